@@ -1,0 +1,66 @@
+"""Where things lie and what is allowed, read from the environment.
+
+=========================== =============================================== ====================
+variable                    meaning                                         default
+=========================== =============================================== ====================
+``BACKBONE_LAB_RUNS``       folder of the runs                              ``<project>/runs``
+``BACKBONE_LAB_DATA``       folders whose contents the pages may read,      ``<project>/data``
+                            separated as in ``PATH``; uploads are unpacked
+                            under the first
+``BACKBONE_LAB_UPLOAD_MB``  largest upload, in MB                           ``500``
+``BACKBONE_LAB_QUOTA_MB``   room for all uploads together, in MB            ``5000``
+``BACKBONE_LAB_CACHE_MB``   memory for decoded images of one run, in MB     ``4000``
+=========================== =============================================== ====================
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from core.errors import InputError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def runs_dir() -> Path:
+    """Returns the folder that holds the run folders (it need not exist yet)."""
+    return Path(os.environ.get("BACKBONE_LAB_RUNS") or PROJECT / "runs").expanduser().absolute()
+
+
+def data_roots() -> tuple[Path, ...]:
+    """Returns the folders under which the pages may read images, resolved."""
+    listed = os.environ.get("BACKBONE_LAB_DATA")
+    roots = [Path(part) for part in listed.split(os.pathsep) if part] if listed else [PROJECT / "data"]
+    return tuple(root.expanduser().resolve() for root in roots)
+
+
+def uploads_dir() -> Path:
+    """Returns the folder under which uploaded archives are unpacked."""
+    return data_roots()[0] / "uploads"
+
+
+def upload_limit() -> int:
+    """Returns the size of the largest accepted upload, in bytes."""
+    return _megabytes("BACKBONE_LAB_UPLOAD_MB", 500)
+
+
+def upload_quota() -> int:
+    """Returns the room for all uploads together, in bytes."""
+    return _megabytes("BACKBONE_LAB_QUOTA_MB", 5000)
+
+
+def pixel_cache_limit() -> int:
+    """Returns how many bytes of decoded images one run may keep in memory."""
+    return _megabytes("BACKBONE_LAB_CACHE_MB", 4000)
+
+
+def _megabytes(variable: str, default: int) -> int:
+    text = os.environ.get(variable)
+    try:
+        value = float(text) if text else float(default)
+    except ValueError:
+        value = -1.0
+    if not value > 0:
+        raise InputError("{variable} must be a number of megabytes above 0, not {text}.", variable=variable, text=text)
+    return int(value * 1_000_000)
