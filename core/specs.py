@@ -179,7 +179,7 @@ class FreezePlan:
         if self.trainable_stages != "all":
             if isinstance(self.trainable_stages, str):
                 raise InputError(
-                    "trainable_stages is {value}. It must be a whole number from 0 or \"all\".",
+                    'trainable_stages is {value}. It must be a whole number from 0 or "all".',
                     value=repr(self.trainable_stages),
                 )
             _whole("trainable_stages", self.trainable_stages, low=0, high=100)
@@ -324,7 +324,10 @@ def _record(kind: type[_T], where: str, values: Any) -> _T:
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise InputError(
-            "{where} has the unknown key {key}. Known keys: {known}.", where=where, key=unknown[0], known=", ".join(known)
+            "{where} has the unknown key {key}. Known keys: {known}.",
+            where=where,
+            key=unknown[0],
+            known=", ".join(known),
         )
     missing = [
         f.name
@@ -338,7 +341,9 @@ def _record(kind: type[_T], where: str, values: Any) -> _T:
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise InputError("{name} is {value}. Choose one of: {allowed}.", name=name, value=value, allowed=", ".join(allowed))
+        raise InputError(
+            "{name} is {value}. Choose one of: {allowed}.", name=name, value=value, allowed=", ".join(allowed)
+        )
 
 
 def _whole(name: str, value: Any, *, low: int, high: int) -> None:

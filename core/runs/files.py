@@ -1,0 +1,82 @@
+"""Small files that are read while another process writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Replaces a file in one step, so that a reader sees the old or the new content, never a part.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written; the old content stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Writes a record as JSON with :func:`write_atomic`."""
+    write_atomic(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object; an absent or damaged file is an empty one."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def append_line(path: Path, record: dict[str, Any]) -> None:
+    """Appends one JSON line in one write, on a line of its own even after a torn one."""
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        torn = False
+        if size:
+            file.seek(size - 1)
+            torn = file.read(1) != b"\n"
+        line = json.dumps(record, ensure_ascii=False) + "\n"
+        file.write((("\n" if torn else "") + line).encode())
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Reads the whole JSON lines after a byte offset.
+
+    Args:
+        path: A ``.jsonl`` file; it may be absent, and its last line may still be in the making.
+        offset: Where the last call ended.
+
+    Returns:
+        The records, and the offset to go on from. Damaged lines are passed over.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except OSError:
+        return [], offset
+    end = data.rfind(b"\n") + 1
+    records = []
+    for line in data[:end].splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records, offset + end

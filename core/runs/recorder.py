@@ -1,0 +1,113 @@
+"""The training process's pen: the only writer of a run folder after launch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from typing import Any
+
+import psutil
+
+from core import settings
+from core.runs.files import append_line, read_json, write_atomic, write_json
+from core.runs.store import Run, process_stamp
+
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "streamlit", "captum", "timm")
+HEARTBEAT = 0.5
+"""Seconds between two writes of ``status.json`` that only move a counter on."""
+STEP_POINTS = 2_000
+"""Lines that ``steps.jsonl`` is meant to hold; the step curve is thinned to about this many."""
+
+
+class Recorder:
+    """Writes what a run does into its folder.
+
+    Args:
+        run: The run, whose folder exists.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._status: dict[str, Any] = {**read_json(run.path / "status.json"), **process_stamp()}
+        self._written = 0.0
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The status as it stands."""
+        return dict(self._status)
+
+    def update(self, *, now: bool = True, **changes: Any) -> None:
+        """Changes the status; with ``now=False`` it is written at most every half second."""
+        self._status.update(changes)
+        moment = time.time()
+        if not now and moment - self._written < HEARTBEAT:
+            return
+        self._written = moment
+        self._status["heartbeat"] = moment
+        write_json(self.run.path / "status.json", self._status)
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Appends an epoch to ``metrics.jsonl``."""
+        append_line(self.run.path / "metrics.jsonl", record)
+
+    def step(self, step: int, steps: int, record: dict[str, Any]) -> None:
+        """Appends a point to ``steps.jsonl``, unless the curve has points enough already."""
+        every = max(1, -(-steps // STEP_POINTS))
+        if step % every == 0:
+            append_line(self.run.path / "steps.jsonl", {"step": step, **record})
+
+    def classes(self, names: Sequence[str]) -> None:
+        """Writes the class names, in the order of the logits."""
+        write_json(self.run.path / "classes.json", {"classes": list(names)})
+
+    def split(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Writes which image (key, class name) stands in which split."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(("key", "label", "split"))
+        writer.writerows(rows)
+        write_atomic(self.run.path / "split.csv", text.getvalue())
+
+    def environment(self, **more: Any) -> None:
+        """Writes what the run runs on: versions, machine, command, the project's commit."""
+        versions: dict[str, str | None] = {}
+        for package in PACKAGES:
+            try:
+                versions[package] = metadata.version(package)
+            except metadata.PackageNotFoundError:
+                versions[package] = None
+        record = {
+            "python": platform.python_version(),
+            "packages": versions,
+            "platform": platform.platform(),
+            "cores": os.cpu_count(),
+            "memory_bytes": psutil.virtual_memory().total,
+            "command": [sys.executable, *sys.orig_argv[1:]],
+            "commit": _commit(),
+            **more,
+        }
+        write_json(self.run.path / "environment.json", record)
+
+    def log(self, line: str) -> None:
+        """Appends a line, with the time, to ``log.txt``."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        with (self.run.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{stamp} {line}\n")
+
+
+def _commit() -> str | None:
+    """Returns the project's git commit, or nothing where it is no checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=settings.PROJECT, capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

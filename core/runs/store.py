@@ -1,0 +1,289 @@
+"""Runs as folders: make, list, open, rename, delete, pack.
+
+A run is a folder ``<utc>-<slug>-<4 hex>``. ``experiment.json`` is written once; ``status.json`` is replaced by the
+training process; ``metrics.jsonl`` and ``steps.jsonl`` grow. Whether a run is alive is not believed but looked up: a
+run that says *running* while its process is gone is *interrupted*.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import secrets
+import shutil
+import time
+import unicodedata
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from core import settings
+from core.errors import InputError, RunMissing
+from core.runs.files import read_json, read_lines, write_atomic, write_json
+from core.specs import Experiment
+
+LIVE = ("queued", "starting", "running", "stopping")
+ENDED = ("finished", "stopped", "failed", "interrupted")
+START_GRACE = 60.0
+"""Seconds that a launched process has to write its first status before the run counts as interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder. Holds nothing but the path, so it is never out of date."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def name(self) -> str:
+        """What people call it: the name last given, else the one in the experiment, else the id."""
+        try:
+            label = (self.path / "label.txt").read_text(encoding="utf-8").strip()
+        except OSError:
+            label = ""
+        if label:
+            return label
+        given = read_json(self.path / "experiment.json").get("name")
+        return str(given) if given else self.id
+
+    @property
+    def experiment(self) -> Experiment:
+        """What the run does.
+
+        Raises:
+            RunMissing: The folder is gone.
+            InputError: The file is damaged or of another version.
+        """
+        try:
+            text = (self.path / "experiment.json").read_text(encoding="utf-8")
+        except OSError as error:
+            raise _missing(self.id) from error
+        return Experiment.from_json(text)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is still there."""
+        return (self.path / "experiment.json").is_file()
+
+    @property
+    def state(self) -> str:
+        """One of :data:`LIVE` or :data:`ENDED`, checked against the process."""
+        return self.status()["state"]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The best weights, or the last ones where no epoch was validated."""
+        best = self.path / "best.safetensors"
+        return best if best.is_file() else self.path / "last.safetensors"
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether a checkpoint can be loaded."""
+        return self.checkpoint.is_file()
+
+    def status(self) -> dict[str, Any]:
+        """Returns ``status.json`` with ``state`` checked against the process that should be writing it.
+
+        Raises:
+            RunMissing: The folder is gone.
+        """
+        if not self.exists:
+            raise _missing(self.id)
+        record = read_json(self.path / "status.json")
+        state = record.get("state", "queued")
+        if state in LIVE and not _alive(record):
+            state = "interrupted"
+        elif state in ("queued", "starting", "running") and self.stop_requested:
+            state = "stopping"
+        return {**record, "state": state}
+
+    def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Returns the epochs written since ``offset``, and the next offset."""
+        return read_lines(self.path / "metrics.jsonl", offset)
+
+    def steps(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Returns the points of the step curve written since ``offset``, and the next offset."""
+        return read_lines(self.path / "steps.jsonl", offset)
+
+    def classes(self) -> tuple[str, ...]:
+        """Returns the class names, in the order of the logits (empty before the data were read)."""
+        return tuple(read_json(self.path / "classes.json").get("classes", ()))
+
+    def split_rows(self) -> list[dict[str, str]]:
+        """Returns ``split.csv``: one row an image with ``key``, ``label`` and ``split``."""
+        try:
+            with (self.path / "split.csv").open(encoding="utf-8", newline="") as file:
+                return list(csv.DictReader(file))
+        except OSError:
+            return []
+
+    def log(self, last: int = 20_000) -> str:
+        """Returns the end of ``log.txt``, at most ``last`` bytes."""
+        try:
+            with (self.path / "log.txt").open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - last))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether someone asked the run to stop."""
+        return (self.path / "control").is_file()
+
+    def request_stop(self) -> None:
+        """Asks the training process to stop after the step it is in; the best weights stay."""
+        if self.state in LIVE:
+            write_atomic(self.path / "control", "stop\n")
+
+    def rename(self, name: str) -> None:
+        """Gives the run another name; the folder and its address stay.
+
+        Raises:
+            InputError: The name is empty or longer than 120 characters.
+            RunMissing: The folder is gone.
+        """
+        cleaned = " ".join(name.split())
+        if not cleaned or len(cleaned) > 120:
+            raise InputError("A run's name has 1 to 120 characters; this one has {count}.", count=len(cleaned))
+        if not self.exists:
+            raise _missing(self.id)
+        write_atomic(self.path / "label.txt", cleaned + "\n")
+
+    def pack(self, target: IO[bytes]) -> None:
+        """Writes the whole folder, lock files left out, as a zip archive."""
+        if not self.exists:
+            raise _missing(self.id)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            for file in sorted(self.path.rglob("*")):
+                if file.is_file() and not file.name.startswith("."):
+                    archive.write(file, Path(self.id) / file.relative_to(self.path))
+
+
+class RunStore:
+    """All runs under one folder."""
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = Path(root).expanduser().absolute() if root else settings.runs_dir()
+
+    def create(self, experiment: Experiment) -> Run:
+        """Makes the folder of a new run in state *queued*.
+
+        Raises:
+            InputError: The folder cannot be made or written.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        slug = _slug(experiment.name or f"{experiment.model.backbone}-{Path(experiment.data.source).name}")
+        for _ in range(100):
+            path = self.root / f"{stamp}-{slug}-{secrets.token_hex(2)}"
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise InputError(
+                    "The run's folder cannot be made under {root}: {reason}.", root=self.root, reason=error.strerror
+                ) from error
+            break
+        try:
+            write_json(path / "status.json", {"state": "queued", "launched": time.time(), "pid": None})
+            write_atomic(path / "experiment.json", experiment.to_json() + "\n")
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            raise InputError(
+                "The run cannot be written under {root}: {reason}.", root=self.root, reason=error.strerror
+            ) from error
+        return Run(path)
+
+    def list(self) -> list[Run]:
+        """Returns all runs, the newest first."""
+        try:
+            folders = [path for path in self.root.iterdir() if not path.name.startswith(".")]
+        except OSError:
+            return []
+        return [
+            Run(p) for p in sorted(folders, key=lambda p: p.name, reverse=True) if (p / "experiment.json").is_file()
+        ]
+
+    def open(self, reference: str | Path) -> Run:
+        """Returns the run with this id under the root, or at this path.
+
+        Raises:
+            RunMissing: There is none.
+        """
+        name = str(reference)
+        if re.fullmatch(r"[^/\\]+", name) and not name.startswith("."):
+            run = Run(self.root / name)
+            if run.exists:
+                return run
+        run = Run(Path(reference).expanduser().absolute())
+        if run.exists:
+            return run
+        raise RunMissing("There is no run {name} under {root}.", name=name, root=self.root)
+
+    def get(self, run_id: str) -> Run:
+        """Returns the run with this id, and never one outside the root: what a page calls with a person's input.
+
+        Raises:
+            RunMissing: There is none.
+        """
+        run = Run(self.root / run_id)
+        if not re.fullmatch(r"[^/\\]+", run_id) or run_id.startswith(".") or not run.exists:
+            raise _missing(run_id)
+        return run
+
+    def delete(self, run: Run) -> None:
+        """Removes a run's folder for good.
+
+        Raises:
+            InputError: Its process is still at work.
+            RunMissing: It is gone already.
+        """
+        if run.state in LIVE:
+            raise InputError("The run {name} is still {state}. Stop it first.", name=run.name, state=run.state)
+        doomed = self.root / f".deleted-{run.id}-{secrets.token_hex(2)}"
+        try:
+            run.path.rename(doomed)
+        except OSError as error:
+            raise InputError(
+                "The run {name} cannot be deleted: {reason}.", name=run.name, reason=error.strerror
+            ) from error
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def process_stamp() -> dict[str, Any]:
+    """Returns what identifies this process for as long as the machine is up: its pid and its time of creation."""
+    process = psutil.Process()
+    return {"pid": process.pid, "create_time": process.create_time()}
+
+
+def _alive(record: dict[str, Any]) -> bool:
+    """Whether the process a status names is at work; one not yet named has a minute to appear."""
+    pid = record.get("pid")
+    if pid is None:
+        return time.time() - float(record.get("launched") or 0.0) < START_GRACE
+    try:
+        process = psutil.Process(int(pid))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(process.create_time() - float(record.get("create_time") or 0.0)) < 2.0
+    except (psutil.Error, ValueError):
+        return False
+
+
+def _slug(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return re.sub(r"[^\w]+|_+", "-", plain).strip("-")[:48].strip("-") or "run"
+
+
+def _missing(name: str) -> RunMissing:
+    return RunMissing("The run {name} does not exist any more. Choose another one.", name=name)
