@@ -64,9 +64,7 @@ def make_recipe(
     chosen = optimizer or "adamw"
     if preset == "linear-probe":
         if unfreeze_stages not in (None, 0):
-            raise InputError(
-                "A linear probe trains the head alone. To train stages, choose fine-tune or two-phase."
-            )
+            raise InputError("A linear probe trains the head alone. To train stages, choose fine-tune or two-phase.")
         phases: tuple[Phase, ...] = (_phase("head", "head", total, chosen, lr, base=1e-3),)
         return Recipe(preset, weights or "default", FreezePlan(0), phases)
     if preset in ("full", "scratch"):
