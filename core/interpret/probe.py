@@ -1,0 +1,182 @@
+"""Looks inside a network and leaves it exactly as it was."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.models.network import Network
+
+_LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_LOCKS_GUARD = threading.Lock()
+
+
+class Probe(AbstractContextManager["Probe"]):
+    """Opens a network for looking: eval mode, one thread at a time, hooks on the layers asked for.
+
+    Inside the ``with`` block no parameter asks for a gradient, so that no graph is built through the weights and no
+    ``.grad`` is ever written. On leaving, also by an exception, every training flag and every ``requires_grad`` is put
+    back and every hook is gone. Probes of one network wait for one another; one thread may nest them.
+
+    Args:
+        network: A :class:`core.models.network.Network`, or any module.
+        layers: Names of the modules whose outputs are kept, as ``model.named_modules()`` spells them.
+        start: Name of the layer at which autograd's graph begins. Its kept output is a leaf that requires grad, and
+            nothing below it is recorded: gradients with respect to it cost only the way back from the logits, on
+            fully frozen networks too.
+        grad: Whether autograd records at all; ``None`` to record only if ``start`` is given. Set it to make the input
+            the start instead.
+
+    Attributes:
+        model: The module that is looked into.
+        outputs: Name -> copy of what the layer gave out in the last forward pass, batch first. A module that is called
+            several times in one pass keeps its last call. A layer that gives no tensor is missing.
+
+    Raises:
+        InputError: A layer does not exist.
+
+    Example:
+        >>> with Probe(network, ["layer1", "layer4"]) as probe:
+        ...     logits = probe(x)
+        >>> probe.outputs["layer4"].shape
+        torch.Size([1, 512, 7, 7])
+    """
+
+    def __init__(
+        self,
+        network: Network | nn.Module,
+        layers: Sequence[str] = (),
+        *,
+        start: str | None = None,
+        grad: bool | None = None,
+    ) -> None:
+        self.model = model_of(network)
+        self.outputs: dict[str, Tensor] = {}
+        self._lock = lock_of(network)
+        self._start = start
+        self._grad = start is not None if grad is None else grad
+        self._names = tuple(dict.fromkeys((*layers, *(() if start is None else (start,)))))
+        self._stack = ExitStack()
+        known = dict(self.model.named_modules())
+        for name in self._names:
+            if name not in known:
+                raise unknown_layer(name, [n for n in known if n])
+        self._modules = {name: known[name] for name in self._names}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self._lock)
+            stack.callback(_put_back, *_flags(self.model))
+            for module in self.model.modules():
+                module.training = False
+            for parameter in self.model.parameters():
+                parameter.requires_grad_(False)
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.set_grad_enabled(self._grad))
+            for name, module in self._modules.items():
+                stack.callback(module.register_forward_hook(self._keeper(name)).remove)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Runs the network.
+
+        Args:
+            x: Normalised images, BxCxHxW, on any device.
+
+        Returns:
+            The logits, BxN, on the network's device.
+        """
+        self.outputs.clear()
+        return logits_of(self.model(x.to(device_of(self.model))))
+
+    def _keeper(self, name: str) -> Callable[..., Any]:
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            self.outputs.pop(name, None)
+            if not isinstance(output, Tensor) or not output.is_floating_point():
+                return None
+            copy = output.detach().clone()
+            if name != self._start:
+                self.outputs[name] = copy
+                return None
+            self.outputs[name] = copy.requires_grad_()
+            return copy.clone()  # what follows may work in place, which a leaf does not allow
+
+        return keep
+
+
+def model_of(network: Network | nn.Module) -> nn.Module:
+    """Returns the module of a network, or the module itself."""
+    return network if isinstance(network, nn.Module) else network.model
+
+
+def lock_of(network: Network | nn.Module) -> AbstractContextManager[Any]:
+    """Returns the re-entrant lock that guards a network; a bare module has one of its own for as long as it lives."""
+    if not isinstance(network, nn.Module):
+        return network.lock
+    with _LOCKS_GUARD:
+        return _LOCKS.setdefault(network, threading.RLock())
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Returns the device of a model's first parameter or buffer, the CPU where it has none."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def logits_of(output: Any) -> Tensor:
+    """Returns the logits out of what a classifier gives: a tensor, or a tuple that begins with it.
+
+    Raises:
+        InputError: The network gives neither.
+    """
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    if not isinstance(first, Tensor) or first.ndim != 2:
+        raise InputError(
+            "The network gives {kind}, not one row of class scores an image. Choose a classifier.",
+            kind=f"a tensor of shape {tuple(first.shape)}" if isinstance(first, Tensor) else type(first).__name__,
+        )
+    return first
+
+
+def unknown_layer(name: str, known: Sequence[str]) -> InputError:
+    """Makes the error for a layer that cannot be used, naming a few that can."""
+    return InputError(
+        "There is no layer {layer} that can be looked at here. Choose one such as: {some}.",
+        layer=repr(name),
+        some=", ".join(some_of(known)) or "-",
+    )
+
+
+def some_of(names: Sequence[str], count: int = 6) -> list[str]:
+    """Returns at most ``count`` of the names, spread evenly and with the last."""
+    if len(names) <= count:
+        return list(names)
+    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
+
+
+def _flags(model: nn.Module) -> tuple[list[tuple[nn.Module, bool]], list[tuple[nn.Parameter, bool]]]:
+    return [(m, m.training) for m in model.modules()], [(p, p.requires_grad) for p in model.parameters()]
+
+
+def _put_back(modes: list[tuple[nn.Module, bool]], grads: list[tuple[nn.Parameter, bool]]) -> None:
+    for module, training in modes:
+        module.training = training
+    for parameter, requires_grad in grads:
+        parameter.requires_grad_(requires_grad)
