@@ -1,0 +1,61 @@
+"""What the command line prints, and where."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+class Output:
+    """Human lines on stdout, or one JSON object; progress on stderr.
+
+    Args:
+        as_json: Print the result as one JSON object and nothing else on stdout.
+        quiet: Print no progress.
+    """
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self._json, self._quiet = as_json, quiet
+        self._open_line = False
+
+    def progress(self, line: str, *, passing: bool = False) -> None:
+        """Says what goes on; a passing line is overwritten by the next one where a person watches."""
+        if self._quiet:
+            return
+        watched = sys.stderr.isatty()
+        if passing and not watched:
+            return
+        start = "\r\x1b[K" if self._open_line else ""
+        print(start + line, end="" if passing else "\n", file=sys.stderr, flush=True)
+        self._open_line = passing
+
+    def result(self, record: dict[str, Any], lines: Sequence[str] = ()) -> None:
+        """Prints the result: ``lines`` for a person, or ``record`` with ``--json``."""
+        if self._json:
+            print(json.dumps(record, ensure_ascii=False), flush=True)
+            return
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> list[str]:
+    """Lays rows out in columns, numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(name), *(len(row[i]) for row in cells)) if cells else len(name) for i, name in enumerate(header)]
+    numeric = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
+
+    def line(values: Sequence[str]) -> str:
+        return "  ".join(
+            value.rjust(width) if number else value.ljust(width)
+            for value, width, number in zip(values, widths, numeric, strict=True)
+        ).rstrip()
+
+    return [line(header), *(line(row) for row in cells)]
+
+
+def share(value: float | None) -> str:
+    """Writes a share as a percentage."""
+    return "-" if value is None else f"{100 * value:.1f} %"

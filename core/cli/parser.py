@@ -1,0 +1,106 @@
+"""The command line's words. Loads nothing heavy, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from core import specs
+
+_EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line and leaves with 2."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (see: {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser; the parsed arguments carry ``verb``, the module and function that do the work."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="last line on stdout is one JSON object")
+    common.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    runs = argparse.ArgumentParser(add_help=False)
+    runs.add_argument("--runs-dir", metavar="DIR", help="folder of the runs")
+    parser = _Parser(prog="python -m core", description="Backbone Lab without a browser.", epilog=_EPILOG)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+
+    def add(name: str, module: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        verb = verbs.add_parser(name, help=text, description=text, parents=[common, *parents])
+        verb.set_defaults(verb=(f"core.cli.{module}", name))
+        return verb
+
+    add("datasets", "listing", "List the embedded data sets.")
+    add("backbones", "listing", "List the backbones and whether their weights are here.")
+    add("methods", "listing", "List the attribution methods.")
+    add("runs", "listing", "List the runs, the newest first.", runs)
+    add("devices", "listing", "List the devices.")
+    data = add("data", "listing", "Describe a folder of images or an embedded data set.")
+    data.add_argument("source", metavar="PATH|NAME")
+    _add_train(add("train", "training", "Train, in the foreground.", runs))
+    evaluate = add("evaluate", "training", "Judge a run's best weights.", runs)
+    evaluate.add_argument("run", metavar="RUN")
+    evaluate.add_argument("--data", metavar="PATH|NAME", help="other images than the run's own")
+    predict = add("predict", "training", "Classify images.", runs)
+    predict.add_argument("run", metavar="RUN")
+    predict.add_argument("images", metavar="IMAGE", nargs="+")
+    predict.add_argument("--top-k", type=int, default=5, metavar="K")
+    _add_inside(
+        add("explain", "inside", "Make a heatmap.", runs), add("features", "inside", "Draw feature maps.", runs)
+    )
+    return parser
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    what = train.add_argument_group("what")
+    what.add_argument("--data", metavar="PATH|NAME")
+    what.add_argument("--backbone", metavar="NAME")
+    what.add_argument("--weights", choices=specs.WEIGHTS, help="by default what the preset starts from")
+    what.add_argument("--name", default="", help="the run's name")
+    what.add_argument("--run", metavar="PATH", help="train a run folder that was made before; all else is read from it")
+    how = train.add_argument_group("how")
+    how.add_argument("--preset", choices=specs.PRESETS, default="linear-probe")
+    how.add_argument("--unfreeze-stages", type=_stages, metavar="K", help='last stages that learn, or "all"')
+    how.add_argument("--epochs", type=int, metavar="N")
+    how.add_argument("--lr", type=float, metavar="X", help="learning rate of the head")
+    how.add_argument("--batch-size", type=int, default=32, metavar="N")
+    how.add_argument("--optimizer", choices=specs.OPTIMIZERS)
+    how.add_argument("--augment", choices=specs.AUGMENTATIONS, default="none")
+    how.add_argument("--dropout", type=float, default=0.0, metavar="P", help="before the new head")
+    how.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
+    how.add_argument("--precision", choices=specs.PRECISIONS, default="auto")
+    how.add_argument("--seed", type=int, default=0, metavar="S")
+    how.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    split = train.add_argument_group("split, where the data bring none")
+    split.add_argument("--val-share", type=float, default=0.2, metavar="SHARE")
+    split.add_argument("--test-share", type=float, default=0.0, metavar="SHARE")
+    split.add_argument("--images-per-class", type=int, metavar="N", help="only so many of each class")
+
+
+def _add_inside(explain: argparse.ArgumentParser, features: argparse.ArgumentParser) -> None:
+    for verb in (explain, features):
+        verb.add_argument("reference", metavar="RUN|BACKBONE")
+        verb.add_argument("image", metavar="IMAGE")
+        verb.add_argument("--weights", choices=specs.WEIGHTS, default="default", help="for a backbone")
+    explain.add_argument("--method", default="grad-cam", help="see: python -m core methods")
+    explain.add_argument("--target", metavar="CLASS", help="name or index; by default the predicted class")
+    explain.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
+    explain.add_argument("--opacity", type=float, default=0.5, metavar="X", help="of the heat over the image, 0 to 1")
+    explain.add_argument("--out", required=True, metavar="FILE.png")
+    layers = features.add_mutually_exclusive_group()
+    layers.add_argument("--layer", metavar="NAME", help="by default the layer that heatmaps look at")
+    layers.add_argument("--all", action="store_true", help="every layer that gives maps")
+    features.add_argument("--out", required=True, metavar="DIR")
+
+
+def _stages(text: str) -> int | str:
+    if text == "all":
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a whole number nor "all"') from error

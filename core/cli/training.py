@@ -1,0 +1,158 @@
+"""Verbs that train and judge."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.cli.output import Output, share, table
+from core.errors import InputError
+from core.runs.store import Run, RunStore
+from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
+
+
+def train(arguments: argparse.Namespace, output: Output) -> int:
+    """Trains a new run, or one whose folder was made before, in the foreground."""
+    from core.lab.worker import work
+
+    if arguments.run:
+        run = RunStore(Path(arguments.run).parent).open(Path(arguments.run).absolute())
+    else:
+        run = RunStore(arguments.runs_dir).create(_experiment(arguments))
+    output.progress(f"run {run.id}")
+    with _gentle_stop(run, output):
+        status = work(run, lambda record: _show(record, output))
+    keys = (
+        "best_epoch", "best_val_accuracy", "val_accuracy", "test_accuracy", "seconds", "images_per_second",
+        "trainable_parameters", "total_parameters", "state",
+    )  # fmt: skip
+    record = {"run": run.id, "path": str(run.path), **{key: status.get(key) for key in keys}}
+    lines = [
+        f"{status['state']}: {run.path}",
+        f"best epoch {record['best_epoch']}: validation accuracy {share(record['val_accuracy'])}, "
+        f"test accuracy {share(record['test_accuracy'])}",
+    ]
+    output.result(record, lines)
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace, output: Output) -> None:
+    """Judges a run on its own held-out images, or on others."""
+    from core.lab import evaluate as judging
+
+    run = RunStore(arguments.runs_dir).open(arguments.run)
+    found = judging.evaluate(run, arguments.data)
+    scores = found.scores
+    rows = [(c.name, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", c.support) for c in scores.per_class]
+    lines = [
+        f"{found.split}: {scores.images} images, accuracy {share(scores.accuracy)} "
+        f"(always naming the largest class: {share(scores.baseline)})",
+        "",
+        *table(rows, ("class", "precision", "recall", "F1", "images")),
+    ]
+    record = {**scores.as_record(), "run": run.id, "split": found.split, "classes": list(found.predictions.classes)}
+    output.result(record, lines)
+
+
+def predict(arguments: argparse.Namespace, output: Output) -> None:
+    """Classifies images."""
+    from core.data.images import open_image
+    from core.evaluation.predictions import predict_images
+    from core.lab.networks import load_network
+
+    if arguments.top_k < 1:
+        raise InputError("--top-k is {value}. It must be at least 1.", value=arguments.top_k)
+    images = [open_image(Path(path)) for path in arguments.images]
+    network = load_network(arguments.run, runs_dir=arguments.runs_dir)
+    probabilities = predict_images(network, images)
+    answers, lines = [], []
+    for path, row in zip(arguments.images, probabilities, strict=True):
+        order = row.argsort()[::-1][: arguments.top_k]
+        top = [{"class": network.classes[index], "probability": float(row[index])} for index in order]
+        answers.append({"image": path, "top": top})
+        lines.append(f"{path}: " + ", ".join(f"{answer['class']} {share(answer['probability'])}" for answer in top))
+    output.result({"predictions": answers}, lines)
+
+
+def _experiment(arguments: argparse.Namespace) -> Experiment:
+    """Turns the words into an experiment, and checks what can be checked before a run is made."""
+    from core.data.embedded import EMBEDDED
+    from core.data.sources import open_dataset
+    from core.models.catalog import get
+
+    for word in ("data", "backbone"):
+        if not getattr(arguments, word):
+            raise InputError("train needs --{word} (or --run with a run's folder).", word=word)
+    recipe = make_recipe(
+        arguments.preset,
+        epochs=arguments.epochs,
+        lr=arguments.lr,
+        optimizer=arguments.optimizer,
+        unfreeze_stages=arguments.unfreeze_stages,
+        weights=arguments.weights,
+    )
+    source = arguments.data
+    if source.partition("?")[0] not in EMBEDDED:
+        source = str(Path(source).expanduser().absolute())
+    experiment = Experiment(
+        data=DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed, arguments.images_per_class),
+        model=ModelSpec(arguments.backbone, recipe.weights, arguments.image_size, arguments.dropout),
+        training=TrainingSpec(
+            arguments.preset, recipe.phases, arguments.batch_size, arguments.seed, arguments.device, arguments.precision
+        ),
+        freeze=recipe.freeze,
+        augment=AugmentSpec.preset(arguments.augment),
+        name=arguments.name,
+    )
+    get(experiment.model.backbone)
+    open_dataset(source, seed=arguments.seed)
+    return experiment
+
+
+@contextmanager
+def _gentle_stop(run: Run, output: Output) -> Iterator[None]:
+    """Makes the first Ctrl-C (or TERM) end the run in good order, and the second one at once."""
+
+    def ask(_number: int, _frame: Any) -> None:
+        if run.stop_requested:
+            raise KeyboardInterrupt
+        output.progress("stopping after this step; the best weights are kept")
+        run.request_stop()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(record: dict[str, Any], output: Output) -> None:
+    """Turns an event into a line of progress."""
+    event = record["event"]
+    if event == "waiting":
+        output.progress(f"waiting for the device, {record['ahead']} run(s) ahead")
+    elif event == "progress":
+        output.progress(f"{record['doing']}: {record['done']} of {record['total']}", passing=True)
+    elif event == "phasestarted":
+        cached = ", on features computed once" if record["cached"] else ""
+        output.progress(
+            f"phase {record['phase']}: {record['trainable_parameters']:,} values learn, {record['precision']}{cached}"
+        )
+    elif event == "step":
+        output.progress(
+            f"epoch {record['epoch']}, step {record['step']}: loss {record['loss']:.4f}, "
+            f"{record['images_per_second']:.0f} images/s",
+            passing=True,
+        )
+    elif event == "epochend":
+        output.progress(
+            f"epoch {record['epoch']}: loss {record['train_loss']:.4f} / {record['val_loss']:.4f}, accuracy "
+            f"{share(record['train_accuracy'])} / {share(record['val_accuracy'])} (train / val), "
+            f"{record['seconds']:.2f} s" + (", best so far" if record["improved"] else "")
+        )

@@ -1,0 +1,183 @@
+"""Carries an experiment out: opens the images, builds the network, runs the loop, fills the run's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from core import settings
+from core.data.augment import Augmenter
+from core.data.loaders import PixelStore
+from core.device import memory_in_use, resolve_device
+from core.evaluation.predictions import predict_store, write_predictions
+from core.lab.data import Divided, divide
+from core.lab.worker import Tell
+from core.models.network import Network, assemble, load_into
+from core.runs.recorder import Recorder
+from core.runs.store import Run
+from core.specs import Experiment
+from core.training.checkpoint import Checkpointer
+from core.training.engine import fit
+from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step, as_record
+from core.training.feeds import Material
+
+
+def train(run: Run, recorder: Recorder, tell: Tell) -> None:
+    """Trains a run whose device is held.
+
+    Args:
+        run: Its experiment says what to do; its ``control`` file may ask to stop.
+        recorder: Writes its folder.
+        tell: Receives each event as a record, for a progress display.
+
+    Raises:
+        InputError: The images, the weights or the device are not to be had, or the training diverged.
+        OSError: The folder cannot be written.
+    """
+    begin = time.perf_counter()
+    experiment = run.experiment
+    device = resolve_device(experiment.training.device)
+    recorder.update(state="running", doing="reading images", device=str(device), begun=time.time())
+    divided = divide(experiment.data, progress=_reading(recorder, tell))
+    _record_data(recorder, divided)
+    recorder.update(doing="building the network")
+    network = assemble(experiment.model, divided.dataset.classes, seed=experiment.training.seed)
+    recorder.environment(device=str(device), threads=torch.get_num_threads())
+    material = _material(divided, network, experiment)
+    checkpointer = Checkpointer(network.model, run.path)
+    teller = _Teller(run, recorder, tell, len(material.train))
+    for event in fit(network, material, experiment, device, stop=lambda: run.stop_requested):
+        if isinstance(event, EpochEnd):
+            checkpointer.epoch_end(improved=event.improved)
+        elif isinstance(event, Finished):
+            checkpointer.flush()
+        teller.hear(event)
+    results = _judge(run, recorder, network, material.store, divided, device) if teller.finished.epochs else {}
+    recorder.update(
+        state="stopped" if teller.finished.stopped else "finished",
+        doing="",
+        ended=time.time(),
+        seconds=time.perf_counter() - begin,
+        eta_seconds=0.0,
+        memory_bytes=memory_in_use(device),
+        images_per_second=teller.finished.images_per_second,
+        **results,
+    )
+    recorder.log(f"ended: {recorder.status['state']}")
+
+
+def _reading(recorder: Recorder, tell: Tell) -> Any:
+    def progress(done: int, total: int) -> None:
+        recorder.update(now=False, done=done, total=total)
+        tell({"event": "progress", "doing": "reading images", "done": done, "total": total})
+
+    return progress
+
+
+def _record_data(recorder: Recorder, divided: Divided) -> None:
+    dataset = divided.dataset
+    recorder.classes(dataset.classes)
+    recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
+    for bad in divided.unreadable:
+        recorder.log(f"left out {bad.key}: {bad.reason}")
+    recorder.update(images=len(dataset.items), unreadable=len(divided.unreadable), done=0, total=0)
+
+
+def _material(divided: Divided, network: Network, experiment: Experiment) -> Material:
+    prep = network.preprocessing
+    augmented = experiment.augment.active
+    return Material(
+        store=PixelStore(divided.dataset, prep, canvas=augmented, max_bytes=settings.pixel_cache_limit()),
+        augmenter=Augmenter(experiment.augment, prep.crop) if augmented else None,
+        train=torch.tensor(divided.dataset.positions("train")),
+        val=torch.tensor(divided.dataset.positions("val")),
+    )
+
+
+def _judge(
+    run: Run, recorder: Recorder, network: Network, store: PixelStore, divided: Divided, device: torch.device
+) -> dict[str, float | None]:
+    """Loads the best weights and judges them on the images that were not learned from; writes the predictions."""
+    recorder.update(doing="evaluating")
+    load_into(network.model, run.checkpoint)
+    results: dict[str, float | None] = {"val_accuracy": None, "test_accuracy": None}
+    positions: list[int] = []
+    for split in ("val", "test"):
+        positions += divided.dataset.positions(split)
+    probabilities = predict_store(network, store, positions, device)
+    items = [divided.dataset.items[position] for position in positions]
+    write_predictions(run.path / "predictions.parquet", items, probabilities, network.classes)
+    right = probabilities.argmax(axis=1) == [item.label for item in items]
+    for split in ("val", "test"):
+        hits = [bool(hit) for hit, item in zip(right, items, strict=True) if item.split == split]
+        if hits:
+            results[f"{split}_accuracy"] = sum(hits) / len(hits)
+    return results
+
+
+class _Teller:
+    """Writes events into the run's folder and passes them on."""
+
+    def __init__(self, run: Run, recorder: Recorder, tell: Tell, images: int) -> None:
+        self.run, self.recorder, self.tell, self.images = run, recorder, tell, images
+        self.epochs = self.steps = 0
+        self.epoch_seconds: Sequence[float] = ()
+        self.epoch_begun = time.perf_counter()
+        self.begin = time.perf_counter()
+        self.finished = Finished(True, 0, None, None, 0.0, 0.0)
+
+    def hear(self, event: Event) -> None:
+        record = as_record(event)
+        update = self.recorder.update
+        if isinstance(event, Started):
+            self.epochs, self.steps = event.epochs, event.steps
+            update(**record)
+        elif isinstance(event, PhaseStarted):
+            self.epoch_seconds = ()
+            update(
+                doing="training", phase=event.phase, phase_index=event.index, precision=event.precision,
+                cached=event.cached, phase_parameters=event.trainable_parameters,
+            )  # fmt: skip
+        elif isinstance(event, Progress):
+            update(now=False, doing=event.doing, done=event.done, total=event.total)
+        elif isinstance(event, Step):
+            self._step(event)
+        elif isinstance(event, EpochEnd):
+            self._epoch(event, record)
+        elif isinstance(event, Finished):
+            self.finished = event
+            update(best_epoch=event.best_epoch, best_val_accuracy=event.best_val_accuracy)
+        self.tell({"event": type(event).__name__.lower(), **record})
+
+    def _step(self, event: Step) -> None:
+        point = {"epoch": event.epoch, "loss": event.loss, "accuracy": event.accuracy}
+        self.recorder.step(event.step, self.steps, {**point, "t": round(time.perf_counter() - self.begin, 3)})
+        left = (self.steps - event.step) / max(1, self.steps) * self.epochs * self.images
+        self.recorder.update(
+            now=False,
+            doing="training",
+            step=event.step,
+            epoch=event.epoch,
+            images_per_second=event.images_per_second,
+            memory_bytes=memory_in_use(torch.device(self.recorder.status["device"])),
+            eta_seconds=left / event.images_per_second,
+        )
+
+    def _epoch(self, event: EpochEnd, record: dict[str, Any]) -> None:
+        self.recorder.epoch(record)
+        self.epoch_seconds = [*self.epoch_seconds[-4:], event.seconds]
+        typical = min(self.epoch_seconds)
+        changes: dict[str, Any] = {
+            "epoch": event.epoch,
+            "epochs_done": event.epoch,
+            "eta_seconds": (self.epochs - event.epoch) * typical,
+            "images_per_second": event.images_per_second,
+            "memory_bytes": memory_in_use(torch.device(self.recorder.status["device"])),
+            "step": round(self.steps * event.epoch / self.epochs),
+        }
+        if event.improved:
+            changes |= {"best_epoch": event.epoch, "best_val_accuracy": event.val_accuracy}
+        self.recorder.update(now=False, **changes)

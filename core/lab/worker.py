@@ -1,0 +1,115 @@
+"""The life of a training process: name itself, wait for the device, train, and say how it ended.
+
+This module loads no torch, so that a process that only waits in the queue stays small.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from core.errors import InputError
+from core.runs.launch import hold_device
+from core.runs.recorder import Recorder
+from core.runs.store import Run
+
+Tell = Callable[[dict[str, Any]], None]
+"""Receives plain records about what goes on; each has a key ``event``."""
+
+
+def work(run: Run, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """Trains a run in this process, from the queue to the last word in its status.
+
+    Args:
+        run: A run in state *queued*.
+        tell: Receives what goes on, for a progress display.
+
+    Returns:
+        The run's final status.
+
+    Raises:
+        InputError: The experiment cannot be carried out; the status says why, too.
+    """
+    claim = filelock.FileLock(run.path / ".trainer.lock", timeout=0)
+    try:
+        claim.acquire()
+    except filelock.Timeout as error:
+        raise InputError("The run {name} is being trained by another process already.", name=run.name) from error
+    with claim:
+        recorder = Recorder(run)
+        recorder.update(state="queued", doing="queued", started=time.time())
+        try:
+            device = queue_device(run.experiment.training.device)
+            recorder.update(queue_device=device)
+            with hold_device(run, device, lambda ahead: _wait(recorder, tell, ahead)) as held:
+                if held:
+                    recorder.update(state="starting", doing="loading libraries", ahead=0)
+                    from core.lab.train import train
+
+                    train(run, recorder, tell)
+                else:
+                    recorder.update(state="stopped", ended=time.time())
+        except BaseException as error:
+            _record_failure(recorder, error)
+            raise
+        return recorder.status
+
+
+def queue_device(name: str) -> str:
+    """Returns the id under which a device is queued for: what ``auto`` and ``cuda`` mean on this machine.
+
+    Without an NVIDIA driver ``auto`` can only be the CPU, and torch need not be asked.
+    """
+    if name == "auto" and not (shutil.which("nvidia-smi") or Path("/proc/driver/nvidia").exists()):
+        return "cpu"
+    if name == "cpu":
+        return name
+    from core.device import resolve_device
+
+    return str(resolve_device(name))
+
+
+def explain_failure(error: BaseException) -> InputError | None:
+    """Turns an exception into a sentence for the person, where there is something to say."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InputError(
+            "The disk is full, so the run ended; the last good weights are kept. Free some room and train again."
+        )
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return InputError(
+            "{path} cannot be written, so the run ended. Check the folder's permissions.", path=str(error.filename)
+        )
+    return None
+
+
+def _record_failure(recorder: Recorder, error: BaseException) -> None:
+    """Writes how the run failed, as far as the disk still lets it."""
+    known = explain_failure(error)
+    if known is None:
+        known = InputError("The run ended with an error that was not foreseen; its log has the details.")
+    state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+    changes: dict[str, Any] = {"state": state, "ended": time.time()}
+    if state == "failed":
+        values = {key: value if isinstance(value, int | float) else str(value) for key, value in known.values.items()}
+        changes |= {"message": str(known), "message_template": known.template, "message_values": values}
+    try:
+        recorder.update(**changes)
+        recorder.log("".join(traceback.format_exception(error)) if state == "failed" else "interrupted from outside")
+    except OSError as second:
+        os.write(2, f"the run's status cannot be written: {second}\n".encode())
+
+
+def _wait(recorder: Recorder, tell: Tell, ahead: int) -> None:
+    if recorder.status.get("ahead") != ahead:
+        tell({"event": "waiting", "ahead": ahead})
+    recorder.update(now=False, doing="queued", ahead=ahead)
