@@ -1,0 +1,79 @@
+"""Time and accuracy of a linear probe, end to end, after imports.
+
+    python -m benchmarks.linear_probe --data FOLDER [--backbone efficientnet_lite0] [--epochs 10] [--repeat 3]
+
+Prints one JSON line: seconds from opening the images to the written predictions, the first epoch (which computes the
+features) against the median of the later ones, and the accuracies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import core.lab.train  # noqa: F401 (the imports that are not timed)
+from benchmarks.timing import report
+from core.data.embedded import EMBEDDED
+from core.lab.worker import work
+from core.runs import RunStore
+from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
+
+
+def main() -> None:
+    """Trains ``--repeat`` times and prints the medians."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    recipe = make_recipe("linear-probe", epochs=arguments.epochs)
+    embedded = arguments.data.partition("?")[0] in EMBEDDED
+    source = arguments.data if embedded else str(Path(arguments.data).absolute())
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(arguments.repeat):
+            experiment = Experiment(
+                DataSpec(source, seed=seed),
+                ModelSpec(arguments.backbone),
+                TrainingSpec("linear-probe", recipe.phases, seed=seed, device=arguments.device),
+            )
+            run = RunStore(folder).create(experiment)
+            begin = time.perf_counter()
+            status = work(run)
+            seconds = time.perf_counter() - begin
+            epochs = [row["seconds"] for row in run.metrics()[0]]
+            rows.append(
+                {
+                    "seconds": seconds,
+                    "first_epoch": epochs[0],
+                    "later_epoch": statistics.median(epochs[1:]),
+                    "later_over_first": statistics.median(epochs[1:]) / epochs[0],
+                    "val_accuracy": status["val_accuracy"],
+                    "test_accuracy": status["test_accuracy"],
+                    "precision": status["precision"],
+                }
+            )
+    medians = {
+        key: round(statistics.median(row[key] for row in rows), 4)
+        for key in rows[0]
+        if all(isinstance(row[key], float) for row in rows)
+    }
+    report(
+        "linear_probe",
+        backbone=arguments.backbone,
+        epochs=arguments.epochs,
+        repeat=arguments.repeat,
+        precision=[row["precision"] for row in rows],
+        test_accuracies=[row["test_accuracy"] for row in rows],
+        **medians,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""The life of a training process: queue, failure, disk, kill."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import pytest
+
+from core.errors import InputError
+from core.lab import worker
+from core.lab.networks import network_of_run
+from core.runs import Run, RunStore, launch
+from core.runs.recorder import Recorder
+from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
+
+MODEL = "squeezenet1_1"
+
+
+def experiment(source: object, *, epochs: int = 2, preset: str = "linear-probe", **training: object) -> Experiment:
+    recipe = make_recipe(preset, epochs=epochs, weights="none")
+    return Experiment(
+        DataSpec(str(source)),
+        ModelSpec(MODEL, "none", image_size=64),
+        TrainingSpec(preset, recipe.phases, batch_size=8, device="cpu", precision="fp32", **training),  # type: ignore[arg-type]
+        freeze=recipe.freeze,
+    )
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs")
+
+
+def test_a_run_fills_its_folder(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    run = store.create(experiment(image_folder(presplit=True)))
+    events: list[str] = []
+    status = worker.work(run, lambda record: events.append(record["event"]))
+    names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
+    assert names >= {
+        "experiment.json", "environment.json", "classes.json", "split.csv", "status.json", "metrics.jsonl",
+        "best.safetensors", "last.safetensors", "predictions.parquet", "log.txt",
+    }  # fmt: skip
+    assert status["state"] == run.state == "finished"
+    assert len(run.metrics()[0]) == 2
+    assert run.classes() == ("blue", "red")
+    assert {row["split"] for row in run.split_rows()} == {"train", "val", "test"}
+    assert 0 <= status["test_accuracy"] <= 1
+    assert events[0] == "progress"
+    assert events[-1] == "finished"
+
+
+def test_the_best_weights_are_the_ones_that_load(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    run = store.create(experiment(image_folder(images=20), epochs=4))
+    status = worker.work(run)
+    best = max(row["val_accuracy"] for row in run.metrics()[0])
+    assert status["best_val_accuracy"] == best
+    assert status["val_accuracy"] == pytest.approx(best)
+    assert network_of_run(run).classes == ("blue", "red")
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda root: root / "nowhere", "nowhere"),
+        (lambda root: (root / "empty").mkdir() or root / "empty", "empty"),
+    ],
+)
+def test_bad_data_end_the_run_with_a_sentence(
+    store: RunStore, tmp_path: Path, make: Callable[[Path], Path], sentence: str
+) -> None:
+    run = store.create(experiment(make(tmp_path / "data")))
+    with pytest.raises(InputError, match=sentence):
+        worker.work(run)
+    status = run.status()
+    assert status["state"] == "failed"
+    assert sentence in status["message"]
+    assert status["message_template"].format(**status["message_values"]) == status["message"]
+
+
+def test_a_run_is_trained_by_one_process_only(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    run = store.create(experiment(image_folder()))
+    with (
+        filelock.FileLock(run.path / ".trainer.lock"),
+        pytest.raises(InputError, match="by another process already"),
+    ):
+        worker.work(run)
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_last_good_weights(
+    store: RunStore, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.training.checkpoint import Checkpointer
+
+    run = store.create(experiment(image_folder(), epochs=3))
+    genuine, calls = Checkpointer.epoch_end, []
+
+    def full(self: Checkpointer, *, improved: bool) -> None:
+        calls.append(improved)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        genuine(self, improved=improved)
+
+    monkeypatch.setattr(Checkpointer, "epoch_end", full)
+    with pytest.raises(OSError, match="No space"):
+        worker.work(run)
+    assert run.state == "failed"
+    assert "disk is full" in run.status()["message"]
+    assert network_of_run(run).classes == run.classes()
+
+
+def test_a_status_that_cannot_be_written_does_not_hide_the_first_error(
+    store: RunStore, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.create(experiment(image_folder().parent / "gone"))
+    genuine = Recorder.update
+
+    def full(self: Recorder, **changes: object) -> None:
+        if changes.get("state") == "failed":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        genuine(self, **changes)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Recorder, "update", full)
+    with pytest.raises(InputError, match="gone"):
+        worker.work(run)
+
+
+def test_too_little_memory_is_said_with_what_to_do(
+    store: RunStore, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from core.training import feeds
+
+    def starve(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(feeds, "extract", starve)
+    run = store.create(experiment(image_folder()))
+    with pytest.raises(InputError, match=r"A batch of 8 images at 64 px does not fit .* Choose a smaller batch"):
+        worker.work(run)
+    assert "smaller batch" in run.status()["message"]
+
+
+def test_a_diverged_loss_ends_the_run_with_a_rate_to_try(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    recipe = make_recipe("full", epochs=3, lr=100.0, optimizer="sgd", weights="none")
+    wild = Experiment(
+        DataSpec(str(image_folder(images=20))),
+        ModelSpec("resnet18", "none", image_size=64),
+        TrainingSpec("full", recipe.phases, batch_size=8, device="cpu", precision="fp32"),
+        freeze=recipe.freeze,
+    )
+    run = store.create(wild)
+    with pytest.raises(InputError, match="not a number any more.*try 10"):
+        worker.work(run)
+
+
+def test_stop_before_the_start_leaves_the_queue(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    run = store.create(experiment(image_folder()))
+    run.request_stop()
+    assert worker.work(run)["state"] == "stopped"
+    assert not run.has_weights
+
+
+def test_stop_keeps_the_best_weights(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    run = store.create(experiment(image_folder(), epochs=5000))
+
+    def stop_after_three(record: dict[str, object]) -> None:
+        if record["event"] == "epochend" and record["epoch"] == 3:
+            run.request_stop()
+
+    status = worker.work(run, stop_after_three)
+    assert status["state"] == "stopped"
+    assert len(run.metrics()[0]) == 3
+    assert status["val_accuracy"] is not None
+    assert network_of_run(run).classes == ("blue", "red")
+
+
+@pytest.mark.slow
+def test_kill_shows_as_interrupted_and_the_best_weights_load(
+    store: RunStore, image_folder: Callable[..., Path]
+) -> None:
+    run = launch.start(experiment(image_folder(), epochs=100_000), store.root)
+    wait_for(lambda: run.status().get("epochs_done", 0) >= 3 and run.has_weights)
+    os.kill(run.status()["pid"], signal.SIGKILL)
+    wait_for(lambda: run.state == "interrupted", 10)
+    assert network_of_run(run).classes == ("blue", "red")
+    store.delete(run)
+
+
+@pytest.mark.slow
+def test_two_launches_at_once_share_the_device_one_after_the_other(
+    store: RunStore, image_folder: Callable[..., Path]
+) -> None:
+    root = image_folder()
+    first = launch.start(experiment(root, epochs=100_000), store.root)
+    second = launch.start(experiment(root), store.root)
+    wait_for(lambda: {first.state, second.state} == {"running", "queued"})
+    running, waiting = (first, second) if first.state == "running" else (second, first)
+    wait_for(lambda: waiting.status().get("ahead") == 1)
+    assert launch.queue_position(waiting) <= 1
+    launch.stop(running)
+    if waiting is first:
+        wait_for(lambda: first.state == "running")
+        launch.stop(first)
+    wait_for(lambda: first.state == "stopped" and second.state == "finished")
+    intervals = sorted((s["begun"], s["ended"]) for s in (first.status(), second.status()))
+    assert intervals[0][1] <= intervals[1][0] + 0.5
+
+
+@pytest.mark.slow
+def test_a_run_outlives_the_process_that_launched_it(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    root = image_folder()
+    path = store.root.parent / "experiment.json"
+    path.write_text(experiment(root).to_json())
+    code = (
+        "import os, signal, sys, pathlib\n"
+        "from core.specs import Experiment\n"
+        "from core.runs import launch\n"
+        "os.setpgid(0, 0)\n"
+        "run = launch.start(Experiment.from_json(pathlib.Path(sys.argv[1]).read_text()), sys.argv[2])\n"
+        "print(run.id, flush=True)\n"
+        "os.killpg(0, signal.SIGTERM)\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(store.root)], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == -signal.SIGTERM
+    run = Run(store.root / answer.stdout.strip())
+    wait_for(lambda: run.state == "finished")
+
+
+def test_experiment_of_another_version_is_refused(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    run = store.create(experiment(image_folder()))
+    record = json.loads((run.path / "experiment.json").read_text())
+    (run.path / "experiment.json").write_text(json.dumps({**record, "schema": 99}))
+    with pytest.raises(InputError, match="schema 99"):
+        worker.work(run)
+    assert run.state == "failed"
