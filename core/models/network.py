@@ -1,0 +1,167 @@
+"""A network with all that belongs to it: anatomy, preprocessing, classes; and its weights on disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+from uuid import uuid4
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from core.errors import InputError
+from core.models import catalog
+from core.models.anatomy import Anatomy, anatomy_of
+from core.models.heads import replace_head
+from core.specs import ModelSpec, Preprocessing
+
+_ALIASES = "aliases"
+
+
+@dataclass(slots=True)
+class Network:
+    """A classifier, ready to be used.
+
+    Attributes:
+        model: The module; B x 3 x H x W images to B x classes logits.
+        anatomy: Its anatomy.
+        preprocessing: How an image becomes its input.
+        classes: Names of its classes, in the order of the logits.
+        name: Name of its backbone.
+        lock: Held by whoever hooks the module or changes its modes; a network may be shared by several threads.
+    """
+
+    model: nn.Module
+    anatomy: Anatomy
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    name: str
+    lock: RLock = field(default_factory=RLock, repr=False)
+
+
+def assemble(spec: ModelSpec, classes: Sequence[str], *, seed: int) -> Network:
+    """Builds the network that an experiment asks for, with a new head for its classes.
+
+    Args:
+        spec: Backbone, weights, image size and dropout.
+        classes: Names of the classes.
+        seed: Seed of the head's weights, and of the backbone's where these are random.
+
+    Raises:
+        InputError: The backbone is unknown or cannot take images of that size, or there are too few classes.
+        WeightsUnavailable: The pretrained weights are not to be had.
+    """
+    model = catalog.build(spec.backbone, spec.weights, seed, image_size=spec.image_size)
+    return _with_head(model, spec, classes, seed)
+
+
+def blank(spec: ModelSpec, classes: Sequence[str]) -> Network:
+    """Builds the same network as :func:`assemble` but with undefined values, for :func:`load_into` to fill.
+
+    It needs neither the pretrained weights nor the time to draw random ones.
+    """
+    return _with_head(catalog.blank(spec.backbone, spec.image_size), spec, classes, seed=0)
+
+
+def bare(name: str, weights: str = "default", image_size: int | None = None, *, seed: int = 0) -> Network:
+    """Builds a backbone with its own ImageNet head and classes.
+
+    Args:
+        name: Name of a backbone.
+        weights: ``default`` or ``none``.
+        image_size: Side of its input, in pixels; ``None`` for its own.
+        seed: Seed of random weights.
+    """
+    anatomy = anatomy_of(name, image_size)
+    model = catalog.build(name, weights, seed, image_size=image_size)
+    return Network(model, anatomy, catalog.preprocessing(name, image_size), catalog.categories(name), name)
+
+
+def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: int) -> Network:
+    anatomy = anatomy_of(spec.backbone, spec.image_size)
+    anatomy = replace_head(model, anatomy, len(classes), dropout=spec.dropout, seed=seed)
+    preprocessing = catalog.preprocessing(spec.backbone, spec.image_size)
+    return Network(model, anatomy, preprocessing, tuple(classes), spec.backbone)
+
+
+def save(model: nn.Module, path: Path) -> None:
+    """Writes parameters and buffers to a safetensors file, in one step: a reader sees the old file or the new one.
+
+    A tensor that goes by several names is written once; the other names stand in the file's metadata.
+
+    Args:
+        model: Any module, on any device and in any memory format.
+        path: The file; its folder must exist.
+
+    Raises:
+        OSError: The file cannot be written, for example because the disk is full. Nothing is left behind.
+    """
+    tensors: dict[str, Tensor] = {}
+    aliases: dict[str, str] = {}
+    seen: dict[tuple[object, ...], str] = {}
+    for name, value in model.state_dict().items():
+        identity = (value.device, value.data_ptr(), value.dtype, value.shape, value.stride())
+        if value.numel() and identity in seen:
+            aliases[name] = seen[identity]
+            continue
+        seen[identity] = name
+        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        save_file(tensors, temporary, metadata={"format": "pt", _ALIASES: json.dumps(aliases)})
+        os.replace(temporary, path)  # noqa: PTH105
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(code[1]) if code else errno.EIO, "The weights could not be written", str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_into(model: nn.Module, path: Path) -> None:
+    """Fills ``model`` with the tensors of a safetensors file that :func:`save` wrote.
+
+    All names and shapes are compared before the first value is changed.
+
+    Raises:
+        InputError: The file is missing or damaged, or its tensors are not those of ``model``.
+    """
+    path = Path(path)
+    own = model.state_dict()
+    try:
+        with safe_open(path, framework="pt") as file:
+            aliases = json.loads((file.metadata() or {}).get(_ALIASES, "{}"))
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        stored.update({name: stored[target] for name, target in aliases.items()})
+    except FileNotFoundError as error:
+        raise InputError("The weight file {file} does not exist.", file=str(path)) from error
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError("The weight file {file} is damaged and cannot be read.", file=str(path)) from error
+    wrong = _mismatches(own, stored)
+    if wrong:
+        raise InputError(
+            "The weight file {file} does not fit the network: {tensors}. Choose the file of a network of the same "
+            "backbone and classes.",
+            file=path.name,
+            tensors="; ".join(wrong[:3]) + (f"; +{len(wrong) - 3}" if len(wrong) > 3 else ""),
+        )
+    model.load_state_dict(stored)
+
+
+def _mismatches(own: dict[str, Tensor], stored: dict[str, Tensor]) -> list[str]:
+    """Names the tensors that differ: ``- name`` misses in the file, ``+ name`` is too many, or both shapes."""
+    wrong = [f"− {name}" for name in own if name not in stored]
+    wrong += [f"+ {name}" for name in stored if name not in own]
+    for name, value in own.items():
+        if name in stored and stored[name].shape != value.shape:
+            theirs, ours = ("×".join(map(str, tensor.shape)) or "1" for tensor in (stored[name], value))
+            wrong.append(f"{name} {theirs} ≠ {ours}")
+    return wrong
