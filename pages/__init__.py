@@ -1,0 +1,1 @@
+"""One short module a page: read the choices, call the core, draw."""

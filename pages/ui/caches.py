@@ -1,0 +1,250 @@
+"""The only place with Streamlit's caches. Everything here is bounded, and keyed on what it was made from.
+
+What is returned is shared by every session: look at it, never change it. Networks carry a lock that the core's probe
+takes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core import settings
+from core.specs import DataSpec
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def roots() -> tuple[Path, ...]:
+    """Returns the folders that the pages may read."""
+    return settings.data_roots()
+
+
+def divided(spec: DataSpec) -> Any:
+    """Returns the :class:`core.data.sources.Dataset` of a spec with every image's split set.
+
+    Raises:
+        InputError: The data are not there, or hold no two classes.
+    """
+    return _divided(_key(spec), _stamp(spec.source))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _divided(key: str, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of the cache's key
+    from core.data.splits import split
+
+    from core.data.sources import open_dataset
+
+    spec = DataSpec(**json.loads(key))
+    dataset = open_dataset(spec.source, roots=roots(), seed=spec.seed, images_per_class=spec.images_per_class)
+    return split(dataset, spec)
+
+
+def health(spec: DataSpec, progress: Callable[[int, int], None] | None = None) -> Any:
+    """Returns the :class:`core.data.health.HealthReport` of a spec's images; every image is decoded once."""
+    from core.data.health import inspect
+
+    return _shelf("health", 6).get((_key(spec), _stamp(spec.source)), lambda: inspect(divided(spec), progress))
+
+
+def health_known(spec: DataSpec) -> bool:
+    """Whether the report is there already, so that no progress need be shown."""
+    return _shelf("health", 6).has((_key(spec), _stamp(spec.source)))
+
+
+def thumbnails(spec: DataSpec, positions: Sequence[int], side: int = 256) -> list[bytes | None]:
+    """Returns images of a data set as small encoded files; ``None`` where one cannot be read."""
+    return _thumbnails(_key(spec), _stamp(spec.source), tuple(positions), side)
+
+
+@st.cache_data(max_entries=48, show_spinner=False)
+def _thumbnails(key: str, stamp: int, positions: tuple[int, ...], side: int) -> list[bytes | None]:
+    from core.errors import InputError
+
+    dataset = _divided(key, stamp)
+    found: list[bytes | None] = []
+    for position in positions:
+        try:
+            found.append(encoded(dataset.load(position), side))
+        except InputError:
+            found.append(None)
+    return found
+
+
+def encoded(image: Any, side: int = 512) -> bytes:
+    """Returns a PIL image as a PNG (small ones) or WebP file, at most ``side`` pixels wide and high."""
+    if max(image.size) > side:
+        image = image.copy()
+        image.thumbnail((side, side))
+    file = io.BytesIO()
+    if max(image.size) <= 96:
+        image.save(file, "PNG")
+    else:
+        image.save(file, "WEBP", quality=88, method=2)
+    return file.getvalue()
+
+
+def _key(spec: DataSpec) -> str:
+    return json.dumps(dataclasses.asdict(spec), sort_keys=True)
+
+
+def _stamp(source: str) -> int:
+    """The newest change of a folder and of the two levels of folders below it; 0 for embedded data."""
+    path = Path(source)
+    if not path.is_absolute():
+        path = next((root / source for root in roots() if (root / source).is_dir()), path)
+    if not path.is_dir():
+        return 0
+    folders = [path, *(p for p in path.glob("*") if p.is_dir()), *(p for p in path.glob("*/*") if p.is_dir())]
+    return max(folder.stat().st_mtime_ns for folder in folders[:5000])
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def anatomy(name: str, image_size: int | None = None) -> Any:
+    """Returns a backbone's :class:`core.models.anatomy.Anatomy`; nothing is downloaded."""
+    from core.models.anatomy import anatomy_of
+
+    return anatomy_of(name, image_size)
+
+
+def network(reference: str, weights: str = "default", stamp: int = 0, image_size: int | None = None) -> Any:
+    """Returns a :class:`core.models.network.Network`: a run's by its id, or a backbone's by its name.
+
+    Args:
+        reference: A run's id, or a name in the catalogue.
+        weights: For a backbone, ``default`` or ``none``.
+        stamp: For a run, its checkpoint's ``mtime_ns``, so that better weights are loaded when they come.
+        image_size: For a backbone, the side of its input in pixels.
+    """
+    return _network(reference, weights, stamp, image_size)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _network(reference: str, weights: str, stamp: int, image_size: int | None) -> Any:  # noqa: ARG001
+    from core.lab.networks import load_network
+
+    return load_network(reference, weights=weights, image_size=image_size)
+
+
+def explanation(
+    target: Any, image: Any, method: str = "grad-cam", *, class_index: int | None = None, layer: str | None = None
+) -> Any:
+    """Returns the :class:`core.interpret.attribution.Explanation` of an image, computed once.
+
+    Args:
+        target: A :class:`pages.ui.pickers.Target`.
+        image: A :class:`pages.ui.state.ImageChoice`.
+        method: Key of ``core.interpret.attribution.METHODS``.
+        class_index: The class to explain; the predicted one by default.
+        layer: The layer to look at; the automatically chosen one by default.
+    """
+    key = (*target.key, image.sha256, method, class_index, layer)
+    return _shelf("explanations", 96).get(key, lambda: _explain(target, image, method, class_index, layer))
+
+
+def _explain(target: Any, image: Any, method: str, class_index: int | None, layer: str | None) -> Any:
+    from core.data.images import open_image, to_tensor
+    from core.interpret.attribution import explain
+
+    network_ = target.network()
+    x = to_tensor(open_image(image.data), network_.preprocessing)
+    return explain(network_, x, method, target=class_index, layer=layer)
+
+
+def feature_maps(target: Any, image: Any, layer: str) -> Any:
+    """Returns the feature maps of one layer for an image as a float16 array CxHxW, computed once."""
+    key = (*target.key, image.sha256, layer)
+    return _shelf("maps", 12).get(key, lambda: _feature_maps(target, image, layer))
+
+
+def _feature_maps(target: Any, image: Any, layer: str) -> Any:
+    from core.data.images import open_image, to_tensor
+    from core.interpret.activations import activations
+
+    network_ = target.network()
+    x = to_tensor(open_image(image.data), network_.preprocessing)
+    return activations(network_, x, [layer])[layer]
+
+
+def remember(shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entries: int = 32) -> Any:
+    """Returns what ``make`` made for this key, once; the least used of more than ``entries`` is forgotten.
+
+    For small results (PNG bytes, tables) of a page; the key must say everything they depend on, such as
+    ``(*target.key, image.sha256, layer)``.
+    """
+    return _shelf(shelf, entries).get(key, make)
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def run_table(path: str, stamp: int) -> list[dict[str, Any]]:  # noqa: ARG001 - the stamp is part of the cache's key
+    """Returns a run's epochs, read once for each state of its metrics file."""
+    from core.runs.store import Run
+
+    rows, _offset = Run(Path(path)).metrics()
+    return rows
+
+
+def epochs_of(run: Any) -> list[dict[str, Any]]:
+    """Returns a run's epochs so far."""
+    try:
+        stamp = (run.path / "metrics.jsonl").stat()
+    except OSError:
+        return []
+    return run_table(str(run.path), stamp.st_mtime_ns + stamp.st_size)
+
+
+# --- a shelf for what takes arguments that cannot be hashed -----------------------------------------------------------
+
+
+class Shelf:
+    """A bounded memory: what was used longest ago is forgotten first. Equal keys wait for one maker."""
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._lock = threading.Lock()
+        self._makers: dict[tuple[Any, ...], threading.Lock] = {}
+
+    def has(self, key: tuple[Any, ...]) -> bool:
+        """Whether the key's value is kept."""
+        with self._lock:
+            return key in self._kept
+
+    def get(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Returns the key's value, made now where it is not kept."""
+        with self._lock:
+            maker = self._makers.setdefault(key, threading.Lock())
+        try:
+            with maker:
+                with self._lock:
+                    if key in self._kept:
+                        self._kept.move_to_end(key)
+                        return self._kept[key]
+                value = make()
+                with self._lock:
+                    self._kept[key] = value
+                    while len(self._kept) > self._entries:
+                        self._kept.popitem(last=False)
+                return value
+        finally:
+            with self._lock:
+                self._makers.pop(key, None)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _shelf(name: str, entries: int) -> Shelf:  # noqa: ARG001 - the name tells shelves apart
+    return Shelf(entries)

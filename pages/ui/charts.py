@@ -1,0 +1,247 @@
+"""Charts: one look for all. Plotly is loaded when the first chart is drawn, never ``plotly.express``.
+
+Colours of text, grid and ground come from the theme in use; here stand only the colours that mean something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.components import note
+from pages.ui.i18n import _
+
+TRAIN, VAL, TEST = "#0072B2", "#D55E00", "#009E73"
+"""Okabe and Ito's blue, vermilion and green: train, validation and test, everywhere."""
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8F00", "#6B6B6B")
+SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "test": TEST, "all": "#8A9599"}
+ACCENT, FROZEN = "#17908C", "#9AA9AE"
+HAIR = "rgba(128,140,145,.55)"
+GRID = "rgba(128,140,145,.18)"
+VIRIDIS = (
+    "#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151", "#FDE725",
+)  # fmt: skip
+CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+
+
+def split_label(split: str) -> str:
+    """Returns a split's name for people."""
+    return {"train": _("Training"), "val": _("Validation"), "test": _("Test")}.get(split, _("All images"))
+
+
+def figure(height: int = 280, **layout: Any) -> Any:
+    """Returns an empty figure with the shared template: thin axes, light grid, no title, legend on top."""
+    import plotly.graph_objects as go
+
+    axis = {
+        "showgrid": True, "gridcolor": GRID, "zeroline": False, "showline": True, "linecolor": HAIR, "linewidth": 1,
+        "ticks": "outside", "ticklen": 4, "tickcolor": HAIR, "fixedrange": True, "automargin": True,
+        "title": {"standoff": 8},
+    }  # fmt: skip
+    chart = go.Figure()
+    chart.update_layout(
+        height=height, margin={"l": 8, "r": 12, "t": 30, "b": 8}, hovermode="x unified", font={"size": 14},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", uirevision="keep", dragmode=False,
+        colorway=list(OKABE_ITO), xaxis=axis, yaxis=axis,
+    )  # fmt: skip
+    chart.update_layout(**layout)
+    return chart
+
+
+def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
+    """Draws a figure and, under it, the line that says what it shows.
+
+    Args:
+        chart: A Plotly figure.
+        key: Stable key; the chart is updated in place while it keeps it.
+        alt: The translated line of text: also read out in the chart's stead.
+        selectable: Whether clicking a mark reruns the page; then the selection is returned.
+    """
+    event = None
+    with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
+        if selectable:
+            event = st.plotly_chart(
+                chart, key=key, config=CONFIG, alt=alt, on_select="rerun", selection_mode=("points",)
+            )
+        else:
+            st.plotly_chart(chart, key=key, config=CONFIG, alt=alt)
+        note(alt)
+    return event
+
+
+def curves(
+    rows: Sequence[Mapping[str, Any]],
+    measure: str,
+    *,
+    epochs: int | None = None,
+    steps: Sequence[tuple[float, float]] = (),
+    best: int | None = None,
+    height: int = 280,
+) -> Any:
+    """Returns training and validation curves over epochs.
+
+    Args:
+        rows: Rows of ``metrics.jsonl``, in order.
+        measure: ``loss`` or ``accuracy``.
+        epochs: Epochs the run is meant to have, which fixes the horizontal axis while it grows.
+        steps: Thin curve of single steps: position in epochs, and value.
+        best: Epoch with the best weights, marked on the validation curve.
+    """
+    import plotly.graph_objects as go
+
+    accuracy = measure == "accuracy"
+    chart = figure(height)
+    if steps:
+        chart.add_trace(
+            go.Scatter(
+                x=[x for x, _y in steps], y=[y for _x, y in steps], mode="lines", hoverinfo="skip", showlegend=False,
+                line={"color": TRAIN, "width": 1}, opacity=0.35,
+            )
+        )  # fmt: skip
+    hover = "%{y:.1%}" if accuracy else "%{y:.3f}"
+    for split, colour in (("train", TRAIN), ("val", VAL)):
+        points = [(row["epoch"], row.get(f"{split}_{measure}")) for row in rows]
+        points = [(x, y) for x, y in points if y is not None]
+        chart.add_trace(
+            go.Scatter(
+                x=[x for x, _y in points], y=[y for _x, y in points], name=split_label(split), mode="lines+markers",
+                line={"color": colour, "width": 2.5}, marker={"size": 6}, hovertemplate=hover,
+            )
+        )  # fmt: skip
+    _mark_best(chart, rows, measure, best)
+    _phases(chart, rows)
+    last = max(epochs or 0, rows[-1]["epoch"] if rows else 0, 1)
+    chart.update_xaxes(
+        title_text=_("Epoch"), range=[0 if steps else 0.7, last + 0.3], dtick=_tick(last), tick0=0 if steps else 1
+    )
+    if accuracy:
+        chart.update_yaxes(title_text=_("Accuracy"), range=[0, 1.03], tickformat=".0%")
+    else:
+        values = [row[key] for row in rows for key in ("train_loss", "val_loss") if row.get(key) is not None]
+        values += [y for _x, y in steps]
+        chart.update_yaxes(title_text=_("Loss"), range=[0, 1.08 * max(values, default=1.0)])
+    return chart
+
+
+def _mark_best(chart: Any, rows: Sequence[Mapping[str, Any]], measure: str, best: int | None) -> None:
+    import plotly.graph_objects as go
+
+    value = next((row.get(f"val_{measure}") for row in rows if row["epoch"] == best), None)
+    if value is None:
+        return
+    chart.add_trace(
+        go.Scatter(
+            x=[best], y=[value], mode="markers", name=_("Best epoch"), hoverinfo="skip",
+            marker={"symbol": "circle-open", "size": 14, "line": {"width": 2.5, "color": VAL}},
+        )
+    )  # fmt: skip
+
+
+def _phases(chart: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draws a labelled hairline where a phase begins, if there is more than one."""
+    starts = [
+        (row["epoch"], str(row.get("phase", "")))
+        for before, row in zip([None, *rows], rows, strict=False)
+        if before is None or before.get("phase_index") != row.get("phase_index")
+    ]
+    if len(starts) < 2:
+        return
+    for epoch, name in starts:
+        chart.add_vline(x=epoch - 0.5, line={"color": HAIR, "width": 1, "dash": "dot"})
+        chart.add_annotation(
+            x=epoch - 0.45, y=1, yref="paper", text=phase_label(name), showarrow=False, xanchor="left", yanchor="top",
+            font={"size": 12},
+        )  # fmt: skip
+
+
+def phase_label(name: str) -> str:
+    """Returns a phase's name for people."""
+    return {"head": _("Head"), "fine-tune": _("Fine-tune"), "train": _("Train")}.get(name, name)
+
+
+def _tick(last: int) -> int:
+    return next((step for step in (1, 2, 5, 10, 20, 50, 100) if last / step <= 12), 200)
+
+
+def class_bars(counts: Mapping[str, Mapping[str, int]], *, height: int | None = None) -> Any:
+    """Returns images per class, stacked by split.
+
+    Args:
+        counts: ``{split: {class: n}}``.
+        height: In pixels; by default it follows the number of classes.
+    """
+    import plotly.graph_objects as go
+
+    names = list(dict.fromkeys(name for per_class in counts.values() for name in per_class))
+    wide = len(names) <= 12
+    chart = figure(height or (280 if wide else 90 + 24 * len(names)), barmode="stack", bargap=0.28)
+    for split in SPLIT_COLOURS:
+        per_class = counts.get(split)
+        if not per_class:
+            continue
+        values = [per_class.get(name, 0) for name in names]
+        axes = {"x": names, "y": values} if wide else {"x": values, "y": names, "orientation": "h"}
+        hover = "%{y:,}" if wide else "%{x:,}"
+        chart.add_trace(
+            go.Bar(name=split_label(split), marker={"color": SPLIT_COLOURS[split]}, hovertemplate=hover, **axes)
+        )
+    if wide:
+        chart.update_xaxes(showgrid=False, type="category")
+        chart.update_yaxes(title_text=_("Images"))
+    else:
+        chart.update_layout(hovermode="y unified")
+        chart.update_xaxes(title_text=_("Images"))
+        chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
+    return chart
+
+
+def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, normalised: bool = False) -> Any:
+    """Returns the confusion matrix as a heatmap: true classes down, predicted classes across.
+
+    Args:
+        matrix: Counts, or shares of each true class.
+        classes: Class names in the matrix's order.
+        normalised: Whether the values are shares.
+    """
+    import plotly.graph_objects as go
+
+    count = len(classes)
+    side = min(max(260, 110 + 44 * count), 720)
+    template = "%{z:.0%}" if normalised else "%{z:,}"
+    hover = _("true: %{y}<br>predicted: %{x}<br>{value}<extra></extra>").replace("{value}", template)
+    chart = figure(side, hovermode="closest")
+    chart.add_trace(
+        go.Heatmap(
+            z=[list(row) for row in matrix], x=list(classes), y=list(classes), hovertemplate=hover, xgap=1, ygap=1,
+            colorscale=[[i / (len(VIRIDIS) - 1), colour] for i, colour in enumerate(VIRIDIS)], zmin=0,
+            zmax=1 if normalised else None, texttemplate=template if count <= 15 else None,
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".0%" if normalised else None},
+        )
+    )  # fmt: skip
+    chart.update_xaxes(title_text=_("Predicted"), showgrid=False, type="category", constrain="domain")
+    chart.update_yaxes(
+        title_text=_("True"), showgrid=False, autorange="reversed", type="category", scaleanchor="x", constrain="domain"
+    )
+    return chart
+
+
+def bars(
+    labels: Sequence[str], values: Sequence[float], *, unit: str = "", colour: str = ACCENT, share: bool = False
+) -> Any:
+    """Returns horizontal bars, the first on top: for figures per class or per layer."""
+    import plotly.graph_objects as go
+
+    chart = figure(80 + 26 * len(labels), hovermode="closest", bargap=0.3, showlegend=False)
+    chart.add_trace(
+        go.Bar(
+            x=list(values), y=list(labels), orientation="h", marker={"color": colour},
+            texttemplate="%{x:.1%}" if share else "%{x:,.3~s}", textposition="auto",
+            hovertemplate="%{y}: %{x:.1%}<extra></extra>" if share else "%{y}: %{x:,}<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.update_xaxes(title_text=unit, range=[0, 1] if share else None, tickformat=".0%" if share else None)
+    chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
+    return chart

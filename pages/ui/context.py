@@ -1,0 +1,72 @@
+"""The sidebar's context: which data, backbone, run and image are chosen now, each a link to where it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import nav, state
+from pages.ui.i18n import N_, _
+
+WEIGHTS = {"default": N_("pretrained"), "none": N_("random weights")}
+
+
+Row = tuple[str, str, str | None, str | None]
+
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """Draws the context, lets the page run, and draws it again where the page changed a choice."""
+    with st.sidebar, st.container(key="bl-context"):
+        place = st.empty()
+    before = _rows()
+    _draw(place, before)
+    yield
+    after = _rows()
+    if after != before:
+        _draw(place, after)
+
+
+def _rows() -> tuple[Row, ...]:
+    model, image = state.model(), state.image()
+    return (
+        ("data", _("Data"), state.data_title(), None),
+        ("backbone", _("Backbone"), backbone_label(model.backbone), _(WEIGHTS[model.weights])),
+        ("runs", _("Run"), state.run_name(), None),
+        ("heatmaps", _("Image"), image.name if image else None, None),
+    )
+
+
+def _draw(place: Any, rows: tuple[Row, ...]) -> None:
+    with place.container(gap=None):
+        st.html(f'<p class="bl-overline">{escape(_("Chosen now"))}</p>')
+        for target, label, value, detail in rows:
+            _row(target, label, value, detail)
+
+
+def backbone_label(name: str) -> str:
+    """Returns a readable name without loading the catalogue."""
+    if name.startswith("efficientnet_lite"):
+        return "EfficientNet-Lite" + name[-1]
+    return name
+
+
+def _row(target: str, label: str, value: str | None, detail: str | None) -> None:
+    shown = _shorten(value) if value else _("none yet")
+    text = f":small[:gray[{label}]]  \n" + (f"**{_plain(shown)}**" if value else f":gray[{shown}]")
+    if value and detail:
+        text += f" :small[:gray[{detail}]]"
+    nav.link(target, text, help=value if value and shown != value else None)
+
+
+def _shorten(text: str, limit: int = 30) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    """Takes Markdown's own signs out of a value, such as a file's name."""
+    return "".join("\\" + sign if sign in "\\`*_[]<>#:$~|" else sign for sign in text)

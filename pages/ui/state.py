@@ -1,0 +1,185 @@
+"""What the person has chosen: kept from page to page, and in the address where a link should carry it.
+
+The choices are the core's own frozen records. They live in the session; ``?run=``, ``?data=`` and ``?backbone=`` in
+an address come first, so that a link opens the same thing for somebody else, and after a reload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.specs import AugmentSpec, DataSpec, FreezePlan, ModelSpec
+
+DEFAULT_BACKBONE = "efficientnet_lite0"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChoice:
+    """The picture under study.
+
+    Attributes:
+        kind: ``sample``, ``upload``, ``camera`` or ``dataset``.
+        name: What to call it (a file's name, or a key in the data set).
+        data: The encoded file's bytes.
+        truth: Its class, where it is known.
+    """
+
+    kind: str
+    name: str
+    data: bytes = field(repr=False)
+    truth: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The bytes' digest: what caches are keyed on."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainChoice:
+    """What the Train page asks beside data, model and freeze plan."""
+
+    preset: str = "linear-probe"
+    epochs: int | None = None
+    lr: float | None = None
+    optimizer: str = "adamw"
+    batch_size: int = 32
+    seed: int = 0
+    device: str = "auto"
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    name: str = ""
+
+
+def data() -> DataSpec | None:
+    """Returns the chosen data, or ``None`` before anything was chosen."""
+    wanted = st.query_params.get("data")
+    known: DataSpec | None = st.session_state.get("bl.data")
+    if wanted and (known is None or known.source != wanted):
+        known = DataSpec(wanted)
+        st.session_state["bl.data"] = known
+    return known
+
+
+def set_data(spec: DataSpec, title: str | None = None) -> None:
+    """Chooses data; ``title`` is what the sidebar calls them."""
+    st.session_state["bl.data"] = spec
+    st.session_state["bl.data.title"] = title
+
+
+def data_title() -> str | None:
+    """Returns what the chosen data are called."""
+    spec = data()
+    if spec is None:
+        return None
+    return st.session_state.get("bl.data.title") or short_source(spec.source)
+
+
+def short_source(source: str) -> str:
+    """Returns a folder's last part, or an embedded set's name as it is."""
+    return source.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def model() -> ModelSpec:
+    """Returns the chosen backbone and its weights; EfficientNet-Lite0, pretrained, before anything was chosen."""
+    known: ModelSpec = st.session_state.get("bl.model") or ModelSpec(DEFAULT_BACKBONE)
+    name, weights = st.query_params.get("backbone"), st.query_params.get("weights")
+    if name and name != known.backbone:
+        known = ModelSpec(name)
+    if weights in ("default", "none") and weights != known.weights:
+        known = replace(known, weights=weights)
+    st.session_state["bl.model"] = known
+    return known
+
+
+def set_model(spec: ModelSpec) -> None:
+    """Chooses a backbone and its weights."""
+    st.session_state["bl.model"] = spec
+
+
+def freeze() -> FreezePlan:
+    """Returns what of the backbone may learn; nothing but the head before anything was chosen."""
+    return st.session_state.get("bl.freeze") or FreezePlan()
+
+
+def set_freeze(plan: FreezePlan) -> None:
+    """Chooses what of the backbone may learn."""
+    st.session_state["bl.freeze"] = plan
+
+
+def train_choice() -> TrainChoice:
+    """Returns the training choices."""
+    return st.session_state.get("bl.train") or TrainChoice()
+
+
+def set_train_choice(choice: TrainChoice) -> None:
+    """Keeps the training choices."""
+    st.session_state["bl.train"] = choice
+
+
+def run_id() -> str | None:
+    """Returns the chosen run's id: the address's ``?run=`` first, else the session's."""
+    wanted = st.query_params.get("run")
+    if wanted:
+        st.session_state["bl.run"] = wanted
+    return st.session_state.get("bl.run")
+
+
+def run() -> Any:
+    """Returns the chosen :class:`core.runs.store.Run`, or ``None``.
+
+    Raises:
+        RunMissing: A run is chosen that does not exist (any more); the page's boundary shows it.
+    """
+    chosen = run_id()
+    if not chosen:
+        return None
+    from core.runs.store import RunStore
+
+    return RunStore().get(chosen)
+
+
+def choose_run(run_id: str | None) -> None:
+    """Chooses a run (or none) and puts it into the address."""
+    st.session_state["bl.run"] = run_id
+    if run_id:
+        st.query_params["run"] = run_id
+    elif "run" in st.query_params:
+        del st.query_params["run"]
+
+
+def show_in_address(**values: str | None) -> None:
+    """Writes choices into the address, so that a reload or a shared link finds them; ``None`` removes one."""
+    for key, value in values.items():
+        if value is None:
+            if key in st.query_params:
+                del st.query_params[key]
+        elif st.query_params.get(key) != value:
+            st.query_params[key] = value
+
+
+def image() -> ImageChoice | None:
+    """Returns the picture under study, or ``None``."""
+    return st.session_state.get("bl.image")
+
+
+def set_image(choice: ImageChoice | None) -> None:
+    """Chooses the picture under study."""
+    st.session_state["bl.image"] = choice
+
+
+def run_name() -> str | None:
+    """Returns the chosen run's name for the sidebar; ``None`` where there is none (any more)."""
+    chosen = st.session_state.get("bl.run")
+    if not chosen:
+        return None
+    from core.runs.store import RunStore
+
+    try:
+        return RunStore().get(chosen).name
+    except InputError:
+        return None

@@ -1,0 +1,78 @@
+"""Loads torch and what stands on it in the background, after the first page has been painted."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import threading
+
+import streamlit as st
+from streamlit import runtime
+
+from pages.ui.i18n import _
+
+LOG = logging.getLogger("backbone_lab.warmup")
+DELAY = 1.5
+"""Seconds between the first paint and the first heavy import, so that the page is there before the work starts."""
+
+MODULES = (
+    "plotly.graph_objects",
+    "numpy",
+    "pandas",
+    "core.data.sources",
+    "core.lab.data",
+    "core.lab.networks",
+    "core.lab.evaluate",
+    "core.interpret.attribution",
+)
+"""What the pages need, the quick ones first."""
+
+_lock = threading.Lock()
+_started = False
+_done = threading.Event()
+
+
+def begin() -> None:
+    """Starts the background imports once a server process; does nothing outside a server."""
+    global _started
+    if not runtime.exists():
+        return
+    with _lock:
+        if _started:
+            return
+        _started = True
+    timer = threading.Timer(DELAY, _load)
+    timer.daemon = True
+    timer.start()
+
+
+def ready() -> bool:
+    """Whether the heavy libraries are loaded (or are not being loaded by this module at all)."""
+    return _done.is_set() or "core.lab.networks" in sys.modules
+
+
+def pending() -> bool:
+    """Whether the background imports are announced or under way."""
+    return runtime.exists() and not ready()
+
+
+def indication() -> None:
+    """Draws one quiet line while the imports are under way; it goes away by itself."""
+    if pending():
+        st.fragment(_line, run_every=2)()
+
+
+def _line() -> None:
+    if not ready():
+        st.caption(_("Loading PyTorch in the background …"))
+
+
+def _load() -> None:
+    try:
+        for name in MODULES:
+            importlib.import_module(name)
+    except ImportError:
+        LOG.exception("background import failed")
+    finally:
+        _done.set()
