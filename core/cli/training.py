@@ -83,7 +83,7 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
     """Turns the words into an experiment, and checks what can be checked before a run is made."""
     from core.data.embedded import EMBEDDED
     from core.data.sources import open_dataset
-    from core.models.catalog import get
+    from core.models.catalog import backbone
 
     for word in ("data", "backbone"):
         if not getattr(arguments, word):
@@ -109,7 +109,7 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
         augment=AugmentSpec.preset(arguments.augment),
         name=arguments.name,
     )
-    get(experiment.model.backbone)
+    backbone(experiment.model.backbone)
     open_dataset(source, seed=arguments.seed)
     return experiment
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.models.catalog import BACKBONES
-from core.models.network import Network, assemble, bare, load_into
+from core.models.network import Network, bare, blank, load_into
 from core.runs.store import Run, RunStore
 
 
@@ -21,13 +21,7 @@ def network_of_run(run: Run) -> Network:
     classes = run.classes()
     if not run.has_weights or not classes:
         raise InputError("The run {name} has no weights yet. Wait for its first epoch to end.", name=run.name)
-    blank = type(experiment.model)(
-        backbone=experiment.model.backbone,
-        weights="none",
-        image_size=experiment.model.image_size,
-        dropout=experiment.model.dropout,
-    )
-    network = assemble(blank, classes, seed=experiment.training.seed)
+    network = blank(experiment.model, classes)
     load_into(network.model, run.checkpoint)
     network.model.eval()
     return network

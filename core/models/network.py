@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -93,12 +93,17 @@ def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: 
 
 
 def save(model: nn.Module, path: Path) -> None:
-    """Writes parameters and buffers to a safetensors file, in one step: a reader sees the old file or the new one.
+    """Writes a module's parameters and buffers; see :func:`save_state`."""
+    save_state(model.state_dict(), path)
+
+
+def save_state(state: Mapping[str, Tensor], path: Path) -> None:
+    """Writes tensors to a safetensors file, in one step: a reader sees the old file or the new one.
 
     A tensor that goes by several names is written once; the other names stand in the file's metadata.
 
     Args:
-        model: Any module, on any device and in any memory format.
+        state: Tensors by name, on any device and in any memory format.
         path: The file; its folder must exist.
 
     Raises:
@@ -107,7 +112,7 @@ def save(model: nn.Module, path: Path) -> None:
     tensors: dict[str, Tensor] = {}
     aliases: dict[str, str] = {}
     seen: dict[tuple[object, ...], str] = {}
-    for name, value in model.state_dict().items():
+    for name, value in state.items():
         identity = (value.device, value.data_ptr(), value.dtype, value.shape, value.stride())
         if value.numel() and identity in seen:
             aliases[name] = seen[identity]
