@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from core.errors import InputError
-from core.interpret.layout import layer_layout, layout_of, to_maps, token_grid
-from core.interpret.probe import Probe, some_of, unknown_layer
+from core.interpret.layout import no_map, require_map_layer, spatial_layers, to_maps
+from core.interpret.probe import Probe
 
 if TYPE_CHECKING:
-    from core.models.anatomy import Anatomy
     from core.models.network import Network
+
+
+__all__ = ["LayerStats", "activations", "check_image", "layer_stats", "spatial_layers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,6 @@ class LayerStats:
     mean: float
 
 
-def spatial_layers(anatomy: Anatomy) -> tuple[str, ...]:
-    """Returns the names of the layers whose output still is a picture of several pixels, in the network's order."""
-    grid = token_grid(anatomy)
-    return tuple(
-        layer.name
-        for layer in anatomy.layers
-        if layer.output_shape is not None and layout_of(layer.output_shape, kind=layer.kind, grid=grid) is not None
-    )
-
-
 def activations(network: Network, x: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
     """Collects the feature maps of any number of layers in one forward pass.
 
@@ -68,28 +60,16 @@ def activations(network: Network, x: Tensor, layers: Sequence[str] | None = None
         InputError: A layer does not exist or gives no maps, or ``x`` is not one image.
     """
     check_image(x)
-    every = spatial_layers(network.anatomy)
-    wanted = every if layers is None else tuple(layers)
-    known = {name for name, _ in network.model.named_modules()}
-    for name in wanted:
-        if name not in known or not name:
-            raise unknown_layer(name, every)
-    with Probe(network, wanted) as probe:
+    anatomy = network.anatomy
+    layouts = {
+        name: require_map_layer(name, anatomy) for name in (spatial_layers(anatomy) if layers is None else layers)
+    }
+    with Probe(network, tuple(layouts)) as probe:
         probe(x)
-    grid = token_grid(network.anatomy)
-    maps: dict[str, Tensor] = {}
-    for name in wanted:
-        output = probe.outputs.get(name)
-        layout = None if output is None else layer_layout(output, name, network.anatomy)
-        if output is not None and layout is not None:
-            maps[name] = to_maps(output, layout, grid)
-        elif layers is not None:
-            raise InputError(
-                "The layer {layer} gives no map of the picture. Choose one that does, such as: {some}.",
-                layer=name,
-                some=", ".join(some_of(every)) or "-",
-            )
-    return maps
+    for name in layouts:
+        if name not in probe.outputs:
+            raise no_map(name, anatomy)
+    return {name: to_maps(probe.outputs[name], layout) for name, layout in layouts.items()}
 
 
 def layer_stats(maps: Tensor) -> LayerStats:

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from core.errors import InputError
-from core.interpret.activations import spatial_layers
-from core.interpret.layout import layer_layout, to_maps, token_grid
-from core.interpret.probe import Probe, some_of, unknown_layer
+from core.interpret.layout import no_map, require_map_layer, to_maps
+from core.interpret.probe import Probe
 from core.interpret.target import resolve_target
 
 if TYPE_CHECKING:
@@ -54,32 +52,20 @@ def layer_pass(network: Network, x: Tensor, *, target: int | None = None, layer:
     Raises:
         InputError: The class or the layer does not exist, or the layer gives no map.
     """
-    anatomy = network.anatomy
-    name = layer or anatomy.cam_layer
-    if not any(name == known for known, _ in network.model.named_modules()) or not name:
-        raise unknown_layer(name, spatial_layers(anatomy))
+    name = layer or network.anatomy.cam_layer
+    layout = require_map_layer(name, network.anatomy)
     with Probe(network, start=name) as probe:
         logits = probe(x)
         chosen = resolve_target(target, logits, network.classes)
-        kept = probe.outputs.get(name)
-        layout = None if kept is None else layer_layout(kept, name, anatomy)
-        if kept is None or layout is None:
-            raise no_map(name, network)
-        (gradient,) = torch.autograd.grad(logits[0, chosen], kept, allow_unused=True)
+        if name not in probe.outputs:
+            raise no_map(name, network.anatomy)
+        kept = probe.outputs[name]
+        gradient = None
+        if logits.requires_grad:  # not if the layer's answer never reaches the logits
+            (gradient,) = torch.autograd.grad(logits[0, chosen], kept, allow_unused=True)
     gradient = torch.zeros_like(kept) if gradient is None else gradient
-    grid = token_grid(anatomy)
-    maps = to_maps(kept.detach(), layout, grid).cpu().double()
-    slopes = to_maps(gradient, layout, grid).cpu().double()
-    return LayerPass(logits.detach().cpu(), chosen, name, maps, slopes)
-
-
-def no_map(layer: str, network: Network) -> InputError:
-    """Makes the error for a layer whose output keeps no picture."""
-    return InputError(
-        "The layer {layer} gives no map of the picture. Choose one that does, such as: {some}.",
-        layer=layer,
-        some=", ".join(some_of(spatial_layers(network.anatomy))) or "-",
-    )
+    maps = to_maps(kept.detach(), layout).cpu().double()
+    return LayerPass(logits.detach().cpu(), chosen, name, maps, to_maps(gradient, layout).cpu().double())
 
 
 def grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:

