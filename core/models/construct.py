@@ -35,22 +35,6 @@ _DRAW = frozenset(
 _INIT_MODULE = init.__name__
 
 
-class OnMeta(TorchFunctionMode):
-    """Makes parameters as shapes on the ``meta`` device: no memory, no values.
-
-    Unlike ``torch.device("meta")`` it leaves small tables that constructors compute with (``arange``, ``linspace``)
-    on the CPU, so that networks which read numbers from them can be built too.
-    """
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        if func in _ALLOCATE:
-            kwargs["device"] = "meta"
-        return func(*args, **kwargs)
-
-
 class Uninitialised(TorchFunctionMode):
     """Skips the random filling of new parameters, for networks whose values are loaded at once."""
 
@@ -63,6 +47,22 @@ class Uninitialised(TorchFunctionMode):
         if getattr(func, "__module__", None) == _INIT_MODULE:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)
+
+
+class OnMeta(Uninitialised):
+    """Makes parameters as shapes on the ``meta`` device: no memory, no values.
+
+    Unlike ``torch.device("meta")`` it leaves small tables that constructors compute with (``arange``, ``linspace``)
+    on the CPU, so that networks which read numbers from them can be built too.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in _ALLOCATE:
+            kwargs["device"] = "meta"
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 class Seeded(TorchFunctionMode):

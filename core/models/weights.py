@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -45,16 +46,21 @@ def pretrained(name: str, **options: Any) -> nn.Module:
     try:
         with Uninitialised():
             return models.get_model(name, weights=default(name), progress=False, **options)
-    except OSError as error:  # URLError and HTTPError are OSErrors
-        raise WeightsUnavailable(
-            "The weights of {name} are not on this machine and could not be downloaded. Choose random weights, or put "
-            "the file {file} into the folder {folder}.",
-            name=name,
-            file=file.name,
-            folder=str(file.parent),
-        ) from error
-    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:  # a wrong hash is a RuntimeError
-        raise _damaged(name, file) from error
+    except (OSError, HTTPException) as error:  # URLError is an OSError
+        raise _out_of_reach(name, file) from error
+    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        # a download with a wrong digest is refused and not kept
+        raise (_damaged(name, file) if file.is_file() else _out_of_reach(name, file)) from error
+
+
+def _out_of_reach(name: str, file: Path) -> WeightsUnavailable:
+    return WeightsUnavailable(
+        "The weights of {name} are not on this machine and could not be downloaded. Choose random weights, or put "
+        "the file {file} into the folder {folder}.",
+        name=name,
+        file=file.name,
+        folder=str(file.parent),
+    )
 
 
 def _damaged(name: str, file: Path) -> WeightsUnavailable:
