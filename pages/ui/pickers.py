@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, components, state
-from pages.ui.i18n import N_, _
+from core.specs import ModelSpec
+from pages.ui import caches, components, state, style
+from pages.ui.i18n import N_, _, translate_error
 from pages.ui.state import ImageChoice
 
 SAMPLES = {
-    "chelsea": (N_("Cat"), "chelsea.png"),
-    "coffee": (N_("Coffee"), "coffee.png"),
-    "astronaut": (N_("Astronaut"), "astronaut.png"),
-    "motorcycle": (N_("Motorcycle"), "motorcycle_left.png"),
-    "rocket": (N_("Rocket"), "rocket.jpg"),
+    "cat": N_("Cat"),
+    "coffee": N_("Coffee"),
+    "rocket": N_("Rocket"),
+    "astronaut": N_("Astronaut"),
+    "camera": N_("Photographer"),
 }
-"""Photographs in the public domain that come inside scikit-image: title and file."""
+"""Photographs free of copyright in ``assets/samples`` (``LICENCES.md`` there says whose): file name and title."""
 
 IMAGE_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
 
@@ -105,55 +105,74 @@ def network_picker(key: str = "bl-network") -> Target | None:
         key: Stable start of the widgets' keys. The same key on several pages keeps the choice.
     """
     runs = runs_with_weights()
-    if "bl.kind" not in st.session_state:
-        st.session_state["bl.kind"] = (
-            "run" if runs and (state.run_id() or not st.query_params.get("backbone")) else "backbone"
-        )
-    if not runs:
-        st.session_state["bl.kind"] = "backbone"
-    kinds = {"run": _("A trained run"), "backbone": _("A backbone")}
+    kind = _kind(runs)
     if runs:
-        st.session_state[f"{key}-kind"] = st.session_state["bl.kind"]
-        kind = st.segmented_control(
+        kinds = {"run": _("A trained run"), "backbone": _("A backbone")}
+        st.session_state[f"{key}-kind"] = kind  # the widget mirrors the choice; its callback makes it
+        st.segmented_control(
             _("Look into"), list(kinds), format_func=lambda k: kinds[k], key=f"{key}-kind", required=True,
+            on_change=lambda: choose_kind(st.session_state[f"{key}-kind"]),
         )  # fmt: skip
-        st.session_state["bl.kind"] = kind or "run"
-    if st.session_state["bl.kind"] == "run":
+    if kind == "run":
         run = run_picker(f"{key}-run")
-        return _target_of(run) if run else None
+        return target_of(run) if run else None
     return _backbone_picker(key)
 
 
-def _target_of(run: Any) -> Target:
+def _kind(runs: Sequence[Any]) -> str:
+    """Returns whether a run or a bare backbone is looked into: the address first, then the last choice."""
+    if not runs:
+        return "backbone"
+    if st.query_params.get("run"):
+        st.session_state["bl.kind"] = "run"
+    elif "bl.kind" not in st.session_state:
+        st.session_state["bl.kind"] = "backbone" if st.query_params.get("backbone") else "run"
+    return str(st.session_state["bl.kind"])
+
+
+def choose_kind(kind: str) -> None:
+    """Chooses to look into a ``run`` or into a ``backbone``."""
+    st.session_state["bl.kind"] = kind
+    if kind == "run":
+        state.show_in_address(run=state.run_id(), backbone=None, weights=None)
+    else:
+        state.show_in_address(run=None, image=None)
+
+
+def target_of(run: Any) -> Target:
+    """Returns a run with weights as a network to look into."""
     return Target(run.id, run.name, "run", run.checkpoint.stat().st_mtime_ns, run)
 
 
 def _backbone_picker(key: str) -> Target:
     """Draws backbone and weights; both follow the choice made on the Backbone page, and change it."""
-    from dataclasses import replace
-
-    from core.models.catalog import BACKBONES, weights_state
+    from core.models.catalog import BACKBONES
 
     spec = state.model()
-    names = list(BACKBONES)
-    st.session_state[f"{key}-backbone"] = spec.backbone if spec.backbone in names else state.DEFAULT_BACKBONE
-    name = st.selectbox(
-        _("Backbone"), names, key=f"{key}-backbone", format_func=lambda n: BACKBONES[n].title
+    if spec.backbone not in BACKBONES:
+        spec = ModelSpec(state.DEFAULT_BACKBONE)
+    st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = spec.backbone, spec.weights
+    st.selectbox(
+        _("Backbone"), list(BACKBONES), key=f"{key}-backbone", format_func=lambda n: BACKBONES[n].title,
+        on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], state.model().weights),
     )  # fmt: skip
-    if name != spec.backbone:
-        spec = replace(spec, backbone=name, image_size=None)
     labels = {"default": _("Pretrained"), "none": _("Random")}
-    st.session_state[f"{key}-weights"] = spec.weights
-    weights = st.segmented_control(
-        _("Weights"), list(labels), key=f"{key}-weights", format_func=lambda w: labels[w], required=True
-    )
-    if weights == "default" and weights_state(name) == "needs download":
-        components.note(_("These weights are not on this machine yet; they are downloaded when they are used."))
-    spec = replace(spec, weights=weights or "default")
-    if spec != state.model():
-        state.set_model(spec)
-    state.show_in_address(run=None, backbone=spec.backbone, weights=spec.weights)
+    st.segmented_control(
+        _("Weights"), list(labels), key=f"{key}-weights", format_func=lambda w: labels[w], required=True,
+        on_change=lambda: choose_model(state.model().backbone, st.session_state[f"{key}-weights"]),
+    )  # fmt: skip
+    choose_model(spec.backbone, spec.weights)
     return Target(spec.backbone, BACKBONES[spec.backbone].title, spec.weights)
+
+
+def choose_model(backbone: str, weights: str) -> None:
+    """Chooses a backbone and its weights, and puts them into the address."""
+    known = state.model()
+    size = known.image_size if known.backbone == backbone else None
+    spec = replace(known, backbone=backbone, weights=weights, image_size=size)
+    if spec != known:
+        state.set_model(spec)
+    state.show_in_address(run=None, backbone=backbone, weights=weights)
 
 
 def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageChoice | None:
@@ -168,11 +187,13 @@ def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageCh
         del sources["dataset"]
     known = state.image()
     first = known.kind if known and known.kind in sources else next(iter(sources))
-    if st.session_state.get(f"{key}-kind") not in sources:
+    if "dataset" in sources and st.query_params.get("image"):
+        st.session_state[f"{key}-kind"] = "dataset"
+    elif st.session_state.get(f"{key}-kind") not in sources:
         st.session_state[f"{key}-kind"] = first
     kind = st.segmented_control(
         _("Image"), list(sources), format_func=lambda s: sources[s], key=f"{key}-kind", required=True,
-        persist_state="session",
+        persist_state="session", on_change=lambda: state.show_in_address(image=None),
     )  # fmt: skip
     draw = {"dataset": _from_data, "sample": _sample, "upload": _upload, "camera": _camera}[kind or first]
     chosen = draw(target, key)
@@ -187,20 +208,16 @@ def _sample(_target: Target | None, key: str) -> ImageChoice | None:
         components.note(_("No sample pictures are installed. Choose a file."))
         return None
     name = st.pills(
-        _("Sample"), list(found), default=next(iter(found)), format_func=lambda n: _(SAMPLES[n][0]), key=f"{key}-sample",
+        _("Sample"), list(found), default=next(iter(found)), format_func=lambda n: _(SAMPLES[n]), key=f"{key}-sample",
         label_visibility="collapsed", required=True, persist_state="session",
     )  # fmt: skip
     chosen = name or next(iter(found))
-    return ImageChoice("sample", _(SAMPLES[chosen][0]), found[chosen].read_bytes())
+    return ImageChoice("sample", _(SAMPLES[chosen]), found[chosen].read_bytes())
 
 
 def _sample_path(name: str) -> Path | None:
-    spec = importlib.util.find_spec("skimage")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "data" / SAMPLES[name][1]
-        if path.is_file():
-            return path
-    return None
+    path = style.ASSETS / "samples" / f"{name}.jpg"
+    return path if path.is_file() else None
 
 
 def _upload(_target: Target | None, key: str) -> ImageChoice | None:
@@ -220,34 +237,33 @@ def _camera(_target: Target | None, key: str) -> ImageChoice | None:
 
 
 def _from_data(target: Target | None, key: str) -> ImageChoice | None:
-    """Offers some of the run's held-out images, evenly over the classes."""
+    """Offers some of the run's held-out images, evenly over the classes, and the one that the address names."""
     if target is None or target.run is None:
         return None
+    options, wanted, item = held_out(target.run), st.query_params.get("image"), f"{key}-item"
+    known = state.image()
+    asked = wanted or st.session_state.get(item) or (known.name if known and known.kind == "dataset" else None)
+    if asked and asked not in options:
+        options |= {row["key"]: row["label"] for row in target.run.split_rows() if row["key"] == asked}
+    if not options:
+        components.note(_("This run has no record of its images. Choose a sample or a file."))
+        return None
+    st.session_state[item] = asked if asked in options else next(iter(options))
+    name = st.selectbox(
+        _("Image from the data"), list(options), key=item, label_visibility="collapsed", persist_state="session",
+        format_func=lambda k: f"{options[k]} · {state.short_source(k)}",
+        on_change=lambda: state.show_in_address(image=st.session_state[item]),
+    )  # fmt: skip
+    state.show_in_address(image=name)
     try:
-        options = held_out(target.run)
+        return dataset_image(target.run, name)
     except InputError as error:
-        from pages.ui.i18n import translate_error
-
         components.note(translate_error(error))
         return None
-    if not options:
-        return None
-    keys = list(options)
-    known = state.image()
-    if st.session_state.get(f"{key}-item") not in keys:
-        st.session_state[f"{key}-item"] = known.name if known and known.name in keys else keys[0]
-    name = st.selectbox(
-        _("Image from the data"), keys, key=f"{key}-item", persist_state="session", label_visibility="collapsed"
-    )
-    return dataset_image(target.run, name)
 
 
 def held_out(run: Any, per_class: int = 12) -> dict[str, str]:
-    """Returns ``{key: class}`` of some test images of a run (validation images where it has no test), class by class.
-
-    Raises:
-        InputError: The run's data are not there any more.
-    """
+    """Returns ``{key: class}`` of some images that a run held out for testing (else for validation), class by class."""
     rows = run.split_rows()
     split = "test" if any(row["split"] == "test" for row in rows) else "val"
     taken: dict[str, list[str]] = {}
@@ -266,13 +282,13 @@ def dataset_image(run: Any, key: str) -> ImageChoice:
     Raises:
         InputError: The data or the image are not there any more.
     """
-    return caches.remember("dataset-images", (run.id, key), lambda: _dataset_image(run, key), entries=64)
+    return caches.remember("dataset-images", (run.id, key), lambda: _dataset_image(run, key), entries=12)
 
 
 def _dataset_image(run: Any, key: str) -> ImageChoice:
     import io
 
-    dataset = caches.remember("reopened", (run.id,), lambda: _reopen(run), entries=4)
+    dataset = reopened(run)
     for position, item in enumerate(dataset.items):
         if item.key == key:
             file = io.BytesIO()
@@ -281,10 +297,15 @@ def _dataset_image(run: Any, key: str) -> ImageChoice:
     raise InputError("The image {key} is not among the run's data any more. Choose another one.", key=key)
 
 
-def _reopen(run: Any) -> Any:
+def reopened(run: Any) -> Any:
+    """Returns a run's images as they were divided, opened once; only folders that the pages may read.
+
+    Raises:
+        InputError: They are not there any more, or outside the allowed folders.
+    """
     from core.lab.data import reopen
 
-    return reopen(run, roots=caches.roots())
+    return caches.remember("reopened", (run.id,), lambda: reopen(run, roots=caches.roots()), entries=4)
 
 
 def layer_picker(
