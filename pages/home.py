@@ -1,11 +1,235 @@
-"""placeholder"""
+"""Home: what the lab does, the path in five steps, one button that walks it, and the recent runs."""
 
-from pages.ui import components
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import LIVE, RunStore
+from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
+from pages.ui import caches, components, figures, live, nav, state
+from pages.ui.faces import empty, guarded
+from pages.ui.i18n import N_, _, translate_error
+from pages.ui.style import ASSETS
+
+STEPS = (
+    ("data", N_("Choose images, one folder a class. Four sets are built in.")),
+    ("backbone", N_("Pick a network, and say which of its stages may learn.")),
+    ("train", N_("Start it in a process of its own and watch it learn.")),
+    ("evaluate", N_("See how good it is, and what it takes for what.")),
+    ("heatmaps", N_("Look inside: heatmaps, feature maps, filters.")),
+)
+RECENT = 5
 
 
 def render() -> None:
     """Draws the page."""
-    components.header("home")
+    chosen = st.query_params.get("run")
+    run = RunStore().get(chosen) if chosen else None
+    if run is None:
+        _hero()
+    else:
+        _walk(run)
+    _path()
+    _recent()
+
+
+def _hero() -> None:
+    with st.container(key="bl-hero"):
+        text, picture = st.columns([1.05, 1], gap="large", vertical_alignment="center")
+        with text:
+            st.html(
+                f'<header class="bl-hero"><h1>{escape(_("See transfer learning happen"))}</h1>'
+                f"<p>{escape(_('A network that has seen a million photos learns your classes in seconds. Watch which parts learn, how well, and where it looks.'))}</p></header>"  # noqa: E501
+            )
+            pressed = st.button(
+                _("Walk the whole path once"), type="primary", icon=":material/play_arrow:", key="bl-tour", width="content"
+            )
+            components.note(
+                _("Trains EfficientNet-Lite0 on a built-in set of shapes: under a minute, without network access.")
+            )
+        with picture:
+            st.html(_illustration())
+    if pressed:
+        _start()
+
+
+def _start() -> None:
+    """Starts the whole main job on the built-in shapes, and stays here to follow it."""
+    from core.runs.launch import start
+
+    recipe = make_recipe("linear-probe")
+    data = DataSpec("shapes", val_share=0.2, test_share=0.2)
+    model = ModelSpec("efficientnet_lite0", weights=recipe.weights)
+    run = start(
+        Experiment(
+            data=data,
+            model=model,
+            training=TrainingSpec("linear-probe", recipe.phases),
+            freeze=recipe.freeze,
+            name=_("First walk: shapes"),
+        )
+    )
+    state.set_data(data, _("Shapes"))
+    state.set_model(model)
+    state.set_freeze(recipe.freeze)
+    state.choose_run(run.id)
+    st.rerun()
+
+
+def _walk(run: Any) -> None:
+    """Follows a run, and shows its result once it has ended."""
+    status = run.status()
+    alive = status["state"] in LIVE
+    title = _("Learning, as it happens") if alive else _("What it learned")
+    st.html(f'<header class="bl-header"><h1>{escape(title)}</h1><p>{escape(_sentence(run))}</p></header>')
+    if alive:
+        live.watch(run, key="bl-walk")
+        return
+    if status["state"] != "finished":
+        live.ended(run, status)
+    if not run.has_weights:
+        return
+    components.metrics(live.result_figures(run, status))
+    looks, curve = st.columns([1.25, 1], gap="large")
+    with looks:
+        components.section(_("Where it looks"), _("The warmer, the more this place speaks for the predicted class."))
+        _heatmaps(run)
+    with curve:
+        components.section(_("How it learned"))
+        _curve(run, status)
+    components.next_step("evaluate", _("Judge it: how good, and where not?"), run=run.id)
+
+
+def _sentence(run: Any) -> str:
+    spec = run.experiment
+    return _("{backbone} learns {data}: the backbone stays as it is, a new head learns.").format(
+        backbone=nav_backbone(spec.model.backbone), data=state.short_source(spec.data.source)
+    ) if spec.freeze.trainable_stages == 0 else _("{backbone} learns {data}.").format(
+        backbone=nav_backbone(spec.model.backbone), data=state.short_source(spec.data.source)
+    )  # fmt: skip
+
+
+def nav_backbone(name: str) -> str:
+    """Returns a backbone's readable name without loading the catalogue."""
+    from pages.ui.context import backbone_label
+
+    return backbone_label(name)
+
+
+def _curve(run: Any, status: dict[str, Any]) -> None:
+    from pages.ui import charts
+
+    rows = caches.epochs_of(run)
+    chart = charts.curves(rows, "accuracy", epochs=status.get("epochs"), best=status.get("best_epoch"), height=300)
+    charts.show(chart, key="bl-walk-result", alt=live.curve_sentence("accuracy", rows))
+
+
+@guarded
+def _heatmaps(run: Any, count: int = 6) -> None:
+    """Draws some test images of the run with their heatmaps."""
+    from pages.ui import pickers, tiles
+    from pages.ui.faces import busy
+
+    target = pickers.target_of(run)
+    key = (*target.key, count)
+    if not caches.known("walk", key):
+        with busy(_("Drawing the heatmaps …"), 320):
+            shown = caches.remember("walk", key, lambda: _overlays(target, count))
+    else:
+        shown = caches.remember("walk", key, lambda: _overlays(target, count))
+    tiles.grid([tiles.Tile(**tile) for tile in shown], size=150)
+    first = next(iter(pickers.held_out(run)), None)
+    if first and state.image() is None:
+        state.set_image(pickers.dataset_image(run, first))
+
+
+def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
+    from core.data.images import fit, open_image
+    from core.interpret.render import overlay
+    from pages.ui import pickers
+
+    network = target.network()
+    shown = []
+    for name in list(pickers.held_out(target.run))[:count]:
+        image = pickers.dataset_image(target.run, name)
+        explanation = caches.explanation(target, image)
+        picture = overlay(
+            fit(open_image(image.data), network.preprocessing), explanation.heatmap.values, opacity=0.55, fade=True,
+            colormap="magma",
+        )  # fmt: skip
+        predicted = network.classes[explanation.predicted]
+        right = predicted == image.truth
+        shown.append(
+            {
+                "image": caches.encoded(picture, 320),
+                "caption": f"{predicted} {figures.percent(float(explanation.probabilities.max()), 0)}",
+                "note": _("right") if right else _("wrong: it is {name}").format(name=image.truth),
+                "alt": _("Test image with heatmap for the class {name}").format(name=predicted),
+                "tone": "" if right else "bad",
+            }
+        )
+    return shown
+
+
+def _path() -> None:
+    components.section(_("The path"))
+    with st.container(key="bl-steps"):
+        for number, (name, text) in enumerate(STEPS, start=1):
+            with st.container(key=f"bl-step-{number}", gap="xxsmall", border=True):
+                title = _("Look inside") if name == "heatmaps" else None
+                nav.link(name, title)
+                st.html(f'<p class="bl-step-text">{escape(_(text))}</p>')
+
+
+def _recent() -> None:
+    runs = RunStore().list()[:RECENT]
+    components.section(_("Recent runs"))
+    if not runs:
+        empty(
+            _("No runs yet"),
+            _("Every training shows up here with its curve. Walk the path once, or choose your own images."),
+            icon="history",
+        )
+        return
+    with st.container(key="bl-recent", gap=None):
+        for run in runs:
+            _row(run)
+    nav.link("runs", _("All runs"), icon=":material/arrow_forward:")
+
+
+def _row(run: Any) -> None:
+    try:
+        status, spec = run.status(), run.experiment
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    accuracy = status.get("best_val_accuracy")
+    line = components.sparkline([row.get("val_accuracy") for row in caches.epochs_of(run)])
+    with st.container(horizontal=True, vertical_alignment="center", key=f"bl-run-{run.id}"):
+        target = "train" if status["state"] in LIVE or not run.has_weights else "evaluate"
+        with st.container(width="stretch"):
+            nav.link(target, components.plain(run.name), icon=":material/science:", run=run.id)
+        st.html(
+            f'<div class="bl-run"><span class="bl-run-what"><bdi>{escape(nav_backbone(spec.model.backbone))}</bdi></span>'
+            f'{line}<b title="{escape(_("best validation accuracy"))}"><bdi>{figures.percent(accuracy)}</bdi></b>'
+            f"{components.badge(status['state'])}<span>{escape(figures.ago(status.get('started') or status.get('launched')))}"
+            "</span></div>",
+            width="content",
+        )
+
+
+def _illustration() -> str:
+    """Returns the drawing beside the title: an image, the stages of a network, the heatmap."""
+    alt = escape(_("An image goes through frozen stages and a part that learns, and becomes a heatmap."))
+    labels = (("", _("your image")), ("", _("frozen")), ("bl-accent", _("learns")), ("", _("what it saw")))
+    below = "".join(f'<span class="{tone}">{escape(text)}</span>' for tone, text in labels)
+    address = components.svg_address((ASSETS / "path.svg").read_text(encoding="utf-8"))
+    return f'<div class="bl-art"><img src="{address}" alt="{alt}"><div class="bl-art-text">{below}</div></div>'
 
 
 if __name__ == "__main__":

@@ -1,11 +1,196 @@
-"""placeholder"""
+"""Runs: which was better, and why? A table of all runs, and what can be done with one."""
 
-from pages.ui import components
+from __future__ import annotations
+
+import tempfile
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import LIVE, RunStore
+from pages.ui import caches, components, figures, live, nav, state
+from pages.ui.context import WEIGHTS, backbone_label
+from pages.ui.faces import empty, guarded
+from pages.ui.i18n import N_, _, translate_error
+
+PRESETS = {
+    "linear-probe": N_("Linear probe"),
+    "two-phase": N_("Two phases"),
+    "fine-tune": N_("Fine-tune last stages"),
+    "full": N_("Full fine-tune"),
+    "scratch": N_("From scratch"),
+}
 
 
 def render() -> None:
     """Draws the page."""
     components.header("runs")
+    runs = RunStore().list()
+    if not runs:
+        empty(
+            _("No runs yet"),
+            _("Every training is kept here with its settings, its curve and its best weights."),
+            action=_("Start with images"), target="data", icon="history",
+        )  # fmt: skip
+        return
+    alive = any(run.state in LIVE for run in runs)
+    st.fragment(_table, run_every=2.0 if alive else None)(alive)
+    chosen = _chosen(runs)
+    if chosen is not None:
+        _one(chosen)
+
+
+def _chosen(runs: list[Any]) -> Any:
+    wanted = state.run_id()
+    return next((run for run in runs if run.id == wanted), runs[0])
+
+
+@guarded
+def _table(was_alive: bool) -> None:
+    import pandas as pd
+
+    runs = RunStore().list()
+    rows = [row for row in map(_row, runs) if row]
+    if not rows:
+        return
+    if was_alive and not any(run.state in LIVE for run in runs):
+        st.rerun()
+    config = st.column_config
+    event = st.dataframe(
+        pd.DataFrame(rows), hide_index=True, key="bl-runs", on_select="rerun", selection_mode="single-row",
+        column_order=["name", "state", "accuracy", "curve", "data", "backbone", "recipe", "learns", "time", "started"],
+        height=min(38 * (len(rows) + 1) + 2, 460), row_height=38,
+        alt=_("Table of all runs with state, accuracy, backbone, recipe and time."),
+        column_config={
+            "name": config.TextColumn(_("Run"), width="medium", pinned=True),
+            "state": config.TextColumn(_("State")),
+            "accuracy": config.ProgressColumn(
+                _("Best validation"), min_value=0, max_value=1, format="percent", help=_("Best validation accuracy")
+            ),
+            "curve": config.LineChartColumn(_("Curve"), y_min=0, y_max=1, help=_("Validation accuracy by epoch")),
+            "data": config.TextColumn(_("Data")),
+            "backbone": config.TextColumn(_("Backbone")),
+            "recipe": config.TextColumn(_("Recipe")),
+            "learns": config.TextColumn(_("Learned"), help=_("Parameters that learned")),
+            "time": config.TextColumn(_("Time")),
+            "started": config.TextColumn(_("Started")),
+        },
+    )  # fmt: skip
+    components.note(_("{n} runs, the newest first. Choose a row to open, rename, download or delete it.").format(n=len(rows)))
+    picked = event["selection"]["rows"]
+    if picked and picked[0] < len(rows) and rows[picked[0]]["id"] != state.run_id():
+        state.choose_run(rows[picked[0]]["id"])
+        st.rerun()
+
+
+def _row(run: Any) -> dict[str, Any] | None:
+    """Returns a run's row; ``None`` for one that went away in between or cannot be read."""
+    try:
+        status, spec = run.status(), run.experiment
+    except InputError:
+        return None
+    label, _symbol, _tone = components.STATES[status["state"]]
+    curve = [row.get("val_accuracy") for row in caches.epochs_of(run)]
+    return {
+        "id": run.id,
+        "name": run.name,
+        "state": _(label),
+        "accuracy": status.get("best_val_accuracy"),
+        "curve": curve,
+        "data": state.short_source(spec.data.source),
+        "backbone": f"{backbone_label(spec.model.backbone)}, {_(WEIGHTS[spec.model.weights])}",
+        "recipe": _(PRESETS[spec.training.preset]),
+        "learns": figures.count(status.get("trainable_parameters")),
+        "time": figures.duration(status.get("seconds")),
+        "started": figures.ago(status.get("started") or status.get("launched")),
+    }
+
+
+def _one(run: Any) -> None:
+    """Draws the chosen run: its figures, what was set, and what can be done with it."""
+    status, spec = run.status(), run.experiment
+    state.choose_run(run.id)
+    with st.container(border=True, key="bl-one-run"):
+        st.html(
+            f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>'
+        )
+        if status["state"] in LIVE:
+            nav.link("train", _("Watch it"), run=run.id)
+        else:
+            live.ended(run, status)
+            components.metrics(live.result_figures(run, status), compact=True)
+            if run.has_weights:
+                live.links(run)
+        _actions(run, status)
+        with st.expander(_("What was set"), icon=":material/tune:", key="bl-run-settings"):
+            st.json(spec.to_json(), expanded=2)
+    if status["state"] not in LIVE and run.has_weights:
+        components.next_step("evaluate", _("Judge it"), run=run.id)
+
+
+def _actions(run: Any, status: dict[str, Any]) -> None:
+    with st.container(horizontal=True, key="bl-run-actions"):
+        if st.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
+            _rename(run)
+        st.download_button(
+            _("Download"), data=lambda: _packed(run), file_name=f"{run.id}.zip", mime="application/zip",
+            icon=":material/download:", key="bl-download", on_click="ignore",
+            help=_("The whole folder: settings, curves, weights, predictions, log."),
+        )  # fmt: skip
+        alive = status["state"] in LIVE
+        if st.button(
+            _("Delete"), icon=":material/delete:", key="bl-delete", disabled=alive,
+            help=_("Stop it first.") if alive else None,
+        ):  # fmt: skip
+            _delete(run)
+
+
+def _packed(run: Any) -> Any:
+    """Returns the run's folder as an open zip file, made when the download is asked for."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the download reads and closes it
+    run.pack(file)
+    file.seek(0)
+    return file
+
+
+def _rename(run: Any) -> None:
+    @st.dialog(_("Rename this run"))
+    def ask() -> None:
+        name = st.text_input(_("Name"), value=run.name, max_chars=120, key="bl-new-name")
+        if st.button(_("Rename"), type="primary", key="bl-rename-now"):
+            try:
+                run.rename(name or "")
+            except InputError as error:
+                st.error(translate_error(error))
+                return
+            st.rerun()
+
+    ask()
+
+
+def _delete(run: Any) -> None:
+    @st.dialog(_("Delete this run?"))
+    def ask() -> None:
+        st.markdown(
+            _("**{name}** with its weights, curves and predictions is removed for good.").format(
+                name=components.plain(run.name)
+            )
+        )
+        with st.container(horizontal=True):
+            if st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-delete-now"):
+                try:
+                    RunStore().delete(run)
+                except InputError as error:
+                    st.error(translate_error(error))
+                    return
+                state.choose_run(None)
+                st.rerun()
+            if st.button(_("Keep it"), key="bl-delete-not"):
+                st.rerun()
+
+    ask()
 
 
 if __name__ == "__main__":

@@ -111,11 +111,27 @@ def _stamp(source: str) -> int:
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def anatomy(name: str, image_size: int | None = None) -> Any:
-    """Returns a backbone's :class:`core.models.anatomy.Anatomy`; nothing is downloaded."""
+def anatomy(name: str, image_size: int | None = None, num_classes: int | None = None) -> Any:
+    """Returns a backbone's :class:`core.models.anatomy.Anatomy`; nothing is downloaded.
+
+    Args:
+        name: A name in the catalogue.
+        image_size: Side of the input in pixels; the backbone's own by default.
+        num_classes: Count the parameters as with a new head for so many classes.
+    """
     from core.models.anatomy import anatomy_of
 
-    return anatomy_of(name, image_size)
+    found = anatomy_of(name, image_size)
+    if num_classes is None:
+        return found
+    head = next(stage for stage in found.stages if stage.name == "head")
+    size = (found.head_features + 1) * num_classes
+    stages = tuple(
+        dataclasses.replace(stage, parameters=size) if stage.name == "head" else stage for stage in found.stages
+    )
+    return dataclasses.replace(
+        found, stages=stages, num_classes=num_classes, total=found.total - head.parameters + size
+    )
 
 
 def network(reference: str, weights: str = "default", stamp: int = 0, image_size: int | None = None) -> Any:
@@ -184,6 +200,11 @@ def remember(shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entri
     ``(*target.key, image.sha256, layer)``.
     """
     return _shelf(shelf, entries).get(key, make)
+
+
+def known(shelf: str, key: tuple[Any, ...], *, entries: int = 32) -> bool:
+    """Whether :func:`remember` has this key's value already, so that no busy face need be shown."""
+    return _shelf(shelf, entries).has(key)
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import nav, state
+from pages.ui.components import plain
 from pages.ui.i18n import N_, _
 
 WEIGHTS = {"default": N_("pretrained"), "none": N_("random weights")}
@@ -57,7 +58,7 @@ def backbone_label(name: str) -> str:
 
 def _row(target: str, label: str, value: str | None, detail: str | None) -> None:
     shown = _shorten(value) if value else _("none yet")
-    text = f":small[:gray[{label}]]  \n" + (f"**{_plain(shown)}**" if value else f":gray[{shown}]")
+    text = f":small[:gray[{label}]]  \n" + (f"**{plain(shown)}**" if value else f":gray[{shown}]")
     if value and detail:
         text += f" :small[:gray[{detail}]]"
     nav.link(target, text, help=value if value and shown != value else None)
@@ -65,8 +66,3 @@ def _row(target: str, label: str, value: str | None, detail: str | None) -> None
 
 def _shorten(text: str, limit: int = 30) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _plain(text: str) -> str:
-    """Takes Markdown's own signs out of a value, such as a file's name."""
-    return "".join("\\" + sign if sign in "\\`*_[]<>#:$~|" else sign for sign in text)

@@ -1,0 +1,334 @@
+"""What the pages that look inside a network share: the row of choices, their faces, pictures, scales, layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError, WeightsUnavailable
+from pages.ui import caches, components, faces, figures, nav, pickers, state, style
+from pages.ui.i18n import N_, _, translate_error
+from pages.ui.pickers import Target
+from pages.ui.state import ImageChoice
+from pages.ui.tiles import data_uri
+
+COLORMAPS = {"viridis": "Viridis", "magma": "Magma", "cividis": "Cividis"}
+"""Names of colour maps are names: they are not translated."""
+LITE = "efficientnet_lite0"
+RANDOM = N_("These weights are random. What you see is the network's build, not anything it has learned.")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at: a loaded network and a picture as it sees it.
+
+    Attributes:
+        target: Which network.
+        network: The loaded :class:`core.models.network.Network`.
+        image: The chosen picture's file.
+        original: Width and height of the picture before anything was done to it.
+        picture: The picture as the network sees it, a PIL image.
+    """
+
+    target: Target
+    network: Any
+    image: ImageChoice
+    original: tuple[int, int]
+    picture: Any
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What caches of things made from both are keyed on."""
+        return (*self.target.key, self.image.sha256)
+
+    def input(self) -> Any:
+        """Returns the network's input, 1x3xHxW."""
+        from core.data.images import to_tensor
+
+        return to_tensor(self.picture, self.network.preprocessing)
+
+    def crop_words(self) -> str:
+        """Says what was done to the picture, and how much of it the network sees."""
+        prep = self.network.preprocessing
+        width, height = self.original
+        return _("{w} × {h} px, short side resized to {resize}, centre {crop} × {crop} kept").format(
+            w=width, h=height, resize=prep.resize, crop=prep.crop
+        )
+
+
+def begin(name: str) -> None:
+    """Opens a page of this kind: style, header, and the address's run, which must exist."""
+    st.html(f"<style>{(style.ASSETS / 'inside.css').read_text(encoding='utf-8')}</style>")
+    components.header(name)
+    state.run()
+
+
+def choose(*, image: bool = True) -> Subject | Target | None:
+    """Draws the row of choices and loads what was chosen.
+
+    Args:
+        image: Whether a picture is needed, too.
+
+    Returns:
+        The subject (without ``image``: the target, its network not loaded yet); ``None`` where a face was drawn.
+    """
+    if waiting(state.run()):
+        return None
+    with st.container(key="bl-look"), st.container(key="bl-wrap-look"):
+        left, right = st.columns(2, gap="large") if image else (st.container(), None)
+        with left:
+            target = pickers.network_picker()
+        chosen = None
+        if right is not None:
+            with right:
+                chosen = pickers.image_picker(target)
+    if target is None or not image:
+        return target
+    if chosen is None:
+        faces.empty(
+            _("No picture yet"),
+            _("Choose a sample, give a file or take a photograph above; it is looked at here and kept nowhere."),
+            icon="add_photo_alternate",
+        )
+        return None
+    network = load(target)
+    return None if network is None else _subject(target, network, chosen)
+
+
+def waiting(run: Any) -> bool:
+    """Draws the face of a chosen run that has no weights yet; tells whether it did."""
+    if run is None or run.has_weights or not st.query_params.get("run"):
+        return False
+    from core.runs.store import LIVE
+
+    if run.state in LIVE:
+        text = _("{name} is under way. Its weights can be looked into once its first epoch has ended.")
+    else:
+        text = _("{name} ended before its first epoch did, so nothing was learned that could be looked into.")
+    faces.broken(_("No weights yet"), text.format(name=run.name), icon="hourglass_empty", tone="warn")
+    with st.container(horizontal=True):
+        nav.link("train", _("See how it goes"), run=run.id)
+        if st.button(_("Look into the bare backbone"), icon=":material/layers:"):
+            state.set_model(run.experiment.model)
+            pickers.choose_kind("backbone")
+            st.rerun()
+    return True
+
+
+def load(target: Target) -> Any:
+    """Loads the network; draws a face and returns ``None`` where its weights are not to be had."""
+    from core.models.catalog import weights_state
+
+    wants = f"bl.download.{target.reference}"
+    if target.weights == "default" and weights_state(target.reference) == "needs download":
+        if not st.session_state.pop(wants, False):
+            _not_here(target, wants, None)
+            return None
+        doing = _("Downloading the weights of {name} …").format(name=target.title)
+    else:
+        doing = _("Loading {name} …").format(name=target.title)
+    try:
+        with st.spinner(doing, show_time=True):
+            return target.network()
+    except WeightsUnavailable as error:
+        _not_here(target, wants, error)
+    except InputError as error:
+        faces.broken(_("This network cannot be loaded"), translate_error(error), icon="report", tone="warn")
+    return None
+
+
+def _not_here(target: Target, wants: str, error: WeightsUnavailable | None) -> None:
+    """Says that pretrained weights are not on this machine, and offers what there is instead."""
+    from core.models.catalog import BACKBONES
+
+    if error is None:
+        text = _("The pretrained weights of {name} are a download of {size}.").format(
+            name=target.title, size=figures.size(BACKBONES[target.reference].weights_mb * 1e6)
+        )
+    else:
+        text = translate_error(error)
+    faces.broken(_("These weights are not on this machine"), text, icon="cloud_off", tone="warn")
+    with st.container(horizontal=True):
+        again = _("Try again") if error else _("Download them")
+        if st.button(again, type="primary" if error is None else "secondary", icon=":material/download:"):
+            st.session_state[wants] = True
+            st.rerun()
+        if st.button(_("Use random weights"), icon=":material/casino:"):
+            pickers.choose_model(target.reference, "none")
+            st.rerun()
+        if target.reference != LITE and st.button(_("Use EfficientNet-Lite0"), icon=":material/layers:"):
+            pickers.choose_model(LITE, "default")
+            st.rerun()
+
+
+def _subject(target: Target, network: Any, image: ImageChoice) -> Subject | None:
+    from core.data.images import fit, open_image
+
+    def fitted() -> tuple[tuple[int, int], Any]:
+        opened = open_image(image.data, name=image.name)
+        return opened.size, fit(opened, network.preprocessing)
+
+    try:
+        original, picture = caches.remember("fitted", (image.sha256, network.preprocessing), fitted, entries=32)
+    except InputError as error:
+        faces.broken(_("This picture cannot be used"), translate_error(error), icon="broken_image", tone="warn")
+        return None
+    return Subject(target, network, image, original, picture)
+
+
+def warn_random(target: Target) -> None:
+    """Says that weights are random, where they are."""
+    if target.weights == "none":
+        callout(_(RANDOM), icon="casino")
+
+
+def callout(text: str, *, icon: str = "info", good: bool = False) -> None:
+    """Draws one honest sentence about a picture, beside or under it."""
+    tone = " bl-good" if good else ""
+    st.html(
+        f'<p class="bl-callout{tone}"><span class="bl-symbol" aria-hidden="true">{escape(icon)}</span>'
+        f"<span>{escape(text)}</span></p>"
+    )
+
+
+def picture(
+    image: Any, *, alt: str, title: str = "", text: str = "", sharp: bool = False, most: int | None = None
+) -> None:
+    """Draws one picture with its title and a line under it.
+
+    Args:
+        image: PIL image or encoded bytes.
+        alt: Text in its stead, translated.
+        title: What it is.
+        text: The line under it.
+        sharp: Whether it is enlarged pixel by pixel.
+        most: Largest width, in CSS pixels; the column's by default.
+    """
+    words = (f"<b>{escape(title)}</b>" if title else "") + (f"<bdi>{escape(text)}</bdi>" if text else "")
+    size = f' style="--bl-most:{int(most)}px"' if most else ""
+    below = f"<figcaption>{words}</figcaption>" if words else ""
+    st.html(
+        f'<figure class="bl-picture{" bl-sharp" if sharp else ""}"{size}>'
+        f'<img src="{data_uri(image)}" alt="{escape(alt)}">{below}</figure>'
+    )
+
+
+def scale_bar(colormap: str, low: str, high: str) -> None:
+    """Draws a colour map between the words or values of its ends."""
+    from core.interpret.render import colorbar, png
+
+    bar = caches.remember("colorbars", (colormap,), lambda: png(colorbar(colormap, width=256, height=4)), entries=8)
+    st.html(
+        f'<div class="bl-scale"><span><bdi>{escape(low)}</bdi></span><img src="{data_uri(bar)}" alt="">'
+        f"<span><bdi>{escape(high)}</bdi></span></div>"
+    )
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Draws a line of small facts: translated label and value."""
+    cells = "".join(f"<span>{escape(label)} <b><bdi>{escape(value)}</bdi></b></span>" for label, value in rows)
+    st.html(f'<p class="bl-facts">{cells}</p>')
+
+
+def colormap_picker(key: str) -> str:
+    """Draws the choice of a colour map, the same on every page that shares the key."""
+    chosen = st.segmented_control(
+        _("Colours"), list(COLORMAPS), default="viridis", format_func=lambda name: COLORMAPS[name], key=key,
+        required=True, persist_state="session",
+        help=_("All three run evenly from dark to light, also for colour-blind eyes and in greyscale print."),
+    )  # fmt: skip
+    return chosen or "viridis"
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the layers that tell the story: whole blocks, and single layers that stand in no block.
+
+    Args:
+        anatomy: The network's anatomy.
+        names: Layers that have something to show.
+    """
+    wanted = set(names)
+    stages: dict[str, set[str]] = {}
+    for layer in anatomy.layers:
+        parts = layer.name.split(".")
+        for depth in range(1, len(parts)):
+            stages.setdefault(".".join(parts[:depth]), set()).add(layer.stage)
+    kinds = {layer.name: layer.kind for layer in anatomy.layers}
+    blocks = {
+        name for name, inside in stages.items() if len(inside) == 1 and kinds.get(name, "Sequential") != "Sequential"
+    }
+
+    def outermost(name: str) -> bool:
+        parts = name.split(".")
+        return not any(".".join(parts[:depth]) in blocks for depth in range(1, len(parts)))
+
+    layers = [layer for layer in anatomy.layers if layer.name in wanted]
+    told = [layer.name for layer in layers if outermost(layer.name) and (layer.leaf or layer.name in blocks)]
+    return tuple(told) or tuple(names)
+
+
+def map_shape(layer: Any) -> tuple[int, int, int] | None:
+    """Returns channels, height and width of a layer's output where its anatomy tells them."""
+    shape = layer.output_shape
+    if len(shape) != 3:
+        return None
+    return (shape[2], shape[0], shape[1]) if layer.layout == "NHWC" else (shape[0], shape[1], shape[2])
+
+
+def layer_label(layer: Any) -> str:
+    """Returns a layer's name with its kind and the shape of what it gives out."""
+    shape = map_shape(layer) or layer.output_shape
+    return f"{layer.name} · {layer.kind} · {' × '.join(map(str, shape))}"
+
+
+def stage_label(anatomy: Any, name: str) -> str:
+    """Returns a stage's name for people, with the size of its maps."""
+    stage = next((stage for stage in anatomy.stages if stage.name == name), None)
+    number = name.removeprefix("stage")
+    title = _("Stage {n}").format(n=number) if number.isdigit() else {"neck": _("Neck")}.get(name, _("Head"))
+    return f"{title} · {stage.spatial[0]} × {stage.spatial[1]}" if stage is not None and stage.spatial else title
+
+
+def layer_picker(
+    anatomy: Any, names: Sequence[str], *, key: str, default: str | None = None, every: bool = False
+) -> str:
+    """Draws the choice of a stage and of a layer in it; the layer is kept in the address.
+
+    Args:
+        anatomy: The network's anatomy.
+        names: Layers to offer, in the network's order.
+        key: Stable start of the widgets' keys.
+        default: The layer to begin with; the last by default.
+        every: Whether layers inside blocks are offered, too.
+    """
+    known = {layer.name: layer for layer in anatomy.layers}
+    asked = st.query_params.get("layer") or st.session_state.get(f"{key}-layer")
+    chosen = asked if asked in names else default if default in names else names[-1]
+    offered = list(names) if every else [n for n in names if n in {*main_layers(anatomy, names), chosen}]
+    stages = list(dict.fromkeys(known[name].stage for name in offered))
+    first = {stage: next(name for name in reversed(offered) if known[name].stage == stage) for stage in stages}
+
+    def remember(name: str) -> None:
+        st.session_state[f"{key}-layer"] = name
+        state.show_in_address(layer=name)
+
+    st.session_state[f"{key}-stage"], st.session_state[f"{key}-name"] = known[chosen].stage, chosen
+    st.segmented_control(
+        _("How deep"), stages, key=f"{key}-stage", format_func=lambda s: stage_label(anatomy, s), required=True,
+        help=_("A network works in stages; each sees a coarser picture, with more channels, than the one before."),
+        on_change=lambda: remember(first[st.session_state[f"{key}-stage"]]),
+    )  # fmt: skip
+    here = [name for name in offered if known[name].stage == known[chosen].stage]
+    st.selectbox(
+        _("Layer"), here, key=f"{key}-name", format_func=lambda n: layer_label(known[n]),
+        on_change=lambda: remember(st.session_state[f"{key}-name"]),
+    )  # fmt: skip
+    remember(chosen)
+    return str(chosen)
