@@ -69,7 +69,7 @@ export default ({data, parentElement, setTriggerValue}) => {
   };
   const tell = (index) => {
     place(over, index);
-    label.textContent = data.label.replace('{n}', index);
+    label.textContent = data.label.replace('{n}', data.names ? data.names[index] : index);
     label.style.display = 'block';
     label.style.left = Math.min(parseFloat(over.style.left), 88) + '%';
     label.style.top = 'calc(' + (parseFloat(over.style.top) + parseFloat(over.style.height)) + '% + 4px)';
@@ -179,7 +179,9 @@ def gallery(
     return _picked(_gallery()(data=data, key=key, on_picked_change=_nothing), len(tiles))
 
 
-def sheet(drawn: Sheet, *, key: str, alt: str, label: str, chosen: int | None = None) -> int | None:
+def sheet(
+    drawn: Sheet, *, key: str, alt: str, label: str, names: Sequence[str] | None = None, chosen: int | None = None
+) -> int | None:  # fmt: skip
     """Draws a sheet; a tile shows its number on hover and can be clicked.
 
     Args:
@@ -187,6 +189,7 @@ def sheet(drawn: Sheet, *, key: str, alt: str, label: str, chosen: int | None = 
         key: Stable key.
         alt: Text in the picture's stead, translated.
         label: What a tile is called, translated, with ``{n}`` for its number.
+        names: What stands for ``{n}`` instead, a name a tile.
         chosen: Number of the tile that is chosen now.
 
     Returns:
@@ -195,7 +198,7 @@ def sheet(drawn: Sheet, *, key: str, alt: str, label: str, chosen: int | None = 
     data = {
         "src": data_uri(drawn.png), "width": drawn.width, "height": drawn.height, "columns": drawn.columns,
         "count": drawn.count, "tile": list(drawn.tile), "gutter": drawn.gutter, "alt": alt, "label": label,
-        "chosen": chosen,
+        "chosen": chosen, "names": None if names is None else list(names),
     }  # fmt: skip
     return _picked(_sheet()(data=data, key=key, on_picked_change=_nothing), drawn.count)
 
