@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from core.data.images import normalise, to_tensor
-from core.data.loaders import PixelStore, iterate
+from core.data.loaders import PixelStore, centre, iterate
 from core.data.sources import Item
 from core.models.network import Network
 
@@ -78,13 +78,10 @@ def predict_store(network: Network, store: PixelStore, positions: Sequence[int],
         positions: Which images, in which order.
         device: Where to compute.
     """
-    model = network.model.to(device, memory_format=torch.channels_last).eval()
-    size = network.preprocessing.crop
+    model = network.model.to(device).to(memory_format=torch.channels_last).eval()
     rows = []
     for images, _, _ in iterate(store, torch.as_tensor(positions, dtype=torch.long), BATCH):
-        height, width = images.shape[-2:]
-        top, left = round((height - size) / 2), round((width - size) / 2)
-        pixels = images[..., top : top + size, left : left + size].to(device)
+        pixels = centre(images, network.preprocessing).to(device)
         inputs = normalise(pixels, network.preprocessing).contiguous(memory_format=torch.channels_last)
         rows.append(model(inputs).float().softmax(1).cpu().numpy())
     return np.concatenate(rows) if rows else np.zeros((0, len(network.classes)), np.float32)

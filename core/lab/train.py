@@ -99,11 +99,11 @@ def _material(divided: Divided, network: Network, experiment: Experiment) -> Mat
 
 def _judge(
     run: Run, recorder: Recorder, network: Network, store: PixelStore, divided: Divided, device: torch.device
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """Loads the best weights and judges them on the images that were not learned from; writes the predictions."""
     recorder.update(doing="evaluating")
     load_into(network.model, run.checkpoint)
-    results: dict[str, float | None] = {"val_accuracy": None, "test_accuracy": None}
+    results: dict[str, Any] = {"val_accuracy": None, "test_accuracy": None}
     positions: list[int] = []
     for split in ("val", "test"):
         positions += divided.dataset.positions(split)

@@ -102,7 +102,7 @@ class _Loop:
     def run(self) -> Iterator[Event]:
         torch.manual_seed(self.training.seed)
         model = self.network.model
-        model.to(self.device, memory_format=torch.channels_last)
+        model.to(self.device).to(memory_format=torch.channels_last)
         counts = freeze.counts(self.network.anatomy, self._plan(self.training.phases[-1]))
         yield Started(
             device=str(self.device),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.data.augment import Augmenter
 from core.data.images import normalise
-from core.data.loaders import PixelStore, iterate
+from core.data.loaders import PixelStore, centre, iterate
 from core.models import heads
 from core.models.network import Network
 from core.training.precision import autocast
@@ -82,7 +82,7 @@ class PixelFeed:
             if augmenter is not None and generator is not None:
                 pixels = augmenter(pixels, generator)
             else:
-                pixels = centre_crop(pixels, prep.crop)
+                pixels = centre(pixels, prep)
             yield (
                 normalise(pixels, prep).contiguous(memory_format=torch.channels_last),
                 labels.to(self.device, non_blocking=True),
@@ -136,13 +136,6 @@ class FeatureFeed:
         for chosen in self.rows[positions].split(batch_size):
             index = chosen.to(self.features.device)
             yield self.features[index], self.labels[index]
-
-
-def centre_crop(pixels: Tensor, size: int) -> Tensor:
-    """Cuts ``B x 3 x size x size`` out of the middle of ``B x 3 x H x W``."""
-    height, width = pixels.shape[-2:]
-    top, left = round((height - size) / 2), round((width - size) / 2)
-    return pixels[..., top : top + size, left : left + size]
 
 
 @torch.no_grad()

@@ -1,0 +1,150 @@
+"""What a data set is: a list of labelled images and a way to load one of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from PIL import Image
+
+from core.errors import InputError
+from core.specs import SPLITS
+
+UNSPLIT = "all"
+"""What the counts call images that stand in no split (yet)."""
+
+
+class Sentence(NamedTuple):
+    """A remark for the person: a constant template and its values, to be translated and then filled in."""
+
+    template: str
+    values: dict[str, object]
+
+    def __str__(self) -> str:
+        return self.template.format(**self.values)
+
+
+class Reader(Protocol):
+    """Loads one image of a data set by its key, without touching the others."""
+
+    def load(self, key: str) -> Image.Image:
+        """Returns the image, RGB and upright."""
+
+    def mask(self, key: str) -> np.ndarray | None:
+        """Returns where the object is (bool, HxW), or None where that is not known."""
+
+    def path(self, key: str) -> Path | None:
+        """Returns the image's file, or None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image: its key (the path below the data set's root), its class and its split ("" for none yet)."""
+
+    key: str
+    label: int
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled images, listed but not loaded.
+
+    Attributes:
+        name: Stable name or path, as :func:`open_dataset` took it.
+        title: What a person calls it.
+        classes: Class names; an item's label is a position here.
+        items: All images.
+        presplit: Whether the data bring their own division.
+        reader: Loads an image by its key.
+        root: Folder that the keys are relative to; None for embedded data.
+        description: One or two sentences.
+        licence: Licence of the images, where known.
+        ignored: Entries of the folder that were passed over, with the reason.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    items: tuple[Item, ...]
+    presplit: bool
+    reader: Reader = dataclasses.field(repr=False, compare=False)
+    root: Path | None = None
+    description: str = ""
+    licence: str = ""
+    ignored: tuple[tuple[str, Sentence], ...] = dataclasses.field(default=(), repr=False)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def load(self, index: int) -> Image.Image:
+        """Returns one image, RGB and upright.
+
+        Raises:
+            InputError: The image is damaged or no longer there; the message names its key.
+        """
+        return self.reader.load(self.items[index].key)
+
+    def mask(self, index: int) -> np.ndarray | None:
+        """Returns where the object is in an image (bool, HxW), or None where that is not known."""
+        return self.reader.mask(self.items[index].key)
+
+    def path(self, index: int) -> Path | None:
+        """Returns an image's file, or None for embedded data."""
+        return self.reader.path(self.items[index].key)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Returns ``{split: {class: images}}``; images in no split are counted under ``all``."""
+        found = Counter((item.split, item.label) for item in self.items)
+        present = {split for split, _ in found}
+        return {
+            split or UNSPLIT: {name: found[split, label] for label, name in enumerate(self.classes)}
+            for split in ("", *SPLITS)
+            if split in present
+        }
+
+    def positions(self, split: str) -> tuple[int, ...]:
+        """Returns the indices of a split's items ("" or ``all``: those in no split), in order."""
+        wanted = "" if split == UNSPLIT else split
+        return tuple(index for index, item in enumerate(self.items) if item.split == wanted)
+
+    def subset(self, indices: Iterable[int]) -> Dataset:
+        """Returns the same data set with these items only, in this order."""
+        return dataclasses.replace(self, items=tuple(self.items[index] for index in indices))
+
+    def without(self, keys: Iterable[str]) -> Dataset:
+        """Returns the same data set without the items of these keys."""
+        dropped = frozenset(keys)
+        return dataclasses.replace(self, items=tuple(item for item in self.items if item.key not in dropped))
+
+    def relabelled(self, classes: Sequence[str]) -> Dataset:
+        """Returns the same images labelled by another list of classes, such as a trained network's.
+
+        Raises:
+            InputError: A class of this data set that has images is not in ``classes``.
+        """
+        place = {name: label for label, name in enumerate(classes)}
+        used = {item.label for item in self.items}
+        for label in sorted(used):
+            if self.classes[label] not in place:
+                raise InputError(
+                    "The data have the class {name}, which the network does not know. Its classes: {known}.",
+                    name=self.classes[label], known=_listed(classes),
+                )  # fmt: skip
+        items = tuple(dataclasses.replace(item, label=place[self.classes[item.label]]) for item in self.items)
+        return dataclasses.replace(self, classes=tuple(classes), items=items)
+
+
+def lot(seed: int, key: str) -> bytes:
+    """Draws a lot for a key: sorting by it shuffles, the same on every machine and whatever else is in the list."""
+    return hashlib.blake2b(f"{seed}\n{key}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (", …" if len(names) > 10 else "")

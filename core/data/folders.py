@@ -1,0 +1,284 @@
+"""Folders of images: one folder a class, with or without ``train``, ``val`` and ``test`` above them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from PIL import Image
+
+from core.data.dataset import Dataset, Item, Sentence
+from core.data.images import SUFFIXES, open_image
+from core.errors import InputError
+
+SPLIT_NAMES = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+"""Folder names (in lower case) that mean a split."""
+
+_DEPTH = 8
+_WRAPPERS = 3
+_IGNORED = 1000
+_SILENT = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReader:
+    """Loads images below a folder.
+
+    Attributes:
+        root: The folder that keys are relative to.
+        roots: Folders that every file must really lie under; None for no limit.
+    """
+
+    root: Path
+    roots: tuple[Path, ...] | None = None
+
+    def load(self, key: str) -> Image.Image:
+        """Opens the image; see :func:`core.data.images.open_image`."""
+        return open_image(self.path(key), name=key)
+
+    def mask(self, key: str) -> np.ndarray | None:  # noqa: ARG002 - photographs bring no masks
+        """Returns None: folders bring no masks."""
+        return None
+
+    def path(self, key: str) -> Path:
+        """Returns the image's file, checked anew to lie under the allowed roots."""
+        path = self.root / key
+        if self.roots is not None and not is_under(Path(os.path.realpath(path)), self.roots):
+            raise InputError("{name} leads outside the folders that may be read here.", name=key)
+        return path
+
+
+def is_under(path: Path, roots: Sequence[Path]) -> bool:
+    """Tells whether a resolved path is one of the resolved roots or lies under one."""
+    return any(path == root or root in path.parents for root in roots)
+
+
+def locate(source: str, roots: Sequence[Path] | None) -> Path:
+    """Finds the folder that is meant, links resolved.
+
+    Args:
+        source: A path; a relative one is looked for under each root, or in the working folder without roots.
+        roots: Where it must lie; None for anywhere.
+
+    Raises:
+        InputError: It lies outside the roots, does not exist, or is no folder.
+    """
+    try:
+        given = Path(source)
+        if roots is None:
+            candidates = [given.expanduser().resolve()]
+        else:
+            limits = [Path(root).resolve() for root in roots]
+            candidates = [(root / given).resolve() for root in limits]
+            candidates = [path for path in dict.fromkeys(candidates) if is_under(path, limits)]
+            if not candidates:
+                raise InputError(
+                    "{path} lies outside the folders that may be read here. Put the images under {root}.",
+                    path=source, root=str(limits[0]) if limits else "",
+                )  # fmt: skip
+        for path in candidates:
+            if path.is_dir():
+                return path
+        exists = any(path.exists() for path in candidates)
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("{path} is not a path that can be read here.", path=repr(source)) from error
+    if exists:
+        raise InputError(
+            "{path} is a file, not a folder. Give a folder that holds one folder a class (unpack an archive first).",
+            path=source,
+        )
+    raise InputError(
+        "There is no folder {path}, nor an embedded data set of that name. Embedded: {known}.",
+        path=source, known="mnist, digits, shapes, textures",
+    )  # fmt: skip
+
+
+def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_classes: int = 2) -> Dataset:
+    """Lists the images of a folder with one folder a class.
+
+    A layout of ``train`` with ``val`` or ``test`` beside it is taken as it is; a single wrapping folder is looked
+    through. Files that are no images by their name, and links out of ``roots``, are passed over and reported in
+    ``ignored``.
+
+    Raises:
+        InputError: The folder is missing, outside ``roots``, empty, or holds fewer than ``least_classes`` classes.
+    """
+    path = locate(source, roots)
+    scan = _Scan(path, None if roots is None else tuple(Path(root).resolve() for root in roots))
+    base, splits = _layout(scan)
+    scan.root = base
+    if splits:
+        listed = {split: scan.classes(folder) for split, folder in splits.items()}
+    else:
+        listed = {"": scan.classes(base)}
+    classes = _class_names(source, listed, least_classes, scan)
+    items = tuple(
+        Item(key, label, split)
+        for split, found in listed.items()
+        for label, name in enumerate(classes)
+        for key in found.get(name, ())
+    )
+    return Dataset(
+        name=str(path), title=path.name, classes=classes, items=items, presplit=bool(splits),
+        reader=FolderReader(base, scan.roots), root=base, ignored=tuple(scan.ignored),
+    )  # fmt: skip
+
+
+@dataclass
+class _Scan:
+    """Reads folders, following links only to where they may lead, and notes what it passes over."""
+
+    root: Path
+    roots: tuple[Path, ...] | None
+    ignored: list[tuple[str, Sentence]] = field(default_factory=list)
+
+    def entries(self, folder: Path) -> tuple[list[Path], list[Path]]:
+        """Returns the folders and the image files directly in a folder, each sorted by name."""
+        folders, images = [], []
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            self.pass_over(folder, "{name} cannot be read: {reason}.", reason=error.strerror or str(error))
+            return [], []
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _SILENT or not self._allowed(entry):
+                continue
+            if entry.is_dir():
+                folders.append(Path(entry.path))
+            elif not entry.is_file():
+                self.pass_over(Path(entry.path), "{name} is a broken link or no ordinary file.")
+            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - much faster over many files
+                images.append(Path(entry.path))
+            else:
+                self.pass_over(Path(entry.path), "{name} is no image by its name.")
+        return folders, images
+
+    def classes(self, folder: Path) -> dict[str, list[str]]:
+        """Returns the keys of each class's images; classes without images are passed over."""
+        found = {}
+        folders, strays = self.entries(folder)
+        for path in strays:
+            self.pass_over(path, "{name} is in no class folder.")
+        for path in folders:
+            keys = self._images_below(path, _DEPTH, frozenset())
+            if keys:
+                found[path.name] = keys
+            else:
+                self.pass_over(path, "{name} holds no images.")
+        return found
+
+    def _images_below(self, folder: Path, depth: int, above: frozenset[str]) -> list[str]:
+        real = os.path.realpath(folder)
+        if depth == 0 or real in above:
+            self.pass_over(folder, "{name} is nested too deep or leads back to itself.")
+            return []
+        folders, images = self.entries(folder)
+        keys = [path.relative_to(self.root).as_posix() for path in images]
+        for inner in folders:
+            keys += self._images_below(inner, depth - 1, above | {real})
+        return keys
+
+    def _allowed(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            entry.name.encode("utf-8")
+        except UnicodeEncodeError:
+            self.pass_over(Path(entry.path), "{name} has a name that is not valid text.")
+            return False
+        if self.roots is None or not entry.is_symlink() or is_under(Path(os.path.realpath(entry.path)), self.roots):
+            return True
+        self.pass_over(Path(entry.path), "{name} is a link to outside the folders that may be read.")
+        return False
+
+    def pass_over(self, path: Path, template: str, **values: object) -> None:
+        """Notes an entry that is not used; the template names it as ``{name}``."""
+        if len(self.ignored) < _IGNORED:
+            key = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
+            key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            self.ignored.append((key, Sentence(template, {"name": key, **values})))
+
+
+def _layout(scan: _Scan) -> tuple[Path, dict[str, Path]]:
+    """Finds the folder that holds the classes, or the folders of the splits (train first), behind wrappers."""
+    base = scan.root
+    for _ in range(_WRAPPERS):
+        folders, images = scan.entries(base)
+        splits = _splits(scan, folders)
+        if splits:
+            return base, splits
+        if len(folders) != 1 or images or not scan.entries(folders[0])[0]:
+            break
+        base = folders[0]
+    scan.ignored.clear()
+    return base, {}
+
+
+def _splits(scan: _Scan, folders: list[Path]) -> dict[str, Path]:
+    """Returns the folder of each split, or nothing when these folders are no splits."""
+    named = [(SPLIT_NAMES[path.name.lower()], path) for path in folders if path.name.lower() in SPLIT_NAMES]
+    found: dict[str, Path] = {}
+    if not named or not any(scan.entries(path)[0] for _, path in named):
+        return found
+    for split, path in named:
+        if split in found:
+            raise InputError(
+                "The folders {first} and {second} mean the same split. Keep one of them.",
+                first=found[split].name, second=path.name,
+            )  # fmt: skip
+        found[split] = path
+    if "train" not in found:
+        if len(named) == len(folders) and len(named) > 1:
+            raise InputError(
+                "There are the splits {found} but none to train on. Add a folder train.", found=", ".join(sorted(found))
+            )
+        return {}
+    if len(found) < 2 or not scan.entries(found["train"])[0]:
+        return {}
+    scan.ignored.clear()
+    for path in folders:
+        if path not in found.values():
+            scan.pass_over(path, "{name} stands beside the splits and is not used.")
+    return {split: found[split] for split in ("train", "val", "test") if split in found}
+
+
+def _class_names(
+    source: str, listed: dict[str, dict[str, list[str]]], least_classes: int, scan: _Scan
+) -> tuple[str, ...]:
+    """Returns the classes in order, or says what is wrong with them."""
+    first = listed.get("train", listed.get("", {}))
+    for split, found in listed.items():
+        for name in sorted(set(found) - set(first)):
+            raise InputError(
+                "The split {split} has the class {name}, which the training images lack. Rename or remove it.",
+                split=split, name=name,
+            )  # fmt: skip
+    if not first:
+        _nothing(source, scan)
+    if len(first) < least_classes:
+        raise InputError(
+            "{path} holds a single class, {name}. Put the images of each class in a folder of its own, two at least.",
+            path=source, name=next(iter(first)),
+        )  # fmt: skip
+    return tuple(sorted(first))
+
+
+def _nothing(source: str, scan: _Scan) -> NoReturn:
+    if scan.entries(scan.root)[1]:
+        raise InputError(
+            "{path} holds images but no class folders. Put the images of each class in a folder of its own.",
+            path=source,
+        )
+    raise InputError(
+        "{path} holds no images. Put the images of each class in a folder of its own, such as cats and dogs.",
+        path=source,
+    )

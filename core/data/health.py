@@ -1,0 +1,243 @@
+"""What a person should know of their images before training: what cannot be read, and what stands there twice.
+
+A picture that stands in two splits is a *leak*: it makes a test look better than it is. It is the commonest slip there
+is: a test path that points at the training folder, or copies made by augmentation before the images were divided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.data.dataset import Dataset, Sentence
+from core.data.images import WORKERS, Unreadable, read_image
+from core.errors import InputError
+
+MOST_COMPARISONS = 300_000_000
+"""Pairs of images that are compared for likeness; larger sets are searched for exact copies only."""
+
+_THUMB = 16
+_ALIKE_BITS = 16  # of 256
+_ALIKE_LEVELS = 4.0  # mean difference of two thumbnails, of 255
+_FLAT_LEVELS = 6.0  # deviation of a thumbnail that shows too little to be compared
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Two files that show the same picture.
+
+    Attributes:
+        first: Key of one.
+        second: Key of the other.
+        exact: Whether the files (or pixels) are equal; otherwise they look alike, possibly mirrored or re-encoded.
+        leak: Whether they stand in different splits.
+        conflict: Whether they stand in different classes.
+    """
+
+    first: str
+    second: str
+    exact: bool
+    leak: bool
+    conflict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Widths and heights, in pixels.
+
+    Attributes:
+        smallest: Width and height of the image with the fewest pixels.
+        typical: Median width and median height.
+        largest: Width and height of the image with the most pixels.
+        counts: Images of each (width, height).
+    """
+
+    smallest: tuple[int, int]
+    typical: tuple[int, int]
+    largest: tuple[int, int]
+    counts: dict[tuple[int, int], int] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """What :func:`inspect` found.
+
+    Attributes:
+        classes: Class names.
+        counts: ``{split: {class: images}}`` of the images that can be read; ``all`` where there is no split.
+        unreadable: Images that cannot be used.
+        ignored: Entries of the folder that were passed over, with the reason.
+        sizes: Widths and heights; ``None`` if no image can be read.
+        modes: Images of each colour mode (Pillow's names).
+        formats: Images of each file format; empty for embedded data.
+        twins: Pictures that stand there twice, leaks first.
+        compared: Whether the search went beyond exact copies.
+    """
+
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    unreadable: tuple[Unreadable, ...]
+    ignored: tuple[tuple[str, Sentence], ...]
+    sizes: Sizes | None
+    modes: dict[str, int]
+    formats: dict[str, int]
+    twins: tuple[Twin, ...]
+    compared: bool
+
+    @property
+    def leaks(self) -> tuple[Twin, ...]:
+        """Pictures that stand in two splits."""
+        return tuple(twin for twin in self.twins if twin.leak)
+
+    def as_record(self, most: int = 100) -> dict[str, Any]:
+        """Returns the report as JSON-ready data, at most ``most`` twins named."""
+        sizes = self.sizes
+        return {
+            "classes": list(self.classes),
+            "counts": self.counts,
+            "unreadable": [{"key": bad.key, "reason": bad.reason} for bad in self.unreadable],
+            "ignored": [{"key": key, "reason": str(reason)} for key, reason in self.ignored],
+            "sizes": None
+            if sizes is None
+            else {
+                "smallest": list(sizes.smallest),
+                "median": list(sizes.typical),
+                "largest": list(sizes.largest),
+                "distinct": len(sizes.counts),
+            },
+            "modes": self.modes,
+            "formats": self.formats,
+            "leaks": len(self.leaks),
+            "twins": [
+                {"first": t.first, "second": t.second, "exact": t.exact, "leak": t.leak, "conflict": t.conflict}
+                for t in self.twins[:most]
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one image showed."""
+
+    size: tuple[int, int]
+    mode: str
+    format: str
+    digest: bytes
+    thumb: np.ndarray
+
+
+def inspect(dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> HealthReport:
+    """Decodes every image once and reports on all of them.
+
+    Args:
+        dataset: The images, divided or not.
+        progress: Called with images looked at and images altogether.
+    """
+    total = len(dataset)
+    looks: dict[int, _Look] = {}
+    unreadable = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for index, found in enumerate(pool.map(lambda i: _look(dataset, i), range(total))):
+            if isinstance(found, InputError):
+                unreadable.append(Unreadable(dataset.items[index].key, str(found), found))
+            else:
+                looks[index] = found
+            if progress and (index % 16 == 15 or index + 1 == total):
+                progress(index + 1, total)
+    readable = dataset.without(bad.key for bad in unreadable)
+    compared = len(looks) ** 2 // 2 <= MOST_COMPARISONS
+    return HealthReport(
+        classes=dataset.classes,
+        counts=readable.counts(),
+        unreadable=tuple(unreadable),
+        ignored=dataset.ignored,
+        sizes=_sizes([look.size for look in looks.values()]),
+        modes=dict(Counter(look.mode for look in looks.values()).most_common()),
+        formats=dict(Counter(look.format for look in looks.values() if look.format).most_common()),
+        twins=_twins(dataset, looks, compared),
+        compared=compared,
+    )
+
+
+def _look(dataset: Dataset, index: int) -> _Look | InputError:
+    path = dataset.path(index)
+    try:
+        if path is None:
+            image, mode, kind = dataset.load(index), "RGB", ""
+            digest = hashlib.sha256(image.tobytes()).digest()
+        else:
+            try:
+                data = path.read_bytes()
+            except OSError:
+                data = b""
+            decoded = read_image(data if data else path, name=dataset.items[index].key)
+            image, mode, kind = decoded.image, decoded.mode, decoded.format
+            digest = hashlib.sha256(data).digest()
+    except InputError as error:
+        return error
+    thumb = np.asarray(image.convert("L").resize((_THUMB + 1, _THUMB), Image.Resampling.BOX, reducing_gap=2.0))
+    return _Look(image.size, mode, kind, digest, thumb)
+
+
+def _sizes(sizes: list[tuple[int, int]]) -> Sizes | None:
+    if not sizes:
+        return None
+    return Sizes(
+        smallest=min(sizes, key=lambda size: size[0] * size[1]),
+        typical=(round(median(w for w, _ in sizes)), round(median(h for _, h in sizes))),
+        largest=max(sizes, key=lambda size: size[0] * size[1]),
+        counts=dict(Counter(sizes).most_common()),
+    )
+
+
+def _twins(dataset: Dataset, looks: dict[int, _Look], compared: bool) -> tuple[Twin, ...]:
+    """Finds exact copies by digest, then look-alikes by difference hash and thumbnail."""
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for index, look in looks.items():
+        groups[look.digest].append(index)
+    exact = {pair for members in groups.values() for pair in combinations(members[:50], 2)}
+    alike = set(_alike(looks)) - exact if compared else set()
+
+    def twin(pair: tuple[int, int]) -> Twin:
+        first, second = (dataset.items[index] for index in pair)
+        return Twin(first.key, second.key, pair in exact, first.split != second.split, first.label != second.label)
+
+    return tuple(sorted(map(twin, exact | alike), key=lambda t: (not t.leak, not t.conflict, not t.exact, t.first)))
+
+
+def _alike(looks: dict[int, _Look]) -> Iterator[tuple[int, int]]:
+    """Yields pairs of images that look the same, as they are or mirrored.
+
+    Candidates agree in their difference hash (which of two neighbouring places is brighter; Krawetz 2013); they are
+    kept if their thumbnails agree in brightness, too.
+    """
+    indices = np.array([index for index, look in looks.items() if look.thumb.std() > _FLAT_LEVELS], dtype=np.int64)
+    if len(indices) < 2:
+        return
+    thumbs = np.stack([looks[int(index)].thumb for index in indices]).astype(np.float32)
+    plain, mirrored = _hash(thumbs), _hash(thumbs[:, :, ::-1])
+    for start in range(0, len(indices), 256):
+        rows = slice(start, start + 256)
+        later = np.arange(len(indices))[None, :] > np.arange(len(indices))[rows, None]
+        for hashes, others in ((plain, thumbs), (mirrored, thumbs[:, :, ::-1])):
+            distance = np.zeros((len(plain[rows]), len(indices)), np.uint16)
+            for word in range(plain.shape[1]):
+                distance += np.bitwise_count(plain[rows, word, None] ^ hashes[None, :, word])
+            for a, b in np.argwhere((distance <= _ALIKE_BITS) & later):
+                if np.abs(thumbs[start + a] - others[b]).mean() <= _ALIKE_LEVELS:
+                    yield int(indices[start + a]), int(indices[b])
+
+
+def _hash(thumbs: np.ndarray) -> np.ndarray:
+    """Returns difference hashes, uint64 N x 4, of thumbnails N x 16 x 17."""
+    bits = thumbs[:, :, 1:] > thumbs[:, :, :-1]
+    return np.packbits(bits.reshape(len(thumbs), -1), axis=1).view(np.uint64)

@@ -1,0 +1,279 @@
+"""From any image file to the exact pixels that a network sees.
+
+Every picture in the lab enters through :func:`read_image`, so that size limits, orientation, 16-bit greys, alpha and
+CMYK are dealt with in one place. :func:`fit` then follows torchvision's weights presets bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zlib
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from core.errors import InputError
+from core.specs import Preprocessing
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_PIXELS = 100_000_000
+"""Largest image that is decoded, in pixels."""
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF")
+"""File formats that are opened, by their Pillow names; no others are even tried."""
+
+WORKERS = min(8, os.cpu_count() or 1)
+"""Threads that decode side by side. Pillow lets go of Python's lock while it decodes and resizes."""
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib")
+    + (".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
+)
+"""Endings of file names that count as images, in lower case."""
+
+_ORIENTATION = 0x0112
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+_BROKEN = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, AttributeError,
+    RuntimeError, AssertionError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow's decoders are known to raise on damaged files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image as it is shown, and what its file said.
+
+    Attributes:
+        image: Upright RGB pixels.
+        mode: Pillow's mode of the file, such as ``L``, ``CMYK`` or ``I;16``.
+        format: Pillow's name of the file format, such as ``JPEG``.
+    """
+
+    image: Image.Image
+    mode: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An image that cannot be used.
+
+    Attributes:
+        key: The image's key in its data set.
+        reason: Why not, a whole English sentence.
+        error: The same as an error with template and values, for translation.
+    """
+
+    key: str
+    reason: str
+    error: InputError | None = field(default=None, compare=False, repr=False)
+
+
+def open_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> Image.Image:
+    """Opens an image upright and in RGB: first frame, 16 bits scaled to 8, transparency laid on white.
+
+    Args:
+        source: A file, its bytes, or a binary stream.
+        name: What to call the image in an error; the file's name by default.
+
+    Raises:
+        InputError: There is no such file, or it is empty, damaged, no image, or larger than :data:`MAX_PIXELS`.
+    """
+    return read_image(source, name=name).image
+
+
+def read_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> Decoded:
+    """Does what :func:`open_image` does and also tells the file's mode and format."""
+    name = name or _name_of(source)
+    if isinstance(source, str | Path):
+        _check_file(Path(source), name)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        source = BytesIO(source)
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            _check_size(image.width * image.height, name)
+            image.load()
+            _check_size(image.width * image.height, name)
+            return Decoded(_upright(_to_rgb(image), image), image.mode, image.format or "")
+    except InputError:
+        raise
+    except UnidentifiedImageError as error:
+        if not isinstance(source, str | Path) and source.seek(0, 2) == 0:
+            raise InputError("{name} is empty: it holds no bytes.", name=name) from error
+        raise InputError("{name} is not an image in a format that can be read here.", name=name) from error
+    except Image.DecompressionBombError as error:
+        stated = re.search(r"\((\d+) pixels\)", str(error))
+        raise _too_large(int(stated[1]) if stated else 2 * MAX_PIXELS, name) from error
+    except PermissionError as error:
+        raise InputError("{name} may not be read: permission is denied.", name=name) from error
+    except MemoryError as error:
+        raise InputError("{name} needs more memory to decode than there is.", name=name) from error
+    except _BROKEN as error:
+        raise InputError(
+            "{name} is damaged or cut short and cannot be decoded ({reason}).", name=name, reason=_short(error)
+        ) from error
+
+
+def fit(image: Image.Image, prep: Preprocessing) -> Image.Image:
+    """Resizes the short side to ``prep.resize`` and crops the centre to ``prep.crop``.
+
+    The pixels equal those of torchvision's ``ImageClassification`` preset on a PIL image, before its scaling to
+    0..1 and normalisation, bit for bit.
+    """
+    image = _resize(image, prep)
+    left, top = (_centre(side, prep.crop) for side in image.size)
+    return image.crop((left, top, left + prep.crop, top + prep.crop))
+
+
+def canvas(image: Image.Image, prep: Preprocessing) -> Image.Image:
+    """Resizes the short side to ``prep.resize`` and crops a centred square of that side, room for augmentation.
+
+    The square is placed so that cropping its centre to ``prep.crop`` (offset :func:`margin`) yields exactly
+    :func:`fit`: an augmented run is evaluated on the same pixels as any other.
+    """
+    image = _resize(image, prep)
+    shift = margin(prep)
+    left, top = (min(max(_centre(side, prep.crop) - shift, 0), side - prep.resize) for side in image.size)
+    return image.crop((left, top, left + prep.resize, top + prep.resize))
+
+
+def margin(prep: Preprocessing) -> int:
+    """Returns where the centre crop starts in a :func:`canvas`, in pixels from its left and from its top."""
+    return _centre(prep.resize, prep.crop)
+
+
+def to_tensor(image: Image.Image, prep: Preprocessing) -> torch.Tensor:
+    """Returns the network's input for one image: float32 of shape 1x3xHxW, fitted and normalised."""
+    import torch
+
+    pixels = torch.from_numpy(np.array(fit(image.convert("RGB"), prep)))
+    return normalise(pixels.permute(2, 0, 1).unsqueeze(0).contiguous(), prep)
+
+
+def normalise(images: torch.Tensor, prep: Preprocessing, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """Scales uint8 pixels (0..255) to 0..1 and normalises them as the weights expect.
+
+    Args:
+        images: uint8 of shape Bx3xHxW, on any device.
+        prep: Holds mean and standard deviation of each colour.
+        dtype: Type of the result; float32 by default. The arithmetic is always float32.
+
+    Returns:
+        A new tensor of shape Bx3xHxW in the memory format of ``images``.
+    """
+    import torch
+
+    mean = torch.tensor(prep.mean, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(prep.std, device=images.device).view(1, 3, 1, 1)
+    scaled = images.to(torch.float32).div_(255).sub_(mean).div_(std)
+    return scaled if dtype is None else scaled.to(dtype)
+
+
+def _check_file(path: Path, name: str) -> None:
+    try:
+        if not path.is_file():
+            raise InputError("{name} is not there (any more).", name=name)
+        if path.stat().st_size == 0:
+            raise InputError("{name} is empty: it holds no bytes.", name=name)
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError("{name} cannot be opened ({reason}).", name=name, reason=_short(error)) from error
+
+
+def _check_size(pixels: int, name: str) -> None:
+    if pixels > MAX_PIXELS:
+        raise _too_large(pixels, name)
+
+
+def _too_large(pixels: int, name: str) -> InputError:
+    return InputError(
+        "{name} has {pixels} million pixels; at most {limit} million can be opened. Make it smaller first.",
+        name=name, pixels=round(pixels / 1e6), limit=round(MAX_PIXELS / 1e6),
+    )  # fmt: skip
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Converts any mode to a new RGB image that remembers nothing of its file."""
+    if image.mode.startswith("I") or image.mode == "F":
+        image = Image.fromarray(_to_8_bits(image))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    rgb = image.convert("RGB")
+    rgb.info.clear()
+    return rgb
+
+
+def _to_8_bits(image: Image.Image) -> np.ndarray:
+    """Brings one channel of 16 or 32 bits to 0..255: by its full range where that is known, else by its extremes."""
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "I" and low >= 0 and high <= 65535:
+        low, high = 0.0, (255.0 if high <= 255 else 65535.0)
+    elif image.mode == "F" and low >= 0 and high <= 255:
+        low, high = 0.0, (1.0 if high <= 1 else 255.0)
+    return np.rint((values - low) * (255.0 / max(high - low, 1e-12))).clip(0, 255).astype(np.uint8)
+
+
+def _upright(pixels: Image.Image, file: Image.Image) -> Image.Image:
+    """Turns the pixels as the file's EXIF orientation says; unreadable EXIF counts as none."""
+    try:
+        turn = _TRANSPOSE.get(file.getexif().get(_ORIENTATION, 1))
+    except _BROKEN:
+        turn = None
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _resize(image: Image.Image, prep: Preprocessing) -> Image.Image:
+    width, height = image.size
+    short = prep.resize
+    long = int(short * max(width, height) / min(width, height))
+    if short * long > MAX_PIXELS:
+        raise InputError(
+            "An image of {width} x {height} pixels is too narrow a strip to be resized to {short} pixels.",
+            width=width, height=height, short=short,
+        )  # fmt: skip
+    size = (short, long) if width <= height else (long, short)
+    return image if size == image.size else image.resize(size, _RESAMPLE[prep.interpolation])
+
+
+def _centre(side: int, crop: int) -> int:
+    """Returns the centred crop's start as torchvision rounds it (halves to the even number)."""
+    return round((side - crop) / 2.0)
+
+
+def _name_of(source: Any) -> str:
+    if isinstance(source, str | Path):
+        return Path(source).name
+    return Path(str(getattr(source, "name", "") or "The image")).name
+
+
+def _short(error: BaseException) -> str:
+    """Returns the first line of an error, short and without paths of this machine."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:120].rstrip(".")

@@ -1,0 +1,60 @@
+"""Where images come from: embedded data sets, and folders with one folder a class."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.data import embedded, folders
+from core.data.dataset import UNSPLIT, Dataset, Item, Sentence, lot
+from core.data.embedded import EMBEDDED
+
+__all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "open_dataset"]
+
+
+def open_dataset(
+    source: str,
+    *,
+    roots: Sequence[Path] | None = None,
+    seed: int = 0,
+    images_per_class: int | None = None,
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """Lists the images of an embedded data set or of a folder; decodes none of them.
+
+    Args:
+        source: A name in :data:`EMBEDDED`, with options after a question mark where it takes
+            some (``shapes?per_class=50&size=128``), or a folder's path.
+        roots: Folders that a path must lie under, links resolved; None for no limit. A relative path is looked
+            for under each of them.
+        seed: Seed of generated images and of ``images_per_class``.
+        images_per_class: At most so many images of each class (and split), chosen at random.
+        classes: Label by this list, such as a trained network's classes; a single class is then enough.
+
+    Raises:
+        InputError: There is no such data set, or its folder is missing, empty, outside ``roots`` or without
+            two classes.
+    """
+    source = str(source).strip()
+    name, _, options = source.partition("?")
+    if name in EMBEDDED:
+        dataset = dataclasses.replace(embedded.open_embedded(name, options, seed=seed), name=source)
+    else:
+        dataset = folders.open_folder(source, roots=roots, least_classes=2 if classes is None else 1)
+    if classes is not None:
+        dataset = dataset.relabelled(classes)
+    return dataset if images_per_class is None else _limited(dataset, images_per_class, seed)
+
+
+def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:
+    """Keeps at most ``limit`` images of each class and split, in their former order."""
+    taken: Counter[tuple[str, int]] = Counter()
+    kept = []
+    for index in sorted(range(len(dataset)), key=lambda i: lot(seed, dataset.items[i].key)):
+        item = dataset.items[index]
+        if taken[item.split, item.label] < limit:
+            taken[item.split, item.label] += 1
+            kept.append(index)
+    return dataset.subset(sorted(kept))
