@@ -81,8 +81,8 @@ def predict_store(network: Network, store: PixelStore, positions: Sequence[int],
     model = network.model.to(device).to(memory_format=torch.channels_last).eval()
     rows = []
     for images, _, _ in iterate(store, torch.as_tensor(positions, dtype=torch.long), BATCH):
-        pixels = centre(images, network.preprocessing).to(device)
-        inputs = normalise(pixels, network.preprocessing).contiguous(memory_format=torch.channels_last)
+        pixels = centre(images, network.preprocessing) if store.canvas else images
+        inputs = normalise(pixels.to(device), network.preprocessing).contiguous(memory_format=torch.channels_last)
         rows.append(model(inputs).float().softmax(1).cpu().numpy())
     return np.concatenate(rows) if rows else np.zeros((0, len(network.classes)), np.float32)
 

@@ -81,7 +81,7 @@ class PixelFeed:
             pixels = images.to(self.device, non_blocking=True)
             if augmenter is not None and generator is not None:
                 pixels = augmenter(pixels, generator)
-            else:
+            elif self.material.store.canvas:
                 pixels = centre(pixels, prep)
             yield (
                 normalise(pixels, prep).contiguous(memory_format=torch.channels_last),
