@@ -80,8 +80,7 @@ def grad_cam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:
     itself is a common factor and drops out.
     """
     square = gradients.square()
-    spread = (activations * gradients.pow(3)).sum((1, 2), keepdim=True)
-    below = 2 * square + spread
+    below = 2 * square + activations.sum((1, 2), keepdim=True) * gradients.pow(3)
     alpha = torch.where(below.abs() > 0, square / below, torch.zeros_like(below))
     return torch.einsum("c,chw->hw", (alpha * gradients.relu()).sum((1, 2)), activations).relu()
 

@@ -46,7 +46,7 @@ def no_map(name: str, anatomy: Anatomy) -> InputError:
 
 
 def map_layout(layer: Layer, anatomy: Anatomy) -> Layout | None:
-    """Tells how a layer's maps lie; ``None`` for an output without a picture: a vector, one pixel, attention windows."""
+    """Tells how a layer's maps lie; ``None`` for an output without a picture: a vector, one pixel, windows."""
     shape = layer.output_shape
     if layer.layout == "tokens":
         return "tokens" if anatomy.layout == "tokens" else None

@@ -40,7 +40,8 @@ class Probe(AbstractContextManager["Probe"]):
     Attributes:
         model: The module that is looked into.
         outputs: Name -> copy of what the layer gave out in the last forward pass, batch first. A module that is called
-            several times in one pass keeps its last call. A layer that gives no tensor is missing.
+            several times in one pass keeps its last call, one that gives a tuple its first tensor, and one that gives
+            no tensor is missing.
 
     Raises:
         InputError: A layer does not exist.
@@ -108,14 +109,17 @@ class Probe(AbstractContextManager["Probe"]):
     def _keeper(self, name: str) -> Callable[..., Any]:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> Any:
             self.outputs.pop(name, None)
-            if not isinstance(output, Tensor) or not output.is_floating_point():
+            several = type(output) is tuple and bool(output)  # attention gives its output and, or not, its weights
+            tensor = output[0] if several else output
+            if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
                 return None
-            copy = output.detach().clone()
+            copy = tensor.detach().clone()
             if name != self._start:
                 self.outputs[name] = copy
                 return None
             self.outputs[name] = copy.requires_grad_()
-            return copy.clone()  # what follows may work in place, which a leaf does not allow
+            handed_on = copy.clone()  # what follows may work in place, which a leaf does not allow
+            return (handed_on, *output[1:]) if several else handed_on
 
         return keep
 

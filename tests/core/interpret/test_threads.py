@@ -1,0 +1,38 @@
+"""One cached network, many visitors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.interpret.activations import activations
+from core.interpret.attribution import explain
+from core.interpret.filters import kernels
+from core.models.network import Network
+
+
+def test_threads_get_the_same_answers_as_one(tiny: Callable[..., Network], image: Tensor) -> None:
+    network = tiny()
+    network.model.train()
+    before = {name: value.clone() for name, value in network.model.state_dict().items()}
+    jobs = [(method, target) for method in ("grad-cam", "saliency", "layer-cam") for target in range(4)]
+    expected = {job: explain(network, image, job[0], target=job[1]).heatmap.values for job in jobs}
+    maps = activations(network, image)
+
+    def visit(turn: int) -> bool:
+        job = jobs[turn % len(jobs)]
+        same = np.array_equal(explain(network, image, job[0], target=job[1]).heatmap.values, expected[job])
+        seen = activations(network, image, ["stem", "after"])
+        same &= all(torch.equal(seen[name], maps[name]) for name in seen)
+        return same and len(kernels(network, "stem.0")) == 6
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(visit, range(120)))
+    assert all(module.training for module in network.model.modules())
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in network.model.parameters())
+    assert not any(module._forward_hooks for module in network.model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in network.model.state_dict().items())
