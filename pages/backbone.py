@@ -51,16 +51,16 @@ def _choose(catalogue: Any, weights_state: Any) -> ModelSpec:
         spec = ModelSpec(state.DEFAULT_BACKBONE)
     families = list(dict.fromkeys(entry.family for entry in catalogue.values()))
     # The record is the truth: widgets are set from it before they are drawn.
-    st.session_state["bl-family"] = catalogue[spec.backbone].family
+    state.follow("bl-family", catalogue[spec.backbone].family)
     first, second, third = st.columns([1, 1.4, 1], vertical_alignment="bottom")
     family = first.selectbox(_("Family"), families, key="bl-family")
     members = [name for name, entry in catalogue.items() if entry.family == family]
-    st.session_state["bl-backbone"] = spec.backbone if spec.backbone in members else members[0]
+    state.follow("bl-backbone", spec.backbone if spec.backbone in members else members[0])
     name = second.selectbox(
         _("Network"), members, key="bl-backbone", format_func=lambda n: _entry(catalogue[n], weights_state(n))
     )
     labels = {"default": _("Pretrained"), NONE: _("Random")}
-    st.session_state["bl-weights"] = spec.weights
+    state.follow("bl-weights", spec.weights)
     weights = third.segmented_control(
         _("Weights"), list(labels), key="bl-weights", format_func=lambda w: labels[w], required=True,
         help=_("Pretrained: learned on ImageNet's 1.3 million photos. Random: the architecture alone."),
@@ -83,7 +83,9 @@ def _entry(entry: Any, available: str) -> str:
 
 
 def _facts(entry: Any, available: str, spec: ModelSpec) -> None:
-    here = {"available": _("on this machine"), "needs download": _("to be downloaded"), NONE: _("none exist")}[available]
+    here = {"available": _("on this machine"), "needs download": _("to be downloaded"), NONE: _("none exist")}[
+        available
+    ]
     components.metrics(
         [
             Figure(_("Parameters"), figures.count(entry.parameters), _("with its own head"),
@@ -97,7 +99,9 @@ def _facts(entry: Any, available: str, spec: ModelSpec) -> None:
     )  # fmt: skip
     if spec.weights == "default" and available == "needs download":
         components.note(
-            _("The pretrained weights are fetched when they are first used. Without network access, choose random ones.")
+            _(
+                "The pretrained weights are fetched when they are first used. Without network access, choose random ones."
+            )
         )
 
 
@@ -106,11 +110,9 @@ def _freeze(spec: ModelSpec, anatomy: Any) -> FreezePlan:
     count = len(anatomy.backbone_stages)
     plan = state.freeze()
     trainable = count if plan.trainable_stages == "all" else min(int(plan.trainable_stages), count)
-    components.section(
-        _("What may learn"), _("Frozen stages keep what they know. The head is new and always learns.")
-    )
+    components.section(_("What may learn"), _("Frozen stages keep what they know. The head is new and always learns."))
     options = list(range(count + 1))
-    st.session_state["bl-frozen"] = count - trainable
+    state.follow("bl-frozen", count - trainable)
     picked = st.segmented_control(
         _("Freeze up to"), options, key="bl-frozen", required=True,
         format_func=lambda k: _("nothing") if k == 0 else _("stage {k}").format(k=k),
@@ -163,7 +165,7 @@ def _diagram(anatomy: Any, plan: FreezePlan) -> None:
             f"{'lock_open' if learns else 'lock'}</span></i></div><b>{escape(stage_label(stage.name))}</b>"
             f'<span title="{figures.exact(stage.parameters)}"><bdi>{figures.count(stage.parameters)}</bdi></span>'
             f"<span><bdi>{shape}</bdi></span>"
-            f'<em>{escape(_("learns") if learns else _("frozen"))}</em></div>'
+            f"<em>{escape(_('learns') if learns else _('frozen'))}</em></div>"
         )
     st.html(f'<div class="bl-stages" role="img" aria-label="{escape(_sentence(anatomy, free))}">{"".join(cells)}</div>')
     components.note(_sentence(anatomy, free))

@@ -30,12 +30,15 @@ def render() -> None:
     """Draws the page."""
     chosen = st.query_params.get("run")
     run = RunStore().get(chosen) if chosen else None
-    if run is None:
-        _hero()
-    else:
-        _walk(run)
-    _path()
-    _recent()
+    with st.container(key="bl-home-first", gap="small"):  # what follows keeps its place when this changes
+        if run is None:
+            _hero()
+        else:
+            _walk(run)
+    with st.container(key="bl-home-path", gap="small"):
+        _path()
+    with st.container(key="bl-home-recent", gap="small"):
+        _recent()
 
 
 def _hero() -> None:
@@ -47,7 +50,11 @@ def _hero() -> None:
                 f"<p>{escape(_('A network that has seen a million photos learns your classes in seconds. Watch which parts learn, how well, and where it looks.'))}</p></header>"  # noqa: E501
             )
             pressed = st.button(
-                _("Walk the whole path once"), type="primary", icon=":material/play_arrow:", key="bl-tour", width="content"
+                _("Walk the whole path once"),
+                type="primary",
+                icon=":material/play_arrow:",
+                key="bl-tour",
+                width="content",
             )
             components.note(
                 _("Trains EfficientNet-Lite0 on a built-in set of shapes: under a minute, without network access.")
@@ -159,8 +166,7 @@ def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
         image = pickers.dataset_image(target.run, name)
         explanation = caches.explanation(target, image)
         picture = overlay(
-            fit(open_image(image.data), network.preprocessing), explanation.heatmap.values, opacity=0.55, fade=True,
-            colormap="magma",
+            fit(open_image(image.data), network.preprocessing), explanation.heatmap.values, opacity=0.55
         )  # fmt: skip
         predicted = network.classes[explanation.predicted]
         right = predicted == image.truth

@@ -78,7 +78,9 @@ def _table(was_alive: bool) -> None:
             "started": config.TextColumn(_("Started")),
         },
     )  # fmt: skip
-    components.note(_("{n} runs, the newest first. Choose a row to open, rename, download or delete it.").format(n=len(rows)))
+    components.note(
+        _("{n} runs, the newest first. Choose a row to open, rename, download or delete it.").format(n=len(rows))
+    )
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(rows) and rows[picked[0]]["id"] != state.run_id():
         state.choose_run(rows[picked[0]]["id"])

@@ -83,9 +83,7 @@ def _watch(run: Any) -> None:
 
 
 def _result(run: Any, status: dict[str, Any]) -> None:
-    st.html(
-        f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>'
-    )
+    st.html(f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>')
     live.ended(run, status)
     rows = caches.epochs_of(run)
     if rows:
@@ -126,7 +124,7 @@ def _set_up(dataset: Any) -> None:
 
 
 def _recipe(choice: TrainChoice) -> TrainChoice:
-    st.session_state["bl-preset"] = choice.preset
+    state.follow("bl-preset", choice.preset)
     preset = st.radio(
         _("Recipe"), list(PRESETS), key="bl-preset", format_func=lambda p: _(PRESETS[p][0]),
         captions=[_(text) for _name, text in PRESETS.values()],
@@ -164,40 +162,41 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
     if stages is not None:
         spec = state.model()
         count = len(caches.anatomy(spec.backbone, spec.image_size).backbone_stages)
-        st.session_state["bl-stages"] = stages
+        state.follow("bl-stages", stages)
         picked = st.slider(_("Last stages that learn"), 1, count, key="bl-stages")
         if picked != stages:
             state.set_freeze(replace(state.freeze(), trainable_stages=picked))
             recipe = _plan(choice)
     first, second, third, fourth = st.columns(4)
     low = 2 if choice.preset == "two-phase" else 1
-    st.session_state["bl-epochs"] = max(low, choice.epochs or DEFAULT_EPOCHS[choice.preset])
+    state.follow("bl-epochs", max(low, choice.epochs or DEFAULT_EPOCHS[choice.preset]))
     epochs = first.number_input(
         _("Epochs"), low, 1000, key="bl-epochs", help=_("One epoch shows every training image once.")
     )
-    st.session_state["bl-batch"] = choice.batch_size
+    state.follow("bl-batch", choice.batch_size)
     batch = second.selectbox(
         _("Batch"), sorted({*BATCHES, choice.batch_size}), key="bl-batch",
         help=_("Images a step: the gradient is their mean."),
     )  # fmt: skip
     rate = recipe.phases[0].lr
-    st.session_state["bl-lr"] = rate
+    state.follow("bl-lr", rate)
     lr = third.selectbox(
         _("Learning rate"), sorted({*RATES, rate}), key="bl-lr", format_func=lambda r: f"{r:g}",
         help=_("How far a step goes against the gradient, for the head."),
     )  # fmt: skip
-    st.session_state["bl-optimizer"] = choice.optimizer
+    state.follow("bl-optimizer", choice.optimizer)
     names = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
     optimizer = fourth.selectbox(_("Optimizer"), OPTIMIZERS, key="bl-optimizer", format_func=lambda o: names.get(o, o))
     if optimizer != choice.optimizer:  # its own default rate follows it
-        return replace(choice, epochs=epochs, batch_size=batch, optimizer=optimizer, lr=None)
+        state.set_train_choice(replace(choice, epochs=epochs, batch_size=batch, optimizer=optimizer, lr=None))
+        st.rerun()
     return replace(choice, epochs=epochs, batch_size=batch, lr=choice.lr if lr == rate else lr)
 
 
 def _augmentation(choice: TrainChoice) -> TrainChoice:
     known = {AugmentSpec.preset(name): name for name in AUGMENTATIONS}
     current = "own" if st.session_state.get("bl.augment.own") else known.get(choice.augment, "own")
-    st.session_state["bl-augment"] = current
+    state.follow("bl-augment", current)
     name = st.segmented_control(
         _("Augmentation"), list(AUGMENT), key="bl-augment", format_func=lambda a: _(AUGMENT[a]), required=True,
         help=_("Training images are changed at random each time they are seen, so that details are not learned by heart."),
@@ -226,25 +225,24 @@ def _own_augmentation(spec: AugmentSpec) -> AugmentSpec:
 def _rare(choice: TrainChoice) -> TrainChoice:
     with components.more("bl-train-more"):
         first, second, third = st.columns(3)
-        st.session_state["bl-seed"] = choice.seed
+        state.follow("bl-seed", choice.seed)
         seed = first.number_input(
             _("Seed"), 0, 2**31, key="bl-seed", help=_("Same seed, same head weights, order and augmentation.")
         )
         devices = _devices()
-        st.session_state["bl-device"] = choice.device if choice.device in devices else "auto"
+        state.follow("bl-device", choice.device if choice.device in devices else "auto")
         device = second.selectbox(
             _("Device"), devices, key="bl-device", format_func=lambda d: _("Automatic") if d == "auto" else d
         )
         spec = state.model()
-        own = st.session_state.setdefault("bl-size-text", 0)
-        st.session_state["bl-size"] = spec.image_size or own
+        state.follow("bl-size", spec.image_size or 0)
         size = third.number_input(
             _("Image size in px (0: the backbone's own)"), 0, 1024, key="bl-size", step=32,
         )  # fmt: skip
         wanted = int(size) if size >= 16 else None
         if wanted != spec.image_size:
             state.set_model(replace(spec, image_size=wanted))
-        st.session_state["bl-name"] = choice.name
+        state.follow("bl-name", choice.name)
         name = st.text_input(_("Name of the run"), key="bl-name", max_chars=120, placeholder=_default_name(choice))
     return replace(choice, seed=int(seed), device=device, name=name or "")
 
@@ -305,7 +303,9 @@ def _phase_list(recipe: Recipe) -> None:
         if phase.backbone_factor != 1.0 and phase.trains == "plan":
             rate += _(", backbone {rate}").format(rate=f"{phase.lr * phase.backbone_factor:g}")
         text = _("{epochs} epochs train {what} at rate {rate}").format(epochs=phase.epochs, what=what, rate=rate)
-        rows.append(f"<li><b>{number}</b><span><strong>{escape(charts.phase_label(phase.name))}</strong> {escape(text)}</span></li>")
+        rows.append(
+            f"<li><b>{number}</b><span><strong>{escape(charts.phase_label(phase.name))}</strong> {escape(text)}</span></li>"
+        )
     st.html(f'<ol class="bl-phases">{"".join(rows)}</ol>')
 
 

@@ -38,14 +38,26 @@ def divided(spec: DataSpec) -> Any:
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _divided(key: str, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of the cache's key
-    from core.data.splits import split
-
+def _divided(key: str, stamp: int) -> Any:
     from core.data.sources import open_dataset
+    from core.data.splits import split
 
     spec = DataSpec(**json.loads(key))
     dataset = open_dataset(spec.source, roots=roots(), seed=spec.seed, images_per_class=spec.images_per_class)
     return split(dataset, spec)
+
+
+def listed(spec: DataSpec) -> Any:
+    """Returns the data set of a spec as it lies there, before it is divided."""
+    return _listed(_key(spec), _stamp(spec.source))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _listed(key: str, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of the cache's key
+    from core.data.sources import open_dataset
+
+    spec = DataSpec(**json.loads(key))
+    return open_dataset(spec.source, roots=roots(), seed=spec.seed, images_per_class=spec.images_per_class)
 
 
 def health(spec: DataSpec, progress: Callable[[int, int], None] | None = None) -> Any:
@@ -62,14 +74,18 @@ def health_known(spec: DataSpec) -> bool:
 
 def thumbnails(spec: DataSpec, positions: Sequence[int], side: int = 256) -> list[bytes | None]:
     """Returns images of a data set as small encoded files; ``None`` where one cannot be read."""
-    return _thumbnails(_key(spec), _stamp(spec.source), tuple(positions), side)
+    key = (_key(spec), _stamp(spec.source), tuple(positions), side)
+    return _shelf("thumbnails", 48).get(key, lambda: _thumbnails(divided(spec), positions, side))
 
 
-@st.cache_data(max_entries=48, show_spinner=False)
-def _thumbnails(key: str, stamp: int, positions: tuple[int, ...], side: int) -> list[bytes | None]:
+def thumbnails_known(spec: DataSpec, positions: Sequence[int], side: int = 256) -> bool:
+    """Whether :func:`thumbnails` has these already."""
+    return _shelf("thumbnails", 48).has((_key(spec), _stamp(spec.source), tuple(positions), side))
+
+
+def _thumbnails(dataset: Any, positions: Sequence[int], side: int) -> list[bytes | None]:
     from core.errors import InputError
 
-    dataset = _divided(key, stamp)
     found: list[bytes | None] = []
     for position in positions:
         try:

@@ -23,7 +23,21 @@ GRID = "rgba(128,140,145,.18)"
 VIRIDIS = (
     "#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151", "#FDE725",
 )  # fmt: skip
+FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+
+
+def _plotly() -> Any:
+    """Returns ``plotly.graph_objects``.
+
+    Plotly looks for numpy and pandas among the loaded modules, also while another thread is still loading them. Loading
+    them first waits for that thread.
+    """
+    import numpy  # noqa: F401, ICN001
+    import pandas  # noqa: F401, ICN001
+    import plotly.graph_objects as go
+
+    return go
 
 
 def split_label(split: str) -> str:
@@ -33,17 +47,21 @@ def split_label(split: str) -> str:
 
 def figure(height: int = 280, **layout: Any) -> Any:
     """Returns an empty figure with the shared template: thin axes, light grid, no title, legend on top."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     axis = {
         "showgrid": True, "gridcolor": GRID, "zeroline": False, "showline": True, "linecolor": HAIR, "linewidth": 1,
         "ticks": "outside", "ticklen": 4, "tickcolor": HAIR, "fixedrange": True, "automargin": True,
-        "title": {"standoff": 8},
+        "title": {"standoff": 8, "font": {"size": 15}}, "tickfont": {"size": 14},
     }  # fmt: skip
     chart = go.Figure()
     chart.update_layout(
-        height=height, margin={"l": 8, "r": 12, "t": 30, "b": 8}, hovermode="x unified", font={"size": 14},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        height=height, margin={"l": 8, "r": 12, "t": 30, "b": 8}, hovermode="x unified",
+        font={"size": 14, "family": FONT}, hoverlabel={"font": {"size": 14, "family": FONT}},
+        legend={
+            "traceorder": "normal", "font": {"size": 14}, "orientation": "h", "x": 0, "y": 1.02, "xanchor": "left",
+            "yanchor": "bottom",
+        },
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", uirevision="keep", dragmode=False,
         colorway=list(OKABE_ITO), xaxis=axis, yaxis=axis,
     )  # fmt: skip
@@ -90,7 +108,7 @@ def curves(
         steps: Thin curve of single steps: position in epochs, and value.
         best: Epoch with the best weights, marked on the validation curve.
     """
-    import plotly.graph_objects as go
+    go = _plotly()
 
     accuracy = measure == "accuracy"
     chart = figure(height)
@@ -127,7 +145,7 @@ def curves(
 
 
 def _mark_best(chart: Any, rows: Sequence[Mapping[str, Any]], measure: str, best: int | None) -> None:
-    import plotly.graph_objects as go
+    go = _plotly()
 
     value = next((row.get(f"val_{measure}") for row in rows if row["epoch"] == best), None)
     if value is None:
@@ -135,7 +153,7 @@ def _mark_best(chart: Any, rows: Sequence[Mapping[str, Any]], measure: str, best
     chart.add_trace(
         go.Scatter(
             x=[best], y=[value], mode="markers", name=_("Best epoch"), hoverinfo="skip",
-            marker={"symbol": "circle-open", "size": 14, "line": {"width": 2.5, "color": VAL}},
+            marker={"symbol": "circle-open", "size": 14, "color": VAL, "line": {"width": 2.5, "color": VAL}},
         )
     )  # fmt: skip
 
@@ -173,7 +191,7 @@ def class_bars(counts: Mapping[str, Mapping[str, int]], *, height: int | None = 
         counts: ``{split: {class: n}}``.
         height: In pixels; by default it follows the number of classes.
     """
-    import plotly.graph_objects as go
+    go = _plotly()
 
     names = list(dict.fromkeys(name for per_class in counts.values() for name in per_class))
     wide = len(names) <= 12
@@ -206,7 +224,7 @@ def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, norm
         classes: Class names in the matrix's order.
         normalised: Whether the values are shares.
     """
-    import plotly.graph_objects as go
+    go = _plotly()
 
     count = len(classes)
     side = min(max(260, 110 + 44 * count), 720)
@@ -232,7 +250,7 @@ def bars(
     labels: Sequence[str], values: Sequence[float], *, unit: str = "", colour: str = ACCENT, share: bool = False
 ) -> Any:
     """Returns horizontal bars, the first on top: for figures per class or per layer."""
-    import plotly.graph_objects as go
+    go = _plotly()
 
     chart = figure(80 + 26 * len(labels), hovermode="closest", bargap=0.3, showlegend=False)
     chart.add_trace(

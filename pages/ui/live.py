@@ -189,7 +189,9 @@ def message(status: dict[str, Any]) -> str:
             return _(template).format(**status.get("message_values", {}))
         except (KeyError, IndexError):
             pass
-    return str(status.get("message") or _("The run ended with an error that was not foreseen; its log has the details."))
+    return str(
+        status.get("message") or _("The run ended with an error that was not foreseen; its log has the details.")
+    )
 
 
 def result_figures(run: Any, status: dict[str, Any]) -> list[Figure]:

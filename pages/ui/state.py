@@ -16,6 +16,8 @@ from core.errors import InputError
 from core.specs import AugmentSpec, DataSpec, FreezePlan, ModelSpec
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
+TEST_SHARE = 0.2
+"""Share of the images that a new choice of data holds out for the test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def data() -> DataSpec | None:
     wanted = st.query_params.get("data")
     known: DataSpec | None = st.session_state.get("bl.data")
     if wanted and (known is None or known.source != wanted):
-        known = DataSpec(wanted)
+        known = DataSpec(wanted, test_share=TEST_SHARE)
         st.session_state["bl.data"] = known
     return known
 
@@ -69,6 +71,8 @@ def set_data(spec: DataSpec, title: str | None = None) -> None:
     """Chooses data; ``title`` is what the sidebar calls them."""
     st.session_state["bl.data"] = spec
     st.session_state["bl.data.title"] = title
+    if "data" in st.query_params:
+        st.query_params["data"] = spec.source
 
 
 def data_title() -> str | None:
@@ -99,6 +103,10 @@ def model() -> ModelSpec:
 def set_model(spec: ModelSpec) -> None:
     """Chooses a backbone and its weights."""
     st.session_state["bl.model"] = spec
+    if "backbone" in st.query_params:
+        st.query_params["backbone"] = spec.backbone
+    if "weights" in st.query_params:
+        st.query_params["weights"] = spec.weights
 
 
 def freeze() -> FreezePlan:
@@ -150,6 +158,22 @@ def choose_run(run_id: str | None) -> None:
         st.query_params["run"] = run_id
     elif "run" in st.query_params:
         del st.query_params["run"]
+
+
+def follow(key: str, value: Any) -> None:
+    """Lets a widget follow a record, called just before the widget is drawn.
+
+    The widget takes the record's value when it is new on the page, and when the record was changed elsewhere since
+    the widget was last drawn. In between the widget leads: what the person has just set is not overwritten.
+
+    Args:
+        key: The widget's key.
+        value: What the record says.
+    """
+    seen = f"bl.followed.{key}"
+    if key not in st.session_state or st.session_state.get(seen) != value:
+        st.session_state[key] = value
+    st.session_state[seen] = value
 
 
 def show_in_address(**values: str | None) -> None:
