@@ -256,7 +256,9 @@ def _adopt(division: Division, like: Anatomy) -> None:
     """Takes over the stages of ``like``."""
     of_layer = {layer.name: layer.stage for layer in like.layers}
     division.names = tuple(stage.name for stage in like.stages)
-    division.parameters = {name: stage.name for stage in like.stages for name in stage.parameter_names}
+    of_parameter = {name: stage.name for stage in like.stages for name in stage.parameter_names}
+    # a name that is new, such as the bias of a head that had none, keeps the stage it was found in
+    division.parameters = {name: of_parameter.get(name, stage) for name, stage in division.parameters.items()}
     division.calls = {call: of_layer.get(call.name, stage) for call, stage in division.calls.items()}
     # where the feature maps of a stage end, seen from its last layers
     division.ends = {}

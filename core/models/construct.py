@@ -16,7 +16,7 @@ from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 _ALLOCATE = frozenset({torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn})
-_FILL = frozenset({torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.erfinv_})
+_FILL = frozenset({torch.Tensor.uniform_, torch.Tensor.normal_})
 _DRAW = frozenset(
     {
         torch.Tensor.uniform_,
@@ -36,14 +36,20 @@ _INIT_MODULE = init.__name__
 
 
 class Uninitialised(TorchFunctionMode):
-    """Skips the random filling of new parameters, for networks whose values are loaded at once."""
+    """Skips the random filling of new parameters, for networks whose values are loaded at once.
+
+    Initialisers of ``torch.nn.init`` that announce themselves are skipped altogether. Inside the others, a draw gives
+    the constant that is always within its distribution's bounds (the mean, the lower bound), for some draw again
+    until they are.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func in _FILL:
-            return args[0]
+            low = args[1] if len(args) > 1 else kwargs.get("mean", kwargs.get("from", 0.0))
+            return args[0].fill_(low)
         if getattr(func, "__module__", None) == _INIT_MODULE:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)

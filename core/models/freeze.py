@@ -31,7 +31,8 @@ def trainable_stage_names(anatomy: Anatomy, plan: FreezePlan) -> tuple[str, ...]
     count = len(backbone) if plan.trainable_stages == "all" else int(plan.trainable_stages)
     if count > len(backbone):
         raise InputError(
-            "The plan lets the last {count} stages learn, but this network has {stages}. Choose 0 to {stages}, or all.",
+            "The plan lets the last {count} stages learn, but this network has only {stages}. "
+            "Choose 0 to {stages}, or all.",
             count=count,
             stages=len(backbone),
         )

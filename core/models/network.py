@@ -148,15 +148,16 @@ def load_into(model: nn.Module, path: Path) -> None:
         stored.update({name: stored[target] for name, target in aliases.items()})
     except FileNotFoundError as error:
         raise InputError("The weight file {file} does not exist.", file=str(path)) from error
-    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError("The weight file {file} is damaged and cannot be read.", file=str(path)) from error
     wrong = _mismatches(own, stored)
     if wrong:
         raise InputError(
-            "The weight file {file} does not fit the network: {tensors}. Choose the file of a network of the same "
-            "backbone and classes.",
+            "The weight file {file} does not fit the network in {count} of its tensors: {tensors}. Choose the file of "
+            "a network with the same backbone and classes.",
             file=path.name,
-            tensors="; ".join(wrong[:3]) + (f"; +{len(wrong) - 3}" if len(wrong) > 3 else ""),
+            count=len(wrong),
+            tensors="; ".join(wrong[:4]) + ("; …" if len(wrong) > 4 else ""),
         )
     model.load_state_dict(stored)
 

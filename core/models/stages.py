@@ -96,6 +96,8 @@ class _Walker:
             return
         start, base = len(self.units), self.stage
         for child in call.children:
+            if blocks and child is blocks[0]:
+                base = self.stage
             if child in blocks:
                 self.stage = base + blocks.index(child) * min(4, len(blocks)) // len(blocks)
             self.visit(child)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from core.errors import InputError
 
@@ -18,6 +20,9 @@ BATCH = 2
 """Images in the traced pass. Two, so that a tensor with another first axis is seen not to be one of feature maps."""
 
 Shape = tuple[int, ...]
+
+_REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)
+"""What networks raise at images that they cannot take; ``NotImplementedError`` is a ``RuntimeError``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,27 +87,39 @@ def _run(model: nn.Module, image_size: int) -> Call:
     home = values[0].device if values else torch.device("cpu")
     dtype = next((value.dtype for value in values if value.is_floating_point()), torch.float32)
     shape = (BATCH, input_channels(model), image_size, image_size)
+    images = torch.empty(shape, dtype=dtype, device="meta")
     if home.type != "meta":
-        shapes = {
-            name: torch.empty_like(value, device="meta")
-            for name, value in (*model.named_parameters(), *model.named_buffers())
-        }
-        try:
-            with _watched(model) as calls:
-                functional_call(model, shapes, (torch.empty(shape, dtype=dtype, device="meta"),))
+        # Where this fails, it is not possible on shapes alone or not with such images: the pass below tells which.
+        with suppress(*_REFUSALS):
+            shapes = {
+                name: torch.empty_like(value, device="meta")
+                for name, value in (*model.named_parameters(), *model.named_buffers())
+            }
+            with _watched(model) as calls, _ShapesOnly():
+                functional_call(model, shapes, (images,))
             return calls[0]
-        except (RuntimeError, NotImplementedError, AssertionError, ValueError):
-            pass  # not possible on shapes alone, or not with such images: the pass below tells
+        images = torch.zeros(shape, dtype=dtype, device=home)
     try:
-        with _watched(model) as calls:
-            model(torch.zeros(shape, dtype=dtype, device=home))
-    except (RuntimeError, AssertionError, ValueError, IndexError) as error:
+        with _watched(model) as calls, _ShapesOnly() if home.type == "meta" else nullcontext():
+            model(images)
+    except _REFUSALS as error:
         raise InputError(
             "The network {network} cannot take images of {size} px. Choose another image size.",
             network=type(model).__name__,
             size=image_size,
         ) from error
     return calls[0]
+
+
+class _ShapesOnly(TorchFunctionMode):
+    """Answers BatchNorm with a tensor of the same shape: on ``meta``, torch takes it apart at length for no gain."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is F.batch_norm:
+            return torch.empty_like(args[0])
+        return func(*args, **(kwargs or {}))
 
 
 def input_channels(model: nn.Module) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict
 
@@ -29,7 +30,7 @@ def test_published_parameter_counts(name: str, parameters: int) -> None:
 def test_every_family_stands_together_and_has_a_year_and_a_paper() -> None:
     shown = [backbone.family for backbone in catalog.BACKBONES.values()]
     assert tuple(dict.fromkeys(shown)) == catalog.FAMILIES
-    assert sum(a != b for a, b in zip(shown, shown[1:], strict=False)) == len(catalog.FAMILIES) - 1
+    assert sum(a != b for a, b in itertools.pairwise(shown)) == len(catalog.FAMILIES) - 1
     for backbone in catalog.BACKBONES.values():
         assert backbone.family != "Other"
         assert backbone.paper.startswith("https://")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import torch
 from torch import nn
 
@@ -28,6 +29,15 @@ def test_uninitialised_draws_nothing(global_random_state) -> None:
     assert layer.weight.shape == (300, 300)
     assert layer.weight.device.type == "cpu"
     assert global_random_state()
+
+
+@pytest.mark.parametrize("bound", [2.0, 0.01])
+def test_uninitialised_contents_pass_initialisers_that_draw_until_they_fit(bound: float) -> None:
+    with Uninitialised():
+        weight = torch.full((50, 50), 1e30)
+        nn.init.trunc_normal_(weight, std=0.02, a=-bound, b=bound)
+        assert nn.init.trunc_normal_(torch.full((4,), 1e30), a=1.9, b=3.0).shape == (4,)
+    assert weight.abs().max() <= bound
 
 
 def test_seeded_depends_on_the_seed_alone(global_random_state) -> None:

@@ -46,7 +46,8 @@ def test_preprocessing_is_timms(name: str) -> None:
 
 
 def test_lite0_resizes_to_256() -> None:
-    assert (lite.preprocessing("efficientnet_lite0").resize, lite.preprocessing("efficientnet_lite0").crop) == (256, 224)
+    own = lite.preprocessing("efficientnet_lite0")
+    assert (own.resize, own.crop) == (256, 224)
 
 
 def test_296_tensors_in_order() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -52,7 +51,8 @@ def test_without_network_one_sentence_says_what_to_do(hub: Path) -> None:
     assert "\n" not in text
 
 
-def test_a_failed_digest_of_a_download_is_reported_too(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("hub")
+def test_a_failed_digest_of_a_download_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object, **_options: object) -> None:
         raise RuntimeError("invalid hash value")
 

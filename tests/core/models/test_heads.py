@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.errors import InputError
+from core.models import catalog
+from core.models.anatomy import anatomy_of, examine
+from core.models.heads import head_input, replace_head, tail
+
+SMALL = {
+    "alexnet": 64,
+    "vgg11": 32,
+    "googlenet": 32,
+    "inception_v3": 80,
+    "resnet18": 32,
+    "wide_resnet50_2": 32,
+    "resnext50_32x4d": 32,
+    "densenet121": 32,
+    "squeezenet1_1": 32,
+    "mobilenet_v2": 32,
+    "mobilenet_v3_small": 32,
+    "shufflenet_v2_x0_5": 32,
+    "mnasnet0_5": 32,
+    "efficientnet_b0": 32,
+    "efficientnet_v2_s": 32,
+    "efficientnet_lite0": 32,
+    "regnet_x_400mf": 32,
+    "vit_b_32": 64,
+    "swin_t": 64,
+    "swin_v2_t": 64,
+    "convnext_tiny": 32,
+    "maxvit_t": 224,
+}
+"""One small network of every line, and an image size that it can take."""
+
+
+def test_every_family_is_represented() -> None:
+    assert {catalog.BACKBONES[name].family for name in SMALL} == set(catalog.FAMILIES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), SMALL.items())
+def test_tail_of_head_input_is_the_network(name: str, size: int, images) -> None:
+    model = catalog.build(name, "none", seed=0, image_size=size)
+    anatomy = replace_head(model, anatomy_of(name, size), 5, dropout=0.3, seed=1)
+    end = tail(model, anatomy)
+    assert end is not None
+    x = images(3, size)
+    with torch.no_grad():
+        features, logits = head_input(model, anatomy, x), model(x)
+        assert features.shape[:2] == (3, anatomy.head_features)
+        assert logits.shape == (3, 5)
+        torch.testing.assert_close(end(features), logits, rtol=1e-4, atol=1e-5)
+    head = model.get_submodule(anatomy.head)
+    assert {id(parameter) for parameter in end.parameters()} == {id(parameter) for parameter in head.parameters()}
+    assert not model.training
+
+
+def test_the_new_head_follows_its_seed_alone(tiny) -> None:
+    anatomy = examine(tiny, num_classes=5, image_size=32)
+    replace_head(tiny, anatomy, 3, seed=7)
+    first = tiny.classifier[1].weight.clone()
+    torch.rand(3)
+    state = torch.get_rng_state()
+    replace_head(tiny, anatomy, 3, seed=7)
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(tiny.classifier[1].weight, first)
+    replace_head(tiny, anatomy, 3, seed=8)
+    assert not torch.equal(tiny.classifier[1].weight, first)
+    bound = (6 / (8 + 3)) ** 0.5
+    assert first.abs().max() <= bound
+    assert first.abs().max() > bound / 2
+    assert torch.count_nonzero(tiny.classifier[1].bias) == 0
+
+
+def test_the_new_anatomy_is_that_of_the_changed_network(tiny) -> None:
+    anatomy = replace_head(tiny, examine(tiny, num_classes=5, image_size=32), 3)
+    assert anatomy == examine(tiny, num_classes=3, image_size=32)
+    assert anatomy.layer("classifier.1").output_shape == (3,)
+    assert anatomy.stages[-1].parameters == 27
+
+
+def test_names_in_the_state_dict_do_not_depend_on_dropout(tiny) -> None:
+    anatomy = examine(tiny, num_classes=5, image_size=32)
+    before = list(tiny.state_dict())
+    replace_head(tiny, anatomy, 3, dropout=0.5)
+    assert list(tiny.state_dict()) == before
+
+
+@pytest.mark.parametrize("kind", ["linear", "conv"])
+def test_dropout_drops_in_train_mode_only(kind: str) -> None:
+    end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 4)] if kind == "linear" else [nn.Conv2d(40, 4, 1)]
+    model = nn.Sequential(nn.Conv2d(3, 40, 3, 2), *end).eval()
+    anatomy = replace_head(model, examine(model, num_classes=4, image_size=16), 2, dropout=0.5)
+    assert anatomy.head_kind == kind
+    head = model.get_submodule(anatomy.head)
+    x = torch.ones(2, 40, 3, 3) if kind == "conv" else torch.ones(2, 40)
+    assert torch.equal(head(x), head(x))
+    head.train()
+    assert not torch.equal(head(x), head(x))
+    assert "dropout=0.5" in repr(head)
+
+
+def test_a_head_keeps_device_dtype_and_mode(tiny) -> None:
+    model = tiny.double().train()
+    replace_head(model, examine(model, num_classes=5, image_size=32), 2)
+    assert model.classifier[1].weight.dtype == torch.float64
+    assert model.classifier[1].training
+
+
+def test_one_class_is_not_enough(tiny) -> None:
+    with pytest.raises(InputError, match="at least 2 classes"):
+        replace_head(tiny, examine(tiny, num_classes=5, image_size=32), 1)
+
+
+def test_head_input_stops_early_and_leaves_no_hook(tiny, images) -> None:
+    anatomy = examine(tiny, num_classes=5, image_size=32)
+    ran: list[str] = []
+    handle = tiny.classifier[1].register_forward_hook(lambda *_: ran.append("head"))
+    features = head_input(tiny, anatomy, images())
+    handle.remove()
+    assert not ran
+    assert not tiny.classifier[1]._forward_pre_hooks
+    assert features.requires_grad
+    with torch.no_grad():
+        assert not head_input(tiny, anatomy, images()).requires_grad
+    with pytest.raises(RuntimeError):
+        head_input(tiny, anatomy, torch.zeros(1, 9, 32, 32))
+    assert not tiny.classifier[1]._forward_pre_hooks
+
+
+def test_head_input_does_not_mind_the_memory_format(tiny, images) -> None:
+    anatomy = examine(tiny, num_classes=5, image_size=32)
+    x = images()
+    with torch.no_grad():
+        expected = head_input(tiny, anatomy, x)
+        model = tiny.to(memory_format=torch.channels_last)
+        last = head_input(model, anatomy, x.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, expected)
+
+
+def test_training_the_tail_trains_the_head(tiny, images) -> None:
+    anatomy = examine(tiny, num_classes=5, image_size=32)
+    x = images(4)
+    with torch.no_grad():
+        features, before = head_input(tiny, anatomy, x), tiny(x)
+    end = tail(tiny, anatomy)
+    assert end is not None
+    optimizer = torch.optim.SGD(end.parameters(), lr=1.0)
+    nn.functional.cross_entropy(end(features), torch.tensor([0, 1, 2, 3])).backward()
+    optimizer.step()
+    with torch.no_grad():
+        assert not torch.allclose(tiny(x), before)
+        torch.testing.assert_close(tiny(x), end(features))
+
+
+class Residual(nn.Module):
+    """Its logits need more than what enters the head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 2, 1)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).mean((2, 3))) + x.mean((1, 2, 3))[:, None]
+
+
+def test_a_head_that_cannot_be_separated_has_no_tail() -> None:
+    torch.manual_seed(0)
+    model = Residual().train()
+    assert tail(model, examine(model, num_classes=5, image_size=16)) is None
+    assert model.training
+    assert model.fc.training
+    assert not model.fc._forward_pre_hooks

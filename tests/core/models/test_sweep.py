@@ -1,0 +1,81 @@
+"""Every network of the catalogue, on shapes: nothing is allocated, drawn or downloaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.models import catalog, freeze
+from core.models.anatomy import Anatomy, examine
+from core.models.heads import replace_head
+from core.specs import FreezePlan
+
+CLASSES = 7
+
+
+def check_parts(anatomy: Anatomy, parameters: dict[str, int]) -> None:
+    named = [name for stage in anatomy.stages for name in stage.parameter_names]
+    assert len(named) == len(set(named))
+    assert set(named) == set(parameters)
+    for stage in anatomy.stages:
+        assert stage.parameters == sum(parameters[name] for name in stage.parameter_names) > 0
+    names = [stage.name for stage in anatomy.stages]
+    depth = len(anatomy.backbone_stages)
+    assert names[:depth] == [f"stage{index}" for index in range(1, depth + 1)]
+    assert names[depth:] in (["head"], ["neck", "head"])
+    assert 3 <= depth <= 5
+    assert anatomy.stages[-1].layers == (anatomy.head,)
+    sides = [stage.spatial[0] for stage in anatomy.backbone_stages if stage.spatial]
+    assert len(sides) == depth
+    assert sides == sorted(sides, reverse=True)
+    assert {layer.stage for layer in anatomy.layers} <= set(names)
+
+
+def check_cam_layer(anatomy: Anatomy) -> None:
+    height, width = anatomy.grid
+    assert height == width > 1
+    shape = anatomy.layer(anatomy.cam_layer).output_shape
+    assert anatomy.layout in ("NCHW", "tokens")
+    if anatomy.layout == "NCHW":
+        assert shape[1:] == anatomy.grid
+    else:
+        assert shape[0] - height * width in (0, 1)
+
+
+def check_freezing(anatomy: Anatomy) -> None:
+    last = -1
+    for stages in (*range(len(anatomy.backbone_stages) + 1), "all"):
+        counts = freeze.counts(anatomy, FreezePlan(stages))
+        assert counts.trainable + counts.frozen == counts.total == anatomy.total
+        assert counts.trainable > last or stages == "all"
+        last = counts.trainable
+    assert last == anatomy.total
+    probe = freeze.counts(anatomy, FreezePlan("all"), head_only=True)
+    assert probe == freeze.counts(anatomy, FreezePlan(0))
+    assert probe.trainable == CLASSES * (anatomy.head_features + 1)
+
+
+def check_network(name: str) -> None:
+    known = catalog.BACKBONES[name]
+    model = catalog.skeleton(name)
+    anatomy = examine(model, num_classes=known.num_classes, image_size=known.input_size)
+    assert anatomy.total == known.parameters
+    own = replace_head(model, anatomy, CLASSES)
+    assert own.head == anatomy.head
+    assert own.cam_layer == anatomy.cam_layer
+    assert own.num_classes == CLASSES
+    assert own.layer(own.head).output_shape[0] == CLASSES
+    check_parts(own, {name: parameter.numel() for name, parameter in model.named_parameters()})
+    check_cam_layer(own)
+    check_freezing(own)
+    freeze.apply(model, own, FreezePlan(1))
+    learning = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    assert learning == freeze.counts(own, FreezePlan(1)).trainable
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", catalog.FAMILIES)
+def test_every_network_of_the_family(family: str, global_random_state) -> None:
+    for backbone in catalog.BACKBONES.values():
+        if backbone.family == family:
+            check_network(backbone.name)
+    assert global_random_state()
