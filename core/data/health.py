@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, islice
 from statistics import median
 from typing import Any
 
@@ -24,6 +24,9 @@ from core.errors import InputError
 
 MOST_COMPARISONS = 300_000_000
 """Pairs of images that are compared for likeness; larger sets are searched for exact copies only."""
+
+MOST_ALIKE = 20_000
+"""Pairs of look-alikes that are listed at most; a film cut into frames has more than anybody could read."""
 
 _THUMB = 16
 _ALIKE_BITS = 16  # of 256
@@ -169,21 +172,20 @@ def inspect(dataset: Dataset, progress: Callable[[int, int], None] | None = None
 
 
 def _look(dataset: Dataset, index: int) -> _Look | InputError:
-    path = dataset.path(index)
     try:
+        path = dataset.path(index)
         if path is None:
             image, mode, kind = dataset.load(index), "RGB", ""
             digest = hashlib.sha256(image.tobytes()).digest()
         else:
-            try:
-                data = path.read_bytes()
-            except OSError:
-                data = b""
-            decoded = read_image(data if data else path, name=dataset.items[index].key)
+            decoded = read_image(path, name=dataset.items[index].key)
             image, mode, kind = decoded.image, decoded.mode, decoded.format
-            digest = hashlib.sha256(data).digest()
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
     except InputError as error:
         return error
+    except OSError:
+        return InputError("{name} is not there (any more).", name=dataset.items[index].key)
     thumb = np.asarray(image.convert("L").resize((_THUMB + 1, _THUMB), Image.Resampling.BOX, reducing_gap=2.0))
     return _Look(image.size, mode, kind, digest, thumb)
 
@@ -205,7 +207,7 @@ def _twins(dataset: Dataset, looks: dict[int, _Look], compared: bool) -> tuple[T
     for index, look in looks.items():
         groups[look.digest].append(index)
     exact = {pair for members in groups.values() for pair in combinations(members[:50], 2)}
-    alike = set(_alike(looks)) - exact if compared else set()
+    alike = set(islice(_alike(looks), MOST_ALIKE)) - exact if compared else set()
 
     def twin(pair: tuple[int, int]) -> Twin:
         first, second = (dataset.items[index] for index in pair)

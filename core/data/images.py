@@ -34,8 +34,11 @@ WORKERS = min(8, os.cpu_count() or 1)
 """Threads that decode side by side. Pillow lets go of Python's lock while it decodes and resizes."""
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib")
-    + (".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
+    f".{ending}"
+    for ending in (
+        *("jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "bmp", "dib"),
+        *("tif", "tiff", "ppm", "pgm", "pbm", "pnm", "avif"),
+    )
 )
 """Endings of file names that count as images, in lower case."""
 

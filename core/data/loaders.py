@@ -7,7 +7,6 @@ normalising waits until the batch is on its device.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -17,7 +16,7 @@ import psutil
 import torch
 
 from core.data.dataset import Dataset
-from core.data.images import Unreadable, canvas, fit, margin
+from core.data.images import WORKERS, Unreadable, canvas, fit, margin
 from core.errors import InputError
 from core.specs import Preprocessing
 
@@ -35,7 +34,7 @@ class PixelStore:
             ``prep.crop`` that the network sees.
         max_bytes: Room for decoded images; half of the memory that is free now is never exceeded. Images beyond
             it are decoded each time.
-        threads: Threads that decode; one a CPU core (at most 16) by default.
+        threads: Threads that decode; one a CPU core (at most 8) by default.
 
     Attributes:
         side: Height and width of the stored images, in pixels.
@@ -62,7 +61,7 @@ class PixelStore:
         self._pixels = torch.empty((self.capacity, self.side, self.side, 3), dtype=torch.uint8)
         self._slots: dict[int, int] = {}
         self._lock = Lock()
-        self._pool = ThreadPoolExecutor(threads or min(_cores(), 16), thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(threads or WORKERS, thread_name_prefix="decode")
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -161,7 +160,12 @@ class PixelStore:
 
 
 def centre(images: torch.Tensor, prep: Preprocessing) -> torch.Tensor:
-    """Crops a batch from a canvas store (BxCxRxR) to what the network sees (BxCxSxS): the pixels of ``fit``."""
+    """Crops a batch from a canvas store (BxCxRxR) to what the network sees (BxCxSxS): the pixels of ``fit``.
+
+    A batch that has the network's size already is returned as it is.
+    """
+    if images.shape[-1] == prep.crop:
+        return images
     start = margin(prep)
     return images[..., start : start + prep.crop, start : start + prep.crop]
 
@@ -200,11 +204,3 @@ def iterate(
             if index + 1 < len(parts):
                 coming = ahead.submit(store.batch, parts[index + 1])
             yield images, store.labels[part], part
-
-
-def _cores() -> int:
-    """Returns the number of CPU cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

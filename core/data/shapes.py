@@ -135,7 +135,7 @@ def _cluttered(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
     image = Image.fromarray(ground.clip(0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(image)
     for _ in range(rng.integers(6, 12)):
-        x, y, across = [*rng.uniform(0, size, size=2).tolist(), rng.uniform(0.1, 0.4) * size]
+        x, y, across = rng.uniform(0, size), rng.uniform(0, size), rng.uniform(0.1, 0.4) * size
         colour = tuple(int(part) for part in rng.uniform(20, 235, size=3))
         width = max(1, round(size * rng.uniform(0.01, 0.04)))
         start = rng.uniform(0, 360)
