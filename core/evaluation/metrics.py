@@ -77,6 +77,7 @@ def score(labels: Sequence[int] | np.ndarray, probabilities: np.ndarray, classes
     truth = np.asarray(labels, dtype=np.int64)
     if not len(truth):
         raise InputError("There are no images to evaluate.")
+    exact = probabilities.astype(np.float64)  # float32 rows add up to 1 only roughly
     predicted = probabilities.argmax(axis=1)
     indices = np.arange(len(classes))
     present = np.isin(indices, truth)
@@ -88,7 +89,7 @@ def score(labels: Sequence[int] | np.ndarray, probabilities: np.ndarray, classes
         accuracy=float(metrics.accuracy_score(truth, predicted)),
         balanced_accuracy=float(recall[present].mean()),
         macro_f1=float(f1[present].mean()),
-        log_loss=float(metrics.log_loss(truth, probabilities.astype(np.float64), labels=indices)),
+        log_loss=float(metrics.log_loss(truth, exact / exact.sum(axis=1, keepdims=True), labels=indices)),
         baseline=float(np.bincount(truth).max() / len(truth)),
         per_class=tuple(
             ClassScore(name, float(p), float(r), float(f), int(n))
