@@ -33,7 +33,10 @@ SIDE = 320
 def render() -> None:
     """Draws the page."""
     inside.begin("evaluate")
-    run = pickers.run_picker("bl-eval-run", weights=False)
+    with st.container(key="bl-wrap-title"):
+        left, right = st.columns([1, 1.5], gap="large", vertical_alignment="bottom")
+    with left:
+        run = pickers.run_picker("bl-eval-run", weights=False)
     if run is None:
         faces.empty(
             _("Nothing to judge yet"),
@@ -42,7 +45,8 @@ def render() -> None:
         )  # fmt: skip
         return
     status = run.status()
-    _title(run, status)
+    with right:
+        _title(run, status)
     if status["state"] in LIVE:
         components.note(_("It is still training. Its figures are drawn here when it has ended."))
         live.watch(run, key="bl-eval-live")
@@ -183,10 +187,10 @@ def _confusion(judged: Any) -> None:
     )  # fmt: skip
     shares = shown == "shares"
     values = matrix / matrix.sum(axis=1, keepdims=True).clip(1) if shares else matrix
-    charts.show(
-        charts.confusion(values.tolist(), classes, normalised=shares), key="bl-eval-confusion",
-        alt=_confusion_words(judged),
-    )  # fmt: skip
+    chart = charts.confusion(values.tolist(), classes, normalised=shares)
+    chart.update_traces(showscale=len(classes) > 15)  # smaller ones carry their figures
+    chart.update_xaxes(constraintoward="left")
+    charts.show(chart, key="bl-eval-confusion", alt=_confusion_words(judged))
 
 
 def _confusion_words(judged: Any) -> str:
@@ -223,7 +227,9 @@ def _per_class(judged: Any) -> None:
     )  # fmt: skip
 
     def share(title: str, help_: str) -> Any:
-        return st.column_config.ProgressColumn(title, help=help_, format="percent", min_value=0.0, max_value=1.0)
+        return st.column_config.ProgressColumn(
+            title, help=help_, format="percent", min_value=0.0, max_value=1.0, width="small"
+        )
 
     st.dataframe(
         table, hide_index=True, key="bl-eval-classes", height=min(36 * (len(rows) + 1) + 2, 560),
@@ -232,13 +238,12 @@ def _per_class(judged: Any) -> None:
             "precision": share(_("Precision"), _("Of the images called so, the share that is so.")),
             "recall": share(_("Recall"), _("Of the images that are so, the share called so.")),
             "f1": share(_("F1"), _("Harmonic mean of precision and recall.")),
-            "support": st.column_config.NumberColumn(_("Images"), help=_("Images that are so.")),
+            "support": st.column_config.NumberColumn(_("Images"), help=_("Images that are so."), width=70),
         },
     )  # fmt: skip
     weakest = min((row for row in rows if row.support), key=lambda row: row.f1)
-    components.note(
-        _("Weakest class: {name}, with an F1 of {f1}.").format(name=weakest.name, f1=figures.percent(weakest.f1))
-    )
+    words = _("Weakest class: {name}, with an F1 of {f1}.") if weakest.f1 < 1 else _("No class is ever missed.")
+    components.note(words.format(name=weakest.name, f1=figures.percent(weakest.f1)))
 
 
 # --- mistakes --------------------------------------------------------------------------------------------------------
@@ -313,10 +318,9 @@ def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
         said = int(predictions.probabilities[row].argmax())
         share = figures.percent(float(predictions.probabilities[row, said]))
         true, called = predictions.classes[predictions.labels[row]], predictions.classes[said]
-        words = _("Is {true}, taken for {said}").format(true=true, said=called)
-        if said == predictions.labels[row]:
-            words = _("Is {true}, and called so").format(true=true)
-        tiles.append(Tile(image, words, _("with {share}").format(share=share), f"{words}: {key}"))
+        quiet = _("right") if true == called else _("is {name}").format(name=true)
+        alt = _("{true}, called {said} with {share}: {key}").format(true=true, said=called, share=share, key=key)
+        tiles.append(Tile(image, f"{called} · {share}", quiet, alt))
         keys.append(key)
     picked = gallery(tiles, key="bl-eval-mistakes", size=168, help=_("See where it looked")) if tiles else None
     if gone:

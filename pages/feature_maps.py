@@ -13,8 +13,6 @@ from pages.ui.i18n import N_, _
 from pages.ui.inside import Subject
 from pages.ui.sheet import Sheet, sheet
 
-WIDTH = 1000
-"""Pixels that a sheet may be wide: it is made smaller, never larger, to fit the window."""
 LARGE = 24_000_000
 """Bytes from which a layer's maps are kept one layer at a time."""
 SCALES = {"channel": N_("Each channel"), "layer": N_("Whole layer")}
@@ -42,7 +40,7 @@ def render() -> None:
             alt=_("The chosen picture, cropped as the network sees it"),
         )  # fmt: skip
         inside.warn_random(subject.target)
-        look = _look()
+        look = _look(subject.network.anatomy, layer)
     with main:
         _answer(subject, layer, look)
     components.next_step("filters", _("See what the first layer looks for"), **_params(subject))
@@ -61,13 +59,12 @@ def _layer(subject: Subject, names: tuple[str, ...]) -> str:
     return inside.layer_picker(anatomy, names, key="bl-maps", default=early, every=every)
 
 
-def _look() -> tuple[int, str, str]:
-    """Draws the rarer choices and returns tile size, scale and colour map."""
+def _look(anatomy: Any, layer: str) -> tuple[int, str, str]:
+    """Draws the rarer choices and returns tiles a row, scale and colour map."""
+    shape = inside.map_shape(anatomy.layer(layer))
+    channels = shape[0] if shape else anatomy.layer(layer).output_shape[-1]
+    columns = inside.columns_slider(channels, key="bl-maps-columns")
     with components.more("bl-maps-more"):
-        size = st.slider(
-            _("Tile size"), 24, 240, 112, 8, format="%d px", key="bl-maps-size", persist_state="session",
-            help=_("Width of one map. Small maps are enlarged by a whole factor, so their pixels stay exact."),
-        )  # fmt: skip
         scale = st.segmented_control(
             _("Brightness of"), list(SCALES), default="channel", format_func=lambda s: _(SCALES[s]),
             key="bl-maps-scale", required=True, persist_state="session",
@@ -83,7 +80,7 @@ def _look() -> tuple[int, str, str]:
             _("Every layer"), key="bl-maps-every", persist_state="session",
             help=_("Offers the layers inside the blocks, too: each convolution, normalisation and activation."),
         )  # fmt: skip
-    return int(size), str(scale or "channel"), str(colormap or "viridis")
+    return columns, str(scale or "channel"), str(colormap or "viridis")
 
 
 def _answer(subject: Subject, layer: str, look: tuple[int, str, str]) -> None:
@@ -91,8 +88,8 @@ def _answer(subject: Subject, layer: str, look: tuple[int, str, str]) -> None:
 
     maps = _maps(subject, layer)
     stats = caches.remember("map-stats", (*subject.key, layer), lambda: layer_stats(maps), entries=128)
-    size, scale, colormap = look
-    drawn = _sheet(subject, layer, maps, size, scale, colormap)
+    columns, scale, colormap = look
+    drawn = _sheet(subject, layer, maps, columns, scale, colormap)
     chosen = _chosen(layer, stats.channels)
     alt = _("{n} channels of {layer}, each {h} × {w} pixels; the brighter, the stronger the answer").format(
         n=stats.channels, layer=layer, h=stats.height, w=stats.width
@@ -130,17 +127,14 @@ class _Drawn:
         )
 
 
-def _sheet(subject: Subject, layer: str, maps: Any, size: int, scale: str, colormap: str) -> _Drawn:
+def _sheet(subject: Subject, layer: str, maps: Any, columns: int, scale: str, colormap: str) -> _Drawn:
     from core.interpret.render import feature_sheet
 
-    gap = 4
-    longest = max(maps.shape[1:])
-    tile = max(longest, size - size % longest) if size >= longest else size
-    columns = max(1, (WIDTH + gap) // (tile + gap))
+    tile = max(4, (inside.WIDTH + inside.GAP) // columns - inside.GAP)
     return caches.remember(
-        "map-sheets", (*subject.key, layer, size, scale, colormap),
+        "map-sheets", (*subject.key, layer, columns, scale, colormap),
         lambda: _Drawn(
-            feature_sheet(maps, columns=columns, tile_px=size, gutter=gap, colormap=colormap, scale=scale)
+            feature_sheet(maps, columns=columns, tile_px=tile, gutter=inside.GAP, colormap=colormap, scale=scale)
         ),
         entries=64,
     )  # fmt: skip
@@ -154,7 +148,7 @@ def _chosen(layer: str, channels: int) -> int:
 
 def _legend(drawn: _Drawn, scale: str, colormap: str) -> None:
     if scale == "layer":
-        inside.scale_bar(colormap, figures.number(drawn.low), figures.number(drawn.high))
+        inside.scale_bar(colormap, inside.number(drawn.low), inside.number(drawn.high))
         components.note(_("One scale for all: equal colours are equal values. Click a tile to see it large."))
         return
     inside.scale_bar(colormap, _("weak"), _("strong"))
@@ -164,7 +158,7 @@ def _legend(drawn: _Drawn, scale: str, colormap: str) -> None:
 def _figures(stats: Any) -> None:
     components.metrics(
         [
-            Figure(_("Channels"), figures.exact(stats.channels), _("maps, one a pattern")),
+            Figure(_("Channels"), figures.exact(stats.channels), _("one map each")),
             Figure(_("Map size"), f"{stats.height} × {stats.width}", _("pixels")),
             Figure(
                 _("Sparsity"), figures.percent(stats.sparsity), _("of all values at or below zero"),
@@ -172,8 +166,8 @@ def _figures(stats: Any) -> None:
             ),
             Figure(_("Silent"), f"{stats.silent}", _("of {n} channels").format(n=stats.channels),
                    help=_("Channels without a single value above zero for this picture.")),
-            Figure(_("Range"), f"{figures.number(stats.minimum)} … {figures.number(stats.maximum)}",
-                   _("mean {x}").format(x=figures.number(stats.mean))),
+            Figure(_("Range"), f"{inside.number(stats.minimum)} … {inside.number(stats.maximum)}",
+                   _("mean {x}").format(x=inside.number(stats.mean))),
         ],
         compact=True,
     )  # fmt: skip
@@ -194,7 +188,7 @@ def _channel(subject: Subject, layer: str, maps: Any, chosen: int, colormap: str
         inside.picture(
             large, sharp=True, most=420, title=_("The map"),
             text=_("{h} × {w} values from {low} to {high}; {share} at or below zero").format(
-                h=values.shape[0], w=values.shape[1], low=figures.number(low), high=figures.number(high),
+                h=values.shape[0], w=values.shape[1], low=inside.number(low), high=inside.number(high),
                 share=figures.percent(float((values <= 0).mean())),
             ),
             alt=_("Map of channel {n} of {layer}").format(n=chosen, layer=layer),

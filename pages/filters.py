@@ -14,7 +14,8 @@ from pages.ui.i18n import N_, _, translate_error
 from pages.ui.pickers import Target
 from pages.ui.sheet import Sheet, sheet
 
-WIDTH = 1000
+LARGEST = 84
+"""Pixels that a tile may be wide."""
 MOST = 64
 """Filters, and input channels, drawn at once."""
 VIEWS = {"after": N_("After training"), "before": N_("Before"), "change": N_("Change")}
@@ -35,27 +36,29 @@ def render() -> None:
     if not layers:
         inside.callout(_("This network has no convolutions, so it has no filters to show."))
         return
-    view = _view(target) if target.run is not None else "after"
-    source = _source(target, network, view)
-    if source is None:
-        return
     with st.container(key="bl-wrap-filters"):
         side, main = st.columns([1, 3], gap="large")
     with side:
+        view = _view() if target.run is not None else "after"
+    with main:
+        source = _source(target, network, view)
+    if source is None:
+        return
+    with side:
         row = layers[_layer(layers)]
-        outputs, inputs, tile = _which(source, row)
+        outputs, inputs, columns = _which(source, row)
         inside.warn_random(target)
     with main:
-        _answer(source, row, outputs, inputs, tile, view)
+        _answer(source, row, outputs, inputs, columns, view)
     if target.run is not None and view == "change":
         _moved(target, network)
     components.next_step("heatmaps", _("See where it looks"), **({"run": target.run.id} if target.run else {}))
 
 
-def _view(target: Target) -> str:
+def _view() -> str:
     """Draws the choice between a run's filters, those it began with, and the difference."""
     chosen = st.segmented_control(
-        _("Filters of {name}").format(name=target.title), list(VIEWS), default="after", key="bl-filters-view",
+        _("Weights"), list(VIEWS), default="after", key="bl-filters-view",
         format_func=lambda name: _(VIEWS[name]), required=True, persist_state="session",
     )  # fmt: skip
     return str(chosen or "after")
@@ -124,7 +127,7 @@ def _layer(layers: dict[str, Any]) -> str:
 
 
 def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
-    """Draws which filters and input channels are shown, and how large; returns them."""
+    """Draws which filters and input channels are shown, and how many a row; returns them."""
     count, channels = row.shape[0], row.shape[1]
     split = False
     if row.rgb:
@@ -142,12 +145,11 @@ def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
             _("Order"), ["index", "strength"], default="index", key="bl-filters-order", required=True,
             format_func=lambda o: _("As numbered") if o == "index" else _("Strongest first"), persist_state="session",
         )  # fmt: skip
-        tile = st.slider(
-            _("Tile size"), 8, 120, 56 if row.rgb else 36, 4, format="%d px", key=f"bl-filters-tile-{row.rgb}",
-            persist_state="session",
-        )  # fmt: skip
     ranked = list(range(count)) if order == "index" else _ranked(source, row.name)
-    return ranked[first : last + 1], inputs, int(tile)
+    outputs = ranked[first : last + 1]
+    free = inputs is None or len(inputs) == 1
+    columns = inside.columns_slider(len(outputs), key="bl-filters-columns") if free else len(inputs or ())
+    return outputs, inputs, columns
 
 
 def _range(label: str, count: int, most: int, key: str) -> tuple[int, int]:
@@ -167,14 +169,13 @@ def _ranked(source: Any, layer: str) -> list[int]:
     return [int(index) for index in kernels(source, layer).flatten(1).norm(dim=1).argsort(descending=True)]
 
 
-def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None, tile: int, view: str) -> None:
+def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None, columns: int, view: str) -> None:
     from core.interpret.filters import kernel_tiles
     from core.interpret.render import png
 
-    drawn = kernel_tiles(
-        source, row.name, outputs=outputs, inputs=inputs, tile_px=tile, gutter=4,
-        columns=max(1, (WIDTH + 4) // (tile + 4)),
-    )  # fmt: skip
+    gap = inside.GAP
+    tile = min(max((inside.WIDTH + gap) // columns - gap, max(row.shape[2:])), LARGEST)
+    drawn = kernel_tiles(source, row.name, outputs=outputs, inputs=inputs, tile_px=tile, gutter=gap, columns=columns)
     pairs = [(o, i) for o in drawn.outputs for i in (drawn.inputs if not drawn.rgb else (None,))]
     if view == "change" and drawn.limit == 0:
         inside.callout(
@@ -213,7 +214,7 @@ def _alt(drawn: Any, row: Any, view: str) -> str:
 
 
 def _scale(drawn: Any, view: str) -> None:
-    limit = figures.number(drawn.limit)
+    limit = inside.number(drawn.limit)
     if drawn.rgb:
         text = _("Each tile is one filter in its own colours. Mid grey is a weight of zero; ends are ± {limit}.")
         components.note(text.format(limit=limit))
@@ -237,7 +238,7 @@ def _figures(drawn: Any, row: Any) -> None:
         Figure(_("Size"), f"{row.shape[2]} × {row.shape[3]}", _("step {s}").format(s=row.stride[0])),
         Figure(_("Weights"), figures.count(count), _("in this layer"), help=figures.exact(count)),
         Figure(
-            _("Range"), f"{figures.number(drawn.minimum, 2)} … {figures.number(drawn.maximum, 2)}", _("of those shown")
+            _("Range"), f"{inside.number(drawn.minimum, 2)} … {inside.number(drawn.maximum, 2)}", _("of those shown")
         ),
     ]
     components.metrics(rows, compact=True)
@@ -260,15 +261,15 @@ def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
     )
     components.section(title)
     with st.container(key="bl-wrap-filter"):
-        left, right = st.columns([1, 2], gap="medium")
+        left, right = st.columns([1, 1.7], gap="medium")
     with left:
         inside.picture(png(large.image), sharp=True, most=168, alt=title)
     with right:
         inside.facts([
-            (_("smallest"), figures.number(float(weights.min()))),
-            (_("largest"), figures.number(float(weights.max()))),
-            (_("mean"), figures.number(float(weights.mean()))),
-            (_("length"), figures.number(float(weights.norm()))),
+            (_("smallest"), inside.number(float(weights.min()))),
+            (_("largest"), inside.number(float(weights.max()))),
+            (_("mean"), inside.number(float(weights.mean()))),
+            (_("length"), inside.number(float(weights.norm()))),
         ])  # fmt: skip
         components.note(_("Enlarged on a scale of its own, so that its pattern shows whatever its strength."))
         if st.button(_("See what filter {n} answers").format(n=number), icon=":material/grid_view:"):

@@ -257,7 +257,7 @@ def _answers(subject: Subject, probabilities: Any, target: int) -> None:
     truth = subject.image.truth
     if truth is not None and subject.target.run is not None:
         right = truth == classes[order[0]]
-        text = _("Right: it is {name}.") if right else _("Wrong: it is {name}.")
+        text = _("Right: its class is {name}.") if right else _("Wrong: its class is {name}.")
         inside.callout(text.format(name=truth), icon="check_circle" if right else "cancel", good=right)
 
 

@@ -16,6 +16,9 @@ from pages.ui.pickers import Target
 from pages.ui.state import ImageChoice
 from pages.ui.tiles import data_uri
 
+WIDTH = 724
+"""Pixels that a sheet of tiles may be wide; a narrower window makes it smaller."""
+GAP = 4
 COLORMAPS = {"viridis": "Viridis", "magma": "Magma", "cividis": "Cividis"}
 """Names of colour maps are names: they are not translated."""
 LITE = "efficientnet_lite0"
@@ -232,6 +235,30 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     """Draws a line of small facts: translated label and value."""
     cells = "".join(f"<span>{escape(label)} <b><bdi>{escape(value)}</bdi></b></span>" for label, value in rows)
     st.html(f'<p class="bl-facts">{cells}</p>')
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Returns a figure as :func:`figures.number` writes it, with a true minus sign."""
+    return figures.number(value, digits).replace("-", "−")
+
+
+def columns_slider(count: int, *, key: str, shape: float = 1.0) -> int:
+    """Draws how many tiles stand in a row; by default so many that the whole is about as high as wide.
+
+    Args:
+        count: Number of tiles.
+        key: Start of the stable key; the choice holds for all sheets of as many tiles.
+        shape: Width of a tile over its height.
+    """
+    if count < 3:
+        return max(count, 1)
+    usual = min(max(round((count * 1.5 / shape) ** 0.5), 4), 40, count)
+    return int(
+        st.slider(
+            _("Tiles a row"), 1, min(count, 64), usual, key=f"{key}-{count}", persist_state="session",
+            help=_("Fewer tiles a row are larger. Small maps are enlarged by a whole factor, so they stay exact."),
+        )
+    )  # fmt: skip
 
 
 def colormap_picker(key: str) -> str:
