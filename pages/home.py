@@ -91,6 +91,7 @@ def _start() -> None:
 def _walk(run: Any) -> None:
     """Follows a run, and shows its result once it has ended."""
     status = run.status()
+    state.choose_run(run.id)
     alive = status["state"] in LIVE
     title = _("Learning, as it happens") if alive else _("What it learned")
     st.html(f'<header class="bl-header"><h1>{escape(title)}</h1><p>{escape(_sentence(run))}</p></header>')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -12,7 +13,7 @@ from core.errors import InputError
 from core.runs.store import LIVE, RunStore
 from pages.ui import caches, components, figures, live, nav, state
 from pages.ui.context import WEIGHTS, backbone_label
-from pages.ui.faces import empty, guarded
+from pages.ui.faces import broken, empty, guarded
 from pages.ui.i18n import N_, _, translate_error
 
 PRESETS = {
@@ -35,6 +36,9 @@ def render() -> None:
             action=_("Start with images"), target="data", icon="history",
         )  # fmt: skip
         return
+    refused = st.session_state.pop("bl.runs.refused", None)
+    if refused is not None:
+        broken(_("That was not done"), translate_error(refused), icon="report", tone="warn")
     alive = any(run.state in LIVE for run in runs)
     st.fragment(_table, run_every=2.0 if alive else None)(alive)
     chosen = _chosen(runs)
@@ -160,13 +164,11 @@ def _packed(run: Any) -> Any:
 def _rename(run: Any) -> None:
     @st.dialog(_("Rename this run"))
     def ask() -> None:
-        name = st.text_input(_("Name"), value=run.name, max_chars=120, key="bl-new-name")
-        if st.button(_("Rename"), type="primary", key="bl-rename-now"):
-            try:
-                run.rename(name or "")
-            except InputError as error:
-                st.error(translate_error(error))
-                return
+        st.text_input(_("Name"), value=run.name, max_chars=120, key="bl-new-name")
+        if st.button(
+            _("Rename"), type="primary", key="bl-rename-now",
+            on_click=lambda: _try(lambda: run.rename(st.session_state["bl-new-name"] or "")),
+        ):  # fmt: skip
             st.rerun()
 
     ask()
@@ -181,18 +183,27 @@ def _delete(run: Any) -> None:
             )
         )
         with st.container(horizontal=True):
-            if st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-delete-now"):
-                try:
-                    RunStore().delete(run)
-                except InputError as error:
-                    st.error(translate_error(error))
-                    return
-                state.choose_run(None)
-                st.rerun()
-            if st.button(_("Keep it"), key="bl-delete-not"):
+            gone = st.button(
+                _("Delete for good"), type="primary", icon=":material/delete:", key="bl-delete-now",
+                on_click=lambda: _try(lambda: _remove(run)),
+            )  # fmt: skip
+            if st.button(_("Keep it"), key="bl-delete-not") or gone:
                 st.rerun()
 
     ask()
+
+
+def _remove(run: Any) -> None:
+    RunStore().delete(run)
+    state.choose_run(None)
+
+
+def _try(act: Callable[[], None]) -> None:
+    """Does what a dialog asked for; a refusal is kept, to be shown on the page."""
+    try:
+        act()
+    except InputError as error:
+        st.session_state["bl.runs.refused"] = error
 
 
 if __name__ == "__main__":

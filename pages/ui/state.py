@@ -171,9 +171,10 @@ def follow(key: str, value: Any) -> None:
         value: What the record says.
     """
     seen = f"bl.followed.{key}"
-    if key not in st.session_state or st.session_state.get(seen) != value:
+    # The record has the value it had, or the one that this widget gave it: then nobody else changed it.
+    if key not in st.session_state or value not in st.session_state.get(seen, ()):
         st.session_state[key] = value
-    st.session_state[seen] = value
+    st.session_state[seen] = (value, st.session_state[key])
 
 
 def show_in_address(**values: str | None) -> None:

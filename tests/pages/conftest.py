@@ -1,0 +1,110 @@
+"""What the pages' tests share: a page by itself, and a finished run on disk without training one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.runs.store import Run, RunStore
+from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def _page(name: str) -> None:
+    import importlib
+
+    from pages.ui.faces import boundary
+
+    with boundary():
+        importlib.import_module(f"pages.{name}").render()
+
+
+@pytest.fixture
+def open_page() -> Callable[..., AppTest]:
+    """Runs a page by its name, with ``query`` in its address and ``session`` in its state."""
+
+    def opened(name: str, *, session: dict[str, Any] | None = None, **query: str) -> AppTest:
+        app = AppTest.from_function(_page, args=(name,), default_timeout=120)
+        for key, value in query.items():
+            app.query_params[key] = value
+        for key, value in (session or {}).items():
+            app.session_state[key] = value
+        return app.run()
+
+    return opened
+
+
+@pytest.fixture
+def words() -> Callable[[AppTest], str]:
+    """Returns everything a page says, as one text."""
+
+    def said(app: AppTest) -> str:
+        parts = [getattr(element.proto, "body", "") or str(getattr(element, "value", "")) for element in app.main]
+        found: list[str] = []
+
+        def walk(block: Any) -> None:
+            for child in getattr(block, "children", {}).values():
+                walk(child)
+            proto = getattr(block, "proto", None)
+            for field in ("body", "label", "text"):
+                value = getattr(proto, field, "")
+                if isinstance(value, str) and value:
+                    found.append(value)
+
+        walk(app.main)
+        return "\n".join([*parts, *found])
+
+    return said
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Run]:
+    """Makes a run's folder in any state, with epochs but without a process."""
+
+    def make(state: str = "finished", epochs: int = 3, preset: str = "linear-probe", **status: Any) -> Run:
+        recipe = make_recipe(preset)
+        run = RunStore().create(
+            Experiment(
+                data=DataSpec("shapes", test_share=0.2),
+                model=ModelSpec("efficientnet_lite0", recipe.weights),
+                training=TrainingSpec(preset, recipe.phases),
+                freeze=recipe.freeze,
+                name="A run <b>of</b> mine",
+            )
+        )
+        rows = [
+            {
+                "epoch": n + 1, "phase": "head", "phase_index": 0, "train_loss": 1.0 / (n + 1), "lr": 1e-3,
+                "train_accuracy": 0.6 + 0.1 * n, "val_loss": 1.1 / (n + 1), "val_accuracy": 0.5 + 0.1 * n,
+                "seconds": 1.0, "images_per_second": 100.0, "improved": True,
+            }
+            for n in range(epochs)
+        ]  # fmt: skip
+        (run.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        record = {
+            "state": state, "started": time.time() - 60, "begun": time.time() - 58, "seconds": 58.0, "epochs": 10,
+            "epochs_done": epochs, "steps": 80, "step": 8 * epochs, "epoch": epochs, "best_epoch": epochs,
+            "best_val_accuracy": 0.7, "val_accuracy": 0.7, "test_accuracy": 0.65, "trainable_parameters": 5124,
+            "total_parameters": 3_376_132, "images_per_second": 120.0, "device": "cpu", "memory_bytes": 900_000_000,
+            "phase": "head", "doing": "training", **status,
+        }  # fmt: skip
+        (run.path / "status.json").write_text(json.dumps(record))
+        return run
+
+    return make
+
+
+@pytest.fixture
+def alive() -> dict[str, Any]:
+    """Returns the status keys that make a run look alive: this test's own process."""
+    from core.runs.store import process_stamp
+
+    return process_stamp()

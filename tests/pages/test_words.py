@@ -1,0 +1,135 @@
+"""Every visible word goes through ``_()``, and nothing that gettext could not find."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+
+from core.errors import InputError
+from pages.ui import extract, i18n
+
+PAGES = sorted((extract.PROJECT / "pages").rglob("*.py"))
+VISIBLE = {
+    "badge", "button", "camera_input", "caption", "checkbox", "dataframe", "dialog", "download_button", "error",
+    "expander", "file_uploader", "header", "image", "info", "link_button", "markdown", "metric", "multiselect",
+    "number_input", "page_link", "pills", "plotly_chart", "popover", "progress", "radio", "segmented_control",
+    "select_slider", "selectbox", "slider", "spinner", "status", "subheader", "success", "tabs", "text", "text_area",
+    "text_input", "title", "toast", "toggle", "warning", "write", "html", "section", "note", "why", "empty", "broken",
+    "busy", "Figure", "next_step", "TextColumn", "NumberColumn", "ProgressColumn", "LineChartColumn", "CheckboxColumn",
+    "ImageColumn", "Tile",
+}  # fmt: skip
+SHOWN = {"label", "help", "placeholder", "alt", "text", "title", "caption", "body", "note", "kept", "action", "unit"}
+TAG = re.compile(r"<[^>]*>")
+SIGN = re.compile(r":material/\w+:|&\w+;|:\w+\[|https?://\S+")
+
+
+def literal(node: ast.expr) -> str:
+    """Returns the letters that an expression shows without translation; empty if there are none."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value
+    elif isinstance(node, ast.JoinedStr):
+        text = "".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values)
+    elif isinstance(node, ast.BinOp):
+        return literal(node.left) or literal(node.right)
+    elif isinstance(node, ast.IfExp):
+        return literal(node.body) or literal(node.orelse)
+    else:
+        return ""
+    left = SIGN.sub("", TAG.sub("", text))
+    return text if re.search(r"[A-Za-z]{2,}", left) else ""
+
+
+def called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+
+
+def untranslated(source: str) -> list[str]:
+    """Returns the visible literals of a module that no translator would ever see."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or called(node) not in VISIBLE:
+            continue
+        first = (
+            []
+            if called(node) in {"image", "dataframe", "plotly_chart", "Tile", "next_step", "empty"}
+            else node.args[:1]
+        )
+        if called(node) == "empty" and len(node.args) > 1:
+            first = node.args[:2]
+        if called(node) == "next_step":
+            first = node.args[1:2]
+        if called(node) == "header" and isinstance(node.func, ast.Attribute) and node.func.attr == "header":
+            first = []  # components.header takes a page's name
+        shown = [*first, *(keyword.value for keyword in node.keywords if keyword.arg in SHOWN)]
+        found += [f"line {node.lineno}: {text}" for text in map(literal, shown) if text]
+    return found
+
+
+def unfindable(source: str) -> list[str]:
+    """Returns the calls of ``_()`` whose text gettext could not extract: f-strings and joined strings."""
+    return [
+        f"line {node.lineno}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and called(node) in extract.MARKERS
+        and node.args
+        and isinstance(node.args[0], ast.JoinedStr | ast.BinOp)
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(extract.PROJECT).as_posix())
+def test_visible_text_is_translated(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert untranslated(source) == []
+    assert unfindable(source) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'st.button("Start")',
+        'st.button(_("Start"), help="Begins")',
+        'left.markdown(f"{n} images")',
+        'st.html(f"<b>Total</b> {n}")',
+        'components.note("One line" if short else "Two lines")',
+        'Figure("Epochs", value)',
+    ],
+)
+def test_the_check_finds_untranslated_text(source: str) -> None:
+    assert untranslated(source)
+
+
+@pytest.mark.parametrize("source", ['_(f"{n} images")', '_("a" + name)'])
+def test_the_check_finds_text_that_gettext_cannot(source: str) -> None:
+    assert unfindable(source)
+
+
+def test_the_template_is_up_to_date() -> None:
+    assert extract.TEMPLATE.read_text(encoding="utf-8") == extract.template(), "run: python -m pages.ui.extract"
+
+
+def test_the_template_holds_pages_plurals_and_errors() -> None:
+    found = dict(extract.messages('_("a"); N_("b"); _n("c", "d", n); raise InputError("e {x}.", x=1); _(name)'))
+    assert found == {"a": None, "b": None, "c": "d", "e {x}.": None}
+
+
+def test_errors_are_translated_with_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Backwards(gettext.NullTranslations):
+        def gettext(self, message: str) -> str:
+            return {"There is no class {name}.": "Class {name}? None."}[message]
+
+    monkeypatch.setattr(i18n, "_translation", lambda _code: Backwards())
+    assert i18n.translate_error(InputError("There is no class {name}.", name="cat")) == "Class cat? None."
+
+
+def test_a_translation_that_names_unknown_values_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(gettext.NullTranslations):
+        def gettext(self, _message: str) -> str:
+            return "{nobody}"
+
+    monkeypatch.setattr(i18n, "_translation", lambda _code: Wrong())
+    assert i18n.translate_error(InputError("There is no class {name}.", name="cat")) == "There is no class cat."
