@@ -121,8 +121,8 @@ def _ahead(run: Run, device: str, *, include_running: bool = False) -> int:
         if other.id == run.id or _age(other) >= mine:
             continue
         status = other.status()
-        if status["state"] in counted and status.get("queue_device") == device:
-            count += 1
+        if status["state"] in counted and status.get("queue_device", device) == device:
+            count += 1  # one that has not said yet which device it wants is waited for
     return count
 
 

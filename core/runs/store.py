@@ -28,7 +28,7 @@ from core.specs import Experiment
 
 LIVE = ("queued", "starting", "running", "stopping")
 ENDED = ("finished", "stopped", "failed", "interrupted")
-START_GRACE = 60.0
+START_GRACE = 30.0
 """Seconds that a launched process has to write its first status before the run counts as interrupted."""
 
 

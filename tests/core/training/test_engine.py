@@ -1,0 +1,234 @@
+"""The training loop: what learns, what stays, what is told, and that shortcuts change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.data.augment import Augmenter
+from core.data.loaders import PixelStore
+from core.data.sources import open_dataset
+from core.data.splits import split
+from core.models.anatomy import examine
+from core.models.network import Network
+from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, Preprocessing, TrainingSpec
+from core.training import engine
+from core.training.engine import fit
+from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started
+from core.training.feeds import Material
+from core.training.optim import rate_factor
+
+CPU = torch.device("cpu")
+PREP = Preprocessing(36, 32)
+
+
+def block(width_in: int, width_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width_in, width_out, 3, padding=1, bias=False), nn.BatchNorm2d(width_out), nn.ReLU(), nn.MaxPool2d(2)
+    )
+
+
+def tiny(classes: int = 2) -> Network:
+    """Three stages, normalised, with a linear head."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        block(3, 4), block(4, 8), block(8, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes)
+    )
+    anatomy = examine(model, num_classes=classes, image_size=PREP.crop)
+    return Network(model.eval(), anatomy, PREP, ("blue", "red")[:classes], "tiny")
+
+
+@pytest.fixture
+def material(image_folder: Callable[..., Path]) -> Callable[..., Material]:
+    def make(augment: AugmentSpec | None = None, images: int = 12) -> Material:
+        spec = DataSpec(str(image_folder(images=images)), val_share=0.25)
+        dataset = split(open_dataset(spec.source), spec)
+        store = PixelStore(dataset, PREP, canvas=augment is not None, max_bytes=10**8)
+        return Material(
+            store,
+            Augmenter(augment, PREP.crop) if augment else None,
+            torch.tensor(dataset.positions("train")),
+            torch.tensor(dataset.positions("val")),
+        )
+
+    return make
+
+
+def experiment(*phases: Phase, freeze: FreezePlan | None = None, batch_size: int = 4) -> Experiment:
+    return Experiment(
+        DataSpec("unused"),
+        ModelSpec("tiny", "none"),
+        TrainingSpec("two-phase", phases, batch_size=batch_size, device="cpu", precision="fp32"),
+        freeze=freeze or FreezePlan(),
+    )
+
+
+HEAD = Phase("head", "head", 3, lr=0.05)
+PLAN = Phase("fine-tune", "plan", 2, lr=0.01)
+
+
+def run(network: Network, material: Material, experiment: Experiment, **options: object) -> list[Event]:
+    return list(fit(network, material, experiment, CPU, **options))  # type: ignore[arg-type]
+
+
+def state(network: Network) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.model.state_dict().items()}
+
+
+def changed(before: dict[str, Tensor], network: Network) -> set[str]:
+    return {name for name, value in network.model.state_dict().items() if not torch.equal(value, before[name])}
+
+
+def test_a_linear_probe_changes_the_head_and_not_one_other_bit(material: Callable[..., Material]) -> None:
+    network = tiny()
+    before = state(network)
+    run(network, material(), experiment(HEAD))
+    assert changed(before, network) == {"5.weight", "5.bias"}
+
+
+def test_a_plan_frees_the_last_stage_and_its_statistics_only(material: Callable[..., Material]) -> None:
+    network = tiny()
+    before = state(network)
+    run(network, material(), experiment(PLAN, freeze=FreezePlan(1)))
+    names = changed(before, network)
+    assert "5.weight" in names
+    assert "2.0.weight" in names
+    assert "2.1.running_mean" in names
+    assert not {name for name in names if name.startswith(("0.", "1."))}
+
+
+def test_frozen_batchnorm_may_be_left_to_drift(material: Callable[..., Material]) -> None:
+    network = tiny()
+    before = state(network)
+    run(network, material(), experiment(PLAN, freeze=FreezePlan(0, norm="train")))
+    names = changed(before, network)
+    assert "0.1.running_mean" in names
+    assert "0.0.weight" not in names
+
+
+def test_cached_features_give_the_weights_that_live_ones_give(
+    material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached, live, images = tiny(), tiny(), material()
+    told = run(cached, images, experiment(HEAD))
+    monkeypatch.setattr(engine.heads, "tail", lambda *_: None)
+    told_live = run(live, images, experiment(HEAD))
+    assert [e.cached for e in (*told, *told_live) if isinstance(e, PhaseStarted)] == [True, False]
+    torch.testing.assert_close(cached.model[5].weight, live.model[5].weight, rtol=1e-4, atol=1e-6)
+    losses = [[e.val_loss for e in events if isinstance(e, EpochEnd)] for events in (told, told_live)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_features_are_computed_once_for_each_image(
+    material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = []
+    genuine = engine.heads.head_input
+    monkeypatch.setattr(
+        engine.heads, "head_input", lambda model, anatomy, x: images.append(len(x)) or genuine(model, anatomy, x)
+    )
+    run(tiny(), material(images=12), experiment(Phase("head", "head", 20, lr=0.05)))
+    assert sum(images) == 24
+
+
+def test_augmented_training_images_are_new_each_epoch_and_validation_ones_are_not(
+    material: Callable[..., Material],
+) -> None:
+    network = tiny()
+    before = state(network)
+    events = run(network, material(AugmentSpec.preset("strong")), experiment(HEAD))
+    assert [e.cached for e in events if isinstance(e, PhaseStarted)] == [False]
+    assert [e.total for e in events if isinstance(e, Progress) and e.doing == "computing features"][-1] == 6
+    assert changed(before, network) == {"5.weight", "5.bias"}
+
+
+def test_phases_follow_one_another_and_are_told(material: Callable[..., Material]) -> None:
+    events = run(tiny(), material(), experiment(HEAD, PLAN, freeze=FreezePlan("all")))
+    assert isinstance(events[0], Started)
+    assert (events[0].epochs, events[0].train_images, events[0].val_images) == (5, 18, 6)
+    assert [e.phase for e in events if isinstance(e, PhaseStarted)] == ["head", "fine-tune"]
+    epochs = [e for e in events if isinstance(e, EpochEnd)]
+    assert [e.epoch for e in epochs] == [1, 2, 3, 4, 5]
+    assert [e.phase_index for e in epochs] == [0, 0, 0, 1, 1]
+    end = events[-1]
+    assert isinstance(end, Finished)
+    assert not end.stopped
+    best = max(epochs, key=lambda e: (e.val_accuracy, -e.val_loss))
+    assert (end.best_epoch, end.best_val_accuracy) == (best.epoch, best.val_accuracy)
+    assert [e.improved for e in epochs][best.epoch - 1]
+
+
+def test_it_learns(material: Callable[..., Material]) -> None:
+    events = run(tiny(), material(images=24), experiment(Phase("all", "plan", 12, lr=0.01), freeze=FreezePlan("all")))
+    assert events[-1].best_val_accuracy == 1.0  # type: ignore[union-attr]
+
+
+def test_the_same_seed_gives_the_same_weights(material: Callable[..., Material]) -> None:
+    first, second = tiny(), tiny()
+    images = material(AugmentSpec.preset("strong"))
+    for network in (first, second):
+        run(network, images, experiment(HEAD, PLAN, freeze=FreezePlan(2)))
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(value, second.model.state_dict()[name]), name
+
+
+def test_a_batch_of_one_is_left_out_rather_than_normalised(material: Callable[..., Material]) -> None:
+    events = run(tiny(), material(), experiment(PLAN, freeze=FreezePlan("all"), batch_size=17))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].epochs == 2
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
+def test_every_optimizer_lowers_the_loss(material: Callable[..., Material], optimizer: str) -> None:
+    phase = Phase("head", "head", 15, optimizer=optimizer, lr=0.01)
+    losses = [e.train_loss for e in run(tiny(), material(), experiment(phase)) if isinstance(e, EpochEnd)]
+    assert losses[-1] < losses[0]
+
+
+def test_stop_ends_after_the_epoch_it_is_in_or_sooner(material: Callable[..., Material]) -> None:
+    asked = []
+    events = []
+    for event in fit(tiny(), material(), experiment(HEAD), CPU, stop=lambda: bool(asked)):
+        events.append(event)
+        if isinstance(event, EpochEnd):
+            asked.append(True)
+    assert isinstance(events[-1], Finished)
+    assert (events[-1].stopped, events[-1].epochs, events[-1].best_epoch) == (True, 1, 1)
+
+
+def test_stop_during_the_features_ends_without_an_epoch(material: Callable[..., Material]) -> None:
+    events = run(tiny(), material(), experiment(HEAD), stop=lambda: True)
+    assert (events[-1].stopped, events[-1].best_epoch) == (True, None)  # type: ignore[union-attr]
+
+
+def test_the_network_is_left_in_eval_mode_even_after_an_error(
+    material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tiny()
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(engine.F, "cross_entropy", fail)
+    with pytest.raises(RuntimeError, match="broken"):
+        run(network, material(), experiment(PLAN, freeze=FreezePlan("all")))
+    assert not any(module.training for module in network.model.modules())
+
+
+def test_cosine_goes_from_one_to_zero() -> None:
+    factors = [rate_factor("cosine", step, 10) for step in range(11)]
+    assert factors[0] == 1.0
+    assert factors[-1] == pytest.approx(0.0)
+    assert factors == sorted(factors, reverse=True)
+    assert rate_factor("constant", 7, 10) == 1.0
+
+
+@pytest.mark.gpu
+def test_a_probe_learns_on_a_gpu(material: Callable[..., Material]) -> None:
+    events = list(fit(tiny(), material(), experiment(HEAD), torch.device("cuda")))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].epochs == 3
