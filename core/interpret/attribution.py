@@ -47,6 +47,7 @@ class Heatmap:
         empty: Whether nothing at all speaks for the class; ``values`` are zeros then.
         low: The method's own figure behind the smallest value.
         high: The method's own figure behind the largest value.
+        per_pixel: Whether neighbouring pixels differ freely, so that drawing should stretch the values.
     """
 
     values: NDArray[np.float32]
@@ -58,6 +59,7 @@ class Heatmap:
     empty: bool
     low: float
     high: float
+    per_pixel: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +96,7 @@ class Method:
         formula: For a method on a layer: activations and gradients, CxHxW each, to a map HxW.
         attribute: For a method on the input: network, image, class, settings and progress to a map HxW.
         defaults: Settings and their usual values, whole numbers.
+        per_pixel: Whether its maps are grains rather than regions.
         passes: Roughly how many forward-and-back passes it costs with the defaults.
     """
 
@@ -106,6 +109,7 @@ class Method:
     formula: CamFormula | None = None
     attribute: InputRun | None = None
     defaults: Mapping[str, int] = field(default_factory=dict)
+    per_pixel: bool = False
     passes: int = 1
 
     @property
@@ -172,6 +176,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "Simonyan et al. 2013, arXiv:1312.6034",
                 signed=False,
                 attribute=inputs.saliency,
+                per_pixel=True,
                 unavailable=_always,
             ),
             Method(
@@ -181,6 +186,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "Sundararajan et al. 2017, arXiv:1703.01365",
                 signed=True,
                 attribute=inputs.integrated_gradients,
+                per_pixel=True,
                 unavailable=_always,
                 defaults=MappingProxyType({"steps": 50}),
                 passes=50,
@@ -317,4 +323,4 @@ def _heatmap(raw: Tensor, size: tuple[int, int], row: Method, target: int, layer
         values = torch.ones_like(raw)
     else:
         values = (raw - low) / (high - low)
-    return Heatmap(values.float().numpy(), row.id, layer, target, 0.0, row.signed, empty, low, high)
+    return Heatmap(values.float().numpy(), row.id, layer, target, 0.0, row.signed, empty, low, high, row.per_pixel)

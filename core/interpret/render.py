@@ -9,9 +9,9 @@ import io
 import math
 import zlib
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -25,10 +25,12 @@ __all__ = [
     "DIVERGING",
     "FeatureSheet",
     "colorbar",
+    "draw_heatmap",
     "feature_sheet",
     "heat_image",
     "overlay",
     "png",
+    "stretch",
     "tile",
 ]
 
@@ -37,6 +39,17 @@ GUTTER = 255
 """Palette index of the gaps between tiles: transparent. Values take the 255 indices below it."""
 
 _CONSTANT = 1e-6  # a channel whose deviation is smaller, relative to its mean, is the same everywhere
+
+
+class Drawable(Protocol):
+    """What :func:`draw_heatmap` asks of a heatmap."""
+
+    @property
+    def values(self) -> NDArray[np.float32]: ...
+    @property
+    def signed(self) -> bool: ...
+    @property
+    def per_pixel(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,34 @@ def overlay(
     strength = np.abs(index.astype(np.int16) - 128).clip(0, 127) * 2 if signed else index
     mask = np.rint(strength * opacity).astype(np.uint8)
     return Image.composite(colours, picture, Image.fromarray(mask))
+
+
+def draw_heatmap(
+    image: Image.Image, heatmap: Drawable, *, opacity: float = 0.5, colormap: str | None = None
+) -> Image.Image:
+    """Lays a heatmap over a picture in the way that suits it. Arguments as :func:`overlay`.
+
+    Signed maps are drawn in the diverging colours and fade towards zero; maps of single pixels are stretched first.
+
+    Args:
+        heatmap: A :class:`core.interpret.attribution.Heatmap`.
+        colormap: ``None`` for viridis, or for the diverging map if the heatmap is signed.
+    """
+    values = stretch(heatmap.values) if heatmap.per_pixel else heatmap.values
+    chosen = colormap or (DIVERGING[0] if heatmap.signed else COLORMAPS[0])
+    return overlay(image, values, opacity=opacity, colormap=chosen, signed=heatmap.signed, fade=heatmap.signed)
+
+
+def stretch(heat: NDArray[np.floating], share: float = 0.01) -> NDArray[np.float32]:
+    """Lets the strongest pixels saturate, so that a handful of them do not leave the rest in the dark.
+
+    Args:
+        heat: HxW, 0..1 or -1..1.
+        share: Share of the pixels that may reach full strength, 0 up to 1.
+    """
+    values = np.asarray(heat, dtype=np.float32)
+    limit = float(np.quantile(np.abs(values), 1.0 - share))
+    return np.clip(values / limit, -1.0, 1.0) if limit > 0 else values
 
 
 def heat_image(heat: NDArray[np.floating], *, colormap: str = "viridis", signed: bool = False) -> Image.Image:
@@ -196,8 +237,7 @@ def _tile(
     if tile_px is not None and longer > tile_px:
         size = [max(1, round(side * tile_px / longer)) for side in maps.shape[1:]]
         maps = F.interpolate(maps[None].float(), size, mode="area")[0]
-    levels, limits = _levels(maps, scale, colormap in DIVERGING)
-    tiles = levels.cpu().numpy()
+    tiles, limits = _levels(maps.float().cpu().numpy(), scale, colormap in DIVERGING)
     factor = max(1, (tile_px or 1) // max(tiles.shape[1:]))
     if factor > 1:
         tiles = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
@@ -222,25 +262,31 @@ def _check_sheet(maps: Tensor, columns: int, tile_px: int | None, gutter: int, s
         raise InputError("There is no scale {scale}. Choose one of: {known}.", scale=scale, known=", ".join(SCALES))
 
 
-def _levels(maps: Tensor, scale: str, diverging: bool) -> tuple[Tensor, tuple[float | None, float | None]]:
-    """Brings maps CxHxW to palette indices 0..254, and tells the values of both ends where they hold for all."""
+def _levels(
+    maps: NDArray[np.float32], scale: str, diverging: bool
+) -> tuple[NDArray[np.uint8], tuple[float | None, float | None]]:
+    """Brings maps CxHxW to palette indices 0..254, and tells the values of both ends where they hold for all.
+
+    Plain numpy: as fast here as torch on one thread, and it wakes no second one.
+    """
     top = GUTTER - 1
-    flat = maps.reshape(maps.shape[0], -1).float()
+    flat = maps.reshape(maps.shape[0], -1)
     if scale == "layer":
-        low, high = (float(value) for value in flat.aminmax())
+        low, high = float(flat.min()), float(flat.max())
         if diverging:
             high = max(abs(low), abs(high))
             low = -high
-        factor = top / (high - low) if high > low else 0.0
-        levels = flat.sub(low).mul_(factor).round_()
-        return levels.clamp_(0, top).to(torch.uint8).reshape(maps.shape), (low, high)
-    mean = flat.mean(1, keepdim=True)
-    levels = flat - mean  # two plain sweeps: four times as fast here as torch.std_mean
-    std = torch.linalg.vector_norm(levels, dim=1, keepdim=True) / math.sqrt(flat.shape[1])
-    alive = std > _CONSTANT * mean.abs()
-    middle = torch.where(alive | (mean > 0), 128.0, 128.0 if diverging else 0.0)
-    levels.mul_(torch.where(alive, 64.0 / std, torch.zeros_like(std))).add_(middle).clamp_(0, top)
-    return levels.to(torch.uint8).reshape(maps.shape), (None, None)
+        levels = (flat - np.float32(low)) * np.float32(top / (high - low) if high > low else 0.0)
+        np.rint(levels, out=levels).clip(0, top, out=levels)
+        return levels.astype(np.uint8).reshape(maps.shape), (low, high)
+    mean = flat.mean(1, keepdims=True)
+    levels = flat - mean
+    std = np.sqrt(np.einsum("ij,ij->i", levels, levels) / flat.shape[1])[:, None]
+    alive = std > _CONSTANT * np.abs(mean)
+    levels *= np.divide(64.0, std, out=np.zeros_like(std), where=alive)
+    levels += np.where(alive | (mean > 0), 128.0, 128.0 if diverging else 0.0).astype(np.float32)
+    np.clip(levels, 0, top, out=levels)
+    return levels.astype(np.uint8).reshape(maps.shape), (None, None)
 
 
 def _grid(tiles: NDArray[np.uint8], columns: int, gutter: int) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 
 from core.errors import InputError
 from core.interpret.colormaps import COLORMAPS, DIVERGING, lookup
-from core.interpret.render import GUTTER, colorbar, feature_sheet, heat_image, overlay, png, tile
+from core.interpret.render import GUTTER, colorbar, draw_heatmap, feature_sheet, heat_image, overlay, png, stretch, tile
 
 
 def opened(data: bytes) -> Image.Image:
@@ -56,6 +57,7 @@ def test_tables_cannot_be_spoilt() -> None:
         lookup("jet")
 
 
+@pytest.mark.slow
 def test_drawing_imports_no_drawing_library() -> None:
     code = "import sys, core.interpret.render, core.interpret.filters; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -102,6 +104,26 @@ def test_a_fading_map_leaves_the_picture_clear() -> None:
     assert tuple(pixels[0]) == (10, 200, 30)
     expected = 0.6 * np.array([10, 200, 30]) + 0.4 * lookup("viridis")[128]
     assert np.abs(pixels[1] - expected).max() <= 2
+
+
+def test_stretching_lets_a_few_pixels_saturate() -> None:
+    heat = np.linspace(0, 0.1, 10_000, dtype=np.float32).reshape(100, 100)
+    heat[0, 0] = -1
+    found = stretch(heat, 0.01)
+    assert found[0, 0] == -1
+    assert found[50, 0] == pytest.approx(heat[50, 0] / 0.099, rel=1e-2)
+    assert (found == 1).mean() == pytest.approx(0.01, abs=2e-3)
+    assert (stretch(np.zeros((2, 2))) == 0).all()
+
+
+def test_a_heatmap_is_drawn_as_suits_it() -> None:
+    picture = Image.new("RGB", (2, 1), (10, 200, 30))
+    values = np.array([[0, -1]], np.float32)
+    signed = draw_heatmap(picture, SimpleNamespace(values=values, signed=True, per_pixel=False), opacity=1)
+    assert signed.getpixel((0, 0)) == (10, 200, 30)
+    assert np.abs(np.array(signed.getpixel((1, 0))) - lookup("blue-red")[0]).max() <= 2
+    plain = draw_heatmap(picture, SimpleNamespace(values=-values, signed=False, per_pixel=True), colormap="magma")
+    assert (np.asarray(plain) == np.asarray(overlay(picture, -values, colormap="magma"))).all()
 
 
 @pytest.mark.parametrize(
