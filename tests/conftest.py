@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,11 @@ SPLIT_COUNTS = {"train": 8, "val": 4, "test": 4}
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps runs, data and caches of a test in its own temporary folder."""
     monkeypatch.setenv("BACKBONE_LAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("BACKBONE_LAB_DATA", str(tmp_path / "data"))
     (tmp_path / "data").mkdir(exist_ok=True)
-    yield
 
 
 def picture(label: int, number: int, size: int = 48) -> Image.Image:

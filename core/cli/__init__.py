@@ -6,6 +6,7 @@ Exit 0 on success, 2 for bad input (one line on stderr), 1 for failure.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = Output(as_json=arguments.json, quiet=arguments.quiet)
     module, function = arguments.verb
     try:
-        return int(getattr(importlib.import_module(module), function)(arguments, output) or 0)
+        with contextlib.redirect_stdout(sys.stderr):  # libraries that print must not spoil the result
+            return int(getattr(importlib.import_module(module), function)(arguments, output) or 0)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

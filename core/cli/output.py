@@ -19,6 +19,7 @@ class Output:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._json, self._quiet = as_json, quiet
         self._open_line = False
+        self._stdout = sys.stdout
 
     def progress(self, line: str, *, passing: bool = False) -> None:
         """Says what goes on; a passing line is overwritten by the next one where a person watches."""
@@ -34,11 +35,10 @@ class Output:
     def result(self, record: dict[str, Any], lines: Sequence[str] = ()) -> None:
         """Prints the result: ``lines`` for a person, or ``record`` with ``--json``."""
         if self._json:
-            print(json.dumps(record, ensure_ascii=False), flush=True)
-            return
+            lines = [json.dumps(record, ensure_ascii=False)]
         for line in lines:
-            print(line)
-        sys.stdout.flush()
+            print(line, file=self._stdout)
+        self._stdout.flush()
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> list[str]:

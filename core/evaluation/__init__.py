@@ -1,5 +1,1 @@
-"""Evaluation: figures about predictions."""
-
-from core.evaluation.metrics import ClassScore, Scores, score
-
-__all__ = ["ClassScore", "Scores", "score"]
+"""Evaluation: predictions over many images, and figures about them."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.data.sources import Item
 from core.errors import InputError
-from core.evaluation import score
+from core.evaluation.metrics import score
 from core.evaluation.predictions import read_predictions, write_predictions
 
 LABELS = [0, 0, 0, 1, 1]
@@ -35,7 +36,7 @@ def test_nothing_to_judge_is_said() -> None:
         score([], np.zeros((0, 3)), CLASSES)
 
 
-def test_predictions_survive_the_file_and_sort_their_mistakes(tmp_path) -> None:  # noqa: ANN001
+def test_predictions_survive_the_file_and_sort_their_mistakes(tmp_path: Path) -> None:
     items = [Item(f"سگ {n}.jpg", label, "test" if n else "val") for n, label in enumerate(LABELS)]
     path = tmp_path / "predictions.parquet"
     write_predictions(path, items, PROBABILITIES, CLASSES)

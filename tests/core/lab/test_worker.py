@@ -167,7 +167,7 @@ def test_a_diverged_loss_ends_the_run_with_a_rate_to_try(store: RunStore, image_
         freeze=recipe.freeze,
     )
     run = store.create(wild)
-    with pytest.raises(InputError, match="not a number any more.*try 10"):
+    with pytest.raises(InputError, match=r"not a number any more.*try 10"):
         worker.work(run)
 
 

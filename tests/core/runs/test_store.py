@@ -22,9 +22,7 @@ from core.training.recipes import make_recipe
 
 def experiment(name: str = "") -> Experiment:
     recipe = make_recipe("linear-probe", epochs=2)
-    return Experiment(
-        DataSpec("shapes"), ModelSpec("resnet18"), TrainingSpec("linear-probe", recipe.phases), name=name
-    )
+    return Experiment(DataSpec("shapes"), ModelSpec("resnet18"), TrainingSpec("linear-probe", recipe.phases), name=name)
 
 
 @pytest.fixture
@@ -148,8 +146,9 @@ def test_a_deleted_run_says_so_wherever_it_is_asked(store: RunStore, run: Run) -
     assert run.metrics() == ([], 0)
 
 
+@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize("name", ["..", "../x", ".locks", "", "/etc"])
-def test_a_page_cannot_name_a_run_outside_the_folder(store: RunStore, run: Run, name: str) -> None:
+def test_a_page_cannot_name_a_run_outside_the_folder(store: RunStore, name: str) -> None:
     (store.root.parent / "experiment.json").write_text("{}")
     with pytest.raises(RunMissing):
         store.get(name)

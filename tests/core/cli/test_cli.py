@@ -1,0 +1,207 @@
+"""The command line: verbs, JSON, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cli import main
+from core.runs import RunStore
+
+TRAIN = ("--backbone", "squeezenet1_1", "--weights", "none", "--image-size", "64", "--epochs", "2", "--device", "cpu")
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any], str]]:
+    """Runs a verb with ``--json``; returns the status, the record on the last line of stdout, and stderr."""
+
+    def run(*words: object) -> tuple[int, dict[str, Any], str]:
+        status = main([str(word) for word in words] + ["--json"])
+        printed = capsys.readouterr()
+        lines = printed.out.splitlines()
+        return status, json.loads(lines[-1]) if lines else {}, printed.err
+
+    return run
+
+
+Call = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def trained(call: Call, image_folder: Callable[..., Path]) -> dict[str, Any]:
+    """A small run on a data set with its own split."""
+    _, record, _ = call("train", "--data", image_folder("own", presplit=True), *TRAIN, "--name", "first")
+    return record
+
+
+def test_backbones_name_all_eighty_and_the_lites(call: Call) -> None:
+    status, record, _ = call("backbones")
+    rows = {row["name"]: row for row in record["backbones"]}
+    assert status == 0
+    assert len(rows) >= 83
+    assert rows["efficientnet_lite0"]["weights"] == "available"
+    assert rows["vgg16"]["parameters"] == 138_357_544
+    assert set(rows["resnet18"]) == {"name", "family", "parameters", "input_size", "weights"}
+    assert {row["weights"] for row in rows.values()} <= {"available", "needs download", "none"}
+
+
+def test_datasets_methods_devices_and_runs_are_listed(call: Call) -> None:
+    assert {"mnist", "digits", "shapes", "textures"} <= {row["name"] for row in call("datasets")[1]["datasets"]}
+    assert "grad-cam" in {row["name"] for row in call("methods")[1]["methods"]}
+    assert call("devices")[1]["devices"][-1]["id"] == "cpu"
+    assert call("runs")[1] == {"runs": []}
+
+
+def test_data_tells_counts_sizes_and_what_cannot_be_read(call: Call, image_folder: Callable[..., Path]) -> None:
+    root = image_folder(presplit=True)
+    (root / "train" / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff nonsense")
+    status, record, _ = call("data", root)
+    assert status == 0
+    assert record["classes"] == ["blue", "red"]
+    assert record["counts"]["train"] == {"blue": 8, "red": 8}
+    assert record["counts"]["test"] == {"blue": 4, "red": 4}
+    assert [bad["key"] for bad in record["unreadable"]] == ["train/red/broken.jpg"]
+    assert record["sizes"]["median"] == [48, 48]
+
+
+def test_a_test_folder_that_is_the_training_folder_is_a_leak(call: Call, image_folder: Callable[..., Path]) -> None:
+    import shutil
+
+    root = image_folder(presplit=True)
+    shutil.rmtree(root / "test")
+    shutil.copytree(root / "train", root / "test")
+    record = call("data", root)[1]
+    assert record["leaks"] >= 16
+    assert record["twins"][0]["exact"]
+
+
+def test_train_ends_with_its_record(trained: dict[str, Any]) -> None:
+    assert set(trained) >= {
+        "run", "path", "best_epoch", "val_accuracy", "test_accuracy", "seconds", "images_per_second",
+        "trainable_parameters", "total_parameters",
+    }  # fmt: skip
+    assert Path(trained["path"]).name == trained["run"]
+    assert trained["trainable_parameters"] == 512 * 2 + 2
+    assert 0 <= trained["test_accuracy"] <= 1
+
+
+def test_a_run_is_evaluated_by_id_and_by_path(call: Call, trained: dict[str, Any]) -> None:
+    by_id = call("evaluate", trained["run"])[1]
+    by_path = call("evaluate", trained["path"])[1]
+    assert by_id == by_path
+    assert by_id["split"] == "test"
+    assert by_id["accuracy"] == pytest.approx(trained["test_accuracy"])
+    assert by_id["images"] == 8
+
+
+def test_other_images_without_splits_are_evaluated_whole(
+    call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]
+) -> None:
+    record = call("evaluate", trained["run"], "--data", image_folder("others", images=5))[1]
+    assert (record["split"], record["images"]) == ("all", 10)
+
+
+def test_images_of_unknown_classes_are_refused(
+    call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]
+) -> None:
+    status, _, error = call("evaluate", trained["run"], "--data", image_folder("odd", ("green", "red")))
+    assert status == 2
+    assert "green" in error
+
+
+def test_predict_answers_for_each_image(call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]) -> None:
+    root = image_folder("more", images=2)
+    images = sorted(root.rglob("*.png"))
+    record = call("predict", trained["run"], *images, "--top-k", 1)[1]
+    assert [answer["image"] for answer in record["predictions"]] == [str(image) for image in images]
+    assert all(len(answer["top"]) == 1 for answer in record["predictions"])
+
+
+def test_explain_writes_the_overlay(
+    call: Call, trained: dict[str, Any], image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    image = next(image_folder("one", images=1).rglob("*.png"))
+    out = tmp_path / "deep" / "heat.png"
+    status, record, _ = call("explain", trained["run"], image, "--target", "red", "--out", out)
+    assert status == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert record["target"] == "red"
+    assert set(record) >= {"predicted", "probability", "target", "layer", "seconds"}
+
+
+def test_features_of_one_layer_and_of_all(call: Call, image_folder: Callable[..., Path], tmp_path: Path) -> None:
+    image = next(image_folder("one", images=1).rglob("*.png"))
+    words = ("features", "squeezenet1_1", image, "--weights", "none", "--out")
+    one = call(*words, tmp_path / "one")[1]
+    assert len(one["layers"]) == 1
+    every = call(*words, tmp_path / "all", "--all")[1]
+    assert len(every["layers"]) == len(list((tmp_path / "all").glob("*.png"))) > 20
+    assert every["layers"][0]["channels"] == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("train", "--backbone", "resnet18"), "train needs --data"),
+        (("train", "--data", "nowhere", "--backbone", "resnet18"), "nowhere"),
+        (("train", "--data", "shapes", "--backbone", "resnet19"), "resnet19"),
+        (("train", "--data", "shapes", "--backbone", "resnet18", "--lr", "0"), "lr is 0"),
+        (("train", "--data", "shapes", "--backbone", "resnet18", "--lr", "nan"), "lr is nan"),
+        (("train", "--data", "shapes", "--backbone", "resnet18", "--epochs", "0"), "epochs is 0"),
+        (("train", "--data", "shapes", "--backbone", "resnet18", "--unfreeze-stages", "2"), "head alone"),
+        (("evaluate", "no-such-run"), "no-such-run"),
+        (("predict", "no-such-run", "no-such-image.jpg"), "no-such-image.jpg"),
+        (("explain", "resnet18", "no-such-image.jpg", "--out", "x.png"), "no-such-image.jpg"),
+        (("data", "nowhere"), "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(call: Call, words: tuple[str, ...], sentence: str) -> None:
+    status, record, error = call(*words)
+    assert (status, record) == (2, {})
+    lines = error.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert sentence in lines[0]
+    assert RunStore().list() == []
+
+
+def test_weights_that_cannot_be_had_end_with_2_and_a_sentence(
+    call: Call, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    status, _, error = call("train", "--data", image_folder(), "--backbone", "resnet18", "--epochs", 1)
+    assert status == 2
+    assert "The weights of resnet18" in error
+    assert RunStore().list()[0].state == "failed"
+
+
+@pytest.mark.parametrize("words", [(), ("juggle",), ("train", "--epochs", "many")])
+def test_words_that_cannot_be_understood_are_one_line_and_status_2(words: tuple[str, ...]) -> None:
+    answer = subprocess.run([sys.executable, "-m", "core", *words], capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_human_output_is_readable_and_progress_goes_to_stderr(
+    image_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--data", str(image_folder()), *TRAIN]) == 0
+    printed = capsys.readouterr()
+    assert "best epoch" in printed.out
+    assert "epoch 2: loss" in printed.err
+    main(["runs"])
+    assert "finished" in capsys.readouterr().out
+
+
+def test_quiet_is_quiet(image_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "--data", str(image_folder()), *TRAIN, "--quiet"])
+    assert capsys.readouterr().err == ""
