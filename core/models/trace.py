@@ -112,12 +112,14 @@ def _run(model: nn.Module, image_size: int) -> Call:
 
 
 class _ShapesOnly(TorchFunctionMode):
-    """Answers BatchNorm with a tensor of the same shape: on ``meta``, torch takes it apart at length for no gain."""
+    """Answers normalisations with a tensor of the same shape, which torch takes long to find out on ``meta``."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func is F.batch_norm:
+            return torch.empty_like(args[0])
+        if func is F.layer_norm and len(args) > 1 and args[0].shape[-len(args[1]) :] == tuple(args[1]):
             return torch.empty_like(args[0])
         return func(*args, **(kwargs or {}))
 

@@ -213,6 +213,7 @@ def test_layouts_of_shapes() -> None:
     assert [token_side(count) for count in (197, 196, 50, 5, 4, 2, 201)] == [14, 14, 7, 2, 2, None, 14]
 
 
+@pytest.mark.slow
 def test_the_first_anatomy_of_a_process_is_quick() -> None:
     code = (
         "import time; from core.models.anatomy import anatomy_of; import torch; t = time.process_time();"

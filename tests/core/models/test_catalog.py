@@ -97,7 +97,16 @@ def test_an_unknown_backbone_is_named() -> None:
         catalog.build("resnet18", "imagenet")
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mnasnet0_5", "regnet_x_400mf", "swin_t"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "squeezenet1_1",
+        "shufflenet_v2_x0_5",
+        "mnasnet0_5",
+        "regnet_x_400mf",
+        pytest.param("swin_t", marks=pytest.mark.slow),
+    ],
+)
 def test_random_weights_follow_the_seed_and_leave_torch_alone(name: str, global_random_state) -> None:
     first, second, other = (catalog.build(name, "none", seed) for seed in (3, 3, 4))
     assert not first.training

@@ -11,6 +11,7 @@ from torch import nn
 from core.errors import InputError
 from core.models import network
 from core.models.anatomy import anatomy_of
+from core.models.heads import head_input, replace_head, tail
 from core.specs import ModelSpec
 
 SPEC = ModelSpec("squeezenet1_1", weights="none", image_size=64, dropout=0.2)
@@ -177,3 +178,21 @@ def test_damaged_files_are_refused(contents: bytes | str, tmp_path: Path) -> Non
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         network.load_into(nn.Linear(2, 2), tmp_path / "none.safetensors")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_network_on_a_gpu(tmp_path: Path, images) -> None:
+    net = network.assemble(SPEC, ["a", "b"], seed=1)
+    net.model.cuda()
+    anatomy = replace_head(net.model, net.anatomy, 3, seed=2)
+    assert {parameter.device.type for parameter in net.model.parameters()} == {"cuda"}
+    end = tail(net.model, anatomy)
+    assert end is not None
+    x = images(2, 64).cuda()
+    with torch.no_grad():
+        torch.testing.assert_close(end(head_input(net.model, anatomy, x)), net.model(x), rtol=1e-3, atol=1e-4)
+    network.save(net.model, tmp_path / "w.safetensors")
+    twin = network.blank(SPEC, ["a", "b", "c"])
+    network.load_into(twin.model, tmp_path / "w.safetensors")
+    assert all(torch.equal(a.cpu(), b) for a, b in zip(net.model.parameters(), twin.model.parameters(), strict=True))
