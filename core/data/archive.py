@@ -269,7 +269,7 @@ def _extract(
                     file.write(chunk)
         part.chmod(0o755)
         return _named(part, root, _slug(name))
-    except (FileExistsError, NotADirectoryError) as error:
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise InputError("{name} holds a file and a folder of the same name.", name=name) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
