@@ -10,22 +10,13 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import LIVE
-from pages.ui import caches, charts, components, faces, figures, inside, live, nav, pickers
+from pages.ui import caches, charts, components, faces, figures, inside, live, names, nav, pickers
 from pages.ui.components import Figure
-from pages.ui.context import WEIGHTS, backbone_label
 from pages.ui.i18n import N_, _, _n, translate_error
 from pages.ui.sheet import gallery
-from pages.ui.state import short_source
 from pages.ui.tiles import Tile
 
 SPLITS = {"test": N_("Test"), "val": N_("Validation"), "all": N_("All images")}
-PRESETS = {
-    "linear-probe": N_("linear probe"),
-    "fine-tune": N_("fine-tuned last stages"),
-    "two-phase": N_("two phases"),
-    "full": N_("full fine-tune"),
-    "scratch": N_("from scratch"),
-}
 PAGE = 12
 SIDE = 320
 
@@ -74,8 +65,8 @@ def _title(run: Any, status: dict[str, Any]) -> None:
         components.note(translate_error(error))
         return
     parts = [
-        backbone_label(spec.model.backbone), _(WEIGHTS[spec.model.weights]),
-        _(PRESETS.get(spec.training.preset, spec.training.preset)), short_source(spec.data.source),
+        names.backbone(spec.model.backbone), names.weights(spec.model.weights),
+        names.preset(spec.training.preset).lower(), names.data(spec.data.source),
     ]  # fmt: skip
     if status.get("seconds"):
         parts.append(figures.duration(status["seconds"]))
@@ -220,15 +211,15 @@ def _per_class(judged: Any) -> None:
     rows = judged.scores.per_class
     table = pd.DataFrame(
         {
-            "name": [row.name for row in rows], "precision": [row.precision for row in rows],
-            "recall": [row.recall for row in rows], "f1": [row.f1 for row in rows],
+            "name": [row.name for row in rows], "precision": [100 * row.precision for row in rows],
+            "recall": [100 * row.recall for row in rows], "f1": [100 * row.f1 for row in rows],
             "support": [row.support for row in rows],
         }
     )  # fmt: skip
 
     def share(title: str, help_: str) -> Any:
         return st.column_config.ProgressColumn(
-            title, help=help_, format="percent", min_value=0.0, max_value=1.0, width="small"
+            title, help=help_, format="%.1f %%", min_value=0.0, max_value=100.0, width="small"
         )
 
     st.dataframe(
@@ -262,12 +253,11 @@ def _mistakes(run: Any, judged: Any) -> None:
     components.section(_("Worst mistakes"), _("The surest first. Click a picture to see where the network looked."))
     rows = _filtered(judged, wrong)
     pages = -(-len(rows) // PAGE)
-    page = st.session_state.get("bl-eval-page", 1) if pages > 1 else 1
-    page = min(max(int(page), 1), pages)
+    key = f"bl-eval-page-{judged.split}-{len(rows)}"
+    page = min(int(st.session_state.get(key) or 1), pages)
     _pictures(run, judged, rows[(page - 1) * PAGE : page * PAGE])
     if pages > 1:
-        st.session_state["bl-eval-page"] = page
-        st.pagination(pages, key="bl-eval-page")
+        st.pagination(pages, key=key)
 
 
 def _filtered(judged: Any, wrong: list[int]) -> list[int]:
@@ -322,7 +312,11 @@ def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
         alt = _("{true}, called {said} with {share}: {key}").format(true=true, said=called, share=share, key=key)
         tiles.append(Tile(image, f"{called} · {share}", quiet, alt))
         keys.append(key)
-    picked = gallery(tiles, key="bl-eval-mistakes", size=168, help=_("See where it looked")) if tiles else None
+    small = all(tile.image.startswith(b"\x89PNG") for tile in tiles)  # only small pictures are encoded so
+    picked = None
+    if tiles:
+        help_ = _("See where it looked")
+        picked = gallery(tiles, key="bl-eval-mistakes", size=168, help=help_, pixelated=small)
     if gone:
         components.note(
             _n("{n} picture is not there any more.", "{n} pictures are not there any more.", gone).format(n=gone)

@@ -36,7 +36,8 @@ def render() -> None:
         layer = _layer(subject, names)
     with side:
         inside.picture(
-            subject.picture, title=_("What the network sees"), text=subject.crop_words(), most=260,
+            subject.picture, title=_("What the network sees"), text=subject.crop_words(),
+            sharp=subject.picture.width <= 96, most=260,
             alt=_("The chosen picture, cropped as the network sees it"),
         )  # fmt: skip
         inside.warn_random(subject.target)
@@ -63,8 +64,8 @@ def _look(anatomy: Any, layer: str) -> tuple[int, str, str]:
     """Draws the rarer choices and returns tiles a row, scale and colour map."""
     shape = inside.map_shape(anatomy.layer(layer))
     channels = shape[0] if shape else anatomy.layer(layer).output_shape[-1]
-    columns = inside.columns_slider(channels, key="bl-maps-columns")
     with components.more("bl-maps-more"):
+        columns = inside.columns_slider(channels, key="bl-maps-columns")
         scale = st.segmented_control(
             _("Brightness of"), list(SCALES), default="channel", format_func=lambda s: _(SCALES[s]),
             key="bl-maps-scale", required=True, persist_state="session",
@@ -166,7 +167,7 @@ def _figures(stats: Any) -> None:
             ),
             Figure(_("Silent"), f"{stats.silent}", _("of {n} channels").format(n=stats.channels),
                    help=_("Channels without a single value above zero for this picture.")),
-            Figure(_("Range"), f"{inside.number(stats.minimum)} … {inside.number(stats.maximum)}",
+            Figure(_("Range"), f"{inside.number(stats.minimum, 2)} … {inside.number(stats.maximum, 2)}",
                    _("mean {x}").format(x=inside.number(stats.mean))),
         ],
         compact=True,

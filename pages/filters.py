@@ -140,16 +140,15 @@ def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
     if not row.rgb or split:
         low, high = _range(_("Input channels"), channels, 16, f"bl-filters-in-{row.name}")
         inputs = list(range(low, high + 1))
+    free = inputs is None or len(inputs) == 1
     with components.more("bl-filters-more"):
         order = st.segmented_control(
             _("Order"), ["index", "strength"], default="index", key="bl-filters-order", required=True,
             format_func=lambda o: _("As numbered") if o == "index" else _("Strongest first"), persist_state="session",
         )  # fmt: skip
+        columns = inside.columns_slider(last - first + 1, key="bl-filters-columns") if free else len(inputs or ())
     ranked = list(range(count)) if order == "index" else _ranked(source, row.name)
-    outputs = ranked[first : last + 1]
-    free = inputs is None or len(inputs) == 1
-    columns = inside.columns_slider(len(outputs), key="bl-filters-columns") if free else len(inputs or ())
-    return outputs, inputs, columns
+    return ranked[first : last + 1], inputs, columns
 
 
 def _range(label: str, count: int, most: int, key: str) -> tuple[int, int]:

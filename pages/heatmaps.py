@@ -41,7 +41,7 @@ def render() -> None:
 
 
 def _study(subject: Subject) -> None:
-    probabilities = caches.remember("answers", subject.key, lambda: _predict(subject), entries=128)
+    probabilities = subject.probabilities()
     with st.container(key="bl-wrap-heat"):
         left, right, aside = st.columns([1.35, 1, 1], gap="medium")
     with aside:
@@ -61,15 +61,10 @@ def _study(subject: Subject) -> None:
     with right:
         inside.picture(
             subject.picture, title=_("What the network sees"), text=subject.crop_words(),
+            sharp=subject.picture.width <= 96,
             alt=_("The chosen picture, cropped as the network sees it"),
         )  # fmt: skip
         _answers(subject, probabilities, target)
-
-
-def _predict(subject: Subject) -> Any:
-    from core.evaluation.predictions import predict_images
-
-    return predict_images(subject.network, [subject.picture])[0]
 
 
 def _target(subject: Subject, probabilities: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -49,10 +49,21 @@ class Subject:
         return (*self.target.key, self.image.sha256)
 
     def input(self) -> Any:
-        """Returns the network's input, 1x3xHxW."""
+        """Returns the network's input, 1x3xHxW: the picture's own pixels, not fitted a second time."""
         from core.data.images import to_tensor
 
-        return to_tensor(self.picture, self.network.preprocessing)
+        prep = self.network.preprocessing
+        return to_tensor(self.picture, replace(prep, resize=prep.crop))
+
+    def probabilities(self) -> Any:
+        """Returns the network's answer, a probability a class, computed once."""
+        from core.interpret.probe import Probe
+
+        def answer() -> Any:
+            with Probe(self.network) as probe:
+                return probe(self.input())[0].float().softmax(0).cpu().numpy()
+
+        return caches.remember("answers", self.key, answer, entries=128)
 
     def crop_words(self) -> str:
         """Says what was done to the picture, and how much of it the network sees."""

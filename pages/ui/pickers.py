@@ -152,15 +152,16 @@ def _backbone_picker(key: str) -> Target:
     if spec.backbone not in BACKBONES:
         spec = ModelSpec(state.DEFAULT_BACKBONE)
     st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = spec.backbone, spec.weights
-    st.selectbox(
-        _("Backbone"), list(BACKBONES), key=f"{key}-backbone", format_func=lambda n: BACKBONES[n].title,
-        on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], state.model().weights),
-    )  # fmt: skip
     labels = {"default": _("Pretrained"), "none": _("Random")}
-    st.segmented_control(
-        _("Weights"), list(labels), key=f"{key}-weights", format_func=lambda w: labels[w], required=True,
-        on_change=lambda: choose_model(state.model().backbone, st.session_state[f"{key}-weights"]),
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            _("Backbone"), list(BACKBONES), key=f"{key}-backbone", format_func=lambda n: BACKBONES[n].title,
+            on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], state.model().weights),
+        )  # fmt: skip
+        st.segmented_control(
+            _("Weights"), list(labels), key=f"{key}-weights", format_func=lambda w: labels[w], required=True,
+            on_change=lambda: choose_model(state.model().backbone, st.session_state[f"{key}-weights"]),
+        )  # fmt: skip
     choose_model(spec.backbone, spec.weights)
     return Target(spec.backbone, BACKBONES[spec.backbone].title, spec.weights)
 
