@@ -99,9 +99,7 @@ def _facts(entry: Any, available: str, spec: ModelSpec) -> None:
     )  # fmt: skip
     if spec.weights == "default" and available == "needs download":
         components.note(
-            _(
-                "The pretrained weights are fetched when they are first used. Without network access, choose random ones."
-            )
+            _("Pretrained weights are fetched when they are first used. Without network access, choose random ones.")
         )
 
 

@@ -11,13 +11,12 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.specs import DataSpec
-from pages.ui import caches, charts, components, figures, state, tiles
+from pages.ui import caches, charts, components, figures, names, state, tiles
 from pages.ui.components import Figure
 from pages.ui.faces import broken, busy, empty
 from pages.ui.i18n import N_, _, translate_error
 
 KINDS = {"embedded": N_("Built in"), "folder": N_("Folder"), "upload": N_("Upload")}
-TITLES = {"shapes": N_("Shapes"), "textures": N_("Textures"), "mnist": N_("MNIST digits"), "digits": N_("Small digits")}
 ABOUT = {
     "shapes": N_("Generated shapes on cluttered backgrounds. Where each object is, is known."),
     "textures": N_("Photographs of brick, grass and gravel, cut into tiles that never overlap between the splits."),
@@ -40,10 +39,11 @@ def render() -> None:
     except InputError as error:
         broken(_("These images cannot be used"), translate_error(error), icon="folder_off", tone="warn")
         return
-    state.set_data(spec, _(TITLES[spec.source]) if spec.source in TITLES else dataset.title)
+    state.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)
     state.show_in_address(data=spec.source)
     _overview(dataset)
-    chart, controls = st.columns([2.1, 1], gap="large")
+    with st.container(key="bl-wrap-data"):
+        chart, controls = st.columns([2.1, 1], gap="large")
     with controls:
         _shares(spec, dataset)
     with chart:
@@ -70,15 +70,15 @@ def _source() -> DataSpec | None:
 
 
 def _kind(known: DataSpec | None) -> str:
-    if known is None or known.source.partition("?")[0] in TITLES:
+    if known is None or known.source.partition("?")[0] in names.DATA:
         return "embedded"
     return "upload" if Path(known.source).is_relative_to(settings.uploads_dir()) else "folder"
 
 
 def _embedded(known: DataSpec | None) -> str:
-    state.follow("bl-embedded", known.source if known and known.source in TITLES else "shapes")
+    state.follow("bl-embedded", known.source if known and known.source in names.DATA else "shapes")
     name = st.pills(
-        _("Set"), list(TITLES), key="bl-embedded", format_func=lambda n: _(TITLES[n]), required=True,
+        _("Set"), list(names.DATA), key="bl-embedded", format_func=lambda n: _(names.DATA[n]), required=True,
         label_visibility="collapsed",
     )  # fmt: skip
     name = name or "shapes"
@@ -92,7 +92,7 @@ def _folder(known: DataSpec | None) -> str | None:
     if not found:
         empty(
             _("No image folders here"),
-            _("Put a folder with one subfolder for each class under {root}, and it shows up here.").format(root=roots[0]),
+            _("Put a folder with one subfolder for each class under {root}.").format(root=roots[0]),
             icon="folder_open",
         )  # fmt: skip
         return None
@@ -202,7 +202,8 @@ def _overview(dataset: Any) -> None:
             Figure(_("Classes"), figures.exact(len(dataset.classes)), _shown(dataset.classes),
                    ", ".join(dataset.classes)),
             Figure(_("Split"), split, names),
-            Figure(_("Smallest class"), figures.exact(min(sizes)), _("largest {n}").format(n=figures.exact(max(sizes)))),
+            Figure(_("Smallest class"), figures.exact(min(sizes)),
+                   _("largest {n}").format(n=figures.exact(max(sizes)))),
         ]
     )  # fmt: skip
 

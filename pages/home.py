@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.runs.store import LIVE, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
-from pages.ui import caches, components, figures, live, nav, state
+from pages.ui import caches, components, figures, live, names, nav, state
 from pages.ui.faces import empty, guarded
 from pages.ui.i18n import N_, _, translate_error
 from pages.ui.style import ASSETS
@@ -42,7 +42,7 @@ def render() -> None:
 
 
 def _hero() -> None:
-    with st.container(key="bl-hero"):
+    with st.container(key="bl-hero"), st.container(key="bl-wrap-hero"):
         text, picture = st.columns([1.05, 1], gap="large", vertical_alignment="center")
         with text:
             st.html(
@@ -102,8 +102,9 @@ def _walk(run: Any) -> None:
         live.ended(run, status)
     if not run.has_weights:
         return
-    components.metrics(live.result_figures(run, status))
-    looks, curve = st.columns([1.25, 1], gap="large")
+    components.metrics(live.result_figures(status))
+    with st.container(key="bl-wrap-walk"):
+        looks, curve = st.columns([1.25, 1], gap="large")
     with looks:
         components.section(_("Where it looks"), _("The warmer, the more this place speaks for the predicted class."))
         _heatmaps(run)
@@ -116,17 +117,10 @@ def _walk(run: Any) -> None:
 def _sentence(run: Any) -> str:
     spec = run.experiment
     return _("{backbone} learns {data}: the backbone stays as it is, a new head learns.").format(
-        backbone=nav_backbone(spec.model.backbone), data=state.short_source(spec.data.source)
+        backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
     ) if spec.freeze.trainable_stages == 0 else _("{backbone} learns {data}.").format(
-        backbone=nav_backbone(spec.model.backbone), data=state.short_source(spec.data.source)
+        backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
     )  # fmt: skip
-
-
-def nav_backbone(name: str) -> str:
-    """Returns a backbone's readable name without loading the catalogue."""
-    from pages.ui.context import backbone_label
-
-    return backbone_label(name)
 
 
 def _curve(run: Any, status: dict[str, Any]) -> None:
@@ -215,17 +209,17 @@ def _row(run: Any) -> None:
     except InputError as error:
         components.note(translate_error(error))
         return
-    accuracy = status.get("best_val_accuracy")
-    line = components.sparkline([row.get("val_accuracy") for row in caches.epochs_of(run)])
+    curve = components.sparkline([row.get("val_accuracy") for row in caches.epochs_of(run)])
+    accuracy = figures.percent(status.get("best_val_accuracy"))
+    when = figures.ago(status.get("started") or status.get("launched"))
+    target = "train" if status["state"] in LIVE or not run.has_weights else "evaluate"
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-run-{run.id}"):
-        target = "train" if status["state"] in LIVE or not run.has_weights else "evaluate"
         with st.container(width="stretch"):
             nav.link(target, components.plain(run.name), icon=":material/science:", run=run.id)
         st.html(
-            f'<div class="bl-run"><span class="bl-run-what"><bdi>{escape(nav_backbone(spec.model.backbone))}</bdi></span>'
-            f'{line}<b title="{escape(_("best validation accuracy"))}"><bdi>{figures.percent(accuracy)}</bdi></b>'
-            f"{components.badge(status['state'])}<span>{escape(figures.ago(status.get('started') or status.get('launched')))}"
-            "</span></div>",
+            f'<div class="bl-run"><i><bdi>{escape(names.backbone(spec.model.backbone))}</bdi></i>{curve}'
+            f'<b title="{escape(_("best validation accuracy"))}"><bdi>{accuracy}</bdi></b>'
+            f"{components.badge(status['state'])}<i>{escape(when)}</i></div>",
             width="content",
         )
 

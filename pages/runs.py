@@ -11,18 +11,9 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import LIVE, RunStore
-from pages.ui import caches, components, figures, live, nav, state
-from pages.ui.context import WEIGHTS, backbone_label
+from pages.ui import caches, components, figures, live, names, nav, state
 from pages.ui.faces import broken, empty, guarded
-from pages.ui.i18n import N_, _, translate_error
-
-PRESETS = {
-    "linear-probe": N_("Linear probe"),
-    "two-phase": N_("Two phases"),
-    "fine-tune": N_("Fine-tune last stages"),
-    "full": N_("Full fine-tune"),
-    "scratch": N_("From scratch"),
-}
+from pages.ui.i18n import _, translate_error
 
 
 def render() -> None:
@@ -105,9 +96,9 @@ def _row(run: Any) -> dict[str, Any] | None:
         "state": _(label),
         "accuracy": status.get("best_val_accuracy"),
         "curve": curve,
-        "data": state.short_source(spec.data.source),
-        "backbone": f"{backbone_label(spec.model.backbone)}, {_(WEIGHTS[spec.model.weights])}",
-        "recipe": _(PRESETS[spec.training.preset]),
+        "data": names.data(spec.data.source),
+        "backbone": f"{names.backbone(spec.model.backbone)}, {names.weights(spec.model.weights)}",
+        "recipe": names.preset(spec.training.preset),
         "learns": figures.count(status.get("trainable_parameters")),
         "time": figures.duration(status.get("seconds")),
         "started": figures.ago(status.get("started") or status.get("launched")),
@@ -126,7 +117,7 @@ def _one(run: Any) -> None:
             nav.link("train", _("Watch it"), run=run.id)
         else:
             live.ended(run, status)
-            components.metrics(live.result_figures(run, status), compact=True)
+            components.metrics(live.result_figures(status), compact=True)
             if run.has_weights:
                 live.links(run)
         _actions(run, status)

@@ -12,19 +12,18 @@ from core.errors import InputError
 from core.runs.store import LIVE
 from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, Experiment, TrainingSpec
 from core.training.recipes import DEFAULT_EPOCHS, Recipe, make_recipe
-from pages.ui import caches, charts, components, figures, live, nav, state
+from pages.ui import caches, components, figures, live, names, nav, state
 from pages.ui.components import Figure
-from pages.ui.context import WEIGHTS, backbone_label
 from pages.ui.faces import broken, busy, empty
-from pages.ui.i18n import N_, _, translate_error
+from pages.ui.i18n import N_, _, _n, translate_error
 from pages.ui.state import TrainChoice
 
-PRESETS = {
-    "linear-probe": (N_("Linear probe"), N_("Only a new head learns, on features computed once. Seconds.")),
-    "two-phase": (N_("Two phases"), N_("The head first; then some last stages too, at a lower rate.")),
-    "fine-tune": (N_("Fine-tune last stages"), N_("The head and some last stages learn from the start.")),
-    "full": (N_("Full fine-tune"), N_("Everything learns, from pretrained weights.")),
-    "scratch": (N_("From scratch"), N_("Everything learns, from random weights. Needs many images.")),
+ABOUT = {
+    "linear-probe": N_("Only a new head learns, on features computed once. Seconds."),
+    "two-phase": N_("The head first; then some last stages too, at a lower rate."),
+    "fine-tune": N_("The head and some last stages learn from the start."),
+    "full": N_("Everything learns, from pretrained weights."),
+    "scratch": N_("Everything learns, from random weights. Needs many images."),
 }
 AUGMENT = {"none": N_("None"), "basic": N_("Basic"), "strong": N_("Strong"), "own": N_("My own")}
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
@@ -87,7 +86,7 @@ def _result(run: Any, status: dict[str, Any]) -> None:
     live.ended(run, status)
     rows = caches.epochs_of(run)
     if rows:
-        components.metrics(live.result_figures(run, status))
+        components.metrics(live.result_figures(status))
         live.draw_curves(run, status, rows, key="bl-train-done")
     if status["state"] in ("failed", "interrupted"):
         with st.expander(_("The end of its log"), icon=":material/article:", key="bl-log"):
@@ -112,7 +111,8 @@ def _new() -> None:
 
 def _set_up(dataset: Any) -> None:
     state.show_in_address(data=state.data().source, backbone=state.model().backbone, weights=state.model().weights)
-    choices, summary = st.columns([1.35, 1], gap="large")
+    with st.container(key="bl-wrap-train"):
+        choices, summary = st.columns([1.35, 1], gap="large")
     with choices:
         choice = _recipe(state.train_choice())
         choice = _numbers(choice)
@@ -126,8 +126,8 @@ def _set_up(dataset: Any) -> None:
 def _recipe(choice: TrainChoice) -> TrainChoice:
     state.follow("bl-preset", choice.preset)
     preset = st.radio(
-        _("Recipe"), list(PRESETS), key="bl-preset", format_func=lambda p: _(PRESETS[p][0]),
-        captions=[_(text) for _name, text in PRESETS.values()],
+        _("Recipe"), list(ABOUT), key="bl-preset", format_func=names.preset,
+        captions=[_(text) for text in ABOUT.values()],
     )  # fmt: skip
     if preset != choice.preset:
         choice = replace(choice, preset=preset, epochs=None, lr=None)
@@ -199,7 +199,7 @@ def _augmentation(choice: TrainChoice) -> TrainChoice:
     state.follow("bl-augment", current)
     name = st.segmented_control(
         _("Augmentation"), list(AUGMENT), key="bl-augment", format_func=lambda a: _(AUGMENT[a]), required=True,
-        help=_("Training images are changed at random each time they are seen, so that details are not learned by heart."),
+        help=_("Training images are changed at random each time they are seen: details are not learned by heart."),
     )  # fmt: skip
     st.session_state["bl.augment.own"] = name == "own"
     if name != "own":
@@ -254,7 +254,7 @@ def _devices() -> list[str]:
 
 
 def _default_name(choice: TrainChoice) -> str:
-    return _("{data}, {recipe}").format(data=state.data_title() or "", recipe=_(PRESETS[choice.preset][0]).lower())
+    return _("{data}, {recipe}").format(data=state.data_title() or "", recipe=names.preset(choice.preset).lower())
 
 
 # --- the summary before launch ----------------------------------------------------------------------------------------
@@ -280,8 +280,8 @@ def _summary(choice: TrainChoice, dataset: Any) -> None:
 
 def _words(experiment: Experiment, dataset: Any, counts: dict[str, int]) -> str:
     sentence = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
-        backbone=components.plain(backbone_label(experiment.model.backbone)),
-        weights=_(WEIGHTS[experiment.model.weights]), classes=len(dataset.classes),
+        backbone=components.plain(names.backbone(experiment.model.backbone)),
+        weights=names.weights(experiment.model.weights), classes=len(dataset.classes),
         data=components.plain(dataset.title), train=figures.exact(counts["train"]),
     )  # fmt: skip
     held = _("{val} validate each epoch").format(val=figures.exact(counts["val"]))
@@ -297,14 +297,16 @@ def _phase_list(recipe: Recipe) -> None:
         what = (
             _("the head") if phase.trains == "head" or stages == 0
             else _("everything") if stages == "all"
-            else _("the head and the last {n} stages").format(n=stages)
+            else _n("the head and the last stage", "the head and the last {n} stages", stages).format(n=stages)
         )  # fmt: skip
         rate = f"{phase.lr:g}"
         if phase.backbone_factor != 1.0 and phase.trains == "plan":
             rate += _(", backbone {rate}").format(rate=f"{phase.lr * phase.backbone_factor:g}")
-        text = _("{epochs} epochs train {what} at rate {rate}").format(epochs=phase.epochs, what=what, rate=rate)
+        text = _n("{epochs} epoch, {what}, rate {rate}", "{epochs} epochs, {what}, rate {rate}", phase.epochs).format(
+            epochs=phase.epochs, what=what, rate=rate
+        )
         rows.append(
-            f"<li><b>{number}</b><span><strong>{escape(charts.phase_label(phase.name))}</strong> {escape(text)}</span></li>"
+            f"<li><b>{number}</b><span><strong>{escape(names.phase(phase.name))}</strong> {escape(text)}</span></li>"
         )
     st.html(f'<ol class="bl-phases">{"".join(rows)}</ol>')
 
@@ -337,7 +339,7 @@ def _weights_note(experiment: Experiment) -> None:
     if experiment.model.weights == "default" and weights_state(experiment.model.backbone) == "needs download":
         broken(
             _("Weights to be downloaded"),
-            _("The pretrained weights of this backbone are not on this machine. The run fetches them first, and fails if it cannot."),
+            _("This backbone's pretrained weights are not on this machine. The run fetches them or fails."),
             icon="cloud_download", tone="warn",
         )  # fmt: skip
         nav.link("backbone", _("Choose another backbone"))

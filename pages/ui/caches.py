@@ -39,12 +39,9 @@ def divided(spec: DataSpec) -> Any:
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _divided(key: str, stamp: int) -> Any:
-    from core.data.sources import open_dataset
     from core.data.splits import split
 
-    spec = DataSpec(**json.loads(key))
-    dataset = open_dataset(spec.source, roots=roots(), seed=spec.seed, images_per_class=spec.images_per_class)
-    return split(dataset, spec)
+    return split(_listed(key, stamp), DataSpec(**json.loads(key)))
 
 
 def listed(spec: DataSpec) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui import names
 from pages.ui.components import note
 from pages.ui.i18n import _
 
@@ -33,8 +34,8 @@ def _plotly() -> Any:
     Plotly looks for numpy and pandas among the loaded modules, also while another thread is still loading them. Loading
     them first waits for that thread.
     """
-    import numpy  # noqa: F401, ICN001
-    import pandas  # noqa: F401, ICN001
+    import numpy  # noqa: F401
+    import pandas  # noqa: F401
     import plotly.graph_objects as go
 
     return go
@@ -51,7 +52,7 @@ def figure(height: int = 280, **layout: Any) -> Any:
 
     axis = {
         "showgrid": True, "gridcolor": GRID, "zeroline": False, "showline": True, "linecolor": HAIR, "linewidth": 1,
-        "ticks": "outside", "ticklen": 4, "tickcolor": HAIR, "fixedrange": True, "automargin": True,
+        "ticks": "outside", "ticklen": 4, "tickcolor": HAIR, "fixedrange": True, "automargin": True, "tickangle": 0,
         "title": {"standoff": 8, "font": {"size": 15}}, "tickfont": {"size": 14},
     }  # fmt: skip
     chart = go.Figure()
@@ -126,7 +127,7 @@ def curves(
         chart.add_trace(
             go.Scatter(
                 x=[x for x, _y in points], y=[y for _x, y in points], name=split_label(split), mode="lines+markers",
-                line={"color": colour, "width": 2.5}, marker={"size": 6}, hovertemplate=hover,
+                line={"color": colour, "width": 2.5}, marker={"size": 6}, hovertemplate=hover, cliponaxis=False,
             )
         )  # fmt: skip
     _mark_best(chart, rows, measure, best)
@@ -152,7 +153,7 @@ def _mark_best(chart: Any, rows: Sequence[Mapping[str, Any]], measure: str, best
         return
     chart.add_trace(
         go.Scatter(
-            x=[best], y=[value], mode="markers", name=_("Best epoch"), hoverinfo="skip",
+            x=[best], y=[value], mode="markers", name=_("Best epoch"), hoverinfo="skip", cliponaxis=False,
             marker={"symbol": "circle-open", "size": 14, "color": VAL, "line": {"width": 2.5, "color": VAL}},
         )
     )  # fmt: skip
@@ -177,7 +178,7 @@ def _phases(chart: Any, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def phase_label(name: str) -> str:
     """Returns a phase's name for people."""
-    return {"head": _("Head"), "fine-tune": _("Fine-tune"), "train": _("Train")}.get(name, name)
+    return names.phase(name)
 
 
 def _tick(last: int) -> int:

@@ -9,12 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import nav, state
+from pages.ui import names, nav, state
 from pages.ui.components import plain
-from pages.ui.i18n import N_, _
-
-WEIGHTS = {"default": N_("pretrained"), "none": N_("random weights")}
-
+from pages.ui.i18n import _
 
 Row = tuple[str, str, str | None, str | None]
 
@@ -36,7 +33,7 @@ def _rows() -> tuple[Row, ...]:
     model, image = state.model(), state.image()
     return (
         ("data", _("Data"), state.data_title(), None),
-        ("backbone", _("Backbone"), backbone_label(model.backbone), _(WEIGHTS[model.weights])),
+        ("backbone", _("Backbone"), names.backbone(model.backbone), names.weights(model.weights)),
         ("runs", _("Run"), state.run_name(), None),
         ("heatmaps", _("Image"), image.name if image else None, None),
     )
@@ -47,13 +44,6 @@ def _draw(place: Any, rows: tuple[Row, ...]) -> None:
         st.html(f'<p class="bl-overline">{escape(_("Chosen now"))}</p>')
         for target, label, value, detail in rows:
             _row(target, label, value, detail)
-
-
-def backbone_label(name: str) -> str:
-    """Returns a readable name without loading the catalogue."""
-    if name.startswith("efficientnet_lite"):
-        return "EfficientNet-Lite" + name[-1]
-    return name
 
 
 def _row(target: str, label: str, value: str | None, detail: str | None) -> None:

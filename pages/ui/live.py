@@ -127,7 +127,9 @@ def draw_curves(
 ) -> None:
     """Draws accuracy and loss side by side, with one line of text under each."""
     points = _step_points(run, status) if steps else {"loss": [], "accuracy": []}
-    for place, measure in zip(st.columns(2, gap="medium"), ("accuracy", "loss"), strict=True):
+    with st.container(key=f"bl-wrap-{key}"):
+        places = st.columns(2, gap="medium")
+    for place, measure in zip(places, ("accuracy", "loss"), strict=True):
         with place:
             chart = charts.curves(
                 rows, measure, epochs=status.get("epochs"), steps=points[measure], best=status.get("best_epoch"),
@@ -173,7 +175,7 @@ def ended(run: Any, status: dict[str, Any]) -> None:
     elif state == "interrupted":
         broken(
             _("This run was interrupted"),
-            _("Its process ended without a word: the machine went down, or somebody ended it. Train it again to finish."),
+            _("Its process ended without a word: the machine went down, or somebody ended it. Train it again."),
             kept=kept, icon="bolt", tone="warn",
         )  # fmt: skip
     elif state == "stopped":
@@ -194,12 +196,12 @@ def message(status: dict[str, Any]) -> str:
     )
 
 
-def result_figures(run: Any, status: dict[str, Any]) -> list[Figure]:
+def result_figures(status: dict[str, Any]) -> list[Figure]:
     """Returns the figures of a run that has ended."""
     best = status.get("best_epoch")
     trainable, total = status.get("trainable_parameters"), status.get("total_parameters")
     test = status.get("test_accuracy")
-    found = [
+    return [
         Figure(_("Validation accuracy"), figures.percent(status.get("val_accuracy") or status.get("best_val_accuracy")),
                _("best epoch {n}").format(n=best) if best else "",
                _("Share of the held-out images that are classified right.")),
@@ -210,7 +212,6 @@ def result_figures(run: Any, status: dict[str, Any]) -> list[Figure]:
         Figure(_("Time"), figures.duration(status.get("seconds") or _elapsed(status)),
                _("{n} images/s").format(n=figures.rate(status.get("images_per_second")))),
     ]  # fmt: skip
-    return found
 
 
 def links(run: Any) -> None:

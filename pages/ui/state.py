@@ -14,6 +14,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import AugmentSpec, DataSpec, FreezePlan, ModelSpec
+from pages.ui import names
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 TEST_SHARE = 0.2
@@ -80,7 +81,7 @@ def data_title() -> str | None:
     spec = data()
     if spec is None:
         return None
-    return st.session_state.get("bl.data.title") or short_source(spec.source)
+    return st.session_state.get("bl.data.title") or names.data(spec.source)
 
 
 def short_source(source: str) -> str:

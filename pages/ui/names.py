@@ -1,0 +1,50 @@
+"""What things are called on the screen, known without loading what they name."""
+
+from __future__ import annotations
+
+from pages.ui.i18n import N_, _
+
+DATA = {"shapes": N_("Shapes"), "textures": N_("Textures"), "mnist": N_("MNIST digits"), "digits": N_("Small digits")}
+"""The embedded data sets."""
+WEIGHTS = {"default": N_("pretrained"), "none": N_("random weights")}
+PRESETS = {
+    "linear-probe": N_("Linear probe"),
+    "two-phase": N_("Two phases"),
+    "fine-tune": N_("Fine-tune last stages"),
+    "full": N_("Full fine-tune"),
+    "scratch": N_("From scratch"),
+}
+"""The recipes, in the order they are offered."""
+PHASES = {"head": N_("Head"), "fine-tune": N_("Fine-tune"), "train": N_("Train")}
+
+
+def data(source: str) -> str:
+    """Returns an embedded set's title, or a folder's last part."""
+    name = source.partition("?")[0]
+    return _(DATA[name]) if name in DATA else source.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def backbone(name: str) -> str:
+    """Returns a readable name: the catalogue's title where it is loaded, else made from the name."""
+    import sys
+
+    catalogue = sys.modules.get("core.models.catalog")
+    entry = getattr(catalogue, "BACKBONES", {}).get(name)
+    if entry is not None:
+        return str(entry.title)
+    return "EfficientNet-Lite" + name[-1] if name.startswith("efficientnet_lite") else name
+
+
+def weights(kind: str) -> str:
+    """Returns ``pretrained`` or ``random weights`` in the person's language."""
+    return _(WEIGHTS[kind])
+
+
+def preset(name: str) -> str:
+    """Returns a recipe's name in the person's language."""
+    return _(PRESETS.get(name, name))
+
+
+def phase(name: str) -> str:
+    """Returns a phase's name in the person's language."""
+    return _(PHASES.get(name, name))
