@@ -15,7 +15,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     """Makes a heatmap and lays it over the image as the network saw it."""
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution import explain as attribute
-    from core.interpret.render import overlay, png
+    from core.interpret.render import draw_heatmap, png
     from core.lab.networks import load_network
 
     image = open_image(Path(arguments.image))
@@ -25,13 +25,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     x = to_tensor(image, network.preprocessing)
     found = attribute(network, x, arguments.method, target=target, layer=arguments.layer)
     heat = found.heatmap
-    picture = overlay(
-        fit(image, network.preprocessing),
-        heat.values,
-        opacity=arguments.opacity,
-        signed=heat.signed,
-        colormap="blue-red" if heat.signed else "viridis",
-    )
+    picture = draw_heatmap(fit(image, network.preprocessing), heat, opacity=arguments.opacity)
     path = Path(arguments.out)
     _write(path, png(picture))
     record = {

@@ -45,7 +45,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What people call it: the name last given, else the one in the experiment, else the id."""
+        """What people call it: the name last given, else the one in the experiment, else the id without its date."""
         try:
             label = (self.path / "label.txt").read_text(encoding="utf-8").strip()
         except OSError:
@@ -53,7 +53,7 @@ class Run:
         if label:
             return label
         given = read_json(self.path / "experiment.json").get("name")
-        return str(given) if given else self.id
+        return str(given) if given else self.id.partition("-")[2] or self.id
 
     @property
     def experiment(self) -> Experiment:
