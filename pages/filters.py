@@ -14,11 +14,11 @@ from pages.ui.i18n import N_, _, translate_error
 from pages.ui.pickers import Target
 from pages.ui.sheet import Sheet, sheet
 
-LARGEST = 84
+LARGEST = 120
 """Pixels that a tile may be wide."""
 MOST = 64
 """Filters, and input channels, drawn at once."""
-VIEWS = {"after": N_("After training"), "before": N_("Before"), "change": N_("Change")}
+VIEWS = {"after": N_("Trained"), "before": N_("Before"), "change": N_("Change")}
 
 
 def render() -> None:
@@ -177,9 +177,9 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
     drawn = kernel_tiles(source, row.name, outputs=outputs, inputs=inputs, tile_px=tile, gutter=gap, columns=columns)
     pairs = [(o, i) for o in drawn.outputs for i in (drawn.inputs if not drawn.rgb else (None,))]
     if view == "change" and drawn.limit == 0:
-        inside.callout(
-            _("This layer was frozen: training changed none of the weights shown."), icon="ac_unit", good=True
-        )
+        text = _("Training changed none of these weights: this part of the network was frozen. Choose a deeper layer.")
+        inside.callout(text, icon="ac_unit", good=True)
+        return
     shown = Sheet(
         png(drawn.image, enlarged=True), drawn.image.width, drawn.image.height, drawn.columns, len(pairs), drawn.tile,
         drawn.gutter,
@@ -291,8 +291,10 @@ def _moved(target: Target, network: Any) -> None:
         return
     anatomy = network.anatomy
     labels = [inside.stage_label(anatomy, name) for name in moved]
+    chart = charts.bars(labels, list(moved.values()), unit=_("Change, as a share of the weights' length"), share=True)
+    chart.update_xaxes(range=[0, 1.2 * max(moved.values())], tickformat=".2~%")
     charts.show(
-        charts.bars(labels, list(moved.values()), unit=_("Change, as a share of the weights' length"), share=True),
+        chart,
         key="bl-filters-moved",
         alt=_("Change of each stage's convolutions; the largest is {stage} with {share}").format(
             stage=labels[max(range(len(labels)), key=lambda i: list(moved.values())[i])],

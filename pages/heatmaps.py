@@ -12,6 +12,8 @@ from pages.ui.i18n import N_, _, translate_error
 from pages.ui.inside import Subject
 
 TOP = 5
+PEAK = 0.99
+"""Share of the pixels whose colours stay within the scale."""
 FORMULAS = {
     "grad-cam": r"L = \mathrm{ReLU}\Big(\sum_k \alpha_k A^k\Big),\quad "
     r"\alpha_k = \frac{1}{HW}\sum_{ij}\frac{\partial y_c}{\partial A^k_{ij}}",
@@ -48,13 +50,12 @@ def _study(subject: Subject) -> None:
         target = _target(subject, probabilities)
         method = _method(subject)
         opacity, colormap, layer = _look(subject, method)
-    with left:
         place = st.empty()
+    with left:
         try:
             explanation = _explain(subject, method, target, layer, place)
         except InputError as error:
-            with place.container():
-                faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
+            faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
             return
         place.empty()
         _overlay(subject, explanation, method, opacity, colormap)
@@ -207,13 +208,11 @@ def _give_up() -> None:
 
 def _overlay(subject: Subject, explanation: Any, method: str, opacity: float, colormap: str) -> None:
     from core.interpret.attribution import METHODS
-    from core.interpret.render import overlay, png
+    from core.interpret.render import png
 
     heat, classes = explanation.heatmap, subject.network.classes
     name = classes[heat.target]
-    drawn = overlay(
-        subject.picture, heat.values, opacity=opacity, colormap=colormap, signed=heat.signed, fade=heat.signed
-    )
+    drawn = _draw(subject.picture, heat, opacity, colormap)
     inside.picture(
         drawn, title=f"{METHODS[method].title} · {name}",
         alt=_("Heatmap of what speaks for {name}, laid over the picture").format(name=name),
@@ -232,12 +231,29 @@ def _overlay(subject: Subject, explanation: Any, method: str, opacity: float, co
     )  # fmt: skip
 
 
+def _draw(picture: Any, heat: Any, opacity: float, colormap: str) -> Any:
+    """Lays a heatmap over the picture; single pixels go over a grey one, and their few peaks are cut off."""
+    import numpy as np
+
+    from core.interpret.render import overlay
+
+    if heat.layer is not None:
+        return overlay(picture, heat.values, opacity=opacity, colormap=colormap, signed=heat.signed)
+    limit = float(np.quantile(np.abs(heat.values), PEAK)) or 1.0
+    low = -1.0 if heat.signed else 0.0
+    values = (heat.values / limit).clip(low, 1.0)
+    grey = picture.convert("L").convert("RGB")
+    return overlay(grey, values, opacity=min(1.0, 1.6 * opacity), colormap=colormap, signed=heat.signed, fade=True)
+
+
 def _summary(heat: Any) -> str:
     seconds = figures.number(heat.seconds * 1000, 2) if heat.seconds < 1 else figures.number(heat.seconds, 2)
     unit = "ms" if heat.seconds < 1 else "s"
     if heat.layer:
         return _("Computed on {layer} in {time}.").format(layer=heat.layer, time=f"{seconds} {unit}")
-    return _("Computed on the pixels in {time}.").format(time=f"{seconds} {unit}")
+    return _("Computed on the pixels in {time}. Colours end at the strongest 1 % of them.").format(
+        time=f"{seconds} {unit}"
+    )
 
 
 def _answers(subject: Subject, probabilities: Any, target: int) -> None:
