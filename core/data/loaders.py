@@ -58,7 +58,8 @@ class PixelStore:
         self.labels = torch.tensor([item.label for item in dataset.items], dtype=torch.long)
         room = max(0, min(max_bytes, psutil.virtual_memory().available // 2))
         self.capacity = min(len(dataset), room // (3 * self.side * self.side))
-        self._pixels = torch.empty((self.capacity, self.side, self.side, 3), dtype=torch.uint8)
+        # numpy, not torch: copies in threads of our own would each wake a team of OpenMP threads
+        self._pixels = np.empty((self.capacity, self.side, self.side, 3), dtype=np.uint8)
         self._slots: dict[int, int] = {}
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(threads or WORKERS, thread_name_prefix="decode")
@@ -83,9 +84,9 @@ class PixelStore:
         wanted = positions.tolist() if isinstance(positions, torch.Tensor) else list(positions)
         with self._lock:
             slots = [self._slots.get(position, -1) for position in wanted]
-        if min(slots, default=-1) >= 0:
-            return self._pixels[torch.tensor(slots)].permute(0, 3, 1, 2)
-        pixels = torch.empty((len(wanted), self.side, self.side, 3), dtype=torch.uint8)
+        if slots and min(slots) >= 0:
+            return torch.from_numpy(self._pixels[slots]).permute(0, 3, 1, 2)
+        pixels = np.empty((len(wanted), self.side, self.side, 3), dtype=np.uint8)
         missing: dict[int, list[int]] = {}
         for row, (position, slot) in enumerate(zip(wanted, slots, strict=True)):
             if slot >= 0:
@@ -94,7 +95,7 @@ class PixelStore:
                 missing.setdefault(position, []).append(row)
         for rows, decoded in zip(missing.values(), self._pool.map(self._decoded, missing), strict=True):
             pixels[rows] = decoded
-        return pixels.permute(0, 3, 1, 2)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def fill(
         self, positions: Sequence[int] | None = None, progress: Callable[[int, int], None] | None = None
@@ -122,7 +123,7 @@ class PixelStore:
         self._pool.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             self._slots.clear()
-            self._pixels = self._pixels.new_empty((0, self.side, self.side, 3))
+            self._pixels = np.empty((0, self.side, self.side, 3), dtype=np.uint8)
             self.capacity = 0
 
     def __enter__(self) -> PixelStore:
@@ -131,7 +132,7 @@ class PixelStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _decoded(self, position: int) -> torch.Tensor:
+    def _decoded(self, position: int) -> np.ndarray:
         """Decodes one image to uint8 HxWx3 and keeps it if there is room."""
         image = self.dataset.load(position)
         try:
@@ -140,9 +141,9 @@ class PixelStore:
             raise InputError(
                 "{name} cannot be used: {reason}", name=self.dataset.items[position].key, reason=str(error)
             ) from error
-        pixels = torch.from_numpy(np.array(image))
+        pixels = np.asarray(image)
         with self._lock:
-            slot = self._slots.get(position, len(self._slots))
+            slot = len(self._slots)
             if slot < self.capacity and position not in self._slots:
                 self._pixels[slot] = pixels
                 self._slots[position] = slot

@@ -83,12 +83,13 @@ def test_copies_in_two_splits_are_leaks(tree: Tree) -> None:
     assert report.as_record()["leaks"] == 2
 
 
-@pytest.mark.parametrize("change", ["jpeg", "smaller", "brighter"])
+@pytest.mark.parametrize("change", ["jpeg", "smaller", "brighter", "quarter"])
 def test_a_copy_saved_anew_is_recognised(tree: Tree, change: str) -> None:
     image = photo(160, 120, 1)
     copy = {
         "jpeg": encoded(image, "JPEG", quality=60),
         "smaller": encoded(image.resize((80, 60)), "JPEG", quality=85),
+        "quarter": encoded(image.resize((40, 32)), "JPEG", quality=85),
         "brighter": encoded(ImageEnhance.Brightness(image).enhance(1.02)),
     }[change]
     root = tree({"train/a/1.png": encoded(image), "train/b/2.png": encoded(photo(160, 120, 2)), "test/a/x.jpg": copy})
@@ -151,3 +152,10 @@ def test_progress_ends_at_the_total() -> None:
     told: list[tuple[int, int]] = []
     inspect(open_dataset("shapes?per_class=5"), lambda done, total: told.append((done, total)))
     assert told == [(16, 20), (20, 20)]
+
+
+def test_small_symbols_are_searched_for_exact_copies_only(tree: Tree) -> None:
+    image = photo(28, 28, 1)
+    files = {"a/1.png": encoded(image), "a/2.png": encoded(image), "b/1.jpg": encoded(image, "JPEG", quality=90)}
+    (twin,) = inspect(open_dataset(str(tree(files)))).twins
+    assert (twin.first, twin.second, twin.exact) == ("a/1.png", "a/2.png", True)
