@@ -52,7 +52,8 @@ def _choose(catalogue: Any, weights_state: Any) -> ModelSpec:
     families = list(dict.fromkeys(entry.family for entry in catalogue.values()))
     # The record is the truth: widgets are set from it before they are drawn.
     state.follow("bl-family", catalogue[spec.backbone].family)
-    first, second, third = st.columns([1, 1.4, 1], vertical_alignment="bottom")
+    with st.container(key="bl-wrapsmall-network"):
+        first, second, third = st.columns([1, 1.4, 1], vertical_alignment="bottom")
     family = first.selectbox(_("Family"), families, key="bl-family")
     members = [name for name, entry in catalogue.items() if entry.family == family]
     state.follow("bl-backbone", spec.backbone if spec.backbone in members else members[0])

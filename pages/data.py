@@ -23,7 +23,7 @@ ABOUT = {
     "mnist": N_("5,000 handwritten digits of 28 × 28 pixels."),
     "digits": N_("1,797 handwritten digits of 8 × 8 pixels: quick to train on."),
 }
-AUTOMATIC_CHECK = 3000
+AUTOMATIC_CHECK = 6000
 """Up to so many images are checked without being asked."""
 
 
@@ -192,8 +192,8 @@ def _delete_upload(path: str) -> None:
 
 def _overview(dataset: Any) -> None:
     counts = dataset.counts()
-    split = " · ".join(figures.exact(sum(per_class.values())) for per_class in counts.values())
-    names = " · ".join(charts.split_label(name).lower() for name in counts)
+    parts = [(charts.split_label(name).lower(), sum(per_class.values())) for name, per_class in counts.items()]
+    others = ", ".join(f"{figures.exact(n)} {name}" for name, n in parts[1:])
     sizes = [sum(per_class[name] for per_class in counts.values()) for name in dataset.classes]
     components.metrics(
         [
@@ -201,7 +201,7 @@ def _overview(dataset: Any) -> None:
                    _("licence: {name}").format(name=dataset.licence), figures.exact(len(dataset))),
             Figure(_("Classes"), figures.exact(len(dataset.classes)), _shown(dataset.classes),
                    ", ".join(dataset.classes)),
-            Figure(_("Split"), split, names),
+            Figure(_("Training") if parts[1:] else _("Not divided"), figures.exact(parts[0][1]), others),
             Figure(_("Smallest class"), figures.exact(min(sizes)),
                    _("largest {n}").format(n=figures.exact(max(sizes)))),
         ]
@@ -296,10 +296,10 @@ def _samples(spec: DataSpec, dataset: Any) -> None:
         if picture is not None
     ]  # fmt: skip
     tiles.grid(shown, size=size, pixelated=True)
-    components.note(_("{n} pictures, one class after the other, as they are on disk.").format(n=len(shown)))
+    components.note(_("{n} pictures, one class after the other, as they are in the data.").format(n=len(shown)))
 
 
-def _pick(dataset: Any, split: str, page: int, count: int = 18) -> list[int]:
+def _pick(dataset: Any, split: str, page: int, count: int = 20) -> list[int]:
     """Returns positions of images, the classes taking turns."""
     by_class: dict[int, list[int]] = {}
     for position in dataset.positions(split):

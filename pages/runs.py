@@ -59,12 +59,14 @@ def _table(was_alive: bool) -> None:
         height=min(38 * (len(rows) + 1) + 2, 460), row_height=38,
         alt=_("Table of all runs with state, accuracy, backbone, recipe and time."),
         column_config={
-            "name": config.TextColumn(_("Run"), width="medium", pinned=True),
+            "name": config.TextColumn(_("Run"), width="medium"),
             "state": config.TextColumn(_("State")),
             "accuracy": config.ProgressColumn(
                 _("Best validation"), min_value=0, max_value=1, format="percent", help=_("Best validation accuracy")
             ),
-            "curve": config.LineChartColumn(_("Curve"), y_min=0, y_max=1, help=_("Validation accuracy by epoch")),
+            "curve": config.LineChartColumn(
+                _("Curve"), width="small", y_min=0, y_max=1, help=_("Validation accuracy by epoch")
+            ),
             "data": config.TextColumn(_("Data")),
             "backbone": config.TextColumn(_("Backbone")),
             "recipe": config.TextColumn(_("Recipe")),
@@ -121,14 +123,14 @@ def _one(run: Any) -> None:
             if run.has_weights:
                 live.links(run)
         _actions(run, status)
-        with st.expander(_("What was set"), icon=":material/tune:", key="bl-run-settings"):
+        with st.expander(_("What was set"), icon=":material/tune:", key="bl-set"):
             st.json(spec.to_json(), expanded=2)
     if status["state"] not in LIVE and run.has_weights:
         components.next_step("evaluate", _("Judge it"), run=run.id)
 
 
 def _actions(run: Any, status: dict[str, Any]) -> None:
-    with st.container(horizontal=True, key="bl-run-actions"):
+    with st.container(horizontal=True, key="bl-acts"):
         if st.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
             _rename(run)
         st.download_button(

@@ -143,8 +143,8 @@ def sparkline(values: Sequence[float | None], *, width: int = 96, height: int = 
     points = [min(max(float(v), 0.0), 1.0) for v in values if v is not None]
     marks = ""
     if len(points) > 1:
-        pad, low = 4, min(points)
-        span = max(max(points) - low, 0.05)
+        pad, low = 4, min(min(points), max(points) - 0.05)
+        span = max(points) - low
         step = (width - 2 * pad) / (len(points) - 1)
         place = [(pad + i * step, height - pad - (v - low) / span * (height - 2 * pad)) for i, v in enumerate(points)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in place)

@@ -108,3 +108,40 @@ def alive() -> dict[str, Any]:
     from core.runs.store import process_stamp
 
     return process_stamp()
+
+
+@pytest.fixture
+def learned(image_folder: Callable[..., Path]) -> Callable[..., Run]:
+    """Makes a small run that left weights and predictions behind: two classes, one mistake among its test images."""
+
+    def make(*, judged: bool = True, test_share: float = 0.25, **status: Any) -> Run:
+        import numpy as np
+
+        from core.data.sources import open_dataset
+        from core.data.splits import split
+        from core.evaluation.predictions import write_predictions
+        from core.models.network import assemble, save
+        from core.runs.recorder import Recorder
+
+        data = DataSpec(str(image_folder()), val_share=0.25, test_share=test_share)
+        model = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
+        recipe = make_recipe("linear-probe")
+        run = RunStore().create(Experiment(data, model, TrainingSpec("linear-probe", recipe.phases), name="Small one"))
+        dataset = split(open_dataset(data.source), data)
+        recorder = Recorder(run)
+        recorder.classes(dataset.classes)
+        recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
+        recorder.epoch({"epoch": 1, "phase": "head", "phase_index": 0, "train_loss": 0.4, "val_loss": 0.5,
+                        "train_accuracy": 0.9, "val_accuracy": 0.8, "lr": 0.001})  # fmt: skip
+        save(assemble(model, dataset.classes, seed=0).model, run.path / "best.safetensors")
+        if judged:
+            held = [item for item in dataset.items if item.split in ("val", "test")]
+            sure = np.where(np.arange(2)[None] == np.array([item.label for item in held])[:, None], 0.9, 0.1)
+            wrong = next(i for i, item in enumerate(held) if item.split == held[-1].split)
+            sure[wrong] = sure[wrong, ::-1]
+            write_predictions(run.path / "predictions.parquet", held, sure.astype(np.float32), dataset.classes)
+        record = {"state": "finished", "epochs": 1, "best_epoch": 1, "pid": None, "seconds": 3.0, **status}
+        (run.path / "status.json").write_text(json.dumps(record))
+        return run
+
+    return make

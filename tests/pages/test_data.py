@@ -9,7 +9,7 @@ def test_a_built_in_set_is_shown(open_page, words) -> None:
     app = open_page("data", data="shapes")
     assert not app.exception
     assert "Images of each class" in words(app)
-    assert "240 · 80 · 80" in words(app)
+    assert "80 validation, 80 test" in words(app)
 
 
 def test_shares_change_the_split(open_page, words) -> None:
@@ -19,7 +19,7 @@ def test_shares_change_the_split(open_page, words) -> None:
     app.slider(key="bl-test-share").set_value(0).run()
     assert not app.exception
     assert app.session_state["bl.data"].test_share == 0
-    assert "320 · 80" in words(app)
+    assert "80 validation" in words(app)
 
 
 def test_a_folder_with_a_damaged_file_names_it(open_page, words, image_folder) -> None:

@@ -1,0 +1,145 @@
+"""Heatmaps: any class, method and layer; honest about random weights, empty maps and pictures that are none."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.interpret import attribution
+from core.specs import ModelSpec
+from pages.ui import inside, pickers
+from pages.ui.state import ImageChoice
+
+BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
+
+
+def labels(app) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def test_a_random_backbone_says_so_and_answers(open_page, words) -> None:
+    app = open_page("heatmaps", **BACKBONE)
+    assert not app.exception
+    said = words(app)
+    assert "These weights are random" in said
+    assert "What it says" in said
+    assert "451 × 300 px, short side resized to 232, centre 224 × 224 kept" in said
+    assert "Computed on conv5" in said
+
+
+def test_a_runs_image_from_the_address_is_judged_against_its_class(open_page, learned, words) -> None:
+    run = learned()
+    key = next(row["key"] for row in run.split_rows() if row["split"] == "test")
+    app = open_page("heatmaps", run=run.id, image=key)
+    assert not app.exception
+    assert app.selectbox(key="bl-image-item").value == key
+    assert "its class is" in words(app)
+
+
+def test_another_class_and_another_method(open_page, learned, words) -> None:
+    app = open_page("heatmaps", run=learned().id)
+    app.selectbox(key="bl-heat-target").set_value(1).run()
+    assert not app.exception
+    assert app.query_params["target"] == "red"
+    assert "Grad-CAM · red" in words(app)
+    app.selectbox(key="bl-heat-method").set_value("occlusion").run()
+    assert not app.exception
+    assert "Occlusion · red" in words(app)
+    assert "Computed on the pixels" in words(app)
+    assert app.query_params["method"] == "occlusion"
+
+
+def test_another_layer(open_page, learned, words) -> None:
+    app = open_page("heatmaps", run=learned().id, session={"bl-heat-layer": "conv1.0"})
+    assert not app.exception
+    assert "Computed on conv1.0 in" in words(app)
+    app.selectbox(key="bl-heat-layer").set_value("").run()
+    assert "Computed on conv5 in" in words(app)
+
+
+def test_a_method_that_cannot_work_is_named_with_the_reason(open_page, words, monkeypatch) -> None:
+    rows = dict(attribution.METHODS)
+    rows["saliency"] = dataclasses.replace(rows["saliency"], unavailable=lambda _network: "It has no gradient.")
+    monkeypatch.setattr(attribution, "METHODS", MappingProxyType(rows))
+    app = open_page("heatmaps", **BACKBONE)
+    assert not app.exception
+    assert "Saliency" not in app.selectbox(key="bl-heat-method").options
+    assert "It has no gradient." in words(app)
+
+
+def test_an_empty_map_is_said(open_page, learned, words, monkeypatch) -> None:
+    real = attribution.explain
+
+    def nothing(*args, **kwargs):
+        found = real(*args, **kwargs)
+        blank = dataclasses.replace(found.heatmap, values=np.zeros_like(found.heatmap.values), empty=True)
+        return dataclasses.replace(found, heatmap=blank)
+
+    monkeypatch.setattr(attribution, "explain", nothing)
+    app = open_page("heatmaps", run=learned().id)
+    assert not app.exception
+    assert "so the map is empty" in words(app)
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture at all", b"\xff\xd8\xff\xe0" + b"x" * 64])
+def test_a_file_that_is_no_picture_gets_a_sentence(open_page, words, data: bytes) -> None:
+    session = {"bl.image": ImageChoice("upload", "holiday.jpg", data), "bl-image-kind": "upload"}
+    app = open_page("heatmaps", session=session, **BACKBONE)
+    assert not app.exception
+    assert "This picture cannot be used" in words(app)
+    assert "holiday.jpg" in words(app)
+
+
+def test_without_a_picture_it_asks_for_one(open_page, words) -> None:
+    app = open_page("heatmaps", session={"bl-image-kind": "upload"}, **BACKBONE)
+    assert not app.exception
+    assert "No picture yet" in words(app)
+
+
+def test_weights_elsewhere_are_never_fetched_unasked(open_page, words, monkeypatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("core.models.catalog.weights_state", lambda _name: "needs download")
+    monkeypatch.setattr(pickers.caches, "network", lambda reference, *_rest: asked.append(reference))
+    app = open_page("heatmaps", backbone="resnet18", weights="default")
+    assert not app.exception
+    assert asked == []
+    assert "The pretrained weights of ResNet-18 are a download of 47 MB." in words(app)
+    assert labels(app) == ["Download them", "Use random weights", "Use EfficientNet-Lite0"]
+
+
+def test_random_weights_are_one_click_away(open_page, words, monkeypatch) -> None:
+    monkeypatch.setattr("core.models.catalog.weights_state", lambda _name: "needs download")
+    app = open_page("heatmaps", backbone="shufflenet_v2_x0_5", weights="default")
+    next(button for button in app.button if button.label == "Use random weights").click().run()
+    assert not app.exception
+    assert "These weights are random" in words(app)
+    assert app.session_state["bl.model"] == ModelSpec("shufflenet_v2_x0_5", "none")
+
+
+def test_a_run_without_weights_says_so(open_page, make_run, words, alive) -> None:
+    app = open_page("heatmaps", run=make_run("running", **alive).id)
+    assert not app.exception
+    assert "No weights yet" in words(app)
+    assert labels(app) == ["Look into the bare backbone"]
+
+
+def test_the_answer_is_that_of_the_evaluation(learned) -> None:
+    """The picture is fitted once: what the page says of an image is what the evaluation said."""
+    from core.data.images import fit
+    from core.evaluation.predictions import predict_images
+    from core.lab.networks import network_of_run
+
+    run = learned()
+    network = network_of_run(run)
+    image = Image.effect_noise((90, 70), 90).convert("RGB")
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    choice = ImageChoice("upload", "noise.png", file.getvalue())
+    picture = fit(image, network.preprocessing)
+    subject = inside.Subject(pickers.target_of(run), network, choice, image.size, picture)
+    assert subject.probabilities() == pytest.approx(predict_images(network, [image])[0], abs=1e-6)
