@@ -1,12 +1,13 @@
 """A real server and a real browser.
 
 The server runs as a person would start it, on a free port, with folders of its own. The browser is the system's
-Chromium, driven by Playwright.
+Chromium, driven by Playwright. Every test here bears the marker ``e2e``.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,16 +15,32 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
 
-PROJECT = Path(__file__).resolve().parents[2]
-WAIT_MS = 30_000
+from core.runs import launch
+from core.runs.store import ENDED, Run
+from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+WAIT_MS = 60_000
+WAIT_SECONDS = 120.0
+CLASSES = {"blue": (50, 90, 200), "red fox": (200, 60, 50), "سبز": (60, 190, 80)}
+"""Classes of the generated folder, with the colour that tells each."""
+IMAGES_PER_CLASS = 16
+SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+FAULTS = ("page failed, reference", "Uncaught app execution", "Traceback (most recent call last)")
+"""What a server's log must not hold."""
 CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -32,19 +49,33 @@ CHROMIUM_FLAGS = (
 expect.set_options(timeout=WAIT_MS)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks everything in this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+# --- servers ----------------------------------------------------------------------------------------------------------
+
+
 @dataclass
 class Server:
-    """A running app.
+    """The app, running as a process of its own.
 
     Attributes:
-        url: Its address, without a slash at the end.
-        home: The folder under which its ``runs`` and ``data`` lie.
-        process: The server's process.
+        home: The folder under which its ``runs``, ``data`` and ``server.log`` lie.
+        port: Where it listens; the same after a restart.
     """
 
-    url: str
     home: Path
-    process: subprocess.Popen[bytes]
+    port: int = field(default_factory=lambda: _free_port())
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def runs(self) -> Path:
@@ -54,60 +85,189 @@ class Server:
     def data(self) -> Path:
         return self.home / "data"
 
+    @property
+    def log(self) -> str:
+        return (self.home / "server.log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Starts the process and waits until it answers."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **os.environ,
+            "BACKBONE_LAB_RUNS": str(self.runs),
+            "BACKBONE_LAB_DATA": str(self.data),
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
+        command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, f"--server.port={self.port}"],
+                cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        wait_for(self._healthy, what="the server")
+
+    def kill(self) -> None:
+        """Ends the process without a word of warning."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(20)
+
+    def _healthy(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2):
+                return True
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
 
 @contextmanager
 def serve(home: Path) -> Iterator[Server]:
-    """Starts the app on a free port and stops it, and every trainer that it launched, in the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (home / "data").mkdir(parents=True, exist_ok=True)
-    environment = {
-        **os.environ,
-        "BACKBONE_LAB_RUNS": str(home / "runs"),
-        "BACKBONE_LAB_DATA": str(home / "data"),
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-    with (home / "server.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*command, f"--server.port={port}"], cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    server = Server(f"http://127.0.0.1:{port}", home, process)
+    """Starts the app on a free port; in the end stops it with every trainer on its runs, and looks into its log."""
+    server = Server(home)
     try:
-        _wait_until_healthy(server)
+        server.start()
         yield server
     finally:
-        process.terminate()
-        process.wait(20)
-        for trainer in psutil.process_iter(["cmdline"]):
-            if str(home) in " ".join(trainer.info["cmdline"] or ()):
-                trainer.kill()
+        server.kill()
+        kill_trainers(home)
+    found = [line for line in server.log.splitlines() if any(fault in line for fault in FAULTS)]
+    assert not found, server.log[-6000:]
 
 
-def _wait_until_healthy(server: Server) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        assert server.process.poll() is None, (server.home / "server.log").read_text()
-        try:
-            with urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("the server did not come up")
+def kill_trainers(path: Path) -> None:
+    """Ends the training processes on a run's folder, or on all runs under a folder."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or ()
+        if "--run" in words and any(word.startswith(str(path)) for word in words):
+            process.kill()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = WAIT_SECONDS, what: str = "a condition") -> None:
+    """Waits until a condition holds that the browser does not show."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that do not need a cold one."""
+    """One server for all tests that do not need one of their own."""
     with serve(tmp_path_factory.mktemp("served")) as running:
         yield running
 
 
 @pytest.fixture
-def cold_server(tmp_path: Path) -> Callable[[], contextmanager[Server]]:
+def cold_server(tmp_path: Path) -> Callable[[], AbstractContextManager[Server]]:
     """Starts a server that has drawn no page yet."""
     return lambda: serve(tmp_path / "cold")
+
+
+# --- images and runs --------------------------------------------------------------------------------------------------
+
+
+def draw_folder(root: Path) -> Path:
+    """Makes a class-per-folder data set: a class is a colour, its images differ by noise."""
+    for label, (name, colour) in enumerate(CLASSES.items()):
+        folder = root / name
+        folder.mkdir(parents=True)
+        for number in range(IMAGES_PER_CLASS):
+            noise = np.random.default_rng(1000 * label + number).normal(0, 25, (64, 80, 3))
+            Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(folder / f"{number:02d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def folder(server: Server) -> Path:
+    """A small data set of generated images under the server's data root."""
+    return draw_folder(server.data / "colours")
+
+
+def small_experiment(data: DataSpec, *, preset: str, epochs: int, name: str) -> Experiment:
+    """Returns an experiment that loads and trains quickly: a small network on small images, from random weights."""
+    recipe = make_recipe(preset, epochs=epochs, weights="none")
+    return Experiment(
+        data,
+        ModelSpec("squeezenet1_1", "none", image_size=64),
+        TrainingSpec(preset, recipe.phases, batch_size=8, device="cpu", precision="fp32"),
+        freeze=recipe.freeze,
+        name=name,
+    )
+
+
+def start_run(
+    runs: Path, source: str | Path, *, preset: str = "full", epochs: int = 20_000, name: str = "", **data: Any
+) -> Run:
+    """Starts a small run on one thread; with the usual number of epochs it goes on until it is ended."""
+    spec = DataSpec(str(source), test_share=0.2, **data)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "1")
+        return launch.start(small_experiment(spec, preset=preset, epochs=epochs, name=name), runs)
+
+
+def end_run(run: Run) -> None:
+    """Ends a run's process if there is one, and waits until its folder says so."""
+    kill_trainers(run.path)
+    wait_for(lambda: not run.exists or run.state in ENDED or run.status().get("pid") is None, what="the end of a run")
+
+
+@pytest.fixture
+def begin(server: Server) -> Iterator[Callable[..., Run]]:
+    """Starts small runs under the server's folder; those that still go on are ended with the test."""
+    started: list[Run] = []
+
+    def start(source: str | Path, **how: Any) -> Run:
+        started.append(start_run(server.runs, source, **how))
+        return started[-1]
+
+    yield start
+    for run in started:
+        end_run(run)
+
+
+@pytest.fixture(scope="session")
+def trained(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One finished run on a built-in set, so that it can be copied to another server."""
+    run = start_run(
+        tmp_path_factory.mktemp("trained"), "digits", preset="linear-probe", epochs=4, name="Digits, trained",
+        images_per_class=20,
+    )  # fmt: skip
+    wait_for(lambda: run.state in ENDED, what="the trained run")
+    assert run.state == "finished", run.log()
+    server.runs.mkdir(exist_ok=True)
+    return copied(run, server.runs)
+
+
+def copied(run: Run, runs: Path, name: str | None = None) -> Run:
+    """Copies an ended run's folder, under another name where one is given."""
+    path = runs / (f"{run.id}-{name}" if name else run.id)
+    shutil.copytree(run.path, path)
+    if name:
+        Run(path).rename(name)
+    return Run(path)
+
+
+@pytest.fixture(scope="session")
+def copy_run() -> Callable[..., Run]:
+    """Copies an ended run: ``copy_run(run, folder of runs, new name)``."""
+    return copied
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """Waits for a condition outside the browser: ``until(condition, what=...)``."""
+    return wait_for
+
+
+# --- the browser ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -119,17 +279,85 @@ def browser_type_launch_args() -> dict[str, object]:
     return {"executable_path": path, "args": list(CHROMIUM_FLAGS), "headless": True}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
     """Gives every test a desktop-sized window."""
     return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
 
 
 @pytest.fixture
-def calm(page: Page) -> Iterator[Page]:
-    """A page that fails its test when the browser reports an uncaught error or the app shows a traceback."""
+def calm(new_calm: Callable[[], Page]) -> Page:
+    """A page that fails its test when the browser reports an uncaught error or the app shows one."""
+    return new_calm()
+
+
+@pytest.fixture
+def new_calm(new_context: Callable[..., Any]) -> Iterator[Callable[[], Page]]:
+    """Opens pages as :func:`calm` is one, each in a browser context (a person) of its own."""
+    pages: list[Page] = []
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
+
+    def opened() -> Page:
+        page = new_context().new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        pages.append(page)
+        return page
+
+    yield opened
     assert not errors, errors
-    assert page.get_by_test_id("stException").count() == 0
+    for page in pages:
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        expect(page.get_by_text("Something went wrong on this page")).to_have_count(0)
+
+
+@pytest.fixture(scope="session")
+def settled() -> Callable[[Page], Page]:
+    """Waits until the page's script has run to its end."""
+
+    def wait(page: Page) -> Page:
+        expect(page.locator(SETTLED)).to_be_attached()
+        return page
+
+    return wait
+
+
+@pytest.fixture
+def visit(server: Server, settled: Callable[[Page], Page]) -> Callable[..., Page]:
+    """Opens an address: ``visit(page, "train", run=...)``; on another server with ``at=``."""
+
+    def go(page: Page, name: str = "", *, at: Server | None = None, **query: str) -> Page:
+        from urllib.parse import urlencode
+
+        page.goto(f"{(at or server).url}/{name}" + (f"?{urlencode(query)}" if query else ""))
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        return settled(page)
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def turn_to(settled: Callable[[Page], Page]) -> Callable[[Page, str], Page]:
+    """Changes to another page by its title in the sidebar, as a person does: the session stays."""
+
+    def turn(page: Page, title: str) -> Page:
+        page.get_by_role("navigation", name="App pages").get_by_role("link", name=title, exact=True).click()
+        expect(page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible()
+        return settled(page)
+
+    return turn
+
+
+@pytest.fixture(scope="session")
+def fact() -> Callable[[Page, str], Locator]:
+    """Returns the figure that stands under a label."""
+    return lambda page, label: page.get_by_role("main").locator(f'dt:text-is("{label}") + dd').first
+
+
+@pytest.fixture(scope="session")
+def badge() -> Callable[[Page, str], Locator]:
+    """Returns a run's state as the main column shows it, such as *Training*."""
+
+    def found(page: Page, state: str) -> Locator:
+        return page.get_by_role("main").locator(".bl-badge").get_by_text(re.compile(rf"{state}$")).first
+
+    return found
