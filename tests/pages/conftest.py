@@ -137,7 +137,8 @@ def learned(image_folder: Callable[..., Path]) -> Callable[..., Run]:
         if judged:
             held = [item for item in dataset.items if item.split in ("val", "test")]
             sure = np.where(np.arange(2)[None] == np.array([item.label for item in held])[:, None], 0.9, 0.1)
-            wrong = next(i for i, item in enumerate(held) if item.split == held[-1].split)
+            last = "test" if test_share else "val"
+            wrong = next(i for i, item in enumerate(held) if item.split == last)
             sure[wrong] = sure[wrong, ::-1]
             write_predictions(run.path / "predictions.parquet", held, sure.astype(np.float32), dataset.classes)
         record = {"state": "finished", "epochs": 1, "best_epoch": 1, "pid": None, "seconds": 3.0, **status}

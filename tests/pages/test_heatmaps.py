@@ -28,7 +28,7 @@ def test_a_random_backbone_says_so_and_answers(open_page, words) -> None:
     said = words(app)
     assert "These weights are random" in said
     assert "What it says" in said
-    assert "451 × 300 px, short side resized to 232, centre 224 × 224 kept" in said
+    assert "451 × 300 px, short side resized to 256, centre 224 × 224 kept" in said
     assert "Computed on conv5" in said
 
 
