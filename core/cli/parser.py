@@ -21,15 +21,15 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser; the parsed arguments carry ``verb``, the module and function that do the work."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="last line on stdout is one JSON object")
     common.add_argument("--quiet", action="store_true", help="no progress on stderr")
-    runs = argparse.ArgumentParser(add_help=False)
+    runs = _Parser(add_help=False)
     runs.add_argument("--runs-dir", metavar="DIR", help="folder of the runs")
     parser = _Parser(prog="python -m core", description="Backbone Lab without a browser.", epilog=_EPILOG)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
 
-    def add(name: str, module: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def add(name: str, module: str, text: str, *parents: _Parser) -> _Parser:
         verb = verbs.add_parser(name, help=text, description=text, parents=[common, *parents])
         verb.set_defaults(verb=(f"core.cli.{module}", name))
         return verb

@@ -1,4 +1,4 @@
-"""Images for an experiment: opened, cleared of what cannot be read, and divided."""
+"""Images for an experiment: opened, decoded, cleared of what cannot be read, and divided."""
 
 from __future__ import annotations
 
@@ -6,58 +6,67 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.health import inspect
+from core import settings
 from core.data.images import Unreadable
+from core.data.loaders import PixelStore
 from core.data.sources import Dataset, open_dataset
 from core.data.splits import split
 from core.errors import InputError
 from core.runs.store import Run
-from core.specs import DataSpec
+from core.specs import DataSpec, Preprocessing
 
 
 @dataclass(frozen=True, slots=True)
-class Divided:
-    """A data set with every image's split, and what had to be left out.
+class Decoded:
+    """A data set in memory, every image's split known, and what had to be left out.
 
     Attributes:
         dataset: Only images that can be read; each item has a split.
+        store: The pixels, of all images that were listed.
         unreadable: What was left out, with the reason.
     """
 
     dataset: Dataset
+    store: PixelStore
     unreadable: tuple[Unreadable, ...]
 
+    def positions(self, name: str) -> list[int]:
+        """Returns where the images of a split stand in the store."""
+        wanted = {item.key for item in self.dataset.items if item.split == name}
+        return [place for place, item in enumerate(self.store.dataset.items) if item.key in wanted]
 
-def divide(
+
+def decode(
+    dataset: Dataset,
     spec: DataSpec,
+    prep: Preprocessing,
     *,
-    roots: Sequence[Path] | None = None,
+    canvas: bool,
     progress: Callable[[int, int], None] | None = None,
-) -> Divided:
-    """Opens the images of a spec, leaves out the unreadable ones and divides the rest.
+) -> Decoded:
+    """Decodes every image once, leaves out the unreadable ones and divides the rest.
 
     Args:
-        spec: Source, shares and seed.
-        roots: Folders that the source must lie under; ``None`` allows any.
-        progress: Called with images checked and images altogether.
+        dataset: As it was opened.
+        spec: Shares and seed of the division.
+        prep: Resize and crop.
+        canvas: Keep room around the crop for augmentation.
+        progress: Called with images decoded and images altogether; what it raises ends the work.
 
     Raises:
-        InputError: There are no such images, or too few to train and validate on.
+        InputError: Too few images are left to train and validate on.
     """
-    dataset = open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
-    unreadable: tuple[Unreadable, ...] = ()
-    if dataset.root is not None:
-        unreadable = inspect(dataset, progress).unreadable
-        dataset = dataset.without(bad.key for bad in unreadable)
-    divided = Divided(split(dataset, spec), unreadable)
+    store = PixelStore(dataset, prep, canvas=canvas, max_bytes=settings.pixel_cache_limit())
+    unreadable = store.fill(progress=progress)
+    readable = split(dataset.without(bad.key for bad in unreadable), spec)
     for name in ("train", "val"):
-        if not divided.dataset.positions(name):
+        if not readable.positions(name):
             raise InputError(
                 "{source} leaves no image for the split {split}. Add images, or change the shares.",
                 source=dataset.title,
                 split=name,
             )
-    return divided
+    return Decoded(readable, store, unreadable)
 
 
 def reopen(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset:
@@ -70,7 +79,13 @@ def reopen(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset:
         RunMissing: The run is gone.
     """
     spec = run.experiment.data
-    dataset = open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
+    dataset = open_dataset(
+        spec.source,
+        roots=roots,
+        seed=spec.seed,
+        images_per_class=spec.images_per_class,
+        classes=run.classes() or None,
+    )
     recorded = {row["key"]: row["split"] for row in run.split_rows()}
     items = tuple(replace(item, split=recorded[item.key]) for item in dataset.items if item.key in recorded)
     if not items:

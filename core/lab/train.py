@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from core import settings
 from core.data.augment import Augmenter
-from core.data.loaders import PixelStore
+from core.data.sources import open_dataset
 from core.device import memory_in_use, resolve_device
 from core.evaluation.predictions import predict_store, write_predictions
-from core.lab.data import Divided, divide
+from core.lab.data import Decoded, decode
 from core.lab.worker import Tell
 from core.models.network import Network, assemble, load_into
 from core.runs.recorder import Recorder
 from core.runs.store import Run
-from core.specs import Experiment
 from core.training.checkpoint import Checkpointer
 from core.training.engine import fit
 from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step, as_record
@@ -40,13 +38,25 @@ def train(run: Run, recorder: Recorder, tell: Tell) -> None:
     begin = time.perf_counter()
     experiment = run.experiment
     device = resolve_device(experiment.training.device)
-    recorder.update(state="running", doing="reading images", device=str(device), begun=time.time())
-    divided = divide(experiment.data, progress=_reading(recorder, tell))
-    _record_data(recorder, divided)
-    recorder.update(doing="building the network")
-    network = assemble(experiment.model, divided.dataset.classes, seed=experiment.training.seed)
+    recorder.update(state="running", doing="building the network", device=str(device), begun=time.time())
+    spec = experiment.data
+    dataset = open_dataset(spec.source, seed=spec.seed, images_per_class=spec.images_per_class)
+    network = assemble(experiment.model, dataset.classes, seed=experiment.training.seed)
     recorder.environment(device=str(device), threads=torch.get_num_threads())
-    material = _material(divided, network, experiment)
+    recorder.update(doing="reading images", done=0, total=len(dataset))
+    augmented = experiment.augment.active
+    try:
+        images = decode(dataset, spec, network.preprocessing, canvas=augmented, progress=_reading(run, recorder, tell))
+    except _Stopped:
+        recorder.update(state="stopped", doing="", ended=time.time(), seconds=time.perf_counter() - begin)
+        return
+    _record_data(recorder, images)
+    material = Material(
+        store=images.store,
+        augmenter=Augmenter(experiment.augment, network.preprocessing.crop) if augmented else None,
+        train=torch.tensor(images.positions("train")),
+        val=torch.tensor(images.positions("val")),
+    )
     checkpointer = Checkpointer(network.model, run.path)
     teller = _Teller(run, recorder, tell, len(material.train))
     for event in fit(network, material, experiment, device, stop=lambda: run.stop_requested):
@@ -55,7 +65,7 @@ def train(run: Run, recorder: Recorder, tell: Tell) -> None:
         elif isinstance(event, Finished):
             checkpointer.flush()
         teller.hear(event)
-    results = _judge(run, recorder, network, material.store, divided, device) if teller.finished.epochs else {}
+    results = _judge(run, recorder, network, images, device) if teller.finished.epochs else {}
     recorder.update(
         state="stopped" if teller.finished.stopped else "finished",
         doing="",
@@ -69,46 +79,40 @@ def train(run: Run, recorder: Recorder, tell: Tell) -> None:
     recorder.log(f"ended: {recorder.status['state']}")
 
 
-def _reading(recorder: Recorder, tell: Tell) -> Any:
+class _Stopped(Exception):
+    """The run was asked to stop while its images were read."""
+
+
+def _reading(run: Run, recorder: Recorder, tell: Tell) -> Callable[[int, int], None]:
     def progress(done: int, total: int) -> None:
+        if run.stop_requested:
+            raise _Stopped
         recorder.update(now=False, done=done, total=total)
         tell({"event": "progress", "doing": "reading images", "done": done, "total": total})
 
     return progress
 
 
-def _record_data(recorder: Recorder, divided: Divided) -> None:
-    dataset = divided.dataset
+def _record_data(recorder: Recorder, images: Decoded) -> None:
+    dataset = images.dataset
     recorder.classes(dataset.classes)
     recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
-    for bad in divided.unreadable:
+    for bad in images.unreadable:
         recorder.log(f"left out {bad.key}: {bad.reason}")
-    recorder.update(images=len(dataset.items), unreadable=len(divided.unreadable), done=0, total=0)
+    recorder.update(images=len(dataset), unreadable=len(images.unreadable), done=0, total=0)
 
 
-def _material(divided: Divided, network: Network, experiment: Experiment) -> Material:
-    prep = network.preprocessing
-    augmented = experiment.augment.active
-    return Material(
-        store=PixelStore(divided.dataset, prep, canvas=augmented, max_bytes=settings.pixel_cache_limit()),
-        augmenter=Augmenter(experiment.augment, prep.crop) if augmented else None,
-        train=torch.tensor(divided.dataset.positions("train")),
-        val=torch.tensor(divided.dataset.positions("val")),
-    )
-
-
-def _judge(
-    run: Run, recorder: Recorder, network: Network, store: PixelStore, divided: Divided, device: torch.device
-) -> dict[str, Any]:
+def _judge(run: Run, recorder: Recorder, network: Network, images: Decoded, device: torch.device) -> dict[str, Any]:
     """Loads the best weights and judges them on the images that were not learned from; writes the predictions."""
     recorder.update(doing="evaluating")
     load_into(network.model, run.checkpoint)
     results: dict[str, Any] = {"val_accuracy": None, "test_accuracy": None}
     positions: list[int] = []
     for split in ("val", "test"):
-        positions += divided.dataset.positions(split)
-    probabilities = predict_store(network, store, positions, device)
-    items = [divided.dataset.items[position] for position in positions]
+        positions += images.positions(split)
+    probabilities = predict_store(network, images.store, positions, device)
+    known = {item.key: item for item in images.dataset.items}
+    items = [known[images.store.dataset.items[position].key] for position in positions]
     write_predictions(run.path / "predictions.parquet", items, probabilities, network.classes)
     right = probabilities.argmax(axis=1) == [item.label for item in items]
     for split in ("val", "test"):
