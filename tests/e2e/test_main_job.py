@@ -75,7 +75,6 @@ def choose_folder(page: Page, fact: Fact) -> None:
     pick(page, "Folder", "colours")
     expect(fact(page, "Images")).to_have_text("48")
     expect(fact(page, "Classes")).to_have_text("3")
-    expect(fact(page, "Split")).to_have_text("30 · 9 · 9")
     expect(page.get_by_role("img", name="Picture of class سبز").first).to_be_visible()
     expect(fact(page, "Unreadable")).to_have_text("0")
     chosen_now(page, "colours")
