@@ -10,7 +10,7 @@ import torch
 
 from core.data.augment import Augmenter
 from core.data.sources import open_dataset
-from core.device import memory_in_use, resolve_device
+from core.device import memory_in_use, resolve_device, reuse_freed_memory
 from core.evaluation.predictions import predict_store, write_predictions
 from core.lab.data import Decoded, decode
 from core.lab.worker import Tell
@@ -36,6 +36,7 @@ def train(run: Run, recorder: Recorder, tell: Tell) -> None:
         OSError: The folder cannot be written.
     """
     begin = time.perf_counter()
+    reuse_freed_memory()
     experiment = run.experiment
     device = resolve_device(experiment.training.device)
     recorder.update(state="running", doing="building the network", device=str(device), begun=time.time())

@@ -44,11 +44,7 @@ def start(experiment: Experiment, runs_dir: Path | str | None = None) -> Run:
     store = RunStore(runs_dir)
     run = store.create(experiment)
     _children[:] = [child for child in _children if child.poll() is None]
-    environment = {
-        **os.environ,
-        "PYTHONUNBUFFERED": "1",
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
-    }
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     try:
         with (run.path / "log.txt").open("ab") as log:
             child = subprocess.Popen(
