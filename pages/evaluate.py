@@ -120,7 +120,8 @@ def _judgement(run: Any, found: dict[str, Any]) -> None:
     _answer(judged)
     if "test" not in found:
         _no_test()
-    left, right = st.columns([1, 1.1], gap="large")
+    with st.container(key="bl-wrap-judged"):
+        left, right = st.columns([1, 1.1], gap="large")
     with left:
         _confusion(judged)
     with right:
@@ -147,7 +148,7 @@ def _answer(judged: Any) -> None:
     ])  # fmt: skip
     low, high = interval(right, scores.images)
     components.note(
-        _("With {n} images the true accuracy lies between {low} and {high} (95 % Wilson interval).").format(
+        _("With {n} images the true accuracy lies between {low} and {high} (95\u00a0% Wilson interval).").format(
             n=scores.images, low=figures.percent(low), high=figures.percent(high)
         )
     )

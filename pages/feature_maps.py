@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import caches, components, figures, inside
+from pages.ui import caches, components, figures, inside, layers
 from pages.ui.components import Figure
 from pages.ui.i18n import N_, _
 from pages.ui.inside import Subject
@@ -53,16 +53,16 @@ def _params(subject: Subject) -> dict[str, str]:
 
 def _layer(subject: Subject, names: tuple[str, ...]) -> str:
     anatomy = subject.network.anatomy
-    told = inside.main_layers(anatomy, names)
+    told = layers.main_layers(anatomy, names)
     stage = {layer.name: layer.stage for layer in anatomy.layers}
     early = [name for name in told if stage[name] == stage[told[0]]][-1]
     every = bool(st.session_state.get("bl-maps-every"))
-    return inside.layer_picker(anatomy, names, key="bl-maps", default=early, every=every)
+    return layers.picker(anatomy, names, key="bl-maps", default=early, every=every)
 
 
 def _look(anatomy: Any, layer: str) -> tuple[int, str, str]:
     """Draws the rarer choices and returns tiles a row, scale and colour map."""
-    shape = inside.map_shape(anatomy.layer(layer))
+    shape = layers.map_shape(anatomy.layer(layer))
     channels = shape[0] if shape else anatomy.layer(layer).output_shape[-1]
     with components.more("bl-maps-more"):
         columns = inside.columns_slider(channels, key="bl-maps-columns")
@@ -167,7 +167,7 @@ def _figures(stats: Any) -> None:
             ),
             Figure(_("Silent"), f"{stats.silent}", _("of {n} channels").format(n=stats.channels),
                    help=_("Channels without a single value above zero for this picture.")),
-            Figure(_("Range"), f"{inside.number(stats.minimum, 2)} … {inside.number(stats.maximum, 2)}",
+            Figure(_("Range"), f"{inside.number(stats.minimum, 2)}…{inside.number(stats.maximum, 2)}",
                    _("mean {x}").format(x=inside.number(stats.mean))),
         ],
         compact=True,

@@ -8,12 +8,14 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, charts, components, figures, inside, nav, state
+from pages.ui import caches, change, charts, components, figures, inside, layers, nav, state
 from pages.ui.components import Figure
 from pages.ui.i18n import N_, _, translate_error
 from pages.ui.pickers import Target
 from pages.ui.sheet import Sheet, sheet
 
+HEIGHT = 960
+"""Pixels that a table of filters by input channels may be high."""
 LARGEST = 120
 """Pixels that a tile may be wide."""
 MOST = 64
@@ -32,8 +34,8 @@ def render() -> None:
         return
     from core.interpret.filters import conv_layers
 
-    layers = {row.name: row for row in conv_layers(network)}
-    if not layers:
+    found = {row.name: row for row in conv_layers(network)}
+    if not found:
         inside.callout(_("This network has no convolutions, so it has no filters to show."))
         return
     with st.container(key="bl-wrap-filters"):
@@ -44,8 +46,9 @@ def render() -> None:
         source = _source(target, network, view)
     if source is None:
         return
+    with main:
+        row = found[_layer(found)]
     with side:
-        row = layers[_layer(layers)]
         outputs, inputs, columns = _which(source, row)
         inside.warn_random(target)
     with main:
@@ -70,46 +73,19 @@ def _source(target: Target, network: Any, view: str) -> Any:
         return network.model
     try:
         with st.spinner(_("Building the network as it was before training …")):
-            start = caches.remember("start", (target.run.id,), lambda: start_of(target.run), entries=1)
+            start = caches.remember("start", (target.run.id,), lambda: change.start_of(target.run), entries=1)
     except InputError as error:
         inside.callout(translate_error(error))
         return None
     if view == "before":
         return start
-    return caches.remember("change", target.key, lambda: difference(network.model, start), entries=1)
+    return caches.remember("change", target.key, lambda: change.difference(network.model, start), entries=1)
 
 
-def start_of(run: Any) -> Any:
-    """Returns a run's network as it was before its first step: its seed makes the same one again.
-
-    Raises:
-        InputError: The pretrained weights are not to be had here, or the run is damaged.
-    """
-    from core.models.network import assemble
-
-    experiment = run.experiment
-    return assemble(experiment.model, run.classes(), seed=experiment.training.seed).model
-
-
-def difference(after: Any, before: Any) -> Any:
-    """Returns a module whose convolutions hold what training added to their weights."""
-    import copy
-
-    import torch
-
-    change = copy.deepcopy(after)
-    with torch.no_grad():
-        start = dict(before.named_parameters())
-        for name, parameter in change.named_parameters():
-            if name in start and start[name].shape == parameter.shape:
-                parameter.sub_(start[name].to(parameter.device))
-    return change
-
-
-def _layer(layers: dict[str, Any]) -> str:
-    names = list(layers)
+def _layer(found: dict[str, Any]) -> str:
+    names = list(found)
     asked = st.query_params.get("layer") or st.session_state.get("bl-filters-layer")
-    chosen = asked if asked in layers else names[0]
+    chosen = asked if asked in found else names[0]
 
     def remember(name: str) -> None:
         st.session_state["bl-filters-layer"] = name
@@ -118,7 +94,7 @@ def _layer(layers: dict[str, Any]) -> str:
     st.session_state["bl-filters-name"] = chosen
     st.selectbox(
         _("Layer"), names, key="bl-filters-name",
-        format_func=lambda n: f"{n} · {' × '.join(map(str, layers[n].shape))}",
+        format_func=lambda n: f"{n} · {' × '.join(map(str, found[n].shape))}",
         on_change=lambda: remember(st.session_state["bl-filters-name"]),
         help=_("Convolutions in order: filters × input channels × height × width."),
     )  # fmt: skip
@@ -173,7 +149,8 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
     from core.interpret.render import png
 
     gap = inside.GAP
-    tile = min(max((inside.WIDTH + gap) // columns - gap, max(row.shape[2:])), LARGEST)
+    rows = len(outputs) if inputs is not None and len(inputs) > 1 else 1
+    tile = min((inside.WIDTH + gap) // columns, HEIGHT // rows, LARGEST) - gap
     drawn = kernel_tiles(source, row.name, outputs=outputs, inputs=inputs, tile_px=tile, gutter=gap, columns=columns)
     pairs = [(o, i) for o in drawn.outputs for i in (drawn.inputs if not drawn.rgb else (None,))]
     if view == "change" and drawn.limit == 0:
@@ -236,9 +213,7 @@ def _figures(drawn: Any, row: Any) -> None:
         Figure(_("Input channels"), figures.exact(row.shape[1]), _("seen by each filter")),
         Figure(_("Size"), f"{row.shape[2]} × {row.shape[3]}", _("step {s}").format(s=row.stride[0])),
         Figure(_("Weights"), figures.count(count), _("in this layer"), help=figures.exact(count)),
-        Figure(
-            _("Range"), f"{inside.number(drawn.minimum, 2)} … {inside.number(drawn.maximum, 2)}", _("of those shown")
-        ),
+        Figure(_("Range"), f"{inside.number(drawn.minimum, 2)}…{inside.number(drawn.maximum, 2)}", _("of those shown")),
     ]
     components.metrics(rows, compact=True)
 
@@ -259,6 +234,10 @@ def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
         source, row.name, outputs=[number], inputs=None if channel is None else [channel], tile_px=168, gutter=0
     )
     components.section(title)
+    if weights.numel() == 1:
+        inside.facts([(_("weight"), inside.number(float(weights)))])
+        _onward(row.name, number)
+        return
     with st.container(key="bl-wrap-filter"):
         left, right = st.columns([1, 1.7], gap="medium")
     with left:
@@ -271,10 +250,15 @@ def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
             (_("length"), inside.number(float(weights.norm()))),
         ])  # fmt: skip
         components.note(_("Enlarged on a scale of its own, so that its pattern shows whatever its strength."))
-        if st.button(_("See what filter {n} answers").format(n=number), icon=":material/grid_view:"):
-            st.session_state["bl-maps-channel"] = (row.name, number)
-            st.session_state["bl-maps-layer"] = row.name
-            nav.go("feature_maps", layer=row.name, **_params())
+        _onward(row.name, number)
+
+
+def _onward(layer: str, number: int) -> None:
+    """Draws the way to what a filter answers to the chosen picture."""
+    if st.button(_("See what filter {n} answers").format(n=number), icon=":material/grid_view:"):
+        st.session_state["bl-maps-channel"] = (layer, number)
+        st.session_state["bl-maps-layer"] = layer
+        nav.go("feature_maps", layer=layer, **_params())
 
 
 def _params() -> dict[str, str]:
@@ -283,14 +267,14 @@ def _params() -> dict[str, str]:
 
 def _moved(target: Target, network: Any) -> None:
     """Draws how far training moved each stage's filters."""
-    start = caches.remember("start", (target.run.id,), lambda: start_of(target.run), entries=1)
-    moved = caches.remember("moved", target.key, lambda: movement(network, start), entries=16)
+    start = caches.remember("start", (target.run.id,), lambda: change.start_of(target.run), entries=1)
+    moved = caches.remember("moved", target.key, lambda: change.movement(network, start), entries=16)
     components.section(_("How far each stage moved"))
     if not any(moved.values()):
         components.note(_("No convolution moved: this run trained its head on a frozen backbone."))
         return
     anatomy = network.anatomy
-    labels = [inside.stage_label(anatomy, name) for name in moved]
+    labels = [layers.stage_label(anatomy, name) for name in moved]
     chart = charts.bars(labels, list(moved.values()), unit=_("Change, as a share of the weights' length"), share=True)
     chart.update_xaxes(range=[0, 1.2 * max(moved.values())], tickformat=".2~%")
     charts.show(
@@ -301,29 +285,6 @@ def _moved(target: Target, network: Any) -> None:
             share=figures.percent(max(moved.values())),
         ),
     )
-
-
-def movement(network: Any, start: Any) -> dict[str, float]:
-    """Returns, for each stage, the length of what training added to its convolutions over their length before.
-
-    Args:
-        network: The trained network.
-        start: The module before training.
-    """
-    from core.interpret.filters import conv_layers
-
-    stage_of = {name: stage.name for stage in network.anatomy.stages for name in stage.layers}
-    before, after = dict(start.named_modules()), dict(network.model.named_modules())
-    added: dict[str, float] = {}
-    had: dict[str, float] = {}
-    for row in conv_layers(network):
-        stage = stage_of.get(row.name)
-        if stage is None or stage == "head" or row.name not in before:
-            continue
-        old, new = before[row.name].weight.detach(), after[row.name].weight.detach().cpu()
-        added[stage] = added.get(stage, 0.0) + float((new - old).square().sum())
-        had[stage] = had.get(stage, 0.0) + float(old.square().sum())
-    return {stage: (added[stage] / had[stage]) ** 0.5 if had[stage] else 0.0 for stage in added}
 
 
 if __name__ == "__main__":

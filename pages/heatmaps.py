@@ -7,12 +7,12 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, components, faces, figures, inside, state
+from pages.ui import caches, components, faces, figures, inside, layers, state
 from pages.ui.i18n import N_, _, translate_error
 from pages.ui.inside import Subject
 
 TOP = 5
-PEAK = 0.99
+PEAK = 0.98
 """Share of the pixels whose colours stay within the scale."""
 FORMULAS = {
     "grad-cam": r"L = \mathrm{ReLU}\Big(\sum_k \alpha_k A^k\Big),\quad "
@@ -153,7 +153,7 @@ def _look(subject: Subject, method: str) -> tuple[float, str, str | None]:
             colormap = inside.colormap_picker("bl-heat-colours")
         if METHODS[method].needs_layer:
             anatomy = subject.network.anatomy
-            names = inside.main_layers(anatomy, spatial_layers(anatomy))
+            names = layers.main_layers(anatomy, spatial_layers(anatomy))
             if anatomy.cam_layer and anatomy.cam_layer not in names:
                 names = (*names, anatomy.cam_layer)
             layer = _layer(anatomy, names)
@@ -166,7 +166,7 @@ def _layer(anatomy: Any, names: tuple[str, ...]) -> str | None:
         st.session_state["bl-heat-layer"] = ""
     chosen = st.selectbox(
         _("Layer"), ["", *names], key="bl-heat-layer", persist_state="session",
-        format_func=lambda n: inside.layer_label(known[n])
+        format_func=lambda n: layers.layer_label(known[n])
         if n
         else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer),
         help=_("The last layer that keeps the picture's layout says most about the class. Earlier ones show detail."),
@@ -234,6 +234,7 @@ def _overlay(subject: Subject, explanation: Any, method: str, opacity: float, co
 def _draw(picture: Any, heat: Any, opacity: float, colormap: str) -> Any:
     """Lays a heatmap over the picture; single pixels go over a grey one, and their few peaks are cut off."""
     import numpy as np
+    from PIL import Image
 
     from core.interpret.render import overlay
 
@@ -243,7 +244,8 @@ def _draw(picture: Any, heat: Any, opacity: float, colormap: str) -> Any:
     low = -1.0 if heat.signed else 0.0
     values = (heat.values / limit).clip(low, 1.0)
     grey = picture.convert("L").convert("RGB")
-    return overlay(grey, values, opacity=min(1.0, 1.6 * opacity), colormap=colormap, signed=heat.signed, fade=True)
+    pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
+    return overlay(pale, values, opacity=min(1.0, 1.6 * opacity), colormap=colormap, signed=heat.signed, fade=True)
 
 
 def _summary(heat: Any) -> str:
@@ -251,7 +253,7 @@ def _summary(heat: Any) -> str:
     unit = "ms" if heat.seconds < 1 else "s"
     if heat.layer:
         return _("Computed on {layer} in {time}.").format(layer=heat.layer, time=f"{seconds} {unit}")
-    return _("Computed on the pixels in {time}. Colours end at the strongest 1 % of them.").format(
+    return _("Computed on the pixels in {time}. Colours end at the strongest 2\u00a0% of them.").format(
         time=f"{seconds} {unit}"
     )
 

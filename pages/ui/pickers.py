@@ -307,22 +307,3 @@ def reopened(run: Any) -> Any:
     from core.lab.data import reopen
 
     return caches.remember("reopened", (run.id,), lambda: reopen(run, roots=caches.roots()), entries=4)
-
-
-def layer_picker(
-    layers: Sequence[str], *, key: str, default: str | None = None, labels: dict[str, str] | None = None
-) -> str:
-    """Draws the list of layers, in the network's order, and returns the chosen one.
-
-    Args:
-        layers: Layer names to offer.
-        key: Stable widget key; the choice is kept while the network has such a layer.
-        default: The layer to begin with; the last by default.
-        labels: Text for each layer, such as its name with its shape.
-    """
-    names = list(layers)
-    if st.session_state.get(key) not in names:
-        st.session_state[key] = default if default in names else names[-1]
-    return st.selectbox(
-        _("Layer"), names, key=key, format_func=lambda n: (labels or {}).get(n, n), persist_state="session"
-    )

@@ -43,7 +43,7 @@ def test_figures_have_a_reference_and_the_mistake_is_shown(open_page, learned, w
     said = words(app)
     assert "5 of 6 right" in said
     assert "always naming" in said
-    assert "95 % Wilson interval" in said
+    assert "Wilson interval" in said
     assert "Worst mistakes" in said
     assert len(shown) == 1
     assert shown[0].note in ("is red", "is blue")

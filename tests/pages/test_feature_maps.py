@@ -7,7 +7,7 @@ import pytest
 from core.interpret import activations
 from core.models.anatomy import anatomy_of
 from pages import feature_maps
-from pages.ui import inside
+from pages.ui import layers
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -91,7 +91,7 @@ def test_a_clicked_channel_is_shown_large(open_page, words, monkeypatch) -> None
 def test_the_main_layers_are_few_and_reach_every_stage(name: str) -> None:
     anatomy = anatomy_of(name)
     names = activations.spatial_layers(anatomy)
-    told = inside.main_layers(anatomy, names)
+    told = layers.main_layers(anatomy, names)
     stage = {layer.name: layer.stage for layer in anatomy.layers}
     assert 8 <= len(told) <= max(40, len(names) // 2)
     assert {stage[n] for n in told} == {stage[n] for n in names}

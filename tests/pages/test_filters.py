@@ -7,6 +7,7 @@ import torch
 
 from core.lab.networks import network_of_run
 from pages import filters
+from pages.ui import change
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -78,14 +79,14 @@ def test_a_frozen_layer_did_not_change(open_page, learned, words, drawn) -> None
 
 def test_change_is_what_training_added(learned) -> None:
     run = learned()
-    before = filters.start_of(run)
+    before = change.start_of(run)
     network = network_of_run(run)
     with torch.no_grad():
         network.model.conv5[0].weight.mul_(1.5)
-    change = filters.difference(network.model, before)
-    assert torch.allclose(change.conv5[0].weight, 0.5 * before.conv5[0].weight, atol=1e-6)
-    assert not change.conv1[0].weight.any()
-    moved = filters.movement(network, before)
+    added = change.difference(network.model, before)
+    assert torch.allclose(added.conv5[0].weight, 0.5 * before.conv5[0].weight, atol=1e-6)
+    assert not added.conv1[0].weight.any()
+    moved = change.movement(network, before)
     assert moved[next(iter(moved))] == 0.0
     assert 0.0 < max(moved.values()) <= 0.5
 

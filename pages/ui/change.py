@@ -1,0 +1,55 @@
+"""What training changed: a run's network as it was at the start, and the difference to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def start_of(run: Any) -> Any:
+    """Returns a run's network as it was before its first step: its seed makes the same one again.
+
+    Raises:
+        InputError: The pretrained weights are not to be had here, or the run is damaged.
+    """
+    from core.models.network import assemble
+
+    experiment = run.experiment
+    return assemble(experiment.model, run.classes(), seed=experiment.training.seed).model
+
+
+def difference(after: Any, before: Any) -> Any:
+    """Returns a module whose convolutions hold what training added to their weights."""
+    import copy
+
+    import torch
+
+    change = copy.deepcopy(after)
+    with torch.no_grad():
+        start = dict(before.named_parameters())
+        for name, parameter in change.named_parameters():
+            if name in start and start[name].shape == parameter.shape:
+                parameter.sub_(start[name].to(parameter.device))
+    return change
+
+
+def movement(network: Any, start: Any) -> dict[str, float]:
+    """Returns, for each stage, the length of what training added to its convolutions over their length before.
+
+    Args:
+        network: The trained network.
+        start: The module before training.
+    """
+    from core.interpret.filters import conv_layers
+
+    stage_of = {name: stage.name for stage in network.anatomy.stages for name in stage.layers}
+    before, after = dict(start.named_modules()), dict(network.model.named_modules())
+    added: dict[str, float] = {}
+    had: dict[str, float] = {}
+    for row in conv_layers(network):
+        stage = stage_of.get(row.name)
+        if stage is None or stage == "head" or row.name not in before:
+            continue
+        old, new = before[row.name].weight.detach(), after[row.name].weight.detach().cpu()
+        added[stage] = added.get(stage, 0.0) + float((new - old).square().sum())
+        had[stage] = had.get(stage, 0.0) + float(old.square().sum())
+    return {stage: (added[stage] / had[stage]) ** 0.5 if had[stage] else 0.0 for stage in added}

@@ -1,0 +1,97 @@
+"""Layers: which of them tell the story, what they are called, and the choice of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import state
+from pages.ui.i18n import _
+
+
+def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the layers that tell the story: whole blocks, and single layers that stand in no block.
+
+    Args:
+        anatomy: The network's anatomy.
+        names: Layers that have something to show.
+    """
+    wanted = set(names)
+    stages: dict[str, set[str]] = {}
+    for layer in anatomy.layers:
+        parts = layer.name.split(".")
+        for depth in range(1, len(parts)):
+            stages.setdefault(".".join(parts[:depth]), set()).add(layer.stage)
+    kinds = {layer.name: layer.kind for layer in anatomy.layers}
+    blocks = {
+        name for name, inside in stages.items() if len(inside) == 1 and kinds.get(name, "Sequential") != "Sequential"
+    }
+
+    def outermost(name: str) -> bool:
+        parts = name.split(".")
+        return not any(".".join(parts[:depth]) in blocks for depth in range(1, len(parts)))
+
+    layers = [layer for layer in anatomy.layers if layer.name in wanted]
+    told = [layer.name for layer in layers if outermost(layer.name) and (layer.leaf or layer.name in blocks)]
+    return tuple(told) or tuple(names)
+
+
+def map_shape(layer: Any) -> tuple[int, int, int] | None:
+    """Returns channels, height and width of a layer's output where its anatomy tells them."""
+    shape = layer.output_shape
+    if len(shape) != 3:
+        return None
+    return (shape[2], shape[0], shape[1]) if layer.layout == "NHWC" else (shape[0], shape[1], shape[2])
+
+
+def layer_label(layer: Any) -> str:
+    """Returns a layer's name with its kind and the shape of what it gives out."""
+    shape = map_shape(layer) or layer.output_shape
+    return f"{layer.name} · {layer.kind} · {' × '.join(map(str, shape))}"
+
+
+def stage_label(anatomy: Any, name: str) -> str:
+    """Returns a stage's name for people, with the size of its maps."""
+    stage = next((stage for stage in anatomy.stages if stage.name == name), None)
+    number = name.removeprefix("stage")
+    title = _("Stage {n}").format(n=number) if number.isdigit() else {"neck": _("Neck")}.get(name, _("Head"))
+    return f"{title} · {stage.spatial[0]} × {stage.spatial[1]}" if stage is not None and stage.spatial else title
+
+
+def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None = None, every: bool = False) -> str:
+    """Draws the choice of a stage and of a layer in it; the layer is kept in the address.
+
+    Args:
+        anatomy: The network's anatomy.
+        names: Layers to offer, in the network's order.
+        key: Stable start of the widgets' keys.
+        default: The layer to begin with; the last by default.
+        every: Whether layers inside blocks are offered, too.
+    """
+    known = {layer.name: layer for layer in anatomy.layers}
+    asked = st.query_params.get("layer") or st.session_state.get(f"{key}-layer")
+    chosen = asked if asked in names else default if default in names else names[-1]
+    offered = list(names) if every else [n for n in names if n in {*main_layers(anatomy, names), chosen}]
+    stages = list(dict.fromkeys(known[name].stage for name in offered))
+    first = {stage: next(name for name in reversed(offered) if known[name].stage == stage) for stage in stages}
+
+    def remember(name: str) -> None:
+        st.session_state[f"{key}-layer"] = name
+        state.show_in_address(layer=name)
+
+    st.session_state[f"{key}-stage"], st.session_state[f"{key}-name"] = known[chosen].stage, chosen
+    st.segmented_control(
+        _("How deep"), stages, key=f"{key}-stage", format_func=lambda s: stage_label(anatomy, s), required=True,
+        wrap=True,
+        help=_("A network works in stages; each sees a coarser picture, with more channels, than the one before."),
+        on_change=lambda: remember(first[st.session_state[f"{key}-stage"]]),
+    )  # fmt: skip
+    here = [name for name in offered if known[name].stage == known[chosen].stage]
+    st.selectbox(
+        _("Layer"), here, key=f"{key}-name", format_func=lambda n: layer_label(known[n]),
+        on_change=lambda: remember(st.session_state[f"{key}-name"]),
+    )  # fmt: skip
+    remember(chosen)
+    return str(chosen)
