@@ -11,6 +11,7 @@ import torch
 from core.data.augment import Augmenter
 from core.data.sources import open_dataset
 from core.device import memory_in_use, resolve_device, reuse_freed_memory
+from core.errors import InputError
 from core.evaluation.predictions import predict_store, write_predictions
 from core.lab.data import Decoded, decode
 from core.lab.worker import Tell
@@ -60,12 +61,18 @@ def train(run: Run, recorder: Recorder, tell: Tell) -> None:
     )
     checkpointer = Checkpointer(network.model, run.path)
     teller = _Teller(run, recorder, tell, len(material.train))
-    for event in fit(network, material, experiment, device, stop=lambda: run.stop_requested):
-        if isinstance(event, EpochEnd):
-            checkpointer.epoch_end(improved=event.improved)
-        elif isinstance(event, Finished):
-            checkpointer.flush()
-        teller.hear(event)
+    try:
+        for event in fit(network, material, experiment, device, stop=lambda: run.stop_requested):
+            if isinstance(event, PhaseStarted):
+                checkpointer.settle()
+            elif isinstance(event, EpochEnd):
+                checkpointer.epoch_end(improved=event.improved)
+            elif isinstance(event, Finished):
+                checkpointer.flush()
+            teller.hear(event)
+    except (InputError, KeyboardInterrupt):
+        checkpointer.settle()
+        raise
     results = _judge(run, recorder, network, images, device) if teller.finished.epochs else {}
     recorder.update(
         state="stopped" if teller.finished.stopped else "finished",
@@ -130,7 +137,6 @@ class _Teller:
         self.run, self.recorder, self.tell, self.images = run, recorder, tell, images
         self.epochs = self.steps = 0
         self.epoch_seconds: Sequence[float] = ()
-        self.epoch_begun = time.perf_counter()
         self.begin = time.perf_counter()
         self.finished = Finished(True, 0, None, None, 0.0, 0.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class Checkpointer:
     """Keeps ``best.safetensors`` and ``last.safetensors`` in a folder.
 
     The first epoch is always written at once; a process that is killed loses at most :data:`WRITE_EVERY` seconds.
+    In memory stands only what the phase can change, so :meth:`settle` must be called before another phase begins.
 
     Args:
         model: The network in training; its tensors are read in place.
@@ -26,8 +28,7 @@ class Checkpointer:
     def __init__(self, model: nn.Module, folder: Path) -> None:
         self._model, self._folder = model, folder
         self._best: dict[str, Tensor] | None = None
-        self._written = -WRITE_EVERY
-        self._seen = False
+        self._written = -math.inf
 
     def epoch_end(self, *, improved: bool) -> None:
         """Takes note of the weights as they stand after an epoch.
@@ -44,13 +45,24 @@ class Checkpointer:
             changing = _changing(self._model)
             self._best = {name: value.clone() for name, value in self._model.state_dict().items() if name in changing}
 
-    def flush(self) -> None:
-        """Writes what is newer in memory than on disk."""
-        state = self._model.state_dict()
+    def settle(self) -> None:
+        """Writes the best weights, where they are newer in memory than on disk.
+
+        Raises:
+            OSError: They cannot be written; the file on disk stays as it was.
+        """
         if self._best is not None:
-            save_state({**state, **self._best}, self._folder / "best.safetensors")
+            save_state({**self._model.state_dict(), **self._best}, self._folder / "best.safetensors")
             self._best = None
-        save_state(state, self._folder / "last.safetensors")
+
+    def flush(self) -> None:
+        """Writes the best weights, where they are newer in memory, and the last ones.
+
+        Raises:
+            OSError: They cannot be written; the files on disk stay as they were.
+        """
+        self.settle()
+        save_state(self._model.state_dict(), self._folder / "last.safetensors")
         self._written = time.monotonic()
 
 

@@ -248,3 +248,33 @@ def test_experiment_of_another_version_is_refused(store: RunStore, image_folder:
     with pytest.raises(InputError, match="schema 99"):
         worker.work(run)
     assert run.state == "failed"
+
+
+def test_the_best_of_the_first_phase_is_not_mixed_with_the_second(
+    store: RunStore, image_folder: Callable[..., Path]
+) -> None:
+    """Quick epochs stay in memory as a head alone; what the second phase makes of the backbone must not join them."""
+    from core.models.network import assemble
+
+    recipe = make_recipe("two-phase", epochs=12, unfreeze_stages="all", weights="none")
+    head, tune = recipe.phases
+    wild = dataclasses.replace(tune, lr=100.0, optimizer="sgd", epochs=8)
+    plan = dataclasses.replace(
+        experiment(image_folder(images=20)),
+        training=TrainingSpec("two-phase", (head, wild), batch_size=8, device="cpu", precision="fp32"),
+        freeze=recipe.freeze,
+    )
+    run = store.create(plan)
+    with pytest.raises(InputError, match="not a number any more"):
+        worker.work(run)
+    assert 2 <= run.status()["best_epoch"] <= head.epochs
+    best, fresh = network_of_run(run), assemble(plan.model, run.classes(), seed=0)
+    stem = fresh.anatomy.stages[0].parameter_names[0]
+    top = fresh.anatomy.stages[-1].parameter_names[0]
+    assert best.model.get_parameter(stem).equal(fresh.model.get_parameter(stem))
+    after_one = store.create(
+        dataclasses.replace(plan, training=TrainingSpec("two-phase", (dataclasses.replace(head, epochs=1),),
+                                                        batch_size=8, device="cpu", precision="fp32"))
+    )  # fmt: skip
+    worker.work(after_one)
+    assert not best.model.get_parameter(top).equal(network_of_run(after_one).model.get_parameter(top))
