@@ -37,6 +37,7 @@ class Recorder:
         self.run = run
         self._status: dict[str, Any] = {**read_json(run.path / "status.json"), **process_stamp()}
         self._written = 0.0
+        self._point = 0
 
     @property
     def status(self) -> dict[str, Any]:
@@ -58,9 +59,10 @@ class Recorder:
         append_line(self.run.path / "metrics.jsonl", record)
 
     def step(self, step: int, steps: int, record: dict[str, Any]) -> None:
-        """Appends a point to ``steps.jsonl``, unless the curve has points enough already."""
+        """Appends a point to ``steps.jsonl``, unless the last one is too near for a curve of so many steps."""
         every = max(1, -(-steps // STEP_POINTS))
-        if step % every == 0:
+        if step - self._point >= every:
+            self._point = step
             append_line(self.run.path / "steps.jsonl", {"step": step, **record})
 
     def classes(self, names: Sequence[str]) -> None:

@@ -26,6 +26,8 @@ from core.training.precision import choose_precision
 TELL_EVERY = 0.25
 """Seconds between two :class:`Step` events; reading the loss more often would make the device wait."""
 HEAD_ONLY = FreezePlan(0)
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
+"""What errors other than ``OutOfMemoryError`` say when memory ran out: the CPU's allocator, CUDA, cuDNN, cuBLAS."""
 
 
 def fit(
@@ -58,7 +60,7 @@ def fit(
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise loop.too_large() from error
     except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+        if any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise loop.too_large() from error
         raise
     finally:
@@ -87,8 +89,14 @@ class _Loop:
         self.best_epoch: int | None = None
 
     @property
+    def images_per_epoch(self) -> int:
+        """Training images an epoch sees: a last batch of one is left out, as BatchNorm finds no variance in it."""
+        images = len(self.material.train)
+        return images - 1 if images > 1 and images % self.training.batch_size == 1 else images
+
+    @property
     def steps_per_epoch(self) -> int:
-        return -(-len(self.material.train) // self.training.batch_size)
+        return -(-self.images_per_epoch // self.training.batch_size)
 
     def too_large(self) -> OutOfMemory:
         return OutOfMemory(
@@ -195,7 +203,7 @@ class _Loop:
             val_accuracy=val_accuracy,
             lr=optimizer.param_groups[0]["lr"],
             seconds=seconds,
-            images_per_second=len(self.material.train) / seconds,
+            images_per_second=self.images_per_epoch / seconds,
             improved=improved,
         )
 
@@ -225,10 +233,9 @@ class _Loop:
         """Goes once through the training images; returns (stopped, mean loss, accuracy)."""
         freeze.set_train_mode(self.network.model, self.network.anatomy, plan)
         order = self.material.train[torch.randperm(len(self.material.train), generator=self.shuffling)]
-        if len(order) > 1 and len(order) % self.training.batch_size == 1:
-            order = order[:-1]  # BatchNorm has no variance in a batch of one
+        order = order[: self.images_per_epoch]
         sums = torch.zeros(3, dtype=torch.float64, device=self.device)  # loss, right answers, images
-        told_sums, told = sums.tolist(), time.perf_counter()
+        told_sums, told, silent = sums.tolist(), time.perf_counter(), True
         for inputs, labels in feed.batches(order, self.training.batch_size, self.augmenting):
             logits = feed.logits(inputs)
             loss = F.cross_entropy(logits, labels)
@@ -245,10 +252,13 @@ class _Loop:
             if moment - told >= TELL_EVERY:
                 now = sums.tolist()
                 yield self._step_event(now, told_sums, moment - told)
-                told_sums, told = now, moment
+                told_sums, told, silent = now, moment, False
                 if self.stop():
                     return True, math.nan, math.nan
-        total, right, count = sums.tolist()
+        now = sums.tolist()
+        if silent:  # an epoch too quick for the clock is told as one point
+            yield self._step_event(now, told_sums, time.perf_counter() - told)
+        total, right, count = now
         self._check_loss(total / count)
         return False, total / count, right / count
 
@@ -302,7 +312,7 @@ class _Loop:
             with torch.set_grad_enabled(backward):
                 logits = model(images)
                 if backward:
-                    torch.autograd.grad(logits.float().sum(), learning)
+                    torch.autograd.grad(logits.float().sum(), learning, allow_unused=True)
 
         try:
             return choose_precision("auto", self.device, work)

@@ -60,7 +60,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some optimizer steps were taken (told a few times a second, not each step).
+    """Some optimizer steps were taken (told a few times a second, not each step, but at least once an epoch).
 
     Attributes:
         step: Steps so far in the whole run.

@@ -32,7 +32,7 @@ def choose_precision(wanted: str, device: torch.device, work: Callable[[], objec
     if wanted != "auto":
         return wanted
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type != "cpu":
         return "fp32"
     seconds = {}

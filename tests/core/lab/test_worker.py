@@ -56,7 +56,7 @@ def test_a_run_fills_its_folder(store: RunStore, image_folder: Callable[..., Pat
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
     assert names >= {
         "experiment.json", "environment.json", "classes.json", "split.csv", "status.json", "metrics.jsonl",
-        "best.safetensors", "last.safetensors", "predictions.parquet", "log.txt",
+        "best.safetensors", "last.safetensors", "predictions.parquet", "log.txt", "steps.jsonl",
     }  # fmt: skip
     assert status["state"] == run.state == "finished"
     assert len(run.metrics()[0]) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -183,3 +184,12 @@ def test_step_curve_is_thinned(run: Run) -> None:
             recorder.step(step, 10_000, {"loss": 1.0})
     points, _ = run.steps()
     assert len(points) == 100
+
+
+def test_points_told_at_odd_steps_are_kept_as_far_apart_as_wished(run: Run) -> None:
+    recorder = Recorder(run)
+    for step in range(7, 100_000, 33):  # one in 50 steps is wanted; few of these divide by 50
+        recorder.step(step, 100_000, {"loss": 1.0})
+    steps = [point["step"] for point in run.steps()[0]]
+    assert len(steps) == 1515
+    assert {late - early for early, late in itertools.pairwise(steps)} == {66}

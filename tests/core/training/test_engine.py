@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from core.data.augment import Augmenter
 from core.data.loaders import PixelStore
 from core.data.sources import open_dataset
 from core.data.splits import split
+from core.errors import OutOfMemory
 from core.models.anatomy import examine
 from core.models.network import Network
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, Preprocessing, TrainingSpec
 from core.training import engine
 from core.training.engine import fit
-from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started
+from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
 from core.training.feeds import Material
 from core.training.optim import rate_factor
 
@@ -180,6 +182,51 @@ def test_a_batch_of_one_is_left_out_rather_than_normalised(material: Callable[..
     events = run(tiny(), material(), experiment(PLAN, freeze=FreezePlan("all"), batch_size=17))
     assert isinstance(events[-1], Finished)
     assert events[-1].epochs == 2
+    steps = [e.step for e in events if isinstance(e, Step)]
+    assert isinstance(events[0], Started)
+    assert steps[-1] == events[0].steps == 2
+
+
+def test_every_epoch_is_told_as_a_point_however_quick(material: Callable[..., Material]) -> None:
+    events = run(tiny(), material(), experiment(HEAD))
+    points = [e for e in events if isinstance(e, Step)]
+    epochs = [e for e in events if isinstance(e, EpochEnd)]
+    assert [p.epoch for p in points] == [1, 2, 3]
+    assert [p.loss for p in points] == pytest.approx([e.train_loss for e in epochs])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        MemoryError(),
+    ],
+)
+def test_every_way_to_run_out_of_memory_is_one_sentence(
+    material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def starve(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("core.training.feeds.extract", starve)
+    with pytest.raises(OutOfMemory, match="A batch of 4 images at 32 px"):
+        run(tiny(), material(), experiment(HEAD))
+
+
+def test_a_parameter_that_no_logit_depends_on_does_not_stop_the_choice_of_precision(
+    material: Callable[..., Material],
+) -> None:
+    network = tiny()
+    network.model[0].register_parameter("idle", nn.Parameter(torch.zeros(2)))
+    spare = Network(
+        network.model, examine(network.model, num_classes=2, image_size=PREP.crop), PREP, network.classes, "tiny"
+    )
+    plan = experiment(PLAN, freeze=FreezePlan("all"))
+    auto = dataclasses.replace(plan, training=dataclasses.replace(plan.training, precision="auto"))
+    assert isinstance(run(spare, material(), auto)[-1], Finished)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
@@ -228,6 +275,7 @@ def test_cosine_goes_from_one_to_zero() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_probe_learns_on_a_gpu(material: Callable[..., Material]) -> None:
     events = list(fit(tiny(), material(), experiment(HEAD), torch.device("cuda")))
     assert isinstance(events[-1], Finished)
