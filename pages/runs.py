@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.runs.store import LIVE, RunStore
 from pages.ui import caches, components, figures, live, names, nav, state
 from pages.ui.faces import broken, empty, guarded
-from pages.ui.i18n import _, translate_error
+from pages.ui.i18n import _, _n, translate_error
 
 
 def render() -> None:
@@ -76,7 +76,11 @@ def _table(was_alive: bool) -> None:
         },
     )  # fmt: skip
     components.note(
-        _("{n} runs, the newest first. Choose a row to open, rename, download or delete it.").format(n=len(rows))
+        _n(
+            "{n} run. Choose its row to open, rename, download or delete it.",
+            "{n} runs, the newest first. Choose a row to open, rename, download or delete it.",
+            len(rows),
+        ).format(n=len(rows))
     )
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(rows) and rows[picked[0]]["id"] != state.run_id():
