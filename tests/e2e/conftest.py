@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import psutil
@@ -27,7 +29,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from core.runs import launch
-from core.runs.store import ENDED, Run
+from core.runs.store import ENDED, Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
@@ -142,12 +144,20 @@ def serve(home: Path) -> Iterator[Server]:
     assert not found, server.log[-6000:]
 
 
-def kill_trainers(path: Path) -> None:
-    """Ends the training processes on a run's folder, or on all runs under a folder."""
+def trainers(path: Path) -> list[psutil.Process]:
+    """Returns the training processes on a run's folder, or on all runs under a folder."""
+    found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or ()
         if "--run" in words and any(word.startswith(str(path)) for word in words):
-            process.kill()
+            found.append(process)
+    return found
+
+
+def kill_trainers(path: Path) -> None:
+    """Ends the training processes on a run's folder, or on all runs under a folder."""
+    for process in trainers(path):
+        process.kill()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = WAIT_SECONDS, what: str = "a condition") -> None:
@@ -210,7 +220,10 @@ def start_run(
     spec = DataSpec(str(source), test_share=0.2, **data)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OMP_NUM_THREADS", "1")
-        return launch.start(small_experiment(spec, preset=preset, epochs=epochs, name=name), runs)
+        run = launch.start(small_experiment(spec, preset=preset, epochs=epochs, name=name), runs)
+    for process in trainers(run.path):
+        process.nice(10)  # the browser and the server go first
+    return run
 
 
 def end_run(run: Run) -> None:
@@ -219,18 +232,12 @@ def end_run(run: Run) -> None:
     wait_for(lambda: not run.exists or run.state in ENDED or run.status().get("pid") is None, what="the end of a run")
 
 
-@pytest.fixture
-def begin(server: Server) -> Iterator[Callable[..., Run]]:
-    """Starts small runs under the server's folder; those that still go on are ended with the test."""
-    started: list[Run] = []
-
-    def start(source: str | Path, **how: Any) -> Run:
-        started.append(start_run(server.runs, source, **how))
-        return started[-1]
-
-    yield start
-    for run in started:
-        end_run(run)
+@pytest.fixture(scope="session")
+def run_tools() -> SimpleNamespace:
+    """Does to runs what needs no browser: ``start``, ``end``, ``listed`` in a folder, ``until`` a condition holds."""
+    return SimpleNamespace(
+        start=start_run, end=end_run, until=wait_for, listed=lambda folder: RunStore(folder).list()
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -262,9 +269,9 @@ def copy_run() -> Callable[..., Run]:
 
 
 @pytest.fixture(scope="session")
-def until() -> Callable[..., None]:
-    """Waits for a condition outside the browser: ``until(condition, what=...)``."""
-    return wait_for
+def draw_images() -> Callable[[Path], Path]:
+    """Makes the small data set in a folder."""
+    return draw_folder
 
 
 # --- the browser ------------------------------------------------------------------------------------------------------
@@ -305,7 +312,7 @@ def new_calm(new_context: Callable[..., Any]) -> Iterator[Callable[[], Page]]:
 
     yield opened
     assert not errors, errors
-    for page in pages:
+    for page in (page for page in pages if not page.is_closed()):
         expect(page.get_by_test_id("stException")).to_have_count(0)
         expect(page.get_by_text("Something went wrong on this page")).to_have_count(0)
 
@@ -323,14 +330,12 @@ def settled() -> Callable[[Page], Page]:
 
 @pytest.fixture
 def visit(server: Server, settled: Callable[[Page], Page]) -> Callable[..., Page]:
-    """Opens an address: ``visit(page, "train", run=...)``; on another server with ``at=``."""
+    """Opens an address: ``visit(page, "train", run=...)``; ``at`` another server; ``settle=False`` for its head."""
 
-    def go(page: Page, name: str = "", *, at: Server | None = None, **query: str) -> Page:
-        from urllib.parse import urlencode
-
+    def go(page: Page, name: str = "", *, at: Server | None = None, settle: bool = True, **query: str) -> Page:
         page.goto(f"{(at or server).url}/{name}" + (f"?{urlencode(query)}" if query else ""))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        return settled(page)
+        return settled(page) if settle else page
 
     return go
 

@@ -1,0 +1,139 @@
+"""Every page in its sizes and themes, and what it says to a file that is wrong."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+WIDTHS = (1440, 800)
+GROUND = {"light": range(200, 256), "dark": range(0, 60)}
+"""How bright the page's ground is, 0 to 255."""
+PAGES = ("", "data", "backbone", "train", "evaluate", "runs", "feature_maps", "filters", "heatmaps")
+OF_A_RUN = ("evaluate", "runs", "feature_maps", "filters", "heatmaps")
+
+TOO_WIDE = """() => {
+  const main = document.querySelector('[data-testid="stMain"]');
+  const found = main.scrollWidth - main.clientWidth > 1 ? [`main ${main.scrollWidth} in ${main.clientWidth}`] : [];
+  const end = main.getBoundingClientRect().right + 1;
+  for (const part of main.querySelectorAll('[data-testid="stElementContainer"], h1, h2, h3, img, button, [role=radio]')) {
+    const box = part.getBoundingClientRect();
+    if (box.width && box.right > end) found.push(`${part.tagName} ${part.className} ends at ${Math.round(box.right)}`);
+  }
+  return found;
+}"""  # noqa: E501
+BRIGHTNESS = """() => {
+  const colour = getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor;
+  const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
+  return Math.round((r + g + b) / 3);
+}"""
+
+
+@pytest.fixture
+def shown(trained: Any, visit: Callable[..., Page]) -> Callable[[Page, str], Page]:
+    """Opens a page with something on it."""
+
+    def show(page: Page, name: str) -> Page:
+        query = {"run": trained.id} if name in OF_A_RUN else {}
+        return visit(page, name, **query, **({"data": "digits"} if name == "train" else {}))
+
+    return show
+
+
+@pytest.mark.parametrize("theme", GROUND)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_its_window(
+    name: str, theme: Any, calm: Page, shown: Callable[[Page, str], Page], settled: Callable[[Page], Page],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    calm.emulate_media(color_scheme=theme)
+    shown(calm, name)
+    for width in WIDTHS:
+        calm.set_viewport_size({"width": width, "height": 900})
+        settled(calm)
+        calm.screenshot(path=tmp_path / f"{name or 'home'}-{width}-{theme}.png")
+        expect(calm.get_by_role("heading", level=1)).to_be_in_viewport()
+        assert calm.evaluate(BRIGHTNESS) in GROUND[theme]
+        calm.wait_for_function(f"() => ({TOO_WIDE})().length === 0", timeout=10_000)
+        assert calm.evaluate(TOO_WIDE) == []
+
+
+def test_a_narrow_window_reaches_every_page(calm: Page, shown: Callable[[Page, str], Page]) -> None:
+    calm.set_viewport_size({"width": 600, "height": 900})
+    shown(calm, "data")
+    calm.get_by_test_id("stExpandSidebarButton").click()
+    calm.get_by_role("navigation", name="App pages").get_by_role("link", name="Runs", exact=True).click()
+    expect(calm.get_by_role("heading", level=1, name="Runs", exact=True)).to_be_visible()
+
+
+# --- wrong files ------------------------------------------------------------------------------------------------------
+
+
+def zipped(**files: bytes) -> bytes:
+    """Returns a zip archive; ``__`` in a name stands for a slash, ``UP`` for two dots."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/").replace("UP", "..") + ".png", content)
+    return packed.getvalue()
+
+
+WRONG = {
+    "text": (b"This is no archive at all.\n", "is not a zip archive, or it is damaged"),
+    "upward": (zipped(UP__UP__escaped=b"x", cats__a=b"x"), "leads outside the archive"),
+    "pictureless": (zipped(), "holds no images"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_upload_gets_a_sentence_and_loses_nothing(
+    kind: str, calm: Page, server: Any, visit: Callable[..., Page], settled: Callable[[Page], Page]
+) -> None:
+    content, sentence = WRONG[kind]
+    before = sorted(str(path) for path in server.home.rglob("*") if "runs" not in path.parts)
+    visit(calm, "data", data="digits")
+    expect(calm.get_by_role("radio", name="Small digits", exact=True)).to_be_checked()
+    calm.get_by_role("radio", name="Upload", exact=True).click()
+    settled(calm)
+    files = [{"name": "holiday.zip", "mimeType": "application/zip", "buffer": content}]
+    calm.locator(".st-key-bl-zip input[type=file]").set_input_files(files)
+    face = calm.get_by_role("main").get_by_role("status")
+    expect(face).to_contain_text("This zip was not taken")
+    expect(face).to_contain_text(re.compile(rf"holiday\.zip.*{sentence}"))
+    expect(face).to_contain_text("Nothing of it was kept.")
+    expect(calm.locator(".st-key-bl-context")).to_contain_text("Small digits")
+    after = sorted(str(path) for path in server.home.rglob("*") if "runs" not in path.parts)
+    assert [path for path in after if path not in before and not path.endswith("uploads")] == []
+    calm.get_by_role("radio", name="Built in", exact=True).click()
+    expect(calm.get_by_role("radio", name="Small digits", exact=True)).to_be_checked()
+
+
+def test_a_good_upload_is_taken_and_can_be_deleted(calm: Page, folder: Path, visit: Callable[..., Page]) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(folder.rglob("*.png")):
+            archive.write(path, path.relative_to(folder.parent))
+    visit(calm, "data")
+    calm.get_by_role("radio", name="Upload", exact=True).click()
+    files = [{"name": "my colours.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}]
+    calm.locator(".st-key-bl-zip input[type=file]").set_input_files(files)
+    expect(calm.locator('dt:text-is("Images") + dd')).to_have_text("48")
+    expect(calm.locator(".st-key-bl-context")).to_contain_text("my-colours")
+    calm.get_by_role("button", name="Delete this upload").click()
+    calm.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+    expect(calm.get_by_text("No upload yet.")).to_be_visible()
+
+
+def test_a_wrong_picture_gets_a_sentence(calm: Page, trained: Any, visit: Callable[..., Page]) -> None:
+    visit(calm, "heatmaps", run=trained.id)
+    calm.get_by_role("main").get_by_role("radio", name=re.compile("Upload|File")).click()
+    files = [{"name": "cat.png", "mimeType": "image/png", "buffer": b"no picture"}]
+    calm.locator("input[type=file]").first.set_input_files(files)
+    expect(calm.get_by_role("heading", name="This picture cannot be used")).to_be_visible()
+    expect(calm.get_by_role("main")).to_contain_text("cat.png")
