@@ -185,8 +185,8 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
         help=_("How far a step goes against the gradient, for the head."),
     )  # fmt: skip
     state.follow("bl-optimizer", choice.optimizer)
-    names = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
-    optimizer = fourth.selectbox(_("Optimizer"), OPTIMIZERS, key="bl-optimizer", format_func=lambda o: names.get(o, o))
+    titles = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
+    optimizer = fourth.selectbox(_("Optimizer"), OPTIMIZERS, key="bl-optimizer", format_func=lambda o: titles.get(o, o))
     if optimizer != choice.optimizer:  # its own default rate follows it
         state.set_train_choice(replace(choice, epochs=epochs, batch_size=batch, optimizer=optimizer, lr=None))
         st.rerun()
@@ -347,7 +347,7 @@ def _weights_note(experiment: Experiment) -> None:
 
 def _experiment(choice: TrainChoice, recipe: Recipe) -> Experiment:
     return Experiment(
-        data=state.data(),
+        data=caches.anchored(state.data()),
         model=replace(state.model(), weights=recipe.weights),
         training=TrainingSpec(
             choice.preset, recipe.phases, batch_size=choice.batch_size, seed=choice.seed, device=choice.device
@@ -361,7 +361,7 @@ def _experiment(choice: TrainChoice, recipe: Recipe) -> Experiment:
 def _launch(experiment: Experiment) -> None:
     from core.runs.launch import start
 
-    run = start(experiment)
+    run = start(experiment, roots=caches.roots())
     st.session_state["bl.train.new"] = False
     state.set_freeze(experiment.freeze)
     state.choose_run(run.id)

@@ -21,12 +21,12 @@ def train(arguments: argparse.Namespace, output: Output) -> int:
     from core.lab.worker import work
 
     if arguments.run:
-        run = RunStore(Path(arguments.run).parent).open(Path(arguments.run).absolute())
+        run = RunStore(arguments.runs_dir).open(arguments.run)
     else:
         run = RunStore(arguments.runs_dir).create(_experiment(arguments))
     output.progress(f"run {run.id}")
     with _gentle_stop(run, output):
-        status = work(run, lambda record: _show(record, output))
+        status = work(run, lambda record: _show(record, output), roots=_roots(arguments))
     keys = (
         "best_epoch", "best_val_accuracy", "val_accuracy", "test_accuracy", "seconds", "images_per_second",
         "trainable_parameters", "total_parameters", "state",
@@ -54,8 +54,15 @@ def evaluate(arguments: argparse.Namespace, output: Output) -> None:
         f"(always naming the largest class: {share(scores.baseline)})",
         "",
         *table(rows, ("class", "precision", "recall", "F1", "images")),
+        *(f"left out: {image.reason}" for image in found.unreadable),
     ]
-    record = {**scores.as_record(), "run": run.id, "split": found.split, "classes": list(found.predictions.classes)}
+    record = {
+        **scores.as_record(),
+        "run": run.id,
+        "split": found.split,
+        "classes": list(found.predictions.classes),
+        "unreadable": [{"key": image.key, "reason": image.reason} for image in found.unreadable],
+    }
     output.result(record, lines)
 
 
@@ -110,8 +117,12 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
         name=arguments.name,
     )
     backbone(experiment.model.backbone)
-    open_dataset(source, seed=arguments.seed)
+    open_dataset(source, roots=_roots(arguments), seed=arguments.seed)
     return experiment
+
+
+def _roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
+    return tuple(Path(path).absolute() for path in arguments.within) if arguments.within else None
 
 
 @contextmanager

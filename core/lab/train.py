@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,13 +25,14 @@ from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progre
 from core.training.feeds import Material
 
 
-def train(run: Run, recorder: Recorder, tell: Tell) -> None:
+def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None = None) -> None:
     """Trains a run whose device is held.
 
     Args:
         run: Its experiment says what to do; its ``control`` file may ask to stop.
         recorder: Writes its folder.
         tell: Receives each event as a record, for a progress display.
+        roots: Folders that the images must lie under, links resolved; ``None`` for no limit.
 
     Raises:
         InputError: The images, the weights or the device are not to be had, or the training diverged.
@@ -42,7 +44,7 @@ def train(run: Run, recorder: Recorder, tell: Tell) -> None:
     device = resolve_device(experiment.training.device)
     recorder.update(state="running", doing="building the network", device=str(device), begun=time.time())
     spec = experiment.data
-    dataset = open_dataset(spec.source, seed=spec.seed, images_per_class=spec.images_per_class)
+    dataset = open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
     network = assemble(experiment.model, dataset.classes, seed=experiment.training.seed)
     recorder.environment(device=str(device), threads=torch.get_num_threads())
     recorder.update(doing="reading images", done=0, total=len(dataset))

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,20 @@ Tell = Callable[[dict[str, Any]], None]
 """Receives plain records about what goes on; each has a key ``event``."""
 
 
-def work(run: Run, tell: Tell = lambda _: None) -> dict[str, Any]:
+def work(run: Run, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
     """Trains a run in this process, from the queue to the last word in its status.
 
     Args:
         run: A run in state *queued*.
         tell: Receives what goes on, for a progress display.
+        roots: Folders that images may be read under; ``None`` for no limit.
 
     Returns:
         The run's final status.
 
     Raises:
-        InputError: The experiment cannot be carried out; the status says why, too.
+        InputError: The experiment cannot be carried out; the status says why, too. Or the run was trained before,
+            or is being trained; then nothing is changed.
     """
     claim = filelock.FileLock(run.path / ".trainer.lock", timeout=0)
     try:
@@ -45,6 +47,8 @@ def work(run: Run, tell: Tell = lambda _: None) -> dict[str, Any]:
         raise InputError("The run {name} is being trained by another process already.", name=run.name) from error
     with claim:
         recorder = Recorder(run)
+        if recorder.status.get("state", "queued") != "queued":
+            raise InputError("The run {name} was trained before. Make a new one to train again.", name=run.name)
         recorder.update(state="queued", doing="queued", started=time.time())
         try:
             device = queue_device(run.experiment.training.device)
@@ -54,7 +58,7 @@ def work(run: Run, tell: Tell = lambda _: None) -> dict[str, Any]:
                     recorder.update(state="starting", doing="loading libraries", ahead=0)
                     from core.lab.train import train
 
-                    train(run, recorder, tell)
+                    train(run, recorder, tell, roots)
                 else:
                     recorder.update(state="stopped", ended=time.time())
         except BaseException as error:

@@ -8,10 +8,11 @@ its holder dies; among those that wait, the oldest goes first.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,27 +29,29 @@ POLL = 0.5
 _children: list[subprocess.Popen[bytes]] = []
 
 
-def start(experiment: Experiment, runs_dir: Path | str | None = None) -> Run:
+def start(experiment: Experiment, runs_dir: Path | str | None = None, *, roots: Sequence[Path] | None = None) -> Run:
     """Makes a run and starts the process that trains it.
 
     Args:
         experiment: What to do.
         runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
+        roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
 
     Returns:
         The run, in state *queued*.
 
     Raises:
-        InputError: The folder cannot be written, or no process can be started.
+        InputError: The folder cannot be written, or no process can be started; then no run is left behind.
     """
     store = RunStore(runs_dir)
     run = store.create(experiment)
     _children[:] = [child for child in _children if child.poll() is None]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    limits = [word for root in roots or () for word in ("--within", str(root))]
     try:
         with (run.path / "log.txt").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "core", "train", "--run", str(run.path), "--quiet"],
+                [sys.executable, "-m", "core", "train", "--run", str(run.path), "--quiet", *limits],
                 cwd=settings.PROJECT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -57,6 +60,7 @@ def start(experiment: Experiment, runs_dir: Path | str | None = None) -> Run:
                 start_new_session=True,
             )
     except OSError as error:
+        shutil.rmtree(run.path, ignore_errors=True)
         raise InputError("The training process cannot be started: {reason}.", reason=error.strerror) from error
     _children.append(child)
     return run

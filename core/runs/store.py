@@ -67,12 +67,17 @@ class Run:
             text = (self.path / "experiment.json").read_text(encoding="utf-8")
         except OSError as error:
             raise _missing(self.id) from error
+        except UnicodeDecodeError as error:
+            raise InputError("The experiment is not valid JSON: {reason}", reason=str(error)) from error
         return Experiment.from_json(text)
 
     @property
     def exists(self) -> bool:
-        """Whether the folder is still there."""
-        return (self.path / "experiment.json").is_file()
+        """Whether the folder is still there (a name that no folder can have is not)."""
+        try:
+            return (self.path / "experiment.json").is_file()
+        except (OSError, ValueError):
+            return False
 
     @property
     def state(self) -> str:
@@ -267,7 +272,7 @@ def process_stamp() -> dict[str, Any]:
 
 
 def _alive(record: dict[str, Any]) -> bool:
-    """Whether the process a status names is at work; one not yet named has a minute to appear."""
+    """Whether the process a status names is at work; one not yet named has a while to appear."""
     pid = record.get("pid")
     if pid is None:
         return time.time() - float(record.get("launched") or 0.0) < START_GRACE

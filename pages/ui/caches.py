@@ -57,6 +57,15 @@ def _listed(key: str, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of
     return open_dataset(spec.source, roots=roots(), seed=spec.seed, images_per_class=spec.images_per_class)
 
 
+def anchored(spec: DataSpec) -> DataSpec:
+    """Returns the spec with its folder's full path, checked to lie where the pages may read: what a run is given.
+
+    Raises:
+        InputError: The data are not there, or outside the allowed folders.
+    """
+    return dataclasses.replace(spec, source=listed(spec).name)
+
+
 def health(spec: DataSpec, progress: Callable[[int, int], None] | None = None) -> Any:
     """Returns the :class:`core.data.health.HealthReport` of a spec's images; every image is decoded once."""
     from core.data.health import inspect
@@ -110,14 +119,19 @@ def _key(spec: DataSpec) -> str:
 
 
 def _stamp(source: str) -> int:
-    """The newest change of a folder and of the two levels of folders below it; 0 for embedded data."""
-    path = Path(source)
-    if not path.is_absolute():
-        path = next((root / source for root in roots() if (root / source).is_dir()), path)
-    if not path.is_dir():
+    """The newest change of a folder and of the two levels of folders below it; 0 for what is no folder of ours."""
+    from core.data.embedded import EMBEDDED
+    from core.data.folders import locate
+    from core.errors import InputError
+
+    if source.partition("?")[0] in EMBEDDED:
         return 0
-    folders = [path, *(p for p in path.glob("*") if p.is_dir()), *(p for p in path.glob("*/*") if p.is_dir())]
-    return max(folder.stat().st_mtime_ns for folder in folders[:5000])
+    try:
+        path = locate(source, roots())
+        folders = [path, *(p for p in path.glob("*") if p.is_dir()), *(p for p in path.glob("*/*") if p.is_dir())]
+        return max(folder.stat().st_mtime_ns for folder in folders[:5000])
+    except (InputError, OSError):  # opening it says what is wrong
+        return 0
 
 
 # --- networks --------------------------------------------------------------------------------------------------------

@@ -60,11 +60,12 @@ class TrainChoice:
 
 def data() -> DataSpec | None:
     """Returns the chosen data, or ``None`` before anything was chosen."""
-    wanted = st.query_params.get("data")
+    wanted = (st.query_params.get("data") or "").strip()
     known: DataSpec | None = st.session_state.get("bl.data")
     if wanted and (known is None or known.source != wanted):
         known = DataSpec(wanted, test_share=TEST_SHARE)
         st.session_state["bl.data"] = known
+        st.session_state["bl.data.title"] = None
     return known
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.runs import launch
 from core.runs.store import RunStore
 from core.specs import DataSpec, FreezePlan
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -14,8 +20,9 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list:
     """Replaces the launch by one that only makes the folder; returns the experiments."""
     found = []
 
-    def start(experiment, runs_dir=None):
+    def start(experiment, runs_dir=None, *, roots=None):
         found.append(experiment)
+        assert roots, "the trainer must be held to the folders that the page may read"
         return RunStore(runs_dir).create(experiment)
 
     monkeypatch.setattr(launch, "start", start)
@@ -50,6 +57,48 @@ def test_choices_become_the_experiment(open_page, shapes, launched) -> None:
     assert experiment.training.batch_size == 16
     assert {phase.optimizer for phase in experiment.training.phases} == {"sgd"}
     assert app.query_params["run"] == RunStore().list()[0].id
+
+
+def test_a_folder_named_from_the_root_is_launched_by_its_full_path(open_page, image_folder, launched) -> None:
+    folder = image_folder("colours")
+    app = open_page("train", data="colours")
+    app.button(key="bl-launch").click().run()
+    assert not app.exception
+    (experiment,) = launched
+    assert experiment.data.source == str(folder.resolve())
+
+
+def test_a_run_of_the_command_line_is_trained_again_only_within_the_roots(
+    open_page, make_run, launched, tmp_path
+) -> None:
+    run = make_run("failed")
+    record = json.loads((run.path / "experiment.json").read_text())
+    record["data"]["source"] = str(tmp_path / "elsewhere")
+    (run.path / "experiment.json").write_text(json.dumps(record))
+    app = open_page("train", run=run.id)
+    app.button(key="bl-again").click().run()
+    assert not app.exception
+    assert len(launched) == 1  # with roots, as the launch in these tests asserts
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"run": "a" * 300}, {"run": ".."}, {"data": " "}, {"data": "/"}, {"data": "/proc"}, {"data": "b" * 5000}],
+    ids=["long run", "dots", "blank", "root", "unreadable", "long path"],
+)
+def test_no_address_breaks_the_frame(query, caplog) -> None:
+    app = AppTest.from_file(str(PROJECT / "pages" / "train.py"), default_timeout=120)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    assert "page failed" not in caplog.text
+
+
+def test_a_linked_set_of_images_is_not_called_by_the_last_one_s_title(open_page) -> None:
+    app = open_page("train", session={"bl.data": DataSpec("digits"), "bl.data.title": "Digits"}, data="shapes")
+    assert app.session_state["bl.data"].source == "shapes"
+    assert app.session_state["bl.data.title"] is None
 
 
 def test_from_scratch_takes_random_weights(open_page, shapes, launched) -> None:

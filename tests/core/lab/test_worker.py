@@ -95,6 +95,49 @@ def test_bad_data_end_the_run_with_a_sentence(
     assert status["message_template"].format(**status["message_values"]) == status["message"]
 
 
+def test_a_trainer_held_to_the_roots_follows_no_link_out_of_them(
+    store: RunStore, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    inside, outside = image_folder(), image_folder("../outside/colours")
+    (inside / "red" / "link.png").symlink_to(next((outside / "red").iterdir()))
+    run = store.create(experiment(inside, epochs=1))
+    worker.work(run, roots=(tmp_path / "data",))
+    assert "red/link.png" not in {row["key"] for row in run.split_rows()}
+    away = store.create(experiment(outside, epochs=1))
+    with pytest.raises(InputError, match="outside the folders"):
+        worker.work(away, roots=(tmp_path / "data",))
+    assert away.state == "failed"
+
+
+def test_a_process_that_cannot_be_started_leaves_no_run(
+    store: RunStore, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(launch.subprocess, "Popen", refuse)
+    with pytest.raises(InputError, match="cannot be started: Resource"):
+        launch.start(experiment(image_folder()), store.root)
+    assert store.list() == []
+
+
+def test_a_launched_trainer_is_told_its_roots(
+    store: RunStore, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words: list[str] = []
+
+    class Child:
+        def __init__(self, command: list[str], **_: object) -> None:
+            words.extend(command)
+
+        def poll(self) -> int:
+            return 0
+
+    monkeypatch.setattr(launch.subprocess, "Popen", Child)
+    launch.start(experiment(image_folder()), store.root, roots=(tmp_path / "a", tmp_path / "b"))
+    assert words[-4:] == ["--within", str(tmp_path / "a"), "--within", str(tmp_path / "b")]
+
+
 def test_a_run_is_trained_by_one_process_only(store: RunStore, image_folder: Callable[..., Path]) -> None:
     run = store.create(experiment(image_folder()))
     with (
