@@ -68,6 +68,8 @@ def resolve_device(name: str) -> torch.device:
                 count=count,
             )
         return torch.device("cuda", index)
+    if device.type == "cpu":
+        return torch.device("cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise InputError("The device mps was asked for, but torch cannot use it here. Choose cpu or auto.")
     return device

@@ -247,6 +247,8 @@ class TrainingSpec:
 
     def __post_init__(self) -> None:
         _one_of("preset", self.preset, PRESETS)
+        if not isinstance(self.phases, tuple) or not all(isinstance(phase, Phase) for phase in self.phases):
+            raise InputError("phases must be a list of phases.")
         if not self.phases:
             raise InputError("The training has no phase. Give at least one.")
         _whole("batch_size", self.batch_size, low=1, high=65_536)

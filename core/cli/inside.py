@@ -89,7 +89,7 @@ def _class_index(name: str | None, classes: tuple[str, ...]) -> int | None:
         return None
     if name in classes:
         return classes.index(name)
-    if name.isdigit() and int(name) < len(classes):
+    if name.isdecimal() and int(name) < len(classes):
         return int(name)
     raise InputError(
         "There is no class {name}. There are {count}: {some}.",

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 
 from core.cli.output import Output, share, table
+from core.errors import InputError, RunMissing
 
 
 def datasets(_arguments: argparse.Namespace, output: Output) -> None:
@@ -54,8 +55,13 @@ def runs(arguments: argparse.Namespace, output: Output) -> None:
 
     rows = []
     for run in RunStore(arguments.runs_dir).list():
-        status = run.status()
-        experiment = run.experiment
+        try:
+            status, experiment = run.status(), run.experiment
+        except RunMissing:  # deleted since it was listed
+            continue
+        except InputError as error:  # one damaged run must not hide the others
+            output.progress(f"{run.id} is left out: {error}")
+            continue
         rows.append(
             {
                 "run": run.id,

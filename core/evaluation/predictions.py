@@ -15,6 +15,7 @@ from core.data.images import normalise, to_tensor
 from core.data.loaders import PixelStore, centre, iterate
 from core.data.sources import Item
 from core.models.network import Network
+from core.runs.files import write_atomic
 
 BATCH = 32
 
@@ -109,7 +110,7 @@ def write_predictions(path: Path, items: Sequence[Item], probabilities: np.ndarr
     )
     buffer = io.BytesIO()
     parquet.write_table(table, buffer)
-    path.write_bytes(buffer.getvalue())
+    write_atomic(path, buffer.getvalue())
 
 
 def read_predictions(path: Path, classes: Sequence[str]) -> Predictions | None:

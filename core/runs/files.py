@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 from pathlib import Path
@@ -43,14 +44,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Appends one JSON line in one write, on a line of its own even after a torn one."""
+    """Appends one JSON line in one write, on a line of its own even after a torn one.
+
+    A number that JSON has no word for (infinite, or none at all) is written as ``null``.
+    """
     with path.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         torn = False
         if size:
             file.seek(size - 1)
             torn = file.read(1) != b"\n"
-        line = json.dumps(record, ensure_ascii=False) + "\n"
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+        line = json.dumps(finite, ensure_ascii=False) + "\n"
         file.write((("\n" if torn else "") + line).encode())
 
 

@@ -107,6 +107,49 @@ def test_other_images_without_splits_are_evaluated_whole(
     assert (record["split"], record["images"]) == ("all", 10)
 
 
+def test_images_that_cannot_be_read_are_left_out_and_named(
+    call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]
+) -> None:
+    root = image_folder("others", images=5)
+    (root / "red" / "broken.png").write_bytes(b"no image")
+    status, record, _ = call("evaluate", trained["run"], "--data", root)
+    assert (status, record["images"]) == (0, 10)
+    assert [bad["key"] for bad in record["unreadable"]] == ["red/broken.png"]
+
+
+def test_a_run_is_trained_once(call: Call, trained: dict[str, Any]) -> None:
+    before = (Path(trained["path"]) / "metrics.jsonl").read_text(), (Path(trained["path"]) / "status.json").read_text()
+    status, _, error = call("train", "--run", trained["path"])
+    assert status == 2
+    assert "was trained before" in error
+    after = (Path(trained["path"]) / "metrics.jsonl").read_text(), (Path(trained["path"]) / "status.json").read_text()
+    assert after == before
+
+
+def test_a_run_made_before_is_named_by_its_id(call: Call, trained: dict[str, Any], tmp_path: Path) -> None:
+    made = RunStore(tmp_path / "other").create(RunStore().open(trained["run"]).experiment)
+    status, record, _ = call("train", "--run", made.id, "--runs-dir", tmp_path / "other")
+    assert (status, record["run"], record["state"]) == (0, made.id, "finished")
+
+
+def test_images_outside_the_given_folder_are_refused(
+    call: Call, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    words = ("train", "--data", image_folder(), *TRAIN, "--within", tmp_path / "data" / "other")
+    status, _, error = call(*words)
+    assert status == 2
+    assert "outside the folders" in error
+
+
+def test_a_damaged_run_does_not_hide_the_others(call: Call, trained: dict[str, Any]) -> None:
+    broken = RunStore().create(RunStore().open(trained["run"]).experiment)
+    (broken.path / "experiment.json").write_bytes(b"\xff{")
+    status, record, error = call("runs")
+    assert status == 0
+    assert [row["run"] for row in record["runs"]] == [trained["run"]]
+    assert broken.id in error
+
+
 def test_images_of_unknown_classes_are_refused(
     call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]
 ) -> None:

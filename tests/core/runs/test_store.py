@@ -104,6 +104,12 @@ def test_a_torn_last_line_is_left_for_later(tmp_path: Path) -> None:
     assert read_lines(path, offset)[0] == [{"epoch": 3}]
 
 
+def test_numbers_that_json_lacks_are_null(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    append_line(path, {"val_loss": float("nan"), "lr": float("inf"), "epoch": 1})
+    assert path.read_text() == '{"val_loss": null, "lr": null, "epoch": 1}\n'
+
+
 def test_a_replaced_file_is_whole_or_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "f"
     write_atomic(path, "old")
