@@ -168,6 +168,8 @@ class _Teller:
     def _step(self, event: Step) -> None:
         point = {"epoch": event.epoch, "loss": event.loss, "accuracy": event.accuracy}
         self.recorder.step(event.step, self.steps, {**point, "t": round(time.perf_counter() - self.begin, 3)})
+        if event.step * self.epochs >= event.epoch * self.steps:
+            return  # the epoch's end follows at once, with figures that count its validation too
         left = (self.steps - event.step) / max(1, self.steps) * self.epochs * self.images
         self.recorder.update(
             now=False,
@@ -184,6 +186,7 @@ class _Teller:
         self.epoch_seconds = [*self.epoch_seconds[-4:], event.seconds]
         typical = min(self.epoch_seconds)
         changes: dict[str, Any] = {
+            "doing": "training",
             "epoch": event.epoch,
             "epochs_done": event.epoch,
             "eta_seconds": (self.epochs - event.epoch) * typical,

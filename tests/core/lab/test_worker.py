@@ -67,6 +67,21 @@ def test_a_run_fills_its_folder(store: RunStore, image_folder: Callable[..., Pat
     assert events[-1] == "finished"
 
 
+def test_quick_epochs_are_said_to_be_training(store: RunStore, image_folder: Callable[..., Path]) -> None:
+    """Epochs on cached features take milliseconds, and nobody must believe that features are still computed."""
+    run = store.create(experiment(image_folder(), epochs=3000))
+    seen: list[str] = []
+
+    def look(record: dict[str, object]) -> None:
+        status = run.status() if record["event"] == "epochend" else {}
+        if status.get("epochs_done", 0) > 1:
+            seen.append(status["doing"])
+            run.request_stop()
+
+    worker.work(run, look)
+    assert seen == ["training"]
+
+
 def test_the_best_weights_are_the_ones_that_load(store: RunStore, image_folder: Callable[..., Path]) -> None:
     run = store.create(experiment(image_folder(images=20), epochs=4))
     status = worker.work(run)
