@@ -123,6 +123,7 @@ def save_state(state: Mapping[str, Tensor], path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         save_file(tensors, temporary, metadata={"format": "pt", _ALIASES: json.dumps(aliases)})
+        temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors writes for its owner alone
         os.replace(temporary, path)  # noqa: PTH105
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))

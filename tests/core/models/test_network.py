@@ -128,6 +128,13 @@ def test_saving_replaces_the_old_file_in_one_step(tmp_path: Path, monkeypatch: p
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["w.safetensors"]
 
 
+def test_weights_may_be_read_by_whoever_may_read_the_folder(tmp_path: Path) -> None:
+    for mode, expected in ((0o755, 0o644), (0o700, 0o600)):
+        tmp_path.chmod(mode)
+        network.save(nn.Linear(2, 2), tmp_path / "best.safetensors")
+        assert (tmp_path / "best.safetensors").stat().st_mode & 0o777 == expected
+
+
 def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_tensors: object, path: Path, metadata: object) -> None:  # noqa: ARG001
         path.write_bytes(b"half")
