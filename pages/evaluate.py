@@ -102,8 +102,7 @@ def _evaluations(run: Any) -> dict[str, Any]:
 def _judge(run: Any) -> Any:
     from core.lab.evaluate import evaluate
 
-    pickers.reopened(run)  # refuses folders that pages may not read
-    return evaluate(run)
+    return evaluate(run, roots=caches.roots())
 
 
 def _judgement(run: Any, found: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import InputError
 from core.models.catalog import BACKBONES
 from core.models.network import Network, bare, blank, load_into
-from core.runs.store import Run, RunStore
+from core.runs.store import LIVE, Run, RunStore
 
 
 def network_of_run(run: Run) -> Network:
@@ -20,7 +20,9 @@ def network_of_run(run: Run) -> Network:
     experiment = run.experiment
     classes = run.classes()
     if not run.has_weights or not classes:
-        raise InputError("The run {name} has no weights yet. Wait for its first epoch to end.", name=run.name)
+        if run.state in LIVE:
+            raise InputError("The run {name} has no weights yet. Wait for its first epoch to end.", name=run.name)
+        raise InputError("The run {name} ended before its first epoch did, so it has no weights.", name=run.name)
     network = blank(experiment.model, classes)
     load_into(network.model, run.checkpoint)
     network.model.eval()

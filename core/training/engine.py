@@ -84,6 +84,7 @@ class _Loop:
         self.training = experiment.training
         self.shuffling = torch.Generator().manual_seed(self.training.seed)
         self.augmenting = torch.Generator(device).manual_seed(self.training.seed)
+        self.sum_type = torch.float32 if device.type == "mps" else torch.float64  # Metal has no double precision
         self.step = self.epoch = self.seen = 0
         self.best: tuple[float, float] | None = None
         self.best_epoch: int | None = None
@@ -234,7 +235,7 @@ class _Loop:
         freeze.set_train_mode(self.network.model, self.network.anatomy, plan)
         order = self.material.train[torch.randperm(len(self.material.train), generator=self.shuffling)]
         order = order[: self.images_per_epoch]
-        sums = torch.zeros(3, dtype=torch.float64, device=self.device)  # loss, right answers, images
+        sums = torch.zeros(3, dtype=self.sum_type, device=self.device)  # loss, right answers, images
         told_sums, told, silent = sums.tolist(), time.perf_counter(), True
         for inputs, labels in feed.batches(order, self.training.batch_size, self.augmenting):
             logits = feed.logits(inputs)
@@ -286,7 +287,7 @@ class _Loop:
     def _validate(self, feed: Feed) -> Generator[Event, None, tuple[float, float]]:
         """Judges the network on the validation images; returns (mean loss, accuracy)."""
         self.network.model.eval()
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        sums = torch.zeros(2, dtype=self.sum_type, device=self.device)
         done, told = 0, time.perf_counter()
         for result, count in self._evaluate_batches(feed):
             sums += result.to(sums.dtype)

@@ -25,7 +25,8 @@ TOO_WIDE = """() => {
   const end = main.getBoundingClientRect().right + 1;
   for (const part of main.querySelectorAll('[data-testid="stElementContainer"], h1, h2, h3, img, button, [role=radio]')) {
     const box = part.getBoundingClientRect();
-    if (box.width && box.right > end) found.push(`${part.tagName} ${part.className} ends at ${Math.round(box.right)}`);
+    const seen = part.checkVisibility({opacityProperty: true, visibilityProperty: true}) && box.width;
+    if (seen && box.right > end) found.push(`${part.tagName} ${part.className} ends at ${Math.round(box.right)}`);
   }
   return found;
 }"""  # noqa: E501
