@@ -70,7 +70,9 @@ def _source() -> DataSpec | None:
 
 
 def _kind(known: DataSpec | None) -> str:
-    if known is None or known.source.partition("?")[0] in names.DATA:
+    if known is None:
+        return st.session_state.pop("bl.data.kind", None) or "embedded"
+    if known.source.partition("?")[0] in names.DATA:
         return "embedded"
     return "upload" if Path(known.source).is_relative_to(settings.uploads_dir()) else "folder"
 
@@ -89,6 +91,9 @@ def _embedded(known: DataSpec | None) -> str:
 def _folder(known: DataSpec | None) -> str | None:
     roots = caches.roots()
     found = _folders(roots)
+    asked = known.source if known and _kind(known) == "folder" else None
+    if asked and asked not in found:  # typed, or from a link: what is wrong with it is said below
+        found = [asked, *found]
     if not found:
         empty(
             _("No image folders here"),
@@ -96,8 +101,8 @@ def _folder(known: DataSpec | None) -> str | None:
             icon="folder_open",
         )  # fmt: skip
         return None
-    if known and known.source in found:
-        state.follow("bl-folder", known.source)
+    if asked:
+        state.follow("bl-folder", asked)
     return st.selectbox(
         _("Folder"), found, key="bl-folder", format_func=lambda path: _relative(path, roots),
         help=_("Folders under {roots}, one subfolder for each class.").format(roots=", ".join(map(str, roots))),
@@ -181,6 +186,7 @@ def _delete_upload(path: str) -> None:
 
             delete_upload(Path(path))
             st.session_state.pop("bl.data", None)
+            st.session_state["bl.data.kind"] = "upload"  # stay where the uploads are
             state.show_in_address(data=None)
             st.rerun()
 

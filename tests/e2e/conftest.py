@@ -118,7 +118,8 @@ class Server:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         try:
-            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2):
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with direct.open(f"{self.url}/_stcore/health", timeout=2):
                 return True
         except OSError:
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,7 @@ def test_weights_that_cannot_be_had_end_with_2_and_a_sentence(
     call: Call, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies it was first made with
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     status, _, error = call("train", "--data", image_folder(), "--backbone", "resnet18", "--epochs", 1)
