@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
@@ -75,4 +76,6 @@ def _load() -> None:
     except ImportError:
         LOG.exception("background import failed")
     finally:
+        gc.collect()
+        gc.freeze()  # the libraries' objects stay for good: no later collection need look at them
         _done.set()
