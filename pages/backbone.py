@@ -66,7 +66,8 @@ def _choose(catalogue: Any, weights_state: Any) -> ModelSpec:
         _("Weights"), list(labels), key="bl-weights", format_func=lambda w: labels[w], required=True,
         help=_("Pretrained: learned on ImageNet's 1.3 million photos. Random: the architecture alone."),
     )  # fmt: skip
-    chosen = ModelSpec(name, weights or spec.weights, spec.image_size if name == spec.backbone else None, spec.dropout)
+    size = spec.image_size if name == spec.backbone else None
+    chosen = replace(spec, backbone=name, weights=weights or spec.weights, image_size=size)
     if name != spec.backbone:
         state.set_freeze(FreezePlan())
     state.set_model(chosen)

@@ -12,7 +12,7 @@ from typing import Any
 from core.cli.output import Output, share, table
 from core.errors import InputError
 from core.runs.store import Run, RunStore
-from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.specs import AugmentSpec, DataSpec, Experiment, HeadSpec, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
 
@@ -108,7 +108,9 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
         source = str(Path(source).expanduser().absolute())
     experiment = Experiment(
         data=DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed, arguments.images_per_class),
-        model=ModelSpec(arguments.backbone, recipe.weights, arguments.image_size, arguments.dropout),
+        model=ModelSpec(
+            arguments.backbone, recipe.weights, arguments.image_size, head=HeadSpec(dropout=arguments.dropout)
+        ),
         training=TrainingSpec(
             arguments.preset, recipe.phases, arguments.batch_size, arguments.seed, arguments.device, arguments.precision
         ),

@@ -87,7 +87,7 @@ def bare(name: str, weights: str = "default", image_size: int | None = None, *, 
 
 def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: int) -> Network:
     anatomy = anatomy_of(spec.backbone, spec.image_size)
-    anatomy = replace_head(model, anatomy, len(classes), dropout=spec.dropout, seed=seed)
+    anatomy = replace_head(model, anatomy, len(classes), dropout=spec.head.dropout, seed=seed)
     preprocessing = catalog.preprocessing(spec.backbone, spec.image_size)
     return Network(model, anatomy, preprocessing, tuple(classes), spec.backbone)
 

@@ -12,9 +12,9 @@ from core.errors import InputError
 from core.models import network
 from core.models.anatomy import anatomy_of
 from core.models.heads import head_input, replace_head, tail
-from core.specs import ModelSpec
+from core.specs import HeadSpec, ModelSpec
 
-SPEC = ModelSpec("squeezenet1_1", weights="none", image_size=64, dropout=0.2)
+SPEC = ModelSpec("squeezenet1_1", weights="none", image_size=64, head=HeadSpec(dropout=0.2))
 
 
 class Tied(nn.Module):

@@ -1,0 +1,30 @@
+"""The frozen records that everything else speaks in: what an experiment is.
+
+An :class:`Experiment` says completely what a run will do. It is validated when it is made, and it goes to JSON and
+back without loss, so that a page, the command line and a run folder mean the same thing by it. This module loads
+neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from core.specs.data import AUGMENTATIONS, SPLITS, AugmentSpec, DataSpec, Preprocessing
+from core.specs.experiment import SCHEMA, Experiment
+from core.specs.model import (
+    INITS,
+    LEARNS,
+    NORM_MODES,
+    PIECES,
+    POOLS,
+    WEIGHTS,
+    FreezePlan,
+    HeadSpec,
+    ModelSpec,
+    Piece,
+)
+from core.specs.training import OPTIMIZERS, PRECISIONS, PRESETS, SCHEDULES, TRAINS, Phase, TrainingSpec
+
+__all__ = [
+    "AUGMENTATIONS", "INITS", "LEARNS", "NORM_MODES", "OPTIMIZERS", "PIECES", "POOLS", "PRECISIONS", "PRESETS",
+    "SCHEDULES", "SCHEMA", "SPLITS", "TRAINS", "WEIGHTS", "AugmentSpec", "DataSpec", "Experiment", "FreezePlan",
+    "HeadSpec", "ModelSpec", "Phase", "Piece", "Preprocessing", "TrainingSpec",
+]  # fmt: skip

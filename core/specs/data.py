@@ -1,0 +1,120 @@
+"""Which images, how they are divided, changed and turned into a network's input."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from core.errors import InputError
+from core.specs.checks import number, one_of, whole
+
+SPLITS = ("train", "val", "test")
+AUGMENTATIONS = ("none", "basic", "strong")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How pixels become a network's input: resize the short side, crop the centre, scale to 0..1, normalise.
+
+    Attributes:
+        resize: Length of the short side after resizing, in pixels.
+        crop: Side of the square centre crop, in pixels; the network's input size.
+        mean: Mean of red, green and blue, on the 0..1 scale.
+        std: Standard deviation of red, green and blue, on the 0..1 scale.
+        interpolation: ``bilinear`` or ``bicubic``, always antialiased.
+        channels: 3 for RGB; 1 for networks that take gray images, whose pixel is the mean of the normalised three.
+    """
+
+    resize: int
+    crop: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        one_of("channels", self.channels, (1, 3))
+        whole("crop", self.crop, low=1, high=4096)
+        whole("resize", self.resize, low=self.crop, high=8192)
+        one_of("interpolation", self.interpolation, ("bilinear", "bicubic"))
+
+    def at(self, image_size: int | None) -> Preprocessing:
+        """Returns the same preprocessing for another input size, the margin around the crop kept in proportion."""
+        if image_size is None or image_size == self.crop:
+            return self
+        return dataclasses.replace(self, crop=image_size, resize=round(image_size * self.resize / self.crop))
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """Which images, and how they are divided.
+
+    Attributes:
+        source: Name of an embedded data set, or a folder's path.
+        val_share: Share of the images held out for validation, where the data bring no split of their own.
+        test_share: Share held out for the final test, likewise; 0 for none.
+        seed: Seed of the division (and of generated images).
+        images_per_class: At most so many images of each class, for a quick look; ``None`` for all.
+    """
+
+    source: str
+    val_share: float = 0.2
+    test_share: float = 0.0
+    seed: int = 0
+    images_per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, str) or not self.source.strip():
+            raise InputError("No data are named. Give the name of an embedded data set or a folder.")
+        number("val_share", self.val_share, low=0.0, high=0.9)
+        number("test_share", self.test_share, low=0.0, high=0.9)
+        if self.val_share <= 0:
+            raise InputError("val_share is 0, but a run needs validation images. Set a share above 0, such as 0.2.")
+        if self.val_share + self.test_share > 0.9:
+            raise InputError(
+                "val_share and test_share add up to {sum}. Leave at least 0.1 of the images for training.",
+                sum=round(self.val_share + self.test_share, 3),
+            )
+        whole("seed", self.seed, low=0, high=2**32 - 1)
+        if self.images_per_class is not None:
+            whole("images_per_class", self.images_per_class, low=1, high=10**7)
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentSpec:
+    """Random changes made to training images, and to training images only, each time they are seen.
+
+    Attributes:
+        flip: Mirror left and right with probability one half.
+        crop_scale: Smallest share of the image's area that a random crop keeps; 1 for no random crop.
+        rotation: Largest rotation either way, in degrees.
+        color: Strength of brightness, contrast and saturation changes, 0 to 1 (0.2 varies each by up to 20 %).
+    """
+
+    flip: bool = False
+    crop_scale: float = 1.0
+    rotation: float = 0.0
+    color: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.flip, bool):
+            raise InputError("flip is {value}. It must be true or false.", value=self.flip)
+        number("crop_scale", self.crop_scale, low=0.05, high=1.0)
+        number("rotation", self.rotation, low=0.0, high=180.0)
+        number("color", self.color, low=0.0, high=1.0)
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is changed at all."""
+        return self != AugmentSpec()
+
+    @classmethod
+    def preset(cls, name: str) -> AugmentSpec:
+        """Returns the settings behind ``none``, ``basic`` (flip and mild crop) or ``strong``."""
+        one_of("augment", name, AUGMENTATIONS)
+        return {
+            "none": cls(),
+            "basic": cls(flip=True, crop_scale=0.7),
+            "strong": cls(flip=True, crop_scale=0.4, rotation=15.0, color=0.3),
+        }[name]

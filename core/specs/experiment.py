@@ -1,0 +1,117 @@
+"""Everything that decides what a run does, to JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from core.errors import InputError
+from core.specs.data import AugmentSpec, DataSpec
+from core.specs.model import FreezePlan, HeadSpec, ModelSpec, Piece
+from core.specs.training import Phase, TrainingSpec
+
+SCHEMA = 2
+"""Version of ``experiment.json``; older ones are brought up to it when they are read."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Everything that decides what a run does."""
+
+    data: DataSpec
+    model: ModelSpec
+    training: TrainingSpec
+    freeze: FreezePlan = field(default_factory=FreezePlan)
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or len(self.name) > 120:
+            raise InputError("The run's name is longer than 120 characters. Choose a shorter one.")
+
+    def to_json(self) -> str:
+        """Returns the experiment as indented JSON, the schema's version first."""
+        return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, indent=2, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Experiment:
+        """Reads what :meth:`to_json` wrote.
+
+        Raises:
+            InputError: The text is no JSON, has an unknown key, misses one, or holds a value that is not allowed.
+        """
+        try:
+            record = json.loads(text)
+        except ValueError as error:
+            raise InputError("The experiment is not valid JSON: {reason}", reason=str(error)) from error
+        if not isinstance(record, dict):
+            raise InputError("The experiment must be a JSON object.")
+        record = _up_to_date(record)
+        parts: dict[str, Any] = dict(record)
+        for key, kind in (
+            ("data", DataSpec),
+            ("model", ModelSpec),
+            ("freeze", FreezePlan),
+            ("augment", AugmentSpec),
+            ("training", TrainingSpec),
+        ):
+            if key in parts:
+                parts[key] = _record(kind, key, parts[key])
+        return _record(cls, "experiment", parts)
+
+
+def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
+    """Brings an older experiment to the schema of this version."""
+    schema = record.pop("schema", SCHEMA)
+    if schema not in (1, SCHEMA):
+        raise InputError(
+            "The experiment has schema {schema}; this version reads schema {known}.", schema=schema, known=SCHEMA
+        )
+    model = record.get("model")
+    if schema == 1 and isinstance(model, dict) and "dropout" in model:  # dropout moved into the head
+        kept = {key: value for key, value in model.items() if key != "dropout"}
+        record = {**record, "model": {**kept, "head": {"dropout": model["dropout"]}}}
+    return record
+
+
+def _record(kind: type[_T], where: str, values: Any) -> _T:
+    """Makes a record of ``kind`` from a JSON object, naming what is unknown or missing."""
+    if not isinstance(values, Mapping):
+        raise InputError("{where} must be a JSON object.", where=where)
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    known = [f.name for f in fields]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise InputError(
+            "{where} has the unknown key {key}. Known keys: {known}.",
+            where=where,
+            key=unknown[0],
+            known=", ".join(known),
+        )
+    missing = [
+        f.name
+        for f in fields
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values
+    ]
+    if missing:
+        raise InputError("{where} misses the key {key}.", where=where, key=missing[0])
+    return kind(**{key: _value(key, value) for key, value in values.items()})
+
+
+def _value(key: str, value: Any) -> Any:
+    """Makes what JSON spells as lists and objects into tuples and records again."""
+    inner: Any = {"phases": ("phase", Phase), "design": ("piece", Piece)}.get(key)
+    if inner is not None and isinstance(value, list):
+        return tuple(_record(inner[1], inner[0], item) for item in value)
+    if key == "head" and isinstance(value, dict):
+        return _record(HeadSpec, key, value)
+    if key == "freeze" and isinstance(value, dict):
+        return _record(FreezePlan, key, value)
+    if isinstance(value, list):
+        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    return value
