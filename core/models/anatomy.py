@@ -60,6 +60,7 @@ class Stage:
         spatial: Height and width of the features that leave it; ``None`` for neck and head.
         channels: Channels of these features, likewise.
         parameter_names: Names of the parameters. Over all stages each name occurs exactly once.
+        parameter_sizes: Number of values of each, in the same order.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Stage:
     spatial: tuple[int, int] | None
     channels: int | None
     parameter_names: tuple[str, ...]
+    parameter_sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Anatomy:
                     "layers": tuple(stage["layers"]),
                     "spatial": tuple(stage["spatial"]) if stage["spatial"] else None,
                     "parameter_names": tuple(stage["parameter_names"]),
+                    "parameter_sizes": tuple(stage["parameter_sizes"]),
                 }
             )
             for stage in record["stages"]
@@ -284,6 +287,7 @@ def _stages(division: Division, counts: dict[str, int]) -> tuple[Stage, ...]:
                 spatial=(length, length) if length else None,
                 channels=channels,
                 parameter_names=names,
+                parameter_sizes=tuple(counts[name] for name in names),
             )
         )
     return tuple(stages)

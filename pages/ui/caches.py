@@ -154,7 +154,14 @@ def anatomy(name: str, image_size: int | None = None, num_classes: int | None = 
     head = next(stage for stage in found.stages if stage.name == "head")
     size = (found.head_features + 1) * num_classes
     stages = tuple(
-        dataclasses.replace(stage, parameters=size) if stage.name == "head" else stage for stage in found.stages
+        dataclasses.replace(
+            stage,
+            parameters=size,
+            parameter_sizes=(found.head_features * num_classes, num_classes),
+        )
+        if stage.name == "head"
+        else stage
+        for stage in found.stages
     )
     return dataclasses.replace(
         found, stages=stages, num_classes=num_classes, total=found.total - head.parameters + size
