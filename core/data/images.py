@@ -165,7 +165,7 @@ def margin(prep: Preprocessing) -> int:
 
 
 def to_tensor(image: Image.Image, prep: Preprocessing) -> torch.Tensor:
-    """Returns the network's input for one image: float32 of shape 1x3xHxW, fitted and normalised."""
+    """Returns the network's input for one image: float32 of shape 1xCxHxW, fitted and normalised."""
     import torch
 
     pixels = torch.from_numpy(np.array(fit(image.convert("RGB"), prep)))
@@ -177,17 +177,20 @@ def normalise(images: torch.Tensor, prep: Preprocessing, dtype: torch.dtype | No
 
     Args:
         images: uint8 of shape Bx3xHxW, on any device.
-        prep: Holds mean and standard deviation of each colour.
+        prep: Holds mean and standard deviation of each colour, and how many channels the network takes.
         dtype: Type of the result; float32 by default. The arithmetic is always float32.
 
     Returns:
-        A new tensor of shape Bx3xHxW in the memory format of ``images``.
+        A new tensor of shape Bx3xHxW in the memory format of ``images``; of shape Bx1xHxW for networks that take
+        gray images, the mean of the three normalised colours.
     """
     import torch
 
     mean = torch.tensor(prep.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(prep.std, device=images.device).view(1, 3, 1, 1)
     scaled = images.to(torch.float32).div_(255).sub_(mean).div_(std)
+    if prep.channels == 1:
+        scaled = scaled.mean(1, keepdim=True)
     return scaled if dtype is None else scaled.to(dtype)
 
 
