@@ -73,7 +73,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme(
                 "orthogonal", "Orthogonal",
                 "Makes each layer a rotation, which stretches no signal and shrinks none however deep the network is.",
-                ("Saxe et al. 2013", "https://arxiv.org/abs/1312.6120"), lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
+                ("Saxe et al. 2013", "https://arxiv.org/abs/1312.6120"),
+                lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
             ),
             Scheme(
                 "zeros", "All zeros",
