@@ -171,12 +171,12 @@ def examine(model: nn.Module, *, num_classes: int, image_size: int, like: Anatom
         _adopt(division, like)
     cam = _find_cam_layer(calls, head, division.spread)
     module = model.get_submodule(head.name)
-    linear = isinstance(module, nn.Linear)
+    linear = isinstance(module, nn.Linear) or not (isinstance(module, nn.Conv2d) or getattr(module, "conv", False))
     counts = {name: parameter.numel() for name, parameter in model.named_parameters()}
     return Anatomy(
         head=head.name,
         head_kind="linear" if linear else "conv",
-        head_features=module.in_features if isinstance(module, nn.Linear) else int(module.in_channels),  # type: ignore[arg-type]
+        head_features=int(module.in_channels if isinstance(module, nn.Conv2d) else module.in_features),  # type: ignore[arg-type]
         num_classes=num_classes,
         cam_layer=cam.name if cam else "",
         layout=(layout(cam.exit) if cam else None) or "NCHW",
@@ -233,7 +233,8 @@ def _find_cam_layer(calls: list[Call], head: Call, spread: set[str]) -> Call | N
     made. In networks of tokens it is the LayerNorm before the last attention: behind that, only the class token
     reaches the logits, and all patches have gradient zero.
     """
-    before = [call for call in calls if call.order < head.order]
+    inside = set(head.walk())
+    before = [call for call in calls if call.order < head.order and call not in inside]
     for index in range(len(before) - 1, -1, -1):
         call = before[index]
         if any(word in call.origin.kind for word in _TRANSPARENT):

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from copy import deepcopy
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import InputError
 from core.models.anatomy import Anatomy, examine
-from core.models.trace import input_channels
+from core.models.stages import HEAD, NECK
+from core.models.trace import input_channels, trace
+from core.specs import HeadSpec
+
+LARGEST = 1_000_000_000
+"""Parameters of the largest head that is built."""
 
 
 class LinearHead(nn.Linear):
@@ -52,8 +62,52 @@ class ConvHead(nn.Conv2d):
         return f"{super().extra_repr()}, dropout={self.dropout}"
 
 
-def replace_head(
-    model: nn.Module, anatomy: Anatomy, num_classes: int, *, dropout: float = 0.0, seed: int = 0
+class MlpHead(nn.Sequential):
+    """Hidden layers, each with ReLU and dropout, and a last layer for the classes; linear layers or 1 x 1 convolutions.
+
+    Args:
+        in_features: Features (channels) of its input.
+        hidden: Sizes of the hidden layers.
+        out_features: Number of classes.
+        dropout: Probability of dropping a hidden feature.
+        conv: Whether it works on a feature map, B x ``in_features`` x H x W, pixel by pixel.
+    """
+
+    def __init__(
+        self, in_features: int, hidden: Sequence[int], out_features: int, dropout: float = 0.0, *, conv: bool = False
+    ) -> None:
+        layers: list[nn.Module] = []
+        sizes = (in_features, *hidden)
+        for before, after in pairwise(sizes):
+            layers += [_layer(before, after, conv), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        super().__init__(*layers, _layer(sizes[-1], out_features, conv))
+        self.in_features, self.out_features, self.conv = in_features, out_features, conv
+
+
+def _layer(before: int, after: int, conv: bool) -> nn.Module:
+    return nn.Conv2d(before, after, kernel_size=1) if conv else nn.Linear(before, after)
+
+
+class Unroll(nn.Module):
+    """Lays every value of a feature map side by side as channels of a map of one pixel (or as plain features).
+
+    A pooling behind it, module or function, then has nothing left to average.
+
+    Args:
+        plain: Give B x C*H*W instead of B x C*H*W x 1 x 1.
+    """
+
+    def __init__(self, plain: bool = False) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns B x C*H*W (x 1 x 1) of a feature map B x C x H x W."""
+        return x.flatten(1) if self.plain else x.reshape(len(x), -1, 1, 1)
+
+
+def build_head(
+    model: nn.Module, anatomy: Anatomy, num_classes: int, spec: HeadSpec | None = None, *, seed: int = 0
 ) -> Anatomy:
     """Gives ``model`` a new head for ``num_classes`` classes, in place.
 
@@ -62,32 +116,171 @@ def replace_head(
     global generator, which is left as it is.
 
     Args:
-        model: The network.
+        model: The network, on any device (on ``meta`` for its shapes alone).
         anatomy: Its anatomy.
         num_classes: Number of classes, at least 2.
-        dropout: Probability of dropping a feature before the new layer.
+        spec: Hidden layers, pooling and dropout; one linear layer by default.
         seed: Seed of the new weights.
 
     Returns:
         The anatomy of the changed network.
 
     Raises:
-        InputError: There are fewer than two classes.
+        InputError: There are fewer than two classes, the network's last feature map cannot be pooled as asked for, or
+            the head would be larger than :data:`LARGEST`.
     """
+    spec = spec or HeadSpec()
     if num_classes < 2:
         raise InputError("A classifier needs at least 2 classes, not {classes}.", classes=num_classes)
     old = model.get_submodule(anatomy.head)
-    kind = LinearHead if anatomy.head_kind == "linear" else ConvHead
-    with torch.device("meta"):
-        head = kind(anatomy.head_features, num_classes, dropout)
-    weight = torch.empty(head.weight.shape)
-    nn.init.xavier_uniform_(weight, generator=torch.Generator().manual_seed(seed))
     place = next(old.parameters())
-    head.weight = nn.Parameter(weight.to(place.device, place.dtype))
-    head.bias = nn.Parameter(torch.zeros(num_classes, device=place.device, dtype=place.dtype))
+    features = anatomy.head_features
+    if spec.pool != "own":
+        anatomy, features = _repool(model, anatomy, spec.pool)
+    sizes = (features, *spec.hidden, num_classes)
+    parameters = sum((before + 1) * after for before, after in pairwise(sizes))
+    if parameters > LARGEST:
+        raise InputError(
+            "This head would have {parameters} parameters ({sizes}). At most {limit} are built: pool the feature map "
+            "by its average, or choose smaller layers.",
+            parameters=f"{parameters:,}",
+            sizes=" → ".join(f"{size:,}" for size in sizes),
+            limit=f"{LARGEST:,}",
+        )
+    conv = anatomy.head_kind == "conv"
+    with torch.device("meta"):
+        if spec.hidden:
+            head: nn.Module = MlpHead(features, spec.hidden, num_classes, spec.dropout, conv=conv)
+        else:
+            head = (ConvHead if conv else LinearHead)(features, num_classes, spec.dropout)
+    if place.device.type != "meta":
+        _draw(head, seed, place)
     head.train(old.training)
     model.set_submodule(anatomy.head, head)
     return examine(model, num_classes=num_classes, image_size=anatomy.input_size, like=anatomy)
+
+
+def _draw(head: nn.Module, seed: int, place: Tensor) -> None:
+    """Gives a head that was built on ``meta`` its first values, where and in the format in which ``place`` lies."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in head.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            weight = nn.init.xavier_uniform_(torch.empty(module.weight.shape), generator=generator)
+            module.weight = nn.Parameter(weight.to(place.device, place.dtype))
+            module.bias = nn.Parameter(torch.zeros(module.weight.shape[0], device=place.device, dtype=place.dtype))
+
+
+def pool_refusals(model: nn.Module, anatomy: Anatomy) -> dict[str, InputError | None]:
+    """Returns for each way of pooling why this network cannot have it, or ``None`` where it can.
+
+    Args:
+        model: The network with its own head, best on ``meta``; it is left as it is.
+        anatomy: Its anatomy.
+    """
+    found: dict[str, InputError | None] = {"own": None}
+    for pool in ("average", "flatten"):
+        found[pool] = None
+        try:
+            _repool(deepcopy(model), anatomy, pool)
+        except InputError as error:
+            found[pool] = error
+    return found
+
+
+def _repool(model: nn.Module, anatomy: Anatomy, pool: str) -> tuple[Anatomy, int]:
+    """Lets the last feature map reach the head by its average or value by value, and drops the neck.
+
+    Nothing is known of the network but its traced pass: the pooling module that reads the last map is exchanged; where
+    pooling is a mere function, the map is unrolled at the end of the sequence that makes it. What then enters the head
+    is measured, not supposed.
+
+    Returns:
+        The anatomy without neck, and how many features enter the head.
+    """
+    refusal = _unfit(anatomy)
+    if refusal is not None:
+        raise refusal
+    refusal = InputError(
+        "The last feature map of this network does not reach the head through a pooling that can be exchanged. "
+        "Choose the network's own pooling."
+    )
+    calls = sorted(trace(model, anatomy.input_size).walk(), key=lambda call: call.order)
+    order = {call.name: call.order for call in calls}
+    source = next(call for call in reversed(calls) if call.name == anatomy.cam_layer)
+    pooling = next(
+        (
+            call
+            for call in calls
+            if source.order < call.order < order[anatomy.head]
+            and not call.children
+            and "Pool" in call.kind
+            and call.entry == source.exit
+        ),
+        None,
+    )
+    if pooling is not None:
+        plain = len(pooling.exit) == 2
+        if pool == "flatten":
+            model.set_submodule(pooling.name, Unroll(plain))
+        elif not plain:
+            model.set_submodule(pooling.name, nn.AdaptiveAvgPool2d(1))
+    elif pool == "flatten":
+        end = model.get_submodule(anatomy.cam_layer)
+        if not isinstance(end, nn.Sequential):
+            raise refusal
+        end.append(Unroll())
+    for layer in anatomy.layers:
+        if layer.stage == NECK and layer.leaf and not layer.kind.startswith(("Flatten", "Adaptive")):
+            model.set_submodule(layer.name, nn.Identity())
+    channels, height, width = source.exit[1:]
+    expected = channels * (height * width if pool == "flatten" else 1)
+    if _features_entering(model, anatomy) != expected:
+        raise refusal
+    return _without_neck(anatomy), expected
+
+
+def _unfit(anatomy: Anatomy) -> InputError | None:
+    """Says why a network's last map cannot be pooled anew; ``None`` where it can be tried."""
+    if anatomy.head_kind == "conv":
+        return InputError(
+            "This network's head is a convolution over the last feature map, and pools what comes out of it. Choose "
+            "its own pooling."
+        )
+    if not anatomy.cam_layer:
+        return InputError(
+            "This network has no feature map of more than one pixel before its head. Choose its own pooling, or a "
+            "larger image size."
+        )
+    if anatomy.layout == "tokens":
+        return InputError("This network answers from a class token, not from a feature map. Choose its own pooling.")
+    return None
+
+
+def _features_entering(model: nn.Module, anatomy: Anatomy) -> int:
+    place = next(model.get_submodule(anatomy.head).parameters())
+    side = anatomy.input_size
+    images = torch.zeros(2, input_channels(model), side, side, device=place.device, dtype=place.dtype)
+    training = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        with torch.no_grad():
+            entering = head_input(model, anatomy, images)
+        return int(entering.shape[1]) if entering.ndim == 2 else -1
+    except RuntimeError:
+        return -1
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+def _without_neck(anatomy: Anatomy) -> Anatomy:
+    return dataclasses.replace(
+        anatomy,
+        stages=tuple(stage for stage in anatomy.stages if stage.name != NECK),
+        layers=tuple(
+            dataclasses.replace(layer, stage=HEAD) if layer.stage == NECK else layer for layer in anatomy.layers
+        ),
+    )
 
 
 class _Reached(Exception):

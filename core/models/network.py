@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.models import catalog
 from core.models.anatomy import Anatomy, anatomy_of
-from core.models.heads import replace_head
+from core.models.heads import build_head
 from core.specs import ModelSpec, Preprocessing
 
 _ALIASES = "aliases"
@@ -87,7 +87,7 @@ def bare(name: str, weights: str = "default", image_size: int | None = None, *, 
 
 def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: int) -> Network:
     anatomy = anatomy_of(spec.backbone, spec.image_size)
-    anatomy = replace_head(model, anatomy, len(classes), dropout=spec.head.dropout, seed=seed)
+    anatomy = build_head(model, anatomy, len(classes), spec.head, seed=seed)
     preprocessing = catalog.preprocessing(spec.backbone, spec.image_size)
     return Network(model, anatomy, preprocessing, tuple(classes), spec.backbone)
 

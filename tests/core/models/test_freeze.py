@@ -7,7 +7,7 @@ from torch import nn
 from core.errors import InputError
 from core.models import catalog, freeze
 from core.models.anatomy import anatomy_of, examine
-from core.models.heads import replace_head
+from core.models.heads import build_head
 from core.specs import FreezePlan
 
 
@@ -15,7 +15,7 @@ from core.specs import FreezePlan
 def small():
     """A small MobileNetV3 (BatchNorm, dropout, neck) with four classes, and its anatomy at 32 px."""
     model = catalog.build("mobilenet_v3_small", "none", seed=0)
-    return model, replace_head(model, anatomy_of("mobilenet_v3_small", 32), 4, seed=0)
+    return model, build_head(model, anatomy_of("mobilenet_v3_small", 32), 4, seed=0)
 
 
 def step(model: nn.Module, x: torch.Tensor) -> None:
@@ -27,7 +27,7 @@ def step(model: nn.Module, x: torch.Tensor) -> None:
 
 def test_vgg16_with_twelve_classes() -> None:
     model = catalog.skeleton("vgg16")
-    anatomy = replace_head(model, anatomy_of("vgg16"), 12)
+    anatomy = build_head(model, anatomy_of("vgg16"), 12)
     assert freeze.counts(anatomy, FreezePlan(0)) == (49_164, 134_260_544, 134_309_708)
 
 
@@ -232,7 +232,7 @@ def test_presets(resnet) -> None:
 
 def test_partly_free_parts_move_only_where_they_are_free(images) -> None:
     model = catalog.build("resnet18", "none", seed=0)
-    anatomy = replace_head(model, anatomy_of("resnet18", 32), 4, seed=0)
+    anatomy = build_head(model, anatomy_of("resnet18", 32), 4, seed=0)
     plan = FreezePlan(thaw=("layer4.1.conv2",))
     freeze.apply(model, anatomy, plan)
     freeze.set_train_mode(model, anatomy, plan)
@@ -245,7 +245,7 @@ def test_partly_free_parts_move_only_where_they_are_free(images) -> None:
 
 def test_batchnorm_that_learns_moves_its_statistics_though_the_convolutions_are_frozen(images) -> None:
     model = catalog.build("resnet18", "none", seed=0)
-    anatomy = replace_head(model, anatomy_of("resnet18", 32), 4, seed=0)
+    anatomy = build_head(model, anatomy_of("resnet18", 32), 4, seed=0)
     plan = freeze.preset("norm-bias", anatomy)
     freeze.apply(model, anatomy, plan)
     freeze.set_train_mode(model, anatomy, plan)

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.models import catalog
 from core.models.anatomy import anatomy_of, examine
-from core.models.heads import head_input, replace_head, tail
+from core.models.heads import build_head, head_input, tail
+from core.specs import HeadSpec
 
 SMALL = {
     "alexnet": 64,
@@ -44,7 +45,7 @@ def test_every_family_is_represented() -> None:
 @pytest.mark.parametrize(("name", "size"), SMALL.items())
 def test_tail_of_head_input_is_the_network(name: str, size: int, images) -> None:
     model = catalog.build(name, "none", seed=0, image_size=size)
-    anatomy = replace_head(model, anatomy_of(name, size), 5, dropout=0.3, seed=1)
+    anatomy = build_head(model, anatomy_of(name, size), 5, HeadSpec(dropout=0.3), seed=1)
     end = tail(model, anatomy)
     assert end is not None
     x = images(3, size)
@@ -60,14 +61,14 @@ def test_tail_of_head_input_is_the_network(name: str, size: int, images) -> None
 
 def test_the_new_head_follows_its_seed_alone(tiny) -> None:
     anatomy = examine(tiny, num_classes=5, image_size=32)
-    replace_head(tiny, anatomy, 3, seed=7)
+    build_head(tiny, anatomy, 3, seed=7)
     first = tiny.classifier[1].weight.clone()
     torch.rand(3)
     state = torch.get_rng_state()
-    replace_head(tiny, anatomy, 3, seed=7)
+    build_head(tiny, anatomy, 3, seed=7)
     assert torch.equal(state, torch.get_rng_state())
     assert torch.equal(tiny.classifier[1].weight, first)
-    replace_head(tiny, anatomy, 3, seed=8)
+    build_head(tiny, anatomy, 3, seed=8)
     assert not torch.equal(tiny.classifier[1].weight, first)
     bound = (6 / (8 + 3)) ** 0.5
     assert first.abs().max() <= bound
@@ -76,7 +77,7 @@ def test_the_new_head_follows_its_seed_alone(tiny) -> None:
 
 
 def test_the_new_anatomy_is_that_of_the_changed_network(tiny) -> None:
-    anatomy = replace_head(tiny, examine(tiny, num_classes=5, image_size=32), 3)
+    anatomy = build_head(tiny, examine(tiny, num_classes=5, image_size=32), 3)
     assert anatomy == examine(tiny, num_classes=3, image_size=32)
     assert anatomy.layer("classifier.1").output_shape == (3,)
     assert anatomy.stages[-1].parameters == 27
@@ -85,7 +86,7 @@ def test_the_new_anatomy_is_that_of_the_changed_network(tiny) -> None:
 def test_names_in_the_state_dict_do_not_depend_on_dropout(tiny) -> None:
     anatomy = examine(tiny, num_classes=5, image_size=32)
     before = list(tiny.state_dict())
-    replace_head(tiny, anatomy, 3, dropout=0.5)
+    build_head(tiny, anatomy, 3, HeadSpec(dropout=0.5))
     assert list(tiny.state_dict()) == before
 
 
@@ -93,7 +94,7 @@ def test_names_in_the_state_dict_do_not_depend_on_dropout(tiny) -> None:
 def test_dropout_drops_in_train_mode_only(kind: str) -> None:
     end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 4)] if kind == "linear" else [nn.Conv2d(40, 4, 1)]
     model = nn.Sequential(nn.Conv2d(3, 40, 3, 2), *end).eval()
-    anatomy = replace_head(model, examine(model, num_classes=4, image_size=16), 2, dropout=0.5)
+    anatomy = build_head(model, examine(model, num_classes=4, image_size=16), 2, HeadSpec(dropout=0.5))
     assert anatomy.head_kind == kind
     head = model.get_submodule(anatomy.head)
     x = torch.ones(2, 40, 3, 3) if kind == "conv" else torch.ones(2, 40)
@@ -105,14 +106,14 @@ def test_dropout_drops_in_train_mode_only(kind: str) -> None:
 
 def test_a_head_keeps_device_dtype_and_mode(tiny) -> None:
     model = tiny.double().train()
-    replace_head(model, examine(model, num_classes=5, image_size=32), 2)
+    build_head(model, examine(model, num_classes=5, image_size=32), 2)
     assert model.classifier[1].weight.dtype == torch.float64
     assert model.classifier[1].training
 
 
 def test_one_class_is_not_enough(tiny) -> None:
     with pytest.raises(InputError, match="at least 2 classes"):
-        replace_head(tiny, examine(tiny, num_classes=5, image_size=32), 1)
+        build_head(tiny, examine(tiny, num_classes=5, image_size=32), 1)
 
 
 def test_head_input_stops_early_and_leaves_no_hook(tiny, images) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from core.errors import InputError
 from core.models import network
 from core.models.anatomy import anatomy_of
-from core.models.heads import head_input, replace_head, tail
+from core.models.heads import build_head, head_input, tail
 from core.specs import HeadSpec, ModelSpec
 
 SPEC = ModelSpec("squeezenet1_1", weights="none", image_size=64, head=HeadSpec(dropout=0.2))
@@ -192,7 +192,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_network_on_a_gpu(tmp_path: Path, images) -> None:
     net = network.assemble(SPEC, ["a", "b"], seed=1)
     net.model.cuda()
-    anatomy = replace_head(net.model, net.anatomy, 3, seed=2)
+    anatomy = build_head(net.model, net.anatomy, 3, seed=2)
     assert {parameter.device.type for parameter in net.model.parameters()} == {"cuda"}
     end = tail(net.model, anatomy)
     assert end is not None

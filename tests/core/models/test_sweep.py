@@ -6,7 +6,7 @@ import pytest
 
 from core.models import catalog, freeze
 from core.models.anatomy import Anatomy, examine
-from core.models.heads import replace_head
+from core.models.heads import build_head
 from core.specs import FreezePlan
 
 CLASSES = 7
@@ -59,7 +59,7 @@ def check_network(name: str) -> None:
     model = catalog.skeleton(name)
     anatomy = examine(model, num_classes=known.num_classes, image_size=known.input_size)
     assert anatomy.total == known.parameters
-    own = replace_head(model, anatomy, CLASSES)
+    own = build_head(model, anatomy, CLASSES)
     assert own.head == anatomy.head
     assert own.cam_layer == anatomy.cam_layer
     assert own.num_classes == CLASSES
