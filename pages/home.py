@@ -1,4 +1,4 @@
-"""Home: what the lab does, the path in five steps, one button that walks it, and the recent runs."""
+"""Home: what the lab does, the path in six steps, one button that walks it, and the recent runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from pages.ui.style import ASSETS
 
 STEPS = (
     ("data", N_("Choose images, one folder a class. Four sets are built in.")),
-    ("backbone", N_("Pick a network, and say which of its stages may learn.")),
+    ("backbone", N_("Pick the network to start from.")),
+    ("anatomy", N_("See what is in it, and click what may learn.")),
     ("train", N_("Start it in a process of its own and watch it learn.")),
     ("evaluate", N_("See how good it is, and what it takes for what.")),
     ("heatmaps", N_("Look inside: heatmaps, feature maps, filters.")),

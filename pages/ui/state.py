@@ -45,7 +45,14 @@ class ImageChoice:
 
 @dataclass(frozen=True, slots=True)
 class TrainChoice:
-    """What the Train page asks beside data, model and freeze plan."""
+    """What the Train page asks beside data, model and freeze plan.
+
+    Attributes:
+        backbone_factor: Rate of the backbone's last stage as a multiple of the head's; ``None`` for the recipe's own.
+        stage_decay: Rate of each earlier stage as a multiple of the next one's.
+        stage_factors: Stages whose rate is set by hand: (name, multiple of the head's rate).
+        gradual: Gradual unfreezing: (stage, first epoch in which it learns, counted from 1).
+    """
 
     preset: str = "linear-probe"
     epochs: int | None = None
@@ -56,6 +63,10 @@ class TrainChoice:
     device: str = "auto"
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     name: str = ""
+    backbone_factor: float | None = None
+    stage_decay: float = 1.0
+    stage_factors: tuple[tuple[str, float], ...] = ()
+    gradual: tuple[tuple[str, int], ...] = ()
 
 
 def data() -> DataSpec | None:
