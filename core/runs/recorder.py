@@ -17,6 +17,7 @@ import psutil
 
 from core import settings
 from core.runs.files import append_line, read_json, write_atomic, write_json
+from core.runs.jobs import Job
 from core.runs.store import Run, process_stamp
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "streamlit", "captum", "timm")
@@ -27,13 +28,13 @@ STEP_POINTS = 2_000
 
 
 class Recorder:
-    """Writes what a run does into its folder.
+    """Writes what a run, or a job beside the runs, does into its folder.
 
     Args:
-        run: The run, whose folder exists.
+        run: The run or job, whose folder exists.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run | Job) -> None:
         self.run = run
         self._status: dict[str, Any] = {**read_json(run.path / "status.json"), **process_stamp()}
         self._written = 0.0

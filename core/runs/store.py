@@ -104,12 +104,7 @@ class Run:
         if not self.exists:
             raise _missing(self.id)
         record = read_json(self.path / "status.json")
-        state = record.get("state", "queued")
-        if state in LIVE and not _alive(record):
-            state = "interrupted"
-        elif state in ("queued", "starting", "running") and self.stop_requested:
-            state = "stopping"
-        return {**record, "state": state}
+        return {**record, "state": checked_state(record, stopping=self.stop_requested)}
 
     def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Returns the epochs written since ``offset``, and the next offset."""
@@ -269,6 +264,21 @@ def process_stamp() -> dict[str, Any]:
     """Returns what identifies this process for as long as the machine is up: its pid and its time of creation."""
     process = psutil.Process()
     return {"pid": process.pid, "create_time": process.create_time()}
+
+
+def checked_state(record: dict[str, Any], *, stopping: bool) -> str:
+    """Returns the state that a status claims, held against the process it names.
+
+    Args:
+        record: What ``status.json`` says.
+        stopping: Whether somebody asked the process to stop.
+    """
+    state = str(record.get("state", "queued"))
+    if state in LIVE and not _alive(record):
+        return "interrupted"
+    if state in ("queued", "starting", "running") and stopping:
+        return "stopping"
+    return state
 
 
 def _alive(record: dict[str, Any]) -> bool:
