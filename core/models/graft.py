@@ -48,6 +48,7 @@ class Grafted:
         total: Number of values in the network.
         share: Share of the backbone's tensors that fit; the head does not count.
         prefix: What was taken off the names in the file, such as ``module.``.
+        kept: Tensors of the head that would fit but stay new, because they tell other classes apart.
     """
 
     copied: tuple[str, ...]
@@ -58,6 +59,7 @@ class Grafted:
     total: int
     share: float
     prefix: str = ""
+    kept: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -69,21 +71,24 @@ class Grafted:
         return {**asdict(self), "misfit": [misfit._asdict() for misfit in self.misfit]}
 
 
-def compare(network: nn.Module | Mapping[str, Tensor], path: Path, *, head: str = "") -> Grafted:
+def compare(
+    network: nn.Module | Mapping[str, Tensor], path: Path, *, head: str = "", copy_head: bool = True
+) -> Grafted:
     """Says what a file has for a network, without reading a value or changing anything.
 
     Args:
         network: The network or its ``state_dict``; on ``meta`` as well.
         path: See :func:`core.models.tensorfile.open_tensors`.
         head: Name of the network's last layer, which need not fit.
+        copy_head: Whether the last layer would be copied where it fits.
 
     Raises:
         InputError: The file is no file of tensors, is damaged, or holds code.
     """
-    return _compare(_state(network), open_tensors(path), head)
+    return _compare(_state(network), open_tensors(path), head, copy_head)
 
 
-def graft(model: nn.Module, path: Path, *, head: str = "") -> Grafted:
+def graft(model: nn.Module, path: Path, *, head: str = "", copy_head: bool = True) -> Grafted:
     """Copies every tensor that fits by name and shape into ``model``; the others keep the values they have.
 
     Where a prefix stands before all the names that fit, such as ``module.`` of ``DataParallel`` or ``encoder.`` of a
@@ -93,6 +98,7 @@ def graft(model: nn.Module, path: Path, *, head: str = "") -> Grafted:
         model: The network.
         path: See :func:`core.models.tensorfile.open_tensors`.
         head: Name of its last layer, which need not fit.
+        copy_head: Whether the last layer is copied where it fits.
 
     Raises:
         InputError: The file cannot be used, as in :func:`compare`; fewer than :data:`MIN_SHARE` of the backbone's
@@ -100,7 +106,7 @@ def graft(model: nn.Module, path: Path, *, head: str = "") -> Grafted:
     """
     file = open_tensors(path)
     state = _state(model)
-    found = _compare(state, file, head)
+    found = _compare(state, file, head, copy_head)
     if not found.fits:
         raise _other_network(file.path, found)
     source = {found.prefix + name: name for name in found.copied}
@@ -127,16 +133,19 @@ def _state(network: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return network.state_dict() if isinstance(network, nn.Module) else network
 
 
-def _compare(state: Mapping[str, Tensor], file: TensorFile, head: str) -> Grafted:
+def _compare(state: Mapping[str, Tensor], file: TensorFile, head: str, copy_head: bool) -> Grafted:
     entries = file.entries
     prefix = _prefix(state, entries)
     copied: list[str] = []
     missing: list[str] = []
     misfit: list[Misfit] = []
+    kept: list[str] = []
     for name, tensor in state.items():
         entry = entries.get(prefix + name)
         if entry is None:
             missing.append(name)
+        elif not copy_head and _of_head(name, head) and _fits(tensor, entry):
+            kept.append(name)
         elif _fits(tensor, entry):
             copied.append(name)
         else:
@@ -153,6 +162,7 @@ def _compare(state: Mapping[str, Tensor], file: TensorFile, head: str) -> Grafte
         total=sum(tensor.numel() for tensor in state.values()),
         share=sum(name in fitting for name in counting) / len(counting) if counting else 1.0,
         prefix=prefix,
+        kept=tuple(kept),
     )
 
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from threading import RLock
 from uuid import uuid4
@@ -19,11 +20,15 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.models import catalog
-from core.models.anatomy import Anatomy, anatomy_of
+from core.models.anatomy import Anatomy, anatomy_of, examine
+from core.models.graft import Grafted, graft
 from core.models.heads import build_head
-from core.specs import ModelSpec, Preprocessing
+from core.models.initial import initialise
+from core.specs import ModelSpec, Piece, Preprocessing
 
 _ALIASES = "aliases"
+HANDED_ON = ("run:", "file:")
+"""What ``ModelSpec.weights`` begins with where weights come from a file."""
 
 
 @dataclass(slots=True)
@@ -31,12 +36,13 @@ class Network:
     """A classifier, ready to be used.
 
     Attributes:
-        model: The module; B x 3 x H x W images to B x classes logits.
+        model: The module; B x C x H x W images to B x classes logits.
         anatomy: Its anatomy.
         preprocessing: How an image becomes its input.
         classes: Names of its classes, in the order of the logits.
         name: Name of its backbone.
         lock: Held by whoever hooks the module or changes its modes; a network may be shared by several threads.
+        grafted: What was copied from a file, where the weights came from one.
     """
 
     model: nn.Module
@@ -45,51 +51,103 @@ class Network:
     classes: tuple[str, ...]
     name: str
     lock: RLock = field(default_factory=RLock, repr=False)
+    grafted: Grafted | None = field(default=None, repr=False)
 
 
-def assemble(spec: ModelSpec, classes: Sequence[str], *, seed: int) -> Network:
+def assemble(
+    spec: ModelSpec,
+    classes: Sequence[str],
+    *,
+    seed: int,
+    source: Path | None = None,
+    source_classes: Sequence[str] = (),
+) -> Network:
     """Builds the network that an experiment asks for, with a new head for its classes.
 
+    Random weights follow ``spec.init``, the head's among them. Where weights are handed on from a file, every tensor
+    that fits replaces a random one.
+
     Args:
-        spec: Backbone, weights, image size and dropout.
+        spec: Backbone, weights, image size, channels, initialisation and head.
         classes: Names of the classes.
         seed: Seed of the head's weights, and of the backbone's where these are random.
+        source: The file that ``run:`` or ``file:`` weights stand for.
+        source_classes: Classes of the network in that file, where they are known. A head for other classes, or for
+            the same in another order, is left out even if its shape fits.
 
     Raises:
-        InputError: The backbone is unknown or cannot take images of that size, or there are too few classes.
+        InputError: The backbone is unknown or cannot take such images, there are too few classes, or the file is not
+            there, not to be read, or another network's.
         WeightsUnavailable: The pretrained weights are not to be had.
     """
-    model = catalog.build(spec.backbone, spec.weights, seed, image_size=spec.image_size)
-    return _with_head(model, spec, classes, seed)
+    handed_on = spec.weights.startswith(HANDED_ON)
+    if handed_on and source is None:
+        raise InputError("No file was found for the weights {weights}.", weights=spec.weights)
+    drawn = handed_on or spec.weights == "none"
+    model = catalog.build(
+        spec.backbone,
+        "none" if drawn else spec.weights,
+        seed,
+        image_size=catalog.input_size(spec),
+        channels=spec.channels,
+        design=spec.design,
+    )
+    network = _with_head(model, spec, classes, seed)
+    if drawn:
+        initialise(model, spec.init, bias=spec.init_bias, seed=seed)
+    if handed_on and source is not None:
+        other = bool(source_classes) and tuple(source_classes) != tuple(classes)
+        network.grafted = graft(model, source, head=network.anatomy.head, copy_head=not other)
+    return network
 
 
 def blank(spec: ModelSpec, classes: Sequence[str]) -> Network:
     """Builds the same network as :func:`assemble` but with undefined values, for :func:`load_into` to fill.
 
-    It needs neither the pretrained weights nor the time to draw random ones.
+    It needs neither the pretrained weights, nor the file they were handed on from, nor the time to draw random ones.
     """
-    return _with_head(catalog.blank(spec.backbone, spec.image_size), spec, classes, seed=0)
+    model = catalog.blank(spec.backbone, catalog.input_size(spec), channels=spec.channels, design=spec.design)
+    return _with_head(model, spec, classes, seed=0)
+
+
+def outline(spec: ModelSpec, classes: Sequence[str]) -> Network:
+    """Builds the same network as mere shapes on the ``meta`` device, to compare or count."""
+    model = catalog.skeleton(spec.backbone, catalog.input_size(spec), channels=spec.channels, design=spec.design)
+    return _with_head(model, spec, classes, seed=0)
 
 
 def bare(name: str, weights: str = "default", image_size: int | None = None, *, seed: int = 0) -> Network:
-    """Builds a backbone with its own ImageNet head and classes.
+    """Builds a backbone with its own head and classes.
 
     Args:
         name: Name of a backbone.
-        weights: ``default`` or ``none``.
-        image_size: Side of its input, in pixels; ``None`` for its own.
+        weights: ``default``, ``none``, or the name of one of its entries.
+        image_size: Side of its input, in pixels; ``None`` for that of its weights.
         seed: Seed of random weights.
     """
-    anatomy = anatomy_of(name, image_size)
-    model = catalog.build(name, weights, seed, image_size=image_size)
-    return Network(model, anatomy, catalog.preprocessing(name, image_size), catalog.categories(name), name)
+    preprocessing = catalog.preprocessing(name, image_size, weights=weights)
+    anatomy = anatomy_of(name, preprocessing.crop)
+    model = catalog.build(name, weights, seed, image_size=preprocessing.crop)
+    return Network(model, anatomy, preprocessing, catalog.categories(name, weights), name)
 
 
 def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: int) -> Network:
-    anatomy = anatomy_of(spec.backbone, spec.image_size)
+    size = catalog.input_size(spec)
+    anatomy = _own_anatomy(spec.backbone, size, spec.channels, spec.design)
     anatomy = build_head(model, anatomy, len(classes), spec.head, seed=seed)
-    preprocessing = catalog.preprocessing(spec.backbone, spec.image_size)
+    preprocessing = catalog.preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
     return Network(model, anatomy, preprocessing, tuple(classes), spec.backbone)
+
+
+@lru_cache(maxsize=64)
+def _own_anatomy(name: str, image_size: int, channels: int | None, design: tuple[Piece, ...]) -> Anatomy:
+    """Returns the anatomy of a backbone with its own head, for any kind of image and any design."""
+    known = catalog.backbone(name)
+    if not design and channels in (None, known.channels):
+        return anatomy_of(name, image_size)
+    model = catalog.skeleton(name, image_size, channels=channels, design=design)
+    like = None if design else anatomy_of(name)
+    return examine(model, num_classes=known.num_classes, image_size=image_size, like=like)
 
 
 def save(model: nn.Module, path: Path) -> None:
