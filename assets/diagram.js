@@ -91,7 +91,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     room.append(box);
     button.append(room);
     lines(part, button);
-    cell.style.minInlineSize = `${Math.max(92, 12 * part.units.length)}px`;
+    cell.style.minInlineSize = `${Math.max(124, 12 * part.units.length)}px`;
     cell.append(button);
     if (part.state !== 'none') cell.append(lock(part));
     return cell;

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui import caches, components, diagram, figures, freezing, names, nav, state
+from pages.ui import caches, components, diagram, freezing, state
 from pages.ui.diagram import Row
 from pages.ui.faces import busy
 from pages.ui.i18n import N_, _
@@ -28,7 +28,7 @@ def render() -> None:
     components.header("anatomy")
     with busy(_("Examining the network …"), 320):
         spec = _network()
-        anatomy = caches.anatomy(spec.backbone, spec.image_size, classes())
+        anatomy = caches.anatomy(spec, classes())
     plan = freezing.plan_for(anatomy)
     plan = freezing.presets(anatomy, spec, plan)
     _drawing(anatomy, plan)
@@ -105,7 +105,7 @@ def toggle(name: str) -> None:
     from core.models.freeze import toggle as toggled
 
     spec = state.model()
-    anatomy = caches.anatomy(spec.backbone, spec.image_size, classes())
+    anatomy = caches.anatomy(spec, classes())
     plan = freezing.plan_for(anatomy)
     freezing.change(toggled(anatomy, plan, name), spec)
 

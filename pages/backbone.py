@@ -25,7 +25,7 @@ def render() -> None:
         from core.models.catalog import BACKBONES, weights_state
     spec = _choose(BACKBONES, weights_state)
     with busy(_("Examining the network …"), 220):
-        anatomy = caches.anatomy(spec.backbone, spec.image_size, _classes())
+        anatomy = caches.anatomy(spec, _classes())
     plan = _freeze(spec, anatomy)
     _diagram(anatomy, plan)
     _counts(anatomy, plan)

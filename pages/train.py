@@ -145,7 +145,7 @@ def _stages(choice: TrainChoice) -> int | None:
         return None
     plan = state.freeze()
     spec = state.model()
-    count = len(caches.anatomy(spec.backbone, spec.image_size).backbone_stages)
+    count = len(caches.anatomy(spec).backbone_stages)
     return count if plan.trainable_stages == "all" else min(max(1, int(plan.trainable_stages)), count)
 
 
@@ -161,7 +161,7 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
     stages = _stages(choice)
     if stages is not None:
         spec = state.model()
-        count = len(caches.anatomy(spec.backbone, spec.image_size).backbone_stages)
+        count = len(caches.anatomy(spec).backbone_stages)
         state.follow("bl-stages", stages)
         picked = st.slider(_("Last stages that learn"), 1, count, key="bl-stages")
         if picked != stages:
@@ -315,7 +315,7 @@ def _summary_figures(experiment: Experiment, recipe: Recipe, counts: dict[str, i
     from core.models.freeze import counts as parameter_counts
 
     dataset = caches.divided(experiment.data)
-    anatomy = caches.anatomy(experiment.model.backbone, experiment.model.image_size, len(dataset.classes))
+    anatomy = caches.anatomy(experiment.model, len(dataset.classes))
     found = parameter_counts(anatomy, recipe.freeze)
     steps = -(-counts["train"] // experiment.training.batch_size)
     components.metrics(

@@ -18,7 +18,7 @@ from typing import Any
 import streamlit as st
 
 from core import settings
-from core.specs import DataSpec
+from core.specs import DataSpec, ModelSpec
 
 # --- data ------------------------------------------------------------------------------------------------------------
 
@@ -137,28 +137,29 @@ def _stamp(source: str) -> int:
 # --- networks --------------------------------------------------------------------------------------------------------
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
-def anatomy(name: str, image_size: int | None = None, num_classes: int | None = None) -> Any:
-    """Returns a backbone's :class:`core.models.anatomy.Anatomy`; nothing is downloaded.
+def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Any:
+    """Returns the :class:`core.models.anatomy.Anatomy` of the network that a spec describes; nothing is downloaded.
 
     Args:
-        name: A name in the catalogue.
-        image_size: Side of the input in pixels; the backbone's own by default.
-        num_classes: Count the parameters as with a new head for so many classes.
+        spec: Backbone, image size, channels, design and head.
+        num_classes: With a new head, as the spec says, for so many classes; ``None`` for the network's own head.
+
+    Raises:
+        InputError: The network is unknown, or cannot be built like that.
     """
+    return _shelf("anatomies", 48).get((spec, num_classes), lambda: _anatomy(spec, num_classes))
+
+
+def _anatomy(spec: ModelSpec, num_classes: int | None) -> Any:
     from core.models.anatomy import anatomy_of
 
-    found = anatomy_of(name, image_size)
+    found = anatomy_of(spec.backbone, spec.image_size)
     if num_classes is None:
         return found
     head = next(stage for stage in found.stages if stage.name == "head")
     size = (found.head_features + 1) * num_classes
     stages = tuple(
-        dataclasses.replace(
-            stage,
-            parameters=size,
-            parameter_sizes=(found.head_features * num_classes, num_classes),
-        )
+        dataclasses.replace(stage, parameters=size, parameter_sizes=(found.head_features * num_classes, num_classes))
         if stage.name == "head"
         else stage
         for stage in found.stages

@@ -182,7 +182,7 @@ def layer_row(anatomy: Any, title: str, layers: Sequence[str], states: dict[str,
             continue
         state = states.get(name, "none")
         short = name.removeprefix(f"{title}.")
-        lines = (layer.kind, _parameters(layer.parameters), shape_words(layer.output_shape))
+        lines = (layer.kind, _parameters(layer.parameters), map_words(layer.output_shape, layer.layout))
         parts.append(
             Part(
                 name, short, lines, state, label=", ".join((name, *lines, _(STATES.get(state, "")))), help=name,
@@ -219,6 +219,11 @@ def stage_shape(anatomy: Any, stage: Any) -> str:
 def shape_words(shape: Sequence[int]) -> str:
     """Returns ``56 × 56 × 64``."""
     return " × ".join(str(size) for size in shape)
+
+
+def map_words(shape: Sequence[int], layout: str | None) -> str:
+    """Returns a shape in words: of a feature map height, width and channels, of anything else as it is."""
+    return shape_words((*shape[1:], shape[0]) if len(shape) == 3 and layout != "NHWC" else shape)
 
 
 def _parameters(count: int) -> str:

@@ -33,7 +33,9 @@ PLACES: Mapping[str, Place] = {
         Place("home", N_("Home"), N_("See transfer learning happen."), ":material/home:", ""),
         Place("data", N_("Data"), N_("What do I have?"), ":material/photo_library:", N_("Build")),
         Place("backbone", N_("Backbone"), N_("Which network shall I start from?"), ":material/layers:", N_("Build")),
-        Place("anatomy", N_("Anatomy"), N_("What is in it, and what will learn?"), ":material/account_tree:", N_("Build")),
+        Place(
+            "anatomy", N_("Anatomy"), N_("What is in it, and what will learn?"), ":material/account_tree:", N_("Build"),
+        ),
         Place("train", N_("Train"), N_("Is it learning?"), ":material/play_circle:", N_("Build")),
         Place("evaluate", N_("Evaluate"), N_("How good, and where not?"), ":material/fact_check:", N_("Judge")),
         Place("runs", N_("Runs"), N_("Which was better, and why?"), ":material/history:", N_("Judge")),

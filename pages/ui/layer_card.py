@@ -1,0 +1,167 @@
+"""The card of one layer: what it does, its sizes, its arithmetic filled in; and of a block or a stage, in short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import arithmetic, components, diagram, drawing, figures, kinds
+from pages.ui.arithmetic import Window
+from pages.ui.components import Figure
+from pages.ui.i18n import _
+
+
+def card(anatomy: Any, name: str, state: str, toggle: Callable[[str], None]) -> None:
+    """Draws the card of a layer.
+
+    Args:
+        anatomy: The network's anatomy.
+        name: The layer's name.
+        state: One of :data:`pages.ui.diagram.STATES`, or ``none``.
+        toggle: Called with the name when the card's lock is turned.
+    """
+    layer = anatomy.layer(name)
+    _title(name, f"{layer.kind} · {diagram.stage_title(layer.stage)}", name, state, toggle)
+    text = kinds.about(layer.kind)
+    if text:
+        st.markdown(text)
+    components.metrics(_figures(anatomy, layer), compact=True)
+    window = window_of(layer)
+    if layer.formula and window:
+        with st.container(key="bl-wrap-card"):
+            left, right = st.columns(2, gap="large")
+        with left:
+            _parameters(layer)
+            _size(window)
+        with right:
+            _slide(layer, window)
+        return
+    if layer.formula:
+        _parameters(layer)
+    if window:
+        _size(window)
+        _slide(layer, window)
+
+
+def part_card(anatomy: Any, name: str, state: str, toggle: Callable[[str], None]) -> None:
+    """Draws the card of a stage or a block: what it adds up to."""
+    stage = next((stage for stage in anatomy.stages if stage.name == name), None)
+    if stage is not None:
+        title, kind, parameters = diagram.stage_title(name), "", stage.parameters
+        inside = [layer for layer in anatomy.layers if layer.stage == name and layer.leaf]
+        leaving = diagram.stage_shape(anatomy, stage)
+    else:
+        block = next(b for s in anatomy.stages for b in s.blocks if b.name == name)
+        title, kind, parameters = name, block.kind, block.parameters
+        inside = [layer for layer in anatomy.layers if layer.name in block.layers and layer.leaf]
+        leaving = diagram.shape_words((*block.spatial, block.channels)) if block.spatial and block.channels else ""
+    _title(title, kind, name, state, toggle)
+    components.metrics(
+        [
+            Figure(_("Parameters"), figures.count(parameters), _("{share} of all").format(
+                share=figures.percent(parameters / anatomy.total, 2)), exact(parameters)),
+            Figure(_("Layers"), figures.exact(len(inside)), _("that compute something")),
+            Figure(_("Multiply-adds"), figures.count(sum(layer.macs or 0 for layer in inside)), _("for one image")),
+            Figure(_("Activations"), figures.size(sum(layer.activation_bytes for layer in inside)), _("for one image")),
+            *([Figure(_("Output"), leaving, _("height × width × channels"))] if leaving and name != "head" else []),
+        ],
+        compact=True,
+    )  # fmt: skip
+    components.note(_("Choose one of its parts above for its own figures."))
+
+
+def window_of(layer: Any) -> Window | None:
+    """Returns the window that a layer slides over its input; ``None`` where it slides none."""
+    if not layer.kernel or len(layer.input_shape) != 3 or len(layer.output_shape) != 3:
+        return None
+    first = [side[0] for side in (layer.kernel, layer.stride, layer.padding, layer.dilation) if side]
+    if len(first) < 4:
+        return None
+    kernel, stride, padding, dilation = first
+    axis = 0 if layer.layout == "NHWC" else 1
+    return Window(layer.input_shape[axis], layer.output_shape[axis], kernel, stride, padding, dilation)
+
+
+def exact(count: int) -> str:
+    """Returns a number of parameters in words."""
+    return _("{n} parameters").format(n=figures.exact(count))
+
+
+def _title(title: str, kind: str, name: str, state: str, toggle: Callable[[str], None]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="bl-card-title"):
+        st.html(f'<div class="bl-section"><h2><bdi>{escape(title)}</bdi></h2><p>{escape(kind)}</p></div>')
+        words = diagram.lock(name, title, state)
+        if state != "none":
+            icon = ":material/lock:" if state == "frozen" else ":material/lock_open:"
+            st.button(
+                words["lock"] if words["free"] else _("Always learns"), key="bl-card-lock", icon=icon,
+                disabled=not words["free"], help=words["word"], on_click=toggle, args=(name,),
+            )  # fmt: skip
+
+
+def _figures(anatomy: Any, layer: Any) -> list[Figure]:
+    shapes = [diagram.map_words(shape, layer.layout) for shape in (layer.input_shape, layer.output_shape)]
+    spatial = len(layer.output_shape) == 3
+    found = [
+        Figure(_("Input"), shapes[0], _("height × width × channels") if len(layer.input_shape) == 3 else ""),
+        Figure(_("Output"), shapes[1], _("height × width × channels") if spatial else ""),
+        Figure(_("Parameters"), figures.count(layer.own_parameters),
+               _("{share} of all").format(share=figures.percent(layer.own_parameters / anatomy.total, 2))
+               if layer.own_parameters else "", exact(layer.own_parameters)),
+        Figure(_("Multiply-adds"), figures.count(layer.macs), _("for one image"), figures.exact(layer.macs)),
+        Figure(_("Activation"), figures.size(layer.activation_bytes), _("for one image, in fp32"),
+               _("{n} bytes").format(n=figures.exact(layer.activation_bytes))),
+        receptive(layer),
+    ]  # fmt: skip
+    if layer.kernel:
+        sides = [("k", layer.kernel), ("s", layer.stride), ("p", layer.padding), ("d", layer.dilation)]
+        told = ", ".join(f"{sign} {side[0]}" for sign, side in sides[1:] if side)
+        if layer.groups and layer.groups > 1:
+            told += ", " + _("{n} groups").format(n=layer.groups)
+        found.insert(2, Figure(_("Kernel"), diagram.shape_words(layer.kernel), told,
+                               _("s: stride, p: padding, d: dilation, in pixels of its input")))  # fmt: skip
+    if layer.calls > 1:
+        found.append(Figure(_("Runs"), f"{layer.calls} ×", _("in one pass")))
+    return found
+
+
+def receptive(layer: Any) -> Figure:
+    """Returns a layer's receptive field as a figure, with its jump and first centre on hover."""
+    field = layer.receptive
+    help_ = _("The part of the image that one value of its output depends on.")
+    if field is None:
+        return Figure(_("Receptive field"), _("whole image"), "", help_)
+    return Figure(
+        _("Receptive field"), f"{field.size:g} px", _("jump {jump:g}, first centre {start:g}").format(
+            jump=field.jump, start=field.start), help_,
+    )  # fmt: skip
+
+
+def _parameters(layer: Any) -> None:
+    components.note(_("Its parameters, one kernel's weights and bias times the number of kernels:")
+                    if layer.kernel else _("Its parameters:"))  # fmt: skip
+    st.code(layer.formula, language=None)
+
+
+def _size(window: Window) -> None:
+    rule = arithmetic.formula(window)
+    if rule:
+        components.note(_("The side of its output, from input h, padding p, kernel k and stride s:"))
+        st.latex(rule)
+    else:
+        components.note(_("It pads as much as it needs, so that the side of its output is that of its input over the "
+                          "stride, rounded up."))  # fmt: skip
+
+
+def _slide(layer: Any, window: Window) -> None:
+    if window.kernel > 32:
+        return
+    svg, width = arithmetic.drawing(window)
+    words = _(
+        "A window of {k} × {k} at its first place gives one value of the output; dashed, its second place, {s} to the "
+        "right."
+    ).format(k=window.reach, s=window.stride)
+    drawing.show(svg, width=width, alt=words, key="bl-card-drawing")
