@@ -8,7 +8,7 @@ neither torch nor numpy.
 from __future__ import annotations
 
 from core.specs.data import AUGMENTATIONS, SPLITS, AugmentSpec, DataSpec, Preprocessing
-from core.specs.experiment import SCHEMA, Experiment
+from core.specs.experiment import SCHEMA, Experiment, from_record
 from core.specs.model import (
     INITS,
     LEARNS,
@@ -26,5 +26,5 @@ from core.specs.training import OPTIMIZERS, PRECISIONS, PRESETS, SCHEDULES, TRAI
 __all__ = [
     "AUGMENTATIONS", "INITS", "LEARNS", "NORM_MODES", "OPTIMIZERS", "PIECES", "POOLS", "PRECISIONS", "PRESETS",
     "SCHEDULES", "SCHEMA", "SPLITS", "TRAINS", "WEIGHTS", "AugmentSpec", "DataSpec", "Experiment", "FreezePlan",
-    "HeadSpec", "ModelSpec", "Phase", "Piece", "Preprocessing", "TrainingSpec",
+    "HeadSpec", "ModelSpec", "Phase", "Piece", "Preprocessing", "TrainingSpec", "from_record",
 ]  # fmt: skip

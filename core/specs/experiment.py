@@ -79,6 +79,20 @@ def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def from_record(kind: type[_T], where: str, values: Any) -> _T:
+    """Makes one of the specs from a JSON object, such as ``dataclasses.asdict`` gives.
+
+    Args:
+        kind: The spec's class.
+        where: What an error calls the object.
+        values: The object.
+
+    Raises:
+        InputError: A key is unknown or missing, or a value is not allowed.
+    """
+    return _record(kind, where, values)
+
+
 def _record(kind: type[_T], where: str, values: Any) -> _T:
     """Makes a record of ``kind`` from a JSON object, naming what is unknown or missing."""
     if not isinstance(values, Mapping):
