@@ -15,8 +15,11 @@ from core.device import memory_in_use, resolve_device, reuse_freed_memory
 from core.errors import InputError
 from core.evaluation.predictions import predict_store, write_predictions
 from core.lab.data import Decoded, decode
+from core.lab.networks import build_network
+from core.lab.proof import Proof
 from core.lab.worker import Tell
-from core.models.network import Network, assemble, load_into
+from core.models.network import Network, load_into
+from core.runs.files import write_json
 from core.runs.recorder import Recorder
 from core.runs.store import Run
 from core.training.checkpoint import Checkpointer
@@ -32,7 +35,7 @@ def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
         run: Its experiment says what to do; its ``control`` file may ask to stop.
         recorder: Writes its folder.
         tell: Receives each event as a record, for a progress display.
-        roots: Folders that the images must lie under, links resolved; ``None`` for no limit.
+        roots: Folders that the images (and a weight file) must lie under, links resolved; ``None`` for no limit.
 
     Raises:
         InputError: The images, the weights or the device are not to be had, or the training diverged.
@@ -45,7 +48,10 @@ def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
     recorder.update(state="running", doing="building the network", device=str(device), begun=time.time())
     spec = experiment.data
     dataset = open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
-    network = assemble(experiment.model, dataset.classes, seed=experiment.training.seed)
+    seed = experiment.training.seed
+    network = build_network(experiment.model, dataset.classes, seed=seed, runs_dir=run.path.parent, roots=roots)
+    _record_weights(run, recorder, network)
+    proof = Proof(network, experiment)
     recorder.environment(device=str(device), threads=torch.get_num_threads())
     recorder.update(doing="reading images", done=0, total=len(dataset))
     augmented = experiment.augment.active
@@ -75,7 +81,7 @@ def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
     except (InputError, KeyboardInterrupt):
         checkpointer.settle()
         raise
-    results = _judge(run, recorder, network, images, device) if teller.finished.epochs else {}
+    results = _judge(run, recorder, network, images, device, proof) if teller.finished.epochs else {}
     recorder.update(
         state="stopped" if teller.finished.stopped else "finished",
         doing="",
@@ -103,6 +109,25 @@ def _reading(run: Run, recorder: Recorder, tell: Tell) -> Callable[[int, int], N
     return progress
 
 
+def _record_weights(run: Run, recorder: Recorder, network: Network) -> None:
+    """Writes what was handed on from an earlier run or a file: counts into the status, names into ``weights.json``."""
+    found = network.grafted
+    if found is None:
+        return
+    write_json(run.path / "weights.json", found.to_dict())
+    counts = {
+        "copied": len(found.copied),
+        "missing": len(found.missing),
+        "misfit": len(found.misfit),
+        "unused": len(found.unused),
+        "kept": len(found.kept),
+    }
+    recorder.update(grafted={**counts, "values": found.values, "total": found.total})
+    recorder.log("weights handed on: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    for row in found.misfit:
+        recorder.log(f"does not fit: {row.name} {row.theirs} ≠ {row.ours}")
+
+
 def _record_data(recorder: Recorder, images: Decoded) -> None:
     dataset = images.dataset
     recorder.classes(dataset.classes)
@@ -112,11 +137,14 @@ def _record_data(recorder: Recorder, images: Decoded) -> None:
     recorder.update(images=len(dataset), unreadable=len(images.unreadable), done=0, total=0)
 
 
-def _judge(run: Run, recorder: Recorder, network: Network, images: Decoded, device: torch.device) -> dict[str, Any]:
-    """Loads the best weights and judges them on the images that were not learned from; writes the predictions."""
+def _judge(
+    run: Run, recorder: Recorder, network: Network, images: Decoded, device: torch.device, proof: Proof
+) -> dict[str, Any]:
+    """Loads the best weights, compares them with those before training, and judges them on the images that were not
+    learned from; writes the predictions."""
     recorder.update(doing="evaluating")
     load_into(network.model, run.checkpoint)
-    results: dict[str, Any] = {"val_accuracy": None, "test_accuracy": None}
+    results: dict[str, Any] = {"val_accuracy": None, "test_accuracy": None, **proof.verify(network.model)}
     positions: list[int] = []
     for split in ("val", "test"):
         positions += images.positions(split)
