@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from itertools import pairwise
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from core.errors import InputError
 from core.models.anatomy import Anatomy, examine
 from core.models.stages import HEAD, NECK
-from core.models.trace import input_channels, trace
+from core.models.trace import input_channels, side, trace
 from core.specs import HeadSpec
 
 LARGEST = 1_000_000_000
@@ -205,35 +206,27 @@ def _repool(model: nn.Module, anatomy: Anatomy, pool: str) -> tuple[Anatomy, int
         "Choose the network's own pooling."
     )
     calls = sorted(trace(model, anatomy.input_size).walk(), key=lambda call: call.order)
-    order = {call.name: call.order for call in calls}
-    source = next(call for call in reversed(calls) if call.name == anatomy.cam_layer)
-    pooling = next(
-        (
-            call
-            for call in calls
-            if source.order < call.order < order[anatomy.head]
-            and not call.children
-            and "Pool" in call.kind
-            and call.entry == source.exit
-        ),
-        None,
-    )
-    if pooling is not None:
-        plain = len(pooling.exit) == 2
+    last = {call.name: call for call in calls}
+    source, head = last[anatomy.cam_layer], last[anatomy.head]
+    between = [call for call in calls if source.order < call.order < head.order]
+    pools = [call for call in between if "Pool" in call.kind and not call.children and (side(call.entry) or 0) > 1]
+    shape = pools[-1].entry if pools else source.exit
+    if pools:
+        plain = len(pools[-1].exit) == 2
         if pool == "flatten":
-            model.set_submodule(pooling.name, Unroll(plain))
+            model.set_submodule(pools[-1].name, Unroll(plain))
         elif not plain:
-            model.set_submodule(pooling.name, nn.AdaptiveAvgPool2d(1))
+            model.set_submodule(pools[-1].name, nn.AdaptiveAvgPool2d(1))
     elif pool == "flatten":
-        end = model.get_submodule(anatomy.cam_layer)
+        around = [call for call in between if call.origin is source.origin]
+        end = model.get_submodule((around or [source])[-1].name)
         if not isinstance(end, nn.Sequential):
             raise refusal
         end.append(Unroll())
     for layer in anatomy.layers:
         if layer.stage == NECK and layer.leaf and not layer.kind.startswith(("Flatten", "Adaptive")):
             model.set_submodule(layer.name, nn.Identity())
-    channels, height, width = source.exit[1:]
-    expected = channels * (height * width if pool == "flatten" else 1)
+    expected = math.prod(shape[1:]) if pool == "flatten" else shape[1]
     if _features_entering(model, anatomy) != expected:
         raise refusal
     return _without_neck(anatomy), expected

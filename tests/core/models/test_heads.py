@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.models import catalog
 from core.models.anatomy import anatomy_of, examine
-from core.models.heads import build_head, head_input, tail
+from core.models.heads import build_head, head_input, pool_refusals, tail
 from core.specs import HeadSpec
 
 SMALL = {
@@ -38,7 +40,9 @@ SMALL = {
 
 
 def test_every_family_is_represented() -> None:
-    assert {catalog.BACKBONES[name].family for name in SMALL} == set(catalog.FAMILIES)
+    assert {catalog.BACKBONES[name].family for name in SMALL} == {
+        entry.family for entry in catalog.BACKBONES.values() if not entry.family.startswith("Course")
+    }  # the small gray ones have tests of their own
 
 
 @pytest.mark.slow
@@ -176,3 +180,95 @@ def test_a_head_that_cannot_be_separated_has_no_tail() -> None:
     assert model.training
     assert model.fc.training
     assert not model.fc._forward_pre_hooks
+
+
+# --- heads of one's own -----------------------------------------------------------------------------------------------
+
+CLASS_TOKEN, CONV_HEAD = "class token", "head is a convolution"
+REFUSED = {"vit_b_32": CLASS_TOKEN, "squeezenet1_1": CONV_HEAD}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_value_or_the_average_of_the_last_map_reaches_the_head(name: str) -> None:
+    anatomy = anatomy_of(name)
+    if name in REFUSED:
+        refusals = pool_refusals(catalog.skeleton(name), anatomy)
+        assert refusals["own"] is None
+        for pool in ("average", "flatten"):
+            assert REFUSED[name] in str(refusals[pool])
+            with pytest.raises(InputError, match=REFUSED[name]):
+                build_head(catalog.skeleton(name), anatomy, 3, HeadSpec(pool=pool))
+        return
+    assert set(pool_refusals(catalog.skeleton(name), anatomy).values()) == {None}
+    flat = build_head(catalog.skeleton(name), anatomy, 3, HeadSpec((8,), "flatten"))
+    mean = build_head(catalog.skeleton(name), anatomy, 3, HeadSpec((8,), "average"))
+    side = round(math.sqrt(flat.head_features / mean.head_features))
+    assert flat.head_features == mean.head_features * side**2
+    assert side > 1
+    for found in (flat, mean):
+        assert found.stages[-1].parameters == (found.head_features + 1) * 8 + (8 + 1) * 3
+        assert [stage.name for stage in found.stages] == [s.name for s in anatomy.stages if s.name != "neck"]
+        assert sum(stage.parameters for stage in found.stages) == found.total
+        assert found.grid == anatomy.grid
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "densenet121", "mobilenet_v2", "mobilenet_v3_small"])
+def test_unrolled_features_are_the_last_map(name: str, images) -> None:
+    model = catalog.build(name, "none", seed=0)
+    anatomy = anatomy_of(name, 96)
+    x = images(2, 96)
+    pooled = catalog.build(name, "none", seed=0)
+    with torch.no_grad():
+        flat = head_input(model, build_head(model, anatomy, 3, HeadSpec(pool="flatten")), x)
+        mean = head_input(pooled, build_head(pooled, anatomy, 3, HeadSpec(pool="average")), x)
+        torch.testing.assert_close(flat.reshape(*mean.shape, -1).mean(-1), mean, rtol=1e-4, atol=1e-6)
+        assert model(x).shape == (2, 3)
+    assert not torch.equal(flat.reshape(*mean.shape, -1)[..., 0], mean)
+
+
+def test_the_heads_of_the_notes() -> None:
+    """Flatten-Dense(4096)-ReLU-Dense(2); Linear(512, 256)-ReLU-Dropout-Linear(256, n)."""
+    dense = HeadSpec((4096,), "flatten")
+    vgg = build_head(catalog.skeleton("vgg16"), anatomy_of("vgg16"), 2, dense)
+    assert vgg.stages[-1].parameters == 102_764_544 + 4_096 * 2 + 2
+    assert vgg.total == 14_714_688 + vgg.stages[-1].parameters  # the convolutions alone, as Keras counts them
+    resnet = build_head(catalog.skeleton("resnet50"), anatomy_of("resnet50"), 2, dense)
+    assert resnet.head_features == 7 * 7 * 2048
+    small = build_head(catalog.skeleton("resnet18"), anatomy_of("resnet18"), 12, HeadSpec((256,), dropout=0.5))
+    assert small.stages[-1].parameters == (512 + 1) * 256 + (256 + 1) * 12
+    assert [layer.kind for layer in small.layers if layer.name.startswith("fc.")] == [
+        "Linear", "ReLU", "Dropout", "Linear",
+    ]  # fmt: skip
+
+
+def test_a_head_beyond_all_measure_is_refused() -> None:
+    with pytest.raises(InputError, match="At most 1,000,000,000"):
+        build_head(catalog.skeleton("resnet152"), anatomy_of("resnet152"), 2, HeadSpec((16_384,), "flatten"))
+
+
+@pytest.mark.parametrize("spec", [HeadSpec((6,), dropout=0.5), HeadSpec((6, 4)), HeadSpec((6,), "flatten")])
+def test_features_once_serve_every_head(tiny: nn.Module, spec: HeadSpec, images) -> None:
+    anatomy = build_head(tiny, examine(tiny, num_classes=5, image_size=32), 3, spec)
+    end = tail(tiny, anatomy)
+    assert end is not None
+    x = images(4, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(end(head_input(tiny, anatomy, x)), tiny(x))
+
+
+def test_hidden_layers_on_a_map(images) -> None:
+    model = catalog.build("squeezenet1_1", "none", seed=0)
+    anatomy = build_head(model, anatomy_of("squeezenet1_1", 64), 3, HeadSpec((8,), dropout=0.2))
+    assert (anatomy.head_kind, anatomy.cam_layer) == ("conv", anatomy_of("squeezenet1_1", 64).cam_layer)
+    assert model(images(2, 64)).shape == (2, 3)
+    assert anatomy.stages[-1].parameters == (512 + 1) * 8 + (8 + 1) * 3
+
+
+def test_hidden_heads_depend_on_their_seed_alone(tiny: nn.Module) -> None:
+    found = []
+    for seed in (1, 1, 2):
+        anatomy = build_head(tiny, examine(tiny, num_classes=5, image_size=32), 5, HeadSpec((7,)), seed=seed)
+        found.append(tiny.get_submodule(anatomy.head)[0].weight.clone())
+        tiny.classifier[1] = nn.Linear(8, 5)
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
