@@ -1,255 +1,275 @@
-"""The catalogue: every classifier that torchvision registers, and EfficientNet-Lite.
+"""The catalogue: every classifier that torchvision registers, EfficientNet-Lite, the course's small networks; and
+timm's classifiers, resolved by name where timm is installed.
 
-The table is generated from torchvision's registry, so a classifier that a later torchvision brings is listed,
-built, frozen and explained without a line here.
+The table is generated from the sources, so a classifier that a later torchvision brings is listed, built, frozen and
+explained without a line here.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from torch import nn
-from torchvision import models
-from torchvision.models import MaxVit, VisionTransformer
-from torchvision.models.vision_transformer import interpolate_embeddings
 
 from core.errors import InputError
-from core.models import families, lite, weights
+from core.models import families, jobs
 from core.models.construct import OnMeta, Seeded, Uninitialised
-from core.specs import Preprocessing
+from core.models.record import AVAILABLE, DOWNLOAD, NONE, TIMM, Backbone, WeightsEntry
+from core.models.small import OWN
+from core.models.sources import Report, Shape, Source, timm_hub
+from core.models.sources.course import Course
+from core.models.sources.hub import Hub
+from core.models.sources.packages import Packages
+from core.specs import ModelSpec, Piece, Preprocessing
 
-_IMAGENET = "ImageNet-1K"
-_AUXILIARY = {"googlenet": 0, "inception_v3": 3_326_696}
-"""Networks with auxiliary classifiers, which are never built here, and how many of their published parameters
-belong to those."""
+__all__ = [
+    "AVAILABLE", "BACKBONES", "DOWNLOAD", "FAMILIES", "NONE", "TIMM", "Backbone", "WeightsEntry", "backbone", "blank",
+    "build", "categories", "download", "downloading", "entries", "entry", "fetch", "input_size", "preprocessing",
+    "search", "skeleton", "timm_available", "weights_state",
+]  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """One network of the catalogue.
-
-    Attributes:
-        name: Stable name, as torchvision registers it.
-        title: What a person calls it.
-        family: Title of its family.
-        parameters: Number of parameters with its own 1000-class head, without auxiliary classifiers.
-        input_size: Side of the square images its weights were evaluated on, in pixels.
-        num_classes: Classes of its weights.
-        gflops: Multiply-adds of one image at that size, in billions.
-        top1: ImageNet accuracy of the default weights, in percent.
-        weights_mb: Size of the weight file, in MB.
-        year: When the family appeared.
-        paper: Where to read about it.
-        source: Where the weights come from: ``torchvision`` or the name of a package.
-    """
-
-    name: str
-    title: str
-    family: str
-    parameters: int
-    input_size: int
-    num_classes: int
-    gflops: float
-    top1: float
-    weights_mb: float
-    year: int
-    paper: str
-    source: str
+_TIMM = timm_hub.Timm()
 
 
-def _from_torchvision(name: str) -> Backbone:
-    meta = weights.default(name).meta
-    title, family = families.find(name)
-    return Backbone(
-        name=name,
-        title=title,
-        family=family.title,
-        parameters=meta["num_params"] - _AUXILIARY.get(name, 0),
-        input_size=_torchvision_preprocessing(name).crop,
-        num_classes=len(meta["categories"]),
-        gflops=meta["_ops"],
-        top1=meta["_metrics"][_IMAGENET]["acc@1"],
-        weights_mb=round(meta["_file_size"] * 1.048576, 1),  # the registry counts in MiB
-        year=family.year,
-        paper=family.paper,
-        source="torchvision",
-    )
-
-
-def _from_package(name: str) -> Backbone:
-    variant = lite.VARIANTS[name]
-    title, family = families.find(name)
-    return Backbone(
-        name=name,
-        title=title,
-        family=family.title,
-        parameters=variant.parameters,
-        input_size=variant.size,
-        num_classes=1000,
-        gflops=variant.gflops,
-        top1=variant.top1,
-        weights_mb=variant.weights_mb,
-        year=family.year,
-        paper=family.paper,
-        source=lite.package(name),
-    )
-
-
-def _torchvision_preprocessing(name: str) -> Preprocessing:
-    preset = weights.default(name).transforms()
-    return Preprocessing(
-        resize=preset.resize_size[0],
-        crop=preset.crop_size[0],
-        mean=tuple(preset.mean),
-        std=tuple(preset.std),
-        interpolation=preset.interpolation.value,
-    )
-
-
-def _table() -> dict[str, Backbone]:
-    listed = [_from_package(name) for name in lite.VARIANTS]
-    listed += [_from_torchvision(name) for name in models.list_models(module=models)]
+def _table() -> tuple[dict[str, Backbone], dict[str, Source]]:
     order = {family.title: index for index, family in reversed(list(enumerate(families.FAMILIES)))}
-    listed.sort(key=lambda backbone: (order.get(backbone.family, len(order)), backbone.year, backbone.parameters))
-    return {backbone.name: backbone for backbone in listed}
+    found: list[tuple[Backbone, Source]] = []
+    for source in (Packages(), Hub(), Course()):
+        found += [(source.record(name), source) for name in source.names()]
+
+    def place(pair: tuple[Backbone, Source]) -> tuple[int, int, int]:
+        row = pair[0]
+        family = order.get(row.family, len(families.FAMILIES))
+        return (family, 0, 0) if row.source == "course" else (family, row.year, row.parameters)
+
+    found.sort(key=place)
+    return {record.name: record for record, _ in found}, {record.name: source for record, source in found}
 
 
-BACKBONES: Mapping[str, Backbone] = MappingProxyType(_table())
-"""All networks by name, family by family and from small to large."""
+_LISTED, _SOURCES = _table()
+
+BACKBONES: Mapping[str, Backbone] = MappingProxyType(_LISTED)
+"""All networks by name, family by family and from small to large. Those of timm are not in it."""
 
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(backbone.family for backbone in BACKBONES.values()))
 """Titles of the families, in the order in which they are shown."""
 
+_OWN = Course()
+
+
+def _source(name: str) -> Source:
+    if name in _SOURCES:
+        return _SOURCES[name]
+    if name == OWN.name:
+        return _OWN
+    if name.startswith(TIMM):
+        timm_hub.check(name)
+        return _TIMM
+    raise InputError("There is no backbone {name}. See them all with: python -m core backbones", name=name)
+
 
 def backbone(name: str) -> Backbone:
-    """Returns the record of network ``name``.
+    """Returns the record of network ``name``: one of :data:`BACKBONES`, ``timm/NAME``, or ``own``.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: There is none of that name, or timm is needed and not installed.
     """
-    try:
-        return BACKBONES[name]
-    except KeyError:
-        raise InputError(
-            "There is no backbone {name}. See them all with: python -m core backbones", name=name
-        ) from None
+    return BACKBONES.get(name) or _source(name).record(name)
 
 
-def weights_state(name: str) -> str:
+def timm_available() -> bool:
+    """Returns whether timm is installed, without importing it."""
+    return timm_hub.available()
+
+
+def search(text: str = "", *, include_timm: bool = False) -> tuple[str, ...]:
+    """Returns the names of the networks in whose name, title or family all words of ``text`` occur.
+
+    Args:
+        text: Words, in any order and case.
+        include_timm: Whether to look through timm's classifiers too (which imports timm, about a second), if it is
+            installed. Their names begin with ``timm/``; nothing is built.
+    """
+    words = text.lower().split()
+    found = [
+        name
+        for name, row in BACKBONES.items()
+        if all(word in f"{name} {row.title} {row.family}".lower() for word in words)
+    ]
+    if include_timm:
+        found += [
+            name for name in _TIMM.names() if all(word in f"{name} {timm_hub.family(name)}".lower() for word in words)
+        ]
+    return tuple(found)
+
+
+def entries(name: str) -> tuple[WeightsEntry, ...]:
+    """Returns the pretrained weights of ``name``, the default first; none for networks without any."""
+    return _source(name).entries(name)
+
+
+def entry(name: str, weights: str = "default") -> WeightsEntry | None:
+    """Returns the weights entry that ``weights`` stands for; ``None`` where the network has none.
+
+    ``none``, ``run:`` and ``file:`` stand for the default entry, whose preprocessing such networks keep.
+
+    Raises:
+        InputError: The network has no entry of that name; the sentence names those it has.
+    """
+    listed = entries(name)
+    if weights in ("default", "none") or weights.startswith(("run:", "file:")):
+        return listed[0] if listed else None
+    for candidate in listed:
+        if candidate.name == weights:
+            return candidate
+    raise InputError(
+        "{name} has no weights {weights}. Choose one of: {choices}.",
+        name=name,
+        weights=weights,
+        choices=", ".join(["default", "none", *(candidate.name for candidate in listed)]),
+    )
+
+
+def weights_state(name: str, weights: str = "default") -> str:
     """Returns whether pretrained weights of ``name`` are at hand: ``available``, ``needs download`` or ``none``."""
-    if backbone(name).source != "torchvision":
-        return "available" if lite.weights_file(name) else "needs download"
-    return "available" if weights.checkpoint(name).is_file() else "needs download"
+    found = entry(name, weights)
+    return found.state if found else NONE
 
 
-def categories(name: str) -> tuple[str, ...]:
-    """Returns the classes of the weights of ``name``, in the order of the logits."""
-    known = backbone(name)
-    # The Lite weights use ImageNet's usual order, the one that every ImageNet entry of torchvision carries.
-    registered = name if known.source == "torchvision" else "resnet18"
-    return tuple(weights.default(registered).meta["categories"])
+def categories(name: str, weights: str = "default") -> tuple[str, ...]:
+    """Returns the classes of the weights of ``name``, in the order of the logits; numbers where nobody named them."""
+    source = _source(name)
+    found = _entry_name(name, weights)
+    named = source.categories(name, found)
+    return named or tuple(str(index) for index in range(backbone(name).num_classes))
 
 
-def preprocessing(name: str, image_size: int | None = None) -> Preprocessing:
+def preprocessing(
+    name: str, image_size: int | None = None, *, weights: str = "default", channels: int | None = None
+) -> Preprocessing:
     """Returns how pixels become the input of ``name``, as its weights want it.
 
     Args:
         name: Name of a backbone.
-        image_size: Side of the input, in pixels; ``None`` for the backbone's own.
+        image_size: Side of the input, in pixels; ``None`` for the one its weights were evaluated on.
+        weights: As in :class:`core.specs.ModelSpec`; entries of one network differ in size, crop and interpolation.
+        channels: Channels of the input; ``None`` for the backbone's own.
     """
-    own = _torchvision_preprocessing(name) if backbone(name).source == "torchvision" else lite.preprocessing(name)
-    return own.at(image_size)
+    own = _source(name).preprocessing(name, _entry_name(name, weights)).at(image_size)
+    if channels is None or channels == own.channels:
+        return own
+    return dataclasses.replace(own, channels=channels)
 
 
-def build(name: str, weights: str = "default", seed: int | None = None, *, image_size: int | None = None) -> nn.Module:
-    """Builds a network with its ImageNet head, in eval mode and without auxiliary classifiers.
+def input_size(spec: ModelSpec) -> int:
+    """Returns the side of the images that the network of ``spec`` takes, in pixels."""
+    return spec.image_size or preprocessing(spec.backbone, weights=spec.weights).crop
+
+
+def build(
+    name: str,
+    weights: str = "default",
+    seed: int | None = None,
+    *,
+    image_size: int | None = None,
+    channels: int | None = None,
+    design: tuple[Piece, ...] = (),
+    report: Report | None = None,
+) -> nn.Module:
+    """Builds a network with its own head, in eval mode and without auxiliary classifiers.
 
     Args:
         name: Name of a backbone.
-        weights: ``default`` for the pretrained weights, ``none`` for random ones.
+        weights: ``default`` for the pretrained weights, ``none`` for random ones, or the name of one of
+            :func:`entries`.
         seed: Seed of random weights, drawn without touching torch's global generator; ``None`` for fresh ones.
-        image_size: Side of the images it will see, in pixels. Only Vision Transformers and MaxViT are built
-            differently for it (pretrained position embeddings are interpolated); ``None`` for the backbone's own.
+        image_size: Side of the images it will see, in pixels. Only networks with a position for each patch and the
+            small ones are built differently for it (pretrained positions are interpolated); ``None`` for the size
+            that the weights were evaluated on.
+        channels: Channels of the images; where it is not the backbone's own, its first convolution is narrowed.
+        design: Pieces of a network of one's own.
+        report: Hears of the progress of a download.
 
     Raises:
-        InputError: The backbone is unknown, or cannot be built for images of that size.
+        InputError: The backbone or its weights are unknown, or it cannot be built for such images.
         WeightsUnavailable: The pretrained weights are not here and cannot be downloaded, or are damaged.
     """
-    if weights == "default":
-        return _pretrained(name, image_size).eval()
-    if weights != "none":
+    known = backbone(name)
+    if weights == "none":
+        with Seeded(seed):
+            model = _construct(name, image_size, channels, design, initialise=True)
+        return _narrowed(model, known, channels).eval()
+    if weights.startswith(("run:", "file:")):
         raise InputError("weights is {weights}. Choose one of: default, none.", weights=weights)
-    with Seeded(seed):
-        return _construct(name, image_size, init_weights=True).eval()
+    found = _entry_name(name, weights)
+    size = image_size or preprocessing(name, weights=weights).crop
+    model = _source(name).pretrained(name, found, Shape(size, channels or known.channels), report)
+    return _narrowed(model, known, channels).eval()
 
 
-def blank(name: str, image_size: int | None = None) -> nn.Module:
+def blank(
+    name: str, image_size: int | None = None, *, channels: int | None = None, design: tuple[Piece, ...] = ()
+) -> nn.Module:
     """Builds a network whose values are undefined, to be loaded from a file at once; otherwise as :func:`build`."""
     with Uninitialised():
-        return _construct(name, image_size).eval()
+        model = _construct(name, image_size, channels, design)
+    return _narrowed(model, backbone(name), channels).eval()
 
 
-def skeleton(name: str, image_size: int | None = None) -> nn.Module:
+def skeleton(
+    name: str, image_size: int | None = None, *, channels: int | None = None, design: tuple[Piece, ...] = ()
+) -> nn.Module:
     """Builds a network on the ``meta`` device: shapes without memory or values; otherwise as :func:`build`."""
     with OnMeta():
-        model = _construct(name, image_size)
-    return model.to("meta").eval()
+        model = _construct(name, image_size, channels, design)
+    return _narrowed(model.to("meta"), backbone(name), channels).eval()
 
 
-def _construct(name: str, image_size: int | None, init_weights: bool = False) -> nn.Module:
+def fetch(name: str, weights: str = "default", report: Report | None = None) -> None:
+    """Downloads pretrained weights, unless they are here.
+
+    Args:
+        name: Name of a backbone.
+        weights: ``default`` or the name of one of :func:`entries`; ``none``, ``run:`` and ``file:`` need nothing.
+        report: Hears of the progress, and may raise to end it.
+
+    Raises:
+        WeightsUnavailable: They cannot be had; in one sentence.
+    """
+    if weights != "none" and not weights.startswith(("run:", "file:")):
+        _source(name).fetch(name, _entry_name(name, weights), report)
+
+
+def download(name: str, weights: str = "default") -> jobs.Job:
+    """Starts downloading pretrained weights in the background, or returns the job that does so already."""
+    found = _entry_name(name, weights)
+    return jobs.start((name, found), backbone(name).title, lambda report: fetch(name, weights, report))
+
+
+def downloading(name: str, weights: str = "default") -> jobs.Job | None:
+    """Returns the last download of these weights in this process, whatever became of it."""
+    return jobs.find((name, _entry_name(name, weights)))
+
+
+def _entry_name(name: str, weights: str) -> str:
+    found = entry(name, weights)
+    return found.name if found else ""
+
+
+def _construct(
+    name: str, image_size: int | None, channels: int | None, design: tuple[Piece, ...], initialise: bool = False
+) -> nn.Module:
     known = backbone(name)
-    if known.source != "torchvision":
-        return lite.EfficientNetLite(lite.VARIANTS[name])
-    try:
-        return models.get_model(name, weights=None, **_options(name, image_size or known.input_size, init_weights))
-    except (ValueError, AssertionError) as error:
-        raise _wrong_size(name, image_size) from error
+    shape = Shape(image_size or known.input_size, channels or known.channels, design)
+    return _source(name).construct(name, shape, initialise=initialise)
 
 
-def _options(name: str, image_size: int, init_weights: bool) -> dict[str, Any]:
-    """Returns what a builder needs besides a name, so that the network is the same with and without weights."""
-    if name in _AUXILIARY:
-        return {"aux_logits": False, "transform_input": True, "init_weights": init_weights}
-    if name.startswith("vit_"):
-        return {"image_size": image_size}
-    if name.startswith("maxvit_"):
-        return {"input_size": (image_size, image_size)}
-    return {}
-
-
-def _pretrained(name: str, image_size: int | None) -> nn.Module:
-    known = backbone(name)
-    if known.source != "torchvision":
-        model = blank(name)
-        lite.load_weights(model, name)
+def _narrowed(model: nn.Module, known: Backbone, channels: int | None) -> nn.Module:
+    """Makes a network take gray images, or colour ones; small networks are built for theirs."""
+    if channels is None or channels == known.channels or known.source == "course":
         return model
-    model = weights.pretrained(name)
-    if name in _AUXILIARY:
-        setattr(model, "aux_logits", False)  # noqa: B010 - torch's stubs know submodules only
-        for part in [child for child, _ in model.named_children() if child.lower().startswith("aux")]:
-            setattr(model, part, None)
-    if image_size is None or image_size == known.input_size or not isinstance(model, VisionTransformer | MaxVit):
-        return model
-    return _resized(model, name, image_size)
+    from core.models.channels import narrow
 
-
-def _resized(model: nn.Module, name: str, image_size: int) -> nn.Module:
-    """Rebuilds a network that is made for one image size for another, with the same weights."""
-    twin = blank(name, image_size)
-    state = model.state_dict()
-    if isinstance(model, VisionTransformer):
-        state = interpolate_embeddings(image_size, model.patch_size, state)
-    twin.load_state_dict(state)
-    return twin
-
-
-def _wrong_size(name: str, image_size: int | None) -> InputError:
-    return InputError(
-        "{name} cannot take images of {size} px. Choose a multiple of {own} px, its own size, or another backbone.",
-        name=name,
-        size=image_size,
-        own=backbone(name).input_size,
-    )
+    return narrow(model, channels)

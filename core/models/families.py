@@ -1,4 +1,4 @@
-"""The families of networks: what they are called, when they appeared and in which paper."""
+"""The families of networks: what they are called, what they brought, when they appeared and in which paper."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Family:
         title: What it is called; several lines may share a title.
         year: When it appeared.
         paper: Where to read about it.
+        paper_title: What the paper is called.
         pattern: Regular expression of its members' registered names, an underscore between digits written as a point.
         member: Template of a member's title; ``{0}`` is the pattern's first group, ``!u`` and ``!t`` capitalise.
     """
@@ -23,6 +24,7 @@ class Family:
     title: str
     year: int
     paper: str
+    paper_title: str
     pattern: str
     member: str
 
@@ -47,30 +49,76 @@ _ARXIV = "https://arxiv.org/abs/"
 _LITE = "https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html"
 
 FAMILIES = (
-    Family("EfficientNet-Lite", 2020, _LITE, r"efficientnet_lite(\d)", "EfficientNet-Lite{0}"),
-    Family("AlexNet", 2012, _ARXIV + "1404.5997", r"alexnet", "AlexNet"),
-    Family("VGG", 2014, _ARXIV + "1409.1556", r"vgg(\d+)", "VGG-{0}"),
-    Family("VGG", 2014, _ARXIV + "1409.1556", r"vgg(\d+)_bn", "VGG-{0} BN"),
-    Family("GoogLeNet", 2014, _ARXIV + "1409.4842", r"googlenet", "GoogLeNet"),
-    Family("Inception", 2015, _ARXIV + "1512.00567", r"inception_v(\d+)", "Inception v{0}"),
-    Family("ResNet", 2015, _ARXIV + "1512.03385", r"resnet(\d+)", "ResNet-{0}"),
-    Family("Wide ResNet", 2016, _ARXIV + "1605.07146", r"wide_resnet(\d+)\.(\d+)", "Wide ResNet-{0}-{1}"),
-    Family("ResNeXt", 2016, _ARXIV + "1611.05431", r"resnext(\d+)\.(\w+)", "ResNeXt-{0} {1}"),
-    Family("DenseNet", 2016, _ARXIV + "1608.06993", r"densenet(\d+)", "DenseNet-{0}"),
-    Family("SqueezeNet", 2016, _ARXIV + "1602.07360", r"squeezenet([\d.]+)", "SqueezeNet {0}"),
-    Family("MobileNet", 2018, _ARXIV + "1801.04381", r"mobilenet_v2", "MobileNetV2"),
-    Family("MobileNet", 2019, _ARXIV + "1905.02244", r"mobilenet_v3_(\w+)", "MobileNetV3-{0!t}"),
-    Family("ShuffleNet", 2018, _ARXIV + "1807.11164", r"shufflenet_v2_x([\d.]+)", "ShuffleNetV2 {0}×"),
-    Family("MNASNet", 2018, _ARXIV + "1807.11626", r"mnasnet([\d.]+)", "MNASNet {0}"),
-    Family("EfficientNet", 2019, _ARXIV + "1905.11946", r"efficientnet_(b\d)", "EfficientNet-{0!u}"),
-    Family("EfficientNet", 2021, _ARXIV + "2104.00298", r"efficientnet_v2_(\w)", "EfficientNetV2-{0!u}"),
-    Family("RegNet", 2020, _ARXIV + "2003.13678", r"regnet_([xy])_([\d.]+[gm]f)", "RegNet{0!u}-{1!u}"),
-    Family("Vision Transformer", 2020, _ARXIV + "2010.11929", r"vit_(\w)_(\d+)", "ViT-{0!u}/{1}"),
-    Family("Swin Transformer", 2021, _ARXIV + "2103.14030", r"swin_(\w)", "Swin-{0!u}"),
-    Family("Swin Transformer", 2021, _ARXIV + "2111.09883", r"swin_v2_(\w)", "Swin V2-{0!u}"),
-    Family("ConvNeXt", 2022, _ARXIV + "2201.03545", r"convnext_(\w+)", "ConvNeXt-{0!t}"),
-    Family("MaxViT", 2022, _ARXIV + "2204.01697", r"maxvit_(\w)", "MaxViT-{0!u}"),
-)
+    Family("EfficientNet-Lite", 2020, _LITE,
+           "Higher accuracy on vision models with EfficientNet-Lite",
+           r"efficientnet_lite(\d)", "EfficientNet-Lite{0}"),
+    Family("AlexNet", 2012, _ARXIV + "1404.5997",
+           "One weird trick for parallelizing convolutional neural networks",
+           r"alexnet", "AlexNet"),
+    Family("VGG", 2014, _ARXIV + "1409.1556",
+           "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+           r"vgg(\d+)", "VGG-{0}"),
+    Family("VGG", 2014, _ARXIV + "1409.1556",
+           "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+           r"vgg(\d+)_bn", "VGG-{0} BN"),
+    Family("GoogLeNet", 2014, _ARXIV + "1409.4842",
+           "Going Deeper with Convolutions",
+           r"googlenet", "GoogLeNet"),
+    Family("Inception", 2015, _ARXIV + "1512.00567",
+           "Rethinking the Inception Architecture for Computer Vision",
+           r"inception_v(\d+)", "Inception v{0}"),
+    Family("ResNet", 2015, _ARXIV + "1512.03385",
+           "Deep Residual Learning for Image Recognition",
+           r"resnet(\d+)", "ResNet-{0}"),
+    Family("Wide ResNet", 2016, _ARXIV + "1605.07146",
+           "Wide Residual Networks",
+           r"wide_resnet(\d+)\.(\d+)", "Wide ResNet-{0}-{1}"),
+    Family("ResNeXt", 2016, _ARXIV + "1611.05431",
+           "Aggregated Residual Transformations for Deep Neural Networks",
+           r"resnext(\d+)\.(\w+)", "ResNeXt-{0} {1}"),
+    Family("DenseNet", 2016, _ARXIV + "1608.06993",
+           "Densely Connected Convolutional Networks",
+           r"densenet(\d+)", "DenseNet-{0}"),
+    Family("SqueezeNet", 2016, _ARXIV + "1602.07360",
+           "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
+           r"squeezenet([\d.]+)", "SqueezeNet {0}"),
+    Family("MobileNet", 2018, _ARXIV + "1801.04381",
+           "MobileNetV2: Inverted Residuals and Linear Bottlenecks",
+           r"mobilenet_v2", "MobileNetV2"),
+    Family("MobileNet", 2019, _ARXIV + "1905.02244",
+           "Searching for MobileNetV3",
+           r"mobilenet_v3_(\w+)", "MobileNetV3-{0!t}"),
+    Family("ShuffleNet", 2018, _ARXIV + "1807.11164",
+           "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
+           r"shufflenet_v2_x([\d.]+)", "ShuffleNetV2 {0}×"),
+    Family("MNASNet", 2018, _ARXIV + "1807.11626",
+           "MnasNet: Platform-Aware Neural Architecture Search for Mobile",
+           r"mnasnet([\d.]+)", "MNASNet {0}"),
+    Family("EfficientNet", 2019, _ARXIV + "1905.11946",
+           "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+           r"efficientnet_(b\d)", "EfficientNet-{0!u}"),
+    Family("EfficientNet", 2021, _ARXIV + "2104.00298",
+           "EfficientNetV2: Smaller Models and Faster Training",
+           r"efficientnet_v2_(\w)", "EfficientNetV2-{0!u}"),
+    Family("RegNet", 2020, _ARXIV + "2003.13678",
+           "Designing Network Design Spaces",
+           r"regnet_([xy])_([\d.]+[gm]f)", "RegNet{0!u}-{1!u}"),
+    Family("Vision Transformer", 2020, _ARXIV + "2010.11929",
+           "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
+           r"vit_(\w)_(\d+)", "ViT-{0!u}/{1}"),
+    Family("Swin Transformer", 2021, _ARXIV + "2103.14030",
+           "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows",
+           r"swin_(\w)", "Swin-{0!u}"),
+    Family("Swin Transformer", 2021, _ARXIV + "2111.09883",
+           "Swin Transformer V2: Scaling Up Capacity and Resolution",
+           r"swin_v2_(\w)", "Swin V2-{0!u}"),
+    Family("ConvNeXt", 2022, _ARXIV + "2201.03545",
+           "A ConvNet for the 2020s",
+           r"convnext_(\w+)", "ConvNeXt-{0!t}"),
+    Family("MaxViT", 2022, _ARXIV + "2204.01697",
+           "MaxViT: Multi-Axis Vision Transformer",
+           r"maxvit_(\w)", "MaxViT-{0!u}"),
+)  # fmt: skip
 """In the order in which the families are shown."""
 
 
@@ -80,4 +128,126 @@ def find(name: str) -> tuple[str, Family]:
         title = family.title_of(name)
         if title is not None:
             return title, family
-    return name, Family("Other", 0, "", re.escape(name), name)
+    return name, Family("Other", 0, "", "", re.escape(name), name)
+
+
+def N_(text: str) -> str:
+    """Marks a text for translation, which the pages do where they show it."""
+    return text
+
+
+_OF_TIMM = N_(
+    "One of the networks that the library timm collects, which are named after the file that defines them. Choose one "
+    "when the families above lack what you look for; its accuracy stands in timm's own tables."
+)
+
+DESCRIPTIONS = {
+    "EfficientNet-Lite": N_(
+        "EfficientNet made for phones: no squeeze-and-excitation and ReLU6 throughout, so that it runs in whole "
+        "numbers on small chips. Choose it for quick experiments on a laptop; its weights come as a package, "
+        "without a download at run time."
+    ),
+    "AlexNet": N_(
+        "The network that began the deep learning wave in 2012: five convolutions and three large dense layers, "
+        "trained on two graphics cards. Choose it to see history and large first-layer filters; it is far less "
+        "accurate for its size than anything later."
+    ),
+    "VGG": N_(
+        "Nothing but 3 × 3 convolutions, stacked deep, with three dense layers that hold most of the parameters. "
+        "Choose it for teaching and for clear feature maps and heatmaps; for its accuracy it is very large and "
+        "slow."
+    ),
+    "GoogLeNet": N_(
+        "Brought the Inception module, which looks at the image through windows of several sizes side by side, "
+        "and replaced the dense layers by average pooling. Choose it when you want a small classic from before "
+        "residual connections."
+    ),
+    "Inception": N_(
+        "Splits large convolutions into cheap small ones (such as 1 × 7 after 7 × 1) and smooths the labels "
+        "during training. Choose it for images around 299 px; newer families reach its accuracy with less work."
+    ),
+    "ResNet": N_(
+        "Brought the skip connection: each block adds a correction to its input, so that networks of a hundred "
+        "layers can be trained. Choose it as the first baseline for nearly everything; it is well understood, "
+        "quick, and freezes well stage by stage."
+    ),
+    "Wide ResNet": N_(
+        "Residual networks with twice the channels in each block instead of more layers. Choose it when accuracy "
+        "matters more than size and you have a graphics card: wide layers use it well."
+    ),
+    "ResNeXt": N_(
+        "Splits each residual block into many parallel groups (its cardinality), which gains accuracy at equal "
+        "cost. Choose it as a stronger ResNet when a little more time per step is acceptable."
+    ),
+    "DenseNet": N_(
+        "Each layer sees the outputs of all layers before it, so features are reused and parameters are few. "
+        "Choose it when the weight file must be small or data are few, as in medical images; it needs more memory"
+        " than its size suggests."
+    ),
+    "SqueezeNet": N_(
+        "AlexNet's accuracy with fifty times fewer parameters: 1 × 1 convolutions squeeze the channels before 3 ×"
+        " 3 ones expand them. Choose it when the file must be tiny; its accuracy is modest."
+    ),
+    "MobileNet": N_(
+        "Made for phones: depthwise separable convolutions and inverted residual blocks do the work of full "
+        "convolutions at a fraction of the cost. Choose it for training on a laptop and for anything that must "
+        "answer quickly."
+    ),
+    "ShuffleNet": N_(
+        "Splits the channels into halves, works on one and shuffles them afterwards, designed by measured speed "
+        "instead of counted operations. Choose it when speed on small devices counts most."
+    ),
+    "MNASNet": N_(
+        "Found by a search that measured the answer time on a real phone beside the accuracy. Choose it as an "
+        "alternative to MobileNet of the same size."
+    ),
+    "EfficientNet": N_(
+        "Scales depth, width and image size together by one factor, from B0 to B7; version 2 also trains faster "
+        "by simpler early blocks. Choose it when you want the most accuracy for a given number of parameters and "
+        "can wait for the steps."
+    ),
+    "RegNet": N_(
+        "A whole space of simple networks narrowed down to one rule: widths that grow along a straight line. "
+        "Choose the size that fits your budget, from 400 million to 128 billion multiply-adds; variant Y adds "
+        "squeeze-and-excitation."
+    ),
+    "Vision Transformer": N_(
+        "Cuts the image into patches and lets each of them attend to all others, with hardly any built-in "
+        "knowledge of pictures. Choose it with pretrained weights and frozen stages, where it is strong; from "
+        "random weights it needs very many images."
+    ),
+    "Swin Transformer": N_(
+        "A transformer that attends within small windows and shifts them from layer to layer, with stages that "
+        "shrink like those of a convolutional network. Choose it when you want a transformer that also has maps "
+        "at several scales."
+    ),
+    "ConvNeXt": N_(
+        "A ResNet modernised step by step with what transformers had taught: large depthwise kernels, LayerNorm, "
+        "fewer activations. Choose it as the strong convolutional network of today; it fine-tunes very well."
+    ),
+    "MaxViT": N_(
+        "Joins convolutions with attention over blocks and over a sparse grid, so that every part can see the "
+        "whole image at linear cost. Choose it for accuracy on a graphics card; on a processor it is slow."
+    ),
+    "Course networks": N_(
+        "The small networks of the course, with every layer small enough to be counted by hand. Choose one to "
+        "train from random weights in seconds or minutes, and to see what a network is before it is deep."
+    ),
+    "Your own": N_(
+        "A network of your own pieces: convolutions, norms, activations, pools and dense layers. Choose it to try"
+        " an idea; each layer's output size is worked out as it grows."
+    ),
+}
+"""What each family brought, and when to choose it: two sentences each."""
+
+
+def describe(title: str) -> str:
+    """Returns what the family of that title brought and when to choose it, two sentences in English; maybe empty."""
+    if title.startswith("timm"):
+        return _OF_TIMM
+    return DESCRIPTIONS.get(title, "")
+
+
+def papers(title: str) -> tuple[Family, ...]:
+    """Returns the lines of networks that share a title, each with its year and paper."""
+    return tuple({family.paper: family for family in FAMILIES if family.title == title}.values())

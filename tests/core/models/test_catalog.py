@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import subprocess
+import sys
 from dataclasses import asdict
 
 import pytest
@@ -10,7 +13,8 @@ from torchvision import models
 from torchvision.transforms import InterpolationMode
 
 from core.errors import InputError
-from core.models import catalog, families
+from core.models import catalog, families, small
+from core.specs import Piece
 
 PUBLISHED = {"vgg16": 138_357_544, "resnet18": 11_689_512, "mobilenet_v2": 3_504_872, "resnet50": 25_557_032}
 
@@ -18,7 +22,8 @@ PUBLISHED = {"vgg16": 138_357_544, "resnet18": 11_689_512, "mobilenet_v2": 3_504
 def test_lists_every_classifier_of_torchvision_and_the_lites() -> None:
     registered = set(models.list_models(module=models))
     assert len(registered) >= 80
-    assert set(catalog.BACKBONES) == registered | {f"efficientnet_lite{size}" for size in range(3)}
+    lites = {f"efficientnet_lite{size}" for size in range(3)}
+    assert set(catalog.BACKBONES) == registered | lites | set(small.NETWORKS)
     assert all(name == backbone.name for name, backbone in catalog.BACKBONES.items())
 
 
@@ -33,8 +38,10 @@ def test_every_family_stands_together_and_has_a_year_and_a_paper() -> None:
     assert sum(a != b for a, b in itertools.pairwise(shown)) == len(catalog.FAMILIES) - 1
     for backbone in catalog.BACKBONES.values():
         assert backbone.family != "Other"
-        assert backbone.paper.startswith("https://")
-        assert 2012 <= backbone.year <= 2022
+        if backbone.source != "course":
+            assert backbone.paper.startswith("https://")
+            assert 2012 <= backbone.year <= 2022
+    assert catalog.FAMILIES[-1] == "Course networks"
     json.dumps([asdict(backbone) for backbone in catalog.BACKBONES.values()])
 
 
@@ -57,6 +64,17 @@ def test_every_family_stands_together_and_has_a_year_and_a_paper() -> None:
 )
 def test_titles(name: str, title: str) -> None:
     assert catalog.BACKBONES[name].title == title
+
+
+def test_every_family_is_described_in_two_sentences_and_cites_its_papers() -> None:
+    for title in catalog.FAMILIES:
+        text = families.describe(title)
+        assert text.endswith(".")
+        assert len(re.findall(r"[.] (?=[A-Z])", text)) == 1, title
+        assert all(family.paper_title and family.year for family in families.papers(title))
+    assert [family.year for family in families.papers("MobileNet")] == [2018, 2019]
+    assert len(families.papers("VGG")) == 1
+    assert families.describe("timm · resnet") != families.describe("nothing") == ""
 
 
 def test_titles_are_distinct_and_a_stranger_keeps_its_name() -> None:
@@ -93,7 +111,7 @@ def test_an_unknown_backbone_is_named() -> None:
     for call in (catalog.build, catalog.weights_state, catalog.categories, catalog.preprocessing):
         with pytest.raises(InputError, match="resnet19"):
             call("resnet19")
-    with pytest.raises(InputError, match="imagenet"):
+    with pytest.raises(InputError, match=r"imagenet\. Choose one of: default, none"):
         catalog.build("resnet18", "imagenet")
 
 
@@ -136,3 +154,45 @@ def test_transformers_are_built_for_the_size_asked() -> None:
 def test_a_skeleton_weighs_nothing() -> None:
     model = catalog.skeleton("vit_h_14")
     assert {value.device.type for value in model.state_dict().values()} == {"meta"}
+
+
+def test_search_needs_all_words_and_leaves_timm_alone() -> None:
+    assert catalog.search("resnet 50") == ("resnet50", "wide_resnet50_2")
+    assert catalog.search("course cnn")[0] == "mnist_cnn"
+    assert catalog.search("swin v2") == ("swin_v2_t", "swin_v2_s", "swin_v2_b")
+    assert len(catalog.search()) == len(catalog.BACKBONES)
+    assert catalog.search("no such network") == ()
+    code = "import sys, core.models.catalog as c; c.search('resnet'); c.timm_available(); print('timm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", list(small.NETWORKS))
+def test_the_small_networks_are_built_as_they_are_listed(name: str) -> None:
+    known = catalog.backbone(name)
+    model = catalog.build(name, "none", seed=0)
+    assert sum(parameter.numel() for parameter in model.parameters()) == known.parameters
+    images = torch.zeros(2, known.channels, known.input_size, known.input_size)
+    assert model(images).shape == (2, known.num_classes)
+    assert catalog.entries(name) == ()
+    assert catalog.weights_state(name) == "none"
+    assert catalog.categories(name) == tuple(map(str, range(known.num_classes)))
+    assert catalog.preprocessing(name).channels == known.channels
+
+
+def test_a_network_of_ones_own_is_built_from_its_pieces() -> None:
+    design = (Piece("conv", size=4, kernel=3), Piece("relu"), Piece("global-average-pool"))
+    model = catalog.skeleton("own", 32, channels=1, design=design)
+    assert model(torch.empty(2, 1, 32, 32, device="meta")).shape == (2, 10)
+    assert catalog.backbone("own").family not in catalog.FAMILIES
+    with pytest.raises(InputError, match="no layers yet"):
+        catalog.build("own", "none")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_32"])
+def test_gray_images_need_a_narrower_first_layer_only(name: str) -> None:
+    gray, colour = catalog.skeleton(name, channels=1), catalog.skeleton(name)
+    assert gray(torch.empty(2, 1, 224, 224, device="meta")).shape == (2, 1000)
+    difference = {key for key, value in gray.state_dict().items() if value.shape != colour.state_dict()[key].shape}
+    assert len(difference) == 1
+    assert catalog.preprocessing(name, channels=1).channels == 1
