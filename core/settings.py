@@ -9,6 +9,9 @@ variable                    meaning                                         defa
                             under the first
 ``BACKBONE_LAB_UPLOAD_MB``  largest upload, in MB                           ``500``
 ``BACKBONE_LAB_QUOTA_MB``   room for all uploads together, in MB            ``5000``
+``BACKBONE_LAB_CACHE``      folder of what was derived or measured here and ``~/.cache/backbone-lab``
+                            can be made again                               (or under
+                                                                            ``XDG_CACHE_HOME``)
 ``BACKBONE_LAB_CACHE_MB``   memory for decoded images of one run, in MB     ``4000``
 =========================== =============================================== ====================
 """
@@ -38,6 +41,13 @@ def data_roots() -> tuple[Path, ...]:
 def uploads_dir() -> Path:
     """Returns the folder under which uploaded archives are unpacked."""
     return data_roots()[0] / "uploads"
+
+
+def cache_dir() -> Path:
+    """Returns the folder for what can be derived or measured again (it need not exist yet)."""
+    own = os.environ.get("BACKBONE_LAB_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(own or Path(base) / "backbone-lab").expanduser().absolute()
 
 
 def upload_limit() -> int:

@@ -17,6 +17,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps runs, data and caches of a test in its own temporary folder."""
     monkeypatch.setenv("BACKBONE_LAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("BACKBONE_LAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("BACKBONE_LAB_CACHE", str(tmp_path / "cache"))
     (tmp_path / "data").mkdir(exist_ok=True)
 
 
