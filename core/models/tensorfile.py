@@ -153,7 +153,7 @@ def _unpickled(path: Path, place: str) -> dict[str, Tensor]:
     except InputError:
         raise
     except pickle.UnpicklingError as error:
-        culprit = re.search(r"(?:GLOBAL|Unsupported (?:global|class|operand)[^A-Za-z_]*)\s*([\w.]+)", str(error))
+        culprit = re.search(r"GLOBAL ([\w.]+)", str(error))
         if culprit is None:
             raise _damaged(path) from error
         raise InputError(
