@@ -65,7 +65,7 @@ export default ({data, parentElement, setTriggerValue}) => {
 
   const lines = (part, into) => {
     into.append(make('b', '', part.title));
-    for (const line of part.lines) into.append(make('span', 'line', line));
+    for (const line of part.lines.filter(Boolean)) into.append(make('span', 'line', line));
   };
 
   const stage = (part, chosen) => {
@@ -121,6 +121,15 @@ export default ({data, parentElement, setTriggerValue}) => {
     parts.dataset.level = `${level} ${row.title}`;
     parts.setAttribute('role', 'group');
     const arched = row.parts.some((part) => part.skip);
+    if (!level) {
+      const image = make('div', 'image');
+      const box = make('i');
+      box.style.blockSize = `${data.height}px`;
+      box.append(make('span', 'symbol', 'image'));
+      box.setAttribute('aria-hidden', 'true');
+      image.append(box, make('b', '', data.image[0]), make('span', 'line', data.image[1]));
+      parts.append(image);
+    }
     parts.append(...row.parts.map((part) => (
       level ? card({...part, level}, row.chosen, arched) : stage({...part, level}, row.chosen)
     )));

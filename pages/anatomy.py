@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui import caches, components, diagram, freezing, state
-from pages.ui.diagram import Row
-from pages.ui.faces import busy
-from pages.ui.i18n import N_, _
+from pages.ui import caches, components, diagram, freezing, head_builder, layer_card, layer_table, names, nav, state
+from pages.ui.diagram import Row, States
+from pages.ui.faces import broken, busy
+from pages.ui.i18n import N_, _, translate_error
 
 SHEETS = {
-    "layer": N_("Layer"),
+    "layer": N_("Arithmetic"),
     "head": N_("Head"),
     "rates": N_("Rates and norms"),
     "table": N_("All layers"),
-    "field": N_("Receptive field"),
 }
 
 
 def render() -> None:
     """Draws the page."""
     components.header("anatomy")
-    with busy(_("Examining the network …"), 320):
-        spec = _network()
-        anatomy = caches.anatomy(spec, classes())
+    spec, anatomy = _network()
     plan = freezing.plan_for(anatomy)
     plan = freezing.presets(anatomy, spec, plan)
-    _drawing(anatomy, plan)
-    freezing.counts(anatomy, plan)
     freezing.remarks(anatomy, spec, plan, freezing.current(anatomy, plan))
-    components.next_step("train", _("Train it"), backbone=spec.backbone, weights=spec.weights)
+    freezing.counts(anatomy, plan)
+    states = diagram.States(anatomy, plan)
+    chosen = _drawing(anatomy, states)
+    _sheets(anatomy, spec, plan, states, chosen)
+    components.next_step("train", _("Train it"), text=_next_text(), backbone=spec.backbone, weights=spec.weights)
 
 
 def classes() -> int | None:
@@ -48,11 +47,83 @@ def classes() -> int | None:
         return None
 
 
-def _network() -> ModelSpec:
-    """Returns the chosen network, and keeps it in the address."""
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+def _network() -> tuple[ModelSpec, Any]:
+    """Draws which network this is and on which images it works; returns both with its anatomy."""
     spec = state.model()
+    with st.container(key="bl-wrapsmall-network", horizontal=True, vertical_alignment="center"):
+        nav.link(
+            "backbone",
+            _("{network}, {weights}").format(
+                network=names.backbone(spec.backbone), weights=names.weights(spec.weights)
+            ),
+            help=_("Choose another network or other weights"),
+        )  # fmt: skip
+        place = st.container(width="content")
+    with busy(_("Examining the network …"), 320):
+        try:
+            anatomy = caches.anatomy(spec, classes())
+        except InputError as error:  # a size, a head or a colour that came with another network
+            plain = ModelSpec(spec.backbone, spec.weights, design=spec.design)
+            if plain == spec:
+                raise
+            st.session_state["bl.anatomy.refused"] = error
+            spec = plain
+            anatomy = caches.anatomy(spec, classes())
+            state.set_model(spec)
     state.show_in_address(backbone=spec.backbone, weights=spec.weights)
-    return spec
+    with place:
+        _images(spec, anatomy)
+    refused = st.session_state.get("bl.anatomy.refused")
+    if refused is not None:
+        broken(
+            _("The network cannot take such images"), translate_error(refused),
+            kept=_("Nothing is changed: it is shown as it was."), icon="report", tone="warn",
+        )  # fmt: skip
+    return spec, anatomy
+
+
+def _images(spec: ModelSpec, anatomy: Any) -> None:
+    """Draws size and colour of the images that the network takes."""
+    side, channels = anatomy.input_size, getattr(anatomy, "channels", 3)
+    colour = _("gray") if channels == 1 else _("RGB")
+    with st.popover(
+        _("Images of {n} × {n} px, {colour}").format(n=side, colour=colour), icon=":material/aspect_ratio:",
+        key="bl-anatomy-images",
+    ):  # fmt: skip
+        state.follow("bl-anatomy-size", side)
+        st.number_input(
+            _("Side in pixels"), 8, 1024, key="bl-anatomy-size", step=32,
+            on_change=lambda: _try(spec, image_size=int(st.session_state["bl-anatomy-size"])),
+        )  # fmt: skip
+        labels = {3: _("RGB"), 1: _("Gray")}
+        state.follow("bl-anatomy-channels", channels)
+        st.segmented_control(
+            _("Colours"), list(labels), key="bl-anatomy-channels", format_func=lambda c: labels[c], required=True,
+            help=_("For gray images the first layer's kernels are summed over red, green and blue."),
+            on_change=lambda: _try(spec, channels=st.session_state["bl-anatomy-channels"]),
+        )  # fmt: skip
+        if spec.image_size is not None or spec.channels is not None:
+            st.button(
+                _("Back to the network's own"), key="bl-anatomy-own", on_click=_try, args=(spec,),
+                kwargs={"image_size": None, "channels": None},
+            )  # fmt: skip
+
+
+def _try(spec: ModelSpec, **changes: Any) -> None:
+    """Chooses other images if the network can take them; keeps the reason and the ones before otherwise."""
+    st.session_state.pop("bl.anatomy.refused", None)
+    for key in ("bl-anatomy-size", "bl-anatomy-channels"):
+        st.session_state.pop(f"bl.followed.{key}", None)
+    try:
+        wanted = replace(spec, **changes)
+        caches.anatomy(wanted, classes())
+    except InputError as error:
+        st.session_state["bl.anatomy.refused"] = error
+        return
+    state.set_model(wanted)
 
 
 # --- what is chosen in the drawing ------------------------------------------------------------------------------------
@@ -72,70 +143,110 @@ def selection(anatomy: Any, name: str) -> Selection:
 
     Args:
         anatomy: The network's anatomy.
-        name: A stage, a block or a layer.
+        name: A stage, a block's id or a layer.
     """
-    stages = {stage.name: stage for stage in anatomy.stages}
-    if name in stages:
+    if any(stage.name == name for stage in anatomy.stages):
         return Selection(name)
     for stage in anatomy.stages:
-        for block in diagram.blocks(anatomy, stage):
-            inside = block.layers
-            if name == block.name:
-                return Selection(stage.name, name, name if tuple(inside) == (name,) else "")
+        for block in stage.blocks:
+            inside, own = diagram.inside(anatomy, block), diagram.block_id(anatomy, block)
+            if name == own:
+                return Selection(stage.name, own, block.layers[0] if len(block.layers) == 1 else "")
             if name in inside:
-                return Selection(stage.name, block.name, name)
+                return Selection(stage.name, own, name)
     known = {layer.name: layer for layer in anatomy.layers}
-    if name in known and known[name].leaf:
+    if name in known:
         return Selection(known[name].stage, "", name)
-    first = next((layer for layer in anatomy.layers if layer.leaf and layer.parameters), anatomy.layers[0])
-    return selection(anatomy, first.name) if first.name != name else Selection(first.stage, "", first.name)
+    first = next((layer for layer in anatomy.layers if layer.leaf and layer.own_parameters), anatomy.layers[0])
+    return selection(anatomy, first.name)
 
 
-def _event(what: str, name: str) -> None:
-    """Takes a click in the drawing: another part is chosen, or a lock is turned."""
-    if what == "select":
-        st.session_state["bl.anatomy.part"] = name
-        state.show_in_address(layer=name)
-        return
-    toggle(name)
+def _block(anatomy: Any, name: str) -> Any:
+    """Returns the block of an id, ``None`` if it is none."""
+    blocks = (block for stage in anatomy.stages for block in stage.blocks)
+    return next((block for block in blocks if diagram.block_id(anatomy, block) == name), None)
+
+
+def select(name: str) -> None:
+    """Chooses a part, and puts it into the address."""
+    st.session_state["bl.anatomy.part"] = name
+    state.show_in_address(layer=name)
 
 
 def toggle(name: str) -> None:
-    """Freezes a part that learns, and lets any other learn."""
+    """Freezes a part that learns, and lets any other learn.
+
+    Args:
+        name: A stage, a block's id or a layer. A block that no module holds together is turned layer by layer.
+    """
     from core.models.freeze import toggle as toggled
 
     spec = state.model()
     anatomy = caches.anatomy(spec, classes())
     plan = freezing.plan_for(anatomy)
-    freezing.change(toggled(anatomy, plan, name), spec)
+    block = _block(anatomy, name)
+    states = diagram.States(anatomy, plan)
+    if block is None or block.name == name:
+        plan = toggled(anatomy, plan, name)
+    else:
+        opened = all(states.open(layer) for layer in block.layers)
+        for layer in block.layers:
+            if states.open(layer) == opened:
+                plan = toggled(anatomy, plan, layer)
+    freezing.change(plan, spec)
 
 
-def _drawing(anatomy: Any, plan: FreezePlan) -> Selection:
-    from core.models.freeze import part_state, stage_state
+def _event(what: str, name: str) -> None:
+    (select if what == "select" else toggle)(name)
 
-    states = {**part_state(anatomy, plan), **stage_state(anatomy, plan)}
-    asked = st.query_params.get("layer") or st.session_state.get("bl.anatomy.part") or ""
-    chosen = selection(anatomy, asked)
+
+def _drawing(anatomy: Any, states: States) -> Selection:
+    chosen = selection(anatomy, st.query_params.get("layer") or st.session_state.get("bl.anatomy.part") or "")
     rows: list[Row] = [diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block)]
     stage = next(stage for stage in anatomy.stages if stage.name == chosen.stage)
-    blocks = {block.name: block for block in diagram.blocks(anatomy, stage)}
-    if blocks:
+    if stage.blocks:
         rows.append(diagram.block_row(anatomy, stage, states, chosen=chosen.block))
-    if chosen.block and len(blocks[chosen.block].layers) > 1:
-        inside = blocks[chosen.block].layers
-        rows.append(diagram.layer_row(anatomy, chosen.block, inside, states, chosen=chosen.layer))
-    elif not blocks:
-        rows.append(
-            diagram.layer_row(anatomy, diagram.stage_title(stage.name), stage.layers, states, chosen=chosen.layer)
-        )
-    learning = sum(state_ != "frozen" for state_ in stage_state(anatomy, plan).values())
+    block = _block(anatomy, chosen.block)
+    if block is not None and len(diagram.inside(anatomy, block)) > 1:
+        rows.append(diagram.layer_row(anatomy, block, states, chosen=chosen.layer))
+    learning = sum(states.of(stage.name) != "frozen" for stage in anatomy.stages)
     words = _(
         "From image to logits: the wider a part, the more parameters; the higher, the larger its feature maps. "
         "{learning} of {all} parts learn."
     ).format(learning=learning, all=len(anatomy.stages))
-    diagram.diagram(rows, key="bl-anatomy", label=words, on_event=_event)
+    image = (getattr(anatomy, "channels", 3), anatomy.input_size)
+    diagram.diagram(rows, image=image, key="bl-anatomy", label=words, on_event=_event)
     components.note(words)
     return chosen
+
+
+# --- more about it ----------------------------------------------------------------------------------------------------
+
+
+def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, chosen: Selection) -> None:
+    """Draws one of the sheets below the drawing."""
+    with st.container(key="bl-anatomy-sheets"):
+        sheet = st.segmented_control(
+            _("More about it"), list(SHEETS), default="layer", key="bl-anatomy-sheet", required=True, wrap=True,
+            format_func=lambda name: _(SHEETS[name]), persist_state="session", label_visibility="collapsed",
+        )  # fmt: skip
+    if sheet == "head":
+        head_builder.builder(anatomy, spec, classes())
+    elif sheet == "rates":
+        if state.train_choice().gradual:
+            freezing.gradual(anatomy, spec, plan)
+        freezing.rates(anatomy, plan)
+        freezing.norms(anatomy, plan)
+    elif sheet == "table":
+        layer_table.table(anatomy, states, spec.backbone.replace("/", "-"), select)
+    elif chosen.layer:
+        layer_card.card(anatomy, chosen.layer, states, toggle)
+    else:
+        layer_card.part_card(anatomy, chosen.stage, _block(anatomy, chosen.block), states, toggle)
+
+
+def _next_text() -> str:
+    return "" if state.data() else _("No images are chosen yet; the next page asks for them.")
 
 
 if __name__ == "__main__":

@@ -8,19 +8,20 @@ row, and the focus stays where it was when the drawing changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import streamlit as st
 
+from core.specs import FreezePlan
 from pages.ui import figures
 from pages.ui.i18n import N_, _, _n
 from pages.ui.style import ASSETS
 
 STATES = {"learns": N_("learns"), "frozen": N_("frozen"), "partly": N_("partly learns")}
 """What a part's parameters do; a part without any is in the state ``none``."""
-LOW, HIGH = 30, 150
+LOW, HIGH = 28, 124
 """Heights of the smallest and largest stage, in CSS pixels."""
 
 
@@ -72,6 +73,40 @@ class Row:
     chosen: str = ""
 
 
+class States:
+    """What each part of a network does under a freeze plan.
+
+    Args:
+        anatomy: The network's anatomy.
+        plan: What learns.
+    """
+
+    def __init__(self, anatomy: Any, plan: FreezePlan) -> None:
+        self._learns = _of_parts(anatomy, plan)
+        self._open = self._learns if plan.learns == "all" else _of_parts(anatomy, replace(plan, learns="all"))
+
+    def of(self, name: str) -> str:
+        """Returns one of :data:`STATES` for a stage, a module or a parameter; ``none`` for what has no parameters."""
+        return self._learns.get(name, "none")
+
+    def open(self, name: str) -> bool:
+        """Whether the plan frees all of a part, even where of what is free only norms and biases learn."""
+        return self._open.get(name) == "learns"
+
+
+def _of_parts(anatomy: Any, plan: FreezePlan) -> dict[str, str]:
+    from core.models.freeze import learning, part_state, stage_state
+
+    found = learning(anatomy, plan)
+    alone = {
+        name: "learns" if name in found else "frozen"
+        for stage in anatomy.stages
+        for name in stage.parameter_names
+        if "." not in name
+    }
+    return {**alone, **part_state(anatomy, plan), **stage_state(anatomy, plan)}
+
+
 @lru_cache(maxsize=1)
 def _component() -> Any:
     return st.components.v2.component(
@@ -82,11 +117,14 @@ def _component() -> Any:
     )
 
 
-def diagram(rows: Sequence[Row], *, key: str, label: str, on_event: Callable[[str, str], None]) -> None:
+def diagram(
+    rows: Sequence[Row], *, image: tuple[int, int], key: str, label: str, on_event: Callable[[str, str], None]
+) -> None:
     """Draws the rows.
 
     Args:
         rows: The stages first.
+        image: Channels and side of the image that goes in.
         key: Stable key.
         label: What the drawing shows, translated.
         on_event: Called before the page is drawn again with ``select`` or ``toggle`` and the part's name.
@@ -108,11 +146,15 @@ def diagram(rows: Sequence[Row], *, key: str, label: str, on_event: Callable[[st
             if isinstance(event, dict) and isinstance(event.get(what), str):
                 on_event(what, event[what])
 
-    data = {"rows": [asdict(row) for row in rows], "label": label, "legend": legend}
+    channels, side = image
+    data = {
+        "rows": [asdict(row) for row in rows], "label": label, "legend": legend, "height": HIGH,
+        "image": [_("Image"), shape_words((side, side, channels))],
+    }  # fmt: skip
     _component()(data=data, key=key, on_event_change=changed)
 
 
-def stage_row(anatomy: Any, states: dict[str, str], *, chosen: str, unit: str) -> Row:
+def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str) -> Row:
     """Returns the network's stages.
 
     Args:
@@ -126,17 +168,17 @@ def stage_row(anatomy: Any, states: dict[str, str], *, chosen: str, unit: str) -
     for stage in anatomy.stages:
         units = tuple(
             {
-                "name": block.name,
+                "name": block_id(anatomy, block),
                 "title": _block_words(block),
                 "skip": block.skip,
-                "state": states.get(block.name, "none"),
+                "state": block_state(block, states),
             }
-            for block in blocks(anatomy, stage)
+            for block in stage.blocks
         )
         height = LOW + (HIGH - LOW) * (stage.spatial[0] / largest) ** 0.5 if stage.spatial else LOW + 12
         title = stage_title(stage.name)
         lines = (figures.count(stage.parameters), stage_shape(anatomy, stage))
-        state = states.get(stage.name, "none")
+        state = states.of(stage.name)
         parts.append(
             Part(
                 stage.name, title, lines, state,
@@ -147,23 +189,26 @@ def stage_row(anatomy: Any, states: dict[str, str], *, chosen: str, unit: str) -
                 help=_("{n} parameters").format(n=figures.exact(stage.parameters)),
                 width=round(max(stage.parameters, 1) ** 0.4, 2), height=round(height),
                 units=units if len(units) > 1 or any(u["skip"] for u in units) else (), unit=unit,
-                marked=len(units) <= 4, **lock(stage.name, title, state),
+                marked=len(units) <= 4, **lock(title, state, states.open(stage.name), head=stage.name == "head"),
             )
         )  # fmt: skip
     return Row(_("Stages, from image to logits"), tuple(parts), chosen)
 
 
-def block_row(anatomy: Any, stage: Any, states: dict[str, str], *, chosen: str) -> Row:
+def block_row(anatomy: Any, stage: Any, states: States, *, chosen: str) -> Row:
     """Returns the blocks of a stage."""
     parts = []
-    for block in blocks(anatomy, stage):
-        state = states.get(block.name, "none")
+    for block in stage.blocks:
+        state = block_state(block, states)
         shape = shape_words((*(block.spatial or ()), *((block.channels,) if block.channels else ())))
-        lines = (block.kind, _parameters(block.parameters), *((shape,) if shape else ()))
+        paths = (_("{n} paths side by side, joined").format(n=block.branches),) if block.branches > 1 else ()
+        lines = (f"{block.kind} · {figures.count(block.parameters)}", shape, *paths)
+        opened = all(states.open(name) for name in block.layers)
         parts.append(
             Part(
-                block.name, block.name, lines, state, label=", ".join((block.name, *lines, _(STATES.get(state, "")))),
-                help=_block_words(block), skip=block.skip, **lock(block.name, block.name, state),
+                block_id(anatomy, block), block.name, lines, state, help=_block_words(block), skip=block.skip,
+                label=", ".join((block.name, *lines, _(STATES.get(state, "")))),
+                **lock(block.name, state, opened, head=stage.name == "head"),
             )
         )  # fmt: skip
     title = _n("{stage}: {n} block", "{stage}: {n} blocks", len(parts)).format(
@@ -172,32 +217,37 @@ def block_row(anatomy: Any, stage: Any, states: dict[str, str], *, chosen: str) 
     return Row(title, tuple(parts), chosen)
 
 
-def layer_row(anatomy: Any, title: str, layers: Sequence[str], states: dict[str, str], *, chosen: str) -> Row:
-    """Returns layers, those inside a block or a stage."""
-    known = {layer.name: layer for layer in anatomy.layers}
+def layer_row(anatomy: Any, block: Any, states: States, *, chosen: str) -> Row:
+    """Returns the layers of a block."""
     parts = []
-    for name in layers:
-        layer = known.get(name)
-        if layer is None:
-            continue
-        state = states.get(name, "none")
-        short = name.removeprefix(f"{title}.")
-        lines = (layer.kind, _parameters(layer.parameters), map_words(layer.output_shape, layer.layout))
+    for name in inside(anatomy, block):
+        layer = anatomy.layer(name)
+        state = states.of(name)
+        short = name.removeprefix(f"{block.name}.")
+        size = f" · {figures.count(layer.own_parameters)}" if layer.own_parameters else ""
+        lines = (f"{layer.kind}{size}", map_words(layer.output_shape, layer.layout))
         parts.append(
             Part(
                 name, short, lines, state, label=", ".join((name, *lines, _(STATES.get(state, "")))), help=name,
-                **lock(name, short, state),
+                **lock(short, state, states.open(name), head=layer.stage == "head"),
             )
         )  # fmt: skip
-    words = _n("{block}: {n} layer", "{block}: {n} layers", len(parts)).format(block=title, n=len(parts))
+    words = _n("{block}: {n} layer", "{block}: {n} layers", len(parts)).format(block=block.name, n=len(parts))
     return Row(words, tuple(parts), chosen)
 
 
-def lock(name: str, title: str, state: str) -> dict[str, Any]:
-    """Returns what a part's lock says and whether it can be turned."""
-    if name == "head" or state == "none":
+def lock(title: str, state: str, opened: bool, *, head: bool = False) -> dict[str, Any]:
+    """Returns what a part's lock says and whether it can be turned.
+
+    Args:
+        title: What the part is called.
+        state: One of :data:`STATES`, or ``none``.
+        opened: Whether the plan frees the whole part: then a click freezes it.
+        head: Whether it belongs to the head.
+    """
+    if head or state == "none":
         return {"lock": _("The head is new and always learns."), "word": _(STATES.get(state, "")), "free": False}
-    text = _("Freeze {part}") if state == "learns" else _("Let {part} learn")
+    text = _("Freeze {part}") if opened else _("Let {part} learn")
     return {"lock": text.format(part=title), "word": _(STATES[state]), "free": True}
 
 
@@ -226,41 +276,26 @@ def map_words(shape: Sequence[int], layout: str | None) -> str:
     return shape_words((*shape[1:], shape[0]) if len(shape) == 3 and layout != "NHWC" else shape)
 
 
-def _parameters(count: int) -> str:
+def parameter_words(count: int) -> str:
     return _("{n} parameters").format(n=figures.count(count)) if count else _("no parameters")
 
 
 def _block_words(block: Any) -> str:
-    return f"{block.name} · {block.kind} · {_parameters(block.parameters)}"
+    return f"{block.name} · {block.kind} · {parameter_words(block.parameters)}"
 
 
-def blocks(anatomy: Any, stage: Any) -> tuple[Any, ...]:
-    """Returns the blocks of a stage."""
-    if hasattr(stage, "blocks"):
-        return tuple(stage.blocks)
-    from types import SimpleNamespace
+def inside(anatomy: Any, block: Any) -> tuple[str, ...]:
+    """Returns the layers of a block in the network's order: all that run, and those that hold parameters besides."""
+    wanted = {*block.members, *block.layers}
+    return tuple(layer.name for layer in anatomy.layers if layer.name in wanted)
 
-    from pages.ui.layers import main_layers, map_shape
 
-    inside = [layer for layer in anatomy.layers if layer.stage == stage.name]
-    found = []
-    for name in main_layers(anatomy, [layer.name for layer in inside]):
-        layer = anatomy.layer(name)
-        shape = map_shape(layer)
-        leaves = tuple(x.name for x in inside if x.leaf and (x.name == name or x.name.startswith(name + ".")))
-        found.append(
-            SimpleNamespace(
-                name=name,
-                kind=layer.kind,
-                parameters=layer.parameters,
-                layers=leaves,
-                skip="add"
-                if "Basic" in layer.kind or "Encoder" in layer.kind
-                else "concat"
-                if "Dense" in layer.kind
-                else "",
-                spatial=shape[1:] if shape else None,
-                channels=shape[0] if shape else None,
-            )
-        )
-    return tuple(found)
+def block_id(anatomy: Any, block: Any) -> str:
+    """Returns what a click on a block brings back: its module's name, which must not be that of a layer in it."""
+    return f"block:{block.name}" if block.name in inside(anatomy, block) else str(block.name)
+
+
+def block_state(block: Any, states: States) -> str:
+    """Returns what a block's parameters do."""
+    seen = {states.of(name) for name in block.layers} - {"none"}
+    return "none" if not seen else seen.pop() if len(seen) == 1 else "partly"

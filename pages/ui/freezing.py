@@ -154,7 +154,8 @@ def counts(anatomy: Any, plan: FreezePlan, extra: tuple[Figure, ...] = ()) -> No
             Figure(_("Frozen"), figures.count(found.frozen), "", exact(found.frozen)),
             Figure(_("Total"), figures.count(found.total), classes, exact(found.total)),
             *extra,
-        ]
+        ],
+        compact=True,
     )  # fmt: skip
     components.bar(
         [(_("Learns"), found.trainable, "accent"), (_("Frozen"), found.frozen, "frozen")],
@@ -170,13 +171,12 @@ def remarks(anatomy: Any, spec: ModelSpec, plan: FreezePlan, name: str) -> None:
 
     backbone = {parameter for stage in anatomy.stages[:-1] for parameter in stage.parameter_names}
     learns = bool(learning(anatomy, plan) & backbone)
-    components.note(_(ABOUT[name]))
+    text = _(ABOUT[name])
     if spec.weights == "none" and backbone - learning(anatomy, plan):
-        components.note(_("Random weights that stay frozen never learn: for random weights, freeze nothing."))
+        text += " " + _("Random weights that stay frozen never learn: for random weights, freeze nothing.")
     elif not learns:
-        components.note(
-            _("Everything but the head is frozen, so its input is computed once and kept: an epoch takes seconds.")
-        )
+        text += " " + _("What enters the head is computed once and kept, so an epoch takes seconds.")
+    components.note(text)
 
 
 # --- rates, norms, gradual unfreezing ---------------------------------------------------------------------------------

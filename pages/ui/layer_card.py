@@ -11,20 +11,23 @@ import streamlit as st
 from pages.ui import arithmetic, components, diagram, drawing, figures, kinds
 from pages.ui.arithmetic import Window
 from pages.ui.components import Figure
+from pages.ui.diagram import States
 from pages.ui.i18n import _
 
 
-def card(anatomy: Any, name: str, state: str, toggle: Callable[[str], None]) -> None:
+def card(anatomy: Any, name: str, states: States, toggle: Callable[[str], None]) -> None:
     """Draws the card of a layer.
 
     Args:
         anatomy: The network's anatomy.
         name: The layer's name.
-        state: One of :data:`pages.ui.diagram.STATES`, or ``none``.
+        states: What each part does.
         toggle: Called with the name when the card's lock is turned.
     """
     layer = anatomy.layer(name)
-    _title(name, f"{layer.kind} · {diagram.stage_title(layer.stage)}", name, state, toggle)
+    state = states.of(name)
+    words = diagram.lock(name, state, states.open(name), head=layer.stage == "head")
+    _title(name, f"{layer.kind} · {diagram.stage_title(layer.stage)}", name, state, words, toggle)
     text = kinds.about(layer.kind)
     if text:
         st.markdown(text)
@@ -37,36 +40,47 @@ def card(anatomy: Any, name: str, state: str, toggle: Callable[[str], None]) -> 
             _parameters(layer)
             _size(window)
         with right:
-            _slide(layer, window)
+            _slide(window)
         return
     if layer.formula:
         _parameters(layer)
     if window:
         _size(window)
-        _slide(layer, window)
+        _slide(window)
 
 
-def part_card(anatomy: Any, name: str, state: str, toggle: Callable[[str], None]) -> None:
-    """Draws the card of a stage or a block: what it adds up to."""
-    stage = next((stage for stage in anatomy.stages if stage.name == name), None)
-    if stage is not None:
-        title, kind, parameters = diagram.stage_title(name), "", stage.parameters
-        inside = [layer for layer in anatomy.layers if layer.stage == name and layer.leaf]
-        leaving = diagram.stage_shape(anatomy, stage)
+def part_card(anatomy: Any, stage_name: str, block: Any, states: States, toggle: Callable[[str], None]) -> None:
+    """Draws the card of a stage, or of a block in it: what it adds up to.
+
+    Args:
+        anatomy: The network's anatomy.
+        stage_name: The stage.
+        block: The block; ``None`` for the stage itself.
+        states: What each part does.
+        toggle: Called with the part's name when the card's lock is turned.
+    """
+    stage = next(stage for stage in anatomy.stages if stage.name == stage_name)
+    head = stage_name == "head"
+    if block is None:
+        name, title, kind, parameters = stage_name, diagram.stage_title(stage_name), "", stage.parameters
+        inside = [layer for layer in anatomy.layers if layer.stage == stage_name]
+        leaving, state, opened = diagram.stage_shape(anatomy, stage), states.of(stage_name), states.open(stage_name)
     else:
-        block = next(b for s in anatomy.stages for b in s.blocks if b.name == name)
-        title, kind, parameters = name, block.kind, block.parameters
-        inside = [layer for layer in anatomy.layers if layer.name in block.layers and layer.leaf]
+        name, title, kind, parameters = diagram.block_id(anatomy, block), block.name, block.kind, block.parameters
+        members = set(diagram.inside(anatomy, block))
+        inside = [layer for layer in anatomy.layers if layer.name in members]
         leaving = diagram.shape_words((*block.spatial, block.channels)) if block.spatial and block.channels else ""
-    _title(title, kind, name, state, toggle)
+        state, opened = diagram.block_state(block, states), all(states.open(layer) for layer in block.layers)
+    _title(title, kind, name, state, diagram.lock(title, state, opened, head=head), toggle)
+    inner = [layer for layer in inside if layer.leaf]
     components.metrics(
         [
             Figure(_("Parameters"), figures.count(parameters), _("{share} of all").format(
                 share=figures.percent(parameters / anatomy.total, 2)), exact(parameters)),
-            Figure(_("Layers"), figures.exact(len(inside)), _("that compute something")),
-            Figure(_("Multiply-adds"), figures.count(sum(layer.macs or 0 for layer in inside)), _("for one image")),
-            Figure(_("Activations"), figures.size(sum(layer.activation_bytes for layer in inside)), _("for one image")),
-            *([Figure(_("Output"), leaving, _("height × width × channels"))] if leaving and name != "head" else []),
+            Figure(_("Layers"), figures.exact(len(inner)), _("that compute something")),
+            Figure(_("Multiply-adds"), figures.count(sum(layer.own_macs for layer in inside)), _("for one image")),
+            Figure(_("Activations"), figures.size(sum(layer.activation_bytes for layer in inner)), _("for one image")),
+            *([Figure(_("Output"), leaving, _("height × width × channels"))] if leaving and not head else []),
         ],
         compact=True,
     )  # fmt: skip
@@ -90,10 +104,9 @@ def exact(count: int) -> str:
     return _("{n} parameters").format(n=figures.exact(count))
 
 
-def _title(title: str, kind: str, name: str, state: str, toggle: Callable[[str], None]) -> None:
+def _title(title: str, kind: str, name: str, state: str, words: dict[str, Any], toggle: Callable[[str], None]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="bl-card-title"):
         st.html(f'<div class="bl-section"><h2><bdi>{escape(title)}</bdi></h2><p>{escape(kind)}</p></div>')
-        words = diagram.lock(name, title, state)
         if state != "none":
             icon = ":material/lock:" if state == "frozen" else ":material/lock_open:"
             st.button(
@@ -111,7 +124,7 @@ def _figures(anatomy: Any, layer: Any) -> list[Figure]:
         Figure(_("Parameters"), figures.count(layer.own_parameters),
                _("{share} of all").format(share=figures.percent(layer.own_parameters / anatomy.total, 2))
                if layer.own_parameters else "", exact(layer.own_parameters)),
-        Figure(_("Multiply-adds"), figures.count(layer.macs), _("for one image"), figures.exact(layer.macs)),
+        Figure(_("Multiply-adds"), figures.count(layer.own_macs), _("for one image"), figures.exact(layer.own_macs)),
         Figure(_("Activation"), figures.size(layer.activation_bytes), _("for one image, in fp32"),
                _("{n} bytes").format(n=figures.exact(layer.activation_bytes))),
         receptive(layer),
@@ -129,15 +142,18 @@ def _figures(anatomy: Any, layer: Any) -> list[Figure]:
 
 
 def receptive(layer: Any) -> Figure:
-    """Returns a layer's receptive field as a figure, with its jump and first centre on hover."""
-    field = layer.receptive
+    """Returns a layer's receptive field as a figure, with its jump and first centre."""
+    from core.models.parts import NO_FIELD
+
     help_ = _("The part of the image that one value of its output depends on.")
+    field = layer.receptive
     if field is None:
-        return Figure(_("Receptive field"), _("whole image"), "", help_)
+        return Figure(_("Receptive field"), figures.DASH, _("no one window"), _(NO_FIELD[layer.receptive_reason]))
+    pairs = [field.size, field.jump, field.start]
+    size, jump, start = (" × ".join(f"{x:g}" for x in (pair[:1] if pair[0] == pair[1] else pair)) for pair in pairs)
     return Figure(
-        _("Receptive field"), f"{field.size:g} px", _("jump {jump:g}, first centre {start:g}").format(
-            jump=field.jump, start=field.start), help_,
-    )  # fmt: skip
+        _("Receptive field"), f"{size} px", _("jump {jump}, first centre {start}").format(jump=jump, start=start), help_
+    )
 
 
 def _parameters(layer: Any) -> None:
@@ -156,7 +172,7 @@ def _size(window: Window) -> None:
                           "stride, rounded up."))  # fmt: skip
 
 
-def _slide(layer: Any, window: Window) -> None:
+def _slide(window: Window) -> None:
     if window.kernel > 32:
         return
     svg, width = arithmetic.drawing(window)

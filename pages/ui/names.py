@@ -36,8 +36,12 @@ def backbone(name: str) -> str:
 
 
 def weights(kind: str) -> str:
-    """Returns ``pretrained`` or ``random weights`` in the person's language."""
-    return _(WEIGHTS[kind])
+    """Returns what weights are called in the person's language; an entry's own name stays as it is."""
+    if kind.startswith("run:"):
+        return _("weights of an earlier run")
+    if kind.startswith("file:"):
+        return _("weights from {file}").format(file=kind.replace("\\", "/").rsplit("/", 1)[-1].removeprefix("file:"))
+    return _(WEIGHTS[kind]) if kind in WEIGHTS else kind
 
 
 def preset(name: str) -> str:
