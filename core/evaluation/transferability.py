@@ -39,6 +39,7 @@ class Transferability:
         knn_accuracy: Share of the images whose nearest neighbours by cosine (the image itself left out) name its class.
         probe_accuracy: Share of the images that a ridge classifier fitted on all the others classifies right.
         baseline: Share of the largest class: what always naming it would reach.
+        entropy: Entropy of the labels, in nats: what LEEP is short of 0 where the source classes tell nothing.
         images: Number of images the scores rest on.
         features: Length of the feature vectors.
         classes: Classes that occur.
@@ -51,6 +52,7 @@ class Transferability:
     knn_accuracy: float
     probe_accuracy: float
     baseline: float
+    entropy: float
     images: int
     features: int
     classes: int
@@ -72,6 +74,7 @@ def assess(features: np.ndarray, labels: np.ndarray, source: np.ndarray | None =
         InputError: There are fewer than two classes or three images, or the features are not all finite.
     """
     frozen = Frozen(features, labels)
+    shares = frozen.sizes / len(frozen.labels)
     return Transferability(
         log_me=frozen.log_me(),
         regularised_h_score=frozen.regularised_h_score(),
@@ -79,7 +82,8 @@ def assess(features: np.ndarray, labels: np.ndarray, source: np.ndarray | None =
         leep=None if source is None else leep(source, labels),
         knn_accuracy=frozen.knn_accuracy(),
         probe_accuracy=frozen.probe_accuracy(),
-        baseline=float(frozen.sizes.max() / len(frozen.labels)),
+        baseline=float(shares.max()),
+        entropy=float(-(shares * np.log(shares)).sum()),
         images=len(frozen.labels),
         features=frozen.features.shape[1],
         classes=len(frozen.sizes),
