@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from core.models import freeze
 from core.models.anatomy import Anatomy
 from core.models.network import Network
-from core.specs import Experiment, FreezePlan
+from core.specs import Experiment
 
 _THREADS = 4
 
@@ -81,8 +81,7 @@ def _learning(anatomy: Anatomy, experiment: Experiment) -> frozenset[str]:
     """Returns the names of the parameters that learn in any phase."""
     found: set[str] = set()
     for phase in experiment.training.phases:
-        plan = (phase.freeze or experiment.freeze) if phase.trains == "plan" else FreezePlan(0)
-        found |= freeze.learning(anatomy, plan)
+        found |= freeze.learning(anatomy, experiment.plan(phase))
     return frozenset(found)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -196,6 +196,29 @@ def plainest(anatomy: Anatomy, plan: FreezePlan) -> FreezePlan:
             whole = count == len(anatomy.backbone_stages)
             return dataclasses.replace(plain, trainable_stages="all") if whole else plain
     return plan
+
+
+def unfreezing(
+    anatomy: Anatomy, schedule: Sequence[tuple[str, int]], norm: str = "eval"
+) -> tuple[tuple[FreezePlan, int], ...]:
+    """Returns the plans of a gradual unfreezing, and the epoch from which each holds.
+
+    Args:
+        anatomy: The network's anatomy.
+        schedule: Parts and the epoch (from 1) from which each learns, in any order. The neck joins in with the first.
+        norm: Mode of frozen BatchNorm layers.
+
+    Raises:
+        InputError: A part is unknown, or the schedule is empty.
+    """
+    if not schedule:
+        raise InputError("The schedule of the gradual unfreezing is empty. Name a stage and its first epoch.")
+    neck = [NECK] if any(stage.name == NECK for stage in anatomy.stages) else []
+    plans = []
+    for epoch in sorted({epoch for _, epoch in schedule}):
+        parts = dict.fromkeys([*neck, *(name for name, start in schedule if start <= epoch)])
+        plans.append((plainest(anatomy, FreezePlan(thaw=tuple(parts), norm=norm)), epoch))
+    return tuple(plans)
 
 
 def apply(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> None:

@@ -34,6 +34,12 @@ class Experiment:
         if not isinstance(self.name, str) or len(self.name) > 120:
             raise InputError("The run's name is longer than 120 characters. Choose a shorter one.")
 
+    def plan(self, phase: Phase) -> FreezePlan:
+        """Returns what learns in one of the phases: the head alone, the phase's own plan, or the experiment's."""
+        if phase.trains == "head":
+            return FreezePlan(norm=self.freeze.norm)
+        return phase.freeze or self.freeze
+
     def to_json(self) -> str:
         """Returns the experiment as indented JSON, the schema's version first."""
         return json.dumps({"schema": SCHEMA, **dataclasses.asdict(self)}, indent=2, ensure_ascii=False)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core import settings
 from core.errors import InputError, OutOfMemory
 from core.models import freeze, heads
 from core.models.network import Network
@@ -25,7 +26,6 @@ from core.training.precision import choose_precision
 
 TELL_EVERY = 0.25
 """Seconds between two :class:`Step` events; reading the loss more often would make the device wait."""
-HEAD_ONLY = FreezePlan(0)
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
 """What errors other than ``OutOfMemoryError`` say when memory ran out: the CPU's allocator, CUDA, cuDNN, cuBLAS."""
 
@@ -112,7 +112,7 @@ class _Loop:
         torch.manual_seed(self.training.seed)
         model = self.network.model
         model.to(self.device).to(memory_format=torch.channels_last)
-        counts = freeze.counts(self.network.anatomy, self._plan(self.training.phases[-1]))
+        counts = freeze.counts(self.network.anatomy, self.experiment.plan(self.training.phases[-1]))
         yield Started(
             device=str(self.device),
             epochs=self.training.epochs,
@@ -138,21 +138,17 @@ class _Loop:
             images_per_second=self.seen / seconds,
         )
 
-    def _plan(self, phase: Phase) -> FreezePlan:
-        return self.experiment.freeze if phase.trains == "plan" else HEAD_ONLY
-
     def _phase(self, index: int, phase: Phase) -> Generator[Event, None, bool]:
         """Runs one phase; returns whether it was stopped."""
         model, anatomy = self.network.model, self.network.anatomy
-        plan = self._plan(phase)
+        plan = self.experiment.plan(phase)
         freeze.apply(model, anatomy, plan)
         freeze.set_train_mode(model, anatomy, plan)
         prepared = time.perf_counter()
         pixels = PixelFeed(self.network, self.material, self.device, "fp32")
-        frozen = plan.trainable_stages == 0 and plan.norm == "eval"
-        tail = heads.tail(model, anatomy) if frozen else None
+        tail = heads.tail(model, anatomy) if freeze.is_linear_probe(anatomy, plan) else None
         pixels.precision = self._choose_precision(pixels, backward=tail is None)
-        cached = tail is not None and self.material.augmenter is None
+        cached = tail is not None and self.material.augmenter is None and self._features_fit()
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         yield PhaseStarted(phase.name, index, sum(p.numel() for p in trainable), cached, pixels.precision)
         train_feed: Feed = pixels
@@ -178,6 +174,13 @@ class _Loop:
             if self.stop():
                 return self.epoch < self.training.epochs
         return False
+
+    def _features_fit(self) -> bool:
+        """Whether the features of all images may be kept in memory: those of an unrolled map can be large."""
+        images = len(self.material.train) + len(self.material.val)
+        anatomy = self.network.anatomy
+        area = math.prod(anatomy.grid) if anatomy.head_kind == "conv" else 1
+        return 4 * anatomy.head_features * area * images <= settings.pixel_cache_limit()
 
     def _epoch_end(
         self,

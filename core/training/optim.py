@@ -8,35 +8,58 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from core.errors import InputError
 from core.models.anatomy import Anatomy
+from core.models.stages import HEAD, NECK
 from core.specs import Phase
+
+
+def stage_rates(phase: Phase, anatomy: Anatomy) -> dict[str, float]:
+    """Returns the learning rate of each stage, neck and head in a phase, before its schedule.
+
+    The last stage of the backbone and the neck get ``lr * backbone_factor``, each stage before it ``stage_decay``
+    times the rate of the next; what is set by hand comes first. The head gets ``lr``.
+
+    Raises:
+        InputError: A rate is set for a stage that the network has not.
+    """
+    names = [stage.name for stage in anatomy.stages]
+    by_hand = dict(phase.stage_factors)
+    unknown = sorted(set(by_hand) - set(names))
+    if unknown:
+        raise InputError(
+            "A rate is set for {stage}, which this network has not. Its stages: {stages}.",
+            stage=unknown[0],
+            stages=", ".join(names),
+        )
+    backbone = [stage.name for stage in anatomy.backbone_stages]
+    factors = {name: phase.backbone_factor * phase.stage_decay**depth for depth, name in enumerate(reversed(backbone))}
+    factors |= {NECK: phase.backbone_factor, HEAD: 1.0} | by_hand
+    return {name: phase.lr * factors[name] for name in names}
 
 
 def build_optimizer(phase: Phase, model: nn.Module, anatomy: Anatomy) -> torch.optim.Optimizer:
     """Makes a phase's optimizer over what requires a gradient.
 
-    The head's parameters get the phase's rate, the backbone's that rate times ``backbone_factor``. Weight decay is
-    left off biases and normalisation scales (parameters with one dimension), which it would only pull towards zero.
-    The head's group is always the first.
+    Each stage has its rate (:func:`stage_rates`). Weight decay is left off biases and normalisation scales
+    (parameters with one dimension), which it would only pull towards zero. The head's group is always the first; a
+    group's ``stage`` names its stage.
 
     Args:
         phase: Optimizer, rates and decay.
         model: The network, its ``requires_grad`` flags set.
-        anatomy: Names the head.
+        anatomy: Says which parameter belongs to which stage.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    head = set(anatomy.stages[-1].parameter_names)
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((name not in head, parameter.ndim < 2), []).append(parameter)
-    settings = [
-        {
-            "params": groups[key],
-            "lr": phase.lr * (phase.backbone_factor if key[0] else 1.0),
-            "weight_decay": 0.0 if key[1] else phase.weight_decay,
-        }
-        for key in sorted(groups)
-    ]
+    rates = stage_rates(phase, anatomy)
+    parameters = dict(model.named_parameters())
+    settings = []
+    for stage in reversed(anatomy.stages):
+        learning = [parameters[name] for name in stage.parameter_names if parameters[name].requires_grad]
+        for plain in (False, True):
+            group = [parameter for parameter in learning if (parameter.ndim < 2) == plain]
+            if group:
+                decay = 0.0 if plain else phase.weight_decay
+                settings.append({"params": group, "lr": rates[stage.name], "weight_decay": decay, "stage": stage.name})
     if phase.optimizer == "sgd":
         return torch.optim.SGD(settings, lr=phase.lr, momentum=phase.momentum)
     if phase.optimizer == "rmsprop":

@@ -2,13 +2,16 @@
 
 The two-phase recipe follows the course's five steps and fastai's ``fine_tune``: the new head learns first on a frozen
 backbone, because an untrained head's error would wreck pretrained features; then part of the backbone learns along at
-a lower rate. Sources: Yosinski et al. 2014 (arXiv:1411.1792); Howard and Ruder 2018 (arXiv:1801.06146); Kornblith et
-al. 2019 (arXiv:1805.08974).
+a lower rate. Gradual unfreezing lets one stage after the other join in. Sources: Yosinski et al. 2014
+(arXiv:1411.1792); Howard and Ruder 2018 (arXiv:1801.06146); Kornblith et al. 2019 (arXiv:1805.08974).
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from core.errors import InputError
@@ -22,7 +25,7 @@ class Recipe:
     Attributes:
         preset: One of :data:`core.specs.PRESETS`.
         weights: Pretrained (``default``) or random (``none``) weights to start from.
-        freeze: What of the backbone learns.
+        freeze: What of the backbone learns; in a gradual unfreezing, in the end.
         phases: What happens, in order.
     """
 
@@ -32,7 +35,24 @@ class Recipe:
     phases: tuple[Phase, ...]
 
 
-DEFAULT_EPOCHS = {"linear-probe": 10, "fine-tune": 8, "two-phase": 10, "full": 8, "scratch": 20}
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast the backbone learns beside the head.
+
+    Attributes:
+        backbone_factor: Rate of its last stage as a multiple of the head's; ``None`` for the recipe's own.
+        stage_decay: Rate of each earlier stage as a multiple of the next one's.
+        stage_factors: Stages whose rate is set by hand: (name, multiple of the head's rate).
+    """
+
+    backbone_factor: float | None = None
+    stage_decay: float = 1.0
+    stage_factors: tuple[tuple[str, float], ...] = ()
+
+
+DEFAULT_EPOCHS = {"linear-probe": 10, "fine-tune": 8, "two-phase": 10, "gradual": 12, "full": 8, "scratch": 20}
+GRADUAL_STAGES = 3
+"""Stages that a gradual unfreezing lets join in where nothing else is said."""
 
 
 def make_recipe(
@@ -43,17 +63,26 @@ def make_recipe(
     optimizer: str | None = None,
     unfreeze_stages: int | Literal["all"] | None = None,
     weights: str | None = None,
+    freeze: FreezePlan | None = None,
+    rates: Rates | None = None,
+    gradual: Sequence[tuple[FreezePlan, int]] = (),
 ) -> Recipe:
     """Makes the freeze plan and the phases of a preset.
 
     Args:
         preset: ``linear-probe``, ``fine-tune`` (the last stages with the head), ``two-phase`` (head first, then the
-            last stages at a lower rate), ``full`` (everything) or ``scratch`` (everything, from random weights).
+            last stages at a lower rate), ``gradual`` (head first, then one stage after the other), ``full``
+            (everything) or ``scratch`` (everything, from random weights).
         epochs: Epochs altogether; each preset has its own default.
         lr: Rate of the head in the first phase.
         optimizer: One of :data:`core.specs.OPTIMIZERS`; its default rate follows it where ``lr`` is not given.
-        unfreeze_stages: How many of the last stages learn, where the preset leaves a choice (1 by default).
+        unfreeze_stages: How many of the last stages learn, where the preset leaves a choice (1 by default, 3 for
+            ``gradual``).
         weights: Overrules the preset's start.
+        freeze: What learns, instead of a number of last stages.
+        rates: How fast the backbone learns beside the head.
+        gradual: For ``gradual``, what is free from which epoch (counted from 1) on, see
+            :func:`core.models.freeze.unfreezing`.
 
     Raises:
         InputError: The preset is unknown, or a value does not fit it.
@@ -61,56 +90,103 @@ def make_recipe(
     if preset not in PRESETS:
         raise InputError("preset is {preset}. Choose one of: {known}.", preset=preset, known=", ".join(PRESETS))
     total = DEFAULT_EPOCHS[preset] if epochs is None else epochs
-    chosen = optimizer or "adamw"
+    make = _Maker(optimizer or "adamw", lr, rates or Rates())
+    start = weights or ("none" if preset == "scratch" else "default")
     if preset == "linear-probe":
         if unfreeze_stages not in (None, 0):
             raise InputError("A linear probe trains the head alone. To train stages, choose fine-tune or two-phase.")
-        phases: tuple[Phase, ...] = (_phase("head", "head", total, chosen, lr, base=1e-3),)
-        return Recipe(preset, weights or "default", FreezePlan(0), phases)
+        norm = freeze.norm if freeze is not None else "eval"
+        return Recipe(preset, start, FreezePlan(norm=norm), (make.head(total),))
     if preset in ("full", "scratch"):
         if unfreeze_stages not in (None, "all"):
             raise InputError("The preset {preset} trains every stage. To train some, choose fine-tune.", preset=preset)
-        base, factor = (3e-4, 0.3) if preset == "full" else (1e-3, 1.0)
-        name = "fine-tune" if preset == "full" else "train"
-        phases = (_phase(name, "plan", total, chosen, lr, base=base, factor=factor, decay=1e-2, schedule="cosine"),)
-        return Recipe(preset, weights or ("default" if preset == "full" else "none"), FreezePlan("all"), phases)
-    stages = 1 if unfreeze_stages is None else unfreeze_stages
-    if stages == 0:
+        return Recipe(preset, start, FreezePlan("all"), (make.whole(total, scratch=preset == "scratch"),))
+    if unfreeze_stages == 0:
         raise InputError("With 0 stages to unfreeze, only the head would train. Choose linear-probe for that.")
-    tuned = _phase("fine-tune", "plan", total, chosen, lr, base=1e-3, factor=0.1, decay=1e-2, schedule="cosine")
+    if preset == "gradual":
+        steps = tuple(gradual) or _evenly(GRADUAL_STAGES if unfreeze_stages is None else unfreeze_stages, total)
+        return Recipe(preset, start, steps[-1][0], make.gradual(steps, total))
+    plan = freeze or FreezePlan(1 if unfreeze_stages is None else unfreeze_stages)
     if preset == "fine-tune":
-        return Recipe(preset, weights or "default", FreezePlan(stages), (tuned,))
+        return Recipe(preset, start, plan, (make.tuned(total, rate=1e-3, factor=0.1),))
     if total < 2:
         raise InputError("The two-phase recipe needs at least 2 epochs, one for each phase.")
     first = max(1, total // 3)
-    phases = (
-        _phase("head", "head", first, chosen, lr, base=1e-3),
-        _phase(
-            "fine-tune", "plan", total - first, chosen, None if lr is None else lr / 3,
-            base=3e-4, factor=0.3, decay=1e-2, schedule="cosine",
-        ),
-    )  # fmt: skip
-    return Recipe(preset, weights or "default", FreezePlan(stages), phases)
+    return Recipe(preset, start, plan, (make.head(first), make.tuned(total - first, second=True)))
+
+
+def _evenly(stages: int | Literal["all"], total: int) -> tuple[tuple[FreezePlan, int], ...]:
+    """Returns a schedule in which one more of the last stages joins in at even distances."""
+    if stages == "all":
+        raise InputError("Gradual unfreezing needs a number of stages, such as 3, or a schedule of its own.")
+    if total < stages + 1:
+        raise InputError(
+            "Gradual unfreezing of {stages} stages needs at least {epochs} epochs, one for the head and one for each "
+            "stage.",
+            stages=stages,
+            epochs=stages + 1,
+        )
+    return tuple((FreezePlan(count), 1 + total * count // (stages + 1)) for count in range(1, stages + 1))
 
 
 _SCALE = {"adamw": 1.0, "adam": 1.0, "rmsprop": 0.3, "sgd": 10.0}
 """Default rates relative to AdamW's: SGD wants larger steps, RMSprop smaller ones."""
 
 
-def _phase(
-    name: str,
-    trains: str,
-    epochs: int,
-    optimizer: str,
-    lr: float | None,
-    *,
-    base: float,
-    factor: float = 1.0,
-    decay: float = 0.0,
-    schedule: str = "constant",
-) -> Phase:
-    rate = lr if lr is not None else base * _SCALE.get(optimizer, 1.0)
-    return Phase(
-        name=name, trains=trains, epochs=epochs, optimizer=optimizer, lr=rate, backbone_factor=factor,
-        weight_decay=decay if optimizer == "adamw" else min(decay, 1e-4), schedule=schedule,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes phases with the settings that they share."""
+
+    optimizer: str
+    lr: float | None
+    rates: Rates
+
+    def head(self, epochs: int) -> Phase:
+        return self._phase("head", "head", epochs, self._rate(1e-3))
+
+    def whole(self, epochs: int, *, scratch: bool) -> Phase:
+        name, rate, factor = ("train", 1e-3, 1.0) if scratch else ("fine-tune", 3e-4, 0.3)
+        return self._tuned(name, epochs, self._rate(rate), factor)
+
+    def tuned(self, epochs: int, *, rate: float = 3e-4, factor: float = 0.3, second: bool = False) -> Phase:
+        return self._tuned("fine-tune", epochs, self._rate(rate, second=second), factor)
+
+    def gradual(self, steps: Sequence[tuple[FreezePlan, int]], total: int) -> tuple[Phase, ...]:
+        starts = [start for _, start in steps]
+        if any(before >= after for before, after in pairwise([1, *starts, total + 1])):
+            raise InputError(
+                "The epochs at which stages join in are {starts} of {epochs}. They must begin at 2 or later, grow, and "
+                "lie within the run.",
+                starts=", ".join(map(str, starts)),
+                epochs=total,
+            )
+        phases = [self.head(starts[0] - 1)]
+        for number, ((plan, start), end) in enumerate(zip(steps, [*starts[1:], total + 1], strict=True), start=1):
+            phase = self._tuned(f"unfreeze-{number}", end - start, self._rate(3e-4, second=True), 0.3)
+            last = number == len(steps)
+            phases.append(dataclasses.replace(phase, freeze=plan, schedule="cosine" if last else "constant"))
+        return tuple(phases)
+
+    def _rate(self, base: float, *, second: bool = False) -> float:
+        """Returns the head's rate: as asked for (a third of it once the head has learned), else the default."""
+        if self.lr is not None:
+            return self.lr / 3 if second else self.lr
+        return base * _SCALE.get(self.optimizer, 1.0)
+
+    def _tuned(self, name: str, epochs: int, rate: float, factor: float) -> Phase:
+        phase = self._phase(name, "plan", epochs, rate, decay=1e-2, schedule="cosine")
+        own = self.rates.backbone_factor
+        return dataclasses.replace(
+            phase,
+            backbone_factor=factor if own is None else own,
+            stage_decay=self.rates.stage_decay,
+            stage_factors=self.rates.stage_factors,
+        )
+
+    def _phase(
+        self, name: str, trains: str, epochs: int, rate: float, decay: float = 0.0, schedule: str = "constant"
+    ) -> Phase:
+        return Phase(
+            name=name, trains=trains, epochs=epochs, optimizer=self.optimizer, lr=rate,
+            weight_decay=decay if self.optimizer == "adamw" else min(decay, 1e-4), schedule=schedule,
+        )  # fmt: skip

@@ -280,3 +280,38 @@ def test_a_probe_learns_on_a_gpu(material: Callable[..., Material]) -> None:
     events = list(fit(tiny(), material(), experiment(HEAD), torch.device("cuda")))
     assert isinstance(events[-1], Finished)
     assert events[-1].epochs == 3
+
+
+def test_gradual_unfreezing_frees_one_stage_after_the_other(material: Callable[..., Material]) -> None:
+    network = tiny()
+    phases = (
+        Phase("head", "head", 1, lr=0.05),
+        Phase("unfreeze-1", "plan", 1, lr=0.01, freeze=FreezePlan(1)),
+        Phase("unfreeze-2", "plan", 1, lr=0.01, freeze=FreezePlan(2)),
+    )
+    moved, before = [], state(network)
+    for event in fit(network, material(), experiment(*phases, freeze=FreezePlan(2)), CPU):
+        if isinstance(event, EpochEnd):
+            moved.append({name[0] for name in changed(before, network) if name.endswith("weight")})
+            before = state(network)
+    assert moved == [{"5"}, {"5", "2"}, {"5", "2", "1"}]
+
+
+def test_discriminative_rates_move_early_stages_less(material: Callable[..., Material]) -> None:
+    lengths = []
+    for decay in (1.0, 0.05):
+        network = tiny()
+        before = state(network)
+        phase = Phase("a", "plan", 1, "sgd", lr=0.01, momentum=0.0, stage_decay=decay)
+        run(network, material(), experiment(phase, freeze=FreezePlan("all")))
+        lengths.append((network.model.state_dict()["0.0.weight"] - before["0.0.weight"]).norm().item())
+    assert 0 < lengths[1] < 0.01 * lengths[0]
+
+
+def test_features_that_do_not_fit_are_computed_in_each_epoch(
+    material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = material()
+    monkeypatch.setenv("BACKBONE_LAB_CACHE_MB", "0.0001")
+    told = run(tiny(), images, experiment(HEAD))
+    assert [event.cached for event in told if isinstance(event, PhaseStarted)] == [False]

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import InputError
 from core.specs import OPTIMIZERS, PRESETS, FreezePlan
-from core.training.recipes import make_recipe
+from core.training.recipes import Rates, make_recipe
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -53,3 +53,43 @@ def test_default_rate_follows_the_optimizer(optimizer: str) -> None:
 def test_what_does_not_fit_a_preset_is_refused(preset: str, values: dict[str, int], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         make_recipe(preset, **values)  # type: ignore[arg-type]
+
+
+def test_gradual_lets_one_more_stage_join_in_each_phase() -> None:
+    recipe = make_recipe("gradual", epochs=8, unfreeze_stages=3)
+    assert [phase.trains for phase in recipe.phases] == ["head", "plan", "plan", "plan"]
+    assert [phase.freeze for phase in recipe.phases] == [None, FreezePlan(1), FreezePlan(2), FreezePlan(3)]
+    assert [phase.epochs for phase in recipe.phases] == [2, 2, 2, 2]
+    assert recipe.freeze == FreezePlan(3)
+
+
+def test_gradual_follows_a_schedule() -> None:
+    late = FreezePlan(thaw=("layer3",))
+    recipe = make_recipe("gradual", epochs=10, gradual=((FreezePlan(1), 3), (late, 9)))
+    assert [(phase.epochs, phase.freeze) for phase in recipe.phases] == [(2, None), (6, FreezePlan(1)), (2, late)]
+    assert [phase.schedule for phase in recipe.phases] == ["constant", "constant", "cosine"]
+    assert recipe.freeze == late
+
+
+@pytest.mark.parametrize("starts", [(1,), (3, 3), (5, 4), (11,)])
+def test_impossible_schedules_are_refused(starts: tuple[int, ...]) -> None:
+    steps = tuple((FreezePlan(count), start) for count, start in enumerate(starts, start=1))
+    with pytest.raises(InputError, match="epochs at which stages join in"):
+        make_recipe("gradual", epochs=10, gradual=steps)
+
+
+@pytest.mark.parametrize("values", [{"epochs": 3}, {"unfreeze_stages": "all"}])
+def test_gradual_says_what_it_needs(values: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="Gradual unfreezing"):
+        make_recipe("gradual", **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("preset", ["fine-tune", "two-phase", "full"])
+def test_rates_and_parts_of_ones_own(preset: str) -> None:
+    plan = FreezePlan(1, hold=("layer4.0",))
+    rates = Rates(0.5, 0.4, (("stage1", 0.01),))
+    recipe = make_recipe(preset, freeze=plan, rates=rates)
+    assert recipe.freeze == (FreezePlan("all") if preset == "full" else plan)
+    tuned = recipe.phases[-1]
+    assert (tuned.backbone_factor, tuned.stage_decay, tuned.stage_factors) == (0.5, 0.4, (("stage1", 0.01),))
+    assert recipe.phases[0].trains == "plan" or recipe.phases[0].stage_decay == 1.0
