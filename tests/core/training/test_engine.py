@@ -298,12 +298,12 @@ def test_gradual_unfreezing_frees_one_stage_after_the_other(material: Callable[.
 
 
 def test_discriminative_rates_move_early_stages_less(material: Callable[..., Material]) -> None:
-    lengths = []
+    lengths, images = [], material()
     for decay in (1.0, 0.05):
         network = tiny()
         before = state(network)
         phase = Phase("a", "plan", 1, "sgd", lr=0.01, momentum=0.0, stage_decay=decay)
-        run(network, material(), experiment(phase, freeze=FreezePlan("all")))
+        run(network, images, experiment(phase, freeze=FreezePlan("all")))
         lengths.append((network.model.state_dict()["0.0.weight"] - before["0.0.weight"]).norm().item())
     assert 0 < lengths[1] < 0.01 * lengths[0]
 
