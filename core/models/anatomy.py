@@ -6,148 +6,24 @@ of one's own.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from torch import nn
 
 from core.errors import InputError
 from core.models import catalog
+from core.models.blocks import blocks, map_of, refreshed
+from core.models.parts import NO_FIELD, Anatomy, Block, Layer, Receptive, Stage
+from core.models.rows import Rows, bytes_of
 from core.models.stages import HEAD, NECK, Division, divide
-from core.models.trace import Call, Shape, layout, side, token_side, trace
+from core.models.trace import Call, follow, input_channels, layout, side, token_side
+
+__all__ = ["NO_FIELD", "Anatomy", "Block", "Layer", "Receptive", "Stage", "anatomy_of", "examine"]
+
+_WIDE = 36
+"""Side from which a square map may be one of attention: as wide as there are tokens."""
 
 _TRANSPARENT = ("Pool", "Dropout", "StochasticDepth", "Identity", "Flatten")
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A module that ran, block or leaf.
-
-    Attributes:
-        name: Qualified name in the network.
-        kind: Name of its class.
-        input_shape: Shape of its first input, without the batch.
-        output_shape: Shape of its (first) output, without the batch. A module that runs several times in one pass
-            reports its last call.
-        parameters: Number of parameters in it, those of inner modules included.
-        stage: Name of its stage; a block that spans several belongs to its last.
-        layout: How its output lies: ``NCHW``, ``NHWC`` (square feature maps), ``tokens`` (grid of patches), or
-            ``None`` for anything else.
-        leaf: Whether no other module ran inside it.
-    """
-
-    name: str
-    kind: str
-    input_shape: Shape
-    output_shape: Shape
-    parameters: int
-    stage: str
-    layout: str | None
-    leaf: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A part of the network that is frozen or trained as a whole.
-
-    Attributes:
-        name: ``stage1`` ... ``stageN``, then ``neck`` (layers between the pooled features and the head, where there
-            are any), then ``head``.
-        parameters: Number of parameters.
-        layers: Names of the modules that own these parameters directly, in the network's order.
-        spatial: Height and width of the features that leave it; ``None`` for neck and head.
-        channels: Channels of these features, likewise.
-        parameter_names: Names of the parameters. Over all stages each name occurs exactly once.
-        parameter_sizes: Number of values of each, in the same order.
-    """
-
-    name: str
-    parameters: int
-    layers: tuple[str, ...]
-    spatial: tuple[int, int] | None
-    channels: int | None
-    parameter_names: tuple[str, ...]
-    parameter_sizes: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Anatomy:
-    """What the app needs to know of a network.
-
-    Attributes:
-        head: Name of the layer that makes the logits.
-        head_kind: ``linear``, or ``conv`` for a 1 x 1 convolution.
-        head_features: Number of features (channels) that enter the head.
-        num_classes: Number of classes it tells apart.
-        cam_layer: Name of the layer whose output the heatmaps weigh; empty if the network has no feature maps.
-        layout: How the output of that layer lies: ``NCHW``, ``NHWC`` or ``tokens``.
-        grid: Height and width of that layer's feature map. Tokens fold to it once leading class tokens are dropped.
-        stages: In order; they partition the parameters.
-        layers: Every module that ran, in the order in which they returned last.
-        input_size: Side of the images it was examined with, in pixels.
-        total: Number of all parameters.
-    """
-
-    head: str
-    head_kind: str
-    head_features: int
-    num_classes: int
-    cam_layer: str
-    layout: str
-    grid: tuple[int, int]
-    stages: tuple[Stage, ...]
-    layers: tuple[Layer, ...]
-    input_size: int
-    total: int
-
-    @property
-    def backbone_stages(self) -> tuple[Stage, ...]:
-        """``stage1`` ... ``stageN``, without neck and head."""
-        return tuple(stage for stage in self.stages if stage.name not in (NECK, HEAD))
-
-    def layer(self, name: str) -> Layer:
-        """Returns the layer of that name.
-
-        Raises:
-            InputError: The network has no such layer, or it did not run.
-        """
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise InputError("The network has no layer {layer}.", layer=name)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the anatomy as plain lists, dictionaries, numbers and strings."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Anatomy:
-        """Reads what :meth:`to_dict` returned, also after a way through JSON."""
-        stages = (
-            Stage(
-                **{
-                    **stage,
-                    "layers": tuple(stage["layers"]),
-                    "spatial": tuple(stage["spatial"]) if stage["spatial"] else None,
-                    "parameter_names": tuple(stage["parameter_names"]),
-                    "parameter_sizes": tuple(stage["parameter_sizes"]),
-                }
-            )
-            for stage in record["stages"]
-        )
-        layers = (
-            Layer(
-                **{
-                    **layer,
-                    "input_shape": tuple(layer["input_shape"]),
-                    "output_shape": tuple(layer["output_shape"]),
-                }
-            )
-            for layer in record["layers"]
-        )
-        return cls(**{**record, "grid": tuple(record["grid"]), "stages": tuple(stages), "layers": tuple(layers)})
 
 
 def examine(model: nn.Module, *, num_classes: int, image_size: int, like: Anatomy | None = None) -> Anatomy:
@@ -163,7 +39,8 @@ def examine(model: nn.Module, *, num_classes: int, image_size: int, like: Anatom
     Raises:
         InputError: The network cannot take such images, or no layer with so many outputs was found.
     """
-    root = trace(model, image_size)
+    traced = follow(model, image_size)
+    root = traced.root
     calls = sorted(root.walk(), key=lambda call: call.order)
     head = _find_head(model, calls, num_classes, like.head if like else None)
     division = divide(model, root, head, image_size)
@@ -181,10 +58,13 @@ def examine(model: nn.Module, *, num_classes: int, image_size: int, like: Anatom
         cam_layer=cam.name if cam else "",
         layout=(layout(cam.exit) if cam else None) or "NCHW",
         grid=_grid(cam),
-        stages=_stages(division, counts),
-        layers=_layers(division, calls, counts),
+        stages=_stages(model, division, counts, calls, like),
+        layers=Rows(model, traced, division).layers(),
         input_size=image_size,
         total=sum(counts.values()),
+        channels=input_channels(model),
+        macs=sum(call.macs + call.lent for call in calls),
+        activation_bytes=sum(bytes_of(call.exit) for call in calls if not call.children and not call.handed_on),
     )
 
 
@@ -230,23 +110,36 @@ def _find_cam_layer(calls: list[Call], head: Call, spread: set[str]) -> Call | N
     """Returns the call whose output is the last feature map before the head.
 
     Going back from the head, that is the first square map wider than one pixel which no pool, dropout or identity
-    made. In networks of tokens it is the LayerNorm before the last attention: behind that, only the class token
-    reaches the logits, and all patches have gradient zero.
+    made. In networks of tokens it is the norm before the last attention: behind that, only the class token reaches
+    the logits, and all patches have gradient zero. Without any attention (MLP mixers), it is the last tokens, all of
+    which reach the logits. Maps of attention itself, as wide as there are tokens, are none of the image.
     """
     inside = set(head.walk())
     before = [call for call in calls if call.order < head.order and call not in inside]
+    tokens = {call.exit[1] for call in before if len(call.exit) == 3 and layout(call.exit)}
+    attends = any(_is_attention(call) for call in before)
     for index in range(len(before) - 1, -1, -1):
         call = before[index]
+        if _is_attention(call):
+            norms = (c for c in reversed(before[:index]) if "Norm" in c.kind and c.exit == call.entry)
+            return next(norms, call)
         if any(word in call.origin.kind for word in _TRANSPARENT):
             continue
-        if (side(call.exit) or 0) > 1:
+        length = side(call.exit) or 0
+        if length > 1 and not (length >= _WIDE and length in tokens):
             while call.name in spread and call.source is not None:
                 call = next(child for child in call.children if child.origin is call.source)
             return call
-        if "Attention" in call.kind and len(call.entry) == 3 and layout(call.exit) == "tokens":
-            norms = (c for c in reversed(before[:index]) if "LayerNorm" in c.kind and c.exit == call.entry)
-            return next(norms, call)
+        if not attends and layout(call.exit) == "tokens":
+            return call
     return None
+
+
+def _is_attention(call: Call) -> bool:
+    """Whether a call lets tokens attend to each other and gives as many back."""
+    named = "Attention" in call.kind or "Attn" in call.kind
+    named = named or ("attn" in call.name.rpartition(".")[2] and bool(call.children))
+    return named and len(call.entry) == 3 and layout(call.exit) == "tokens"
 
 
 def _grid(cam: Call | None) -> tuple[int, int]:
@@ -272,47 +165,32 @@ def _adopt(division: Division, like: Anatomy) -> None:
             division.ends[stage] = call
 
 
-def _stages(division: Division, counts: dict[str, int]) -> tuple[Stage, ...]:
+def _stages(
+    model: nn.Module, division: Division, counts: dict[str, int], calls: list[Call], like: Anatomy | None
+) -> tuple[Stage, ...]:
+    units = blocks(model, division, counts)
+    known = {stage.name: stage for stage in like.stages} if like else {}
+    maps = {call.name: map_of(call) for call in calls} if like else {}
     stages = []
     for title in division.names:
         names = tuple(name for name, stage in division.parameters.items() if stage == title)
+        sizes = tuple(counts[name] for name in names)
+        former = known.get(title)
+        parts = units[title]
+        if former and (former.parameter_names, former.parameter_sizes) == (names, sizes):
+            parts = tuple(refreshed(block, maps) for block in former.blocks)
         end = division.ends.get(title)
-        kind = layout(end.exit) if end else None
-        length = (side(end.exit) or token_side(end.exit[1])) if end else None
-        channels = end.exit[1 if kind == "NCHW" else -1] if end else None
+        spatial, channels = map_of(end) if end else (None, None)
         stages.append(
             Stage(
                 name=title,
-                parameters=sum(counts[name] for name in names),
+                parameters=sum(sizes),
                 layers=tuple(dict.fromkeys(name.rpartition(".")[0] for name in names)),
-                spatial=(length, length) if length else None,
+                spatial=spatial,
                 channels=channels,
                 parameter_names=names,
-                parameter_sizes=tuple(counts[name] for name in names),
+                parameter_sizes=sizes,
+                blocks=parts,
             )
         )
     return tuple(stages)
-
-
-def _layers(division: Division, calls: list[Call], counts: dict[str, int]) -> tuple[Layer, ...]:
-    inside: dict[str, int] = {}
-    for name, count in counts.items():
-        parts = name.split(".")[:-1]
-        for depth in range(len(parts) + 1):
-            prefix = ".".join(parts[:depth])
-            inside[prefix] = inside.get(prefix, 0) + count
-    last = {call.name: call for call in calls}
-    return tuple(
-        Layer(
-            name=call.name,
-            kind=call.kind,
-            input_shape=call.entry[1:],
-            output_shape=call.exit[1:],
-            parameters=inside.get(call.name, 0),
-            stage=division.calls[call],
-            layout=layout(call.exit),
-            leaf=not call.children,
-        )
-        for call in sorted(last.values(), key=lambda call: call.order)
-        if call.name
-    )

@@ -31,6 +31,7 @@ class Division:
         parameters: Stage of each parameter, in the network's order.
         names: Stages in order, such as ``stage1``, ``stage2``, ``neck``, ``head``; only those with parameters.
         ends: The last unit with a feature map and parameters in each stage.
+        units: The calls within which the features shrink at most once, in order.
     """
 
     calls: dict[Call, str] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Division:
     parameters: dict[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     ends: dict[str, Call] = field(default_factory=dict)
+    units: tuple[Call, ...] = ()
 
 
 def divide(model: nn.Module, root: Call, head: Call, image_size: int) -> Division:
@@ -56,6 +58,7 @@ def divide(model: nn.Module, root: Call, head: Call, image_size: int) -> Divisio
     walker.visit(root)
     owners = _owners(model, walker)
     division = Division(spread={call.name for call in walker.opened})
+    division.units = tuple(unit for unit, _ in walker.units)
     titles = _titles(walker, owners)
     division.calls = {call: titles[group] for unit, group in walker.units for call in unit.walk()}
     for call in walker.opened:

@@ -1,25 +1,23 @@
-"""One forward pass, watched: which modules ran, in which order, inside which, on which shapes."""
+"""One forward pass, watched: which modules ran, in which order, inside which, on which shapes, doing what."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from core.errors import InputError
+from core.models.field import Shape, Trail
+from core.models.flow import Flow, Use, begin_trail, trail_of
 
 BATCH = 2
 """Images in the traced pass. Two, so that a tensor with another first axis is seen not to be one of feature maps."""
-
-Shape = tuple[int, ...]
 
 _REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)
 """What networks raise at images that they cannot take; ``NotImplementedError`` is a ``RuntimeError``."""
@@ -37,6 +35,13 @@ class Call:
         children: Calls made inside this one, in order.
         order: Position among all calls by the time they returned.
         source: The innermost call that made the very tensor that this one returned.
+        trail: What each cell of that tensor sees of the image; ``None`` where it is not computed from the image.
+        macs: Multiply-adds for one image in this call itself, not those inside.
+        lent: Multiply-adds in this call itself, with weights of modules that did not run.
+        joins: Sums and concatenations of paths in this call itself: their kind, the number of paths, and whether
+            one of them was there before the call began.
+        began: Time of its beginning, as trails count it.
+        handed_on: Whether it returned its own input, or a view of it, perhaps changed in place.
     """
 
     name: str
@@ -46,6 +51,12 @@ class Call:
     children: list[Call] = field(default_factory=list)
     order: int = -1
     source: Call | None = None
+    trail: Trail | None = None
+    macs: int = 0
+    lent: int = 0
+    joins: list[tuple[str, int, bool]] = field(default_factory=list)
+    began: int = 0
+    handed_on: bool = False
 
     @property
     def origin(self) -> Call:
@@ -59,8 +70,40 @@ class Call:
         yield self
 
 
+@dataclass(slots=True)
+class Trace:
+    """A watched forward pass.
+
+    Attributes:
+        root: The call of the network.
+        uses: By module name, what was done with the weights of modules that did not run themselves.
+    """
+
+    root: Call
+    uses: dict[str, Use]
+
+
+class Stopped(Exception):
+    """A network could not take the images.
+
+    Attributes:
+        call: The innermost module that was running.
+        reason: What torch said.
+    """
+
+    def __init__(self, call: Call | None, reason: str) -> None:
+        super().__init__(reason)
+        self.call = call
+        self.reason = reason
+
+
 def trace(model: nn.Module, image_size: int) -> Call:
-    """Runs two blank images through ``model`` in eval mode and returns the call of the network.
+    """Returns the call of the network in one pass as :func:`follow` makes it."""
+    return follow(model, image_size).root
+
+
+def follow(model: nn.Module, image_size: int) -> Trace:
+    """Runs two blank images through ``model`` in eval mode and watches.
 
     The pass runs on the ``meta`` device, so it costs neither memory nor arithmetic, unless the network holds tensors
     that are neither parameters nor buffers; then it runs where the network is. Modes are restored.
@@ -70,58 +113,119 @@ def trace(model: nn.Module, image_size: int) -> Call:
         image_size: Side of the images, in pixels.
 
     Raises:
-        InputError: The network cannot take such images.
+        InputError: The network cannot take such images; why, and the smallest size that works, is said.
     """
+    with _in_eval_mode(model), torch.no_grad():
+        try:
+            return _run(model, image_size)
+        except Stopped as stopped:
+            raise _refusal(model, image_size, stopped) from stopped.__cause__
+
+
+@contextmanager
+def _in_eval_mode(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        with torch.no_grad():
-            return _run(model, image_size)
+        yield
     finally:
         for module, training in modes.items():
             module.training = training
 
 
-def _run(model: nn.Module, image_size: int) -> Call:
+def _run(model: nn.Module, image_size: int) -> Trace:
     values = [*model.parameters(), *model.buffers()]
     home = values[0].device if values else torch.device("cpu")
     dtype = next((value.dtype for value in values if value.is_floating_point()), torch.float32)
     shape = (BATCH, input_channels(model), image_size, image_size)
-    images = torch.empty(shape, dtype=dtype, device="meta")
     if home.type != "meta":
         # Where this fails, it is not possible on shapes alone or not with such images: the pass below tells which.
-        with suppress(*_REFUSALS):
-            shapes = {
-                name: torch.empty_like(value, device="meta")
-                for name, value in (*model.named_parameters(), *model.named_buffers())
-            }
-            with _watched(model) as calls, _ShapesOnly():
-                functional_call(model, shapes, (images,))
-            return calls[0]
-        images = torch.zeros(shape, dtype=dtype, device=home)
+        with suppress(Stopped):
+            return _watch(model, torch.empty(shape, dtype=dtype, device="meta"), _shapes(model))
+    return _watch(model, torch.zeros(shape, dtype=dtype, device=home))
+
+
+def _shapes(model: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: torch.empty_like(value, device="meta")
+        for name, value in (*model.named_parameters(), *model.named_buffers())
+    }
+
+
+def _watch(model: nn.Module, images: Tensor, values: dict[str, Tensor] | None = None) -> Trace:
+    """Runs images through the network, with other ``values`` for its parameters and buffers where some are given."""
+    named = [(name, value if values is None else values[name]) for name, value in model.named_parameters()]
+    owners = {id(value): name.rpartition(".")[0] for name, value in named}
+    flow = Flow(owners, BATCH, shapes_only=images.device.type == "meta")
+    begin_trail(images)
     try:
-        with _watched(model) as calls, _ShapesOnly() if home.type == "meta" else nullcontext():
-            model(images)
+        with _hooked(model, flow) as roots, flow:
+            if values is None:
+                model(images)
+            else:
+                functional_call(model, values, (images,))
     except _REFUSALS as error:
-        raise InputError(
-            "The network {network} cannot take images of {size} px. Choose another image size.",
-            network=type(model).__name__,
-            size=image_size,
-        ) from error
-    return calls[0]
+        raise Stopped(flow.calls[-1] if flow.calls else None, str(error)) from error
+    return Trace(roots[0], flow.uses)
 
 
-class _ShapesOnly(TorchFunctionMode):
-    """Answers normalisations with a tensor of the same shape, which torch takes long to find out on ``meta``."""
+def _refusal(model: nn.Module, image_size: int, stopped: Stopped) -> InputError:
+    """Says why a network cannot take images of a size, and which is the smallest that it can."""
+    where = stopped.call
+    smallest = smallest_size(model, image_size)
+    values = {"network": type(model).__name__, "size": image_size}
+    if where is None or not where.name:
+        return InputError("The network {network} cannot take images of {size} px. Choose another image size.", **values)
+    values |= {
+        "layer": f"{where.name} ({where.kind})",
+        "shape": " × ".join(map(str, where.entry[1:])) or "-",
+        "reason": stopped.reason.strip().splitlines()[0].rstrip(".") if stopped.reason.strip() else "-",
+    }
+    if smallest is None:
+        return InputError(
+            "The network {network} cannot take images of {size} px: it stops at its layer {layer}, which gets "
+            "{shape} ({reason}). Choose another image size.",
+            **values,
+        )
+    return InputError(
+        "The network {network} cannot take images of {size} px: it stops at its layer {layer}, which gets {shape} "
+        "({reason}). From {smallest} px on it can.",
+        smallest=smallest,
+        **values,
+    )
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is F.batch_norm:
-            return torch.empty_like(args[0])
-        if func is F.layer_norm and len(args) > 1 and args[0].shape[-len(args[1]) :] == tuple(args[1]):
-            return torch.empty_like(args[0])
-        return func(*args, **(kwargs or {}))
+
+def smallest_size(model: nn.Module, above: int = 0, limit: int = 1024) -> int | None:
+    """Searches the smallest image size that a network can take.
+
+    Args:
+        model: The network.
+        above: A size that it is known not to take, in pixels.
+        limit: The largest size to try.
+
+    Returns:
+        The size; ``None`` if none was found, or if the network can only be tried with real values, which takes long.
+    """
+
+    def works(size: int) -> bool:
+        images = torch.empty((BATCH, input_channels(model), size, size), dtype=dtype, device="meta")
+        try:
+            _watch(model, images, _shapes(model))
+        except Stopped:
+            return False
+        return True
+
+    dtype = next((value.dtype for value in model.parameters() if value.is_floating_point()), torch.float32)
+    with _in_eval_mode(model), torch.no_grad():
+        low, high = above, max(8, 2 * above)
+        while high <= limit and not works(high):
+            low, high = high, 2 * high
+        if high > limit:
+            return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if works(middle) else (middle, high)
+    return high
 
 
 def input_channels(model: nn.Module) -> int:
@@ -133,28 +237,34 @@ def input_channels(model: nn.Module) -> int:
 
 
 @contextmanager
-def _watched(model: nn.Module) -> Iterator[list[Call]]:
+def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
     """Hooks all modules; the list holds the network's call once the pass has ended."""
     roots: list[Call] = []
-    open_calls: list[Call] = []
+    open_calls = flow.calls
     made: dict[Call, tuple[Tensor, int]] = {}
+    entered: dict[Call, Tensor] = {}
     names = {module: name for name, module in model.named_modules()}
     count = 0
 
     def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         tensor = _tensor((args, tuple(kwargs.values())))
         call = Call(names[module], type(module).__name__, tuple(tensor.shape) if tensor is not None else ())
+        call.began = flow.clock
         (open_calls[-1].children if open_calls else roots).append(call)
         open_calls.append(call)
+        if tensor is not None:
+            entered[call] = tensor
 
     def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG001
         nonlocal count
         call = open_calls.pop()
         call.order, count = count, count + 1
-        tensor = _tensor(output)
+        before, tensor = entered.pop(call, None), _tensor(output)
         if tensor is None:
             return
         call.exit = tuple(tensor.shape)
+        call.trail = trail_of(tensor)
+        call.handed_on = before is not None and _same_memory(before, tensor)
         made[call] = (tensor, tensor._version)
         for child in reversed(call.children):
             if child in made and made[child][0] is tensor:
@@ -162,15 +272,15 @@ def _watched(model: nn.Module) -> Iterator[list[Call]]:
                 call.source = child.origin if made[child][1] == tensor._version else None
                 break
 
-    handles = []
-    for module in names:
-        handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
-        handles.append(module.register_forward_hook(leave))
-    try:
+    with ExitStack() as stack:
+        for module in names:
+            stack.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
+            stack.callback(module.register_forward_hook(leave).remove)
         yield roots
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _same_memory(one: Tensor, other: Tensor) -> bool:
+    return one is other or one.untyped_storage()._cdata == other.untyped_storage()._cdata
 
 
 def _tensor(value: Any) -> Tensor | None:
