@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from typing import Any
 
 from core.cli.output import Output, share, table
 from core.errors import InputError, RunMissing
@@ -20,22 +21,66 @@ def datasets(_arguments: argparse.Namespace, output: Output) -> None:
     output.result({"datasets": rows}, table([(r["name"], r["description"]) for r in rows], ("name", "description")))
 
 
-def backbones(_arguments: argparse.Namespace, output: Output) -> None:
-    """Lists the backbones with their size and whether their weights are here."""
-    from core.models.catalog import BACKBONES, weights_state
+def backbones(arguments: argparse.Namespace, output: Output) -> None:
+    """Lists the backbones with their size, accuracy and whether their weights are here."""
+    from core.models import catalog
 
-    rows = [
-        {
-            "name": row.name,
-            "family": row.family,
-            "parameters": row.parameters,
-            "input_size": row.input_size,
-            "weights": weights_state(row.name),
+    if arguments.timm and not catalog.timm_available():
+        raise InputError("timm is not installed. Install it with “pip install timm”.")
+    names = catalog.search(arguments.search, include_timm=arguments.timm)
+    rows = [_listed(name) for name in names]
+    if arguments.family:
+        families = sorted({row["family"] for row in rows})
+        rows = [row for row in rows if arguments.family.lower() in row["family"].lower()]
+        if not rows and families:
+            raise InputError(
+                "No family is called {family}. There are: {families}.",
+                family=arguments.family,
+                families=", ".join(families),
+            )
+    if arguments.sort:
+        descending = arguments.sort == "top1"
+        rows.sort(key=lambda row: _sort_key(row[arguments.sort], descending))
+    header = ("name", "family", "parameters", "input_size", "gflops", "top1", "weights")
+    shown = [tuple("-" if row[key] is None else row[key] for key in header) for row in rows]
+    output.result({"backbones": rows}, table(shown, header) if rows else ["No backbone fits."])
+
+
+def _listed(name: str) -> dict[str, Any]:
+    """Returns one backbone's row; networks of timm are not built for it, so their parameters stay open."""
+    from core.models import catalog
+    from core.models.sources import timm_hub
+
+    known = catalog.BACKBONES.get(name)
+    if known is None:
+        return {
+            "name": name,
+            "title": name.removeprefix(catalog.TIMM),
+            "family": timm_hub.family(name),
+            "parameters": None,
+            "input_size": catalog.preprocessing(name).crop,
+            "gflops": None,
+            "top1": None,
+            "weights": catalog.weights_state(name),
+            "entries": [],
         }
-        for row in BACKBONES.values()
-    ]
-    header = ("name", "family", "parameters", "input_size", "weights")
-    output.result({"backbones": rows}, table([tuple(row[key] for key in header) for row in rows], header))
+    return {
+        "name": known.name,
+        "title": known.title,
+        "family": known.family,
+        "parameters": known.parameters,
+        "input_size": known.input_size,
+        "gflops": known.gflops,
+        "top1": known.top1,
+        "weights": catalog.weights_state(name),
+        "entries": [dataclasses.asdict(entry) for entry in catalog.entries(name)],
+    }
+
+
+def _sort_key(value: Any, descending: bool) -> tuple[bool, Any]:
+    if value is None:
+        return True, 0
+    return False, -value if descending else value
 
 
 def methods(_arguments: argparse.Namespace, output: Output) -> None:

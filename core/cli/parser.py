@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         return verb
 
     add("datasets", "listing", "List the embedded data sets.")
-    add("backbones", "listing", "List the backbones and whether their weights are here.")
+    _add_backbones(add("backbones", "listing", "List the backbones and whether their weights are here."))
     add("methods", "listing", "List the attribution methods.")
     add("runs", "listing", "List the runs, the newest first.", runs)
     add("devices", "listing", "List the devices.")
@@ -52,26 +52,68 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inside(
         add("explain", "inside", "Make a heatmap.", runs), add("features", "inside", "Draw feature maps.", runs)
     )
+    _add_rank(
+        add("rank", "rank", "Rank backbones by what their frozen features tell of the classes.", runs),
+        add("advise", "rank", "Name a recipe for images and a backbone, and say why.", runs),
+    )
     return parser
+
+
+def _add_backbones(backbones: argparse.ArgumentParser) -> None:
+    backbones.add_argument("--search", default="", metavar="TEXT", help="only those with all these words in their name")
+    backbones.add_argument("--family", metavar="NAME", help="only those of this family")
+    backbones.add_argument("--timm", action="store_true", help="timm's classifiers too (needs timm)")
+    backbones.add_argument(
+        "--sort", choices=("name", "parameters", "gflops", "top1", "input_size"), help="by default family by family"
+    )
 
 
 def _add_train(train: argparse.ArgumentParser) -> None:
     what = train.add_argument_group("what")
     what.add_argument("--data", metavar="PATH|NAME")
     what.add_argument("--backbone", metavar="NAME")
-    what.add_argument("--weights", choices=specs.WEIGHTS, help="by default what the preset starts from")
+    what.add_argument(
+        "--weights",
+        metavar="WEIGHTS",
+        help="default, none, the name of an entry (IMAGENET1K_V1), run:ID or file:PATH; by default as the preset says",
+    )
+    what.add_argument("--init", choices=specs.INITS, default="own", help="how random weights are drawn")
+    what.add_argument("--init-bias", type=float, default=0.0, metavar="X", help="biases of random weights")
+    what.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray images; by default the backbone's own")
+    what.add_argument("--design", metavar="FILE", help="with --backbone own: a JSON list of pieces")
+    what.add_argument(
+        "--head",
+        default="linear",
+        metavar="HEAD",
+        help="linear, hidden layers (256 or 512,128), pooling before them (flatten:4096, average:linear)",
+    )
     what.add_argument("--name", default="", help="the run's name")
     what.add_argument("--run", metavar="RUN", help="train a run that was made before; all else is read from it")
     what.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder (repeatable)")
     how = train.add_argument_group("how")
-    how.add_argument("--preset", choices=specs.PRESETS, default="linear-probe")
+    how.add_argument("--preset", choices=specs.PRESETS, help="by default what --freeze asks for, else linear-probe")
+    how.add_argument(
+        "--freeze",
+        metavar="PLAN",
+        help="what learns beside the head: linear-probe, last-block, last-stages=K, norm-bias, all, or names of parts "
+        "(stage5,layer3.1); -NAME for a part that stays frozen (all,-stage1)",
+    )
+    how.add_argument("--norm", choices=specs.NORM_MODES, default="eval", help="BatchNorm of frozen parts")
+    how.add_argument("--gradual", metavar="PLAN", help="parts and the epoch from which each learns: stage5@3,stage4@6")
+    how.add_argument("--backbone-factor", type=float, metavar="X", help="rate of the last stage, times the head's")
+    how.add_argument(
+        "--stage-decay", type=float, default=1.0, metavar="X", help="rate of a stage, times the next one's"
+    )
+    how.add_argument(
+        "--stage-rate", action="append", default=[], metavar="STAGE=X", help="a stage's rate, times the head's"
+    )
     how.add_argument("--unfreeze-stages", type=_stages, metavar="K", help='last stages that learn, or "all"')
     how.add_argument("--epochs", type=int, metavar="N")
     how.add_argument("--lr", type=float, metavar="X", help="learning rate of the head")
     how.add_argument("--batch-size", type=int, default=32, metavar="N")
     how.add_argument("--optimizer", choices=specs.OPTIMIZERS)
     how.add_argument("--augment", choices=specs.AUGMENTATIONS, default="none")
-    how.add_argument("--dropout", type=float, default=0.0, metavar="P", help="before the new head")
+    how.add_argument("--dropout", type=float, default=0.0, metavar="P", help="in the new head, before its last layer")
     how.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
     how.add_argument("--precision", choices=specs.PRECISIONS, default="auto")
     how.add_argument("--seed", type=int, default=0, metavar="S")
@@ -96,6 +138,21 @@ def _add_inside(explain: argparse.ArgumentParser, features: argparse.ArgumentPar
     layers.add_argument("--layer", metavar="NAME", help="by default the layer that heatmaps look at")
     layers.add_argument("--all", action="store_true", help="every layer that gives maps")
     features.add_argument("--out", required=True, metavar="DIR")
+
+
+def _add_rank(rank: argparse.ArgumentParser, advise: argparse.ArgumentParser) -> None:
+    for verb in (rank, advise):
+        verb.add_argument("--data", metavar="PATH|NAME", required=verb is advise)
+        verb.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+        verb.add_argument("--seed", type=int, default=0, metavar="S", help="of the split")
+        verb.add_argument("--val-share", type=float, default=0.2, metavar="SHARE")
+        verb.add_argument("--test-share", type=float, default=0.0, metavar="SHARE")
+        verb.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
+    rank.add_argument("--backbones", metavar="A,B,...", help="names, each with its weights if wanted: resnet18@none")
+    rank.add_argument("--images", type=int, default=1000, metavar="N", help="training images to look at, at most")
+    rank.add_argument("--job", metavar="DIR", help="do the ranking in this folder; all else is read from it")
+    advise.add_argument("--backbone", required=True, metavar="NAME", help="with its weights if wanted: resnet18@none")
+    advise.add_argument("--unmeasured", action="store_true", help="go by the number of images alone")
 
 
 def _stages(text: str) -> int | str:

@@ -48,8 +48,19 @@ def test_backbones_name_all_eighty_and_the_lites(call: Call) -> None:
     assert len(rows) >= 83
     assert rows["efficientnet_lite0"]["weights"] == "available"
     assert rows["vgg16"]["parameters"] == 138_357_544
-    assert set(rows["resnet18"]) == {"name", "family", "parameters", "input_size", "weights"}
+    assert {"name", "family", "parameters", "input_size", "gflops", "top1", "weights"} <= set(rows["resnet18"])
     assert {row["weights"] for row in rows.values()} <= {"available", "needs download", "none"}
+
+
+def test_backbones_are_searched_filtered_and_sorted(call: Call) -> None:
+    _, record, _ = call("backbones", "--family", "mobilenet", "--sort", "top1")
+    assert [row["name"] for row in record["backbones"]] == ["mobilenet_v3_large", "mobilenet_v2", "mobilenet_v3_small"]
+    assert record["backbones"][0]["entries"][0]["name"] == "IMAGENET1K_V2"
+    _, record, _ = call("backbones", "--search", "course flower")
+    assert [(row["name"], row["weights"]) for row in record["backbones"]] == [("flowers_cnn", "none")]
+    status, _, error = call("backbones", "--family", "nope")
+    assert status == 2
+    assert "ResNeXt" in error
 
 
 def test_datasets_methods_devices_and_runs_are_listed(call: Call) -> None:
