@@ -91,7 +91,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     room.append(box);
     button.append(room);
     lines(part, button);
-    cell.style.minInlineSize = `${Math.max(124, 12 * part.units.length)}px`;
+    cell.style.minInlineSize = `${Math.max(100, 12 * part.units.length)}px`;
     cell.append(button);
     if (part.state !== 'none') cell.append(lock(part));
     return cell;
@@ -127,7 +127,7 @@ export default ({data, parentElement, setTriggerValue}) => {
       box.style.blockSize = `${data.height}px`;
       box.append(make('span', 'symbol', 'image'));
       box.setAttribute('aria-hidden', 'true');
-      image.append(box, make('b', '', data.image[0]), make('span', 'line', data.image[1]));
+      image.append(box, make('b', '', data.image[0]), ...data.image.slice(1).map((line) => make('span', 'line', line)));
       parts.append(image);
     }
     parts.append(...row.parts.map((part) => (

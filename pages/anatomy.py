@@ -53,15 +53,7 @@ def classes() -> int | None:
 def _network() -> tuple[ModelSpec, Any]:
     """Draws which network this is and on which images it works; returns both with its anatomy."""
     spec = state.model()
-    with st.container(key="bl-wrapsmall-network", horizontal=True, vertical_alignment="center"):
-        nav.link(
-            "backbone",
-            _("{network}, {weights}").format(
-                network=names.backbone(spec.backbone), weights=names.weights(spec.weights)
-            ),
-            help=_("Choose another network or other weights"),
-        )  # fmt: skip
-        place = st.container(width="content")
+    place = st.container(key="bl-anatomy-network", horizontal=True, vertical_alignment="center")
     with busy(_("Examining the network …"), 320):
         try:
             anatomy = caches.anatomy(spec, classes())
@@ -75,6 +67,10 @@ def _network() -> tuple[ModelSpec, Any]:
             state.set_model(spec)
     state.show_in_address(backbone=spec.backbone, weights=spec.weights)
     with place:
+        title = _("{network}, {weights}").format(
+            network=names.backbone(spec.backbone), weights=names.weights(spec.weights)
+        )
+        nav.link("backbone", title, help=_("Choose another network or other weights"))
         _images(spec, anatomy)
     refused = st.session_state.get("bl.anatomy.refused")
     if refused is not None:

@@ -149,7 +149,7 @@ def diagram(
     channels, side = image
     data = {
         "rows": [asdict(row) for row in rows], "label": label, "legend": legend, "height": HIGH,
-        "image": [_("Image"), shape_words((side, side, channels))],
+        "image": [_("Image"), shape_words((side, side)), _("{n} channels").format(n=channels)],
     }  # fmt: skip
     _component()(data=data, key=key, on_event_change=changed)
 
@@ -177,13 +177,13 @@ def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str) -> Row:
         )
         height = LOW + (HIGH - LOW) * (stage.spatial[0] / largest) ** 0.5 if stage.spatial else LOW + 12
         title = stage_title(stage.name)
-        lines = (figures.count(stage.parameters), stage_shape(anatomy, stage))
+        lines = (figures.count(stage.parameters), *stage_lines(anatomy, stage))
         state = states.of(stage.name)
         parts.append(
             Part(
                 stage.name, title, lines, state,
                 label=_("{stage}: {parameters} parameters, {shape}, {state}. Show its blocks.").format(
-                    stage=title, parameters=figures.exact(stage.parameters), shape=lines[1],
+                    stage=title, parameters=figures.exact(stage.parameters), shape=stage_shape(anatomy, stage),
                     state=_(STATES.get(state, "")),
                 ),
                 help=_("{n} parameters").format(n=figures.exact(stage.parameters)),
@@ -264,6 +264,13 @@ def stage_shape(anatomy: Any, stage: Any) -> str:
     if stage.name == "head":
         return f"{anatomy.head_features} → {anatomy.num_classes}"
     return shape_words((*stage.spatial, stage.channels)) if stage.spatial else ""
+
+
+def stage_lines(anatomy: Any, stage: Any) -> tuple[str, str]:
+    """Returns the same in two lines, the second for the channels."""
+    if stage.name == "head" or not stage.spatial:
+        return (stage_shape(anatomy, stage) or "\N{NO-BREAK SPACE}", "\N{NO-BREAK SPACE}")
+    return shape_words(stage.spatial), _("{n} channels").format(n=stage.channels)
 
 
 def shape_words(shape: Sequence[int]) -> str:
