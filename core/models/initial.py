@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
+from core.models.families import N_
 
 _NORMS = (nn.LayerNorm, nn.GroupNorm)
 
@@ -46,50 +47,63 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
         scheme.name: scheme
         for scheme in (
             Scheme(
-                "xavier-uniform", "Glorot (Xavier), uniform",
-                "Draws evenly between ± √(6 / (inputs + outputs)), so that signals keep their strength forwards and "
-                "backwards through layers that are nearly linear, such as tanh.",
-                _GLOROT, lambda weight, generator: nn.init.xavier_uniform_(weight, generator=generator),
-            ),
-            Scheme(
-                "xavier-normal", "Glorot (Xavier), normal",
-                "Draws from a bell curve of the same spread as the uniform one, √(2 / (inputs + outputs)).",
-                _GLOROT, lambda weight, generator: nn.init.xavier_normal_(weight, generator=generator),
-            ),
-            Scheme(
-                "he-uniform", "He (Kaiming), uniform",
-                "Draws evenly between ± √(6 / inputs): twice the variance, because ReLU silences half of its inputs.",
-                _HE, lambda weight, generator: nn.init.kaiming_uniform_(
-                    weight, nonlinearity="relu", generator=generator
+                "xavier-uniform",
+                N_("Glorot (Xavier), uniform"),
+                N_(
+                    "Draws evenly between ± √(6 / (inputs + outputs)), so that signals keep their strength forwards and "
+                    "backwards through layers that are nearly linear, such as tanh."
                 ),
+                _GLOROT,
+                lambda weight, generator: nn.init.xavier_uniform_(weight, generator=generator),
             ),
             Scheme(
-                "he-normal", "He (Kaiming), normal",
-                "Draws from a bell curve of spread √(2 / inputs), made for deep networks with ReLU.",
-                _HE, lambda weight, generator: nn.init.kaiming_normal_(
-                    weight, nonlinearity="relu", generator=generator
-                ),
+                "xavier-normal",
+                N_("Glorot (Xavier), normal"),
+                N_("Draws from a bell curve of the same spread as the uniform one, √(2 / (inputs + outputs))."),
+                _GLOROT,
+                lambda weight, generator: nn.init.xavier_normal_(weight, generator=generator),
             ),
             Scheme(
-                "orthogonal", "Orthogonal",
-                "Makes each layer a rotation, which stretches no signal and shrinks none however deep the network is.",
+                "he-uniform",
+                N_("He (Kaiming), uniform"),
+                N_("Draws evenly between ± √(6 / inputs): twice the variance, as ReLU silences half of the inputs."),
+                _HE,
+                lambda weight, generator: nn.init.kaiming_uniform_(weight, nonlinearity="relu", generator=generator),
+            ),
+            Scheme(
+                "he-normal",
+                N_("He (Kaiming), normal"),
+                N_("Draws from a bell curve of spread √(2 / inputs), made for deep networks with ReLU."),
+                _HE,
+                lambda weight, generator: nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator),
+            ),
+            Scheme(
+                "orthogonal",
+                N_("Orthogonal"),
+                N_("Makes each layer a rotation, which stretches and shrinks no signal, however deep the network is."),
                 ("Saxe et al. 2013", "https://arxiv.org/abs/1312.6120"),
                 lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
             ),
             Scheme(
-                "zeros", "All zeros",
-                "Sets every weight to 0: nothing passes, no gradient comes back, and the network never learns.",
-                None, lambda weight, _: nn.init.zeros_(weight),
+                "zeros",
+                N_("All zeros"),
+                N_("Sets every weight to 0: nothing passes, no gradient comes back, and the network never learns."),
+                None,
+                lambda weight, _: nn.init.zeros_(weight),
             ),
             Scheme(
-                "ones", "All ones",
-                "Sets every weight to 1: all units of a layer compute the same, get the same gradient and stay the "
-                "same for ever, so the layer is worth a single unit.",
-                None, lambda weight, _: nn.init.ones_(weight),
+                "ones",
+                N_("All ones"),
+                N_(
+                    "Sets every weight to 1: all units of a layer compute the same, get the same gradient and stay the "
+                    "same for ever, so the layer is worth a single unit."
+                ),
+                None,
+                lambda weight, _: nn.init.ones_(weight),
             ),
         )
     }
-)  # fmt: skip
+)
 """Every scheme but the network's own, in the order to be offered."""
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from core.errors import InputError
 from core.models.design import Step, construct, trace_design
+from core.models.families import N_
 from core.specs import ModelSpec, Piece, Preprocessing
 
 __all__ = [
@@ -117,50 +118,92 @@ def _dense(sizes: tuple[int, ...], dropout: float = 0.0) -> tuple[Piece, ...]:
 
 _LISTED = (
     SmallNetwork(
-        "mnist_cnn", "MNIST CNN",
-        "The course's first convolutional network: two convolutions of 5 × 5 with pooling and one hidden layer of 50. "
-        "It reads handwritten digits of 28 px and learns them in seconds.",
-        "https://doi.org/10.1109/5.726791", 1, 28, 10, mnist_cnn(),
+        "mnist_cnn",
+        N_("MNIST CNN"),
+        N_(
+            "The course's first convolutional network: two convolutions of 5 × 5 with pooling and one hidden layer of "
+            "50. It reads handwritten digits of 28 px and learns them in seconds."
+        ),
+        "https://doi.org/10.1109/5.726791",
+        1,
+        28,
+        10,
+        mnist_cnn(),
     ),
     SmallNetwork(
-        "emnist_cnn", "EMNIST CNN",
-        "The course's network for handwritten letters: six channels only, with batch norm and leaky ReLU behind each "
-        "pooling. Its weights are made to be handed on: letters to digits, digits to clothes.",
-        "https://arxiv.org/abs/1702.05373", 1, 28, 26, emnist_cnn(),
+        "emnist_cnn",
+        N_("EMNIST CNN"),
+        N_(
+            "The course's network for handwritten letters: six channels only, with batch norm and leaky ReLU behind "
+            "each pooling. Its weights are made to be handed on: letters to digits, digits to clothes."
+        ),
+        "https://arxiv.org/abs/1702.05373",
+        1,
+        28,
+        26,
+        emnist_cnn(),
     ),
     SmallNetwork(
-        "alzheimer_cnn", "Alzheimer CNN",
-        "Four convolutions with pooling, then dense layers of 128 and 64, for gray brain scans of 64 px. The source "
-        "does not say how many channels each convolution has; 32, 32, 64 and 64 of 3 × 3 are taken here.",
-        "", 1, 64, 2, alzheimer_cnn(),
+        "alzheimer_cnn",
+        N_("Alzheimer CNN"),
+        N_(
+            "Four convolutions with pooling, then dense layers of 128 and 64, for gray brain scans of 64 px. The source "
+            "does not say how many channels each convolution has; 32, 32, 64 and 64 of 3 × 3 are taken here."
+        ),
+        "",
+        1,
+        64,
+        2,
+        alzheimer_cnn(),
     ),
     SmallNetwork(
-        "alzheimer_test1", "Alzheimer Testing Model 1",
-        "The shallower rival of the Alzheimer CNN: two convolutions of 32 channels, each with pooling, and one dense "
-        "layer of 128.",
-        "", 1, 64, 2, alzheimer_test1(),
+        "alzheimer_test1",
+        N_("Alzheimer Testing Model 1"),
+        N_(
+            "The shallower rival of the Alzheimer CNN: two convolutions of 32 channels, each with pooling, and one "
+            "dense layer of 128."
+        ),
+        "",
+        1,
+        64,
+        2,
+        alzheimer_test1(),
     ),
     SmallNetwork(
-        "alzheimer_test2", "Alzheimer Testing Model 2",
-        "Two convolutions of 32 channels with a single pooling behind the second, then dense 128 and 64. The missing "
-        "pooling quadruples the first dense layer.",
-        "", 1, 64, 2, alzheimer_test2(),
+        "alzheimer_test2",
+        N_("Alzheimer Testing Model 2"),
+        N_(
+            "Two convolutions of 32 channels with a single pooling behind the second, then dense 128 and 64. The "
+            "missing pooling quadruples the first dense layer."
+        ),
+        "",
+        1,
+        64,
+        2,
+        alzheimer_test2(),
     ),
     SmallNetwork(
-        "flowers_cnn", "Five-flower CNN",
-        "A sequential network for colour photos of five flowers, the kind that overfits on a few hundred pictures. The "
-        "source gives no sizes; four convolutions of 32, 64, 96 and 96 channels and a dense layer of 256 with dropout "
-        "are taken here.",
-        "", 3, 128, 5, flowers_cnn(),
+        "flowers_cnn",
+        N_("Five-flower CNN"),
+        N_(
+            "A sequential network for colour photos of five flowers, the kind that overfits on a few hundred pictures. "
+            "The source gives no sizes; four convolutions of 32, 64, 96 and 96 channels and a dense layer of 256 with dropout "
+            "are taken here."
+        ),
+        "",
+        3,
+        128,
+        5,
+        flowers_cnn(),
     ),
-)  # fmt: skip
+)
 
 NETWORKS: Mapping[str, SmallNetwork] = MappingProxyType({network.name: network for network in _LISTED})
 """The small networks of the course, by name."""
 
 OWN = SmallNetwork(
-    "own", "A network of your own",
-    "Built from the pieces you choose: convolutions, norms, activations, pools, dropout and dense layers.",
+    "own", N_("A network of your own"),
+    N_("Built from the pieces you choose: convolutions, norms, activations, pools, dropout and dense layers."),
     "", 3, 64, 10, (),
 )  # fmt: skip
 """What a network of one's own takes as its input where nothing else is said. It has no pieces yet."""
