@@ -50,8 +50,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 "xavier-uniform",
                 N_("Glorot (Xavier), uniform"),
                 N_(
-                    "Draws evenly between ± √(6 / (inputs + outputs)), so that signals keep their strength forwards and "
-                    "backwards through layers that are nearly linear, such as tanh."
+                    "Draws evenly between ± √(6 / (inputs + outputs)), so that signals keep their strength forwards "
+                    "and backwards through layers that are nearly linear, such as tanh."
                 ),
                 _GLOROT,
                 lambda weight, generator: nn.init.xavier_uniform_(weight, generator=generator),

@@ -147,8 +147,8 @@ _LISTED = (
         "alzheimer_cnn",
         N_("Alzheimer CNN"),
         N_(
-            "Four convolutions with pooling, then dense layers of 128 and 64, for gray brain scans of 64 px. The source "
-            "does not say how many channels each convolution has; 32, 32, 64 and 64 of 3 × 3 are taken here."
+            "Four convolutions with pooling, then dense layers of 128 and 64, for gray brain scans of 64 px. The "
+            "source does not say how many channels each convolution has; 32, 32, 64 and 64 of 3 × 3 are taken here."
         ),
         "",
         1,
@@ -187,8 +187,8 @@ _LISTED = (
         N_("Five-flower CNN"),
         N_(
             "A sequential network for colour photos of five flowers, the kind that overfits on a few hundred pictures. "
-            "The source gives no sizes; four convolutions of 32, 64, 96 and 96 channels and a dense layer of 256 with dropout "
-            "are taken here."
+            "The source gives no sizes; four convolutions of 32, 64, 96 and 96 channels and a dense layer of 256 with "
+            "dropout are taken here."
         ),
         "",
         3,
