@@ -1,0 +1,166 @@
+"""Verbs that look ahead: which backbone, and which recipe."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.cli.output import Output, share, table
+from core.errors import InputError
+from core.runs.jobs import Job
+from core.specs import DataSpec
+
+_HEADER = ("backbone", "weights", "LogME", "probe", "neighbours", "H (shrunk)", "LEEP", "seconds")
+
+
+def rank(arguments: argparse.Namespace, output: Output) -> int:
+    """Ranks backbones before any training; or does a ranking whose folder a page made."""
+    if arguments.job:
+        return _job(arguments, output)
+    if not arguments.data or not arguments.backbones:
+        raise InputError("rank needs --data and --backbones (or --job with a ranking's folder).")
+    from core.lab.rank import rank as compute
+    from core.lab.ranking import compare
+    from core.runs.store import RunStore
+
+    ranking = compute(
+        _data(arguments),
+        [name for name in arguments.backbones.split(",") if name.strip()],
+        device=arguments.device,
+        images_limit=_at_least_one("--images", arguments.images),
+        roots=_roots(arguments),
+        runs_dir=RunStore(arguments.runs_dir).root,
+        progress=lambda step: _show(step._asdict(), output),
+    )
+    comparison = compare(ranking, RunStore(arguments.runs_dir).list())
+    rows, lines = [], []
+    for row in ranking.ordered():
+        scores = row.scores
+        if scores is not None:
+            rows.append(
+                (row.model.backbone, row.model.weights, f"{scores.log_me:.3f}", share(scores.probe_accuracy),
+                 share(scores.knn_accuracy), f"{scores.regularised_h_score:.3f}",
+                 "-" if scores.leep is None else f"{scores.leep:.3f}", f"{row.seconds:.1f}")
+            )  # fmt: skip
+    lines += table(rows, _HEADER) if rows else ["No backbone could be ranked."]
+    lines += [f"left out: {row.model.backbone}: {row.problem}" for row in ranking.rows if row.problem is not None]
+    lines += [
+        "",
+        f"{ranking.images} of {ranking.training_images} training images, {ranking.seconds:.1f} s; "
+        "no image held out for validation or testing was looked at.",
+    ]
+    lines += [
+        f"reached ({comparison.split}): {pair.row.model.backbone} {share(pair.accuracy)} in {pair.name}"
+        for pair in comparison.pairs
+    ]
+    if comparison.tau is not None:
+        lines.append(f"Kendall's tau between LogME and what was reached: {comparison.tau:.2f}")
+    reached = [
+        {**dataclasses.asdict(pair.row.model), "run": pair.run, "accuracy": pair.accuracy} for pair in comparison.pairs
+    ]
+    compared = {"split": comparison.split, "pairs": reached, "tau": comparison.tau}
+    output.result({**ranking.as_record(), "reached": compared | {"weighted_tau": comparison.weighted_tau}}, lines)
+    return 0 if rows else 2
+
+
+def advise(arguments: argparse.Namespace, output: Output) -> None:
+    """Names a recipe for images and a backbone, and says why."""
+    from core.data.sources import open_dataset
+    from core.data.splits import split
+    from core.lab.advice import advise as think
+    from core.lab.facts import facts_of, sample_size
+    from core.lab.rank import rank as compute
+    from core.lab.ranking import candidate
+    from core.models.anatomy import anatomy_of
+    from core.runs.store import RunStore
+
+    data, model = _data(arguments), candidate(arguments.backbone)
+    roots = _roots(arguments)
+    dataset = split(open_dataset(data.source, roots=roots, seed=data.seed), data)
+    facts = facts_of(dataset, model)
+    if facts.pretrained and not arguments.unmeasured:
+        ranking = compute(
+            data, [model], device=arguments.device, images_limit=sample_size(facts.classes), roots=roots,
+            runs_dir=RunStore(arguments.runs_dir).root, progress=lambda step: _show(step._asdict(), output),
+        )  # fmt: skip
+        problem = ranking.rows[0].problem
+        if problem is not None:
+            raise InputError(problem.template, **problem.values)
+        facts = facts_of(dataset, model, ranking.rows[0].scores)
+    stages = [stage.name for stage in anatomy_of(model.backbone).backbone_stages]
+    advice = think(facts, stages)
+    lines = [
+        f"recipe: {advice.preset}, {advice.epochs} epochs, augmentation {advice.strength}",
+        " ".join(str(sentence) for sentence in advice.reason),
+        "",
+        *(f"- {sentence}" for sentence in advice.evidence),
+    ]
+    record = dataclasses.asdict(advice) | {
+        "reason": [str(sentence) for sentence in advice.reason],
+        "evidence": [str(sentence) for sentence in advice.evidence],
+        "facts": dataclasses.asdict(facts) | {"per_class": facts.per_class, "likeness": facts.likeness},
+    }
+    output.result(record, lines)
+
+
+def _job(arguments: argparse.Namespace, output: Output) -> int:
+    from core.lab.rank_job import work
+
+    job = Job(Path(arguments.job).expanduser().absolute())
+    if not job.exists:
+        raise InputError("There is no ranking in the folder {folder}.", folder=arguments.job)
+    with _gentle_stop(job):
+        status = work(job, lambda record: _show(record, output), roots=_roots(arguments))
+    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
+    return 0
+
+
+def _data(arguments: argparse.Namespace) -> DataSpec:
+    from core.data.embedded import EMBEDDED
+
+    source = arguments.data
+    if source.partition("?")[0] not in EMBEDDED:
+        source = str(Path(source).expanduser().absolute())
+    return DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed)
+
+
+def _roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
+    return tuple(Path(path).absolute() for path in arguments.within) if arguments.within else None
+
+
+def _at_least_one(word: str, value: int) -> int:
+    if value < 1:
+        raise InputError("{word} is {value}. It must be at least 1.", word=word, value=value)
+    return value
+
+
+@contextmanager
+def _gentle_stop(job: Job) -> Iterator[None]:
+    """Makes the first Ctrl-C (or TERM) end the ranking in good order, and the second one at once."""
+
+    def ask(_number: int, _frame: Any) -> None:
+        if job.stop_requested:
+            raise KeyboardInterrupt
+        job.request_stop()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(record: dict[str, Any], output: Output) -> None:
+    """Turns a step into a line of progress."""
+    if record["doing"] == "queued":
+        output.progress(f"waiting for the device, {record['ahead']} ahead")
+        return
+    count = f": {record['done']} of {record['total']}" if record["total"] else ""
+    name = f"{record['backbone']} ({record['number'] + 1} of {record['networks']}), " if record["backbone"] else ""
+    output.progress(f"{name}{record['doing']}{count}", passing=record["doing"] != "building the network")
