@@ -22,7 +22,7 @@ const arcs = (skips, marked) => {
     path.setAttribute('d', `M ${i + 0.07} 1 C ${i + 0.07} -0.15, ${i + 0.9} -0.15, ${i + 0.9} 1`);
     path.setAttribute('class', skip);
     svg.append(path);
-    const mark = make('i', skip, marked ? (skip === 'add' ? '+' : '∪') : '');
+    const mark = make('i', skip, marked ? (skip === 'add' ? '+' : '‖') : '');
     mark.style.left = `${100 * (i + 0.9) / skips.length}%`;
     frame.append(mark);
   });
@@ -91,7 +91,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     room.append(box);
     button.append(room);
     lines(part, button);
-    cell.style.minInlineSize = `${Math.max(100, 12 * part.units.length)}px`;
+    cell.style.minInlineSize = `${Math.max(100, 9 * part.units.length + 8)}px`;
     cell.append(button);
     if (part.state !== 'none') cell.append(lock(part));
     return cell;
@@ -147,7 +147,7 @@ export default ({data, parentElement, setTriggerValue}) => {
   const legend = make('p', 'legend');
   for (const [kind, text] of data.legend) {
     const item = make('span');
-    item.append(make('i', `key ${kind}`, {add: '+', concat: '∪'}[kind] ?? ''), make('span', '', text));
+    item.append(make('i', `key ${kind}`, {add: '+', concat: '‖'}[kind] ?? ''), make('span', '', text));
     item.lastChild.dir = 'auto';
     legend.append(item);
   }

@@ -206,7 +206,8 @@ def block_row(anatomy: Any, stage: Any, states: States, *, chosen: str) -> Row:
         opened = all(states.open(name) for name in block.layers)
         parts.append(
             Part(
-                block_id(anatomy, block), block.name, lines, state, help=_block_words(block), skip=block.skip,
+                block_id(anatomy, block), ".".join(block.name.split(".")[-2:]), lines, state,
+                help=_block_words(block), skip=block.skip,
                 label=", ".join((block.name, *lines, _(STATES.get(state, "")))),
                 **lock(block.name, state, opened, head=stage.name == "head"),
             )

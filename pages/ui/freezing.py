@@ -33,7 +33,7 @@ ABOUT = {
     OWN: N_("Your own choice of parts."),
 }
 EPOCHS_BETWEEN = 2
-"""Epochs between two stages of a gradual unfreezing, to begin with."""
+"""Epochs from one stage to the next where a gradual unfreezing says nothing else."""
 ULMFIT = round(1 / 2.6, 3)
 
 
@@ -62,6 +62,8 @@ def change(plan: FreezePlan, spec: ModelSpec, *, gradual: tuple[tuple[str, int],
         spec: The chosen network: from random weights, everything is trained from scratch.
         gradual: Stages that join in later: (stage, first epoch).
     """
+    from core.training.recipes import DEFAULT_EPOCHS
+
     choice = state.train_choice()
     nothing = plan.trainable_stages == 0 and not plan.thaw
     everything = plan.trainable_stages == "all" and not plan.hold and plan.learns == "all"
@@ -76,6 +78,9 @@ def change(plan: FreezePlan, spec: ModelSpec, *, gradual: tuple[tuple[str, int],
     state.set_freeze(plan)
     if preset != choice.preset:
         choice = replace(choice, preset=preset, epochs=None, lr=None)
+    last = max((epoch for _name, epoch in gradual), default=1)
+    if gradual and last > (choice.epochs or DEFAULT_EPOCHS[preset]):
+        choice = replace(choice, epochs=last + 1)
     state.set_train_choice(replace(choice, gradual=gradual))
 
 
@@ -124,7 +129,8 @@ def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> FreezePlan:
             _("How many of the last stages learn"), 1, len(anatomy.backbone_stages), key="bl-freeze-last"
         )
         if wanted != count:
-            change(preset("last-stages", anatomy, wanted, norm=plan.norm), spec)
+            name = "all" if wanted == len(anatomy.backbone_stages) else "last-stages"
+            change(preset(name, anatomy, wanted, norm=plan.norm), spec)
             st.rerun()
     return plan
 
@@ -294,9 +300,12 @@ def _by_hand(choice: TrainChoice, found: dict[str, float], stages: list[str]) ->
 
 
 def gradual_default(anatomy: Any) -> tuple[tuple[str, int], ...]:
-    """Returns a schedule in which the last stage joins in first, then one more every few epochs."""
+    """Returns a schedule in which the last stage joins in first, then one more at even distances."""
+    from core.training.recipes import DEFAULT_EPOCHS
+
     names = [stage.name for stage in reversed(anatomy.backbone_stages)]
-    return tuple((name, 1 + EPOCHS_BETWEEN * place) for place, name in enumerate(names, start=1))
+    total = max(DEFAULT_EPOCHS["gradual"], len(names) + 1)
+    return tuple((name, 1 + total * place // (len(names) + 1)) for place, name in enumerate(names, start=1))
 
 
 def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:

@@ -1,28 +1,12 @@
-"""Backbone: the choice, the stages, the counts."""
+"""Backbone: the choice and its figures."""
 
 from __future__ import annotations
 
-from core.specs import FreezePlan
 
-
-def test_the_default_backbone_is_shown_with_its_stages(open_page, words) -> None:
+def test_the_default_backbone_is_shown_with_its_figures(open_page, words) -> None:
     app = open_page("backbone")
     assert not app.exception
-    text = words(app)
-    assert "Stage 5" in text
-    assert "4,652,008" in text
-
-
-def test_freezing_changes_the_counts_and_the_recipe(open_page, words) -> None:
-    app = open_page("backbone", session={"bl.freeze": FreezePlan()})
-    app.segmented_control(key="bl-frozen").set_value(3).run()
-    assert not app.exception
-    assert app.session_state["bl.freeze"].trainable_stages == 2
-    assert app.session_state["bl.train"].preset == "two-phase"
-    assert "3 of 6 parts learn" in words(app)
-    app.segmented_control(key="bl-frozen").set_value(0).run()
-    assert app.session_state["bl.freeze"].trainable_stages == "all"
-    assert app.session_state["bl.train"].preset == "full"
+    assert "4,652,008" in words(app)
 
 
 def test_a_family_and_a_network_can_be_chosen(open_page) -> None:
