@@ -25,7 +25,7 @@ _FLOOR = 1e-10
 _GRID = np.linspace(-30.0, 30.0, 241)
 """Logarithms of the ratio of prior to noise precision, over the largest eigenvalue, among which LogME starts."""
 _ZOOMS = 4
-"""Times that LogME looks closer around the best of them; the last grid's points lie 1/1000 apart."""
+"""Times that LogME looks closer around the best of them; the last grid's points lie less than 1/1000 apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,22 +66,31 @@ def result(job: Job) -> Ranking | None:
         return None
 
 
-def latest(data: DataSpec, model: ModelSpec | None = None, runs_dir: Path | str | None = None) -> Ranking | None:
+def latest(
+    data: DataSpec, *, model: ModelSpec | None = None, least: int = 1, runs_dir: Path | str | None = None
+) -> Ranking | None:
     """Returns the newest ranking on these images, divided alike, that found something.
 
     Args:
         data: The images and their division.
         model: A network that the ranking must have scored.
+        least: How many networks it must have been made for.
         runs_dir: Folder of the runs.
     """
-    for job in JobStore(KIND, runs_dir).list():
+    for job in jobs(data, runs_dir):
         ranking = result(job)
-        if ranking is None or ranking.data != data or not ranking.ordered():
+        if ranking is None or not ranking.ordered() or len(job.request.get("models", ())) < least:
             continue
         row = ranking.find(model) if model is not None else None
         if model is None or (row is not None and row.scores is not None):
             return ranking
     return None
+
+
+def jobs(data: DataSpec, runs_dir: Path | str | None = None) -> list[Job]:
+    """Returns the rankings on these images, divided alike, the newest first, whatever became of them."""
+    wanted = dataclasses.asdict(data)
+    return [job for job in JobStore(KIND, runs_dir).list() if job.request.get("data") == wanted]
 
 
 def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
