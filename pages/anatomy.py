@@ -234,7 +234,7 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
         freezing.rates(anatomy, plan)
         freezing.norms(anatomy, plan)
     elif sheet == "table":
-        layer_table.table(anatomy, states, spec.backbone.replace("/", "-"), select)
+        layer_table.table(anatomy, plan, spec.backbone.replace("/", "-"), select)
     elif chosen.layer:
         layer_card.card(anatomy, chosen.layer, states, toggle)
     else:

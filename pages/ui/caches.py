@@ -147,26 +147,9 @@ def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Any:
     Raises:
         InputError: The network is unknown, or cannot be built like that.
     """
-    return _shelf("anatomies", 48).get((spec, num_classes), lambda: _anatomy(spec, num_classes))
+    from core.models.blueprint import blueprint
 
-
-def _anatomy(spec: ModelSpec, num_classes: int | None) -> Any:
-    from core.models.anatomy import anatomy_of
-
-    found = anatomy_of(spec.backbone, spec.image_size)
-    if num_classes is None:
-        return found
-    head = next(stage for stage in found.stages if stage.name == "head")
-    size = (found.head_features + 1) * num_classes
-    stages = tuple(
-        dataclasses.replace(stage, parameters=size, parameter_sizes=(found.head_features * num_classes, num_classes))
-        if stage.name == "head"
-        else stage
-        for stage in found.stages
-    )
-    return dataclasses.replace(
-        found, stages=stages, num_classes=num_classes, total=found.total - head.parameters + size
-    )
+    return blueprint(spec, num_classes)
 
 
 def network(reference: str, weights: str = "default", stamp: int = 0, image_size: int | None = None) -> Any:

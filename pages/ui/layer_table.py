@@ -7,22 +7,23 @@ from typing import Any
 
 import streamlit as st
 
+from core.specs import FreezePlan
 from pages.ui import components, diagram, figures, layer_card
 from pages.ui.components import Figure
 from pages.ui.diagram import STATES, States
-from pages.ui.i18n import _, _n
+from pages.ui.i18n import _
 
 
-def table(anatomy: Any, states: States, title: str, select: Callable[[str], None]) -> None:
+def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], None]) -> None:
     """Draws the table.
 
     Args:
         anatomy: The network's anatomy.
-        states: What each part does.
+        plan: What learns.
         title: The network's name, for the downloads' names.
         select: Called with a layer's name when its row is clicked.
     """
-    rows = [layer for layer in anatomy.layers if layer.leaf or layer.own_parameters]
+    rows = [layer for layer in anatomy.layers if layer.leaf or layer.own_parameters or layer.own_macs]
     shown = _filtered(rows)
     _totals(anatomy, shown, len(rows))
     names = [layer.name for layer in shown]
@@ -33,12 +34,12 @@ def table(anatomy: Any, states: States, title: str, select: Callable[[str], None
             select(names[picked[0]])
 
     st.dataframe(
-        _frame(shown, states), hide_index=True, height=420, key="bl-table", on_select=clicked,
+        _frame(shown, States(anatomy, plan)), hide_index=True, height=420, key="bl-table", on_select=clicked,
         selection_mode="single-row", column_config=_columns(),
         alt=_("Table of the network's layers, in the order in which they work, with sizes, parameters and work."),
     )  # fmt: skip
     components.note(_("A click on a row's left edge opens the layer above; a click on a column's name sorts."))
-    _downloads(anatomy, states, title)
+    _downloads(anatomy, plan, title)
 
 
 def _filtered(rows: list[Any]) -> list[Any]:
@@ -145,18 +146,16 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _downloads(anatomy: Any, states: States, title: str) -> None:
+def _downloads(anatomy: Any, plan: FreezePlan, title: str) -> None:
     from core.models.table import to_csv, to_excel
 
     excel = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     with st.container(horizontal=True, key="bl-table-downloads"):
         st.download_button(
-            _("Download as CSV"), lambda: to_csv(anatomy, states), f"{title}-layers.csv", "text/csv",
+            _("Download as CSV"), lambda: to_csv(anatomy, plan), f"{title}-layers.csv", "text/csv",
             key="bl-table-csv", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            _("Download for Excel"), lambda: to_excel(anatomy, states), f"{title}-layers.xlsx", excel,
+            _("Download for Excel"), lambda: to_excel(anatomy, plan), f"{title}-layers.xlsx", excel,
             key="bl-table-excel", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
-    components.note(_n("{n} row in each file", "{n} rows in each file", len(anatomy.layers)).format(
-        n=len(anatomy.layers)))  # fmt: skip
