@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         return verb
 
     add("datasets", "listing", "List the embedded data sets.")
+    _add_anatomy(add("anatomy", "anatomy", "Take a network apart: stages, layers, parameters, receptive fields."))
     _add_backbones(add("backbones", "listing", "List the backbones and whether their weights are here."))
     add("methods", "listing", "List the attribution methods.")
     add("runs", "listing", "List the runs, the newest first.", runs)
@@ -122,6 +123,15 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     split.add_argument("--val-share", type=float, default=0.2, metavar="SHARE")
     split.add_argument("--test-share", type=float, default=0.0, metavar="SHARE")
     split.add_argument("--images-per-class", type=int, metavar="N", help="only so many of each class")
+
+
+def _add_anatomy(anatomy: argparse.ArgumentParser) -> None:
+    anatomy.add_argument("name", metavar="NAME", help="see: python -m core backbones")
+    anatomy.add_argument("--image-size", type=int, metavar="N", help="side of the images in pixels")
+    anatomy.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray images, 3 for RGB")
+    anatomy.add_argument("--classes", type=int, metavar="K", help="with a new head for so many classes")
+    anatomy.add_argument("--csv", metavar="FILE", help="write the table of layers")
+    anatomy.add_argument("--excel", metavar="FILE.xlsx", help="write the table of layers for a spreadsheet program")
 
 
 def _add_inside(explain: argparse.ArgumentParser, features: argparse.ArgumentParser) -> None:

@@ -6,14 +6,18 @@ import argparse
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.output import Output, share, table
 from core.errors import InputError
 from core.runs.store import Run, RunStore
-from core.specs import AugmentSpec, DataSpec, Experiment, HeadSpec, ModelSpec, TrainingSpec
+from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, TrainingSpec
 from core.training.recipes import make_recipe
+
+if TYPE_CHECKING:
+    from core.models.anatomy import Anatomy
 
 
 def train(arguments: argparse.Namespace, output: Output) -> int:
@@ -88,39 +92,66 @@ def predict(arguments: argparse.Namespace, output: Output) -> None:
 
 def _experiment(arguments: argparse.Namespace) -> Experiment:
     """Turns the words into an experiment, and checks what can be checked before a run is made."""
+    from core.cli import words
     from core.data.embedded import EMBEDDED
     from core.data.sources import open_dataset
-    from core.models.catalog import backbone
+    from core.lab.networks import weights_file
+    from core.models.catalog import entries
+    from core.models.network import outline
+    from core.training.optim import stage_rates
 
     for word in ("data", "backbone"):
         if not getattr(arguments, word):
             raise InputError("train needs --{word} (or --run with a run's folder).", word=word)
+    source = arguments.data
+    if source.partition("?")[0] not in EMBEDDED:
+        source = str(Path(source).expanduser().absolute())
+    dataset = open_dataset(source, roots=_roots(arguments), seed=arguments.seed)
+    spec = words.model(arguments, arguments.weights or "default")
+    anatomy = outline(spec, dataset.classes).anatomy
+    freeze = words.plan(arguments.freeze, anatomy, arguments.norm)
+    gradual = words.schedule(arguments.gradual, anatomy, arguments.norm)
+    pretrained = spec.weights != "none" and (bool(entries(spec.backbone)) or ":" in spec.weights)
+    preset = arguments.preset or _preset(anatomy, freeze, gradual=bool(gradual), pretrained=pretrained)
     recipe = make_recipe(
-        arguments.preset,
+        preset,
         epochs=arguments.epochs,
         lr=arguments.lr,
         optimizer=arguments.optimizer,
         unfreeze_stages=arguments.unfreeze_stages,
         weights=arguments.weights,
+        freeze=freeze,
+        rates=words.rates(arguments),
+        gradual=gradual,
     )
-    source = arguments.data
-    if source.partition("?")[0] not in EMBEDDED:
-        source = str(Path(source).expanduser().absolute())
-    experiment = Experiment(
+    for phase in recipe.phases:
+        stage_rates(phase, anatomy)
+    spec = replace(spec, weights=recipe.weights if pretrained or arguments.weights else "none")
+    weights_file(spec, arguments.runs_dir, _roots(arguments))
+    return Experiment(
         data=DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed, arguments.images_per_class),
-        model=ModelSpec(
-            arguments.backbone, recipe.weights, arguments.image_size, head=HeadSpec(dropout=arguments.dropout)
-        ),
+        model=spec,
         training=TrainingSpec(
-            arguments.preset, recipe.phases, arguments.batch_size, arguments.seed, arguments.device, arguments.precision
+            preset, recipe.phases, arguments.batch_size, arguments.seed, arguments.device, arguments.precision
         ),
         freeze=recipe.freeze,
         augment=AugmentSpec.preset(arguments.augment),
         name=arguments.name,
     )
-    backbone(experiment.model.backbone)
-    open_dataset(source, roots=_roots(arguments), seed=arguments.seed)
-    return experiment
+
+
+def _preset(anatomy: Anatomy, plan: FreezePlan | None, *, gradual: bool, pretrained: bool) -> str:
+    """Returns the recipe that a freeze plan asks for; from random weights, everything learns where nothing is said."""
+    from core.models.freeze import is_linear_probe
+
+    if gradual:
+        return "gradual"
+    if plan is None:
+        return "linear-probe" if pretrained else "scratch"
+    if is_linear_probe(anatomy, plan):
+        return "linear-probe"
+    whole = plan.trainable_stages == "all" and not plan.hold and plan.learns == "all"
+    return "two-phase" if not whole else "full" if pretrained else "scratch"
 
 
 def _roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:

@@ -210,6 +210,12 @@ def _repool(model: nn.Module, anatomy: Anatomy, pool: str) -> tuple[Anatomy, int
     source, head = last[anatomy.cam_layer], last[anatomy.head]
     between = [call for call in calls if source.order < call.order < head.order]
     pools = [call for call in between if "Pool" in call.kind and not call.children and (side(call.entry) or 0) > 1]
+    if not pools and any("Pool" in call.kind and side(call.entry) == 1 for call in between):
+        raise InputError(
+            "At {size} px the last feature map of this network is a single pixel, so there is nothing to pool. Choose "
+            "its own pooling, or larger images.",
+            size=anatomy.input_size,
+        )
     shape = pools[-1].entry if pools else source.exit
     if pools:
         plain = len(pools[-1].exit) == 2

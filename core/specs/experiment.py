@@ -67,8 +67,8 @@ class Experiment:
             ("training", TrainingSpec),
         ):
             if key in parts:
-                parts[key] = _record(kind, key, parts[key])
-        return _record(cls, "experiment", parts)
+                parts[key] = from_record(kind, key, parts[key])
+        return from_record(cls, "experiment", parts)
 
 
 def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
@@ -96,11 +96,6 @@ def from_record(kind: type[_T], where: str, values: Any) -> _T:
     Raises:
         InputError: A key is unknown or missing, or a value is not allowed.
     """
-    return _record(kind, where, values)
-
-
-def _record(kind: type[_T], where: str, values: Any) -> _T:
-    """Makes a record of ``kind`` from a JSON object, naming what is unknown or missing."""
     if not isinstance(values, Mapping):
         raise InputError("{where} must be a JSON object.", where=where)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
@@ -127,11 +122,11 @@ def _value(key: str, value: Any) -> Any:
     """Makes what JSON spells as lists and objects into tuples and records again."""
     inner: Any = {"phases": ("phase", Phase), "design": ("piece", Piece)}.get(key)
     if inner is not None and isinstance(value, list):
-        return tuple(_record(inner[1], inner[0], item) for item in value)
+        return tuple(from_record(inner[1], inner[0], item) for item in value)
     if key == "head" and isinstance(value, dict):
-        return _record(HeadSpec, key, value)
+        return from_record(HeadSpec, key, value)
     if key == "freeze" and isinstance(value, dict):
-        return _record(FreezePlan, key, value)
+        return from_record(FreezePlan, key, value)
     if isinstance(value, list):
         return tuple(tuple(item) if isinstance(item, list) else item for item in value)
     return value

@@ -15,7 +15,10 @@ import pytest
 from core.cli import main
 from core.runs import RunStore
 
-TRAIN = ("--backbone", "squeezenet1_1", "--weights", "none", "--image-size", "64", "--epochs", "2", "--device", "cpu")
+TRAIN = (
+    "--backbone", "squeezenet1_1", "--weights", "none", "--preset", "linear-probe", "--image-size", "64",
+    "--epochs", "2", "--device", "cpu",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -235,7 +238,7 @@ def test_weights_that_cannot_be_had_end_with_2_and_a_sentence(
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     status, _, error = call("train", "--data", image_folder(), "--backbone", "resnet18", "--epochs", 1)
     assert status == 2
-    assert "The weights of resnet18" in error
+    assert "resnet18-f37072fd.pth" in error
     assert RunStore().list()[0].state == "failed"
 
 

@@ -272,3 +272,8 @@ def test_hidden_heads_depend_on_their_seed_alone(tiny: nn.Module) -> None:
         tiny.classifier[1] = nn.Linear(8, 5)
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
+
+
+def test_a_map_of_one_pixel_needs_no_pooling() -> None:
+    with pytest.raises(InputError, match="At 32 px the last feature map"):
+        build_head(catalog.skeleton("resnet18"), anatomy_of("resnet18", 32), 3, HeadSpec(pool="flatten"))
