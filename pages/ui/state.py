@@ -7,6 +7,7 @@ an address come first, so that a link opens the same thing for somebody else, an
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,8 +108,9 @@ def model() -> ModelSpec:
     name, weights = st.query_params.get("backbone"), st.query_params.get("weights")
     if name and name != known.backbone:
         known = ModelSpec(name)
-    if weights in ("default", "none") and weights != known.weights:
-        known = replace(known, weights=weights)
+    if weights and weights != known.weights and not weights.startswith("file:"):  # files are no part of an address
+        with suppress(InputError):
+            known = replace(known, weights=weights)
     st.session_state["bl.model"] = known
     return known
 
