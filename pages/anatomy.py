@@ -9,7 +9,19 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui import caches, components, diagram, freezing, head_builder, layer_card, layer_table, names, nav, state
+from pages.ui import (
+    caches,
+    components,
+    diagram,
+    freezing,
+    head_builder,
+    layer_card,
+    layer_table,
+    names,
+    nav,
+    receptive,
+    state,
+)
 from pages.ui.diagram import Row, States
 from pages.ui.faces import broken, busy
 from pages.ui.i18n import N_, _, translate_error
@@ -19,6 +31,7 @@ SHEETS = {
     "head": N_("Head"),
     "rates": N_("Rates and norms"),
     "table": N_("All layers"),
+    "field": N_("Receptive field"),
 }
 
 
@@ -235,6 +248,10 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
         freezing.norms(anatomy, plan)
     elif sheet == "table":
         layer_table.table(anatomy, plan, spec.backbone.replace("/", "-"), select)
+        if chosen.layer:
+            layer_card.card(anatomy, chosen.layer, states, toggle)
+    elif sheet == "field":
+        receptive.sheet(anatomy, spec, classes(), chosen.layer)
     elif chosen.layer:
         layer_card.card(anatomy, chosen.layer, states, toggle)
     else:

@@ -171,6 +171,21 @@ def _network(reference: str, weights: str, stamp: int, image_size: int | None) -
     return load_network(reference, weights=weights, image_size=image_size)
 
 
+def built(spec: ModelSpec, classes: int) -> Any:
+    """Returns the :class:`core.models.network.Network` that a spec describes, with a head for so many classes.
+
+    Raises:
+        InputError: It cannot be built, or its weights are not to be had here.
+    """
+
+    def make() -> Any:
+        from core.lab.networks import build_network
+
+        return build_network(spec, tuple(str(index) for index in range(classes)), seed=0, roots=roots())
+
+    return _shelf("built", 2).get((spec, classes), make)
+
+
 def explanation(
     target: Any, image: Any, method: str = "grad-cam", *, class_index: int | None = None, layer: str | None = None
 ) -> Any:

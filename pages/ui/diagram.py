@@ -19,7 +19,7 @@ from pages.ui import figures
 from pages.ui.i18n import N_, _, _n
 from pages.ui.style import ASSETS
 
-STATES = {"learns": N_("learns"), "frozen": N_("frozen"), "partly": N_("partly learns")}
+STATES = {"learns": N_("learns"), "frozen": N_("frozen"), "partly": N_("partly")}
 """What a part's parameters do; a part without any is in the state ``none``."""
 LOW, HIGH = 28, 124
 """Heights of the smallest and largest stage, in CSS pixels."""
@@ -206,7 +206,7 @@ def block_row(anatomy: Any, stage: Any, states: States, *, chosen: str) -> Row:
         opened = all(states.open(name) for name in block.layers)
         parts.append(
             Part(
-                block_id(anatomy, block), ".".join(block.name.split(".")[-2:]), lines, state,
+                block_id(anatomy, block), short_name(block.name), lines, state,
                 help=_block_words(block), skip=block.skip,
                 label=", ".join((block.name, *lines, _(STATES.get(state, "")))),
                 **lock(block.name, state, opened, head=stage.name == "head"),
@@ -301,6 +301,11 @@ def inside(anatomy: Any, block: Any) -> tuple[str, ...]:
 def block_id(anatomy: Any, block: Any) -> str:
     """Returns what a click on a block brings back: its module's name, which must not be that of a layer in it."""
     return f"block:{block.name}" if block.name in inside(anatomy, block) else str(block.name)
+
+
+def short_name(name: str, limit: int = 22) -> str:
+    """Returns a module's name, of a long one the last two parts."""
+    return name if len(name) <= limit else ".".join(name.split(".")[-2:])
 
 
 def block_state(block: Any, states: States) -> str:

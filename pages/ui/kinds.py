@@ -31,7 +31,7 @@ KINDS = {
 }
 ALIKE = {
     "LinearHead": "Linear", "ConvHead": "Conv2d", "NonDynamicallyQuantizableLinear": "Linear",
-    "LayerNorm2d": "LayerNorm", "Conv2dSame": "Conv2d", "SamePadConv2d": "Conv2d",
+    "LayerNorm2d": "LayerNorm", "Conv2dSame": "Conv2d", "SameConv2d": "Conv2d",
 }  # fmt: skip
 
 

@@ -29,16 +29,16 @@ def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], No
     names = [layer.name for layer in shown]
 
     def clicked() -> None:
-        picked = st.session_state["bl-table"]["selection"]["rows"]
-        if picked and picked[0] < len(names):
-            select(names[picked[0]])
+        picked = st.session_state["bl-table"]["selection"]["cells"]
+        if picked and picked[0][0] < len(names):
+            select(names[picked[0][0]])
 
     st.dataframe(
         _frame(shown, States(anatomy, plan)), hide_index=True, height=420, key="bl-table", on_select=clicked,
-        selection_mode="single-row", column_config=_columns(),
+        selection_mode="single-cell", placeholder="", column_config=_columns(),
         alt=_("Table of the network's layers, in the order in which they work, with sizes, parameters and work."),
     )  # fmt: skip
-    components.note(_("A click on a row's left edge opens the layer above; a click on a column's name sorts."))
+    components.note(_("A click on a row opens the layer, above and below; a click on a column's name sorts."))
     _downloads(anatomy, plan, title)
 
 
