@@ -1,0 +1,48 @@
+"""Seconds that work takes on this device when nobody else wants it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+
+
+class Clock:
+    """Takes moments, and says how much undisturbed time lies between two of them.
+
+    On the CPU that is not the time on the wall, which grows with what other programs do. It is the processor time of
+    the calling thread, which takes part in everything that torch's threads do together and does all else alone; or,
+    where it waited for the others, the processor time of all threads divided by their number. On a GPU it is the time
+    between two events in its stream.
+
+    Args:
+        device: Where the work runs.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._threads = torch.get_num_threads()
+
+    def now(self) -> Any:
+        """Returns the moment, for :meth:`passed`."""
+        if self._device.type == "cuda":
+            event = torch.cuda.Event(enable_timing=True)
+            event.record(torch.cuda.current_stream(self._device))
+            return event
+        if self._device.type == "cpu":
+            return time.thread_time(), time.process_time()
+        return time.perf_counter(), 0.0
+
+    def passed(self, begin: Any, end: Any) -> float:
+        """Returns the seconds between two moments; after :meth:`settle` on a GPU."""
+        if self._device.type == "cuda":
+            return float(begin.elapsed_time(end)) / 1000
+        return max(end[0] - begin[0], (end[1] - begin[1]) / self._threads)
+
+    def settle(self) -> None:
+        """Waits until what was asked of the device is done."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            torch.mps.synchronize()

@@ -1,0 +1,277 @@
+"""Measuring a network on this machine, for :mod:`core.training.speed` to predict from.
+
+Every call of a layer is timed, forwards by hooks on the modules, backwards by hooks on the tensors between them: the
+gradient of a layer's output is ready when its own backward pass begins. Two batch sizes tell what grows with the batch
+and what does not. Rounds are repeated and the least disturbed call counts, by a clock that leaves others' work out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from core.errors import InputError
+from core.models import heads
+from core.models.network import Network
+from core.specs import FreezePlan
+from core.training import bench
+from core.training.clock import Clock
+from core.training.memory import Rehearsal
+from core.training.precision import autocast
+from core.training.speed import KINDS, Linear, Profile
+
+BATCHES = (16, 8, 4)
+"""Larger batch of the two that are timed; the smaller is a quarter of it, and at least 2."""
+BUDGET = 9.0
+"""Seconds that all rounds together should take."""
+ROUNDS = 4
+"""Most rounds that count; there is one more before them that does not."""
+SLOWDOWN = 3.0
+"""bfloat16 that takes so many times as long as float32 is not measured any further: nobody would choose it."""
+PASSES = ("frozen", "learning", "through")
+
+Progress = Callable[[int, int], None]
+
+
+class Stopped(Exception):
+    """Somebody asked to stop."""
+
+
+def measure(
+    network: Network,
+    device: torch.device,
+    *,
+    title: str = "",
+    progress: Progress = lambda *_: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Profile:
+    """Measures a network on a device.
+
+    Args:
+        network: With any values, which are changed; moved to ``device``.
+        device: Where to measure.
+        title: What the device is called in the profile.
+        progress: Told how many passes are done and how many there will be at most.
+        stop: Asked between passes.
+
+    Raises:
+        Stopped: ``stop`` said so.
+        InputError: Not even a small batch fits into the memory.
+    """
+    model = network.model.to(device).to(memory_format=torch.channels_last)
+    watch = _Watch(network, device)
+    try:
+        separable = heads.tail(model.eval(), network.anatomy) is not None
+        batches, precisions = _extent(watch, stop)
+        best = _rounds(watch, batches, precisions, progress, stop)
+    finally:
+        model.eval()
+        model.zero_grad(set_to_none=True)
+    seconds = {
+        precision: {kind: _lines(kind, [best[batch, precision] for batch in batches], batches) for kind in KINDS}
+        for precision in precisions
+    }
+    modules = dict(model.named_modules())
+    return Profile(
+        device=title or str(device),
+        calls=tuple(watch.names),
+        kinds=tuple(type(modules[name]).__name__ for name in watch.names),
+        seconds=seconds,
+        prepare=bench.prepare(network.preprocessing, device),
+        augment=bench.augment(network.preprocessing, device),
+        decode=bench.decode(network.preprocessing),
+        separable=separable,
+        machine=bench.machine(device),
+        measured=time.time(),
+    )
+
+
+class _Best:
+    """The least disturbed calls of one batch size and precision: for each kind of time, seconds of each call."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[float]] = {}
+
+    def hear(self, times: dict[str, list[float]]) -> None:
+        """Keeps what was quicker than before, call by call: a disturbance hits a few calls, not all."""
+        for kind, row in times.items():
+            known = self.rows.get(kind, row)
+            self.rows[kind] = [min(pair) for pair in zip(known, row, strict=True)]
+
+
+class _Watch:
+    """Times the calls of a network's layers.
+
+    Attributes:
+        names: The layer of each call, in order; known after the first pass.
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self.model, self.device, self.network, self.clock = network.model, device, network, Clock(device)
+        leaves = {layer.name for layer in network.anatomy.layers if layer.leaf}
+        self.modules = {name: module for name, module in self.model.named_modules() if name in leaves}
+        self.names: list[str] = []
+        self._marks: list[tuple[int, Any]] = []
+        self._calls: list[str] = []
+
+    def run(self, kind: str, batch: int, precision: str) -> dict[str, list[float]]:
+        """Makes one pass; returns for each kind of time that it tells the seconds of each call.
+
+        Args:
+            kind: One of :data:`PASSES`.
+            batch: Images.
+            precision: ``fp32`` or ``bf16``.
+        """
+        learns = kind == "learning"
+        self.model.train(learns).requires_grad_(learns)
+        prep = self.network.preprocessing
+        images = torch.randn(batch, prep.channels, prep.crop, prep.crop, device=self.device)
+        images = images.contiguous(memory_format=torch.channels_last).requires_grad_(kind != "frozen")
+        labels = torch.zeros(batch, dtype=torch.long, device=self.device)
+        self._calls = []
+        with self._hooked(), torch.set_grad_enabled(kind != "frozen"):
+            self._marks = [(0, self.clock.now())]
+            with autocast(self.device, precision):
+                logits = self.model(images).float()
+            forward = self._read()
+            if kind != "frozen":
+                loss = F.cross_entropy(logits, labels)
+                self._marks = [(len(self._calls) - 1, self.clock.now())]
+                loss.backward()
+        backward = self._read() if kind != "frozen" else []
+        self.model.zero_grad(set_to_none=True)
+        self.names = self._calls
+        if kind == "frozen":
+            return {"frozen": forward}
+        return {"learning": forward, "backward_all": backward} if learns else {"backward_through": backward}
+
+    @contextmanager
+    def _hooked(self) -> Iterator[None]:
+        handles = []
+        for name, module in self.modules.items():
+            handles.append(module.register_forward_pre_hook(self._enter(name)))
+            handles.append(module.register_forward_hook(self._leave))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _args: tuple[Any, ...]) -> None:
+            self._marks.append((len(self._calls), self.clock.now()))
+            self._calls.append(name)
+
+        return hook
+
+    def _leave(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+        tensor = output[0] if isinstance(output, tuple) else output
+        if not isinstance(tensor, Tensor) or not tensor.requires_grad:
+            return
+        index = len(self._calls) - 1
+
+        def ready(_gradient: Tensor) -> None:
+            self._marks.append((index, self.clock.now()))
+
+        tensor.register_hook(ready)
+
+    def _read(self) -> list[float]:
+        """Returns the seconds from each mark to the next, summed by call."""
+        self._marks.append((-1, self.clock.now()))
+        self.clock.settle()
+        seconds = [0.0] * len(self._calls)
+        for (index, begin), (_, end) in zip(self._marks, self._marks[1:], strict=False):
+            seconds[index] += self.clock.passed(begin, end)
+        return seconds
+
+
+def _extent(watch: _Watch, stop: Callable[[], bool]) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """Chooses two batch sizes and the number formats, from a few small passes."""
+    _settle_norms(watch)
+    seconds = {}
+    formats = ("fp32", "bf16") if watch.device.type in ("cpu", "cuda") else ("fp32",)
+    for precision in formats:
+        times = []
+        for _ in range(2):
+            if stop():
+                raise Stopped
+            times.append(sum(watch.run("frozen", 2, precision)["frozen"]))
+            if times[-1] > SLOWDOWN * seconds.get("fp32", float("inf")):
+                break
+        seconds[precision] = min(times)
+    precisions = tuple(name for name in formats if seconds[name] <= SLOWDOWN * seconds["fp32"])
+    image = sum(seconds[name] for name in precisions) / 2
+    room = _room(watch.device)
+    rehearsal = Rehearsal(watch.network)
+    for large in BATCHES:
+        small = max(2, large // 4)
+        affordable = 6 * image * (large + small) * 2 <= BUDGET or large == BATCHES[-1]
+        if affordable and rehearsal.memory(FreezePlan("all"), large).step < room:
+            return (small, large), precisions
+    raise InputError(
+        "There is not enough memory free on {device} to measure this network at {size} px. Choose a smaller image "
+        "size, or end other programs.",
+        device=str(watch.device),
+        size=watch.network.preprocessing.crop,
+    )
+
+
+def _settle_norms(watch: _Watch) -> None:
+    """Gives normalisations the statistics of random images, so that values neither vanish nor overflow."""
+    norms = [module for module in watch.model.modules() if isinstance(module, _BatchNorm)]
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    watch.run("learning", 2, "fp32")
+    for norm, momentum in zip(norms, kept, strict=True):
+        norm.momentum = momentum
+
+
+def _room(device: torch.device) -> float:
+    if device.type == "cuda":
+        return 0.9 * torch.cuda.mem_get_info(device)[0]
+    return 0.8 * psutil.virtual_memory().available
+
+
+def _rounds(
+    watch: _Watch,
+    batches: tuple[int, int],
+    precisions: tuple[str, ...],
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> dict[tuple[int, str], _Best]:
+    """Repeats all passes in turn, until the budget is spent; the first round only warms up."""
+    best = {key: _Best() for key in product(batches, precisions)}
+    each = len(best) * len(PASSES)
+    total, done, begin = (ROUNDS + 1) * each, 0, time.perf_counter()
+    for turn in range(ROUNDS + 1):
+        for (batch, precision), kind in product(best, PASSES):
+            if stop():
+                raise Stopped
+            times = watch.run(kind, batch, precision)
+            if turn:
+                best[batch, precision].hear(times)
+            done += 1
+            progress(done, total)
+        if turn and time.perf_counter() - begin > BUDGET:
+            break
+    return best
+
+
+def _lines(kind: str, best: list[_Best], batches: tuple[int, int]) -> tuple[Linear, ...]:
+    """Lays a line through the seconds of each call at the two batch sizes; neither part is negative."""
+    small, large = batches
+    lines = []
+    for few, many in zip(best[0].rows[kind], best[1].rows[kind], strict=True):
+        fixed = min(max(0.0, (few * large - many * small) / (large - small)), many)
+        lines.append(Linear(fixed, (many - fixed) / large))
+    return tuple(lines)
