@@ -10,18 +10,18 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import LIVE
-from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, Experiment, TrainingSpec
-from core.training.recipes import DEFAULT_EPOCHS, Recipe, make_recipe
-from pages.ui import caches, components, figures, live, names, nav, state
-from pages.ui.components import Figure
-from pages.ui.faces import broken, busy, empty
-from pages.ui.i18n import N_, _, _n, translate_error
+from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, Experiment
+from core.training.recipes import DEFAULT_EPOCHS
+from pages.ui import caches, components, live, names, nav, planning, state
+from pages.ui.faces import busy, empty
+from pages.ui.i18n import N_, _
 from pages.ui.state import TrainChoice
 
 ABOUT = {
     "linear-probe": N_("Only a new head learns, on features computed once. Seconds."),
     "two-phase": N_("The head first; then some last stages too, at a lower rate."),
     "fine-tune": N_("The head and some last stages learn from the start."),
+    "gradual": N_("The head first; then one stage after the other joins in, the last ones first."),
     "full": N_("Everything learns, from pretrained weights."),
     "scratch": N_("Everything learns, from random weights. Needs many images."),
 }
@@ -87,6 +87,7 @@ def _result(run: Any, status: dict[str, Any]) -> None:
     rows = caches.epochs_of(run)
     if rows:
         components.metrics(live.result_figures(status))
+        planning.proof(status)
         live.draw_curves(run, status, rows, key="bl-train-done")
     if status["state"] in ("failed", "interrupted"):
         with st.expander(_("The end of its log"), icon=":material/article:", key="bl-log"):
@@ -110,9 +111,12 @@ def _new() -> None:
 
 
 def _set_up(dataset: Any) -> None:
-    state.show_in_address(data=state.data().source, backbone=state.model().backbone, weights=state.model().weights)
+    spec = state.model()
+    shown = _weights_in_address(spec.weights).get("weights")
+    state.show_in_address(data=state.data().source, backbone=spec.backbone, weights=shown)
     with st.container(key="bl-wrap-train"):
         choices, summary = st.columns([1.35, 1], gap="large")
+    counts = {split: len(dataset.positions(split)) for split in ("train", "val", "test")}
     with choices:
         choice = _recipe(state.train_choice())
         choice = _numbers(choice)
@@ -120,15 +124,21 @@ def _set_up(dataset: Any) -> None:
         choice = _rare(choice)
         state.set_train_choice(choice)
     with summary, st.container(border=True, key="bl-summary"):
-        _summary(choice, dataset)
+        experiment = planning.summary(choice, dataset, counts)
+        if experiment is not None:
+            _start(experiment)
 
 
 def _recipe(choice: TrainChoice) -> TrainChoice:
+    offered = _offered()
+    if choice.preset not in offered:
+        choice = replace(choice, preset=offered[0], epochs=None, lr=None)
     state.follow("bl-preset", choice.preset)
     preset = st.radio(
-        _("Recipe"), list(ABOUT), key="bl-preset", format_func=names.preset,
-        captions=[_(text) for text in ABOUT.values()],
+        _("Recipe"), offered, key="bl-preset", format_func=names.preset, captions=[_(ABOUT[name]) for name in offered],
     )  # fmt: skip
+    if len(offered) == 1:
+        components.note(_("The other recipes start from weights that have learned something; this network has none."))
     if preset != choice.preset:
         choice = replace(choice, preset=preset, epochs=None, lr=None)
         spec = state.model()
@@ -139,36 +149,18 @@ def _recipe(choice: TrainChoice) -> TrainChoice:
     return choice
 
 
-def _stages(choice: TrainChoice) -> int | None:
-    """Returns how many last stages learn, where the recipe leaves that open."""
-    if choice.preset not in ("fine-tune", "two-phase"):
-        return None
-    plan = state.freeze()
+def _offered() -> list[str]:
+    """Returns the recipes that make sense: without weights to start from, only training from scratch."""
+    from core.models.catalog import entries
+
     spec = state.model()
-    count = len(caches.anatomy(spec).backbone_stages)
-    return count if plan.trainable_stages == "all" else min(max(1, int(plan.trainable_stages)), count)
-
-
-def _plan(choice: TrainChoice) -> Recipe:
-    return make_recipe(
-        choice.preset, epochs=choice.epochs, lr=choice.lr, optimizer=choice.optimizer,
-        unfreeze_stages=_stages(choice), weights=state.model().weights,
-    )  # fmt: skip
+    return list(ABOUT) if entries(spec.backbone) or ":" in spec.weights else ["scratch"]
 
 
 def _numbers(choice: TrainChoice) -> TrainChoice:
-    recipe = _plan(choice)
-    stages = _stages(choice)
-    if stages is not None:
-        spec = state.model()
-        count = len(caches.anatomy(spec).backbone_stages)
-        state.follow("bl-stages", stages)
-        picked = st.slider(_("Last stages that learn"), 1, count, key="bl-stages")
-        if picked != stages:
-            state.set_freeze(replace(state.freeze(), trainable_stages=picked))
-            recipe = _plan(choice)
+    choice = _parts(choice)
     first, second, third, fourth = st.columns(4)
-    low = 2 if choice.preset == "two-phase" else 1
+    low = planning.fewest_epochs(choice)
     state.follow("bl-epochs", max(low, choice.epochs or DEFAULT_EPOCHS[choice.preset]))
     epochs = first.number_input(
         _("Epochs"), low, 1000, key="bl-epochs", help=_("One epoch shows every training image once.")
@@ -178,7 +170,7 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
         _("Batch"), sorted({*BATCHES, choice.batch_size}), key="bl-batch",
         help=_("Images a step: the gradient is their mean."),
     )  # fmt: skip
-    rate = recipe.phases[0].lr
+    rate = planning.first_rate(choice)
     state.follow("bl-lr", rate)
     lr = third.selectbox(
         _("Learning rate"), sorted({*RATES, rate}), key="bl-lr", format_func=lambda r: f"{r:g}",
@@ -191,6 +183,29 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
         state.set_train_choice(replace(choice, epochs=epochs, batch_size=batch, optimizer=optimizer, lr=None))
         st.rerun()
     return replace(choice, epochs=epochs, batch_size=batch, lr=choice.lr if lr == rate else lr)
+
+
+def _parts(choice: TrainChoice) -> TrainChoice:
+    """Draws how many last stages learn, where the recipe leaves that open and no parts were chosen by hand."""
+    if choice.preset not in planning.WITH_PLAN:
+        return choice
+    plan, spec = state.freeze(), state.model()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="bl-parts"):
+        if planning.plain(plan) and choice.preset != "gradual":
+            count = len(caches.anatomy(spec).backbone_stages)
+            stages = planning.stages(plan, count)
+            state.follow("bl-stages", stages)
+            picked = st.slider(_("Last stages that learn"), 1, count, key="bl-stages")
+            if picked != stages:
+                state.set_freeze(replace(plan, trainable_stages=picked))
+        elif choice.preset != "gradual":
+            components.note(_("What learns is your own choice of parts."))
+        nav.link("anatomy", _("Choose parts and rates"), backbone=spec.backbone, **_weights_in_address(spec.weights))
+    return choice
+
+
+def _weights_in_address(weights: str) -> dict[str, str]:
+    return {} if weights.startswith("file:") else {"weights": weights}
 
 
 def _augmentation(choice: TrainChoice) -> TrainChoice:
@@ -243,7 +258,9 @@ def _rare(choice: TrainChoice) -> TrainChoice:
         if wanted != spec.image_size:
             state.set_model(replace(spec, image_size=wanted))
         state.follow("bl-name", choice.name)
-        name = st.text_input(_("Name of the run"), key="bl-name", max_chars=120, placeholder=_default_name(choice))
+        name = st.text_input(
+            _("Name of the run"), key="bl-name", max_chars=120, placeholder=planning.default_name(choice)
+        )
     return replace(choice, seed=int(seed), device=device, name=name or "")
 
 
@@ -253,109 +270,10 @@ def _devices() -> list[str]:
     return ["auto", "cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
 
 
-def _default_name(choice: TrainChoice) -> str:
-    return _("{data}, {recipe}").format(data=state.data_title() or "", recipe=names.preset(choice.preset).lower())
-
-
-# --- the summary before launch ----------------------------------------------------------------------------------------
-
-
-def _summary(choice: TrainChoice, dataset: Any) -> None:
-    components.section(_("What will happen"))
-    try:
-        recipe = _plan(choice)
-        experiment = _experiment(choice, recipe)
-    except InputError as error:
-        broken(_("This does not fit together yet"), translate_error(error), icon="report", tone="warn")
-        return
-    counts = {split: len(dataset.positions(split)) for split in ("train", "val", "test")}
-    st.markdown(_words(experiment, dataset, counts))
-    _phase_list(recipe)
-    _summary_figures(experiment, recipe, counts)
-    _weights_note(experiment)
+def _start(experiment: Experiment) -> None:
     if st.button(_("Start training"), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
         _launch(experiment)
     components.note(_("It trains in a process of its own; you may close this page."))
-
-
-def _words(experiment: Experiment, dataset: Any, counts: dict[str, int]) -> str:
-    sentence = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
-        backbone=components.plain(names.backbone(experiment.model.backbone)),
-        weights=names.weights(experiment.model.weights), classes=len(dataset.classes),
-        data=components.plain(dataset.title), train=figures.exact(counts["train"]),
-    )  # fmt: skip
-    held = _("{val} validate each epoch").format(val=figures.exact(counts["val"]))
-    if counts["test"]:
-        held += _(", {test} test the best weights at the end").format(test=figures.exact(counts["test"]))
-    return f"{sentence} {held}."
-
-
-def _phase_list(recipe: Recipe) -> None:
-    rows = []
-    for number, phase in enumerate(recipe.phases, start=1):
-        stages = recipe.freeze.trainable_stages
-        what = (
-            _("the head") if phase.trains == "head" or stages == 0
-            else _("everything") if stages == "all"
-            else _n("the head and the last stage", "the head and the last {n} stages", stages).format(n=stages)
-        )  # fmt: skip
-        rate = f"{phase.lr:g}"
-        if phase.backbone_factor != 1.0 and phase.trains == "plan":
-            rate += _(", backbone {rate}").format(rate=f"{phase.lr * phase.backbone_factor:g}")
-        text = _n("{epochs} epoch, {what}, rate {rate}", "{epochs} epochs, {what}, rate {rate}", phase.epochs).format(
-            epochs=phase.epochs, what=what, rate=rate
-        )
-        rows.append(
-            f"<li><b>{number}</b><span><strong>{escape(names.phase(phase.name))}</strong> {escape(text)}</span></li>"
-        )
-    st.html(f'<ol class="bl-phases">{"".join(rows)}</ol>')
-
-
-def _summary_figures(experiment: Experiment, recipe: Recipe, counts: dict[str, int]) -> None:
-    from core.models.freeze import counts as parameter_counts
-
-    dataset = caches.divided(experiment.data)
-    anatomy = caches.anatomy(experiment.model, len(dataset.classes))
-    found = parameter_counts(anatomy, recipe.freeze)
-    steps = -(-counts["train"] // experiment.training.batch_size)
-    components.metrics(
-        [
-            Figure(_("Learn"), figures.count(found.trainable), _("of {n}").format(n=figures.count(found.total)),
-                   _("{n} parameters").format(n=figures.exact(found.trainable))),
-            Figure(_("Epochs"), figures.exact(experiment.training.epochs)),
-            Figure(_("Steps an epoch"), figures.exact(steps)),
-        ],
-        compact=True,
-    )  # fmt: skip
-    components.bar(
-        [(_("Learns"), found.trainable, "accent"), (_("Frozen"), found.frozen, "frozen")],
-        label=_("Share of the parameters that learn"),
-    )
-
-
-def _weights_note(experiment: Experiment) -> None:
-    from core.models.catalog import weights_state
-
-    if experiment.model.weights == "default" and weights_state(experiment.model.backbone) == "needs download":
-        broken(
-            _("Weights to be downloaded"),
-            _("This backbone's pretrained weights are not on this machine. The run fetches them or fails."),
-            icon="cloud_download", tone="warn",
-        )  # fmt: skip
-        nav.link("backbone", _("Choose another backbone"))
-
-
-def _experiment(choice: TrainChoice, recipe: Recipe) -> Experiment:
-    return Experiment(
-        data=caches.anchored(state.data()),
-        model=replace(state.model(), weights=recipe.weights),
-        training=TrainingSpec(
-            choice.preset, recipe.phases, batch_size=choice.batch_size, seed=choice.seed, device=choice.device
-        ),
-        freeze=recipe.freeze,
-        augment=choice.augment,
-        name=choice.name or _default_name(choice),
-    )
 
 
 def _launch(experiment: Experiment) -> None:

@@ -11,6 +11,7 @@ PRESETS = {
     "linear-probe": N_("Linear probe"),
     "two-phase": N_("Two phases"),
     "fine-tune": N_("Fine-tune last stages"),
+    "gradual": N_("Gradual unfreezing"),
     "full": N_("Full fine-tune"),
     "scratch": N_("From scratch"),
 }
@@ -51,4 +52,6 @@ def preset(name: str) -> str:
 
 def phase(name: str) -> str:
     """Returns a phase's name in the person's language."""
+    if name.startswith("unfreeze-"):
+        return _("Unfreezing {n}").format(n=name.removeprefix("unfreeze-"))
     return _(PHASES.get(name, name))

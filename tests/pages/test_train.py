@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.runs import launch
 from core.runs.store import RunStore
-from core.specs import DataSpec, FreezePlan
+from core.specs import DataSpec, FreezePlan, ModelSpec
+from pages.ui.state import TrainChoice
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -136,3 +137,61 @@ def test_a_live_run_is_watched_and_can_be_stopped(open_page, words, make_run, al
 def test_names_are_shown_as_text_not_as_markup(open_page, words, make_run) -> None:
     run = make_run("finished")
     assert "A run &lt;b&gt;of&lt;/b&gt; mine" in words(open_page("train", run=run.id))
+
+
+def test_gradual_unfreezing_becomes_phases(open_page, shapes, launched) -> None:
+    app = open_page("train", session=shapes)
+    app.radio(key="bl-preset").set_value("gradual").run()
+    app.button(key="bl-launch").click().run()
+    assert not app.exception
+    (experiment,) = launched
+    phases = experiment.training.phases
+    assert [phase.name for phase in phases[:2]] == ["head", "unfreeze-1"]
+    assert phases[1].freeze.trainable_stages == 1
+    assert phases[-1].freeze.trainable_stages == "all"
+    assert sum(phase.epochs for phase in phases) == experiment.training.epochs
+
+
+def test_too_few_epochs_for_a_schedule_cannot_be_asked_for(open_page, shapes) -> None:
+    session = {**shapes, "bl.train": TrainChoice(preset="gradual", gradual=(("stage5", 4), ("stage4", 9)))}
+    app = open_page("train", session=session)
+    assert not app.exception
+    assert app.number_input(key="bl-epochs").min == 9
+
+
+def test_parts_and_rates_chosen_on_the_anatomy_page_are_trained(open_page, shapes, launched, words) -> None:
+    plan = FreezePlan(1, thaw=("stage2",), norm="train")
+    choice = TrainChoice(preset="two-phase", stage_decay=0.4, stage_factors=(("stage2", 0.01),))
+    app = open_page("train", session={**shapes, "bl.freeze": plan, "bl.train": choice})
+    assert not app.slider
+    assert "own choice of parts" in words(app)
+    app.button(key="bl-launch").click().run()
+    assert not app.exception
+    (experiment,) = launched
+    assert experiment.freeze == plan
+    assert experiment.training.phases[-1].stage_factors == (("stage2", 0.01),)
+
+
+def test_a_network_without_weights_is_offered_no_recipe_that_needs_them(open_page, shapes, launched, words) -> None:
+    app = open_page("train", session={**shapes, "bl.model": ModelSpec("mnist_cnn", "none")})
+    assert not app.exception
+    assert app.radio(key="bl-preset").options == ["From scratch"]
+    assert "this network has none" in words(app)
+    app.button(key="bl-launch").click().run()
+    assert launched[0].training.preset == "scratch"
+
+
+def test_a_part_that_the_network_has_not_is_said_before_launch(open_page, shapes, words) -> None:
+    choice = TrainChoice(preset="two-phase", stage_factors=(("stage9", 0.01),))
+    app = open_page("train", session={**shapes, "bl.train": choice})
+    assert not app.exception
+    assert "stage9" in words(app)
+    assert not [button for button in app.button if button.key == "bl-launch"]
+
+
+def test_the_result_proves_that_freezing_froze(open_page, make_run, words) -> None:
+    run = make_run("finished")
+    status = json.loads((run.path / "status.json").read_text())
+    status |= {"frozen_values": 21_300_000, "frozen_changed": 0}
+    (run.path / "status.json").write_text(json.dumps(status))
+    assert "0 of 21.3 M frozen values changed" in words(open_page("train", run=run.id))
