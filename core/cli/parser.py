@@ -57,7 +57,16 @@ def build_parser() -> argparse.ArgumentParser:
         add("rank", "rank", "Rank backbones by what their frozen features tell of the classes.", runs),
         add("advise", "rank", "Name a recipe for images and a backbone, and say why.", runs),
     )
+    _add_profile(add("profile", "profile", "Measure a network here, so that trainings of it can be estimated."))
     return parser
+
+
+def _add_profile(profile: argparse.ArgumentParser) -> None:
+    profile.add_argument("backbone", metavar="NAME", nargs="?")
+    profile.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
+    profile.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    profile.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
+    profile.add_argument("--within", action="append", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _add_backbones(backbones: argparse.ArgumentParser) -> None:

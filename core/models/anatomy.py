@@ -64,7 +64,7 @@ def examine(model: nn.Module, *, num_classes: int, image_size: int, like: Anatom
         total=sum(counts.values()),
         channels=input_channels(model),
         macs=sum(call.macs + call.lent for call in calls),
-        activation_bytes=sum(bytes_of(call.exit) for call in calls if not call.children and not call.handed_on),
+        activation_bytes=sum(bytes_of(call.exit) for call in calls if call.fresh and call.name),
     )
 
 

@@ -1,4 +1,4 @@
-"""What an anatomy says: records of a network's layers, blocks and stages. They hold plain values, no modules."""
+"""What an anatomy says: records of a network's layers, blocks and stages. Plain values, no modules, no torch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import InputError
+from core.models.families import N_
 from core.models.field import FLAT, OTHER, RESIZED, WHOLE, WINDOWS, Shape
-from core.models.stages import HEAD, NECK
+
+NECK, HEAD = "neck", "head"
+"""Names of the stages that are not the backbone's."""
 
 Pair = tuple[int, int]
 """Height and width."""
 
 _Record = TypeVar("_Record")
-
-
-def N_(text: str) -> str:
-    """Marks a text for translation, which the pages do."""
-    return text
 
 
 NO_FIELD: dict[str, str] = {
@@ -83,6 +81,8 @@ class Layer:
         macs: Multiply-adds for one image, inner modules included.
         own_macs: Multiply-adds that no inner module makes. Over all layers these add up to the network's.
         activation_bytes: Memory of its output for one image in float32.
+        own_activation_bytes: Memory that it newly makes for its outputs, all calls together: none where it works in
+            place or hands on what a layer inside it made. Over all layers this adds up to the network's.
         receptive: What the cells of its output see; ``None`` where that is not a window of one size.
         receptive_reason: Why not, a key of :data:`NO_FIELD`.
         calls: How many times it ran in one pass; 0 for parts whose parameters another module uses.
@@ -106,6 +106,7 @@ class Layer:
     macs: int = 0
     own_macs: int = 0
     activation_bytes: int = 0
+    own_activation_bytes: int = 0
     receptive: Receptive | None = None
     receptive_reason: str = ""
     calls: int = 1
@@ -184,8 +185,8 @@ class Anatomy:
         total: Number of all parameters.
         channels: Channels of these images.
         macs: Multiply-adds for one image.
-        activation_bytes: Memory of the outputs of all leaf layers together, for one image in float32. Outputs that
-            are their input's memory, changed in place or merely seen otherwise, count once.
+        activation_bytes: Memory of the outputs of all layers together, for one image in float32. What is changed in
+            place or handed on counts once.
     """
 
     head: str

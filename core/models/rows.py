@@ -41,12 +41,14 @@ class Rows:
                 self.inside[prefix] = self.inside.get(prefix, 0) + parameter.numel()
         self.macs: dict[str, int] = {}
         self.own_macs: dict[str, int] = {}
+        self.made: dict[str, int] = {}
         self.times: dict[str, int] = {}
         totals: dict[Call, int] = {}
         for call in self.calls:
             totals[call] = call.macs + call.lent + sum(totals[child] for child in call.children)
             self.macs[call.name] = self.macs.get(call.name, 0) + totals[call]
             self.own_macs[call.name] = self.own_macs.get(call.name, 0) + call.macs
+            self.made[call.name] = self.made.get(call.name, 0) + (bytes_of(call.exit) if call.fresh else 0)
             self.times[call.name] = self.times.get(call.name, 0) + 1
 
     def layers(self) -> tuple[Layer, ...]:
@@ -82,6 +84,7 @@ class Rows:
             macs=self.macs[call.name],
             own_macs=self.own_macs[call.name],
             activation_bytes=bytes_of(call.exit),
+            own_activation_bytes=self.made[call.name],
             receptive=field,
             receptive_reason=reason,
             calls=self.times[call.name],

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from core.models.parts import HEAD, NECK
 from core.models.trace import BATCH, Call, layout, side
 
 SHRUNK = 0.75
 """A side of at most this share of the former one opens a new stage."""
-
-NECK, HEAD = "neck", "head"
 
 
 @dataclass(slots=True, eq=False)

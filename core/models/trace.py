@@ -41,7 +41,8 @@ class Call:
         joins: Sums and concatenations of paths in this call itself: their kind, the number of paths, and whether
             one of them was there before the call began.
         began: Time of its beginning, as trails count it.
-        handed_on: Whether it returned its own input, or a view of it, perhaps changed in place.
+        fresh: Whether what it returned is memory of its own: neither its input's (in place, or seen otherwise), nor
+            that of a call inside it.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Call:
     lent: int = 0
     joins: list[tuple[str, int, bool]] = field(default_factory=list)
     began: int = 0
-    handed_on: bool = False
+    fresh: bool = False
 
     @property
     def origin(self) -> Call:
@@ -241,8 +242,8 @@ def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
     """Hooks all modules; the list holds the network's call once the pass has ended."""
     roots: list[Call] = []
     open_calls = flow.calls
-    made: dict[Call, tuple[Tensor, int]] = {}
-    entered: dict[Call, Tensor] = {}
+    made: dict[Call, tuple[Tensor, int, int]] = {}
+    entered: dict[Call, int] = {}
     names = {module: name for name, module in model.named_modules()}
     count = 0
 
@@ -253,19 +254,20 @@ def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
         (open_calls[-1].children if open_calls else roots).append(call)
         open_calls.append(call)
         if tensor is not None:
-            entered[call] = tensor
+            entered[call] = _memory(tensor)
 
     def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG001
         nonlocal count
         call = open_calls.pop()
         call.order, count = count, count + 1
-        before, tensor = entered.pop(call, None), _tensor(output)
+        taken, tensor = {entered.pop(call, None)}, _tensor(output)
         if tensor is None:
             return
         call.exit = tuple(tensor.shape)
         call.trail = trail_of(tensor)
-        call.handed_on = before is not None and _same_memory(before, tensor)
-        made[call] = (tensor, tensor._version)
+        made[call] = (tensor, tensor._version, _memory(tensor))
+        taken.update(made[child][2] for child in call.children if child in made)
+        call.fresh = made[call][2] not in taken
         for child in reversed(call.children):
             if child in made and made[child][0] is tensor:
                 # changed in place since, as by `result += input`: then this call made it
@@ -279,8 +281,9 @@ def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
         yield roots
 
 
-def _same_memory(one: Tensor, other: Tensor) -> bool:
-    return one is other or one.untyped_storage()._cdata == other.untyped_storage()._cdata
+def _memory(tensor: Tensor) -> int:
+    """Returns what tells memories apart, for as long as they live."""
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _tensor(value: Any) -> Tensor | None:

@@ -1,0 +1,155 @@
+"""The anatomy of a network that a specification describes, kept in memory and on disk.
+
+Nothing is downloaded, and reading a kept anatomy neither builds a network nor loads torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import importlib.metadata
+import json
+import os
+import zlib
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from uuid import uuid4
+
+from core import settings, specs
+from core.models.parts import Anatomy
+from core.specs import HeadSpec, ModelSpec
+
+FOLDER = "anatomies"
+KEPT = 400
+"""Files kept on disk; beyond it, those unused for longest are removed. One has 3 to 60 kB."""
+
+_DAMAGED = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError)
+"""What reading a missing or damaged file raises."""
+
+
+def blueprint(spec: ModelSpec, num_classes: int | None = None) -> Anatomy:
+    """Returns the anatomy of the network that :func:`core.models.network.assemble` would build for ``spec``.
+
+    Args:
+        spec: Backbone, image size, channels, design and head. Weights matter only for the image size where none is
+            given; initialisation does not matter.
+        num_classes: Classes of a new head, as ``spec.head`` says; ``None`` for the network's own head.
+
+    Raises:
+        InputError: The backbone is unknown, cannot take such images, or cannot have such a head.
+    """
+    return _blueprint(_essence(spec, num_classes), num_classes, settings.cache_dir() / FOLDER)
+
+
+def _essence(spec: ModelSpec, num_classes: int | None) -> ModelSpec:
+    """Returns ``spec`` without what does not change the anatomy."""
+    usual = spec.image_size or spec.weights == "none" or spec.weights.startswith(("run:", "file:"))
+    return ModelSpec(
+        spec.backbone,
+        weights="default" if usual else spec.weights,
+        image_size=spec.image_size,
+        channels=spec.channels,
+        head=spec.head if num_classes is not None else HeadSpec(),
+        design=spec.design,
+    )
+
+
+@lru_cache(maxsize=128)
+def _blueprint(spec: ModelSpec, num_classes: int | None, folder: Path) -> Anatomy:
+    key = _key(spec, num_classes)
+    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json.gz"
+    kept = _read(path, key)
+    if kept is not None:
+        return kept
+    found = _examine(spec, num_classes)
+    _write(path, key, found)
+    return found
+
+
+def _examine(spec: ModelSpec, num_classes: int | None) -> Anatomy:
+    from core.models import catalog
+    from core.models.anatomy import anatomy_of, examine
+    from core.models.heads import build_head
+
+    known, size = catalog.backbone(spec.backbone), catalog.input_size(spec)
+    usual = not spec.design and spec.channels in (None, known.channels)
+    if usual and num_classes is None:
+        return anatomy_of(spec.backbone, size)
+    model = catalog.skeleton(spec.backbone, size, channels=spec.channels, design=spec.design)
+    if usual:
+        own = anatomy_of(spec.backbone, size)
+    else:
+        like = None if spec.design else anatomy_of(spec.backbone)
+        own = examine(model, num_classes=known.num_classes, image_size=size, like=like)
+    return own if num_classes is None else build_head(model, own, num_classes, spec.head)
+
+
+def _key(spec: ModelSpec, num_classes: int | None) -> str:
+    """Writes down everything that the anatomy depends on."""
+    return json.dumps(
+        {
+            "spec": dataclasses.asdict(spec),
+            "classes": num_classes,
+            "versions": [_version(name) for name in ("torch", "torchvision", "timm")],
+            "sources": _sources(),
+        },
+        sort_keys=True,
+    )
+
+
+@lru_cache(maxsize=8)
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """Returns a fingerprint of the code that makes anatomies."""
+    found = hashlib.sha256()
+    for folder in (Path(__file__).parent, Path(specs.__file__).parent):
+        for path in sorted(folder.rglob("*.py")):
+            found.update(path.name.encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _read(path: Path, key: str) -> Anatomy | None:
+    """Reads a kept anatomy; ``None`` where there is none, or the file is damaged or another's."""
+    try:
+        record = json.loads(gzip.decompress(path.read_bytes()))
+        if record["key"] != key:
+            return None
+        found = Anatomy.from_dict(record["anatomy"])
+    except _DAMAGED:
+        return None
+    with suppress(OSError):  # so that it counts as used
+        os.utime(path)
+    return found
+
+
+def _write(path: Path, key: str, anatomy: Anatomy) -> None:
+    """Keeps an anatomy, in one step. What cannot be written is not kept: it can be worked out again."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    text = json.dumps({"key": key, "anatomy": anatomy.to_dict()}, separators=(",", ":"))
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(gzip.compress(text.encode(), compresslevel=5, mtime=0))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _prune(path.parent)
+
+
+def _prune(folder: Path) -> None:
+    ages = []
+    for path in folder.glob("*.json.gz"):
+        with suppress(OSError):
+            ages.append((path.stat().st_mtime, path))
+    for _, path in sorted(ages)[:-KEPT]:
+        path.unlink(missing_ok=True)
