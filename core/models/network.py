@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from threading import RLock
 from uuid import uuid4
@@ -20,11 +19,12 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.models import catalog
-from core.models.anatomy import Anatomy, anatomy_of, examine
+from core.models.anatomy import Anatomy, anatomy_of
+from core.models.blueprint import blueprint
 from core.models.graft import Grafted, graft
 from core.models.heads import build_head
 from core.models.initial import initialise
-from core.specs import ModelSpec, Piece, Preprocessing
+from core.specs import ModelSpec, Preprocessing
 
 _ALIASES = "aliases"
 HANDED_ON = ("run:", "file:")
@@ -132,22 +132,9 @@ def bare(name: str, weights: str = "default", image_size: int | None = None, *, 
 
 
 def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: int) -> Network:
-    size = catalog.input_size(spec)
-    anatomy = _own_anatomy(spec.backbone, size, spec.channels, spec.design)
-    anatomy = build_head(model, anatomy, len(classes), spec.head, seed=seed)
+    anatomy = build_head(model, blueprint(spec), len(classes), spec.head, seed=seed)
     preprocessing = catalog.preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
     return Network(model, anatomy, preprocessing, tuple(classes), spec.backbone)
-
-
-@lru_cache(maxsize=64)
-def _own_anatomy(name: str, image_size: int, channels: int | None, design: tuple[Piece, ...]) -> Anatomy:
-    """Returns the anatomy of a backbone with its own head, for any kind of image and any design."""
-    known = catalog.backbone(name)
-    if not design and channels in (None, known.channels):
-        return anatomy_of(name, image_size)
-    model = catalog.skeleton(name, image_size, channels=channels, design=design)
-    like = None if design else anatomy_of(name)
-    return examine(model, num_classes=known.num_classes, image_size=image_size, like=like)
 
 
 def save(model: nn.Module, path: Path) -> None:
