@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pages.ui import advisor, catalogue, components, state
+import streamlit as st
+
+from core.errors import InputError
+from core.specs import FreezePlan, ModelSpec
+from pages.ui import advisor, builder, caches, catalogue, components, state
 from pages.ui.i18n import _
 
 
@@ -13,10 +17,46 @@ def render() -> None:
     state.set_model(spec)
     shown = spec.weights if not spec.weights.startswith("file:") else None
     state.show_in_address(backbone=spec.backbone, weights=shown)
+    _layers(spec)
     advisor.draw(spec, state.data())
     query = {"backbone": spec.backbone} | ({"weights": shown} if shown else {})
     text = _("What is in it, layer by layer, and which of it may learn.")
     components.next_step("anatomy", _("Look into it"), text=text, **query)
+
+
+def _layers(spec: ModelSpec) -> None:
+    """Draws the layers of a small network, to be changed; for any other network the way to one of one's own."""
+    from core.models import small
+
+    if small.find(spec.backbone) is None:
+        st.button(
+            _("Build a network of your own"), key="bl-build-own", icon=":material/construction:", type="tertiary",
+            on_click=_take, args=(ModelSpec(small.OWN.name, "none"),),
+        )  # fmt: skip
+        return
+    components.section(_("Its layers"), _("Change one, and the network becomes your own."))
+    made = builder.draw(spec, _classes())
+    if made != spec:
+        _take(made)
+        st.rerun()
+
+
+def _take(spec: ModelSpec) -> None:
+    """Chooses another network; what is frozen named the layers of the one before."""
+    before = state.model()
+    state.set_model(spec)
+    if (spec.backbone, spec.design) != (before.backbone, before.design):
+        state.set_freeze(FreezePlan("all"))
+    state.show_in_address(backbone=spec.backbone, weights=spec.weights)
+
+
+def _classes() -> int | None:
+    """Returns how many classes the chosen data have; ``None`` where there are none (any more)."""
+    data = state.data()
+    try:
+        return len(caches.divided(data).classes) if data else None
+    except InputError:
+        return None
 
 
 if __name__ == "__main__":

@@ -15,10 +15,9 @@ from core.specs import ModelSpec, Piece
 def _page(spec) -> None:  # type: ignore[no-untyped-def] # its source is run by itself
     import streamlit as st
 
-    from pages.ui import builder, initial_choice
+    from pages.ui import builder
 
-    known = st.session_state.get("spec", spec)
-    st.session_state["spec"] = initial_choice.choose(builder.draw(known))
+    st.session_state["spec"] = builder.draw(st.session_state.get("spec", spec))
 
 
 def opened(spec: ModelSpec) -> AppTest:
@@ -178,11 +177,22 @@ def test_it_follows_a_choice_made_elsewhere() -> None:
     assert field(app, 0, "size").value == 6
 
 
-def test_random_weights_are_drawn_as_chosen(words: Callable[[AppTest], str]) -> None:
-    app = opened(ModelSpec("mnist_cnn", "none"))
-    app.selectbox(key="bl-init-scheme").select("xavier-uniform").run()
-    app.number_input(key="bl-init-bias").set_value(0.01).run()
-    assert (made(app).init, made(app).init_bias) == ("xavier-uniform", 0.01)
-    assert "Glorot and Bengio 2010" in words(app)
-    app.selectbox(key="bl-init-scheme").select("zeros").run()
-    assert "never learns" in words(app)
+def test_the_backbone_page_builds_a_network_of_ones_own(open_page: Callable[..., AppTest]) -> None:
+    app = open_page("backbone")
+    app.button(key="bl-build-own").click().run()
+    assert not app.exception
+    spec = app.session_state["bl.model"]
+    assert (spec.backbone, spec.weights, len(spec.design)) == ("own", "none", 3)
+    app.button(key="bl-build-add-linear").click().run()
+    assert app.session_state["bl.model"].design[-1] == Piece("linear", size=64)
+    assert app.query_params["backbone"] == "own"
+    assert open_page("anatomy", session={"bl.model": app.session_state["bl.model"]}).exception == []
+
+
+def test_a_course_network_changed_on_the_backbone_page_becomes_ones_own(open_page: Callable[..., AppTest]) -> None:
+    app = open_page("backbone", session={"bl.model": ModelSpec("mnist_cnn", "none")})
+    field(app, 0, "size").set_value(12).run()
+    assert not app.exception
+    spec = app.session_state["bl.model"]
+    assert (spec.backbone, spec.design[0].size) == ("own", 12)
+    assert field(app, 0, "size").value == 12
