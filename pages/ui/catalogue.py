@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
 from pages.ui import caches, charts, components, figures, state, weights_choice
 from pages.ui.components import Figure
@@ -285,10 +286,14 @@ def _dot(row: Any) -> float:
 
 
 def _hover(row: Any) -> str:
-    return _("<b>{title}</b><br>{top1} % of ImageNet's photos right<br>{parameters} parameters, {work} G "
-             "multiply-adds").format(
-        title=row.title, top1=f"{row.top1:.1f}", parameters=figures.count(row.parameters), work=f"{row.gflops:.2g}"
-    )  # fmt: skip
+    return _(
+        "<b>{title}</b><br>{top1} % of ImageNet's photos right<br>{parameters} parameters, {work} multiply-adds"
+    ).format(
+        title=row.title,
+        top1=f"{row.top1:.1f}",
+        parameters=figures.count(row.parameters),
+        work=figures.count((row.gflops or 0) * 1e9),
+    )
 
 
 def _table(catalog: Any, names: Sequence[str]) -> None:
@@ -343,10 +348,11 @@ def _row(catalog: Any, name: str) -> dict[str, Any]:
 
 def _card(catalog: Any, spec: ModelSpec) -> ModelSpec:
     """Draws what the chosen network is, its figures, and where its weights come from."""
-    from core.models import families
+    from core.models import families, small
 
     row = catalog.backbone(spec.backbone)
-    components.section(row.title, _(families.describe(row.family)))
+    course = small.find(spec.backbone)
+    components.section(row.title, _(course.description if course else families.describe(row.family)))
     place = st.container()
     spec = weights_choice.choose(catalog, spec)
     with place:
@@ -359,13 +365,14 @@ def _figures(catalog: Any, spec: ModelSpec, row: Any) -> None:
     entry = catalog.entry(spec.backbone, spec.weights)
     top1 = entry.top1 if entry else None
     work = entry.gflops if entry and entry.gflops else _work(spec)
+    total = _total(spec) if row.source == "course" else row.parameters
     side = catalog.preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
     colour = _("square, gray") if side.channels == 1 else _("square, RGB")
     shown = [
-        Figure(_("Parameters"), figures.count(row.parameters), _("with its own head"),
-               _("{n} parameters").format(n=figures.exact(row.parameters))),
+        Figure(_("Parameters"), figures.count(total), _("with its own head"),
+               _("{n} parameters").format(n=figures.exact(total))),
         Figure(_("Input"), f"{side.crop} px", colour),
-        Figure(_("Work per image"), f"{work:.2g} G" if work else figures.DASH, _("multiply-adds"),
+        Figure(_("Work per image"), figures.count(work * 1e9 if work else None), _("multiply-adds"),
                _("A multiply-add is one multiplication and one addition.")),
     ]  # fmt: skip
     if entry is not None and spec.weights != "none" and not spec.weights.startswith(("run:", "file:")):
@@ -389,6 +396,18 @@ def _work(spec: ModelSpec) -> float | None:
         return (caches.anatomy(replace(spec, weights="none")).macs or 0) / 1e9 or None
     except InputError:  # a network of one's own without pieces yet
         return None
+
+
+def _total(spec: ModelSpec) -> int | None:
+    """Returns the parameters of a small network as it was put together, with its usual number of classes."""
+    from core.models import small
+
+    known = small.find(spec.backbone) or small.OWN
+    try:
+        asked = small.resolve(spec)
+    except InputError:  # no pieces yet
+        return None
+    return sum(step.parameters for step in small.trace_design(*asked, known.num_classes)) if asked else None
 
 
 def _papers(row: Any) -> None:

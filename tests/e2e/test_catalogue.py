@@ -1,0 +1,32 @@
+"""The catalogue in a real browser: a click on the map, and one in the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+
+def test_a_dot_on_the_map_and_a_row_of_the_table_choose_a_network(calm: Page, visit: Callable[..., Page]) -> None:
+    visit(calm, "backbone", backbone="resnet18", weights="none")
+    chosen = calm.get_by_role("combobox", name="Network")
+    expect(chosen).to_have_value(re.compile("ResNet-18"))
+    dots = calm.locator(".st-key-bl-map .scatterlayer .trace").first.locator("path.point")
+    expect(dots).not_to_have_count(0)
+    boxes = [box for box in (dots.nth(index).bounding_box() for index in range(dots.count())) if box]
+    lowest = max(boxes, key=lambda box: box["y"])  # AlexNet, far below the rest
+    calm.mouse.click(lowest["x"] + lowest["width"] / 2, lowest["y"] + lowest["height"] / 2)
+    expect(chosen).to_have_value(re.compile("AlexNet"))
+    expect(calm).to_have_url(re.compile("backbone=alexnet"))
+    calm.get_by_role("textbox", name="Search").fill("shufflenet 1.5")
+    calm.get_by_role("textbox", name="Search").press("Enter")
+    calm.get_by_role("radio", name="Table").click(force=True)
+    table = calm.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    expect(calm.get_by_role("main")).to_contain_text("Click a column's name to sort")
+    table.scroll_into_view_if_needed()
+    box = table.bounding_box()
+    assert box
+    calm.mouse.click(box["x"] + 18, box["y"] + 35 * 2 + 17)  # the second row's left end; the first is what is chosen
+    expect(chosen).to_have_value(re.compile("ShuffleNet"))
