@@ -155,7 +155,7 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
     default = [name for name in dict.fromkeys(first) if name in options][:MOST]
     kept = [name for name in st.session_state.get("bl-ranking-names", default) if name in options]
     st.session_state["bl-ranking-names"] = kept or default
-    with st.container(key="bl-wrap-ranking"):
+    with st.container(key="bl-wrapsmall-ranking"):
         left, right = st.columns([3, 1], vertical_alignment="bottom")
     picked = left.multiselect(
         _("Backbones to rank"), options, key="bl-ranking-names", format_func=label, persist_state="session",

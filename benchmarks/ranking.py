@@ -1,0 +1,65 @@
+"""Time of ranking backbones before training, end to end, after imports.
+
+    python -m benchmarks.ranking --data FOLDER [--backbones A,B@none,...] [--images 700]
+
+Prints one JSON line: the seconds altogether and for each backbone, and the predicted order with its main scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from benchmarks.timing import report
+from core.data.embedded import EMBEDDED
+from core.lab.rank import rank
+from core.specs import DataSpec
+
+FIVE = "efficientnet_lite0,efficientnet_lite1,efficientnet_lite2,resnet18@none,mobilenet_v3_small@none"
+"""Small ones; the last two take their time from random weights, so that nothing need be downloaded."""
+
+
+def main() -> None:
+    """Ranks once and prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--backbones", default=FIVE)
+    parser.add_argument("--images", type=int, default=700)
+    parser.add_argument("--val-share", type=float, default=0.05, help="small, so that many images are left to rank on")
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    embedded = arguments.data.partition("?")[0] in EMBEDDED
+    source = arguments.data if embedded else str(Path(arguments.data).absolute())
+    begin, processor = time.perf_counter(), time.process_time()
+    found = rank(
+        DataSpec(source, val_share=arguments.val_share),
+        arguments.backbones.split(","),
+        device=arguments.device,
+        images_limit=arguments.images,
+    )
+    report(
+        "ranking",
+        seconds=round(time.perf_counter() - begin, 1),
+        cpu_seconds=round(time.process_time() - processor, 1),
+        images=found.images,
+        device=found.device,
+        order=[
+            {
+                "backbone": row.model.backbone,
+                "weights": row.model.weights,
+                "seconds": round(row.seconds, 1),
+                "precision": row.precision,
+                "log_me": round(row.scores.log_me, 3),
+                "knn_accuracy": round(row.scores.knn_accuracy, 3),
+                "probe_accuracy": round(row.scores.probe_accuracy, 3),
+            }
+            for row in found.ordered()
+            if row.scores is not None
+        ],
+        left_out={row.model.backbone: str(row.problem) for row in found.rows if row.problem is not None},
+    )
+
+
+if __name__ == "__main__":
+    main()
