@@ -157,7 +157,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     if (places.has(row.dataset.level)) { row.scrollLeft = places.get(row.dataset.level); }
     const chosen = row.querySelector('[aria-pressed="true"]')?.parentElement;
     if (!chosen) continue;
-    const left = chosen.offsetLeft - row.offsetLeft, right = left + chosen.offsetWidth;
+    const left = chosen.offsetLeft, right = left + chosen.offsetWidth;
     if (left < row.scrollLeft) row.scrollLeft = left - 24;
     else if (right > row.scrollLeft + row.clientWidth) row.scrollLeft = right - row.clientWidth + 24;
   }

@@ -40,13 +40,13 @@ def render() -> None:
     components.header("anatomy")
     spec, anatomy = _network()
     plan = freezing.plan_for(anatomy)
-    plan = freezing.presets(anatomy, spec, plan)
-    freezing.remarks(anatomy, spec, plan, freezing.current(anatomy, plan))
+    freezing.presets(anatomy, spec, plan)
     freezing.counts(anatomy, plan)
     states = diagram.States(anatomy, plan)
     chosen = _drawing(anatomy, states)
+    components.note(freezing.remarks(anatomy, spec, plan))
     _sheets(anatomy, spec, plan, states, chosen)
-    components.next_step("train", _("Train it"), text=_next_text(), backbone=spec.backbone, weights=spec.weights)
+    components.next_step("train", _("Train it"), text=_next_text(), **_address(spec))
 
 
 def classes() -> int | None:
@@ -78,7 +78,7 @@ def _network() -> tuple[ModelSpec, Any]:
             spec = plain
             anatomy = caches.anatomy(spec, classes())
             state.set_model(spec)
-    state.show_in_address(backbone=spec.backbone, weights=spec.weights)
+    state.show_in_address(**{"weights": None, **_address(spec)})
     with place:
         title = _("{network}, {weights}").format(
             network=names.backbone(spec.backbone), weights=names.weights(spec.weights)
@@ -92,6 +92,12 @@ def _network() -> tuple[ModelSpec, Any]:
             kept=_("Nothing is changed: it is shown as it was."), icon="report", tone="warn",
         )  # fmt: skip
     return spec, anatomy
+
+
+def _address(spec: ModelSpec) -> dict[str, str]:
+    """Returns what of a network stands in an address; a file's path does not."""
+    shown = {} if spec.weights.startswith("file:") else {"weights": spec.weights}
+    return {"backbone": spec.backbone, **shown}
 
 
 def _images(spec: ModelSpec, anatomy: Any) -> None:
@@ -251,7 +257,8 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
         if chosen.layer:
             layer_card.card(anatomy, chosen.layer, states, toggle)
     elif sheet == "field":
-        receptive.sheet(anatomy, spec, classes(), chosen.layer)
+        block = _block(anatomy, chosen.block)
+        receptive.sheet(anatomy, spec, classes(), chosen.layer or (block.name if block else ""))
     elif chosen.layer:
         layer_card.card(anatomy, chosen.layer, states, toggle)
     else:

@@ -103,40 +103,52 @@ def current(anatomy: Any, plan: FreezePlan) -> str:
     return "last-stages" if whole_stages and plan.learns == "all" else OWN
 
 
-def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> FreezePlan:
-    """Draws the choice of a preset and returns the plan that holds now."""
+def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
+    """Draws the presets and, beside them, how many of the last stages learn. They take the same room whatever holds."""
     from core.models.freeze import preset
 
     now = current(anatomy, plan)
     options = [*PRESETS, OWN] if now == OWN else list(PRESETS)
     labels = {**PRESETS, OWN: N_("Own choice")}
+    with st.container(key="bl-wrap-presets"):
+        left, right = st.columns([2.5, 1], gap="medium")
     state.follow("bl-freeze-preset", now)
-    picked = st.segmented_control(
+    picked = left.segmented_control(
         _("What may learn"), options, key="bl-freeze-preset", format_func=lambda name: _(labels[name]), required=True,
         wrap=True, help=_("Frozen parts keep what they know. The head is new and always learns."),
+    )  # fmt: skip
+    stages = len(anatomy.backbone_stages)
+    count = stages_at_the_end(anatomy, plan)
+    state.follow("bl-freeze-last", count)
+    wanted = right.slider(
+        _("Last stages that learn"), 0, max(1, stages), key="bl-freeze-last", disabled=stages == 0,
+        help=_("0 for the head alone. The later a stage, the more it is about the task it was trained for."),
     )  # fmt: skip
     if picked and picked != now and picked != OWN:
         st.session_state["bl.freeze.preset"] = picked
         if picked == "gradual":
             change(FreezePlan("all", norm=plan.norm), spec, gradual=gradual_default(anatomy))
         else:
-            change(preset(picked, anatomy, min(2, _last(anatomy)), norm=plan.norm), spec)
+            change(preset(picked, anatomy, min(2, max(1, stages - 1)), norm=plan.norm), spec)
         st.rerun()
-    if now == "last-stages" and _last(anatomy) > 1:
-        count = int(plan.trainable_stages) if plan.trainable_stages != "all" else len(anatomy.backbone_stages)
-        state.follow("bl-freeze-last", count)
-        wanted = st.slider(
-            _("How many of the last stages learn"), 1, len(anatomy.backbone_stages), key="bl-freeze-last"
-        )
-        if wanted != count:
-            name = "all" if wanted == len(anatomy.backbone_stages) else "last-stages"
-            change(preset(name, anatomy, wanted, norm=plan.norm), spec)
-            st.rerun()
-    return plan
+    if wanted != count:
+        name = "linear-probe" if wanted == 0 else "all" if wanted >= stages else "last-stages"
+        st.session_state["bl.freeze.preset"] = name
+        change(preset(name, anatomy, wanted, norm=plan.norm), spec)
+        st.rerun()
 
 
-def _last(anatomy: Any) -> int:
-    return max(1, len(anatomy.backbone_stages) - 1)
+def stages_at_the_end(anatomy: Any, plan: FreezePlan) -> int:
+    """Returns how many of the backbone's last stages learn wholly."""
+    from core.models.freeze import stage_state
+
+    found = stage_state(anatomy, plan)
+    count = 0
+    for stage in reversed(anatomy.backbone_stages):
+        if found[stage.name] != "learns":
+            break
+        count += 1
+    return count
 
 
 # --- what it amounts to -----------------------------------------------------------------------------------------------
@@ -171,18 +183,18 @@ def counts(anatomy: Any, plan: FreezePlan, extra: tuple[Figure, ...] = ()) -> No
     )
 
 
-def remarks(anatomy: Any, spec: ModelSpec, plan: FreezePlan, name: str) -> None:
-    """Says what follows from the plan, and warns where it cannot work."""
+def remarks(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> str:
+    """Returns what follows from the plan, and a warning where it cannot work."""
     from core.models.freeze import learning
 
     backbone = {parameter for stage in anatomy.stages[:-1] for parameter in stage.parameter_names}
-    learns = bool(learning(anatomy, plan) & backbone)
-    text = _(ABOUT[name])
-    if spec.weights == "none" and backbone - learning(anatomy, plan):
-        text += " " + _("Random weights that stay frozen never learn: for random weights, freeze nothing.")
-    elif not learns:
-        text += " " + _("What enters the head is computed once and kept, so an epoch takes seconds.")
-    components.note(text)
+    found = learning(anatomy, plan)
+    text = _(ABOUT[current(anatomy, plan)])
+    if spec.weights == "none" and backbone - found:
+        return text + " " + _("Random weights that stay frozen never learn: for random weights, freeze nothing.")
+    if not found & backbone:
+        return text + " " + _("What enters the head is computed once and kept, so an epoch takes seconds.")
+    return text
 
 
 # --- rates, norms, gradual unfreezing ---------------------------------------------------------------------------------

@@ -35,9 +35,10 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
         anatomy: The network's anatomy.
         spec: The chosen network.
         classes: Number of classes of the chosen data, if any.
-        layer: The chosen layer; ``""`` for the one that heatmaps look at.
+        layer: The chosen layer or block; ``""`` for the one that heatmaps look at.
     """
-    name = layer if layer and anatomy.layer(layer).layout else anatomy.cam_layer
+    with_maps = {found.name for found in anatomy.layers if found.layout}
+    name = layer if layer in with_maps else anatomy.cam_layer
     if not name:
         components.note(_("No layer of this network keeps the picture's layout, so there is no field to show."))
         return
@@ -118,7 +119,8 @@ def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, nam
     field = receptive_field(network, to_tensor(picture, replace(prep, resize=prep.crop)), name, cell=cell)
     large = picture.resize((max(MOST, picture.width), max(MOST, picture.height)), 0 if picture.width < 96 else 3)
     scale = large.width / picture.width
-    measured = overlay(large, field.effective**0.5, opacity=0.9, colormap="magma", fade=True)
+    dark = large.point(lambda value: value * 0.45)
+    measured = overlay(dark, field.effective**0.5, opacity=0.95, colormap="magma", fade=True)
     return Drawn(_framed(_dimmed(large, field.window, scale), field.window, scale),
                  _framed(measured, field.window, scale), field)  # fmt: skip
 
