@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 from core.errors import InputError
 from core.models.families import N_
@@ -229,43 +227,29 @@ class Anatomy:
         """Reads what :meth:`to_dict` returned, also after a way through JSON.
 
         Raises:
-            KeyError, TypeError, ValueError: It is something else.
+            TypeError, AttributeError: It is something else.
         """
-        return _reader(cls)(record)
+        return _rebuilt(cls, record)
 
 
-_READERS: dict[type, Callable[[dict[str, Any]], Any]] = {}
+_RECORDS: dict[type, dict[str, type]] = {
+    Anatomy: {"stages": Stage, "layers": Layer},
+    Stage: {"blocks": Block},
+    Layer: {"receptive": Receptive},
+}
+"""Which fields hold records themselves, one or several. All other lists are tuples of plain values."""
 
 
-def _reader(record_type: type[_Record]) -> Callable[[dict[str, Any]], _Record]:
-    """Returns the function that rebuilds records of a dataclass from dictionaries, by the types of its fields."""
-    if record_type in _READERS:
-        return _READERS[record_type]
-    hints = get_type_hints(record_type)
-    readers = {field.name: _field_reader(hints[field.name]) for field in dataclasses.fields(record_type)}  # type: ignore[arg-type]
-    converted = {name: reader for name, reader in readers.items() if reader is not None}
-
-    def read(record: dict[str, Any]) -> _Record:
-        values = dict(record)
-        for name, reader in converted.items():
-            if values[name] is not None:
-                values[name] = reader(values[name])
-        return record_type(**values)
-
-    _READERS[record_type] = read
-    return read
-
-
-def _field_reader(hint: Any) -> Callable[[Any], Any] | None:
-    """Returns what rebuilds a value of a type from plain values; ``None`` where it is plain itself."""
-    if get_origin(hint) in (types.UnionType,):
-        hint = next(option for option in get_args(hint) if option is not type(None))
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _reader(hint)
-    if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        if dataclasses.is_dataclass(inner) and isinstance(inner, type):
-            read = _reader(inner)
-            return lambda values: tuple(map(read, values))
-        return tuple
-    return None
+def _rebuilt(kind: type[_Record], record: dict[str, Any]) -> _Record:
+    """Returns the record that a dictionary was made of."""
+    inner = _RECORDS.get(kind, {})
+    values = {}
+    for name, value in record.items():
+        several = isinstance(value, list | tuple)
+        if name in inner and value is not None:
+            held = inner[name]
+            value = tuple(_rebuilt(held, entry) for entry in value) if several else _rebuilt(held, value)
+        elif several:
+            value = tuple(value)
+        values[name] = value
+    return kind(**values)
