@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui import advisor, builder, caches, catalogue, components, state
+from pages.ui import advisor, builder, caches, catalogue, components, freezing, state
 from pages.ui.i18n import _
 
 
@@ -34,8 +34,10 @@ def _layers(spec: ModelSpec) -> None:
             on_click=_take, args=(ModelSpec(small.OWN.name, "none"),),
         )  # fmt: skip
         return
-    components.section(_("Its layers"), _("Change one, and the network becomes your own."))
-    made = builder.draw(spec, _classes())
+    own = spec.backbone == small.OWN.name
+    label = _("Its layers") if own else _("Its layers: change one, and the network becomes your own")
+    with st.expander(label, icon=":material/layers:", expanded=own, key="bl-layers-own" if own else "bl-layers-known"):
+        made = builder.draw(spec, _classes())
     if made != spec:
         _take(made)
         st.rerun()
@@ -46,7 +48,7 @@ def _take(spec: ModelSpec) -> None:
     before = state.model()
     state.set_model(spec)
     if (spec.backbone, spec.design) != (before.backbone, before.design):
-        state.set_freeze(FreezePlan("all"))
+        freezing.change(FreezePlan("all" if spec.weights == "none" else 0), spec)
     state.show_in_address(backbone=spec.backbone, weights=spec.weights)
 
 

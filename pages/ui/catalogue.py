@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui import caches, charts, components, figures, state, weights_choice
+from pages.ui import caches, charts, components, figures, freezing, state, weights_choice
 from pages.ui.components import Figure
 from pages.ui.faces import busy, empty
 from pages.ui.i18n import N_, _, _n
@@ -65,19 +65,19 @@ def switch(catalog: Any, spec: ModelSpec, name: str) -> ModelSpec:
     """Returns the choice after a change of network: what belongs to the network before it is left behind."""
     if name == spec.backbone:
         return spec
-    state.set_freeze(FreezePlan())
     weights = spec.weights if spec.weights in ("default", "none") else "default"
     if not catalog.entries(name):
         weights = "none"
     elif spec.weights == "none" and not catalog.entries(spec.backbone):
         weights = "default"
-    return replace(spec, backbone=name, weights=weights, image_size=None, channels=None, design=())
+    chosen = replace(spec, backbone=name, weights=weights, image_size=None, channels=None, design=())
+    # random weights that stay frozen never learn
+    freezing.change(FreezePlan(0 if catalog.entries(name) else "all"), chosen)
+    return chosen
 
 
 def _known(catalog: Any, spec: ModelSpec) -> ModelSpec:
     """Mends a choice that names what does not exist here, such as weights out of an old address."""
-    from core.errors import InputError
-
     try:
         catalog.backbone(spec.backbone)
     except InputError:
@@ -176,7 +176,7 @@ def _line(catalog: Any, name: str) -> str:
     """Returns a network's line in the list."""
     row = catalog.BACKBONES.get(name)
     if row is None:
-        return name
+        return name if name.startswith(catalog.TIMM) else _(catalog.backbone(name).title)
     parts = [row.title, _("{n} parameters").format(n=figures.count(row.parameters)), f"{row.input_size} px"]
     if row.top1 is not None:
         parts.append(f"{row.top1:.1f} %")
@@ -364,15 +364,15 @@ def _card(catalog: Any, spec: ModelSpec) -> ModelSpec:
 def _figures(catalog: Any, spec: ModelSpec, row: Any) -> None:
     entry = catalog.entry(spec.backbone, spec.weights)
     top1 = entry.top1 if entry else None
-    work = entry.gflops if entry and entry.gflops else _work(spec)
-    total = _total(spec) if row.source == "course" else row.parameters
+    work = entry.gflops * 1e9 if entry and entry.gflops else _anatomy(spec, "macs")
+    parameters = _anatomy(spec, "total") if row.source == "course" else row.parameters
     side = catalog.preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
     colour = _("square, gray") if side.channels == 1 else _("square, RGB")
     shown = [
-        Figure(_("Parameters"), figures.count(total), _("with its own head"),
-               _("{n} parameters").format(n=figures.exact(total))),
+        Figure(_("Parameters"), figures.count(parameters), _("with its own head"),
+               _("{n} parameters").format(n=figures.exact(parameters))),
         Figure(_("Input"), f"{side.crop} px", colour),
-        Figure(_("Work per image"), figures.count(work * 1e9 if work else None), _("multiply-adds"),
+        Figure(_("Work per image"), figures.count(work), _("multiply-adds"),
                _("A multiply-add is one multiplication and one addition.")),
     ]  # fmt: skip
     if entry is not None and spec.weights != "none" and not spec.weights.startswith(("run:", "file:")):
@@ -388,26 +388,12 @@ def _figures(catalog: Any, spec: ModelSpec, row: Any) -> None:
     components.metrics(shown, compact=True)
 
 
-def _work(spec: ModelSpec) -> float | None:
-    """Returns the multiply-adds of an image in billions, counted from the network where nobody published them."""
-    from core.errors import InputError
-
+def _anatomy(spec: ModelSpec, figure: str) -> int | None:
+    """Returns a figure of the network's anatomy, where nobody published it: ``macs`` or ``total``."""
     try:
-        return (caches.anatomy(replace(spec, weights="none")).macs or 0) / 1e9 or None
+        return getattr(caches.anatomy(replace(spec, weights="none")), figure) or None
     except InputError:  # a network of one's own without pieces yet
         return None
-
-
-def _total(spec: ModelSpec) -> int | None:
-    """Returns the parameters of a small network as it was put together, with its usual number of classes."""
-    from core.models import small
-
-    known = small.find(spec.backbone) or small.OWN
-    try:
-        asked = small.resolve(spec)
-    except InputError:  # no pieces yet
-        return None
-    return sum(step.parameters for step in small.trace_design(*asked, known.num_classes)) if asked else None
 
 
 def _papers(row: Any) -> None:
