@@ -13,7 +13,7 @@ import torch
 from core.errors import WeightsUnavailable
 from core.models import catalog, jobs
 from core.models.download import Progress
-from core.specs import FreezePlan, ModelSpec
+from core.specs import FreezePlan, ModelSpec, Piece
 
 
 def spec(app: Any) -> ModelSpec:
@@ -242,3 +242,30 @@ def test_a_failed_download_says_why_in_one_sentence(open_page, words, far) -> No
     text = words(app)
     assert "There is no network, and resnet18.pth is not here." in text
     assert app.button(key="bl-download")
+
+
+def test_a_network_of_ones_own_has_its_figures(open_page, words) -> None:
+    design = (Piece("conv", size=4, kernel=3), Piece("relu"), Piece("global-average-pool"))
+    app = open_page("backbone", session={"bl.model": ModelSpec("own", "none", design=design)})
+    assert not app.exception
+    assert spec(app).design == design
+    assert f'title="{(3 * 3 * 3 + 1) * 4 + (4 + 1) * 10} parameters"' in words(app)
+    app.selectbox(key="bl-backbone").set_value("resnet18").run()
+    assert spec(app) == ModelSpec("resnet18")
+
+
+def test_networks_of_timm_are_found_and_chosen(open_page, words) -> None:
+    pytest.importorskip("timm")
+    app = open_page("backbone")
+    app.toggle(key="bl-timm").set_value(True).run()
+    app.text_input(key="bl-search").set_value("resnet10t").run()
+    assert "timm/resnet10t" in app.selectbox(key="bl-backbone").options
+    app.selectbox(key="bl-backbone").set_value("timm/resnet10t").run()
+    assert not app.exception
+    assert spec(app) == ModelSpec("timm/resnet10t")
+    text = words(app)
+    assert "5,435,488 parameters" in text
+    assert "176 px" in text
+    assert "c3_in1k" in text or "to be downloaded" in text
+    app = open_page("backbone", backbone="timm/deit_tiny_distilled_patch16_224")
+    assert spec(app).backbone == "efficientnet_lite0"
