@@ -27,10 +27,15 @@ def exact(value: float | None) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """``0.9833`` -> ``98.3 %``; whole hundreds lose the decimals."""
+    """``0.9833`` -> ``98.3 %``; whole hundreds lose the decimals, and what is not nothing or all never reads so."""
     if share is None or math.isnan(share):
         return DASH
     text = f"{share * 100:.{digits}f}"
+    least = 10.0**-digits
+    if share > 0 and float(text) == 0:
+        return f"< {least:.{digits}f} %"
+    if share < 1 and float(text) == 100:
+        return f"> {100 - least:.{digits}f} %"
     return f"{text.removesuffix('.' + '0' * digits) if digits else text} %"
 
 

@@ -1,0 +1,19 @@
+"""Figures as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from pages.ui import figures
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (0.0, 1, "0 %"), (1.0, 1, "100 %"), (0.9833, 1, "98.3 %"), (0.5, 1, "50 %"), (0.00009, 1, "< 0.1 %"),
+        (0.99999, 1, "> 99.9 %"), (0.0439, 2, "4.39 %"), (0.000004, 2, "< 0.01 %"), (0.996, 0, "> 99 %"),
+        (None, 1, "–"), (float("nan"), 1, "–"),
+    ],
+)  # fmt: skip
+def test_shares(share: float | None, digits: int, text: str) -> None:
+    assert figures.percent(share, digits) == text
