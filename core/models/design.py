@@ -192,7 +192,9 @@ def construct(design: tuple[Piece, ...], channels: int, image_size: int, num_cla
     steps = trace_design(design, channels, image_size, num_classes)
     if steps[-1].problem is not None:
         raise steps[-1].problem
-    return nn.Sequential(OrderedDict((step.name, _module(step)) for step in steps))
+    network = nn.Sequential(OrderedDict((step.name, _module(step)) for step in steps))
+    network.__dict__["input_channels"] = channels  # a design without convolutions does not tell it otherwise
+    return network
 
 
 def _module(step: Step) -> nn.Module:

@@ -230,7 +230,13 @@ def smallest_size(model: nn.Module, above: int = 0, limit: int = 1024) -> int | 
 
 
 def input_channels(model: nn.Module) -> int:
-    """Returns the input channels of the first convolution; 3 where there is none."""
+    """Returns the channels of the images: what the network says of itself, else what its first convolution takes.
+
+    Where there is no convolution either, that is 3.
+    """
+    said = getattr(model, "input_channels", None)
+    if isinstance(said, int):
+        return said
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             return module.in_channels

@@ -83,6 +83,16 @@ def test_a_design_of_ones_own_trains_and_reloads(store: RunStore, image_folder: 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("pieces", [(Piece("flatten"),), (Piece("linear", size=8), Piece("relu"))])
+@pytest.mark.parametrize("plan", [FreezePlan("all"), FreezePlan(0)])
+def test_designs_without_a_convolution_train_too(
+    store: RunStore, image_folder: Callable[..., Path], pieces: tuple[Piece, ...], plan: FreezePlan
+) -> None:
+    spec = ModelSpec("own", "none", image_size=16, channels=1, design=pieces)
+    network = network_of_run(finished(store, experiment(image_folder(), spec, plan=plan)))
+    assert network.anatomy.total == sum(value.numel() for value in network.model.parameters())
+
+
 def test_letters_teach_digits_from_run_to_run(store: RunStore, image_folder: Callable[..., Path]) -> None:
     """26 classes to 10: everything is copied but the last layer, and what is frozen stays as it was taught."""
     letters = image_folder("letters", tuple("abcdefghijklmnopqrstuvwxyz"), images=3)
