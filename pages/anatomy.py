@@ -12,6 +12,7 @@ from core.specs import FreezePlan, ModelSpec
 from pages.ui import (
     caches,
     components,
+    costs,
     diagram,
     freezing,
     head_builder,
@@ -41,7 +42,7 @@ def render() -> None:
     spec, anatomy = _network()
     plan = freezing.plan_for(anatomy)
     freezing.presets(anatomy, spec, plan)
-    freezing.counts(anatomy, plan)
+    costs.counts(anatomy, plan)
     states = diagram.States(anatomy, plan)
     chosen = _drawing(anatomy, states)
     components.note(freezing.remarks(anatomy, spec, plan))
@@ -85,6 +86,7 @@ def _network() -> tuple[ModelSpec, Any]:
         )
         nav.link("backbone", title, help=_("Choose another network or other weights"))
         _images(spec, anatomy)
+        costs.measure_button(anatomy)
     refused = st.session_state.get("bl.anatomy.refused")
     if refused is not None:
         broken(

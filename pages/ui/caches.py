@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -18,7 +19,11 @@ from typing import Any
 import streamlit as st
 
 from core import settings
+from core.errors import InputError
 from core.specs import DataSpec, ModelSpec
+from pages.ui.i18n import N_
+
+LOG = logging.getLogger("backbone_lab.caches")
 
 # --- data ------------------------------------------------------------------------------------------------------------
 
@@ -238,6 +243,52 @@ def remember(shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entri
 def known(shelf: str, key: tuple[Any, ...], *, entries: int = 32) -> bool:
     """Whether :func:`remember` has this key's value already, so that no busy face need be shown."""
     return _shelf(shelf, entries).has(key)
+
+
+def later(shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entries: int = 32) -> None:
+    """Has ``make`` run in a thread, for :func:`known` and :func:`remember` to find; at most one such thread runs.
+
+    What still waits for its turn when something else of the same shelf is asked for is given up.
+    """
+    _queue(shelf).ask(_shelf(shelf, entries), key, make)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _queue(name: str) -> Queue:  # noqa: ARG001 - the name tells queues apart
+    return Queue()
+
+
+class Queue:
+    """One thread that fills a shelf, the last wish first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wish: tuple[Shelf, tuple[Any, ...], Callable[[], Any]] | None = None
+        self._busy: tuple[Any, ...] | None = None
+
+    def ask(self, shelf: Shelf, key: tuple[Any, ...], make: Callable[[], Any]) -> None:
+        """Notes a wish, and starts the thread if it does not run."""
+        with self._lock:
+            if self._busy == key:
+                return
+            self._wish = (shelf, key, make)
+            if self._busy is None:
+                self._busy = key
+                threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                wish, self._wish = self._wish, None
+                self._busy = wish[1] if wish else None
+            if wish is None:
+                return
+            shelf, key, make = wish
+            try:
+                shelf.get(key, make)
+            except Exception:
+                LOG.exception("background work failed")
+                shelf.get(key, lambda: InputError(N_("This could not be worked out; the server's log says why.")))
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

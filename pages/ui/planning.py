@@ -75,19 +75,24 @@ def summary(choice: TrainChoice, dataset: Any, counts: dict[str, int]) -> Experi
     try:
         anatomy = caches.anatomy(state.model(), len(dataset.classes))
         made = recipe(choice, anatomy)
-        experiment = _experiment(choice, made)
-        _check(experiment, anatomy)
+        planned = experiment(choice, made)
+        _check(planned, anatomy)
     except InputError as error:
         broken(_("This does not fit together yet"), translate_error(error), icon="report", tone="warn")
         return None
-    st.markdown(_words(experiment, dataset, counts))
-    _phase_list(experiment, anatomy)
-    _figures(experiment, anatomy, counts)
-    _weights_note(experiment)
-    return experiment
+    st.markdown(_words(planned, dataset, counts))
+    _phase_list(planned, anatomy)
+    _figures(planned, anatomy, counts)
+    _weights_note(planned)
+    return planned
 
 
-def _experiment(choice: TrainChoice, made: Recipe) -> Experiment:
+def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
+    """Returns the experiment that choices and a recipe make.
+
+    Raises:
+        InputError: The data are not there, or something does not fit together.
+    """
     return Experiment(
         data=caches.anchored(state.data()),
         model=replace(state.model(), weights=made.weights),

@@ -1,0 +1,156 @@
+"""What a plan costs before it is launched: memory of a step and time of an epoch, worked out beside the page.
+
+Memory is found by rehearsing a step on tensors without contents, which can take seconds: a thread does it, once the
+person has stopped changing the plan, and a fragment waits for it. Time needs the network to have been measured on this
+machine; a process of its own does that when asked.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import LIVE
+from core.specs import Experiment, FreezePlan
+from pages.ui import caches, figures, freezing, planning, state
+from pages.ui.components import Figure
+from pages.ui.faces import guarded
+from pages.ui.i18n import _, translate_error
+
+QUIET = 0.9
+"""Seconds that a plan must stay the same before its memory is worked out."""
+
+
+def counts(anatomy: Any, plan: FreezePlan) -> None:
+    """Draws what learns and what it costs, in one row that keeps its place; it renews itself until all is known.
+
+    Args:
+        anatomy: The network's anatomy with the head for the data's classes.
+        plan: What learns.
+    """
+    experiment = planned(anatomy)
+    waiting = experiment is not None and (_estimate(experiment, start=False) is None or _measuring(experiment))
+    st.fragment(_row, run_every=1.0 if waiting else None)(anatomy, plan, experiment, waiting)
+
+
+def planned(anatomy: Any) -> Experiment | None:
+    """Returns the experiment that the choices so far make; ``None`` before data were chosen or if they do not fit."""
+    if state.data() is None:
+        return None
+    choice = state.train_choice()
+    try:
+        return replace(planning.experiment(choice, planning.recipe(choice, anatomy)), name="")
+    except InputError:
+        return None
+
+
+@guarded
+def _row(anatomy: Any, plan: FreezePlan, experiment: Experiment | None, waiting: bool) -> None:
+    if experiment is None:
+        note = _("choose images first") if state.data() is None else _("the plan does not fit yet")
+        extra = (Figure(_("Memory of a step"), figures.DASH, note), Figure(_("Time an epoch"), figures.DASH, note))
+        freezing.counts(anatomy, plan, extra)
+        return
+    found = _estimate(experiment, start=True)
+    measuring = _measuring(experiment)
+    freezing.counts(anatomy, plan, (_memory(found), _time(found, measuring)))
+    if waiting and found is not None and not measuring:
+        st.rerun()
+
+
+def measure_button(anatomy: Any) -> None:
+    """Draws the button that has the network measured here, where it has not been."""
+    experiment = planned(anatomy)
+    if experiment is None or _profile(experiment) is not None:
+        return
+    job = _measuring(experiment)
+    if st.button(
+        _("Measuring its speed …") if job else _("Measure its speed here"), icon=":material/speed:", disabled=bool(job),
+        key="bl-costs-measure", type="tertiary",
+        help=_("Times a few steps of this network on this machine, in a process of its own; once is enough."),
+    ):  # fmt: skip
+        from core.lab import profile
+
+        profile.start(experiment.model, experiment.training.device)
+        st.rerun()
+
+
+def _profile(experiment: Experiment) -> Any:
+    from core.lab.profile import profile_known
+
+    return profile_known(experiment.model, experiment.training.device)
+
+
+def _measuring(experiment: Experiment) -> Any:
+    """Returns the status of the process that measures the network; ``None`` where none does."""
+    from core.lab.profile import latest
+
+    job = latest(experiment.model, experiment.training.device)
+    status = job.status() if job is not None else None
+    return status if status and status["state"] in LIVE else None
+
+
+def _estimate(experiment: Experiment, *, start: bool) -> Any:
+    """Returns the estimate, or the error that forbids one; ``None`` while it is worked out.
+
+    Args:
+        experiment: What to estimate.
+        start: Whether it may be begun, once the experiment has stayed the same for a while.
+    """
+    dataset = caches.divided(experiment.data)
+    numbers = tuple(len(dataset.positions(split)) for split in ("train", "val", "test"))
+    key = (experiment, len(dataset.classes), numbers, _profile(experiment) is not None)
+    if caches.known("estimates", key, entries=64):
+        return caches.remember("estimates", key, lambda: None, entries=64)
+    asked, since = st.session_state.get("bl.costs.asked", (None, 0.0))
+    if asked != key:
+        st.session_state["bl.costs.asked"] = (key, time.monotonic())
+    elif start and time.monotonic() - since >= QUIET:
+        caches.later("estimates", key, lambda: _work_out(experiment, len(dataset.classes), numbers), entries=64)
+    return None
+
+
+def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, ...]) -> Any:
+    from core.lab.profile import estimate_here
+    from core.training.estimate import Counts
+
+    try:
+        return estimate_here(experiment, classes, Counts(*numbers))
+    except InputError as error:
+        return error
+
+
+def _memory(found: Any) -> Figure:
+    title = _("Memory of a step")
+    if found is None:
+        return Figure(title, "…", _("working it out"))
+    if isinstance(found, InputError):
+        return Figure(title, figures.DASH, _("not to be had"), translate_error(found))
+    memory = found.memory
+    parts = (
+        (_("parameters"), memory.parameters), (_("gradients"), memory.gradients), (_("optimizer"), memory.optimizer),
+        (_("activations"), memory.activations), (_("workspace"), memory.workspace), (_("features"), memory.features),
+    )  # fmt: skip
+    text = ", ".join(f"{name} {figures.size(size)}" for name, size in parts if size)
+    return Figure(title, figures.size(memory.step), _("without the libraries"), text)
+
+
+def _time(found: Any, measuring: Any) -> Figure:
+    title = _("Time an epoch")
+    if measuring:
+        done, total = measuring.get("done") or 0, measuring.get("total") or 0
+        note = _("measuring, {done} of {total}").format(done=done, total=total) if total else _("measuring")
+        return Figure(title, "…", note)
+    if found is None:
+        return Figure(title, "…", _("working it out"))
+    seconds = None if isinstance(found, InputError) else found.epoch_seconds
+    if seconds is None:
+        return Figure(title, figures.DASH, _("not measured here yet"))
+    return Figure(
+        title, figures.duration(seconds), _("measured here"),
+        _("{time} altogether").format(time=figures.duration(found.seconds)) if found.seconds else "",
+    )  # fmt: skip
