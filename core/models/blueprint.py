@@ -9,6 +9,7 @@ import dataclasses
 import gzip
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import zlib
@@ -101,10 +102,14 @@ def _key(spec: ModelSpec, num_classes: int | None) -> str:
 
 @lru_cache(maxsize=8)
 def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+    """Returns what tells a package's versions apart, without importing it; empty where it is not installed."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
         return ""
+    try:
+        return hashlib.sha256(Path(found.origin).with_name("version.py").read_bytes()).hexdigest()[:16]
+    except OSError:
+        return importlib.metadata.version(package)  # takes ten times as long
 
 
 @lru_cache(maxsize=1)
