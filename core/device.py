@@ -97,3 +97,10 @@ def memory_in_use(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return int(psutil.Process().memory_info().rss)
+
+
+def memory_free(device: torch.device) -> int:
+    """Returns the bytes that nobody uses now: of the GPU's memory, or of the computer's."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)

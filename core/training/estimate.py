@@ -139,13 +139,6 @@ def estimate(
     )
 
 
-def plan_of(experiment: Experiment, phase: Phase) -> FreezePlan:
-    """Returns what learns in a phase."""
-    if phase.trains != "plan":
-        return FreezePlan()
-    return phase.freeze if phase.freeze is not None else experiment.freeze
-
-
 @dataclass(frozen=True, slots=True)
 class _Work:
     """What all phases of one estimate share."""
@@ -159,9 +152,11 @@ class _Work:
     def phase(self, phase: Phase, classes: int, images: int) -> PhaseEstimate:
         """Estimates one phase, as the training loop carries it out."""
         training, anatomy, profile = self.experiment.training, self.anatomy, self.profile
-        plan = plan_of(self.experiment, phase)
+        plan = self.experiment.plan(phase)
         apart = freeze.is_linear_probe(anatomy, plan) and (profile is None or profile.separable)
-        cached = apart and not self.experiment.augment.active
+        everything = (self.counts.train + self.counts.val) * self._features()
+        fits = everything <= settings.pixel_cache_limit()
+        cached = apart and fits and not self.experiment.augment.active
         precision = self._precision(plan)
         batch = min(training.batch_size, max(1, self.counts.train))
         memory = memory_of(

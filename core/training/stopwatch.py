@@ -197,7 +197,7 @@ class _Watch:
 def _extent(watch: _Watch, stop: Callable[[], bool]) -> tuple[tuple[int, int], tuple[str, ...]]:
     """Chooses two batch sizes and the number formats, from a few small passes."""
     _settle_norms(watch)
-    seconds = {}
+    seconds: dict[str, float] = {}
     formats = ("fp32", "bf16") if watch.device.type in ("cpu", "cuda") else ("fp32",)
     for precision in formats:
         times = []

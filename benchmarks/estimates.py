@@ -1,0 +1,210 @@
+"""Estimated against measured memory and time of a training step.
+
+    python -m benchmarks.estimates [--backbones A,B,...] [--batch 16] [--rounds 3] [--steps 3]
+
+For each backbone a fresh profile is taken; then the real training loop runs on generated images with three plans: a
+linear probe (the pass that computes features), the last stage, everything. Plans take turns over the rounds and the
+least disturbed step counts. A step's time is told by two clocks: the one of ``core.training.clock``, which leaves
+other programs' work out and which the profile was taken with, and the one on the wall.
+
+Memory is the growth of a process's resident set to its peak, a process for each plan, from before the network is
+built; the estimate has no say in it. What the libraries need for themselves is taken off: the growth of the same
+process with a network of a few thousand parameters.
+
+Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from benchmarks.timing import report
+from core.data.loaders import PixelStore
+from core.device import reuse_freed_memory
+from core.lab.profile import profile_now
+from core.models.network import Network, assemble
+from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec, Phase, TrainingSpec
+from core.training.clock import Clock
+from core.training.engine import fit
+from core.training.estimate import Counts, estimate
+from core.training.events import EpochEnd, PhaseStarted
+from core.training.feeds import Material
+
+BACKBONES = ("resnet18", "mobilenet_v2", "efficientnet_lite0", "squeezenet1_1", "resnet50", "shufflenet_v2_x1_0")
+PLANS = {"linear probe": FreezePlan(0), "last stage": FreezePlan(1), "all": FreezePlan("all")}
+CLASSES = 10
+CPU = torch.device("cpu")
+
+
+class Noise(PixelStore):
+    """Noise instead of images, already in memory."""
+
+    def __init__(self, images: int, side: int) -> None:
+        self.canvas, self.side = False, side
+        self.labels = torch.arange(images) % CLASSES
+        self._noise = np.random.default_rng(0).integers(0, 256, (images, side, side, 3), dtype=np.uint8)
+
+    def batch(self, positions: Any) -> torch.Tensor:
+        """Returns the images at these positions."""
+        return torch.from_numpy(self._noise[np.asarray(positions)]).permute(0, 3, 1, 2)
+
+
+def main() -> None:
+    """Compares and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backbones", default=",".join(BACKBONES))
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--no-memory", action="store_true")
+    parser.add_argument("--peak", nargs=2, metavar=("BACKBONE", "PLAN"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    reuse_freed_memory()
+    if arguments.peak:
+        _peak(*arguments.peak, arguments)
+        return
+    rows = []
+    for backbone in arguments.backbones.split(","):
+        rows += _compare(backbone, arguments)
+        print(json.dumps(rows[-len(PLANS) :]), file=sys.stderr)
+    worst = {
+        key: round(max((row[key] for row in rows if row.get(key)), key=lambda ratio: max(ratio, 1 / ratio)), 3)
+        for key in ("time_ratio", "wall_ratio", "memory_ratio")
+        if any(row.get(key) for row in rows)
+    }
+    report(
+        "estimates", batch=arguments.batch, rounds=arguments.rounds, load=[round(x, 1) for x in os.getloadavg()],
+        within_30_percent=sum(1 / 1.3 <= row["time_ratio"] <= 1.3 for row in rows), of=len(rows),
+        farthest=worst, rows=rows,
+    )  # fmt: skip
+
+
+def _experiment(backbone: str, plan: str, arguments: argparse.Namespace, epochs: int = 1) -> Experiment:
+    phase = Phase("phase", "plan", epochs, lr=1e-6)
+    return Experiment(
+        DataSpec("noise"),
+        ModelSpec(backbone, "none", head=HeadSpec()),
+        TrainingSpec("full", (phase,), batch_size=arguments.batch, device="cpu", precision=arguments.precision),
+        freeze=PLANS[plan],
+    )
+
+
+def _material(network: Network, images: int) -> Material:
+    store = Noise(images + 1, network.preprocessing.crop)
+    return Material(store, None, torch.arange(images), torch.tensor([images]))
+
+
+def _compare(backbone: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    begin = time.perf_counter()
+    profile = profile_now(ModelSpec(backbone, "none"), "cpu")
+    spent = time.perf_counter() - begin
+    images = arguments.batch * arguments.steps
+    network = assemble(ModelSpec(backbone, "none"), tuple(map(str, range(CLASSES))), seed=0)
+    material = _material(network, images)
+    steps: dict[str, list[tuple[float, float]]] = {plan: [] for plan in PLANS}
+    precision = {}
+    for _ in range(arguments.rounds):
+        for plan in PLANS:
+            precision[plan], found = _steps(network, material, _experiment(backbone, plan, arguments))
+            steps[plan] += found
+    rows = []
+    for plan in PLANS:
+        experiment = _experiment(backbone, plan, arguments)
+        told = estimate(experiment, CLASSES, Counts(images, 1), profile=profile)
+        phase = told.phases[0]
+        seconds = phase.step_seconds or 0.0
+        if phase.cached:  # the step that counts is a batch on its way to features
+            seconds = profile.forward(network.anatomy, phase.precision, arguments.batch)
+            seconds += profile.prepare.at(arguments.batch)
+        measured = [min(column) for column in zip(*steps[plan], strict=True)]
+        row: dict[str, Any] = {
+            "backbone": backbone,
+            "plan": plan,
+            "precision": [phase.precision, precision[plan]],
+            "estimated_ms": round(1000 * seconds, 1),
+            "measured_ms": round(1000 * measured[0], 1),
+            "wall_ms": round(1000 * measured[1], 1),
+            "median_wall_ms": round(1000 * statistics.median(wall for _, wall in steps[plan]), 1),
+            "time_ratio": round(seconds / measured[0], 3),
+            "wall_ratio": round(seconds / measured[1], 3),
+            "profile_s": round(spent, 1),
+        }
+        if not arguments.no_memory:
+            row |= _memory(backbone, plan, precision[plan], arguments)
+        rows.append(row)
+    return rows
+
+
+def _steps(network: Network, material: Material, experiment: Experiment) -> tuple[str, list[tuple[float, float]]]:
+    """Runs the loop; returns the precision it chose and (undisturbed, wall) seconds of each step after the first.
+
+    A step is what lies between two moments at which images enter the network: exactly one pass of the loop.
+    """
+    clock, marks = Clock(CPU), []
+    precision = ""
+    counting = False
+
+    def entered(*_: Any) -> None:
+        if counting:
+            marks.append((clock.now(), time.perf_counter()))
+
+    handle = network.model.register_forward_pre_hook(entered)
+    try:
+        for event in fit(network, material, experiment, CPU):
+            if isinstance(event, PhaseStarted):
+                precision, counting = event.precision, True
+            elif isinstance(event, EpochEnd):
+                counting = False
+    finally:
+        handle.remove()
+    pairs = pairwise(marks)
+    return precision, [(clock.passed(a[0], b[0]), b[1] - a[1]) for a, b in pairs]
+
+
+def _memory(backbone: str, plan: str, precision: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    fixed = argparse.Namespace(**{**vars(arguments), "precision": precision})
+    told = estimate(_experiment(backbone, plan, fixed), CLASSES, Counts(2 * arguments.batch, 1)).memory
+    command = [
+        sys.executable, "-m", "benchmarks.estimates", "--batch", str(arguments.batch), "--precision", precision,
+    ]  # fmt: skip
+    peaks = []
+    for name in (backbone, "mnist_cnn"):
+        answer = subprocess.run([*command, "--peak", name, plan], capture_output=True, text=True, check=True)
+        peaks.append(int(answer.stdout))
+    measured = peaks[0] - peaks[1]
+    return {
+        "estimated_mb": round(told.total / 1e6),
+        "measured_mb": round(measured / 1e6),
+        "memory_ratio": round(told.total / measured, 3),
+    }
+
+
+def _peak(backbone: str, plan: str, arguments: argparse.Namespace) -> None:
+    """Prints by how many bytes this process grows at most while it builds a network and trains it for an epoch."""
+    torch.ones(1) @ torch.ones(1)
+    before = psutil.Process().memory_info().rss
+    network = assemble(ModelSpec(backbone, "none"), tuple(map(str, range(CLASSES))), seed=0)
+    material = _material(network, 2 * arguments.batch)
+    for _ in fit(network, material, _experiment(backbone, plan, arguments, epochs=2), CPU):
+        pass
+    with Path("/proc/self/status").open() as status:
+        high = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    print(high - before)
+
+
+if __name__ == "__main__":
+    main()

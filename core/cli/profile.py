@@ -1,0 +1,37 @@
+"""Verbs that say beforehand what a training will need."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli.output import Output
+from core.errors import InputError
+from core.runs.jobs import Job
+from core.specs import ModelSpec
+
+
+def profile(arguments: argparse.Namespace, output: Output) -> int:
+    """Measures how fast a network is here, so that trainings of it can be estimated; or does a page's measurement."""
+    from core.lab.profile import profile_now, work
+
+    def told(done: int, total: int) -> None:
+        output.progress(f"measured {done} of {total} passes", passing=True)
+
+    if arguments.job:
+        job = Job(Path(arguments.job).expanduser().absolute())
+        if not job.exists:
+            raise InputError("There is no measurement in the folder {folder}.", folder=arguments.job)
+        status = work(job, told)
+        output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
+        return 0
+    if not arguments.backbone:
+        raise InputError("profile needs a backbone (or --job with a measurement's folder).")
+    spec = ModelSpec(arguments.backbone, "none", image_size=arguments.image_size)
+    found = profile_now(spec, arguments.device, progress=told)
+    forward = {precision: 1 / sum(line.each for line in times["frozen"]) for precision, times in found.seconds.items()}
+    lines = [f"{arguments.backbone} on {found.device}: measured; trainings of it can be estimated now"]
+    lines += [f"{precision}: {speed:.1f} images a second through the network" for precision, speed in forward.items()]
+    record = {"backbone": arguments.backbone, "forward_images_per_second": forward, "profile": found.to_dict()}
+    output.result(record, lines)
+    return 0
