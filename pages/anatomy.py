@@ -201,6 +201,8 @@ def toggle(name: str) -> None:
     spec = state.model()
     anatomy = caches.anatomy(spec, classes())
     plan = freezing.plan_for(anatomy)
+    if freezing.toggle_start(anatomy, spec, plan, name):
+        return
     block = _block(anatomy, name)
     states = diagram.States(anatomy, plan)
     if block is None or block.name == name:
@@ -219,7 +221,8 @@ def _event(what: str, name: str) -> None:
 
 def _drawing(anatomy: Any, states: States) -> Selection:
     chosen = selection(anatomy, st.query_params.get("layer") or st.session_state.get("bl.anatomy.part") or "")
-    rows: list[Row] = [diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block)]
+    starts = dict(state.train_choice().gradual)
+    rows: list[Row] = [diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block, starts=starts)]
     stage = next(stage for stage in anatomy.stages if stage.name == chosen.stage)
     if stage.blocks:
         rows.append(diagram.block_row(anatomy, stage, states, chosen=chosen.block))

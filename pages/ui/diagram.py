@@ -7,7 +7,7 @@ row, and the focus stays where it was when the drawing changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -154,7 +154,7 @@ def diagram(
     _component()(data=data, key=key, on_event_change=changed)
 
 
-def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str) -> Row:
+def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str, starts: Mapping[str, int] | None = None) -> Row:
     """Returns the network's stages.
 
     Args:
@@ -162,6 +162,7 @@ def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str) -> Row:
         states: State of each stage and of each module with parameters, by name.
         chosen: The chosen stage.
         unit: The chosen block.
+        starts: In a gradual unfreezing, the epoch from which each stage learns.
     """
     largest = max((stage.spatial[0] for stage in anatomy.stages if stage.spatial), default=1)
     parts = []
@@ -179,6 +180,9 @@ def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str) -> Row:
         title = stage_title(stage.name)
         lines = (figures.count(stage.parameters), *stage_lines(anatomy, stage))
         state = states.of(stage.name)
+        locked = lock(title, state, states.open(stage.name), head=stage.name == "head")
+        if starts and stage.name in starts:
+            locked["word"] = _("from epoch {n}").format(n=starts[stage.name])
         parts.append(
             Part(
                 stage.name, title, lines, state,
@@ -189,7 +193,7 @@ def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str) -> Row:
                 help=_("{n} parameters").format(n=figures.exact(stage.parameters)),
                 width=round(max(stage.parameters, 1) ** 0.4, 2), height=round(height),
                 units=units if len(units) > 1 or any(u["skip"] for u in units) else (), unit=unit,
-                marked=len(units) <= 4, **lock(title, state, states.open(stage.name), head=stage.name == "head"),
+                marked=len(units) <= 4, **locked,
             )
         )  # fmt: skip
     return Row(_("Stages, from image to logits"), tuple(parts), chosen)

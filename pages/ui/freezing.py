@@ -110,7 +110,7 @@ def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
     now = current(anatomy, plan)
     options = [*PRESETS, OWN] if now == OWN else list(PRESETS)
     labels = {**PRESETS, OWN: N_("Own choice")}
-    with st.container(key="bl-wrap-presets"):
+    with st.container(key="bl-wrapsmall-presets"):
         left, right = st.columns([2.5, 1], gap="medium")
     state.follow("bl-freeze-preset", now)
     picked = left.segmented_control(
@@ -345,6 +345,18 @@ def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
         change(_freeing(anatomy, joined, plan), spec, gradual=wanted)
         st.rerun()
     components.note(_("Before its epoch a stage is frozen. The head learns from epoch 1."))
+
+
+def toggle_start(anatomy: Any, spec: ModelSpec, plan: FreezePlan, name: str) -> bool:
+    """Takes a stage out of the gradual unfreezing, or adds it at the end; tells whether it was a matter of that."""
+    schedule = state.train_choice().gradual
+    if not schedule or name not in {stage.name for stage in anatomy.backbone_stages}:
+        return False
+    wanted = tuple(row for row in schedule if row[0] != name)
+    if wanted == schedule:
+        wanted = (*schedule, (name, max(epoch for _name, epoch in schedule) + EPOCHS_BETWEEN))
+    change(_freeing(anatomy, {stage for stage, _epoch in wanted}, plan), spec, gradual=wanted)
+    return True
 
 
 def _schedule(names: list[str], edited: Any) -> tuple[tuple[str, int], ...]:

@@ -95,16 +95,22 @@ def _cell(anatomy: Any, name: str) -> tuple[int, int]:
     if rows < 2 or columns < 2:
         return 0, 0
     first, second = st.columns(2)
-    place = []
-    for column, label, size, key in ((first, _("Row of the map"), rows, "bl-field-row"),
-                                     (second, _("Column of the map"), columns, "bl-field-column")):  # fmt: skip
-        share = st.session_state.get(f"{key}-share", 0.5)
-        st.session_state[key] = min(size - 1, int(share * size))
-        value = column.slider(label, 0, size - 1, key=key)
-        if value != min(size - 1, int(share * size)):
-            st.session_state[f"{key}-share"] = (value + 0.5) / size
-        place.append(int(value))
-    return place[0], place[1]
+    with first:
+        row = _place(_("Row of the map"), rows, "bl-field-row")
+    with second:
+        column = _place(_("Column of the map"), columns, "bl-field-column")
+    return row, column
+
+
+def _place(label: str, size: int, key: str) -> int:
+    """Draws one coordinate; it keeps its share of the map's side when another layer is chosen."""
+    share = f"{key}-share"
+    st.session_state[key] = min(size - 1, int(st.session_state.get(share, 0.5) * size))
+
+    def moved() -> None:
+        st.session_state[share] = (st.session_state[key] + 0.5) / size
+
+    return int(st.slider(label, 0, size - 1, key=key, on_change=moved))
 
 
 def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, name: str, cell: tuple[int, int]) -> Drawn:

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, TimeoutError, expect
 WIDTHS = (1440, 800)
 GROUND = {"light": range(200, 256), "dark": range(0, 60)}
 """How bright the page's ground is, 0 to 255."""
-PAGES = ("", "data", "backbone", "train", "evaluate", "runs", "feature_maps", "filters", "heatmaps")
+PAGES = ("", "data", "backbone", "anatomy", "train", "evaluate", "runs", "feature_maps", "filters", "heatmaps")
 OF_A_RUN = ("evaluate", "runs", "feature_maps", "filters", "heatmaps")
 
 TOO_WIDE = """() => {

@@ -55,6 +55,8 @@ def test_from_a_folder_of_images_to_heatmaps(
     page = turn_to(newcomer, "Data")
     choose_folder(page, fact)
     follow(page, "Choose a backbone", "Backbone", settled)
+    expect(page.get_by_role("combobox", name="Network")).to_have_value(re.compile("EfficientNet-Lite0"))
+    follow(page, "Look into it", "Anatomy", settled)
     choose_freezing(page, fact)
     follow(page, "Train it", "Train", settled)
     train_and_watch(page, fact, badge)
@@ -81,13 +83,14 @@ def choose_folder(page: Page, fact: Fact) -> None:
 
 
 def choose_freezing(page: Page, fact: Fact) -> None:
-    expect(page.get_by_role("combobox", name="Network")).to_have_value(re.compile("EfficientNet-Lite0 .* weights here"))
     expect(fact(page, "Trainable")).to_have_text("3,843")  # 1280 features, 3 classes, 3 biases
     expect(fact(page, "Total")).to_have_text("3.4 M")
-    choose(page, "Freeze up to", "nothing")
+    choose(page, "What may learn", "Everything")
     expect(fact(page, "Frozen")).to_have_text("0")
     expect(fact(page, "Trainable")).to_have_text("3.4 M")
-    choose(page, "Freeze up to", "stage 4")
+    choose(page, "What may learn", "Head only")
+    expect(fact(page, "Trainable")).to_have_text("3,843")
+    page.get_by_role("switch", name="Let Stage 5 learn", exact=True).click()
     expect(fact(page, "Trainable")).to_have_text("2.7 M")
 
 
@@ -148,8 +151,9 @@ def choices_are_still_there(page: Page, turn_to: Turn) -> None:
     turn_to(page, "Data")
     expect(page.get_by_role("radio", name="Folder", exact=True)).to_be_checked()
     expect(page.get_by_role("combobox", name="Folder")).to_have_value("colours")
-    turn_to(page, "Backbone")
-    expect(page.get_by_role("radio", name="stage 4", exact=True)).to_be_checked()
+    turn_to(page, "Anatomy")
+    expect(page.get_by_role("switch", name="Freeze Stage 5", exact=True)).to_be_checked()
+    expect(page.get_by_role("switch", name="Let Stage 4 learn", exact=True)).not_to_be_checked()
     turn_to(page, "Runs")
     expect(page.locator(".st-key-bl-one-run")).to_contain_text("colours, two phases")
     turn_to(page, "Evaluate")

@@ -250,3 +250,48 @@ def test_every_kind_of_network_is_drawn_whole(name, open_page) -> None:
     for part in drawn(app)[0]["parts"]:
         assert part["state"] in ("learns", "frozen", "partly")
         assert part["height"] >= 30
+
+
+def test_a_lock_takes_a_stage_out_of_the_gradual_unfreezing_and_back(open_page) -> None:
+    schedule = (("stage5", 3), ("stage4", 5))
+    session = {"bl.freeze": FreezePlan(2), "bl.train": TrainChoice("gradual", gradual=schedule)}
+    app = open_page("anatomy", session=session, **RESNET, layer="stage4")
+    words = {part["name"]: part["word"] for part in drawn(app)[0]["parts"]}
+    assert words["stage5"] == "from epoch 3"
+    app.button(key="bl-card-lock").click().run()
+    assert app.session_state["bl.train"].gradual == (("stage5", 3),)
+    assert app.session_state["bl.freeze"].trainable_stages == 1
+    app.button(key="bl-card-lock").click().run()
+    assert app.session_state["bl.train"].gradual == (("stage5", 3), ("stage4", 5))
+    assert app.session_state["bl.train"].preset == "gradual"
+
+
+def test_the_receptive_field_is_drawn_on_a_picture(open_page, words) -> None:
+    app = open_page("anatomy", **RESNET, layer="layer1.0.conv1")
+    app.number_input(key="bl-anatomy-size").set_value(96).run()
+    app.segmented_control(key="bl-anatomy-sheet").set_value("field").run()
+    assert not app.exception
+    text = words(app)
+    assert "What it can see" in text
+    assert "19 × 19 px" in text
+    assert "With random weights" in text
+    app.slider(key="bl-field-row").set_value(0).run()
+    assert "0, 12" in words(app)
+
+
+def test_memory_is_worked_out_beside_the_page(open_page, words, shapes, monkeypatch) -> None:
+    from pages.ui import caches, costs
+
+    monkeypatch.setattr(costs, "QUIET", 0.0)
+    monkeypatch.setattr(
+        caches, "later", lambda shelf, key, make, entries: caches.remember(shelf, key, make, entries=entries)
+    )
+    app = open_page("anatomy", session=shapes, backbone="mnist_cnn", weights="none")
+    assert not app.exception
+    assert "working it out" in words(app)
+    app.run()
+    app.run()
+    text = words(app)
+    assert "working it out" not in text
+    assert "activations " in text
+    assert "not measured here yet" in text
