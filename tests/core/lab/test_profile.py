@@ -1,0 +1,155 @@
+"""Measuring a network here: what is timed, what is kept, how it is asked for and stopped. No time is asserted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from core import settings
+from core.cli import main
+from core.errors import InputError
+from core.lab import profile
+from core.models.network import assemble
+from core.runs.jobs import JobStore
+from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec
+from core.specs import TrainingSpec as Training
+from core.training import stopwatch
+from core.training.clock import Clock
+from core.training.estimate import Counts
+from core.training.recipes import make_recipe
+from core.training.speed import KINDS
+
+SMALL = ModelSpec("emnist_cnn", "none")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One round is enough where nobody looks at the time."""
+    monkeypatch.setattr(stopwatch, "BUDGET", 0.0)
+
+
+def test_every_call_before_and_behind_the_head_is_timed_in_every_kind() -> None:
+    network = assemble(SMALL, ("a", "b"), seed=0)
+    told: list[tuple[int, int]] = []
+    found = stopwatch.measure(network, torch.device("cpu"), progress=lambda *step: told.append(step))
+    leaves = {layer.name for layer in network.anatomy.layers if layer.leaf}
+    assert set(found.calls) == leaves
+    assert network.anatomy.head in found.calls
+    for times in found.seconds.values():
+        assert set(times) == set(KINDS)
+        for lines in times.values():
+            assert len(lines) == len(found.calls)
+            assert all(line.fixed >= 0 and line.each >= 0 for line in lines)
+    convolutions = [index for index, kind in enumerate(found.kinds) if kind == "Conv2d"]
+    fp32 = found.seconds["fp32"]
+    for kind in KINDS:
+        assert all(fp32[kind][index].at(16) > 0 for index in convolutions), kind
+    assert set(found.machine.optimizers) == {"adamw", "adam", "sgd", "rmsprop"}
+    assert told == sorted(told)
+    assert not network.model.training
+    assert all(parameter.grad is None for parameter in network.model.parameters())
+
+
+def test_a_layer_that_runs_twice_is_timed_twice() -> None:
+    network = assemble(ModelSpec("resnet18", "none", image_size=32), ("a", "b"), seed=0)
+    watch = stopwatch._Watch(network, torch.device("cpu"))
+    times = watch.run("learning", 2, "fp32")
+    assert watch.names.count("layer1.0.relu") == 2
+    assert len(times["learning"]) == len(times["backward_all"]) == len(watch.names)
+
+
+def test_asked_to_stop_it_stops() -> None:
+    network = assemble(SMALL, ("a", "b"), seed=0)
+    with pytest.raises(stopwatch.Stopped):
+        stopwatch.measure(network, torch.device("cpu"), stop=lambda: True)
+
+
+def test_a_network_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopwatch, "_room", lambda _device: 1000.0)
+    with pytest.raises(InputError, match="not enough memory"):
+        stopwatch.measure(assemble(SMALL, ("a", "b"), seed=0), torch.device("cpu"))
+
+
+def test_what_was_measured_is_kept_whatever_the_weights_and_the_head() -> None:
+    assert profile.profile_known(SMALL, "cpu") is None
+    made = profile.profile_now(SMALL, "cpu")
+    assert profile.profile_known(SMALL, "cpu") == made
+    other = dataclasses.replace(SMALL, weights="run:some", head=HeadSpec(hidden=(64,)), init="zeros")
+    assert profile.profile_known(other, "cpu") == made
+    assert profile.profile_known(dataclasses.replace(SMALL, image_size=56), "cpu") is None
+    assert profile.profile_known(ModelSpec("mnist_cnn", "none"), "cpu") is None
+    experiment = Experiment(
+        DataSpec("any"),
+        SMALL,
+        Training("full", make_recipe("full").phases, device="cpu"),
+        freeze=FreezePlan("all"),
+    )
+    told = profile.estimate_here(experiment, 10, Counts(100, 20))
+    assert told.seconds is not None
+    assert told.seconds > 0
+
+
+def test_a_damaged_measurement_is_none() -> None:
+    profile.profile_now(SMALL, "cpu")
+    (file,) = (settings.cache_dir() / profile.KIND).iterdir()
+    for text in ("", "{}", "[1]", json.dumps({**json.loads(file.read_text()), "seconds": {"fp32": {}}})):
+        file.write_text(text)
+        assert profile.profile_known(SMALL, "cpu") is None
+
+
+def job(spec: ModelSpec = SMALL):  # type: ignore[no-untyped-def]
+    return JobStore(profile.KIND).create(profile._request(spec, "cpu"))
+
+
+def test_a_job_measures_and_says_how_far_it_is() -> None:
+    made = job()
+    assert profile.latest(SMALL, "cpu") == made
+    assert profile.latest(ModelSpec("mnist_cnn"), "cpu") is None
+    assert profile.start(SMALL, "cpu") == made  # one at a time
+    status = profile.work(made)
+    assert status["state"] == "finished"
+    assert profile.profile_known(SMALL, "cpu") is not None
+    with pytest.raises(InputError, match="before"):
+        profile.work(made)
+
+
+def test_a_job_that_is_cancelled_leaves_nothing() -> None:
+    made = job()
+    (made.path / "control").write_text("stop\n")
+    assert profile.work(made)["state"] == "stopped"
+    assert profile.profile_known(SMALL, "cpu") is None
+
+
+def test_a_job_that_fails_says_why() -> None:
+    made = job(dataclasses.replace(SMALL, image_size=28))
+    request = json.loads((made.path / "request.json").read_text())
+    request["model"]["backbone"] = "no_such_net"
+    (made.path / "request.json").write_text(json.dumps(request))
+    with pytest.raises(InputError):
+        profile.work(made)
+    status = made.status()
+    assert status["state"] == "failed"
+    assert "no_such_net" in status["message"]
+
+
+def test_the_command_line_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "mnist_cnn", "--device", "cpu", "--json", "--quiet"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["forward_images_per_second"]["fp32"] > 0
+    assert main(["profile", "--quiet"]) == 2
+    assert main(["profile", "no_such_net", "--quiet"]) == 2
+
+
+def test_the_clock_leaves_waiting_out() -> None:
+    import time
+
+    clock = Clock(torch.device("cpu"))
+    begin = clock.now()
+    time.sleep(0.2)
+    assert clock.passed(begin, clock.now()) < 0.1
+    begin = clock.now()
+    sum(range(2_000_000))
+    assert clock.passed(begin, clock.now()) > 0
