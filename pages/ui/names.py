@@ -29,6 +29,8 @@ def backbone(name: str) -> str:
     """Returns a readable name: the catalogue's title where it is loaded, else made from the name."""
     import sys
 
+    if name == "own":
+        return _("A network of your own")
     catalogue = sys.modules.get("core.models.catalog")
     entry = getattr(catalogue, "BACKBONES", {}).get(name)
     if entry is not None:
