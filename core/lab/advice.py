@@ -207,7 +207,7 @@ def _evidence(facts: Facts) -> tuple[Sentence, ...]:
         told.append(
             Sentence(
                 "The classes that the network already knows tell {share} of what your labels say (LEEP {leep}).",
-                {"share": _percent(share), "leep": f"{scores.leep:.2f}"},
+                {"share": _percent(share), "leep": f"{scores.leep:.2f}".replace("-", "−")},
             )
         )
         told.append(
@@ -218,11 +218,12 @@ def _evidence(facts: Facts) -> tuple[Sentence, ...]:
         )
     told.append(
         Sentence(
-            "LogME {value}: the evidence of a linear head, to compare networks with.", {"value": f"{scores.log_me:.2f}"}
+            "LogME {value}: the evidence of a linear head, to compare networks with.",
+            {"value": f"{scores.log_me:.2f}".replace("-", "−")},
         )
     )
     return tuple(told)
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %"
+    return "–" if share is None else f"{100 * share:.0f}\u00a0%"

@@ -23,6 +23,8 @@ SCORES = {
     "regularised_h_score": (N_("H-score"), N_("Variance between the classes, whitened with a shrunk covariance.")),
     "leep": (N_("LEEP"), N_("How much the pretraining's own classes tell of yours, in nats; 0 is everything.")),
 }
+HEIGHT = 280
+"""Of the charts, in pixels; a long ranking is higher."""
 
 
 def draw(found: Any, spec: ModelSpec) -> None:
@@ -79,7 +81,7 @@ def _dots(ordered: Sequence[Any], score: str) -> Any:
     values = [row.score(score) for row in ordered]
     share = score.endswith("accuracy")
     labels = [title(row.model) for row in ordered]
-    chart = charts.figure(96 + 36 * len(ordered), hovermode="closest", showlegend=False)
+    chart = charts.figure(max(HEIGHT, 96 + 36 * len(ordered)), hovermode="closest", showlegend=False)
     chart.update_layout(margin={"t": 8})
     low = min(values)
     for label, value in zip(labels, values, strict=True):
@@ -129,7 +131,7 @@ def _scatter(comparison: Any, score: str) -> Any:
     import plotly.graph_objects as go
 
     pairs = comparison.pairs
-    chart = charts.figure(300, hovermode="closest", showlegend=False)
+    chart = charts.figure(HEIGHT, hovermode="closest", showlegend=False)
     chart.update_layout(margin={"t": 8})
     chart.add_trace(
         go.Scatter(
@@ -143,15 +145,18 @@ def _scatter(comparison: Any, score: str) -> Any:
     values = [pair.row.score(score) for pair in pairs]
     span = (max(values) - min(values)) or abs(values[0]) or 1.0
     reached = [pair.accuracy for pair in pairs]
-    room = max(0.02, 0.3 * (max(reached) - min(reached)))
+    room = max(0.01, 0.3 * (max(reached) - min(reached)))
+    low = max(0.0, min(reached) - room)
+    step = next(step for step in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if (1.0 - low) / step <= 6 or step == 0.2)
     chart.update_xaxes(
         title_text=_("Predicted: {score}").format(score=_(SCORES[score][0])), nticks=5,
         range=[min(values) - 0.35 * span, max(values) + 0.35 * span],
         tickformat=".0%" if score.endswith("accuracy") else None,
     )  # fmt: skip
+    accuracy = _("Test accuracy") if comparison.split == "test" else _("Validation accuracy")
     chart.update_yaxes(
-        title_text=_("Test accuracy") if comparison.split == "test" else _("Validation accuracy"), tickformat=".0%",
-        range=[max(0.0, min(reached) - room), min(1.02, max(reached) + 1.5 * room)],
+        title_text=accuracy, range=[low, max(reached) + 1.5 * room], tickformat=".1%" if step < 0.01 else ".0%",
+        tickvals=[1.0 - step * place for place in range(int((1.0 - low) / step) + 1)],
     )  # fmt: skip
     return chart
 

@@ -48,7 +48,7 @@ CASES = [
 
 
 def words(advice: Advice) -> str:
-    return " ".join(str(sentence) for sentence in (*advice.reason, *advice.evidence))
+    return " ".join(str(sentence) for sentence in (*advice.reason, *advice.evidence)).replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize(("known", "size", "kind", "preset"), CASES)
@@ -110,7 +110,7 @@ def test_shares_stay_between_none_and_all(found: Transferability) -> None:
 
 def test_what_was_measured_is_said_with_its_figure() -> None:
     text = words(advise(facts(100, ALIKE_SCORES), STAGES))
-    for figure in ("98 %", "50 %", "96 %", "LEEP -0.10", "LogME 0.10", "65 %", "200 images"):
+    for figure in ("98 %", "50 %", "96 %", "LEEP −0.10", "LogME 0.10", "65 %", "200 images"):
         assert figure in text, figure
     text = words(advise(facts(100), STAGES))
     assert "not been measured" in text
