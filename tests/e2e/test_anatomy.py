@@ -109,6 +109,7 @@ def test_the_drawing_scrolls_in_itself_and_stays_where_it_is(
     stage.click()
     expect(stage).to_have_attribute("aria-pressed", "true")
     settled(calm)
+    calm.get_by_role("switch", name="Let Stage 5 learn", exact=True).scroll_into_view_if_needed()
     place = row.evaluate("row => row.scrollLeft")
     assert place > 0
     height = row.bounding_box()

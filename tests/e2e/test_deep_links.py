@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 
 TITLES = {
     "": "Home", "data": "Data", "backbone": "Backbone", "anatomy": "Anatomy", "train": "Train",
-    "evaluate": "Evaluate", "runs": "Runs", "feature_maps": "Feature maps", "filters": "Filters", "heatmaps": "Heatmaps",
+    "evaluate": "Evaluate", "runs": "Runs", "feature_maps": "Feature maps", "filters": "Filters",
+    "heatmaps": "Heatmaps",
 }  # fmt: skip
 SECTIONS = ("Build", "Judge", "Look inside")
 NAME = "Digits, trained"
