@@ -146,6 +146,8 @@ class Comparison:
             pairs or where all are equal.
         weighted_tau: The same with more weight on the best (Vigna 2015, arXiv:1404.3325), as papers on
             transferability report it.
+        images: How many images the accuracies rest on: differences of one or two of them are chance. 0 where no run
+            has a record of them.
     """
 
     score: str
@@ -153,6 +155,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     tau: float | None
     weighted_tau: float | None
+    images: int = 0
 
 
 def candidate(text: str) -> ModelSpec:
@@ -201,7 +204,9 @@ def compare(ranking: Ranking, runs: Iterable[Run], score: str = MAIN) -> Compari
     pairs.sort(key=lambda pair: -pair.accuracy)
     predicted = [float(pair.row.score(score) or 0.0) for pair in pairs]
     tau, weighted = _agreement(predicted, [pair.accuracy for pair in pairs])
-    return Comparison(score, "test" if tested else "val", tuple(pairs), tau, weighted)
+    measured = "test" if tested else "val"
+    images = [sum(row["split"] == measured for row in run.split_rows()) for _, _, run, _ in matched[:1]]
+    return Comparison(score, measured, tuple(pairs), tau, weighted, sum(images))
 
 
 def _agreement(predicted: Sequence[float], reached: Sequence[float]) -> tuple[float | None, float | None]:

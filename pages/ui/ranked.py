@@ -136,7 +136,7 @@ def _scatter(comparison: Any, score: str) -> Any:
     chart.add_trace(
         go.Scatter(
             x=[pair.row.score(score) for pair in pairs], y=[pair.accuracy for pair in pairs], mode="markers+text",
-            text=[title(pair.row.model) for pair in pairs], textposition="top center", cliponaxis=False,
+            text=[title(pair.row.model) for pair in pairs], textposition=_sides(pairs, score), cliponaxis=False,
             textfont={"size": 13}, customdata=[[pair.name, names.preset(pair.preset)] for pair in pairs],
             marker={"size": 12, "color": charts.ACCENT},
             hovertemplate="%{text}: %{y:.1%}<br>%{customdata[0]}, %{customdata[1]}<extra></extra>",
@@ -161,6 +161,12 @@ def _scatter(comparison: Any, score: str) -> Any:
     return chart
 
 
+def _sides(pairs: Sequence[Any], score: str) -> list[str]:
+    """Returns where each dot's name stands: above and below in turn, so that neighbours do not meet."""
+    order = sorted(range(len(pairs)), key=lambda place: pairs[place].row.score(score))
+    return ["bottom center" if order.index(place) % 2 else "top center" for place in range(len(pairs))]
+
+
 def _agreement(comparison: Any, score: str) -> str:
     """Says how well the order was predicted."""
     count = len(comparison.pairs)
@@ -168,6 +174,10 @@ def _agreement(comparison: Any, score: str) -> str:
         "{n} backbone was ranked and trained on the same images; of several runs the best counts.",
         "{n} backbones were ranked and trained on the same images; of several runs the best counts.", count,
     ).format(n=count)  # fmt: skip
+    if comparison.images:
+        text += " " + _("They were judged on {images} images, so one image is {share}.").format(
+            images=figures.exact(comparison.images), share=figures.percent(1 / comparison.images)
+        )
     if comparison.tau is None:
         return text + " " + _("From three different ones on the agreement of the orders is shown.")
     return (

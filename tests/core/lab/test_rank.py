@@ -202,6 +202,7 @@ def test_a_damaged_record_is_refused() -> None:
 def finish(model: ModelSpec, data: DataSpec, val: float, test: float | None = None, state: str = "finished") -> None:
     recipe = make_recipe("linear-probe", weights=model.weights)
     run = RunStore().create(Experiment(data, model, TrainingSpec("linear-probe", recipe.phases)))
+    Recorder(run).split([("a", "x", "train"), ("b", "x", "val"), ("c", "x", "test"), ("d", "y", "test")])
     status = {"state": state, "val_accuracy": val, "test_accuracy": test}
     (run.path / "status.json").write_text(json.dumps(status))
 
@@ -219,7 +220,7 @@ def test_predictions_are_held_against_the_best_finished_run_of_each_network() ->
     (RunStore().create(Experiment(ranking.data, models[0], TrainingSpec("full", make_recipe("full").phases))).path
      / "experiment.json").write_text("{")  # fmt: skip
     found = compare(ranking, RunStore().list())
-    assert found.split == "test"
+    assert (found.split, found.images) == ("test", 2)
     assert [pair.accuracy for pair in found.pairs] == [0.9, 0.85, 0.65]
     assert found.tau == pytest.approx(1 / 3)
     assert found.weighted_tau is not None
@@ -232,7 +233,7 @@ def test_without_test_images_validation_counts_and_two_are_too_few_for_an_agreem
     finish(ranking.rows[0].model, ranking.data, 0.6)
     finish(ranking.rows[1].model, ranking.data, 0.9, 0.5)
     found = compare(ranking, RunStore().list())
-    assert found.split == "val"
+    assert (found.split, found.images) == ("val", 1)
     assert [pair.accuracy for pair in found.pairs] == [0.9, 0.6]
     assert found.tau is None
     assert compare(ranking, []).pairs == ()
