@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import multiprocessing
+import sys
 import time
 import warnings
 from collections import defaultdict
@@ -48,7 +49,10 @@ def main() -> None:
     names = [name for name in _names(not arguments.no_timm) if arguments.only in name]
     started = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(arguments.jobs, maxtasksperchild=8) as pool:
-        found = list(pool.imap_unordered(_work, [(name, arguments.largest) for name in names], chunksize=1))
+        found = []
+        for row in pool.imap_unordered(_work, [(name, arguments.largest) for name in names], chunksize=1):
+            found.append(row)
+            print(f"{len(found)}/{len(names)}", json.dumps(row), file=sys.stderr, flush=True)
     rows = sorted(found, key=lambda row: names.index(row["name"]))
     failures = [{"name": row["name"], **row["failed"]} for row in rows if row["failed"]]
     print(
@@ -202,12 +206,12 @@ def _real(known: Any) -> tuple[Any, Any, int]:
     from core.models import catalog
     from core.models.anatomy import examine
     from core.models.heads import build_head
+    from core.models.trace import trace
 
     sizes = [size for size in SIZES if size < known.input_size] if known.source != "course" else []
     for size in (*sizes, known.input_size):
         try:
-            model = catalog.skeleton(known.name, size)
-            examine(model, num_classes=known.num_classes, image_size=size)
+            trace(catalog.skeleton(known.name, size), size)
         except InputError:
             if size == known.input_size:
                 raise

@@ -18,6 +18,7 @@ from core.lab.data import Decoded, decode
 from core.lab.networks import build_network
 from core.lab.proof import Proof
 from core.lab.worker import Tell
+from core.models import catalog, download
 from core.models.network import Network, load_into
 from core.runs.files import write_json
 from core.runs.recorder import Recorder
@@ -49,6 +50,12 @@ def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
     spec = experiment.data
     dataset = open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
     seed = experiment.training.seed
+    try:
+        catalog.fetch(experiment.model.backbone, experiment.model.weights, _fetching(run, recorder, tell))
+    except _Stopped:
+        recorder.update(state="stopped", doing="", ended=time.time(), seconds=time.perf_counter() - begin)
+        return
+    recorder.update(doing="building the network", done=0, total=0)
     network = build_network(experiment.model, dataset.classes, seed=seed, runs_dir=run.path.parent, roots=roots)
     _record_weights(run, recorder, network)
     proof = Proof(network, experiment)
@@ -96,7 +103,20 @@ def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
 
 
 class _Stopped(Exception):
-    """The run was asked to stop while its images were read."""
+    """The run was asked to stop while its weights were fetched or its images read."""
+
+
+def _fetching(run: Run, recorder: Recorder, tell: Tell) -> Callable[[download.Progress], None]:
+    """Tells how far a download of pretrained weights is, in bytes."""
+
+    def progress(now: download.Progress) -> None:
+        if run.stop_requested:
+            raise _Stopped
+        doing = "downloading the weights"
+        recorder.update(now=False, doing=doing, done=now.done, total=now.total or 0)
+        tell({"event": "progress", "doing": doing, "done": now.done, "total": now.total or 0})
+
+    return progress
 
 
 def _reading(run: Run, recorder: Recorder, tell: Tell) -> Callable[[int, int], None]:

@@ -22,6 +22,7 @@ DOING = {
     "loading libraries": N_("Loading PyTorch"),
     "reading images": N_("Reading the images"),
     "building the network": N_("Building the network"),
+    "downloading the weights": N_("Downloading the weights"),
     "computing features": N_("Computing the frozen backbone's features once"),
     "training": N_("Training"),
     "validating": N_("Validating"),
@@ -91,6 +92,8 @@ def _progress(status: dict[str, Any]) -> tuple[float, str]:
     done, total = status.get("done") or 0, status.get("total") or 0
     if total:
         count = _("{done} of {total} images").format(done=figures.exact(done), total=figures.exact(total))
+        if status.get("doing") == "downloading the weights":
+            count = _("{done} of {total}").format(done=figures.size(done), total=figures.size(total))
         return min(1.0, done / total), f"{words}: {count}"
     return (1.0 if doing == "evaluating" else 0.0), words
 

@@ -12,7 +12,7 @@ from core.specs import FreezePlan
 CLASSES = 7
 
 
-def check_parts(anatomy: Anatomy, parameters: dict[str, int]) -> None:
+def check_parts(anatomy: Anatomy, parameters: dict[str, int], depths: range) -> None:
     named = [name for stage in anatomy.stages for name in stage.parameter_names]
     assert len(named) == len(set(named))
     assert set(named) == set(parameters)
@@ -22,7 +22,7 @@ def check_parts(anatomy: Anatomy, parameters: dict[str, int]) -> None:
     depth = len(anatomy.backbone_stages)
     assert names[:depth] == [f"stage{index}" for index in range(1, depth + 1)]
     assert names[depth:] in (["head"], ["neck", "head"])
-    assert 3 <= depth <= 5
+    assert depth in depths
     assert anatomy.stages[-1].layers == (anatomy.head,)
     sides = [stage.spatial[0] for stage in anatomy.backbone_stages if stage.spatial]
     assert len(sides) == depth
@@ -30,15 +30,25 @@ def check_parts(anatomy: Anatomy, parameters: dict[str, int]) -> None:
     assert {layer.stage for layer in anatomy.layers} <= set(names)
 
 
+def check_sums(anatomy: Anatomy) -> None:
+    assert sum(layer.own_parameters for layer in anatomy.layers) == anatomy.total
+    assert sum(layer.own_macs for layer in anatomy.layers) == anatomy.macs
+    assert sum(layer.own_activation_bytes for layer in anatomy.layers) == anatomy.activation_bytes
+    for layer in anatomy.layers:
+        assert layer.formula.rpartition(" ")[2].replace(",", "") == str(layer.own_parameters or ""), layer.name
+    for stage in anatomy.stages:
+        assert sum(block.parameters for block in stage.blocks) == stage.parameters
+
+
 def check_cam_layer(anatomy: Anatomy) -> None:
     height, width = anatomy.grid
     assert height == width > 1
     shape = anatomy.layer(anatomy.cam_layer).output_shape
-    assert anatomy.layout in ("NCHW", "tokens")
-    if anatomy.layout == "NCHW":
-        assert shape[1:] == anatomy.grid
+    assert anatomy.layout in ("NCHW", "NHWC", "tokens")
+    if anatomy.layout != "tokens":
+        assert (shape[1:] if anatomy.layout == "NCHW" else shape[:2]) == anatomy.grid
     else:
-        assert shape[0] - height * width in (0, 1)
+        assert shape[0] - height * width in (0, 1)  # a class token
 
 
 def check_freezing(anatomy: Anatomy) -> None:
@@ -55,16 +65,18 @@ def check_freezing(anatomy: Anatomy) -> None:
 
 
 def check_network(name: str) -> None:
-    known = catalog.BACKBONES[name]
+    known = catalog.backbone(name)
     model = catalog.skeleton(name)
     anatomy = examine(model, num_classes=known.num_classes, image_size=known.input_size)
     assert anatomy.total == known.parameters
+    check_sums(anatomy)
     own = build_head(model, anatomy, CLASSES)
     assert own.head == anatomy.head
     assert own.cam_layer == anatomy.cam_layer
     assert own.num_classes == CLASSES
     assert own.layer(own.head).output_shape[0] == CLASSES
-    check_parts(own, {name: parameter.numel() for name, parameter in model.named_parameters()})
+    depths = range(1, 6) if known.source == "course" else range(2 if known.source == "timm" else 3, 7)
+    check_parts(own, {name: parameter.numel() for name, parameter in model.named_parameters()}, depths)
     check_cam_layer(own)
     check_freezing(own)
     freeze.apply(model, own, FreezePlan(1))
@@ -78,4 +90,23 @@ def test_every_network_of_the_family(family: str, global_random_state) -> None:
     for backbone in catalog.BACKBONES.values():
         if backbone.family == family:
             check_network(backbone.name)
+    assert global_random_state()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet10t",
+        "convnext_atto",
+        "vit_tiny_patch16_224",
+        "resmlp_12_224",
+        "mobileone_s0",
+        "mambaout_femto",
+        "lcnet_050",
+    ],
+)
+def test_networks_of_timm(name: str, global_random_state) -> None:
+    pytest.importorskip("timm")
+    check_network(f"timm/{name}")
     assert global_random_state()
