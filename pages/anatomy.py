@@ -168,7 +168,8 @@ def selection(anatomy: Any, name: str) -> Selection:
         for block in stage.blocks:
             inside, own = diagram.inside(anatomy, block), diagram.block_id(anatomy, block)
             if name == own:
-                return Selection(stage.name, own, block.layers[0] if len(block.layers) == 1 else "")
+                only = block.layers[0] if len(block.layers) == 1 and block.layers[0] in inside else ""
+                return Selection(stage.name, own, only)
             if name in inside:
                 return Selection(stage.name, own, name)
     known = {layer.name: layer for layer in anatomy.layers}
@@ -205,13 +206,13 @@ def toggle(name: str) -> None:
         return
     block = _block(anatomy, name)
     states = diagram.States(anatomy, plan)
-    if block is None or block.name == name:
+    if block is None:
         plan = toggled(anatomy, plan, name)
     else:
-        opened = all(states.open(layer) for layer in block.layers)
-        for layer in block.layers:
-            if states.open(layer) == opened:
-                plan = toggled(anatomy, plan, layer)
+        opened = diagram.block_open(block, states)
+        for part in diagram.block_parts(block):
+            if states.open(part) == opened:
+                plan = toggled(anatomy, plan, part)
     freezing.change(plan, spec)
 
 

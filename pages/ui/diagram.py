@@ -99,10 +99,10 @@ def _of_parts(anatomy: Any, plan: FreezePlan) -> dict[str, str]:
 
     found = learning(anatomy, plan)
     alone = {
-        name: "learns" if name in found else "frozen"
+        block.name: "learns" if block.name in found else "frozen"
         for stage in anatomy.stages
-        for name in stage.parameter_names
-        if "." not in name
+        for block in stage.blocks
+        if block.kind == "Parameter"
     }
     return {**alone, **part_state(anatomy, plan), **stage_state(anatomy, plan)}
 
@@ -207,13 +207,12 @@ def block_row(anatomy: Any, stage: Any, states: States, *, chosen: str) -> Row:
         shape = shape_words((*(block.spatial or ()), *((block.channels,) if block.channels else ())))
         paths = (_("{n} paths side by side, joined").format(n=block.branches),) if block.branches > 1 else ()
         lines = (f"{block.kind} · {figures.count(block.parameters)}", shape, *paths)
-        opened = all(states.open(name) for name in block.layers)
         parts.append(
             Part(
                 block_id(anatomy, block), short_name(block.name), lines, state,
                 help=_block_words(block), skip=block.skip,
                 label=", ".join((block.name, *lines, _(STATES.get(state, "")))),
-                **lock(block.name, state, opened, head=stage.name == "head"),
+                **lock(block.name, state, block_open(block, states), head=stage.name == "head"),
             )
         )  # fmt: skip
     title = _n("{stage}: {n} block", "{stage}: {n} blocks", len(parts)).format(
@@ -298,8 +297,17 @@ def _block_words(block: Any) -> str:
 
 def inside(anatomy: Any, block: Any) -> tuple[str, ...]:
     """Returns the layers of a block in the network's order: all that run, and those that hold parameters besides."""
+    if block.kind == "Parameter":
+        return ()
     wanted = {*block.members, *block.layers}
+    if _module(block) and len(block.layers) > 1:
+        wanted.discard(block.name)
     return tuple(layer.name for layer in anatomy.layers if layer.name in wanted)
+
+
+def _module(block: Any) -> bool:
+    """Whether one module holds the whole block."""
+    return all(name == block.name or name.startswith(f"{block.name}.") for name in block.layers)
 
 
 def block_id(anatomy: Any, block: Any) -> str:
@@ -307,12 +315,22 @@ def block_id(anatomy: Any, block: Any) -> str:
     return f"block:{block.name}" if block.name in inside(anatomy, block) else str(block.name)
 
 
-def short_name(name: str, limit: int = 22) -> str:
-    """Returns a module's name, of a long one the last two parts."""
-    return name if len(name) <= limit else ".".join(name.split(".")[-2:])
+def block_parts(block: Any) -> tuple[str, ...]:
+    """Returns the names by which a block is frozen: its module's or its parameter's, or those of its layers."""
+    return (block.name,) if block.kind == "Parameter" or _module(block) else tuple(block.layers)
+
+
+def block_open(block: Any, states: States) -> bool:
+    """Whether the plan frees all of a block."""
+    return all(states.open(name) for name in block_parts(block))
 
 
 def block_state(block: Any, states: States) -> str:
     """Returns what a block's parameters do."""
-    seen = {states.of(name) for name in block.layers} - {"none"}
+    seen = {states.of(name) for name in block_parts(block)} - {"none"}
     return "none" if not seen else seen.pop() if len(seen) == 1 else "partly"
+
+
+def short_name(name: str, limit: int = 22) -> str:
+    """Returns a module's name, of a long one the last two parts."""
+    return name if len(name) <= limit else ".".join(name.split(".")[-2:])

@@ -70,7 +70,7 @@ def part_card(anatomy: Any, stage_name: str, block: Any, states: States, toggle:
         members = set(diagram.inside(anatomy, block))
         inside = [layer for layer in anatomy.layers if layer.name in members]
         leaving = diagram.shape_words((*block.spatial, block.channels)) if block.spatial and block.channels else ""
-        state, opened = diagram.block_state(block, states), all(states.open(layer) for layer in block.layers)
+        state, opened = diagram.block_state(block, states), diagram.block_open(block, states)
     _title(title, kind, name, state, diagram.lock(title, state, opened, head=head), toggle)
     inner = [layer for layer in inside if layer.leaf]
     components.metrics(

@@ -295,3 +295,45 @@ def test_memory_is_worked_out_beside_the_page(open_page, words, shapes, monkeypa
     assert "working it out" not in text
     assert "activations " in text
     assert "not measured here yet" in text
+
+
+@pytest.mark.parametrize(
+    ("network", "block"),
+    [
+        ("vit_b_16", "class_token"),
+        ("vit_b_16", "encoder.pos_embedding"),
+        ("vit_b_16", "encoder.layers.encoder_layer_0"),
+        ("convnext_tiny", "features.1.0"),
+        ("resnet18", "block:conv1"),
+        ("vgg16", "block:features.0"),
+    ],
+)
+def test_a_blocks_lock_turns_just_that_block(network, block, open_page) -> None:
+    from core.models.blueprint import blueprint
+    from core.models.freeze import learning
+
+    app = open_page("anatomy", backbone=network, weights="none", layer=block)
+    assert drawn(app)[1]["chosen"] == block
+
+    def page() -> None:
+        import importlib
+
+        import streamlit as st
+
+        importlib.import_module("pages.anatomy").toggle(st.session_state["part"])
+
+    from streamlit.testing.v1 import AppTest
+
+    turned = AppTest.from_function(page, default_timeout=60)
+    turned.session_state["bl.model"] = ModelSpec(network, "none")
+    turned.session_state["part"] = block
+    anatomy = blueprint(ModelSpec(network, "none"))
+    stage = anatomy.stages[0]
+    found = next(found for found in stage.blocks if found.name == block.removeprefix("block:"))
+    others = set(stage.parameter_names)
+    turned.run()
+    free = learning(anatomy, turned.session_state["bl.freeze"]) & others
+    sizes = dict(zip(stage.parameter_names, stage.parameter_sizes, strict=True))
+    assert sum(sizes[name] for name in free) == found.parameters
+    turned.run()
+    assert turned.session_state["bl.freeze"] == FreezePlan()
