@@ -147,7 +147,8 @@ def _around(parameter: str, owner: Mapping[str, _Unit]) -> _Unit | None:
 
 
 def _block(unit: _Unit, names: Sequence[str], counts: Mapping[str, int]) -> Block:
-    main = next((call for call in unit.calls if _weighted(call)), unit.calls[0])
+    holding = [call for call in unit.calls if any(name.startswith(f"{call.name}.") for name in names)]
+    main = next((call for call in unit.calls if _weighted(call)), holding[0])
     everything = [call for top in unit.calls for call in top.walk()]
     spatial, channels = next(
         (found for call in reversed(unit.calls) if (found := map_of(call))[0] is not None), (None, None)

@@ -115,8 +115,8 @@ class Block:
     """A unit that stages are made of: a residual or dense block, a transformer block, a convolution with what follows.
 
     Attributes:
-        name: Qualified name of its module; of its first layer with weights, where no module holds the unit together;
-            of the parameter, for parameters outside of all units.
+        name: Qualified name of its module; where none holds it together, that of its first layer with weights (or at
+            least parameters); for parameters outside of all units, the parameter's.
         kind: Name of that module's class; ``Parameter`` for such a parameter.
         parameters: Number of its parameters. Over the blocks of a stage these add up to the stage's.
         layers: Names of the modules that hold these parameters directly, in the network's order.

@@ -12,7 +12,7 @@ from torchvision.models.vision_transformer import interpolate_embeddings
 
 from core.errors import InputError
 from core.models import families, weights
-from core.models.construct import Uninitialised
+from core.models.construct import OnMeta, Uninitialised
 from core.models.record import Backbone, WeightsEntry
 from core.models.sources import Report, Shape
 from core.specs import Preprocessing
@@ -74,12 +74,15 @@ class Hub:
         try:
             return models.get_model(name, weights=None, **_options(name, shape.image_size, initialise))
         except (ValueError, AssertionError) as error:
+            step = _step(name, self.preprocessing(name, "").crop)
+            below = shape.image_size // step * step
             raise InputError(
-                "{name} cannot take images of {size} px. Choose a multiple of {own} px, its own size, or another "
-                "backbone.",
+                "{name} cuts the image into pieces of a fixed size and cannot take {size} px. Choose a multiple of "
+                "{step} px, such as {sizes} px, or another backbone.",
                 name=name,
                 size=shape.image_size,
-                own=self.preprocessing(name, "").crop,
+                step=step,
+                sizes=", ".join(str(size) for size in (below, below + step) if size),
             ) from error
 
     def pretrained(self, name: str, entry: str, shape: Shape, report: Report | None) -> nn.Module:
@@ -107,6 +110,20 @@ class Hub:
             state = interpolate_embeddings(shape.image_size, model.patch_size, state)
         twin.load_state_dict(state)
         return twin
+
+
+@lru_cache(maxsize=32)
+def _step(name: str, own: int) -> int:
+    """Returns the smallest step between image sizes that a network can be built for, starting at its own size."""
+    for step in range(1, own):
+        if own % step == 0:
+            try:
+                with OnMeta():
+                    models.get_model(name, weights=None, **_options(name, own + step, False))
+            except (ValueError, AssertionError):
+                continue
+            return step
+    return own
 
 
 def _options(name: str, image_size: int, init_weights: bool) -> dict[str, Any]:

@@ -275,6 +275,27 @@ def test_a_refusal_says_where_and_from_which_size_on(name: str, size: int, layer
     anatomy_of(name, smallest)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "said"), [("vit_b_32", 100, "32 px, such as 96, 128 px"), ("maxvit_t", 100, "such as 224 px")]
+)
+def test_networks_of_fixed_pieces_name_their_sizes(name: str, size: int, said: str) -> None:
+    with pytest.raises(InputError, match=rf"cannot take {size} px.*{said}"):
+        anatomy_of(name, size)
+
+
+def test_a_block_of_single_layers_goes_by_one_with_parameters() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2, 1),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(4),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 5),
+    )
+    anatomy = examine(model, num_classes=5, image_size=32)
+    assert [block.name for stage in anatomy.stages for block in stage.blocks] == ["0", "2", "5"]
+
+
 def test_no_smallest_size_where_none_works() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 5))
     with pytest.raises(InputError, match="Choose another image size"):
