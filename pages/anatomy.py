@@ -20,6 +20,7 @@ from pages.ui import (
     layer_table,
     names,
     nav,
+    rates,
     receptive,
     state,
 )
@@ -255,9 +256,9 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
         head_builder.builder(anatomy, spec, classes())
     elif sheet == "rates":
         if state.train_choice().gradual:
-            freezing.gradual(anatomy, spec, plan)
-        freezing.rates(anatomy, plan)
-        freezing.norms(anatomy, plan)
+            rates.gradual(anatomy, spec, plan)
+        rates.rates(anatomy, plan)
+        rates.norms(anatomy, plan)
     elif sheet == "table":
         layer_table.table(anatomy, plan, spec.backbone.replace("/", "-"), select)
         if chosen.layer:

@@ -47,7 +47,7 @@ def _filtered(rows: list[Any]) -> list[Any]:
     with st.container(key="bl-wrapsmall-table"):
         first, second, third, fourth = st.columns([1.3, 1, 1, 1], vertical_alignment="bottom")
     text = first.text_input(
-        _("Name or kind holds"), key="bl-table-text", placeholder="conv", persist_state="session"
+        _("Name or kind holds"), key="bl-table-text", persist_state="session"
     )  # fmt: skip
     kinds = list(dict.fromkeys(layer.kind for layer in rows))
     if any(kind not in kinds for kind in st.session_state.get("bl-table-kind") or ()):
