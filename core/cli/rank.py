@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from core.cli.output import Output, share, table
+from core.cli.shared import gentle_stop, roots
 from core.errors import InputError
 from core.runs.jobs import Job
 from core.specs import DataSpec
@@ -33,7 +31,7 @@ def rank(arguments: argparse.Namespace, output: Output) -> int:
         [name for name in arguments.backbones.split(",") if name.strip()],
         device=arguments.device,
         images_limit=_at_least_one("--images", arguments.images),
-        roots=_roots(arguments),
+        roots=roots(arguments),
         runs_dir=RunStore(arguments.runs_dir).root,
         progress=lambda step: _show(step._asdict(), output),
     )
@@ -80,12 +78,12 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
     from core.runs.store import RunStore
 
     data, model = _data(arguments), candidate(arguments.backbone)
-    roots = _roots(arguments)
-    dataset = split(open_dataset(data.source, roots=roots, seed=data.seed), data)
+    within = roots(arguments)
+    dataset = split(open_dataset(data.source, roots=within, seed=data.seed), data)
     facts = facts_of(dataset, model)
     if facts.pretrained and not arguments.unmeasured:
         ranking = compute(
-            data, [model], device=arguments.device, images_limit=sample_size(facts.classes), roots=roots,
+            data, [model], device=arguments.device, images_limit=sample_size(facts.classes), roots=within,
             runs_dir=RunStore(arguments.runs_dir).root, progress=lambda step: _show(step._asdict(), output),
         )  # fmt: skip
         problem = ranking.rows[0].problem
@@ -114,8 +112,8 @@ def _job(arguments: argparse.Namespace, output: Output) -> int:
     job = Job(Path(arguments.job).expanduser().absolute())
     if not job.exists:
         raise InputError("There is no ranking in the folder {folder}.", folder=arguments.job)
-    with _gentle_stop(job):
-        status = work(job, lambda record: _show(record, output), roots=_roots(arguments))
+    with gentle_stop(lambda: job.stop_requested, job.request_stop):
+        status = work(job, lambda record: _show(record, output), roots=roots(arguments))
     output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
     return 0
 
@@ -129,31 +127,10 @@ def _data(arguments: argparse.Namespace) -> DataSpec:
     return DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed)
 
 
-def _roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
-    return tuple(Path(path).absolute() for path in arguments.within) if arguments.within else None
-
-
 def _at_least_one(word: str, value: int) -> int:
     if value < 1:
         raise InputError("{word} is {value}. It must be at least 1.", word=word, value=value)
     return value
-
-
-@contextmanager
-def _gentle_stop(job: Job) -> Iterator[None]:
-    """Makes the first Ctrl-C (or TERM) end the ranking in good order, and the second one at once."""
-
-    def ask(_number: int, _frame: Any) -> None:
-        if job.stop_requested:
-            raise KeyboardInterrupt
-        job.request_stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _show(record: dict[str, Any], output: Output) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.output import Output, share, table
+from core.cli.shared import gentle_stop, roots
 from core.errors import InputError
-from core.runs.store import Run, RunStore
+from core.runs.store import RunStore
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, TrainingSpec
 from core.training.recipes import make_recipe
 
@@ -29,8 +27,13 @@ def train(arguments: argparse.Namespace, output: Output) -> int:
     else:
         run = RunStore(arguments.runs_dir).create(_experiment(arguments))
     output.progress(f"run {run.id}")
-    with _gentle_stop(run, output):
-        status = work(run, lambda record: _show(record, output), roots=_roots(arguments))
+
+    def ask() -> None:
+        output.progress("stopping after this step; the best weights are kept")
+        run.request_stop()
+
+    with gentle_stop(lambda: run.stop_requested, ask):
+        status = work(run, lambda record: _show(record, output), roots=roots(arguments))
     keys = (
         "best_epoch", "best_val_accuracy", "val_accuracy", "test_accuracy", "seconds", "images_per_second",
         "trainable_parameters", "total_parameters", "state",
@@ -106,7 +109,7 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
     source = arguments.data
     if source.partition("?")[0] not in EMBEDDED:
         source = str(Path(source).expanduser().absolute())
-    dataset = open_dataset(source, roots=_roots(arguments), seed=arguments.seed)
+    dataset = open_dataset(source, roots=roots(arguments), seed=arguments.seed)
     spec = words.model(arguments, arguments.weights or "default")
     anatomy = outline(spec, dataset.classes).anatomy
     freeze = words.plan(arguments.freeze, anatomy, arguments.norm)
@@ -127,7 +130,7 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
     for phase in recipe.phases:
         stage_rates(phase, anatomy)
     spec = replace(spec, weights=recipe.weights if pretrained or arguments.weights else "none")
-    weights_file(spec, arguments.runs_dir, _roots(arguments))
+    weights_file(spec, arguments.runs_dir, roots(arguments))
     return Experiment(
         data=DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed, arguments.images_per_class),
         model=spec,
@@ -152,28 +155,6 @@ def _preset(anatomy: Anatomy, plan: FreezePlan | None, *, gradual: bool, pretrai
         return "linear-probe"
     whole = plan.trainable_stages == "all" and not plan.hold and plan.learns == "all"
     return "two-phase" if not whole else "full" if pretrained else "scratch"
-
-
-def _roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
-    return tuple(Path(path).absolute() for path in arguments.within) if arguments.within else None
-
-
-@contextmanager
-def _gentle_stop(run: Run, output: Output) -> Iterator[None]:
-    """Makes the first Ctrl-C (or TERM) end the run in good order, and the second one at once."""
-
-    def ask(_number: int, _frame: Any) -> None:
-        if run.stop_requested:
-            raise KeyboardInterrupt
-        output.progress("stopping after this step; the best weights are kept")
-        run.request_stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _show(record: dict[str, Any], output: Output) -> None:

@@ -1,0 +1,37 @@
+"""What several verbs need: folders to stay within, and an end in good order."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
+    """Returns the folders of ``--within`` that images must lie under; ``None`` for no limit."""
+    return tuple(Path(path).absolute() for path in arguments.within) if arguments.within else None
+
+
+@contextmanager
+def gentle_stop(requested: Callable[[], bool], request: Callable[[], object]) -> Iterator[None]:
+    """Makes the first Ctrl-C (or TERM) ask the work to end in good order, and the second one end it at once.
+
+    Args:
+        requested: Whether the work was asked to end before.
+        request: Asks it.
+    """
+
+    def ask(_number: int, _frame: Any) -> None:
+        if requested():
+            raise KeyboardInterrupt
+        request()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
