@@ -15,12 +15,12 @@ from functools import lru_cache
 from threading import RLock
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from core.models import freeze, heads
 from core.models.network import Network, outline
@@ -32,6 +32,9 @@ STATES = {"adamw": 2, "adam": 2, "sgd": 1, "rmsprop": 2}
 WITHOUT_MOMENTUM = {"sgd": 0, "rmsprop": 1}
 """The same where the momentum is 0."""
 CPU = torch.device("cpu")
+PRIMES = (97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193)
+"""Images of a rehearsal: a prime that divides the size of no parameter, so that what it divides grows with the batch,
+and one rehearsal tells the memory of every batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Rehearsal:
     def __init__(self, network: Network) -> None:
         self.anatomy, self.preprocessing = network.anatomy, network.preprocessing
         self.lock = RLock()
+        self._known: dict[tuple[FreezePlan, str], _Held] = {}
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         self.model = deepcopy(network.model).to("meta")
         with self.mode:
@@ -87,6 +91,8 @@ class Rehearsal:
                     module.register_parameter(name, nn.Parameter(_like(parameter)))
                 for name, buffer in module.named_buffers(recurse=False):
                     module.register_buffer(name, _like(buffer), persistent=False)
+        sizes = [value.numel() for value in (*self.model.parameters(), *self.model.buffers()) if value.numel()]
+        self.batch = next(prime for prime in PRIMES if all(size % prime for size in sizes))
 
     def memory(
         self,
@@ -111,30 +117,42 @@ class Rehearsal:
         Raises:
             InputError: The plan does not fit the network.
         """
-        learning = freeze.learning(self.anatomy, plan)
         with self.lock:
-            freeze.apply(self.model, self.anatomy, plan)
-            freeze.set_train_mode(self.model, self.anatomy, plan)
-            try:
-                standing, activations, peak = self._step(plan, batch_size, precision)
-                found = dict(self.model.named_parameters())
-                sizes = [_bytes(found[name]) for name in learning if name in found]
-            finally:
-                self.model.zero_grad(set_to_none=True)
-        gradients = sum(sizes)
+            key = (plan, precision)
+            if key not in self._known:
+                self._known[key] = self._rehearse(plan, precision)
+            held = self._known[key]
+        live = held.fixed + batch_size * held.each
+        activations = int(live[held.forward_end])
         copies = (STATES if momentum else WITHOUT_MOMENTUM | {"adamw": 2, "adam": 2})[optimizer]
-        apart = gradients if device_type == "cuda" else max(sizes)  # what the optimizer's own arithmetic needs
-        peak = max(peak, standing + gradients + apart)
+        apart = held.gradients if device_type == "cuda" else held.largest  # what the optimizer's own arithmetic needs
+        beyond = max(int(live.max()), apart) - activations
         return Memory(
-            parameters=standing,
-            gradients=gradients,
-            optimizer=copies * gradients,
+            parameters=held.parameters,
+            gradients=held.gradients,
+            optimizer=copies * held.gradients,
             activations=activations,
-            workspace=peak - standing - gradients - activations,
+            workspace=max(0, beyond),
         )
 
-    def _step(self, plan: FreezePlan, batch_size: int, precision: str) -> tuple[int, int, int]:
-        """Runs one step; returns the bytes that stand, that the forward pass leaves, and the most of all moments.
+    def _rehearse(self, plan: FreezePlan, precision: str) -> _Held:
+        learning = freeze.learning(self.anatomy, plan)
+        freeze.apply(self.model, self.anatomy, plan)
+        freeze.set_train_mode(self.model, self.anatomy, plan)
+        values = dict(self.model.named_parameters())
+        sizes = [_bytes(values[name]) for name in learning if name in values]
+        standing = sum(_bytes(value) for value in (*values.values(), *self.model.buffers()))
+        try:
+            ledger, forward_end = self._step(plan, precision)
+        finally:
+            self.model.zero_grad(set_to_none=True)
+        changes = np.array(ledger.changes, dtype=np.int64)
+        scales = changes % self.batch == 0
+        each = np.cumsum(np.where(scales, changes // self.batch, 0))
+        return _Held(standing, sum(sizes), max(sizes), forward_end, np.cumsum(np.where(scales, 0, changes)), each)
+
+    def _step(self, plan: FreezePlan, precision: str) -> tuple[_Ledger, int]:
+        """Runs one step; returns its ledger, which begins behind parameters and gradients, and the forward pass's end.
 
         The gradients of the step before are there until the forward pass has ended, as in the loop.
         """
@@ -142,19 +160,18 @@ class Rehearsal:
         with self.mode, _Ledger() as ledger:
             for value in (*self.model.parameters(), *self.model.buffers()):
                 ledger.enter(value)
-            standing = ledger.live
             for parameter in self.model.parameters():
                 if parameter.requires_grad:
                     parameter.grad = torch.empty_like(parameter)
-            before = ledger.live
-            images = _like(torch.empty(batch_size, prep.channels, prep.crop, prep.crop, device="meta"))
-            labels = torch.zeros(batch_size, dtype=torch.long, device="cpu")
-            logits = self._logits(plan, images, precision)
-            loss = F.cross_entropy(logits, labels)
-            activations = ledger.live - before
+            ledger.changes.clear()
+            images = _like(torch.empty(self.batch, prep.channels, prep.crop, prep.crop, device="meta"))
+            labels = torch.zeros(self.batch, dtype=torch.long, device="cpu")
+            loss = F.cross_entropy(logits := self._logits(plan, images, precision), labels)
+            forward_end = len(ledger.changes) - 1
             self.model.zero_grad(set_to_none=True)
             loss.backward()
-            return standing, activations, ledger.peak
+            del logits
+            return ledger, forward_end
 
     def _logits(self, plan: FreezePlan, images: Tensor, precision: str) -> Tensor:
         """Returns logits as the engine's feeds do: of the whole network, or of features without a graph."""
@@ -200,17 +217,37 @@ def _bytes(value: Tensor) -> int:
     return value.numel() * value.element_size()
 
 
-class _Ledger(TorchDispatchMode):
-    """Notes the size of every storage that an operation makes, for as long as it lives.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """What a rehearsed step holds, in bytes.
 
     Attributes:
-        live: Bytes alive now.
-        peak: The most that were alive at once.
+        parameters: With the buffers.
+        gradients: Of what learns.
+        largest: The largest of these gradients.
+        forward_end: Index of the moment at which the forward pass has ended.
+        fixed: At each moment, what lives beyond parameters and gradients and does not depend on the batch.
+        each: Likewise, for each image of the batch.
+    """
+
+    parameters: int
+    gradients: int
+    largest: int
+    forward_end: int
+    fixed: np.ndarray
+    each: np.ndarray
+
+
+class _Ledger(TorchDispatchMode):
+    """Notes every storage that operations make, when it comes and when it goes.
+
+    Attributes:
+        changes: Bytes that came (positive) and went, in order.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = self.peak = 0
+        self.changes: list[int] = []
         self._known: dict[int, weakref.ref[torch.UntypedStorage]] = {}
 
     def enter(self, tensor: Tensor) -> None:
@@ -221,18 +258,17 @@ class _Ledger(TorchDispatchMode):
             return
 
         def gone(_: weakref.ref[torch.UntypedStorage]) -> None:
-            self.live -= size
+            self.changes.append(-size)
             del self._known[key]
 
         self._known[key] = weakref.ref(storage, gone)
-        self.live += size
-        self.peak = max(self.peak, self.live)
+        self.changes.append(size)
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        for value in (result,) if isinstance(result, Tensor) else tree_leaves(result):
+        for value in result if isinstance(result, tuple | list) else (result,):
             if isinstance(value, Tensor):
                 self.enter(value)
         return result
