@@ -87,7 +87,7 @@ def _network() -> tuple[ModelSpec, Any]:
         )
         nav.link("backbone", title, help=_("Choose another network or other weights"))
         _images(spec, anatomy)
-        costs.measure_button(anatomy)
+        costs.measure_button(costs.planned(anatomy))
     refused = st.session_state.get("bl.anatomy.refused")
     if refused is not None:
         broken(

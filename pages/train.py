@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.runs.store import LIVE
 from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, Experiment
 from core.training.recipes import DEFAULT_EPOCHS
-from pages.ui import caches, components, live, names, nav, planning, state
+from pages.ui import caches, components, costs, live, names, nav, planning, state
 from pages.ui.faces import busy, empty
 from pages.ui.i18n import N_, _
 from pages.ui.state import TrainChoice
@@ -271,6 +271,7 @@ def _devices() -> list[str]:
 
 
 def _start(experiment: Experiment) -> None:
+    costs.figures_before_launch(experiment)
     if st.button(_("Start training"), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
         _launch(experiment)
     components.note(_("It trains in a process of its own; you may close this page."))

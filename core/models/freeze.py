@@ -154,9 +154,9 @@ def preset(name: str, anatomy: Anatomy, stages: int = 1, norm: str = "eval") -> 
             known=", ".join(PRESETS),
         )
     if name == "last-block":
-        block = _last_block(anatomy)
+        blocks = _last_block(anatomy)
         neck = (NECK,) if any(stage.name == NECK for stage in anatomy.stages) else ()
-        return FreezePlan(0, thaw=(block, *neck), norm=norm) if block else FreezePlan(1, norm=norm)
+        return plainest(anatomy, FreezePlan(thaw=(*blocks, *neck), norm=norm))
     if name == "norm-bias":
         return FreezePlan("all", learns="norm-bias", norm=norm)
     plan = FreezePlan({"linear-probe": 0, "last-stages": stages, "all": "all"}[name], norm=norm)  # type: ignore[arg-type]
@@ -294,8 +294,13 @@ def _check_names(anatomy: Anatomy, names: Collection[str]) -> None:
             )
 
 
-def _last_block(anatomy: Anatomy) -> str | None:
-    """Returns the name of the last block with parameters before the neck."""
+def _last_block(anatomy: Anatomy) -> tuple[str, ...]:
+    """Returns the last block with weights before the neck, and the normalisation layers that stand alone behind it."""
     last = anatomy.backbone_stages[-1] if anatomy.backbone_stages else None
-    blocks = [block for block in getattr(last, "blocks", ()) if block.parameters]
-    return blocks[-1].name if blocks else None
+    blocks = [block for block in last.blocks if block.parameters] if last else []
+    found: list[str] = []
+    for block in reversed(blocks):
+        found.insert(0, block.name)
+        if not block.kind.startswith(("BatchNorm", "LayerNorm", "GroupNorm")):
+            break
+    return tuple(found)

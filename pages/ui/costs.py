@@ -16,7 +16,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.store import LIVE
 from core.specs import Experiment, FreezePlan
-from pages.ui import caches, figures, freezing, planning, state
+from pages.ui import caches, components, figures, freezing, planning, state
 from pages.ui.components import Figure
 from pages.ui.faces import guarded
 from pages.ui.i18n import _, translate_error
@@ -33,8 +33,28 @@ def counts(anatomy: Any, plan: FreezePlan) -> None:
         plan: What learns.
     """
     experiment = planned(anatomy)
-    waiting = experiment is not None and (_estimate(experiment, start=False) is None or _measuring(experiment))
+    waiting = experiment is not None and _waits(experiment)
     st.fragment(_row, run_every=1.0 if waiting else None)(anatomy, plan, experiment, waiting)
+
+
+def figures_before_launch(experiment: Experiment) -> None:
+    """Draws the memory of a step and the time of an epoch of an experiment; they appear once they are known."""
+    experiment = replace(experiment, name="")
+    waiting = _waits(experiment)
+    st.fragment(_pair, run_every=1.0 if waiting else None)(experiment, waiting)
+    measure_button(experiment)
+
+
+@guarded
+def _pair(experiment: Experiment, waiting: bool) -> None:
+    found, measuring = _estimate(experiment, start=True), _measuring(experiment)
+    components.metrics([_memory(found), _time(found, measuring)], compact=True)
+    if waiting and found is not None and not measuring:
+        st.rerun()
+
+
+def _waits(experiment: Experiment) -> bool:
+    return _estimate(experiment, start=False) is None or bool(_measuring(experiment))
 
 
 def planned(anatomy: Any) -> Experiment | None:
@@ -62,9 +82,8 @@ def _row(anatomy: Any, plan: FreezePlan, experiment: Experiment | None, waiting:
         st.rerun()
 
 
-def measure_button(anatomy: Any) -> None:
-    """Draws the button that has the network measured here, where it has not been."""
-    experiment = planned(anatomy)
+def measure_button(experiment: Experiment | None) -> None:
+    """Draws the button that has the experiment's network measured here, where it has not been."""
     if experiment is None or _profile(experiment) is not None:
         return
     job = _measuring(experiment)

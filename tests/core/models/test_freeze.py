@@ -224,6 +224,7 @@ def test_presets(resnet) -> None:
     assert freeze.preset("linear-probe", resnet) == FreezePlan(0)
     assert freeze.preset("last-stages", resnet, 2) == FreezePlan(2)
     assert freeze.preset("all", resnet) == FreezePlan("all")
+    assert freeze.preset("last-block", resnet) == FreezePlan(thaw=("layer4.1",))
     with pytest.raises(InputError, match="only 5"):
         freeze.preset("last-stages", resnet, 7)
     with pytest.raises(InputError, match="Choose one of"):
@@ -254,3 +255,22 @@ def test_batchnorm_that_learns_moves_its_statistics_though_the_convolutions_are_
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert {"bn1.weight", "bn1.running_mean"} <= moved
     assert not {name for name in moved if "conv" in name or name == "layer2.0.downsample.0.weight"}
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        ("densenet121", "features.denseblock4.denselayer16"),
+        ("vit_b_16", "encoder.layers.encoder_layer_11"),
+        ("vgg16", "features.28"),
+    ],
+)
+def test_the_last_block_is_one_with_weights(name: str, block: str) -> None:
+    anatomy = anatomy_of(name)
+    learning = freeze.learning(anatomy, freeze.preset("last-block", anatomy))
+    weights = {
+        parameter for stage in anatomy.stages for parameter in stage.parameter_names if parameter.startswith(block)
+    }
+    assert weights
+    assert weights <= learning
+    assert not {parameter for parameter in learning if parameter.startswith(anatomy.stages[0].layers[0] + ".")}
