@@ -164,7 +164,9 @@ def _watch(model: nn.Module, images: Tensor, values: dict[str, Tensor] | None = 
             if values is None:
                 model(images)
             else:
-                functional_call(model, values, (images,))
+                # a module that goes by two names would be given back its values in the wrong order if tied ones were
+                # looked for: they go by their first name alone here
+                functional_call(model, values, (images,), tie_weights=False)
     except _REFUSALS as error:
         raise Stopped(flow.calls[-1] if flow.calls else None, str(error)) from error
     return Trace(roots[0], flow.uses)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from core.models import catalog, freeze
 from core.models.anatomy import Anatomy, examine
@@ -110,3 +112,28 @@ def test_networks_of_timm(name: str, global_random_state) -> None:
     pytest.importorskip("timm")
     check_network(f"timm/{name}")
     assert global_random_state()
+
+
+class Shared(nn.Module):
+    """Two blocks with one convolution between them, as CoaT shares its position encoding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.shared = nn.Conv2d(8, 8, 3, padding=1)
+        self.blocks = nn.Sequential(nn.Sequential(self.shared, nn.ReLU()), nn.Sequential(self.shared, nn.ReLU()))
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+
+
+def test_a_module_of_two_names_keeps_its_values() -> None:
+    torch.manual_seed(0)
+    model = Shared()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    anatomy = examine(model, num_classes=5, image_size=32)
+    assert anatomy.total == sum(value.numel() for value in model.parameters())
+    assert all(value is parameters[name] for name, value in model.named_parameters(remove_duplicate=False))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
