@@ -224,11 +224,12 @@ def _real(known: Any) -> tuple[Any, Any, int]:
 
 
 def _digests(model: Any) -> dict[str, bytes]:
+    """Returns a digest of each parameter and buffer, under the first of its names where it goes by several."""
     import torch
 
     return {
         name: hashlib.sha256(value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()).digest()
-        for name, value in model.state_dict().items()
+        for name, value in (*model.named_parameters(), *model.named_buffers())
         if value.numel()
     }
 
