@@ -138,7 +138,8 @@ def load(target: Target) -> Any:
     from core.models.catalog import weights_state
 
     wants = f"bl.download.{target.reference}"
-    if target.weights == "default" and weights_state(target.reference) == "needs download":
+    own = target.weights not in ("none", "run")
+    if own and weights_state(target.reference, target.weights) == "needs download":
         if not st.session_state.pop(wants, False):
             _not_here(target, wants, None)
             return None

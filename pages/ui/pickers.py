@@ -145,32 +145,71 @@ def target_of(run: Any) -> Target:
 
 
 def _backbone_picker(key: str) -> Target:
-    """Draws backbone and weights; both follow the choice made on the Backbone page, and change it."""
-    from core.models.catalog import BACKBONES
+    """Draws backbone and weights; both follow the choice made on the Backbone page, and change it.
 
-    spec = state.model()
-    if spec.backbone not in BACKBONES:
-        spec = ModelSpec(state.DEFAULT_BACKBONE)
-    st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = spec.backbone, spec.weights
-    labels = {"default": _("Pretrained"), "none": _("Random")}
+    What is chosen there but cannot be looked into before a training (a network of one's own, weights handed on)
+    stays chosen; the nearest that can be is shown.
+    """
+    from core.models.catalog import BACKBONES, backbone
+
+    spec, looked = state.model(), _bare(state.model())
+    names = list(BACKBONES) if looked.backbone in BACKBONES else [looked.backbone, *BACKBONES]
+    labels = _weights_of(looked)
+    st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = looked.backbone, looked.weights
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            _("Backbone"), list(BACKBONES), key=f"{key}-backbone", format_func=lambda n: BACKBONES[n].title,
-            on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], state.model().weights),
+            _("Backbone"), names, key=f"{key}-backbone", format_func=lambda n: backbone(n).title,
+            on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], looked.weights),
         )  # fmt: skip
         st.segmented_control(
             _("Weights"), list(labels), key=f"{key}-weights", format_func=lambda w: labels[w], required=True,
-            on_change=lambda: choose_model(state.model().backbone, st.session_state[f"{key}-weights"]),
+            on_change=lambda: choose_model(looked.backbone, st.session_state[f"{key}-weights"]),
         )  # fmt: skip
-    choose_model(spec.backbone, spec.weights)
-    return Target(spec.backbone, BACKBONES[spec.backbone].title, spec.weights)
+    if looked == spec:
+        state.show_in_address(run=None, backbone=spec.backbone, weights=spec.weights)
+    else:
+        state.show_in_address(run=None, backbone=None, weights=None)
+        components.note(
+            _("Your own network, or weights handed on, can be looked into once a run has trained with them.")
+        )
+    return Target(looked.backbone, backbone(looked.backbone).title, looked.weights)
+
+
+def _bare(spec: ModelSpec) -> ModelSpec:
+    """Returns the chosen network as it comes, or the nearest that does: a known backbone with weights of its own."""
+    from core.models.catalog import backbone, entries
+
+    try:
+        backbone(spec.backbone)
+    except InputError:
+        return ModelSpec(state.DEFAULT_BACKBONE)
+    if spec.backbone == "own":
+        return ModelSpec(state.DEFAULT_BACKBONE)
+    own = [entry.name for entry in entries(spec.backbone)]
+    known = {"none", *own, *(["default"] if own else [])}
+    weights = spec.weights if spec.weights in known else "default" if "default" in known else "none"
+    if weights == spec.weights and not spec.design:
+        return spec
+    return ModelSpec(spec.backbone, weights)
+
+
+def _weights_of(spec: ModelSpec) -> dict[str, str]:
+    """Returns the weights that a backbone can be looked into with, and their names."""
+    from core.models.catalog import entries
+
+    labels = {"default": _("Pretrained")} if entries(spec.backbone) else {}
+    if spec.weights not in ("default", "none"):
+        labels[spec.weights] = spec.weights
+    return {**labels, "none": _("Random")}
 
 
 def choose_model(backbone: str, weights: str) -> None:
     """Chooses a backbone and its weights, and puts them into the address."""
     known = state.model()
-    size = known.image_size if known.backbone == backbone else None
-    spec = replace(known, backbone=backbone, weights=weights, image_size=size)
+    spec = replace(known, weights=weights)
+    if known.backbone != backbone or known.design:  # size, channels and pieces were the other network's
+        spec = _bare(ModelSpec(backbone, weights))
+        weights = spec.weights
     if spec != known:
         state.set_model(spec)
     state.show_in_address(run=None, backbone=backbone, weights=weights)
