@@ -158,12 +158,12 @@ def load(target: Target) -> Any:
 
 def _not_here(target: Target, wants: str, error: WeightsUnavailable | None) -> None:
     """Says that pretrained weights are not on this machine, and offers what there is instead."""
-    from core.models.catalog import BACKBONES
+    from core.models.catalog import entry
 
     if error is None:
-        text = _("The pretrained weights of {name} are a download of {size}.").format(
-            name=target.title, size=figures.size(BACKBONES[target.reference].weights_mb * 1e6)
-        )
+        found = entry(target.reference, target.weights)
+        size = figures.size(found.size_mb * 1e6) if found and found.size_mb else _("unknown size")
+        text = _("The pretrained weights of {name} are a download of {size}.").format(name=target.title, size=size)
     else:
         text = translate_error(error)
     faces.broken(_("These weights are not on this machine"), text, icon="cloud_off", tone="warn")
