@@ -1,11 +1,13 @@
 """Estimated against measured memory and time of a training step.
 
-    python -m benchmarks.estimates [--backbones A,B,...] [--batch 16] [--rounds 3] [--steps 3]
+    python -m benchmarks.estimates [--backbones A,B,...] [--batch 16] [--cycles 3] [--steps 3]
 
-For each backbone a fresh profile is taken; then the real training loop runs on generated images with three plans: a
-linear probe (the pass that computes features), the last stage, everything. Plans take turns over the rounds and the
-least disturbed step counts. A step's time is told by two clocks: the one of ``core.training.clock``, which leaves
-other programs' work out and which the profile was taken with, and the one on the wall.
+For each backbone, profiles and the real training loop take turns: a cycle is a profile of two rounds, then the loop on
+generated images with three plans (a linear probe, whose step is the pass that computes features; the last stage;
+everything), in the number format that the profile foretells. Estimate and measurement of a cycle are minutes apart at
+most, and what is told is the median of their ratio over the cycles. A step's time is told by two clocks: the one of
+``core.training.clock``, which leaves other programs' work out and which the profile is taken with, and the one on the
+wall.
 
 Memory is measured twice, in a process for each plan, from before the network is built. ``memory_ratio`` holds the
 estimate against the peak of what torch's allocator gave out, as its profiler records every block. ``resident_ratio``
@@ -35,7 +37,6 @@ import torch
 from benchmarks.timing import report
 from core.data.loaders import PixelStore
 from core.device import reuse_freed_memory
-from core.lab.profile import profile_now
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec, Phase, TrainingSpec
 from core.training.clock import Clock
@@ -43,6 +44,8 @@ from core.training.engine import fit
 from core.training.estimate import Counts, estimate
 from core.training.events import EpochEnd, PhaseStarted
 from core.training.feeds import Material
+from core.training.speed import Profile
+from core.training.stopwatch import measure
 
 BACKBONES = ("resnet18", "mobilenet_v2", "efficientnet_lite0", "squeezenet1_1", "resnet50", "shufflenet_v2_x1_0")
 PLANS = {"linear probe": FreezePlan(0), "last stage": FreezePlan(1), "all": FreezePlan("all")}
@@ -68,8 +71,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbones", default=",".join(BACKBONES))
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--cycles", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--recorded", action="store_true", help=argparse.SUPPRESS)
@@ -89,7 +92,7 @@ def main() -> None:
         if any(row.get(key) for row in rows)
     }
     report(
-        "estimates", batch=arguments.batch, rounds=arguments.rounds, load=[round(x, 1) for x in os.getloadavg()],
+        "estimates", batch=arguments.batch, cycles=arguments.cycles, load=[round(x, 1) for x in os.getloadavg()],
         within_30_percent=sum(1 / 1.3 <= row["time_ratio"] <= 1.3 for row in rows), of=len(rows),
         farthest=worst, rows=rows,
     )  # fmt: skip
@@ -111,53 +114,58 @@ def _material(network: Network, images: int) -> Material:
 
 
 def _compare(backbone: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    begin = time.perf_counter()
-    profile = profile_now(ModelSpec(backbone, "none"), "cpu")
-    spent = time.perf_counter() - begin
     images = arguments.batch * arguments.steps
     network = assemble(ModelSpec(backbone, "none"), tuple(map(str, range(CLASSES))), seed=0)
     material = _material(network, images)
-    steps: dict[str, list[tuple[float, float]]] = {plan: [] for plan in PLANS}
-    precision = {}
-    for _ in range(arguments.rounds):
+    told: dict[str, list[tuple[float, float, float]]] = {plan: [] for plan in PLANS}
+    formats: dict[str, list[str]] = {plan: [] for plan in PLANS}
+    spent = []
+    for _ in range(arguments.cycles):
+        begin = time.perf_counter()
+        profile = measure(network, CPU, rounds=2)
+        spent.append(time.perf_counter() - begin)
         for plan in PLANS:
-            precision[plan], found = _steps(network, material, _experiment(backbone, plan, arguments))
-            steps[plan] += found
+            seconds, precision = _estimated(profile, network, _experiment(backbone, plan, arguments), images)
+            real = _experiment(backbone, plan, argparse.Namespace(**{**vars(arguments), "precision": precision}))
+            steps = _steps(network, material, real)
+            formats[plan].append(precision)
+            told[plan].append((seconds, *(min(column) for column in zip(*steps, strict=True))))
     rows = []
     for plan in PLANS:
-        experiment = _experiment(backbone, plan, arguments)
-        told = estimate(experiment, CLASSES, Counts(images, 1), profile=profile)
-        phase = told.phases[0]
-        seconds = phase.step_seconds or 0.0
-        if phase.cached:  # the step that counts is a batch on its way to features
-            seconds = profile.forward(network.anatomy, phase.precision, arguments.batch)
-            seconds += profile.prepare.at(arguments.batch)
-        measured = [min(column) for column in zip(*steps[plan], strict=True)]
+        estimated, measured, wall = (statistics.median(column) for column in zip(*told[plan], strict=True))
         row: dict[str, Any] = {
             "backbone": backbone,
             "plan": plan,
-            "precision": [phase.precision, precision[plan]],
-            "estimated_ms": round(1000 * seconds, 1),
-            "measured_ms": round(1000 * measured[0], 1),
-            "wall_ms": round(1000 * measured[1], 1),
-            "median_wall_ms": round(1000 * statistics.median(wall for _, wall in steps[plan]), 1),
-            "time_ratio": round(seconds / measured[0], 3),
-            "wall_ratio": round(seconds / measured[1], 3),
-            "profile_s": round(spent, 1),
+            "precision": formats[plan],
+            "estimated_ms": round(1000 * estimated, 1),
+            "measured_ms": round(1000 * measured, 1),
+            "wall_ms": round(1000 * wall, 1),
+            "time_ratios": [round(a / b, 3) for a, b, _ in told[plan]],
+            "time_ratio": round(statistics.median(a / b for a, b, _ in told[plan]), 3),
+            "wall_ratio": round(statistics.median(a / c for a, _, c in told[plan]), 3),
+            "profile_s": round(statistics.median(spent), 1),
         }
         if not arguments.no_memory:
-            row |= _memory(backbone, plan, precision[plan], arguments)
+            row |= _memory(backbone, plan, formats[plan][-1], arguments)
         rows.append(row)
     return rows
 
 
-def _steps(network: Network, material: Material, experiment: Experiment) -> tuple[str, list[tuple[float, float]]]:
-    """Runs the loop; returns the precision it chose and (undisturbed, wall) seconds of each step after the first.
+def _estimated(profile: Profile, network: Network, experiment: Experiment, images: int) -> tuple[float, str]:
+    """Returns the estimated seconds of a step, and its precision."""
+    phase = estimate(experiment, CLASSES, Counts(images, 1), profile=profile).phases[0]
+    if not phase.cached:
+        return phase.step_seconds or 0.0, phase.precision
+    batch = experiment.training.batch_size  # the step that counts is a batch on its way to features
+    return profile.forward(network.anatomy, phase.precision, batch) + profile.prepare.at(batch), phase.precision
+
+
+def _steps(network: Network, material: Material, experiment: Experiment) -> list[tuple[float, float]]:
+    """Runs the loop; returns (undisturbed, wall) seconds of each step after the first.
 
     A step is what lies between two moments at which images enter the network: exactly one pass of the loop.
     """
     clock, marks = Clock(CPU), []
-    precision = ""
     counting = False
 
     def entered(*_: Any) -> None:
@@ -168,13 +176,13 @@ def _steps(network: Network, material: Material, experiment: Experiment) -> tupl
     try:
         for event in fit(network, material, experiment, CPU):
             if isinstance(event, PhaseStarted):
-                precision, counting = event.precision, True
+                counting = True
             elif isinstance(event, EpochEnd):
                 counting = False
     finally:
         handle.remove()
     pairs = pairwise(marks)
-    return precision, [(clock.passed(a[0], b[0]), b[1] - a[1]) for a, b in pairs]
+    return [(clock.passed(a[0], b[0]), b[1] - a[1]) for a, b in pairs]
 
 
 def _memory(backbone: str, plan: str, precision: str, arguments: argparse.Namespace) -> dict[str, Any]:

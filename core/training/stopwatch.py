@@ -31,10 +31,11 @@ from core.training.speed import KINDS, Linear, Profile
 
 BATCHES = (16, 8, 4)
 """Larger batch of the two that are timed; the smaller is a quarter of it, and at least 2."""
-BUDGET = 9.0
-"""Seconds that all rounds together should take."""
-ROUNDS = 5
-"""Most rounds. The first one warms up, and is the only one where it takes three times the budget already."""
+BUDGET, PATIENCE = 9.0, 75.0
+"""Seconds that all rounds together should take, and that they may take where others slow the machine down: the fewer
+rounds, the fewer chances for each call to run undisturbed."""
+ROUNDS, FEWEST = 8, 4
+"""Most rounds, and fewest unless patience ends; the first one warms up."""
 SLOWDOWN = 3.0
 """bfloat16 that takes so many times as long as float32 is not measured any further: nobody would choose it."""
 PASSES = ("frozen", "learning", "through")
@@ -51,6 +52,7 @@ def measure(
     device: torch.device,
     *,
     title: str = "",
+    rounds: int | None = None,
     progress: Progress = lambda *_: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Profile:
@@ -60,6 +62,7 @@ def measure(
         network: With any values, which are changed; moved to ``device``.
         device: Where to measure.
         title: What the device is called in the profile.
+        rounds: How often everything is timed; by default as often as the budget allows.
         progress: Told how many passes are done and how many there will be at most.
         stop: Asked between passes.
 
@@ -72,7 +75,7 @@ def measure(
     try:
         separable = heads.tail(model.eval(), network.anatomy) is not None
         batches, precisions = _extent(watch, stop)
-        best = _rounds(watch, batches, precisions, progress, stop)
+        best = _rounds(watch, batches, precisions, rounds, progress, stop)
     finally:
         model.eval()
         model.zero_grad(set_to_none=True)
@@ -214,7 +217,7 @@ def _extent(watch: _Watch, stop: Callable[[], bool]) -> tuple[tuple[int, int], t
     rehearsal = Rehearsal(watch.network)
     for large in BATCHES:
         small = max(2, large // 4)
-        affordable = 6 * image * (large + small) * 2 <= BUDGET or large == BATCHES[-1]
+        affordable = 6 * image * (large + small) * FEWEST <= BUDGET or large == BATCHES[-1]
         if affordable and rehearsal.memory(FreezePlan("all"), large).step < room:
             return (small, large), precisions
     raise InputError(
@@ -246,20 +249,22 @@ def _rounds(
     watch: _Watch,
     batches: tuple[int, int],
     precisions: tuple[str, ...],
+    rounds: int | None,
     progress: Progress,
     stop: Callable[[], bool],
 ) -> dict[tuple[int, str], _Best]:
-    """Repeats all passes in turn, until the budget is spent."""
+    """Repeats all passes in turn, until the budget or the patience is spent."""
     best = {key: _Best() for key in product(batches, precisions)}
-    total, done, begin = ROUNDS * len(best) * len(PASSES), 0, time.perf_counter()
-    for turn in range(ROUNDS):
+    total, done, begin = (rounds or ROUNDS) * len(best) * len(PASSES), 0, time.perf_counter()
+    for turn in range(rounds or ROUNDS):
         for (batch, precision), kind in product(best, PASSES):
             if stop():
                 raise Stopped
             best[batch, precision].hear(watch.run(kind, batch, precision))
             done += 1
             progress(done, total)
-        if time.perf_counter() - begin > (BUDGET if turn else 3 * BUDGET):
+        spent = time.perf_counter() - begin
+        if rounds is None and (spent > PATIENCE or (spent > BUDGET and turn + 1 >= FEWEST)):
             break
     return best
 

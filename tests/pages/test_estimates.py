@@ -31,7 +31,7 @@ def panel(**choice: object) -> AppTest:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "BUDGET", 0.0)
+    monkeypatch.setattr(stopwatch, "PATIENCE", 0.0)
     profile.profile_now(SMALL, "auto")
 
 

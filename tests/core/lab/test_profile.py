@@ -28,7 +28,7 @@ SMALL = ModelSpec("emnist_cnn", "none")
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """One round is enough where nobody looks at the time."""
-    monkeypatch.setattr(stopwatch, "BUDGET", 0.0)
+    monkeypatch.setattr(stopwatch, "PATIENCE", 0.0)
 
 
 def test_every_call_before_and_behind_the_head_is_timed_in_every_kind() -> None:
