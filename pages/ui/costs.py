@@ -18,9 +18,11 @@ from core.runs.store import LIVE
 from core.specs import Experiment, FreezePlan
 from pages.ui import caches, components, figures, freezing, planning, state
 from pages.ui.components import Figure
-from pages.ui.faces import guarded
+from pages.ui.faces import broken, guarded
 from pages.ui.i18n import _, translate_error
 
+TIGHT = 1.5
+"""On the CPU a process takes up to so many times what its tensors do: kernels' own room, and gaps between blocks."""
 QUIET = 0.9
 """Seconds that a plan must stay the same before its memory is worked out."""
 
@@ -49,6 +51,7 @@ def figures_before_launch(experiment: Experiment) -> None:
 def _pair(experiment: Experiment, waiting: bool) -> None:
     found, measuring = _estimate(experiment, start=True), _measuring(experiment)
     components.metrics([_memory(found), _time(found, measuring)], compact=True)
+    _warn(found, experiment)
     if waiting and found is not None and not measuring:
         st.rerun()
 
@@ -78,24 +81,66 @@ def _row(anatomy: Any, plan: FreezePlan, experiment: Experiment | None, waiting:
     found = _estimate(experiment, start=True)
     measuring = _measuring(experiment)
     freezing.counts(anatomy, plan, (_memory(found), _time(found, measuring)))
+    _warn(found, experiment)
     if waiting and found is not None and not measuring:
         st.rerun()
 
 
 def measure_button(experiment: Experiment | None) -> None:
-    """Draws the button that has the experiment's network measured here, where it has not been."""
+    """Draws the button that has the experiment's network measured here, where it has not been, or the one to cancel."""
     if experiment is None or _profile(experiment) is not None:
         return
-    job = _measuring(experiment)
+    from core.lab import profile
+
+    job = profile.latest(experiment.model, experiment.training.device)
+    status = job.status() if job is not None else {"state": ""}
+    if status["state"] in LIVE:
+        stopping = status["state"] == "stopping"
+        if st.button(
+            _("Stopping …") if stopping else _("Cancel measuring"), icon=":material/close:", disabled=stopping,
+            key="bl-costs-cancel", type="tertiary",
+        ):  # fmt: skip
+            job.request_stop()
+            st.rerun()
+        return
+    _say_failure(status)
     if st.button(
-        _("Measuring its speed …") if job else _("Measure its speed here"), icon=":material/speed:", disabled=bool(job),
-        key="bl-costs-measure", type="tertiary",
+        _("Measure its speed here"), icon=":material/speed:", key="bl-costs-measure", type="tertiary",
         help=_("Times a few steps of this network on this machine, in a process of its own; once is enough."),
     ):  # fmt: skip
-        from core.lab import profile
-
         profile.start(experiment.model, experiment.training.device)
         st.rerun()
+
+
+def _say_failure(status: dict[str, Any]) -> None:
+    """Says how the last measurement ended, where it neither did its work nor was cancelled."""
+    if status["state"] == "failed":
+        template = status.get("message_template")
+        error = InputError(str(template), **status.get("message_values", {})) if template else None
+        text = translate_error(error) if error else str(status.get("message") or "")
+        broken(_("The measurement failed"), text, icon="report", tone="warn")
+    elif status["state"] == "interrupted":
+        broken(_("The measurement was interrupted"), _("Start it again."), icon="report", tone="warn")
+
+
+def _warn(found: Any, experiment: Experiment) -> None:
+    """Warns where a step needs more memory than is free now."""
+    if found is None or isinstance(found, InputError):
+        return
+    from core.device import memory_free, resolve_device
+
+    device = resolve_device(experiment.training.device)
+    memory, free = found.memory, memory_free(device)
+    needed = TIGHT * memory.step + memory.images if device.type == "cpu" else memory.step
+    if needed > free:
+        broken(
+            _("This may not fit into the memory"),
+            _(
+                "Training takes up to {needed}, and {free} is free. Choose a smaller batch or images, or freeze more."
+            ).format(needed=figures.size(needed), free=figures.size(free)),
+            icon="memory",
+            tone="warn",
+        )
 
 
 def _profile(experiment: Experiment) -> Any:
