@@ -33,7 +33,9 @@ def _panel(batch: int) -> None:
 
     made = make_recipe("full", epochs=7)
     training = TrainingSpec("full", made.phases, batch_size=batch, device="cpu")
-    experiment = Experiment(DataSpec("shapes?per_class=8&size=64"), ModelSpec("mnist_cnn", "none"), training, freeze=made.freeze)
+    experiment = Experiment(
+        DataSpec("shapes?per_class=8&size=64"), ModelSpec("mnist_cnn", "none"), training, freeze=made.freeze
+    )
     costs.figures_before_launch(experiment)
 
 
