@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -104,3 +106,52 @@ def memory_free(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
+
+
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
+"""What errors other than ``OutOfMemoryError`` say when memory ran out: the CPU's allocator, CUDA, cuDNN, cuBLAS."""
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
+
+
+@contextmanager
+def exact_algorithms(wanted: bool) -> Iterator[None]:
+    """Lets torch use only algorithms that repeat exactly for as long as the block runs, if that is ``wanted``.
+
+    On the CPU the usual ones do already. On a GPU some are slower, and cuBLAS needs its workspace fixed before its
+    first call. Where nobody wants them, a GPU tries which convolution is quickest, and multiplies float32 in its
+    tensor cores (TF32, 10 bits of mantissa).
+    """
+    if not wanted:
+        with _quick_algorithms():
+            yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+
+
+@contextmanager
+def _quick_algorithms() -> Iterator[None]:
+    if not torch.cuda.is_available():
+        yield
+        return
+    before = (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark)
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.benchmark = before[1]

@@ -13,6 +13,10 @@ variable                    meaning                                         defa
                             can be made again                               (or under
                                                                             ``XDG_CACHE_HOME``)
 ``BACKBONE_LAB_CACHE_MB``   memory for decoded images of one run, in MB     ``4000``
+``BACKBONE_LAB_FEATURES_MB`` memory for a run's features of the frozen part, ``4000``
+                            in MB
+``BACKBONE_LAB_FEATURE_FILES_MB`` room for files of such features, which    ``10000``
+                            runs share, in MB
 =========================== =============================================== ====================
 """
 
@@ -63,6 +67,16 @@ def upload_quota() -> int:
 def pixel_cache_limit() -> int:
     """Returns how many bytes of decoded images one run may keep in memory."""
     return _megabytes("BACKBONE_LAB_CACHE_MB", 4000)
+
+
+def feature_memory_limit() -> int:
+    """Returns how many bytes of features one run may keep in memory."""
+    return _megabytes("BACKBONE_LAB_FEATURES_MB", 4000)
+
+
+def feature_files_limit() -> int:
+    """Returns the room for all files of features together, in bytes."""
+    return _megabytes("BACKBONE_LAB_FEATURE_FILES_MB", 10_000)
 
 
 def _megabytes(variable: str, default: int) -> int:

@@ -186,8 +186,10 @@ def normalise(images: torch.Tensor, prep: Preprocessing, dtype: torch.dtype | No
     """
     import torch
 
-    mean = torch.tensor(prep.mean, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(prep.std, device=images.device).view(1, 3, 1, 1)
+    mean, std = (  # filled on the device: a copy from here would have to be waited for
+        torch.stack([torch.full((), value, device=images.device) for value in values]).view(1, 3, 1, 1)
+        for values in (prep.mean, prep.std)
+    )
     scaled = images.to(torch.float32).div_(255).sub_(mean).div_(std)
     if prep.channels == 1:
         scaled = scaled.mean(1, keepdim=True)

@@ -7,6 +7,7 @@ normalising waits until the batch is on its device.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -118,6 +119,30 @@ class PixelStore:
                 progress(done, len(wanted))
         return tuple(unreadable)
 
+    def fingerprint(self) -> str:
+        """Returns a fingerprint of the keys and labels of all images, and of their pixels if all are in memory."""
+        found = hashlib.blake2b(digest_size=16)
+        for item in self.dataset.items:
+            found.update(f"{item.key}\0{item.label}\0".encode())
+        with self._lock:
+            slots = sorted(self._slots.items()) if self.capacity >= len(self) else []
+        for position, slot in slots:
+            found.update(position.to_bytes(8, "little"))
+            found.update(self._pixels[slot].data)
+        return found.hexdigest()
+
+    def fingerprint_of(self, positions: Sequence[int] | torch.Tensor) -> str | None:
+        """Returns a fingerprint of the pixels of some images in this order; ``None`` if not all are in memory."""
+        wanted = positions.tolist() if isinstance(positions, torch.Tensor) else list(positions)
+        with self._lock:
+            slots = [self._slots.get(position, -1) for position in wanted]
+        if not slots or min(slots) < 0:
+            return None
+        found = hashlib.blake2b(f"{self.side} {self.canvas}".encode(), digest_size=16)
+        for slot in slots:
+            found.update(self._pixels[slot].data)
+        return found.hexdigest()
+
     def close(self) -> None:
         """Ends the decoding threads and lets go of the memory."""
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -171,37 +196,31 @@ def centre(images: torch.Tensor, prep: Preprocessing) -> torch.Tensor:
     return images[..., start : start + prep.crop, start : start + prep.crop]
 
 
-def iterate(
-    store: PixelStore,
-    positions: Sequence[int] | torch.Tensor,
-    batch_size: int,
-    *,
-    order: torch.Tensor | None = None,
-) -> Iterator[Batch]:
-    """Yields batches while the next one is being made ready in a thread.
+def iterate(store: PixelStore, parts: Sequence[torch.Tensor], *, pinned: bool = False) -> Iterator[Batch]:
+    """Yields one batch for each part, while the next one is being made ready in a thread.
 
     Args:
         store: The images.
-        positions: Which images, as positions in the data set.
-        batch_size: Images a batch; the last may be smaller.
-        order: A permutation of ``range(len(positions))``, such as ``torch.randperm`` gives; None for as they come.
+        parts: For each batch the positions of its images in the data set.
+        pinned: Put the images into memory from which a GPU fetches them by itself.
 
     Yields:
-        Images (uint8, Bx3xHxW), labels (int64, B), positions in the data set (int64, B).
+        Images (uint8, BxCxHxW), labels (int64, B), positions in the data set (int64, B).
 
     Raises:
         InputError: An image cannot be read (any more); the message names it.
     """
-    everything = torch.as_tensor(positions, dtype=torch.long)
-    if order is not None:
-        everything = everything[order]
-    if not len(everything):
+    if not parts or not len(parts[0]):
         return
-    parts = everything.split(batch_size)
     with ThreadPoolExecutor(1, thread_name_prefix="batch") as ahead:
-        coming: Future[torch.Tensor] = ahead.submit(store.batch, parts[0])
+
+        def ready(part: torch.Tensor) -> torch.Tensor:
+            images = store.batch(part)
+            return images.pin_memory() if pinned else images
+
+        coming: Future[torch.Tensor] = ahead.submit(ready, parts[0])
         for index, part in enumerate(parts):
             images = coming.result()
             if index + 1 < len(parts):
-                coming = ahead.submit(store.batch, parts[index + 1])
+                coming = ahead.submit(ready, parts[index + 1])
             yield images, store.labels[part], part

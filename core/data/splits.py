@@ -18,22 +18,34 @@ def split(dataset: Dataset, spec: DataSpec) -> Dataset:
     where it has no validation images, ``val_share`` of its training images become them. A class with one image
     learns from it: it stays in training.
 
+    With folds, the test images are those that they would be without; the others are dealt out into folds, class by
+    class, and one fold validates. Every image outside the test validates in exactly one fold, but for the only one of
+    a class. Data that bring their own validation images are not dealt out anew: they may have been kept apart for a
+    reason, such as copies of one image among the training images.
+
     Args:
         dataset: Any data set.
-        spec: Shares and seed.
+        spec: Shares and seed, or folds.
 
     Returns:
         The same images in the same order, each with a split.
 
     Raises:
-        InputError: No class has the two images that training and validation need.
+        InputError: No class has the two images that training and validation need, the images are fewer than the
+            folds, or folds are asked of data that bring their own validation images.
     """
     if not dataset.presplit:
-        result = _carved(dataset, "", spec.val_share, spec.test_share, spec.seed)
-    elif any(item.split == "val" for item in dataset.items):
-        result = dataset
+        result = _carved(dataset, "", spec, spec.test_share)
+    elif not any(item.split == "val" for item in dataset.items):
+        result = _carved(dataset, "train", spec, 0.0)
+    elif spec.folds:
+        raise InputError(
+            "{title} brings its own validation images, which may stand apart for a reason, so it is not divided into "
+            "folds. Choose several seeds instead, or data without a division.",
+            title=dataset.title,
+        )
     else:
-        result = _carved(dataset, "train", spec.val_share, 0.0, spec.seed)
+        result = dataset
     present = {item.split for item in result.items}
     if not {"train", "val"} <= present:
         raise InputError(
@@ -73,18 +85,32 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
     return told
 
 
-def _carved(dataset: Dataset, source: str, val_share: float, test_share: float, seed: int) -> Dataset:
+def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float) -> Dataset:
     """Divides the items of the split ``source`` anew; the others stay where they are."""
     of_class: dict[int, list[str]] = defaultdict(list)
     for item in dataset.items:
         if item.split == source or not dataset.presplit:
             of_class[item.label].append(item.key)
     place: dict[str, str] = {}
-    for keys in of_class.values():
-        keys.sort(key=lambda key: lot(seed, key))
-        val, test = _held_out(len(keys), val_share, test_share)
-        for rank, key in enumerate(keys):
-            place[key] = "test" if rank < test else "val" if rank < test + val else "train"
+    dealt = 0
+    for label in sorted(of_class):
+        keys = sorted(of_class[label], key=lambda key: lot(spec.seed, key))
+        val, test = _held_out(len(keys), spec.val_share, test_share)
+        place |= dict.fromkeys(keys[:test], "test")
+        rest = keys[test:]
+        if not spec.folds:
+            place |= dict.fromkeys(rest[:val], "val") | dict.fromkeys(rest[val:], "train")
+            continue
+        for number, key in enumerate(rest, start=dealt):  # goes on where the last class ended: folds of one size
+            place[key] = "val" if len(rest) > 1 and number % spec.folds == spec.fold else "train"
+        dealt += len(rest) if len(rest) > 1 else 0
+    if spec.folds and dealt < spec.folds:
+        raise InputError(
+            "{title} has {count} images to deal out into {folds} folds. Choose fewer folds.",
+            title=dataset.title,
+            count=dealt,
+            folds=spec.folds,
+        )
     items = tuple(dataclasses.replace(item, split=place.get(item.key, item.split)) for item in dataset.items)
     return dataclasses.replace(dataset, items=items)
 

@@ -187,6 +187,25 @@ def toggle(anatomy: Anatomy, plan: FreezePlan, part: str) -> FreezePlan:
     return plainest(anatomy, plan)
 
 
+def thawed(anatomy: Anatomy, plan: FreezePlan, stages: int) -> FreezePlan:
+    """Returns the plan with so many more stages free, the last frozen ones first; the neck joins in with the first.
+
+    Stages beyond the network's are not missed.
+    """
+    for _ in range(stages):
+        frozen = [
+            stage.name
+            for stage in anatomy.stages[:-1]
+            if not set(stage.parameter_names) <= free(anatomy, plan) and stage.name != NECK
+        ]
+        if not frozen:
+            break
+        for name in (frozen[-1], *(stage.name for stage in anatomy.stages if stage.name == NECK)):
+            if not _members(anatomy, name) <= free(anatomy, plan):
+                plan = toggle(anatomy, plan, name)
+    return plan
+
+
 def plainest(anatomy: Anatomy, plan: FreezePlan) -> FreezePlan:
     """Returns the plan that frees the same by a number of last stages alone, where there is one."""
     found = free(anatomy, plan)

@@ -142,7 +142,7 @@ def save(model: nn.Module, path: Path) -> None:
     save_state(model.state_dict(), path)
 
 
-def save_state(state: Mapping[str, Tensor], path: Path) -> None:
+def save_state(state: Mapping[str, Tensor], path: Path, *, stamp: str = "") -> None:
     """Writes tensors to a safetensors file, in one step: a reader sees the old file or the new one.
 
     A tensor that goes by several names is written once; the other names stand in the file's metadata.
@@ -150,6 +150,7 @@ def save_state(state: Mapping[str, Tensor], path: Path) -> None:
     Args:
         state: Tensors by name, on any device and in any memory format.
         path: The file; its folder must exist.
+        stamp: A word for the file's metadata, by which it is known to belong to another file.
 
     Raises:
         OSError: The file cannot be written, for example because the disk is full. Nothing is left behind.
@@ -167,7 +168,7 @@ def save_state(state: Mapping[str, Tensor], path: Path) -> None:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        save_file(tensors, temporary, metadata={"format": "pt", _ALIASES: json.dumps(aliases)})
+        save_file(tensors, temporary, metadata={"format": "pt", "stamp": stamp, _ALIASES: json.dumps(aliases)})
         temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors writes for its owner alone
         os.replace(temporary, path)  # noqa: PTH105
     except SafetensorError as error:

@@ -20,9 +20,9 @@ from core.training.speed import Linear, Machine
 
 REPEATS = 5
 OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer]] = {
-    "adamw": lambda values: torch.optim.AdamW(values, lr=1e-9),
-    "adam": lambda values: torch.optim.Adam(values, lr=1e-9),
-    "sgd": lambda values: torch.optim.SGD(values, lr=1e-9, momentum=0.9),
+    "adamw": lambda values: torch.optim.AdamW(values, lr=1e-9, fused=True),
+    "adam": lambda values: torch.optim.Adam(values, lr=1e-9, fused=True),
+    "sgd": lambda values: torch.optim.SGD(values, lr=1e-9, momentum=0.9, fused=True),
     "rmsprop": lambda values: torch.optim.RMSprop(values, lr=1e-9, momentum=0.9),
 }
 MANY, LARGE = (64, 64), (6, 2**20)

@@ -1,34 +1,52 @@
-"""Best and last weights on disk, without writing a whole network for an epoch of ten milliseconds."""
+"""Weights and state on disk: the best ones, and those from which a training goes on bit by bit.
+
+``last.safetensors`` and ``resume.pt`` belong together: both are of the same step. They are replaced in an order that
+leaves a pair that fits at every moment, whenever the process is killed: the new weights are written under another name,
+the state is replaced, and only then the weights take their place.
+"""
 
 from __future__ import annotations
 
 import math
+import os
+import secrets
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from core.models.network import save_state
+from core.errors import InputError
+from core.models.network import load_into, save_state
+
+if TYPE_CHECKING:
+    from core.training.engine import Trainer
 
 WRITE_EVERY = 2.0
-"""Seconds between two writes. Faster epochs keep their best weights in memory meanwhile."""
+"""Seconds between two writes at least. Faster epochs keep their best weights in memory meanwhile."""
+PATIENCE = 10.0
+"""A write waits so many times as long as the last one took, so that large networks spend their time on learning."""
+BEST, LAST, NEXT, STATE = "best.safetensors", "last.safetensors", ".next.safetensors", "resume.pt"
 
 
 class Checkpointer:
-    """Keeps ``best.safetensors`` and ``last.safetensors`` in a folder.
+    """Keeps ``best.safetensors``, ``last.safetensors`` and ``resume.pt`` in a folder.
 
-    The first epoch is always written at once; a process that is killed loses at most :data:`WRITE_EVERY` seconds.
-    In memory stands only what the phase can change, so :meth:`settle` must be called before another phase begins.
+    The first epoch is always written at once. A process that is killed repeats at most the epochs since the last
+    write, and comes to the same weights. In memory stands only what the phase can change, so :meth:`settle` must be
+    called before another phase begins.
 
     Args:
-        model: The network in training; its tensors are read in place.
+        trainer: The training; its network's tensors are read in place.
         folder: The run's folder.
     """
 
-    def __init__(self, model: nn.Module, folder: Path) -> None:
-        self._model, self._folder = model, folder
+    def __init__(self, trainer: Trainer, folder: Path) -> None:
+        self._trainer, self._model, self._folder = trainer, trainer.network.model, folder
         self._best: dict[str, Tensor] | None = None
-        self._written = -math.inf
+        self._written, self._cost = -math.inf, 0.0
 
     def epoch_end(self, *, improved: bool) -> None:
         """Takes note of the weights as they stand after an epoch.
@@ -36,14 +54,18 @@ class Checkpointer:
         Raises:
             OSError: They cannot be written; the files on disk stay as they were.
         """
-        if time.monotonic() - self._written >= WRITE_EVERY:
-            if improved:
-                self._best = None
-                save_state(self._model.state_dict(), self._folder / "best.safetensors")
-            self.flush()
-        elif improved:
-            changing = _changing(self._model)
-            self._best = {name: value.clone() for name, value in self._model.state_dict().items() if name in changing}
+        due = time.monotonic() - self._written >= max(WRITE_EVERY, PATIENCE * self._cost)
+        if improved:
+            with self._trainer.average_applied():
+                if due:
+                    self._best = None
+                    save_state(self._model.state_dict(), self._folder / BEST)
+                else:
+                    changing = _changing(self._model)
+                    state = self._model.state_dict()
+                    self._best = {name: value.clone() for name, value in state.items() if name in changing}
+        if due:
+            self.save()
 
     def settle(self) -> None:
         """Writes the best weights, where they are newer in memory than on disk.
@@ -52,18 +74,83 @@ class Checkpointer:
             OSError: They cannot be written; the file on disk stays as it was.
         """
         if self._best is not None:
-            save_state({**self._model.state_dict(), **self._best}, self._folder / "best.safetensors")
+            save_state({**self._model.state_dict(), **self._best}, self._folder / BEST)
             self._best = None
 
-    def flush(self) -> None:
-        """Writes the best weights, where they are newer in memory, and the last ones.
+    def save(self) -> None:
+        """Writes the best weights, where they are newer in memory, and the pair from which a training goes on.
 
         Raises:
             OSError: They cannot be written; the files on disk stay as they were.
         """
+        begin = time.monotonic()
         self.settle()
-        save_state(self._model.state_dict(), self._folder / "last.safetensors")
+        stamp = secrets.token_hex(8)
+        save_state(self._model.state_dict(), self._folder / NEXT, stamp=stamp)
+        _save_pickled({**self._trainer.state(), "stamp": stamp}, self._folder / STATE)
+        _promote(self._folder)
         self._written = time.monotonic()
+        self._cost = self._written - begin
+
+
+def load_pair(model: nn.Module, folder: Path) -> dict[str, Any]:
+    """Fills a network with the last weights of a run, and returns the state that belongs to them.
+
+    Args:
+        model: The network, built as for a new training.
+        folder: The run's folder.
+
+    Returns:
+        What :meth:`core.training.engine.Trainer.resume` takes.
+
+    Raises:
+        InputError: The files are missing, damaged, or do not belong together.
+    """
+    try:
+        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
+        stamp = state["stamp"]
+    except FileNotFoundError as error:
+        raise InputError("The run kept no state to go on from. Train it again from its best weights.") from error
+    except Exception as error:
+        raise InputError(
+            "The state of the run, {file}, is damaged. Train it again from its best weights.", file=STATE
+        ) from error
+    fits = next((folder / name for name in (LAST, NEXT) if _stamp(folder / name) == stamp), None)
+    if fits is None:
+        raise InputError(
+            "The run's state and its last weights do not belong together. Train it again from its best weights."
+        )
+    load_into(model, fits)
+    return dict(state)
+
+
+def _stamp(path: Path) -> str | None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("stamp")
+    except (OSError, SafetensorError):
+        return None
+
+
+def _save_pickled(state: dict[str, Any], path: Path) -> None:
+    """Replaces a file of ``torch.save`` in one step."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with temporary.open("wb", buffering=0) as file:
+            torch.save(state, file)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except RuntimeError as error:  # how torch tells of some failed writes
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _promote(folder: Path) -> None:
+    """Puts the new weights in the place of the old ones."""
+    os.replace(folder / NEXT, folder / LAST)  # noqa: PTH105
 
 
 def _changing(model: nn.Module) -> set[str]:

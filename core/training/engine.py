@@ -1,74 +1,83 @@
 """The training loop: phases in, events out. It knows no files and no screen.
 
-The loop is meant to be read from top to bottom: :func:`fit` walks through the phases, :func:`_Loop.phase` through the
-epochs of one, :meth:`_Loop._train_epoch` through its batches.
+The loop is meant to be read from top to bottom: :meth:`Trainer.run` walks through the phases, :meth:`Trainer._phase`
+through the epochs of one, :meth:`Trainer._train_epoch` through its batches. Everything that the next step depends on
+is in :meth:`Trainer.state`, so that a training goes on from there bit by bit as if it had never been interrupted.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from core import settings
-from core.errors import InputError, OutOfMemory
-from core.models import freeze, heads
+from core.device import exact_algorithms, ran_out_of_memory
+from core.errors import InputError
+from core.models import freeze
 from core.models.network import Network
-from core.specs import Experiment, FreezePlan, Phase
-from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
-from core.training.feeds import FeatureFeed, Feed, FrozenFeed, Material, PixelFeed, compute_features
-from core.training.optim import build_optimizer, build_schedule
-from core.training.precision import choose_precision
+from core.specs import Act, Experiment, FreezePlan, Phase
+from core.training import failures
+from core.training.averaging import Average
+from core.training.chance import Chance
+from core.training.distributed import ALONE, World
+from core.training.events import (
+    Changed,
+    EpochEnd,
+    Event,
+    Finished,
+    PhaseStarted,
+    Progress,
+    Reached,
+    Recovered,
+    Started,
+    Step,
+)
+from core.training.feeds import Material
+from core.training.judging import Judgement
+from core.training.losses import Criterion
+from core.training.monitor import Watch
+from core.training.optim import build_optimizer, carry_over, set_rates, stage_rates
+from core.training.position import Position
+from core.training.preparing import Preparation
+from core.training.schedules import rate_factor
+from core.training.wishes import HALTS, Listen, nobody
 
 TELL_EVERY = 0.25
 """Seconds between two :class:`Step` events; reading the loss more often would make the device wait."""
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
-"""What errors other than ``OutOfMemoryError`` say when memory ran out: the CPU's allocator, CUDA, cuDNN, cuBLAS."""
+AGREE_EVERY = 8
+"""Steps after which several processes agree on whether to tell and what to do."""
+REACHED_EVERY = 180.0
+"""Seconds of an epoch after which its middle is worth writing down."""
+FORMAT = 1
+"""Of :meth:`Trainer.state`."""
+LONELY = "more than 1 value per channel"
+"""What torch says where batch normalisation sees a single value of each channel."""
 
 
 def fit(
-    network: Network,
-    material: Material,
-    experiment: Experiment,
-    device: torch.device,
-    *,
-    stop: Callable[[], bool] = lambda: False,
+    network: Network, material: Material, experiment: Experiment, device: torch.device, *, listen: Listen = nobody
 ) -> Iterator[Event]:
-    """Trains a network in place.
+    """Trains a network in place, from the beginning; see :class:`Trainer`."""
+    return Trainer(network, material, experiment, device, listen=listen).run()
+
+
+class Trainer:
+    """One training of a network, which can be written down and gone on with.
 
     Args:
-        network: With its new head; moved to ``device``.
+        network: With its new head; it is trained in place and moved to ``device``.
         material: Images and who serves for what.
-        experiment: Phases, freeze plan, batch size, seed, precision.
+        experiment: Phases, freeze plan, batch size, seed, precision; its batch size is a number.
         device: Where to compute.
-        stop: Asked between steps; once ``True`` the loop ends with ``Finished(stopped=True)``.
-
-    Yields:
-        Events. The network's weights may be read (not changed) between two events.
-
-    Raises:
-        OutOfMemory: A step does not fit into the device's memory.
-        InputError: The loss is not a number any more.
+        listen: Asked for wishes several times a second and after each epoch.
+        watch: Looks on at every step.
+        world: The processes that train together; each is given the same network, material and experiment.
     """
-    loop = _Loop(network, material, experiment, device, stop)
-    try:
-        yield from loop.run()
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise loop.too_large() from error
-    except RuntimeError as error:
-        if any(words in str(error).lower() for words in OUT_OF_MEMORY):
-            raise loop.too_large() from error
-        raise
-    finally:
-        network.model.eval()
-
-
-class _Loop:
-    """State of one call of :func:`fit`."""
 
     def __init__(
         self,
@@ -76,250 +85,496 @@ class _Loop:
         material: Material,
         experiment: Experiment,
         device: torch.device,
-        stop: Callable[[], bool],
+        *,
+        listen: Listen = nobody,
+        watch: Watch | None = None,
+        world: World = ALONE,
     ) -> None:
-        self.network, self.material, self.experiment, self.device, self.stop = (
-            network, material, experiment, device, stop,
-        )  # fmt: skip
+        self.network, self.material, self.experiment, self.device = network, material, experiment, device
+        self.world = world
         self.training = experiment.training
-        self.shuffling = torch.Generator().manual_seed(self.training.seed)
-        self.augmenting = torch.Generator(device).manual_seed(self.training.seed)
-        self.sum_type = torch.float32 if device.type == "mps" else torch.float64  # Metal has no double precision
-        self.step = self.epoch = self.seen = 0
-        self.best: tuple[float, float] | None = None
-        self.best_epoch: int | None = None
+        self.batch = self.training.images
+        self.at = Position()
+        self._listen, self._watch = listen, watch or Watch()
+        self._acts = list(self.training.acts)
+        self._halt: str | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._average: Average | None = None
+        self._early: list[str] = []
+        self._chance = Chance(self.training, len(network.classes), device, world)
+        labels = material.store.labels
+        counts = torch.bincount(labels[material.train], minlength=len(network.classes))
+        self._criterion = Criterion(self.training.loss, counts, device)
+        self._judge = Judgement(self.training.loss, len(network.classes), device)
+        self._sum_type = torch.float32 if device.type == "mps" else torch.float64  # Metal has no double precision
+        self._resumed: dict[str, Any] | None = None
+        self._seconds = dict.fromkeys(("data", "forward", "backward"), 0.0)
+        self._reached = time.perf_counter()
+
+    # ---------------------------------------------------------------- what the loop is told and tells
 
     @property
     def images_per_epoch(self) -> int:
-        """Training images an epoch sees: a last batch of one is left out, as BatchNorm finds no variance in it."""
+        """Training images an epoch sees.
+
+        A last group of one is left out, as BatchNorm finds no variance in it; so is one with fewer images than there
+        are processes.
+        """
         images = len(self.material.train)
-        return images - 1 if images > 1 and images % self.training.batch_size == 1 else images
+        left = images % self._group
+        return images - left if 0 < left < max(2, self.world.size) and left < images else images
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-self.images_per_epoch // self.training.batch_size)
+        """Optimizer steps an epoch."""
+        return -(-self.images_per_epoch // self._group)
 
-    def too_large(self) -> OutOfMemory:
-        return OutOfMemory(
-            "A batch of {batch} images at {size} px does not fit into the memory of {device}. "
-            "Choose a smaller batch or image size, or freeze more stages.",
-            batch=self.training.batch_size,
-            size=self.network.preprocessing.crop,
-            device=str(self.device),
-        )
+    @property
+    def _group(self) -> int:
+        return self.batch * self.training.accumulate
+
+    @property
+    def _phase_now(self) -> Phase:
+        return self.training.phases[self.at.phase]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases together, with those that were added."""
+        return self.training.epochs + self.at.added
+
+    @property
+    def learning(self) -> frozenset[str]:
+        """Names of the parameters that learn now."""
+        return freeze.learning(self.network.anatomy, self._plan())
 
     def run(self) -> Iterator[Event]:
-        torch.manual_seed(self.training.seed)
+        """Trains, and says what happens.
+
+        Yields:
+            Events. The network's weights may be read (not changed) between two events.
+
+        Raises:
+            OutOfMemory: Not even a single image fits into the device's memory, or recovery is not wanted.
+            InputError: The loss is not a number any more, or a setting does not fit the network.
+        """
+        try:
+            with exact_algorithms(self.training.deterministic):
+                yield from self._run()
+        except Exception as error:
+            if ran_out_of_memory(error):
+                raise failures.too_large(
+                    -(-self.batch // self.at.parts), self.network.preprocessing.crop, self.device
+                ) from error
+            if isinstance(error, ValueError) and LONELY in str(error):
+                raise failures.too_few(self.network.preprocessing.crop) from error
+            raise
+        finally:
+            self.network.model.eval()
+
+    def state(self) -> dict[str, Any]:
+        """Returns everything that the next step depends on besides the network's weights; valid between two events.
+
+        Tensors and plain values only, so that ``torch.load(weights_only=True)`` reads it.
+        """
+        assert self._optimizer is not None
+        found: dict[str, Any] = {
+            "format": FORMAT,
+            "position": self.at.to_dict(),
+            "early": list(self._early),
+            **self._chance.state(within=self.at.done > 0),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        if self._average is not None:
+            found["average"] = self._average.state()
+        return found
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Makes :meth:`run` go on from a state; the network's weights are those that it was taken with.
+
+        Raises:
+            InputError: The state is of another version, or does not belong to this experiment.
+        """
+        try:
+            if state["format"] != FORMAT:
+                raise KeyError("format")
+            self.at = Position.from_dict(state["position"])
+            self._phase_now  # noqa: B018 (there must be such a phase)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise InputError(
+                "The state that the run was interrupted in cannot be read by this version. Train it again from its "
+                "best weights."
+            ) from error
+        self._early = list(state["early"])
+        self._resumed = state
+
+    def average_applied(self) -> Any:
+        """Returns a context in which the network has its averaged weights, if they are what is judged."""
+        return nullcontext() if self._average is None else self._average.applied()
+
+    # ---------------------------------------------------------------- phases
+
+    def _run(self) -> Iterator[Event]:
+        if self._resumed is None:
+            torch.manual_seed(self.training.seed)
         model = self.network.model
         model.to(self.device).to(memory_format=torch.channels_last)
+        self.world.spread([*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())])
         counts = freeze.counts(self.network.anatomy, self.experiment.plan(self.training.phases[-1]))
         yield Started(
             device=str(self.device),
-            epochs=self.training.epochs,
-            steps=self.training.epochs * self.steps_per_epoch,
+            epochs=self.epochs,
+            steps=self.epochs * self.steps_per_epoch,
             train_images=len(self.material.train),
             val_images=len(self.material.val),
             trainable_parameters=counts.trainable,
             total_parameters=counts.total,
         )
-        begin = time.perf_counter()
-        stopped = False
-        for index, phase in enumerate(self.training.phases):
-            stopped = yield from self._phase(index, phase)
-            if stopped:
+        begin, seen = time.perf_counter(), self.at.seen
+        while True:
+            yield from self._phase()
+            if self._halt or self.at.phase + 1 == len(self.training.phases):
                 break
+            self.at.next_phase()
         seconds = time.perf_counter() - begin
         yield Finished(
-            stopped=stopped,
-            epochs=self.epoch,
-            best_epoch=self.best_epoch,
-            best_val_accuracy=self.best[0] if self.best else None,
+            stopped=self._halt == "stop",
+            paused=self._halt == "pause",
+            early=tuple(self._early),
+            epochs=self.at.epoch,
+            best_epoch=self.at.best_epoch,
+            best_val_accuracy=self.at.best_accuracy,
             seconds=seconds,
-            images_per_second=self.seen / seconds,
+            images_per_second=(self.at.seen - seen) / seconds,
         )
 
-    def _phase(self, index: int, phase: Phase) -> Generator[Event, None, bool]:
-        """Runs one phase; returns whether it was stopped."""
-        model, anatomy = self.network.model, self.network.anatomy
-        plan = self.experiment.plan(phase)
-        freeze.apply(model, anatomy, plan)
-        freeze.set_train_mode(model, anatomy, plan)
-        prepared = time.perf_counter()
-        pixels = PixelFeed(self.network, self.material, self.device, "fp32")
-        tail = heads.tail(model, anatomy) if freeze.is_linear_probe(anatomy, plan) else None
-        pixels.precision = self._choose_precision(pixels, backward=tail is None)
-        cached = tail is not None and self.material.augmenter is None and self._features_fit()
-        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        yield PhaseStarted(phase.name, index, sum(p.numel() for p in trainable), cached, pixels.precision)
-        train_feed: Feed = pixels
-        val_feed: Feed = pixels
-        if tail is not None:
-            features = yield from self._features(pixels, tail, with_train=cached)
-            if features is None:
-                return True
-            val_feed = features
-            train_feed = features if cached else FrozenFeed(pixels, tail)
+    def _phase(self) -> Generator[Event]:
+        """Runs one phase, or the rest of it."""
+        phase, prepared = self._phase_now, time.perf_counter()
+        self._optimizer = self._average = None
+        yield from self._prepare()
+        while not self._halt and self.at.phase_epoch < phase.epochs + self.at.extra and not self._stagnates():
+            yield from self._train_epoch()
+            if self._halt and self.at.done < self.images_per_epoch:
+                return
+            yield from self._end_epoch(phase, prepared)
+            prepared = time.perf_counter()
+            yield from self._hear()
+        if self._stagnates():
+            self._early.append(phase.name)
+        if self._halt and self._complete:
+            self._halt = None  # asked to stop when all was done
+
+    @property
+    def _complete(self) -> bool:
+        last = self.at.phase + 1 == len(self.training.phases)
+        return last and (self.at.phase_epoch >= self._phase_now.epochs + self.at.extra or self._stagnates())
+
+    def _plan(self) -> FreezePlan:
+        """Returns what learns now: as the experiment says, and what a person let join in."""
+        plan = self.experiment.plan(self._phase_now)
+        return freeze.thawed(self.network.anatomy, plan, self.at.thawed) if self.at.thawed else plan
+
+    def _prepare(self) -> Generator[Event]:
+        """Makes optimizer and feeds for what learns now; on the way in, and when a stage joins in."""
+        if self._resumed is None:  # else the optimizer's state is from before the stage joined in
+            self.at.thawed += self.at.joining
+            self.at.joining = 0
+        model, anatomy, phase = self.network.model, self.network.anatomy, self._phase_now
+        work = Preparation(self.network, self.material, self.experiment, phase, self._plan(), self.device)
+        if not self.at.precision:
+            known = self.training.precisions[self.at.phase : self.at.phase + 1]
+            self.at.precision = known[0] if known else self.world.from_first(work.choose_precision())
+        work.settle(self.at.precision)
+        self._rates = stage_rates(phase, anatomy)
         optimizer = build_optimizer(phase, model, anatomy)
-        schedule = build_schedule(phase, optimizer, self.steps_per_epoch * phase.epochs)
-        for _ in range(phase.epochs):
-            self.epoch += 1
-            stopped, loss, accuracy = yield from self._train_epoch(train_feed, optimizer, schedule, plan)
-            if stopped:
-                self.epoch -= 1
-                return True
-            val_loss, val_accuracy = yield from self._validate(val_feed)
-            seconds = time.perf_counter() - prepared
-            prepared += seconds
-            yield self._epoch_end(index, phase, loss, accuracy, val_loss, val_accuracy, optimizer, seconds)
-            if self.stop():
-                return self.epoch < self.training.epochs
-        return False
+        if self._optimizer is not None:
+            carry_over(self._optimizer, optimizer)
+        self._optimizer, self._work = optimizer, work
+        if self._average is not None:
+            self._average.follow()
+        elif self.training.ema:
+            self._average = Average(model, self.training.ema)
+        if self._resumed is not None:
+            self._restore(self._resumed)
+        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        yield PhaseStarted(phase.name, self.at.phase, trainable, work.cached, self.at.precision, work.stage)
 
-    def _features_fit(self) -> bool:
-        """Whether the features of all images may be kept in memory: those of an unrolled map can be large."""
-        images = len(self.material.train) + len(self.material.val)
-        anatomy = self.network.anatomy
-        area = math.prod(anatomy.grid) if anatomy.head_kind == "conv" else 1
-        return 4 * anatomy.head_features * area * images <= settings.pixel_cache_limit()
+    def _make_ready(self) -> Generator[Event]:
+        """Repeats what is due, prepares anew if a stage joins in, and sees to the features that the epoch needs."""
+        while self._due:
+            yield self._act(self._acts[self.at.acts])
+        if self.at.joining:
+            yield from self._prepare()
+        told = 0.0
+        for progress in self._work.ready(self.at.epoch):
+            ends = progress.done == progress.total
+            if ends or time.perf_counter() - told > TELL_EVERY:
+                told = time.perf_counter()
+                yield progress
+                if self.world.size == 1 and not ends:  # several processes are not at the same image
+                    yield from self._hear()
+                if self._halt:
+                    return
 
-    def _epoch_end(
-        self,
-        index: int,
-        phase: Phase,
-        loss: float,
-        accuracy: float,
-        val_loss: float,
-        val_accuracy: float,
-        optimizer: torch.optim.Optimizer,
-        seconds: float,
-    ) -> EpochEnd:
-        score = (val_accuracy, -val_loss)
-        improved = self.best is None or score > self.best
-        if improved:
-            self.best, self.best_epoch = score, self.epoch
-        return EpochEnd(
-            epoch=self.epoch,
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Puts a state in place, once the optimizer it belongs to is there."""
+        self._resumed = None
+        try:
+            assert self._optimizer is not None
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._chance.restore(state)
+            if self._average is not None:
+                self._average.restore(int(state["average"]["steps"]), state["average"]["values"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                "The state that the run was interrupted in does not fit its experiment. Train it again from its best "
+                "weights."
+            ) from error
+
+    # ---------------------------------------------------------------- epochs
+
+    def _train_epoch(self) -> Generator[Event]:
+        """Goes once through the training images, or through those that are left of the epoch."""
+        yield from self._make_ready()
+        if self._halt:
+            return
+        if not self.at.done:
+            self._seconds = dict.fromkeys(self._seconds, 0.0)
+        order = self._chance.order(self.material.train)[: self.images_per_epoch]
+        self._sums = torch.tensor(self.at.sums, dtype=self._sum_type, device=self.device)
+        if not self.world.first:
+            self._sums.zero_()  # the first process carries on what all have summed
+        while self.at.done < len(order) and not self._halt:
+            if self.at.joining:
+                yield from self._make_ready()
+                continue
+            try:
+                yield from self._learn(order[self.at.done :])
+            except (RuntimeError, MemoryError) as error:
+                yield self._recover(error)
+
+    def _learn(self, order: Tensor) -> Generator[Event]:
+        """Takes optimizer steps until the images are used up, or a wish or the memory wants something else."""
+        freeze.set_train_mode(self.network.model, self.network.anatomy, self._plan())
+        feed, optimizer, spec = self._work.train, self._optimizer, self.training
+        mixer = self._chance.mixer
+        chance = self._work.chance(self.at.epoch, self._chance.augmenting)
+        assert optimizer is not None
+        learning = [p for group in optimizer.param_groups for p in group["params"]]
+        parts, wanted, mine = self._parts(order)
+        before, told, silent, got = list(self.at.sums), time.perf_counter(), True, 0
+        moment, gathered = told, torch.zeros_like(self._sums)
+        for index, (inputs, labels) in enumerate(feed.batches(parts, chance)):
+            moment = self._spent("data", moment)
+            if not got:
+                optimizer.zero_grad(set_to_none=True)
+                set_rates(optimizer, self._rates, self._factor())
+            targets = labels
+            if mixer is not None:
+                inputs, targets = mixer(inputs, labels)
+            logits = feed.logits(inputs)
+            loss = self._criterion(logits, targets).sum()
+            moment = self._spent("forward", moment)
+            (loss / wanted[index]).backward()
+            got += len(labels)
+            with torch.no_grad():
+                right = (logits.argmax(1) == labels).sum()
+                gathered += torch.stack([loss, right, torch.full_like(loss, len(labels))]).to(gathered.dtype)
+            if got < mine[index]:
+                moment = self._spent("backward", moment)
+                continue
+            self.world.sum_gradients(learning)
+            self._watch.before_step((self.at.done + got) / self.images_per_epoch)
+            if spec.clip is not None:
+                nn.utils.clip_grad_norm_(learning, spec.clip)
+            optimizer.step()
+            self._watch.after_step()
+            if self._average is not None:
+                self._average.step()
+            self._sums += gathered
+            gathered.zero_()
+            self._count(wanted[index])
+            got = 0
+            moment = self._spent("backward", moment)
+            if self._tells(moment - told) or self._due:
+                self.at.sums = self.world.sum(self._sums).tolist()
+                yield self._step_event(before, moment - told)
+                before, told, silent = self.at.sums, time.perf_counter(), False
+                if self.world.from_first(told - self._reached > REACHED_EVERY):
+                    self._reached = told
+                    self._chance.gather()
+                    yield Reached(self.at.step)
+                yield from self._hear()
+                if self._halt or self.at.joining:
+                    return
+                moment = time.perf_counter()
+        self.at.sums = self.world.sum(self._sums).tolist()
+        if silent:  # an epoch too quick for the clock is told as one point
+            yield self._step_event(before, time.perf_counter() - told)
+
+    def _tells(self, seconds: float) -> bool:
+        """Whether it is time to tell of the steps since; all processes agree on it."""
+        if self.world.size == 1:
+            return seconds >= TELL_EVERY
+        return self.at.step % AGREE_EVERY == 0 and bool(self.world.from_first(seconds >= TELL_EVERY))
+
+    def _parts(self, order: Tensor) -> tuple[list[Tensor], list[int], list[int]]:
+        """Divides images into what is computed at once.
+
+        Returns:
+            This process's parts; and for each the images of its step in all processes, and in this one.
+        """
+        found: list[Tensor] = []
+        wanted, mine = [], []
+        for group in order.split(self._group):
+            share = self.world.share(group)
+            pieces = -(-len(group) // self.batch) * self.at.parts
+            if self.batch > 1 and self.at.parts == 1:
+                pieces = max(1, min(pieces, len(share) // 2))  # an image alone cannot be normalised
+            cut = share.tensor_split(min(pieces, len(share)))
+            found += cut
+            wanted += [len(group)] * len(cut)
+            mine += [len(share)] * len(cut)
+        return found, wanted, mine
+
+    def _factor(self) -> float:
+        phase = self._phase_now
+        factor = rate_factor(phase.schedule, self.at.phase_step, self.steps_per_epoch, phase.epochs + self.at.extra)
+        return factor * self.at.plateau.factor * self.at.rate
+
+    def _count(self, images: int) -> None:
+        self.at.phase_step += 1
+        self.at.step += 1
+        self.at.seen += images
+        self.at.done += images
+
+    def _spent(self, what: str, since: float) -> float:
+        now = time.perf_counter()
+        self._seconds[what] += now - since
+        return now
+
+    def _end_epoch(self, phase: Phase, prepared: float) -> Generator[Event]:
+        """Judges the epoch that was learned, and tells."""
+        total, right, count = self.at.sums
+        self._check_loss(total / count)
+        begin = time.perf_counter()
+        yield from self._validate()
+        val_seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - prepared
+        found = self._judge.result()
+        values = {"train_loss": total / count, "train_accuracy": right / count, **found}
+        improved = self.at.take_note(phase, self.training, values)
+        self.at.done, self.at.sums = 0, [0.0, 0.0, 0.0]
+        self._chance.gather()
+        assert self._optimizer is not None
+        yield EpochEnd(
+            epoch=self.at.epoch,
             phase=phase.name,
-            phase_index=index,
-            train_loss=loss,
-            train_accuracy=accuracy,
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-            lr=optimizer.param_groups[0]["lr"],
+            phase_index=self.at.phase,
+            **values,
+            lr=self._optimizer.param_groups[0]["lr"],
             seconds=seconds,
             images_per_second=self.images_per_epoch / seconds,
             improved=improved,
+            **{f"{name}_seconds": spent for name, spent in self._seconds.items()},
+            val_seconds=val_seconds,
         )
+        self._seconds = dict.fromkeys(self._seconds, 0.0)
+        self._reached = time.perf_counter()
 
-    def _features(
-        self, pixels: PixelFeed, tail: nn.Module, *, with_train: bool
-    ) -> Generator[Event, None, FeatureFeed | None]:
-        """Computes the features that the phase needs; returns their feed, or nothing if stopped."""
-        positions = torch.cat([self.material.train, self.material.val]) if with_train else self.material.val
-        work = compute_features(pixels, tail, positions, self.training.batch_size, self.stop)
-        told = 0.0
-        for item in work:
-            if isinstance(item, FeatureFeed):
-                yield Progress("computing features", len(positions), len(positions))
-                return item
-            if time.perf_counter() - told > TELL_EVERY:
-                told = time.perf_counter()
-                yield Progress("computing features", item, len(positions))
-        return None
+    @torch.no_grad()
+    def _validate(self) -> Generator[Event]:
+        """Judges the network whose weights will be kept, in smaller parts if it does not fit into the memory."""
+        while True:
+            try:
+                yield from self._judge_all()
+                return
+            except (RuntimeError, MemoryError) as error:
+                yield self._recover(error)
 
-    def _train_epoch(
-        self,
-        feed: Feed,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
-        plan: FreezePlan,
-    ) -> Generator[Event, None, tuple[bool, float, float]]:
-        """Goes once through the training images; returns (stopped, mean loss, accuracy)."""
-        freeze.set_train_mode(self.network.model, self.network.anatomy, plan)
-        order = self.material.train[torch.randperm(len(self.material.train), generator=self.shuffling)]
-        order = order[: self.images_per_epoch]
-        sums = torch.zeros(3, dtype=self.sum_type, device=self.device)  # loss, right answers, images
-        told_sums, told, silent = sums.tolist(), time.perf_counter(), True
-        for inputs, labels in feed.batches(order, self.training.batch_size, self.augmenting):
-            logits = feed.logits(inputs)
-            loss = F.cross_entropy(logits, labels)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            self.step += 1
-            self.seen += len(labels)
-            with torch.no_grad():
-                right = (logits.argmax(1) == labels).sum()
-                sums += torch.stack([loss * len(labels), right, right.new_tensor(len(labels))]).to(sums.dtype)
-            moment = time.perf_counter()
-            if moment - told >= TELL_EVERY:
-                now = sums.tolist()
-                yield self._step_event(now, told_sums, moment - told)
-                told_sums, told, silent = now, moment, False
-                if self.stop():
-                    return True, math.nan, math.nan
-        now = sums.tolist()
-        if silent:  # an epoch too quick for the clock is told as one point
-            yield self._step_event(now, told_sums, time.perf_counter() - told)
-        total, right, count = now
-        self._check_loss(total / count)
-        return False, total / count, right / count
+    def _judge_all(self) -> Generator[Event]:
+        """Sends the validation images through the network."""
+        self.network.model.eval()
+        self.world.spread([buffer for buffer in self.network.model.buffers() if buffer.is_floating_point()])
+        self._judge.begin()
+        val, done, told = self._work.val, 0, time.perf_counter()
+        at_once = max(1, self.batch // self.at.parts)
+        with self.average_applied():
+            parts = [share for part in self.material.val.split(at_once) if len(share := self.world.share(part))]
+            for inputs, labels in val.batches(parts, None):
+                self._judge.hear(val.logits(inputs), labels)
+                done += len(labels)
+                if time.perf_counter() - told >= TELL_EVERY:
+                    told = time.perf_counter()
+                    yield Progress("validating", done * self.world.size, len(self.material.val))
+        self._judge.merge(self.world.sum)
 
-    def _step_event(self, now: list[float], before: list[float], seconds: float) -> Step:
-        loss, right, count = (a - b for a, b in zip(now, before, strict=True))
+    def _stagnates(self) -> bool:
+        left = self.at.phase_epoch < self._phase_now.epochs + self.at.extra
+        return left and self.at.stagnates(self.training.early)
+
+    # ---------------------------------------------------------------- wishes, memory, precision
+
+    @property
+    def _due(self) -> bool:
+        """Whether an act of the experiment is to be repeated before the next step."""
+        if self.at.acts >= len(self._acts):
+            return False
+        act = self._acts[self.at.acts]
+        return (act.phase, act.step) <= (self.at.phase, self.at.step)
+
+    def _hear(self) -> Generator[Event]:
+        """Repeats what is due, and does what was wished."""
+        while self._due:
+            yield self._act(self._acts[self.at.acts])
+        for wish in self.world.from_first(tuple(self._listen()) if self.world.first else ()):
+            if wish.kind in HALTS:
+                self._halt = wish.kind
+                continue
+            act = Act(self.at.step, wish.kind, wish.value, self.at.phase)
+            self._acts.insert(self.at.acts, act)
+            yield self._act(act)
+
+    def _act(self, act: Act) -> Changed:
+        """Lets an act take effect."""
+        stages: tuple[str, ...] = ()
+        if act.kind == "rate":
+            self.at.rate *= act.value
+        elif act.kind == "extend":
+            self.at.extra += int(act.value)
+            self.at.added += int(act.value)
+        else:
+            anatomy, plan = self.network.anatomy, self.experiment.plan(self._phase_now)
+            known = self.at.thawed + self.at.joining
+            before, after = (
+                freeze.trainable_stage_names(anatomy, freeze.thawed(anatomy, plan, count))
+                for count in (known, known + int(act.value))
+            )
+            stages = tuple(name for name in after if name not in before)
+            self.at.joining += int(act.value)
+        self.at.acts += 1
+        return Changed(act, self.at.acts - 1, self.epochs, self.epochs * self.steps_per_epoch, stages)
+
+    def _recover(self, error: Exception) -> Recovered:
+        """Cuts batches into smaller parts after a step did not fit into the memory, or raises what it was."""
+        most = -(-self.batch // self.at.parts)
+        if not ran_out_of_memory(error) or not self.training.recover or most < 2 or self.world.size > 1:
+            raise error
+        assert self._optimizer is not None
+        self._optimizer.zero_grad(set_to_none=True)
+        self.at.parts *= 2
+        self.at.sums = self._sums.tolist()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return Recovered(self.at.parts, -(-self.batch // self.at.parts))
+
+    def _step_event(self, before: Sequence[float], seconds: float) -> Step:
+        loss, right, count = (a - b for a, b in zip(self.at.sums, before, strict=True))
         self._check_loss(loss)
-        return Step(self.step, self.epoch, loss / count, right / count, count / seconds)
+        assert self._optimizer is not None
+        rate = self._optimizer.param_groups[0]["lr"]
+        return Step(self.at.step, self.at.epoch + 1, loss / count, right / count, count / seconds, rate)
 
     def _check_loss(self, loss: float) -> None:
         if not math.isfinite(loss):
-            raise InputError(
-                "In epoch {epoch} the loss was not a number any more, so the run ended; the best weights so far are "
-                "kept. The learning rate is probably too high: try {rate}.",
-                epoch=self.epoch,
-                rate=f"{self.training.phases[0].lr / 10:g}",
-            )
-
-    @torch.no_grad()
-    def _evaluate_batches(self, feed: Feed) -> Iterator[tuple[Tensor, int]]:
-        for inputs, labels in feed.batches(self.material.val, self.training.batch_size, None):
-            logits = feed.logits(inputs)
-            loss = F.cross_entropy(logits, labels, reduction="sum")
-            yield torch.stack([loss, (logits.argmax(1) == labels).sum().to(loss.dtype)]), len(labels)
-
-    def _validate(self, feed: Feed) -> Generator[Event, None, tuple[float, float]]:
-        """Judges the network on the validation images; returns (mean loss, accuracy)."""
-        self.network.model.eval()
-        sums = torch.zeros(2, dtype=self.sum_type, device=self.device)
-        done, told = 0, time.perf_counter()
-        for result, count in self._evaluate_batches(feed):
-            sums += result.to(sums.dtype)
-            done += count
-            if time.perf_counter() - told >= TELL_EVERY:
-                told = time.perf_counter()
-                yield Progress("validating", done, len(self.material.val))
-        loss, right = sums.tolist()
-        return loss / done, right / done
-
-    def _choose_precision(self, pixels: PixelFeed, *, backward: bool) -> str:
-        """Times a few passes of each number format on a real batch, in eval mode and without lasting effects."""
-        positions = self.material.train[: min(self.training.batch_size, 16)]
-        if self.training.precision != "auto" or self.device.type != "cpu":
-            return choose_precision(self.training.precision, self.device, lambda: None)
-        images, _ = next(iter(pixels.batches(positions, len(positions), None)))
-        model = self.network.model
-        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        training = {module: module.training for module in model.modules()}
-        model.eval()
-
-        def work() -> None:
-            with torch.set_grad_enabled(backward):
-                logits = model(images)
-                if backward:
-                    torch.autograd.grad(logits.float().sum(), learning, allow_unused=True)
-
-        try:
-            return choose_precision("auto", self.device, work)
-        finally:
-            for module, mode in training.items():
-                module.training = mode
+            raise failures.diverged(self.at.epoch + 1, self._phase_now.lr)

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import torch
+
 from core import settings
 from core.data.images import WORKERS
 from core.models import freeze
 from core.models.anatomy import Anatomy
 from core.specs import Experiment, FreezePlan, Phase
+from core.training import room
+from core.training.cut import foretold
+from core.training.features import room_in_memory
 from core.training.memory import Memory, memory_of, rehearsal_of
-from core.training.speed import TRIAL_BATCH, TRIALS, Profile
+from core.training.precision import trial_images
+from core.training.speed import TRIALS, Profile
 
 UNKNOWN, MEASURED = "unknown", "measured"
 
@@ -120,10 +126,14 @@ def estimate(
     Raises:
         InputError: The network cannot be built so, or a freeze plan does not fit it.
     """
+    if experiment.training.batch_size == "auto":
+        found = room.batch_size(experiment, classes, torch.device(device_type))
+        experiment = replace(experiment, training=replace(experiment.training, batch_size=found))
     rehearsal = rehearsal_of(experiment.model, classes)
     work = _Work(experiment, counts, rehearsal.anatomy, profile, device_type)
     prep = rehearsal.preprocessing
-    side = prep.resize if experiment.augment.active else prep.crop
+    augmented = any(experiment.augmentation(phase).active for phase in experiment.training.phases)
+    side = prep.resize if augmented else prep.crop
     images = min(3 * side * side * counts.total, settings.pixel_cache_limit())
     phases = tuple(work.phase(phase, classes, images) for phase in experiment.training.phases)
     memory = max((phase.memory for phase in phases), key=lambda found: found.step)
@@ -153,31 +163,33 @@ class _Work:
         """Estimates one phase, as the training loop carries it out."""
         training, anatomy, profile = self.experiment.training, self.anatomy, self.profile
         plan = self.experiment.plan(phase)
-        apart = freeze.is_linear_probe(anatomy, plan) and (profile is None or profile.separable)
-        everything = (self.counts.train + self.counts.val) * self._features()
-        fits = everything <= settings.pixel_cache_limit()
-        cached = apart and fits and not self.experiment.augment.active
+        augmented = self.experiment.augmentation(phase).active
         precision = self._precision(plan)
-        batch = min(training.batch_size, max(1, self.counts.train))
+        batch = min(training.images, max(1, self.counts.train))
         memory = memory_of(
             self.experiment.model, classes, plan, batch, precision, phase.optimizer, phase.momentum, self.device_type
         )
-        kept = (self.counts.val + (self.counts.train if cached else 0)) * self._features() if apart else 0
+        each = self._features(plan, precision)
+        train = self.counts.train * (max(1, training.views) if augmented else 1)
+        again = not training.mix.active and (not augmented or training.views > 0)
+        cached = each > 0 and again and self._fit(each * (train + self.counts.val))
+        images_kept = self.counts.val + (train if cached else 0) if each else 0
+        kept = images_kept * each if images_kept * each <= room_in_memory() else 0
         found = PhaseEstimate(
             phase.name, phase.epochs, precision, cached, replace(memory, features=kept, images=images)
         )
         if profile is None:
             return found
         learn = profile.optimizer(anatomy, plan, phase.optimizer)
-        once = self._trial(plan) + (self.forward(kept // self._features(), precision) if apart else 0.0)
-        epoch = sum(
-            self._step(plan, precision, size, apart=apart, cached=cached) + learn for size in self._batches(batch)
-        )
-        if apart:  # validation on features that are there already
-            epoch += sum(profile.head(anatomy, size, learns=False) for size in _batches(self.counts.val, batch))
+        once = self._trial(plan) + self._before(plan, images_kept, precision)
+        epoch = sum(self._step(phase, precision, size, cached=cached) + learn for size in self._batches(batch))
+        if each:  # validation on features that are there already
+            for size in _batches(self.counts.val, batch):
+                epoch += profile.behind(anatomy, plan, precision, size, learns=False)
+                epoch += profile.head(anatomy, size, learns=False)
         else:
             epoch += self.forward(self.counts.val, precision)
-        step = self._step(plan, precision, batch, apart=apart, cached=cached) + learn
+        step = self._step(phase, precision, batch, cached=cached) + learn
         return replace(found, step_seconds=step, epoch_seconds=epoch, once_seconds=once)
 
     def forward(self, images: int, precision: str) -> float:
@@ -185,43 +197,61 @@ class _Work:
         if self.profile is None:
             return 0.0
         seconds = 0.0
-        for size in _batches(images, self.experiment.training.batch_size):
+        for size in _batches(images, self.experiment.training.images):
             seconds += self.profile.forward(self.anatomy, precision, size) + self.profile.prepare.at(size)
             seconds += self.profile.head(self.anatomy, size, learns=False)
         return seconds
 
-    def _step(self, plan: FreezePlan, precision: str, batch: int, *, apart: bool, cached: bool) -> float:
+    def _before(self, plan: FreezePlan, images: int, precision: str) -> float:
+        """Returns the seconds to compute the features of so many images."""
         if self.profile is None:
             return 0.0
-        head = self.profile.head(self.anatomy, batch, learns=True)
-        if cached:
-            return head
-        through = (
-            self.profile.forward(self.anatomy, precision, batch)
-            if apart
-            else self.profile.step(self.anatomy, plan, precision, batch)
+        return sum(
+            self.profile.before(self.anatomy, plan, precision, size) + self.profile.prepare.at(size)
+            for size in _batches(images, self.experiment.training.images)
         )
-        return head + through + self.profile.preparing(self.experiment.augment, batch)
+
+    def _step(self, phase: Phase, precision: str, batch: int, *, cached: bool) -> float:
+        if self.profile is None:
+            return 0.0
+        plan, head = self.experiment.plan(phase), self.profile.head(self.anatomy, batch, learns=True)
+        if cached:
+            return head + self.profile.behind(self.anatomy, plan, precision, batch, learns=True)
+        through = self.profile.step(self.anatomy, plan, precision, batch)
+        return head + through + self.profile.preparing(self.experiment.augmentation(phase), batch)
 
     def _trial(self, plan: FreezePlan) -> float:
         """Returns the seconds that the loop spends on choosing the precision."""
         training = self.experiment.training
         if self.profile is None or training.precision != "auto" or self.device_type != "cpu":
             return 0.0
-        small = min(training.batch_size, TRIAL_BATCH, max(1, self.counts.train))
+        small = trial_images(training.images, self.counts.train)
         times = [self.profile.trial(self.anatomy, plan, name, small) for name in self.profile.seconds]
         return TRIALS * sum(times) / len(times)
 
     def _precision(self, plan: FreezePlan) -> str:
         training = self.experiment.training
         if self.profile is not None:
-            return self.profile.precision(self.anatomy, plan, training.precision, training.batch_size)
+            return self.profile.precision(self.anatomy, plan, training.precision, training.images)
         return training.precision if training.precision != "auto" else "fp32"
 
-    def _features(self) -> int:
-        """Returns the bytes of one image's features."""
-        places = self.anatomy.grid[0] * self.anatomy.grid[1] if self.anatomy.head_kind == "conv" else 1
-        return 4 * self.anatomy.head_features * places
+    def _features(self, plan: FreezePlan, precision: str) -> int:
+        """Returns the bytes of one image's features; 0 where none are computed apart."""
+        anatomy = self.anatomy
+        if freeze.is_linear_probe(anatomy, plan):
+            if self.profile is not None and not self.profile.separable:
+                return 0
+            places = anatomy.grid[0] * anatomy.grid[1] if anatomy.head_kind == "conv" else 1
+            return 4 * anatomy.head_features * places
+        last = foretold(anatomy, plan)
+        stage = next((stage for stage in anatomy.stages if stage.name == last), None)
+        if stage is None or stage.channels is None or stage.spatial is None:
+            return 0
+        return (2 if precision == "bf16" else 4) * stage.channels * stage.spatial[0] * stage.spatial[1]
+
+    @staticmethod
+    def _fit(size: int) -> bool:
+        return size <= max(room_in_memory(), settings.feature_files_limit())
 
     def _batches(self, batch: int) -> Iterator[int]:
         """Yields the sizes of the training batches; a last batch of one is left out, as in the loop."""

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from core.specs import Act
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -32,7 +34,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted:
-    """A phase begins.
+    """A phase begins, or goes on differently: after a pause, or because a person let a stage join in.
 
     Attributes:
         phase: Its name.
@@ -40,6 +42,7 @@ class PhaseStarted:
         trainable_parameters: Values that learn in it.
         cached: Whether its epochs run on features computed once.
         precision: ``fp32`` or ``bf16``.
+        cut: The last frozen stage whose output is computed without a graph; ``None`` where everything learns.
     """
 
     phase: str
@@ -47,6 +50,7 @@ class PhaseStarted:
     trainable_parameters: int
     cached: bool
     precision: str
+    cut: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,10 @@ class Step:
     Attributes:
         step: Steps so far in the whole run.
         epoch: The epoch it belongs to, from 1.
-        loss: Mean cross-entropy of the images since the last event, in nats.
+        loss: Mean loss of the images since the last event.
         accuracy: Share of them classified right, while training.
         images_per_second: Speed since the last event.
+        lr: The head's rate.
     """
 
     step: int
@@ -75,6 +80,46 @@ class Step:
     loss: float
     accuracy: float
     images_per_second: float
+    lr: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A person's act took effect; an experiment with this act among its ``acts`` repeats it.
+
+    Attributes:
+        act: The act, with the step before which it took effect.
+        index: Its place among the experiment's acts.
+        epochs: Epochs of all phases together, from now on.
+        steps: Optimizer steps of all phases together, from now on.
+        stages: Stages that learn from now on, where it let some join in.
+    """
+
+    act: Act
+    index: int
+    epochs: int
+    steps: int
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A step did not fit into the memory; from now on each batch is computed in smaller parts.
+
+    Attributes:
+        parts: Into how many parts a batch is cut.
+        images: Images a part.
+    """
+
+    parts: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A moment at which the state is worth writing down, in the middle of a long epoch."""
+
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +130,20 @@ class EpochEnd:
         epoch: From 1, counted over all phases.
         phase: The phase's name.
         phase_index: Its place, from 0.
-        train_loss: Mean cross-entropy over the epoch's training images, as they were seen, in nats.
+        train_loss: Mean loss over the epoch's training images, as they were seen.
         train_accuracy: Share of them classified right, as they were seen.
-        val_loss: Mean cross-entropy over the validation images, in nats.
+        val_loss: Mean loss over the validation images (without label smoothing or class weights).
         val_accuracy: Share of them classified right.
+        val_balanced_accuracy: Mean over the classes of the share classified right.
+        val_f1: Mean over the classes of the F1 score.
         lr: The head's rate at the end of the epoch.
         seconds: Wall time of the epoch, what it had to prepare and its validation included.
         images_per_second: Training images over ``seconds``.
-        improved: Whether no earlier epoch was better (higher accuracy, then lower loss).
+        improved: Whether no earlier epoch was better by the experiment's metric, then by the loss.
+        data_seconds: Of ``seconds``, waiting for images (or features) and preparing them.
+        forward_seconds: Forward passes and the loss; on a GPU, until they were handed over.
+        backward_seconds: Backward passes and optimizer steps, likewise.
+        val_seconds: Validation.
     """
 
     epoch: int
@@ -102,10 +153,16 @@ class EpochEnd:
     train_accuracy: float
     val_loss: float
     val_accuracy: float
+    val_balanced_accuracy: float
+    val_f1: float
     lr: float
     seconds: float
     images_per_second: float
     improved: bool
+    data_seconds: float = 0.0
+    forward_seconds: float = 0.0
+    backward_seconds: float = 0.0
+    val_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +171,8 @@ class Finished:
 
     Attributes:
         stopped: Whether it was asked to stop before its last epoch.
+        paused: Whether it was asked to pause; then its state can be written down and gone on from.
+        early: The phases that ended early because they no longer improved.
         epochs: Epochs that were completed.
         best_epoch: The best of them, or ``None`` if none was completed.
         best_val_accuracy: Its validation accuracy.
@@ -127,9 +186,11 @@ class Finished:
     best_val_accuracy: float | None
     seconds: float
     images_per_second: float
+    paused: bool = False
+    early: tuple[str, ...] = ()
 
 
-Event = Started | PhaseStarted | Progress | Step | EpochEnd | Finished
+Event = Started | PhaseStarted | Progress | Step | Changed | Recovered | Reached | EpochEnd | Finished
 
 
 def as_record(event: Event) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class Rehearsal:
             held = self._known[key]
         live = held.fixed + batch_size * held.each
         activations = int(live[held.forward_end])
-        copies = (STATES if momentum else WITHOUT_MOMENTUM | {"adamw": 2, "adam": 2})[optimizer]
+        copies = (STATES if momentum else WITHOUT_MOMENTUM | {"adamw": 2, "adam": 2}).get(optimizer, 2)
         apart = held.gradients if device_type == "cuda" else held.largest  # what the optimizer's own arithmetic needs
         beyond = max(int(live.max()), apart) - activations
         return Memory(

@@ -1,17 +1,27 @@
-"""Optimizers and learning-rate schedules, built from a phase."""
+"""Optimizers and the rates of their stages, built from a phase."""
 
 from __future__ import annotations
 
-import math
+import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from core.errors import InputError
 from core.models.anatomy import Anatomy
 from core.models.stages import HEAD, NECK
 from core.specs import Phase
+
+KINDS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
+"""Classes of ``torch.optim`` behind the short names."""
+FUSED = {"cpu": ("Adam", "AdamW", "SGD", "Adagrad"), "cuda": ("Adam", "AdamW", "SGD")}
+"""Classes that have a step in one pass over the memory, by kind of device; on a CPU it takes a third to a fifth."""
+UNFIT = ("LBFGS", "SparseAdam", "Muon", "Optimizer")
+"""Classes that need a closure, sparse gradients, or matrices only."""
+HELD = ("params", "lr", "weight_decay", "capturable", "differentiable")
+"""Settings that are no options: each phase has its own, or the loop relies on them."""
 
 
 def stage_rates(phase: Phase, anatomy: Anatomy) -> dict[str, float]:
@@ -60,27 +70,79 @@ def build_optimizer(phase: Phase, model: nn.Module, anatomy: Anatomy) -> torch.o
             if group:
                 decay = 0.0 if plain else phase.weight_decay
                 settings.append({"params": group, "lr": rates[stage.name], "weight_decay": decay, "stage": stage.name})
-    if phase.optimizer == "sgd":
-        return torch.optim.SGD(settings, lr=phase.lr, momentum=phase.momentum)
-    if phase.optimizer == "rmsprop":
-        return torch.optim.RMSprop(settings, lr=phase.lr, momentum=phase.momentum)
-    kind = torch.optim.AdamW if phase.optimizer == "adamw" else torch.optim.Adam
-    return kind(settings, lr=phase.lr)
+    return _make(phase, settings)
 
 
-def build_schedule(phase: Phase, optimizer: torch.optim.Optimizer, steps: int) -> LambdaLR:
-    """Makes a phase's schedule, moved on once a step.
+def _make(phase: Phase, settings: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    kind, given = _kind(phase.optimizer), dict(phase.options)
+    held = next((name for name in HELD if name in given), None)
+    if held is not None:
+        raise InputError(
+            "The optimizer {name} is not given {option} as an option. Rate and weight decay are settings of the phase; "
+            "the rest is left as the loop needs it.",
+            name=phase.optimizer,
+            option=held,
+        )
+    if kind is torch.optim.SGD:
+        given = {"momentum": phase.momentum, "nesterov": phase.nesterov} | given
+    elif kind is torch.optim.RMSprop:
+        given = {"momentum": phase.momentum} | given
+    if "weight_decay" not in inspect.signature(kind).parameters:
+        if phase.weight_decay:
+            raise InputError("The optimizer {name} knows no weight decay. Set it to 0.", name=phase.optimizer)
+        for group in settings:
+            del group["weight_decay"]
+    if _fuses(kind, settings) and not {"fused", "foreach", "capturable", "differentiable"} & given.keys():
+        given["fused"] = True
+    try:
+        return kind(settings, lr=phase.lr, **given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            "The optimizer {name} cannot be made with these settings: {reason}",
+            name=phase.optimizer,
+            reason=str(error),
+        ) from error
 
-    Args:
-        phase: ``constant``, or ``cosine`` (Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts).
-        optimizer: Whose rates it scales.
-        steps: Optimizer steps of the whole phase.
+
+def _fuses(kind: Any, settings: list[dict[str, Any]]) -> bool:
+    """Whether the parameters can be moved by a fused step."""
+    parameters = [parameter for group in settings for parameter in group["params"]]
+    places = {parameter.device.type for parameter in parameters}
+    floats = all(parameter.dtype == torch.float32 for parameter in parameters)
+    return floats and len(places) == 1 and kind.__name__ in FUSED.get(places.pop(), ())
+
+
+def _kind(name: str) -> Any:
+    """Returns the class behind an optimizer's name.
+
+    Raises:
+        InputError: torch has none of this name, or one that cannot step with gradients alone.
     """
-    return LambdaLR(optimizer, lambda step: rate_factor(phase.schedule, step, steps))
+    kind = getattr(torch.optim, KINDS.get(name, name), None)
+    if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.Optimizer:
+        known = sorted(n for n, k in vars(torch.optim).items() if inspect.isclass(k) and n not in UNFIT)
+        raise InputError(
+            "The optimizer {name} is not in torch.optim. It has: {known}.",
+            name=name,
+            known=", ".join(n for n in known if issubclass(getattr(torch.optim, n), torch.optim.Optimizer)),
+        )
+    if kind.__name__ in UNFIT:
+        raise InputError(
+            "The optimizer {name} needs more than the gradients of a batch, which this loop gives it. Choose another.",
+            name=name,
+        )
+    return kind
 
 
-def rate_factor(schedule: str, step: int, steps: int) -> float:
-    """Returns what the rate is multiplied by before step ``step`` (from 0) of ``steps``."""
-    if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * min(step, steps) / steps))
-    return 1.0
+def carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+    """Gives a new optimizer what the old one remembers of the parameters that both move."""
+    moved = {parameter for group in new.param_groups for parameter in group["params"]}
+    for parameter, state in old.state.items():
+        if parameter in moved:
+            new.state[parameter] = state
+
+
+def set_rates(optimizer: torch.optim.Optimizer, rates: Mapping[str, float], factor: float) -> None:
+    """Sets every group's rate to its stage's rate times a factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rates[group["stage"]] * factor

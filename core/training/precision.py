@@ -11,6 +11,17 @@ import torch
 TRIALS = 2
 
 
+MOST_IMAGES, FEWEST_IMAGES = 8, 4
+"""Images of a pass by which the number format is chosen."""
+SHARE = 16
+"""Such a pass has one in so many of the training images at most, so that small data do not wait for the choice."""
+
+
+def trial_images(batch: int, train: int) -> int:
+    """Returns how many images the passes have by which the number format is chosen."""
+    return max(1, min(batch, train, max(FEWEST_IMAGES, min(MOST_IMAGES, train // SHARE))))
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """Returns the context in which a forward pass runs in ``fp32`` or ``bf16``."""
     if precision == "bf16":

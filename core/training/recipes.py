@@ -1,9 +1,11 @@
 """Recipes: the few ways people fine-tune, turned into a freeze plan and phases. Loads no torch.
 
-The two-phase recipe follows the course's five steps and fastai's ``fine_tune``: the new head learns first on a frozen
+The two-phase recipe follows fastai's ``fine_tune``, the six-step one the course: the new head learns first on a frozen
 backbone, because an untrained head's error would wreck pretrained features; then part of the backbone learns along at
-a lower rate. Gradual unfreezing lets one stage after the other join in. Sources: Yosinski et al. 2014
-(arXiv:1411.1792); Howard and Ruder 2018 (arXiv:1801.06146); Kornblith et al. 2019 (arXiv:1805.08974).
+a lower rate. Gradual unfreezing lets one stage after the other join in; the discriminative recipe lets all learn at
+once, the earlier the stage the more slowly. Sources: Yosinski et al. 2014 (arXiv:1411.1792); Howard and Ruder 2018
+(arXiv:1801.06146); Kornblith et al. 2019 (arXiv:1805.08974). The runs of the course are in
+:mod:`core.training.course`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from core.errors import InputError
-from core.specs import PRESETS, FreezePlan, Phase
+from core.specs import PRESETS, FreezePlan, Phase, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Rates:
 
     Attributes:
         backbone_factor: Rate of its last stage as a multiple of the head's; ``None`` for the recipe's own.
-        stage_decay: Rate of each earlier stage as a multiple of the next one's.
+        stage_decay: Rate of each earlier stage as a multiple of the next one's; in the discriminative recipe 1 stands
+            for its own, :data:`STAGE_DECAY`.
         stage_factors: Stages whose rate is set by hand: (name, multiple of the head's rate).
     """
 
@@ -50,7 +53,15 @@ class Rates:
     stage_factors: tuple[tuple[str, float], ...] = ()
 
 
-DEFAULT_EPOCHS = {"linear-probe": 10, "fine-tune": 8, "two-phase": 10, "gradual": 12, "full": 8, "scratch": 20}
+DEFAULT_EPOCHS = {
+    "linear-probe": 10, "fine-tune": 8, "two-phase": 10, "six-step": 50, "gradual": 12, "discriminative": 8, "full": 8,
+    "scratch": 20,
+}  # fmt: skip
+"""Epochs of each preset that :func:`make_recipe` makes, where nothing else is said."""
+HEAD_SHARE = 20 / 50
+"""Share of the six-step protocol's epochs in which the head learns alone."""
+STAGE_DECAY = 1 / 2.6
+"""What Howard and Ruder multiply the rate of each earlier layer by."""
 GRADUAL_STAGES = 3
 """Stages that a gradual unfreezing lets join in where nothing else is said."""
 
@@ -71,11 +82,15 @@ def make_recipe(
 
     Args:
         preset: ``linear-probe``, ``fine-tune`` (the last stages with the head), ``two-phase`` (head first, then the
-            last stages at a lower rate), ``gradual`` (head first, then one stage after the other), ``full``
-            (everything) or ``scratch`` (everything, from random weights).
+            last stages at a lower rate), ``six-step`` (the course's protocol: a new head on a frozen backbone learns
+            for 20 epochs; then the last stage is unfrozen and both learn for 30 at a tenth of the rate), ``gradual``
+            (head first, then one stage after the other), ``discriminative`` (everything, each earlier stage 2.6 times
+            more slowly, the rate rising first), ``full`` (everything) or ``scratch`` (everything, from random
+            weights).
         epochs: Epochs altogether; each preset has its own default.
         lr: Rate of the head in the first phase.
-        optimizer: One of :data:`core.specs.OPTIMIZERS`; its default rate follows it where ``lr`` is not given.
+        optimizer: One of :data:`core.specs.OPTIMIZERS`, or any other class of ``torch.optim``; its default rate
+            follows it where ``lr`` is not given.
         unfreeze_stages: How many of the last stages learn, where the preset leaves a choice (1 by default, 3 for
             ``gradual``).
         weights: Overrules the preset's start.
@@ -89,6 +104,12 @@ def make_recipe(
     """
     if preset not in PRESETS:
         raise InputError("preset is {preset}. Choose one of: {known}.", preset=preset, known=", ".join(PRESETS))
+    if preset not in DEFAULT_EPOCHS:
+        raise InputError(
+            "The preset {preset} says where phases came from and makes none. Choose one of: {known}.",
+            preset=preset,
+            known=", ".join(DEFAULT_EPOCHS),
+        )
     total = DEFAULT_EPOCHS[preset] if epochs is None else epochs
     make = _Maker(optimizer or "adamw", lr, rates or Rates())
     start = weights or ("none" if preset == "scratch" else "default")
@@ -97,10 +118,11 @@ def make_recipe(
             raise InputError("A linear probe trains the head alone. To train stages, choose fine-tune or two-phase.")
         norm = freeze.norm if freeze is not None else "eval"
         return Recipe(preset, start, FreezePlan(norm=norm), (make.head(total),))
-    if preset in ("full", "scratch"):
+    if preset in ("full", "scratch", "discriminative"):
         if unfreeze_stages not in (None, "all"):
             raise InputError("The preset {preset} trains every stage. To train some, choose fine-tune.", preset=preset)
-        return Recipe(preset, start, FreezePlan("all"), (make.whole(total, scratch=preset == "scratch"),))
+        phase = make.discriminative(total) if preset == "discriminative" else make.whole(total, preset == "scratch")
+        return Recipe(preset, start, FreezePlan("all"), (phase,))
     if unfreeze_stages == 0:
         raise InputError("With 0 stages to unfreeze, only the head would train. Choose linear-probe for that.")
     if preset == "gradual":
@@ -110,7 +132,10 @@ def make_recipe(
     if preset == "fine-tune":
         return Recipe(preset, start, plan, (make.tuned(total, rate=1e-3, factor=0.1),))
     if total < 2:
-        raise InputError("The two-phase recipe needs at least 2 epochs, one for each phase.")
+        raise InputError("The {preset} recipe needs at least 2 epochs, one for each phase.", preset=preset)
+    if preset == "six-step":
+        first = min(total - 1, max(1, round(total * HEAD_SHARE)))
+        return Recipe(preset, start, plan, (make.head(first), make.joined(total - first)))
     first = max(1, total // 3)
     return Recipe(preset, start, plan, (make.head(first), make.tuned(total - first, second=True)))
 
@@ -129,8 +154,13 @@ def _evenly(stages: int | Literal["all"], total: int) -> tuple[tuple[FreezePlan,
     return tuple((FreezePlan(count), 1 + total * count // (stages + 1)) for count in range(1, stages + 1))
 
 
-_SCALE = {"adamw": 1.0, "adam": 1.0, "rmsprop": 0.3, "sgd": 10.0}
-"""Default rates relative to AdamW's: SGD wants larger steps, RMSprop smaller ones."""
+_SCALE = {
+    "rmsprop": 0.3, "sgd": 10.0, "adagrad": 10.0, "adadelta": 1000.0, "adafactor": 10.0, "adamax": 2.0, "asgd": 10.0,
+}  # fmt: skip
+"""Default rates relative to AdamW's, by the optimizer's name in small letters: SGD wants larger steps, RMSprop smaller
+ones."""
+_NO_DECAY = ("rprop",)
+"""Optimizers that know no weight decay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +174,19 @@ class _Maker:
     def head(self, epochs: int) -> Phase:
         return self._phase("head", "head", epochs, self._rate(1e-3))
 
-    def whole(self, epochs: int, *, scratch: bool) -> Phase:
+    def whole(self, epochs: int, scratch: bool) -> Phase:
         name, rate, factor = ("train", 1e-3, 1.0) if scratch else ("fine-tune", 3e-4, 0.3)
         return self._tuned(name, epochs, self._rate(rate), factor)
+
+    def joined(self, epochs: int) -> Phase:
+        """The six-step protocol's second half: head and last stage alike, at a tenth of the head's first rate."""
+        phase = self._tuned("fine-tune", epochs, self._rate(1e-3) / 10, 1.0)
+        return dataclasses.replace(phase, schedule=Schedule())
+
+    def discriminative(self, epochs: int) -> Phase:
+        decay = self.rates.stage_decay if self.rates.stage_decay < 1 else STAGE_DECAY
+        phase = self._tuned("fine-tune", epochs, self._rate(1e-3), STAGE_DECAY)
+        return dataclasses.replace(phase, stage_decay=decay, schedule=Schedule("one-cycle"))
 
     def tuned(self, epochs: int, *, rate: float = 3e-4, factor: float = 0.3, second: bool = False) -> Phase:
         return self._tuned("fine-tune", epochs, self._rate(rate, second=second), factor)
@@ -164,14 +204,14 @@ class _Maker:
         for number, ((plan, start), end) in enumerate(zip(steps, [*starts[1:], total + 1], strict=True), start=1):
             phase = self._tuned(f"unfreeze-{number}", end - start, self._rate(3e-4, second=True), 0.3)
             last = number == len(steps)
-            phases.append(dataclasses.replace(phase, freeze=plan, schedule="cosine" if last else "constant"))
+            phases.append(dataclasses.replace(phase, freeze=plan, schedule=Schedule("cosine" if last else "constant")))
         return tuple(phases)
 
     def _rate(self, base: float, *, second: bool = False) -> float:
         """Returns the head's rate: as asked for (a third of it once the head has learned), else the default."""
         if self.lr is not None:
             return self.lr / 3 if second else self.lr
-        return base * _SCALE.get(self.optimizer, 1.0)
+        return base * _SCALE.get(self.optimizer.lower(), 1.0)
 
     def _tuned(self, name: str, epochs: int, rate: float, factor: float) -> Phase:
         phase = self._phase(name, "plan", epochs, rate, decay=1e-2, schedule="cosine")
@@ -188,5 +228,11 @@ class _Maker:
     ) -> Phase:
         return Phase(
             name=name, trains=trains, epochs=epochs, optimizer=self.optimizer, lr=rate,
-            weight_decay=decay if self.optimizer == "adamw" else min(decay, 1e-4), schedule=schedule,
+            weight_decay=self._decay(decay), schedule=Schedule(schedule),
         )  # fmt: skip
+
+    def _decay(self, decoupled: float) -> float:
+        kind = self.optimizer.lower()
+        if kind in _NO_DECAY:
+            return 0.0
+        return decoupled if kind == "adamw" else min(decoupled, 1e-4)

@@ -15,16 +15,15 @@ from typing import Any
 from core.models import freeze
 from core.models.anatomy import Anatomy
 from core.specs import AugmentSpec, FreezePlan
+from core.training.precision import MOST_IMAGES
 
 KINDS = ("frozen", "learning", "backward_all", "backward_through")
 """What is timed of a call: forwards in eval mode without a graph, forwards in train mode, backwards with the
 gradients of its own parameters, backwards without."""
 FASTER = 0.9
 """bfloat16 is chosen if it takes at most this share of float32's time, as the loop does."""
-TRIAL_BATCH = 16
-"""Images of the passes by which the loop chooses the precision; see :meth:`core.training.engine`."""
 TRIALS = 6
-"""Such passes altogether."""
+"""Passes altogether by which the loop chooses the precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +105,17 @@ class Profile:
         work = _Work(self, anatomy, plan)
         return sum(work.seconds(precision, index, batch) for index in self._present(anatomy))
 
+    def before(self, anatomy: Anatomy, plan: FreezePlan, precision: str, batch: int) -> float:
+        """Returns the seconds of a forward pass through what lies before everything that learns."""
+        times, first = self.seconds[precision]["frozen"], _Work(self, anatomy, plan).first
+        return sum(times[index].at(batch) for index in self._present(anatomy) if index < first)
+
+    def behind(self, anatomy: Anatomy, plan: FreezePlan, precision: str, batch: int, *, learns: bool) -> float:
+        """Returns the seconds of a pass through the rest of backbone and neck, backwards too if it ``learns``."""
+        work, times = _Work(self, anatomy, plan), self.seconds[precision]["frozen"]
+        rest = [index for index in self._present(anatomy) if index >= work.first]
+        return sum(work.seconds(precision, index, batch) if learns else times[index].at(batch) for index in rest)
+
     def trial(self, anatomy: Anatomy, plan: FreezePlan, precision: str, batch: int) -> float:
         """Returns the seconds of one pass in eval mode, by which the loop chooses the precision."""
         forward = self.forward(anatomy, precision, batch)
@@ -120,7 +130,7 @@ class Profile:
             return wanted
         if "bf16" not in self.seconds or "fp32" not in self.seconds:
             return next(iter(self.seconds))
-        small = min(batch, TRIAL_BATCH)
+        small = min(batch, MOST_IMAGES)
         times = {name: self.trial(anatomy, plan, name, small) for name in ("fp32", "bf16")}
         return "bf16" if times["bf16"] < FASTER * times["fp32"] else "fp32"
 
@@ -141,7 +151,7 @@ class Profile:
             for parameter, size in zip(stage.parameter_names, stage.parameter_sizes, strict=True)
             if parameter in learning
         ]
-        cost = self.machine.optimizers[name]
+        cost = self.machine.optimizers.get(name) or self.machine.optimizers["adamw"]
         return cost.fixed * len(sizes) + cost.each * sum(sizes)
 
     def preparing(self, augment: AugmentSpec, batch: int) -> float:

@@ -2,7 +2,7 @@
 
 Every call of a layer is timed, forwards by hooks on the modules, backwards by hooks on the tensors between them: the
 gradient of a layer's output is ready when its own backward pass begins. Two batch sizes tell what grows with the batch
-and what does not. Rounds are repeated and the least disturbed call counts, by a clock that leaves others' work out.
+and what does not. Rounds are repeated and the pass in the middle counts, by a clock that leaves others' work out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import psutil
@@ -33,7 +33,7 @@ BATCHES = (16, 8, 4)
 """Larger batch of the two that are timed; the smaller is a quarter of it, and at least 2."""
 BUDGET, PATIENCE = 9.0, 75.0
 """Seconds that all rounds together should take, and that they may take where others slow the machine down: the fewer
-rounds, the fewer chances for each call to run undisturbed."""
+rounds, the more a single disturbed pass counts."""
 ROUNDS, FEWEST = 8, 4
 """Most rounds, and fewest unless patience ends; the first one warms up."""
 SLOWDOWN = 3.0
@@ -75,12 +75,12 @@ def measure(
     try:
         separable = heads.tail(model.eval(), network.anatomy) is not None
         batches, precisions = _extent(watch, stop)
-        best = _rounds(watch, batches, precisions, rounds, progress, stop)
+        told = _rounds(watch, batches, precisions, rounds, progress, stop)
     finally:
         model.eval()
         model.zero_grad(set_to_none=True)
     seconds = {
-        precision: {kind: _lines(kind, [best[batch, precision] for batch in batches], batches) for kind in KINDS}
+        precision: {kind: _lines(kind, [told[batch, precision] for batch in batches], batches) for kind in KINDS}
         for precision in precisions
     }
     modules = dict(model.named_modules())
@@ -98,17 +98,25 @@ def measure(
     )
 
 
-class _Best:
-    """The least disturbed calls of one batch size and precision: for each kind of time, seconds of each call."""
+class _Passes:
+    """All passes of one batch size and precision."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, list[float]] = {}
+        self._told: dict[str, list[list[float]]] = {}
 
     def hear(self, times: dict[str, list[float]]) -> None:
-        """Keeps what was quicker than before, call by call: a disturbance hits a few calls, not all."""
+        """Takes note of a pass: for each kind of time, seconds of each call."""
         for kind, row in times.items():
-            known = self.rows.get(kind, row)
-            self.rows[kind] = [min(pair) for pair in zip(known, row, strict=True)]
+            self._told.setdefault(kind, []).append(row)
+
+    def typical(self, kind: str) -> list[float]:
+        """Returns the pass in the middle between the slowest and the quickest, whole, the first not counted.
+
+        The least of each call by itself would add up to less than any pass takes; and the quickest pass is one that
+        the machine may not repeat for minutes, where others share its cores.
+        """
+        rows = sorted(self._told[kind][1:] or self._told[kind], key=sum)
+        return rows[(len(rows) - 1) // 2]
 
 
 class _Watch:
@@ -188,13 +196,19 @@ class _Watch:
         tensor.register_hook(ready)
 
     def _read(self) -> list[float]:
-        """Returns the seconds from each mark to the next, summed by call."""
+        """Returns the seconds from each mark to the next, summed by call; together they make the whole pass.
+
+        The clock's reading of a whole is less than the sum of its readings of the parts, where the threads wait for
+        each other by turns; so the parts only tell how the whole is shared out.
+        """
         self._marks.append((-1, self.clock.now()))
         self.clock.settle()
         seconds = [0.0] * len(self._calls)
-        for (index, begin), (_, end) in zip(self._marks, self._marks[1:], strict=False):
+        for (index, begin), (_, end) in pairwise(self._marks):
             seconds[index] += self.clock.passed(begin, end)
-        return seconds
+        whole = self.clock.passed(self._marks[0][1], self._marks[-1][1])
+        share = whole / (sum(seconds) or 1.0)
+        return [share * part for part in seconds]
 
 
 def _extent(watch: _Watch, stop: Callable[[], bool]) -> tuple[tuple[int, int], tuple[str, ...]]:
@@ -252,28 +266,28 @@ def _rounds(
     rounds: int | None,
     progress: Progress,
     stop: Callable[[], bool],
-) -> dict[tuple[int, str], _Best]:
+) -> dict[tuple[int, str], _Passes]:
     """Repeats all passes in turn, until the budget or the patience is spent."""
-    best = {key: _Best() for key in product(batches, precisions)}
-    total, done, begin = (rounds or ROUNDS) * len(best) * len(PASSES), 0, time.perf_counter()
+    told = {key: _Passes() for key in product(batches, precisions)}
+    total, done, begin = (rounds or ROUNDS) * len(told) * len(PASSES), 0, time.perf_counter()
     for turn in range(rounds or ROUNDS):
-        for (batch, precision), kind in product(best, PASSES):
+        for (batch, precision), kind in product(told, PASSES):
             if stop():
                 raise Stopped
-            best[batch, precision].hear(watch.run(kind, batch, precision))
+            told[batch, precision].hear(watch.run(kind, batch, precision))
             done += 1
             progress(done, total)
         spent = time.perf_counter() - begin
         if rounds is None and (spent > PATIENCE or (spent > BUDGET and turn + 1 >= FEWEST)):
             break
-    return best
+    return told
 
 
-def _lines(kind: str, best: list[_Best], batches: tuple[int, int]) -> tuple[Linear, ...]:
+def _lines(kind: str, told: list[_Passes], batches: tuple[int, int]) -> tuple[Linear, ...]:
     """Lays a line through the seconds of each call at the two batch sizes; neither part is negative."""
     small, large = batches
     lines = []
-    for few, many in zip(best[0].rows[kind], best[1].rows[kind], strict=True):
+    for few, many in zip(told[0].typical(kind), told[1].typical(kind), strict=True):
         fixed = min(max(0.0, (few * large - many * small) / (large - small)), many)
         lines.append(Linear(fixed, (many - fixed) / large))
     return tuple(lines)
