@@ -37,6 +37,16 @@ class Job:
         return self.path.name
 
     @property
+    def kind(self) -> str:
+        """Name of its kind, such as ``rankings``."""
+        return self.path.parent.name.removeprefix(".")
+
+    @property
+    def name(self) -> str:
+        """What people can call it, having given it no name."""
+        return f"{self.kind} {self.id}"
+
+    @property
     def exists(self) -> bool:
         """Whether the folder is still there."""
         try:
@@ -67,7 +77,7 @@ class Job:
     def status(self) -> dict[str, Any]:
         """Returns ``status.json`` with ``state`` checked against the process; a job that is gone is *interrupted*."""
         record = read_json(self.path / "status.json")
-        return {**record, "state": checked_state(record, stopping=self.stop_requested)}
+        return {**record, "state": checked_state(record, halting="stop" if self.stop_requested else None)}
 
     def request_stop(self) -> None:
         """Asks the job to stop; what it has found stays."""
@@ -91,8 +101,12 @@ class JobStore:
         runs = Path(runs_dir).expanduser().absolute() if runs_dir else settings.runs_dir()
         self.root = runs / f".{kind}"
 
-    def create(self, request: dict[str, Any]) -> Job:
+    def create(self, request: dict[str, Any], **status: Any) -> Job:
         """Makes the folder of a new job in state *queued*.
+
+        Args:
+            request: What it does.
+            status: What its status says from the start, such as its ``owner``.
 
         Raises:
             InputError: The folder cannot be made or written.
@@ -101,7 +115,10 @@ class JobStore:
         path = self.root / f"{stamp}-{secrets.token_hex(2)}"
         try:
             path.mkdir(parents=True)
-            write_json(path / "status.json", {"state": "queued", "launched": time.time(), "pid": None})
+            write_json(
+                path / "status.json",
+                {"state": "queued", "doing": "queued", "launched": time.time(), "pid": None, **status},
+            )
             write_json(path / "request.json", request)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)

@@ -1,46 +1,56 @@
-"""Starting and stopping training processes and other jobs, and their queue for a device.
+"""Starting, resuming and stopping training processes and other jobs.
 
 A run trains in a process of its own, in a session of its own: closing the tab or restarting the server changes nothing
-for it. Each process waits for its device itself. The lock is a file under the runs folder that the system frees when
-its holder dies; among those that wait, the oldest goes first.
+for it. It waits for its device itself, see :mod:`core.runs.queue`.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from core import settings
-from core.errors import InputError, RunMissing
+from core.errors import InputError
+from core.runs import control
+from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobStore
-from core.runs.store import ENDED, Run, RunStore
+from core.runs.process import launch_stamp
+from core.runs.queue import changing, known_device
+from core.runs.spawn import spawn
+from core.runs.store import LIVE, Run, RunStore
 from core.specs import Experiment
 
-POLL = 0.5
-"""Seconds between two looks at the device's lock."""
+REPEAT = 2.0
+"""Seconds within which the same start by the same owner is a double click, and means one run."""
+_LOOKED_AT = 50
+_OF_ONE_LIFE = (
+    "message", "message_template", "message_values", "ended", "eta_seconds", "foreground", "spawned", "ahead",
+)  # fmt: skip
+"""What a status says of one process only."""
 
-QUEUED = ("rankings",)
-"""Kinds of jobs that compute on a device and queue for it with the runs."""
 
-_children: list[subprocess.Popen[bytes]] = []
-
-
-def start(experiment: Experiment, runs_dir: Path | str | None = None, *, roots: Sequence[Path] | None = None) -> Run:
+def start(
+    experiment: Experiment,
+    runs_dir: Path | str | None = None,
+    *,
+    roots: Sequence[Path] | None = None,
+    owner: str = "",
+    estimate_seconds: float | None = None,
+    pinned: Sequence[str] = (),
+) -> Run:
     """Makes a run and starts the process that trains it.
+
+    The same experiment, started again by the same owner within :data:`REPEAT` seconds, is the run that it made first.
 
     Args:
         experiment: What to do.
         runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
         roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
+        owner: Who starts it; owners take turns at a device.
+        estimate_seconds: How long it is expected to take, for those that wait behind it.
+        pinned: Keys of images that snapshots are taken of; by default one or two a class.
 
     Returns:
         The run, in state *queued*.
@@ -48,13 +58,82 @@ def start(experiment: Experiment, runs_dir: Path | str | None = None, *, roots: 
     Raises:
         InputError: The folder cannot be written, or no process can be started; then no run is left behind.
     """
-    run = RunStore(runs_dir).create(experiment)
+    store = RunStore(runs_dir)
+    with changing(store.root):
+        first = _twin(store, experiment, owner)
+        if first is not None:
+            return first
+        known = {
+            "owner": owner, "estimate_seconds": estimate_seconds, "spawned": launch_stamp(),
+            "queue_device": known_device(experiment.training.device),
+        }  # fmt: skip
+        run = store.create(experiment, **{key: value for key, value in known.items() if value is not None})
     try:
-        _spawn(run.path, ("train", "--run", str(run.path)), roots)
+        if pinned:
+            from core.runs.snapshots import wish  # loads numpy
+
+            wish(run.path, pinned)
+        spawn(run.path, ("train", "--run", str(run.path)), roots, processes=experiment.training.processes)
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise InputError("The training process cannot be started: {reason}.", reason=error.strerror) from error
     return run
+
+
+def resume(run: Run, *, roots: Sequence[Path] | None = None) -> None:
+    """Starts a process that goes on with a run from where it was interrupted; asked twice at once, it does so once.
+
+    Args:
+        run: A run that is paused, stopped, interrupted or failed and kept its state.
+        roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
+
+    Raises:
+        InputError: The run is at work, has finished or kept no state, or no process can be started.
+    """
+    with changing(run.path.parent):
+        before = read_json(run.path / "status.json")
+        if run.state in LIVE and before.get("spawned") and _just_now(before):
+            return
+        processes = run.experiment.training.processes
+        _requeue(run, before, spawned=launch_stamp())
+    try:
+        spawn(run.path, ("train", "--run", str(run.path)), roots, processes=processes)
+    except OSError as error:
+        write_json(run.path / "status.json", before)
+        raise InputError("The training process cannot be started: {reason}.", reason=error.strerror) from error
+
+
+def resume_here(run: Run) -> None:
+    """Puts a run back into the queue, for this process to go on with.
+
+    Raises:
+        InputError: The run is at work, has finished or kept no state.
+    """
+    with changing(run.path.parent):
+        _requeue(run, read_json(run.path / "status.json"), foreground=True)
+
+
+def _requeue(run: Run, before: dict[str, Any], **more: Any) -> None:
+    if not run.can_resume:
+        raise InputError(
+            "The run {name} is {state} and cannot go on. Only a run that was paused, stopped or interrupted can, and "
+            "only with the state that it kept.",
+            name=run.name,
+            state=run.state,
+        )
+    dropped = (
+        "message",
+        "message_template",
+        "message_values",
+        "ended",
+        "eta_seconds",
+        "foreground",
+        "spawned",
+        "ahead",
+    )
+    kept = {key: value for key, value in before.items() if key not in dropped}
+    asleep = {"state": "queued", "doing": "queued", "launched": time.time(), "pid": None}
+    write_json(run.path / "status.json", {**kept, **asleep, "heard": control.read(run.path)[1], **more})
 
 
 def start_job(
@@ -64,6 +143,7 @@ def start_job(
     runs_dir: Path | str | None = None,
     *,
     roots: Sequence[Path] | None = None,
+    owner: str = "",
 ) -> Job:
     """Makes a job and starts the process that does it: ``python -m core VERB --job FOLDER``.
 
@@ -73,6 +153,7 @@ def start_job(
         request: What to do, JSON-ready.
         runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
         roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
+        owner: Who starts it.
 
     Returns:
         The job, in state *queued*.
@@ -80,30 +161,13 @@ def start_job(
     Raises:
         InputError: The folder cannot be written, or no process can be started; then no job is left behind.
     """
-    job = JobStore(kind, runs_dir).create(request)
+    job = JobStore(kind, runs_dir).create(request, owner=owner, spawned=launch_stamp())
     try:
-        _spawn(job.path, (verb, "--job", str(job.path)), roots)
+        spawn(job.path, (verb, "--job", str(job.path)), roots)
     except OSError as error:
         shutil.rmtree(job.path, ignore_errors=True)
         raise InputError("The process cannot be started: {reason}.", reason=error.strerror) from error
     return job
-
-
-def _spawn(folder: Path, words: Sequence[str], roots: Sequence[Path] | None) -> None:
-    """Starts ``python -m core`` in a session of its own, its output going to ``log.txt`` in ``folder``."""
-    _children[:] = [child for child in _children if child.poll() is None]
-    limits = [word for root in roots or () for word in ("--within", str(root))]
-    with (folder / "log.txt").open("ab") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "core", *words, "--quiet", *limits],
-            cwd=settings.PROJECT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    _children.append(child)
 
 
 def stop(run: Run) -> None:
@@ -111,74 +175,19 @@ def stop(run: Run) -> None:
     run.request_stop()
 
 
-@contextmanager
-def hold_device(run: Run | Job, device: str, waiting: Callable[[int], None]) -> Iterator[bool]:
-    """Waits for a device and holds it for as long as the block runs.
-
-    Args:
-        run: The run or job that wants it; its status names ``queue_device``, so that others see it wait.
-        device: The device's id, such as ``cpu`` or ``cuda:0``.
-        waiting: Called with the number of runs ahead at every look that ends in waiting.
-
-    Yields:
-        ``True`` once the device is held; ``False`` if the run was asked to stop while it waited.
-    """
-    locks = _runs_folder(run) / ".locks"
-    locks.mkdir(exist_ok=True)
-    lock = filelock.FileLock(locks / f"{device.replace(':', '-')}.lock", timeout=0)
-    while True:
-        if run.stop_requested:
-            yield False
-            return
-        ahead = _ahead(run, device)
-        if not ahead:
+def _twin(store: RunStore, experiment: Experiment, owner: str) -> Run | None:
+    """Returns the run that the same owner started with the same experiment just now."""
+    text = experiment.to_json() + "\n"
+    for run in store.list()[:_LOOKED_AT]:
+        status = read_json(run.path / "status.json")
+        if _just_now(status) and status.get("spawned") and status.get("owner", "") == owner:
             try:
-                lock.acquire()
-                break
-            except filelock.Timeout:
-                ahead = 1
-        waiting(ahead)
-        time.sleep(POLL)
-    try:
-        yield True
-    finally:
-        lock.release()
+                if (run.path / "experiment.json").read_text(encoding="utf-8") == text:
+                    return run
+            except OSError:
+                continue
+    return None
 
 
-def queue_position(run: Run) -> int:
-    """Returns how many live runs on the same device were there before this one."""
-    status = run.status()
-    device = status.get("queue_device")
-    return _ahead(run, str(device), include_running=True) if device and status["state"] not in ENDED else 0
-
-
-def _ahead(run: Run | Job, device: str, *, include_running: bool = False) -> int:
-    """Counts the older runs and jobs that wait for (or also hold) the device."""
-    counted = ("queued", "starting", "running", "stopping") if include_running else ("queued",)
-    mine = _age(run)
-    root = _runs_folder(run)
-    others: list[Run | Job] = [*RunStore(root).list(), *(job for kind in QUEUED for job in JobStore(kind, root).list())]
-    count = 0
-    for other in others:
-        if other.path == run.path or _age(other) >= mine:
-            continue
-        try:
-            status = other.status()
-        except RunMissing:  # deleted since it was listed
-            continue
-        if status["state"] in counted and status.get("queue_device", device) == device:
-            count += 1  # one that has not said yet which device it wants is waited for
-    return count
-
-
-def _runs_folder(run: Run | Job) -> Path:
-    """Returns the folder of the runs: a job lies two levels below it."""
-    return run.path.parent.parent if isinstance(run, Job) else run.path.parent
-
-
-def _age(run: Run | Job) -> tuple[float, str]:
-    written = "request.json" if isinstance(run, Job) else "experiment.json"
-    try:
-        return (run.path / written).stat().st_mtime_ns / 1e9, run.id
-    except OSError:
-        return float("inf"), run.id
+def _just_now(status: dict[str, Any]) -> bool:
+    return abs(time.time() - float(status.get("launched") or 0.0)) < REPEAT

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import platform
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
 import psutil
 
 from core import settings
-from core.runs.files import append_line, read_json, write_atomic, write_json
+from core.runs.files import append_line, read_json, read_lines, write_atomic, write_json
 from core.runs.jobs import Job
-from core.runs.store import Run, process_stamp
+from core.runs.process import process_stamp
+from core.runs.store import Run
+from core.specs import Act, Experiment
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "streamlit", "captum", "timm")
 HEARTBEAT = 0.5
@@ -65,6 +69,39 @@ class Recorder:
         if step - self._point >= every:
             self._point = step
             append_line(self.run.path / "steps.jsonl", {"step": step, **record})
+
+    def rewind(self, epoch: int, step: int) -> None:
+        """Takes back what was told after an epoch and a step: a run that goes on tells it again."""
+        files = (("metrics.jsonl", "epoch", epoch), ("health.jsonl", "epoch", epoch), ("steps.jsonl", "step", step))
+        for name, key, last in files:
+            path = self.run.path / name
+            rows, _ = read_lines(path)
+            kept = [row for row in rows if int(row.get(key, 0)) <= last]
+            if len(kept) < len(rows):
+                write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+        self._point = step
+
+    def precision(self, phase: int, precision: str) -> None:
+        """Writes which number format ``auto`` chose for a phase into the experiment, for a repetition of the run."""
+        assert isinstance(self.run, Run)
+        experiment = self.run.experiment
+        known = experiment.training.precisions
+        if experiment.training.precision == "auto" and len(known) == phase:
+            training = replace(experiment.training, precisions=(*known, precision))
+            self._write(replace(experiment, training=training))
+
+    def act(self, act: Act, index: int) -> None:
+        """Writes what a person changed into the experiment, so that a repetition of the run changes it too."""
+        assert isinstance(self.run, Run)
+        experiment = self.run.experiment
+        acts = experiment.training.acts
+        if index < len(acts) and acts[index] == act:
+            return  # it stood there already and was repeated
+        training = replace(experiment.training, acts=(*acts[:index], act, *acts[index:]))
+        self._write(replace(experiment, training=training))
+
+    def _write(self, experiment: Experiment) -> None:
+        write_atomic(self.run.path / "experiment.json", experiment.to_json() + "\n")
 
     def classes(self, names: Sequence[str]) -> None:
         """Writes the class names, in the order of the logits."""

@@ -19,17 +19,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from core import settings
 from core.errors import InputError, RunMissing
+from core.runs import control
 from core.runs.files import read_json, read_lines, write_atomic, write_json
+from core.runs.process import alive
 from core.specs import Experiment
 
-LIVE = ("queued", "starting", "running", "stopping")
-ENDED = ("finished", "stopped", "failed", "interrupted")
-START_GRACE = 30.0
-"""Seconds that a launched process has to write its first status before the run counts as interrupted."""
+LIVE = ("queued", "starting", "running", "stopping", "pausing")
+ENDED = ("finished", "stopped", "failed", "interrupted", "paused")
+RESUMABLE = ("paused", "interrupted", "stopped", "failed")
+"""Ended states that a run can go on from, if it kept its state."""
+REPEATABLE = ("paused", "interrupted", "stopped")
+"""Ended states that a run without a state can begin from, if it has learned nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Run:
         if not self.exists:
             raise _missing(self.id)
         record = read_json(self.path / "status.json")
-        return {**record, "state": checked_state(record, stopping=self.stop_requested)}
+        return {**record, "state": checked_state(record, halting=control.halt(self.path, int(record.get("heard", 0))))}
 
     def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Returns the epochs written since ``offset``, and the next offset."""
@@ -136,14 +138,34 @@ class Run:
             return ""
 
     @property
+    def can_resume(self) -> bool:
+        """Whether the run can go on from where it was interrupted, or begin if it was before its first epoch."""
+        if (self.path / "resume.pt").is_file():
+            return self.state in RESUMABLE
+        return not self.has_weights and not self.metrics()[0] and self.state in REPEATABLE
+
+    @property
+    def halting(self) -> str | None:
+        """What someone asked for that the trainer has not carried out yet: ``stop``, ``pause`` or ``discard``."""
+        return control.halt(self.path, int(read_json(self.path / "status.json").get("heard", 0)))
+
+    @property
     def stop_requested(self) -> bool:
-        """Whether someone asked the run to stop."""
-        return (self.path / "control").is_file()
+        """Whether someone asked the run to end, for good or for a while."""
+        return self.halting is not None
+
+    def request(self, kind: str, value: float = 1.0) -> None:
+        """Asks the training process for something, see :mod:`core.runs.control`; one that has ended is not asked.
+
+        Raises:
+            InputError: There is no such request, or the folder cannot be written.
+        """
+        if self.state in LIVE:
+            control.ask(self.path, kind, value)
 
     def request_stop(self) -> None:
         """Asks the training process to stop after the step it is in; the best weights stay."""
-        if self.state in LIVE:
-            write_atomic(self.path / "control", "stop\n")
+        self.request("stop")
 
     def rename(self, name: str) -> None:
         """Gives the run another name; the folder and its address stay.
@@ -175,8 +197,12 @@ class RunStore:
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = Path(root).expanduser().absolute() if root else settings.runs_dir()
 
-    def create(self, experiment: Experiment) -> Run:
+    def create(self, experiment: Experiment, **status: Any) -> Run:
         """Makes the folder of a new run in state *queued*.
+
+        Args:
+            experiment: What it does.
+            status: What its status says from the start, such as its ``owner``.
 
         Raises:
             InputError: The folder cannot be made or written.
@@ -195,7 +221,10 @@ class RunStore:
                 ) from error
             break
         try:
-            write_json(path / "status.json", {"state": "queued", "launched": time.time(), "pid": None})
+            write_json(
+                path / "status.json",
+                {"state": "queued", "doing": "queued", "launched": time.time(), "pid": None, **status},
+            )
             write_atomic(path / "experiment.json", experiment.to_json() + "\n")
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
@@ -260,39 +289,19 @@ class RunStore:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
-def process_stamp() -> dict[str, Any]:
-    """Returns what identifies this process for as long as the machine is up: its pid and its time of creation."""
-    process = psutil.Process()
-    return {"pid": process.pid, "create_time": process.create_time()}
-
-
-def checked_state(record: dict[str, Any], *, stopping: bool) -> str:
+def checked_state(record: dict[str, Any], *, halting: str | None) -> str:
     """Returns the state that a status claims, held against the process it names.
 
     Args:
         record: What ``status.json`` says.
-        stopping: Whether somebody asked the process to stop.
+        halting: What somebody asked for that ends the process, ``stop``, ``pause`` or ``discard``.
     """
     state = str(record.get("state", "queued"))
-    if state in LIVE and not _alive(record):
+    if state in LIVE and not alive(record):
         return "interrupted"
-    if state in ("queued", "starting", "running") and stopping:
-        return "stopping"
+    if state in ("queued", "starting", "running") and halting:
+        return "pausing" if halting == "pause" else "stopping"
     return state
-
-
-def _alive(record: dict[str, Any]) -> bool:
-    """Whether the process a status names is at work; one not yet named has a while to appear."""
-    pid = record.get("pid")
-    if pid is None:
-        return time.time() - float(record.get("launched") or 0.0) < START_GRACE
-    try:
-        process = psutil.Process(int(pid))
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return abs(process.create_time() - float(record.get("create_time") or 0.0)) < 2.0
-    except (psutil.Error, ValueError):
-        return False
 
 
 def _slug(text: str) -> str:

@@ -1,0 +1,67 @@
+"""What people ask of a run while it is at work: lines in its ``control.jsonl``, which the trainer reads.
+
+Anyone may append a line; the trainer alone says in its status up to where it has read (``heard``, in bytes).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError
+from core.runs.files import append_line, read_lines
+from core.specs import Act
+from core.specs.checks import number
+
+FILE = "control.jsonl"
+HALTS = ("stop", "pause", "discard")
+"""Requests that end the process: keeping what was learned, so that it can go on, or without a trace."""
+ACTS = ("rate", "unfreeze", "extend")
+"""Requests that change the training; see :class:`core.specs.Act`."""
+
+
+def ask(folder: Path, kind: str, value: float = 1.0) -> None:
+    """Appends a request.
+
+    Raises:
+        InputError: There is no such request, its value is not allowed, or the folder cannot be written.
+    """
+    if kind not in (*HALTS, *ACTS):
+        raise InputError("request is {kind}. Choose one of: {known}.", kind=kind, known=", ".join((*HALTS, *ACTS)))
+    if kind in ACTS:
+        number(kind, value, low=-math.inf, high=math.inf)
+        Act(0, kind, value)
+    try:
+        append_line(folder / FILE, {"kind": kind, "value": value, "time": time.time()})
+    except OSError as error:
+        raise InputError("The run cannot be reached: {reason}.", reason=error.strerror) from error
+
+
+def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Returns the requests since ``offset`` and the offset behind them.
+
+    Those that are damaged or make no sense are passed over: no line that anyone writes may end a training.
+    """
+    rows, end = read_lines(folder / FILE, offset)
+    return [row for row in rows if _sensible(row.get("kind"), row.get("value"))], end
+
+
+def _sensible(kind: Any, value: Any) -> bool:
+    """Returns whether a request is one that can be carried out."""
+    if kind in HALTS:
+        return True
+    if kind not in ACTS or isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        finite = math.isfinite(value)
+        Act(0, kind, value if finite else 0)
+    except (InputError, OverflowError):
+        return False
+    return finite
+
+
+def halt(folder: Path, heard: int) -> str | None:
+    """Returns the last request to end that was made since ``heard``, or ``None``."""
+    return next((row["kind"] for row in reversed(read(folder, heard)[0]) if row["kind"] in HALTS), None)

@@ -1,0 +1,139 @@
+"""What the folders of the runs say of the queue: who waits for which device, who has it, and with which ticket."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError, RunMissing
+from core.runs.files import read_json, write_json
+from core.runs.jobs import Job, JobStore
+from core.runs.line import Ticket, order
+from core.runs.store import ENDED, Run, RunStore
+
+QUEUED = {"rankings": "rank", "rates": "lr-find"}
+"""Kinds of jobs that compute on a device and queue for it with the runs, and the verb that does them."""
+FILE = "queue.json"
+"""Holds the ticket that somebody gave a waiting run; only people write it, never the trainer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the folder of a run, or of a job that queues with the runs, says.
+
+    Attributes:
+        run: The run or job.
+        status: Its status, the state checked against its process.
+        ticket: Its place in the line.
+    """
+
+    run: Run | Job
+    status: dict[str, Any]
+    ticket: Ticket
+
+    @property
+    def device(self) -> str:
+        """The device it wants or has, the first of several; empty as long as its process has not named it."""
+        return str(self.status.get("queue_device") or "")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """All devices that it wants or has together."""
+        several = self.status.get("queue_devices")
+        return tuple(map(str, several)) if isinstance(several, list) else (self.device,)
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+        return str(self.status.get("owner") or "")
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its device, and nobody asked it to end."""
+        return bool(self.status["state"] == "queued")
+
+    @property
+    def works(self) -> bool:
+        """Whether it has its device."""
+        return not self.waits and self.status["state"] not in ENDED and self.status.get("doing") != "queued"
+
+
+def entries(root: Path) -> list[Entry]:
+    """Reads all folders under the folder of the runs."""
+    return [entry for entry in map(_entry, everything(root)) if entry is not None]
+
+
+def everything(root: Path) -> list[Run | Job]:
+    """Returns the runs, and the jobs that queue with them."""
+    return [*RunStore(root).list(), *(job for kind in QUEUED for job in JobStore(kind, root).list())]
+
+
+def line(device: str, found: Sequence[Entry]) -> list[Entry]:
+    """Returns those that wait for a device, in order; who has not named its device yet is waited for, too."""
+    served: dict[str, float] = {}
+    holders: dict[Ticket, list[Entry]] = defaultdict(list)
+    for entry in found:
+        if entry.waits:
+            if device in entry.devices or not entry.device:
+                holders[entry.ticket].append(entry)
+        elif device in entry.devices:
+            moment = math.inf if entry.works else number(entry.status.get("begun"))
+            if moment is not None:
+                served[entry.ticket.owner] = max(moment, served.get(entry.ticket.owner, -math.inf))
+    return [
+        entry for ticket in order(holders, served) for entry in sorted(holders[ticket], key=lambda entry: entry.run.id)
+    ]
+
+
+def ticket_of(run: Run | Job, status: dict[str, Any]) -> Ticket:
+    """Returns a run's ticket: its own, or the one it was given since it was last queued."""
+    queued = number(status.get("launched")) or 0.0
+    moved = read_json(run.path / FILE)
+    given = Ticket.read(moved.get("ticket")) if moved.get("of") == queued else None
+    return given or Ticket(0, str(status.get("owner") or ""), queued, run.id)
+
+
+def give(entry: Entry, ticket: Ticket) -> None:
+    """Gives a waiting run another ticket.
+
+    Raises:
+        InputError: Its folder cannot be written.
+    """
+    try:
+        write_json(entry.run.path / FILE, {"of": number(entry.status.get("launched")) or 0.0, "ticket": asdict(ticket)})
+    except OSError as error:
+        raise InputError("The run cannot be reached: {reason}.", reason=error.strerror) from error
+
+
+def runs_folder(run: Run | Job) -> Path:
+    """Returns the folder of the runs: a job lies two levels below it."""
+    return run.path.parent.parent if isinstance(run, Job) else run.path.parent
+
+
+def number(value: Any) -> float | None:
+    """Returns a finite number of a status, or ``None``."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _entry(run: Run | Job) -> Entry | None:
+    """Reads a folder; what ended is read again only if it changed, because there may be thousands."""
+    try:
+        file = (run.path / "status.json").stat()
+        entry = _read(run, file.st_mtime_ns, file.st_size, file.st_ino)
+        if entry.status.get("state") in ENDED:
+            return entry
+        status = run.status()
+    except (OSError, RunMissing):  # deleted since it was listed
+        return None
+    return Entry(run, status, ticket_of(run, status))
+
+
+@lru_cache(maxsize=8192)
+def _read(run: Run | Job, _modified: int, _size: int, _inode: int) -> Entry:
+    status = read_json(run.path / "status.json")
+    return Entry(run, status, ticket_of(run, status))

@@ -1,0 +1,82 @@
+"""Which process a status names, and whether it is still at work.
+
+A pid alone is not enough: pids are used again, and after a restart of the machine all of them are. Where the system
+tells, a process is known by the machine's boot and by its start in clock ticks since then, which no change of the
+clock moves; elsewhere by its time of creation.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+START_GRACE = 90.0
+"""Seconds that a launched process has to write its first status before the run counts as interrupted."""
+_CREATED_WITHIN = 2.0
+_START_FIELD = 19
+"""Place of the start time in ``/proc/PID/stat``, counted from the state, the first field behind the name."""
+
+
+def process_stamp() -> dict[str, Any]:
+    """Returns what identifies this process for as long as the machine is up."""
+    pid = os.getpid()
+    return {"pid": pid, "create_time": psutil.Process().create_time(), "boot": boot(), "ticks": _ticks(pid)}
+
+
+def launch_stamp() -> dict[str, Any]:
+    """Returns what tells later how long ago a process was launched, whatever was done to the clock meanwhile."""
+    return {"boot": boot(), "uptime": time.monotonic()}
+
+
+def alive(record: dict[str, Any]) -> bool:
+    """Returns whether the process that a status names is at work; one not yet named has a while to appear.
+
+    Args:
+        record: A status with what :func:`process_stamp` gave, or (no ``pid`` yet) the time of its launch in
+            ``launched`` and what :func:`launch_stamp` gave in ``spawned``.
+    """
+    try:
+        if record.get("pid") is None:
+            return _may_appear(record)
+        pid, ticks = int(record["pid"]), record.get("ticks")
+        if boot() and ticks is not None:
+            return record.get("boot") == boot() and _ticks(pid) == ticks
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(process.create_time() - float(record.get("create_time") or 0.0)) < _CREATED_WITHIN
+    except (psutil.Error, ValueError, TypeError, OverflowError):
+        return False
+
+
+def _may_appear(record: dict[str, Any]) -> bool:
+    spawned = record.get("spawned")
+    if not isinstance(spawned, dict):
+        return abs(time.time() - float(record.get("launched") or 0.0)) < START_GRACE
+    return spawned.get("boot") == boot() and 0 <= time.monotonic() - float(spawned["uptime"]) < START_GRACE
+
+
+@cache
+def boot() -> str | None:
+    """Returns the id of this start of the machine, or ``None`` where the system gives none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or None
+    except OSError:
+        return None
+
+
+def _ticks(pid: int) -> int | None:
+    """Returns when a process started, in clock ticks since the machine did; ``None`` if it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    if len(fields) <= _START_FIELD or fields[0] in ("Z", "X"):
+        return None
+    return int(fields[_START_FIELD])
