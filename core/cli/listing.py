@@ -83,6 +83,27 @@ def _sort_key(value: Any, descending: bool) -> tuple[bool, Any]:
     return False, -value if descending else value
 
 
+def recipes(_arguments: argparse.Namespace, output: Output) -> None:
+    """Lists the runs of the course."""
+    from core.training.course import COURSE
+
+    rows = [
+        {
+            "name": run.id,
+            "title": run.title,
+            "description": run.description,
+            "backbone": run.model.backbone,
+            "weights": run.model.weights,
+            "epochs": run.training.epochs,
+            "classes": run.classes,
+            "slip": run.slip,
+        }
+        for run in COURSE.values()
+    ]
+    header = ("name", "backbone", "weights", "epochs", "title")
+    output.result({"recipes": rows}, table([tuple(row[key] for key in header) for row in rows], header))
+
+
 def methods(_arguments: argparse.Namespace, output: Output) -> None:
     """Lists the attribution methods."""
     from core.interpret.attribution import METHODS

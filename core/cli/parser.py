@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from core import specs
+from core.cli.options import add_settings
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
 
@@ -37,12 +39,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("datasets", "listing", "List the embedded data sets.")
     _add_anatomy(add("anatomy", "anatomy", "Take a network apart: stages, layers, parameters, receptive fields."))
     _add_backbones(add("backbones", "listing", "List the backbones and whether their weights are here."))
+    add("recipes", "listing", "List the runs of the course, ready to be trained.")
     add("methods", "listing", "List the attribution methods.")
     add("runs", "listing", "List the runs, the newest first.", runs)
     add("devices", "listing", "List the devices.")
     data = add("data", "listing", "Describe a folder of images or an embedded data set.")
     data.add_argument("source", metavar="PATH|NAME")
     _add_train(add("train", "training", "Train, in the foreground.", runs))
+    _add_acting(add, runs)
     evaluate = add("evaluate", "training", "Judge a run's best weights.", runs)
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("--data", metavar="PATH|NAME", help="other images than the run's own")
@@ -57,8 +61,21 @@ def build_parser() -> argparse.ArgumentParser:
         add("rank", "rank", "Rank backbones by what their frozen features tell of the classes.", runs),
         add("advise", "rank", "Name a recipe for images and a backbone, and say why.", runs),
     )
+    _add_finder(add("lr-find", "finder", "Find a learning rate: a range test before training.", runs))
+    board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
+    board.add_argument("run", metavar="RUN")
+    board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")
     _add_profile(add("profile", "profile", "Measure a network here, so that trainings of it can be estimated."))
     return parser
+
+
+def _add_finder(finder: argparse.ArgumentParser) -> None:
+    add_settings(finder)
+    finder.set_defaults(verb=("core.cli.finder", "find"))
+    test = finder.add_argument_group("test")
+    test.add_argument("--phase", default="0", metavar="PHASE", help="place (from 0) or name of the phase to try")
+    test.add_argument("--steps", type=int, metavar="N", help="optimizer steps of the test; 100 by default")
+    test.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _add_profile(profile: argparse.ArgumentParser) -> None:
@@ -79,59 +96,27 @@ def _add_backbones(backbones: argparse.ArgumentParser) -> None:
 
 
 def _add_train(train: argparse.ArgumentParser) -> None:
-    what = train.add_argument_group("what")
-    what.add_argument("--data", metavar="PATH|NAME")
-    what.add_argument("--backbone", metavar="NAME")
-    what.add_argument(
-        "--weights",
-        metavar="WEIGHTS",
-        help="default, none, the name of an entry (IMAGENET1K_V1), run:ID or file:PATH; by default as the preset says",
-    )
-    what.add_argument("--init", choices=specs.INITS, default="own", help="how random weights are drawn")
-    what.add_argument("--init-bias", type=float, default=0.0, metavar="X", help="biases of random weights")
-    what.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray images; by default the backbone's own")
-    what.add_argument("--design", metavar="FILE", help="with --backbone own: a JSON list of pieces")
-    what.add_argument(
-        "--head",
-        default="linear",
-        metavar="HEAD",
-        help="linear, hidden layers (256 or 512,128), pooling before them (flatten:4096, average:linear)",
-    )
-    what.add_argument("--name", default="", help="the run's name")
-    what.add_argument("--run", metavar="RUN", help="train a run that was made before; all else is read from it")
-    what.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder (repeatable)")
-    how = train.add_argument_group("how")
-    how.add_argument("--preset", choices=specs.PRESETS, help="by default what --freeze asks for, else linear-probe")
-    how.add_argument(
-        "--freeze",
-        metavar="PLAN",
-        help="what learns beside the head: linear-probe, last-block, last-stages=K, norm-bias, all, or names of parts "
-        "(stage5,layer3.1); -NAME for a part that stays frozen (all,-stage1)",
-    )
-    how.add_argument("--norm", choices=specs.NORM_MODES, default="eval", help="BatchNorm of frozen parts")
-    how.add_argument("--gradual", metavar="PLAN", help="parts and the epoch from which each learns: stage5@3,stage4@6")
-    how.add_argument("--backbone-factor", type=float, metavar="X", help="rate of the last stage, times the head's")
-    how.add_argument(
-        "--stage-decay", type=float, default=1.0, metavar="X", help="rate of a stage, times the next one's"
-    )
-    how.add_argument(
-        "--stage-rate", action="append", default=[], metavar="STAGE=X", help="a stage's rate, times the head's"
-    )
-    how.add_argument("--unfreeze-stages", type=_stages, metavar="K", help='last stages that learn, or "all"')
-    how.add_argument("--epochs", type=int, metavar="N")
-    how.add_argument("--lr", type=float, metavar="X", help="learning rate of the head")
-    how.add_argument("--batch-size", type=int, default=32, metavar="N")
-    how.add_argument("--optimizer", choices=specs.OPTIMIZERS)
-    how.add_argument("--augment", choices=specs.AUGMENTATIONS, default="none")
-    how.add_argument("--dropout", type=float, default=0.0, metavar="P", help="in the new head, before its last layer")
-    how.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
-    how.add_argument("--precision", choices=specs.PRECISIONS, default="auto")
-    how.add_argument("--seed", type=int, default=0, metavar="S")
-    how.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
-    split = train.add_argument_group("split, where the data bring none")
-    split.add_argument("--val-share", type=float, default=0.2, metavar="SHARE")
-    split.add_argument("--test-share", type=float, default=0.0, metavar="SHARE")
-    split.add_argument("--images-per-class", type=int, metavar="N", help="only so many of each class")
+    add_settings(train)
+    train.add_argument("--run", metavar="RUN", help="train a run that was made before; all else is read from it")
+
+
+def _add_acting(add: Callable[..., _Parser], runs: _Parser) -> None:
+    resume = add("resume", "acting", "Go on with a run, in the foreground; the first Ctrl-C pauses it.", runs)
+    pause = add("pause", "acting", "Ask a run to pause; resume goes on with it.", runs)
+    stop = add("stop", "acting", "Ask a run to stop and keep its best weights.", runs)
+    change = add("change", "acting", "Ask a run for another rate, for more stages or more epochs.", runs)
+    for verb in (resume, pause, stop, change):
+        verb.add_argument("run", metavar="RUN")
+    stop.add_argument("--discard", action="store_true", help="leave no trace of it")
+    what = change.add_mutually_exclusive_group(required=True)
+    what.add_argument("--rate", type=float, metavar="F", help="every rate times F, until the phase ends")
+    what.add_argument("--unfreeze", type=int, metavar="N", help="the next N stages learn along")
+    what.add_argument("--extend", type=int, metavar="N", help="the phase is N epochs longer")
+    queue = add("queue", "acting", "Show who waits for which device, and change it.", runs)
+    queue.add_argument("--move", nargs=2, metavar=("RUN", "up|down|front"), help="move a run that waits")
+    queue.add_argument("--revive", action="store_true", help="start again what waited when the machine went down")
+    for verb in (resume, queue):
+        verb.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
 
 
 def _add_anatomy(anatomy: argparse.ArgumentParser) -> None:
@@ -172,12 +157,3 @@ def _add_rank(rank: argparse.ArgumentParser, advise: argparse.ArgumentParser) ->
     rank.add_argument("--job", metavar="DIR", help="do the ranking in this folder; all else is read from it")
     advise.add_argument("--backbone", required=True, metavar="NAME", help="with its weights if wanted: resnet18@none")
     advise.add_argument("--unmeasured", action="store_true", help="go by the number of images alone")
-
-
-def _stages(text: str) -> int | str:
-    if text == "all":
-        return text
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is neither a whole number nor "all"') from error

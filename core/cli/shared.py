@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,14 @@ from typing import Any
 def roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
     """Returns the folders of ``--within`` that images must lie under; ``None`` for no limit."""
     return tuple(Path(path).absolute() for path in arguments.within) if arguments.within else None
+
+
+def user() -> str:
+    """Returns the name of the system's user, whose runs take turns with those of others; empty where it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 @contextmanager

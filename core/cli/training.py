@@ -3,49 +3,106 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from core.cli.options import given
 from core.cli.output import Output, share, table
-from core.cli.shared import gentle_stop, roots
+from core.cli.recipe import experiment
+from core.cli.shared import gentle_stop, roots, user
 from core.errors import InputError
-from core.runs.store import RunStore
-from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, TrainingSpec
-from core.training.recipes import make_recipe
-
-if TYPE_CHECKING:
-    from core.models.anatomy import Anatomy
+from core.runs.spawn import program
+from core.runs.store import Run, RunStore
 
 
 def train(arguments: argparse.Namespace, output: Output) -> int:
-    """Trains a new run, or one whose folder was made before, in the foreground."""
-    from core.lab.worker import work
-
+    """Trains a new run, or one whose folder was made before, in the foreground; under ``torchrun`` with others."""
+    device = getattr(arguments, "device", None)
     if arguments.run:
-        run = RunStore(arguments.runs_dir).open(arguments.run)
-    else:
-        run = RunStore(arguments.runs_dir).create(_experiment(arguments))
-    output.progress(f"run {run.id}")
+        _nothing_beside(arguments)
+        device = RunStore(arguments.runs_dir).open(arguments.run).experiment.training.device
+    say = ("stop", "stopping after this step; the best weights are kept")
+    return carry_out(lambda: _run(arguments), say, device or "auto", arguments, output)
 
-    def ask() -> None:
-        output.progress("stopping after this step; the best weights are kept")
-        run.request_stop()
 
-    with gentle_stop(lambda: run.stop_requested, ask):
-        status = work(run, lambda record: _show(record, output), roots=roots(arguments))
+def carry_out(
+    make: Callable[[], Run], halt: tuple[str, str], device: str, arguments: argparse.Namespace, output: Output
+) -> int:
+    """Trains a run in this process, or in this one and those that ``torchrun`` started with it.
+
+    Args:
+        make: Makes or opens the run.
+        halt: What the first Ctrl-C asks for, and what is said then.
+        device: Where it trains.
+        arguments: Of the command line.
+        output: Receives progress and result.
+    """
+
+    def work_here(run: Run) -> dict[str, Any]:
+        from core.lab.worker import work
+
+        output.progress(f"run {run.id}")
+
+        def ask() -> None:
+            output.progress(halt[1])
+            run.request(halt[0])
+
+        with gentle_stop(lambda: run.stop_requested, ask):
+            return work(run, lambda record: show(record, output), roots=roots(arguments))
+
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        run = make()
+        processes = run.experiment.training.processes
+        if processes > 1:
+            return subprocess.call([*program(processes), "train", "--run", str(run.path), *_passed_on(arguments)])
+        return report(run, work_here(run), output)
+    from core.lab.together import work_together
+
+    found = work_together(make, work_here, device, roots(arguments))
+    return 0 if found is None else report(*found, output)
+
+
+def _passed_on(arguments: argparse.Namespace) -> list[str]:
+    """Returns the words that processes started from this one are given too."""
+    limits = [word for root in arguments.within or () for word in ("--within", root)]
+    return [*(["--json"] if arguments.json else []), *(["--quiet"] if arguments.quiet else []), *limits]
+
+
+def _run(arguments: argparse.Namespace) -> Run:
+    """Opens the run that was made before, or makes one."""
+    store = RunStore(arguments.runs_dir)
+    if arguments.run:
+        return store.open(arguments.run)
+    return store.create(experiment(arguments), owner=user(), foreground=True)
+
+
+def report(run: Run, status: dict[str, Any], output: Output) -> int:
+    """Says how a training ended."""
     keys = (
         "best_epoch", "best_val_accuracy", "val_accuracy", "test_accuracy", "seconds", "images_per_second",
         "trainable_parameters", "total_parameters", "state",
     )  # fmt: skip
     record = {"run": run.id, "path": str(run.path), **{key: status.get(key) for key in keys}}
-    lines = [
-        f"{status['state']}: {run.path}",
-        f"best epoch {record['best_epoch']}: validation accuracy {share(record['val_accuracy'])}, "
-        f"test accuracy {share(record['test_accuracy'])}",
-    ]
+    lines = [f"{status['state']}: {run.path}"]
+    if record["best_epoch"]:
+        lines.append(
+            f"best epoch {record['best_epoch']}: validation accuracy {share(record['val_accuracy'])}, "
+            f"test accuracy {share(record['test_accuracy'])}"
+        )
     output.result(record, lines)
     return 0
+
+
+def _nothing_beside(arguments: argparse.Namespace) -> None:
+    others = [*given(arguments), *(f"--{word}" for word in ("experiment", "recipe") if getattr(arguments, word))]
+    if others:
+        raise InputError(
+            "--run trains a run that was made before and reads all else from it, so {word} cannot stand beside it.",
+            word=others[0],
+        )
 
 
 def evaluate(arguments: argparse.Namespace, output: Output) -> None:
@@ -93,71 +150,7 @@ def predict(arguments: argparse.Namespace, output: Output) -> None:
     output.result({"predictions": answers}, lines)
 
 
-def _experiment(arguments: argparse.Namespace) -> Experiment:
-    """Turns the words into an experiment, and checks what can be checked before a run is made."""
-    from core.cli import words
-    from core.data.embedded import EMBEDDED
-    from core.data.sources import open_dataset
-    from core.lab.networks import weights_file
-    from core.models.catalog import entries
-    from core.models.network import outline
-    from core.training.optim import stage_rates
-
-    for word in ("data", "backbone"):
-        if not getattr(arguments, word):
-            raise InputError("train needs --{word} (or --run with a run's folder).", word=word)
-    source = arguments.data
-    if source.partition("?")[0] not in EMBEDDED:
-        source = str(Path(source).expanduser().absolute())
-    dataset = open_dataset(source, roots=roots(arguments), seed=arguments.seed)
-    spec = words.model(arguments, arguments.weights or "default")
-    anatomy = outline(spec, dataset.classes).anatomy
-    freeze = words.plan(arguments.freeze, anatomy, arguments.norm)
-    gradual = words.schedule(arguments.gradual, anatomy, arguments.norm)
-    pretrained = spec.weights != "none" and (bool(entries(spec.backbone)) or ":" in spec.weights)
-    preset = arguments.preset or _preset(anatomy, freeze, gradual=bool(gradual), pretrained=pretrained)
-    recipe = make_recipe(
-        preset,
-        epochs=arguments.epochs,
-        lr=arguments.lr,
-        optimizer=arguments.optimizer,
-        unfreeze_stages=arguments.unfreeze_stages,
-        weights=arguments.weights,
-        freeze=freeze,
-        rates=words.rates(arguments),
-        gradual=gradual,
-    )
-    for phase in recipe.phases:
-        stage_rates(phase, anatomy)
-    spec = replace(spec, weights=recipe.weights if pretrained or arguments.weights else "none")
-    weights_file(spec, arguments.runs_dir, roots(arguments))
-    return Experiment(
-        data=DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed, arguments.images_per_class),
-        model=spec,
-        training=TrainingSpec(
-            preset, recipe.phases, arguments.batch_size, arguments.seed, arguments.device, arguments.precision
-        ),
-        freeze=recipe.freeze,
-        augment=AugmentSpec.preset(arguments.augment),
-        name=arguments.name,
-    )
-
-
-def _preset(anatomy: Anatomy, plan: FreezePlan | None, *, gradual: bool, pretrained: bool) -> str:
-    """Returns the recipe that a freeze plan asks for; from random weights, everything learns where nothing is said."""
-    from core.models.freeze import is_linear_probe
-
-    if gradual:
-        return "gradual"
-    if plan is None:
-        return "linear-probe" if pretrained else "scratch"
-    if is_linear_probe(anatomy, plan):
-        return "linear-probe"
-    whole = plan.trainable_stages == "all" and not plan.hold and plan.learns == "all"
-    return "two-phase" if not whole else "full" if pretrained else "scratch"
-
-
-def _show(record: dict[str, Any], output: Output) -> None:
+def show(record: dict[str, Any], output: Output) -> None:
     """Turns an event into a line of progress."""
     event = record["event"]
     if event == "waiting":

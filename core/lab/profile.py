@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import time
-import traceback
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from core import settings
 from core.errors import InputError
-from core.lab.worker import explain_failure
+from core.lab.job_life import carry_out
 from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
@@ -29,7 +28,7 @@ from core.training.estimate import Counts, Estimate, estimate
 from core.training.speed import Profile
 
 KIND = "profiles"
-FORMAT = 1
+FORMAT = 3
 """Goes up when what is measured changes; profiles of another format are measured anew."""
 NICENESS = 5
 """How far the measuring process stands back behind others."""
@@ -132,26 +131,24 @@ def work(job: Job, tell: Callable[[int, int], None] = lambda *_: None) -> dict[s
     Raises:
         InputError: The network cannot be measured, or the job was done before.
     """
-    recorder = Recorder(job)
-    if recorder.status.get("state", "queued") != "queued":
-        raise InputError("This measurement was made before. Start a new one.")
-    recorder.update(state="starting", doing="loading libraries", started=time.time())
-    try:
-        _work(job, recorder, tell)
-    except BaseException as error:
-        _record_failure(recorder, error)
-        raise
-    return recorder.status
+    return carry_out(
+        job,
+        lambda recorder: _work(job, recorder, tell),
+        busy=InputError("This network is measured by another process already."),
+        done=InputError("This measurement was made before. Start a new one."),
+        unforeseen=InputError("The measurement ended with an error that was not foreseen; its log has the details."),
+    )
 
 
 def _work(job: Job, recorder: Recorder, tell: Callable[[int, int], None]) -> None:
-    from core.training.stopwatch import Stopped
-
     try:
         spec = from_record(ModelSpec, "model", job.request["model"])
         device = str(job.request["device"])
     except KeyError as error:
         raise InputError("The request of this measurement is damaged. Start a new one.") from error
+    recorder.update(state="starting", doing="loading libraries")
+    from core.training.stopwatch import Stopped
+
     os.nice(NICENESS)
     recorder.update(state="running", doing="measuring", done=0, total=0)
 
@@ -165,20 +162,6 @@ def _work(job: Job, recorder: Recorder, tell: Callable[[int, int], None]) -> Non
         recorder.update(state="stopped", ended=time.time())
         return
     recorder.update(state="finished", doing="", ended=time.time())
-
-
-def _record_failure(recorder: Recorder, error: BaseException) -> None:
-    if isinstance(error, KeyboardInterrupt):
-        recorder.update(state="stopped", ended=time.time())
-        return
-    known = explain_failure(error) or InputError(
-        "The measurement ended with an error that was not foreseen; its log has the details."
-    )
-    values = {key: value if isinstance(value, int | float) else str(value) for key, value in known.values.items()}
-    recorder.update(
-        state="failed", ended=time.time(), message=str(known), message_template=known.template, message_values=values
-    )
-    recorder.log("".join(traceback.format_exception(error)))
 
 
 def _bare(spec: ModelSpec) -> ModelSpec:

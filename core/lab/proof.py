@@ -40,32 +40,39 @@ class Proof:
             name: value.detach().to("cpu", copy=True) for name, value in parameters.items() if name in learning
         }
 
-    def verify(self, model: nn.Module) -> dict[str, Any]:
+    def verify(self, model: nn.Module, learned: frozenset[str] = frozenset()) -> dict[str, Any]:
         """Compares a trained network with what it was.
 
         Args:
             model: The same network after its training, on any device and in any memory format.
+            learned: Names of parameters that learned; those that a person let join in are not counted as frozen.
 
         Returns:
             ``frozen_values``, how many parameters were frozen in all phases, and ``frozen_changed``, how many of them
             are in tensors that are not the same bit by bit; ``frozen_buffers`` and ``frozen_buffers_changed``, the
             same for statistics and other buffers of modules that were frozen (BatchNorm's move if the plan says so);
             and ``moved``, for each stage the length of the change of its learning parameters as a share of their
-            length before: 0 if it was frozen, ``None`` if they were all zero.
+            length before: 0 if it was frozen, ``None`` if they were all zero or joined in while the run was at work.
         """
         parameters = dict(model.named_parameters())
         buffers = dict(model.named_buffers())
-        values, changed = _changed(self._frozen, parameters)
-        counted, drifted = _changed(self._buffers, buffers)
+        owners = {name.rpartition(".")[0] for name in learned}
+        values, changed = _changed({n: d for n, d in self._frozen.items() if n not in learned}, parameters)
+        resting = {n: d for n, d in self._buffers.items() if n.rpartition(".")[0] not in owners}
+        counted, drifted = _changed(resting, buffers)
         return {
             "frozen_values": values,
             "frozen_changed": changed,
             "frozen_buffers": counted,
             "frozen_buffers_changed": drifted,
-            "moved": {stage.name: self._moved(stage.parameter_names, parameters) for stage in self._anatomy.stages},
+            "moved": {
+                stage.name: self._moved(stage.parameter_names, parameters, learned) for stage in self._anatomy.stages
+            },
         }
 
-    def _moved(self, names: tuple[str, ...], parameters: Mapping[str, Tensor]) -> float | None:
+    def _moved(self, names: tuple[str, ...], parameters: Mapping[str, Tensor], also: frozenset[str]) -> float | None:
+        if any(name in also and name not in self._start for name in names):
+            return None
         change = before = 0.0
         learned = [name for name in names if name in self._start]
         for name in learned:

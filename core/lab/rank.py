@@ -229,7 +229,8 @@ def _features(
     hook = model.get_submodule(network.anatomy.head).register_forward_pre_hook(lambda _, args: entered.append(args[0]))
     features, answers = [], []
     try:
-        for done, (pixels, _, _) in enumerate(iterate(store, positions, BATCH)):
+        parts = torch.as_tensor(positions, dtype=torch.long).split(BATCH)
+        for done, (pixels, _, _) in enumerate(iterate(store, parts)):
             work.say("computing features", network.name, done * BATCH, len(positions))
             with autocast(work.device, precision):
                 logits = forward(pixels)

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from core.errors import InputError
+from core.lab.job_life import carry_out, turn
 from core.lab.ranking import IMAGES, Ranking
-from core.lab.worker import explain_failure, queue_device
 from core.runs.jobs import Job, JobStore
-from core.runs.launch import hold_device, start_job
+from core.runs.launch import start_job
+from core.runs.queue import queue_device
 from core.runs.recorder import Recorder
 from core.specs import DataSpec, ModelSpec, from_record
 
@@ -108,22 +106,13 @@ def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None 
         InputError: The request cannot be carried out; the status says why, too. Or the job was done before, or is
             being done; then nothing is changed.
     """
-    claim = filelock.FileLock(job.path / ".worker.lock", timeout=0)
-    try:
-        claim.acquire()
-    except filelock.Timeout as error:
-        raise InputError("This ranking is computed by another process already.") from error
-    with claim:
-        recorder = Recorder(job)
-        if recorder.status.get("state", "queued") != "queued":
-            raise InputError("This ranking was computed before. Make a new one.")
-        recorder.update(state="queued", doing="queued", started=time.time())
-        try:
-            _work(job, recorder, tell, roots)
-        except BaseException as error:
-            _record_failure(recorder, error)
-            raise
-        return recorder.status
+    return carry_out(
+        job,
+        lambda recorder: _work(job, recorder, tell, roots),
+        busy=InputError("This ranking is computed by another process already."),
+        done=InputError("This ranking was computed before. Make a new one."),
+        unforeseen=InputError("The ranking ended with an error that was not foreseen; its log has the details."),
+    )
 
 
 def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None) -> None:
@@ -134,16 +123,8 @@ def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
         images, device = int(request["images"]), str(request["device"])
     except (KeyError, TypeError) as error:
         raise InputError("The request of this ranking is damaged. Make a new one.") from error
-    waited = queue_device(device)
-    recorder.update(queue_device=waited)
-
-    def wait(ahead: int) -> None:
-        recorder.update(now=False, doing="queued", ahead=ahead)
-        tell({"doing": "queued", "ahead": ahead})
-
-    with hold_device(job, waited, wait) as held:
+    with turn(job, recorder, queue_device(device), tell) as held:
         if not held:
-            recorder.update(state="stopped", ended=time.time())
             return
         recorder.update(state="starting", doing="loading libraries", ahead=0)
         from core.lab.rank import Progress, rank
@@ -162,18 +143,3 @@ def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
     recorder.update(
         state="finished" if ranking.complete else "stopped", doing="", ended=time.time(), seconds=ranking.seconds
     )
-
-
-def _record_failure(recorder: Recorder, error: BaseException) -> None:
-    """Writes how the ranking failed."""
-    if isinstance(error, KeyboardInterrupt):
-        recorder.update(state="stopped", ended=time.time())
-        return
-    known = explain_failure(error) or InputError(
-        "The ranking ended with an error that was not foreseen; its log has the details."
-    )
-    values = {key: value if isinstance(value, int | float) else str(value) for key, value in known.values.items()}
-    recorder.update(
-        state="failed", ended=time.time(), message=str(known), message_template=known.template, message_values=values
-    )
-    recorder.log("".join(traceback.format_exception(error)))

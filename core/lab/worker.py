@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,9 +16,10 @@ from typing import Any
 import filelock
 
 from core.errors import InputError
-from core.runs.launch import hold_device
+from core.runs import control
+from core.runs.queue import hold_device, queue_devices
 from core.runs.recorder import Recorder
-from core.runs.store import Run
+from core.runs.store import Run, RunStore
 
 Tell = Callable[[dict[str, Any]], None]
 """Receives plain records about what goes on; each has a key ``event``."""
@@ -51,34 +51,25 @@ def work(run: Run, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None 
             raise InputError("The run {name} was trained before. Make a new one to train again.", name=run.name)
         recorder.update(state="queued", doing="queued", started=time.time())
         try:
-            device = queue_device(run.experiment.training.device)
-            recorder.update(queue_device=device)
-            with hold_device(run, device, lambda ahead: _wait(recorder, tell, ahead)) as held:
+            devices = queue_devices(run.experiment.training.device)
+            recorder.update(queue_device=devices[0], queue_devices=list(devices))
+            with hold_device(run, devices, lambda ahead: _wait(recorder, tell, ahead)) as held:
                 if held:
                     recorder.update(state="starting", doing="loading libraries", ahead=0)
                     from core.lab.train import train
 
                     train(run, recorder, tell, roots)
                 else:
-                    recorder.update(state="stopped", ended=time.time())
+                    state = "paused" if run.halting == "pause" else "stopped"
+                    recorder.update(state=state, doing="", ended=time.time())
         except BaseException as error:
-            _record_failure(recorder, error)
+            unforeseen = InputError("The run ended with an error that was not foreseen; its log has the details.")
+            record_failure(recorder, error, unforeseen)
             raise
-        return recorder.status
-
-
-def queue_device(name: str) -> str:
-    """Returns the id under which a device is queued for: what ``auto`` and ``cuda`` mean on this machine.
-
-    Without an NVIDIA driver ``auto`` can only be the CPU, and torch need not be asked.
-    """
-    if name == "auto" and not (shutil.which("nvidia-smi") or Path("/proc/driver/nvidia").exists()):
-        return "cpu"
-    if name == "cpu":
-        return name
-    from core.device import resolve_device
-
-    return str(resolve_device(name))
+    if control.halt(run.path, 0) == "discard" and recorder.status["state"] == "stopped":
+        RunStore(run.path.parent).delete(run)
+        return {**recorder.status, "state": "discarded"}
+    return recorder.status
 
 
 def explain_failure(error: BaseException) -> InputError | None:
@@ -96,11 +87,15 @@ def explain_failure(error: BaseException) -> InputError | None:
     return None
 
 
-def _record_failure(recorder: Recorder, error: BaseException) -> None:
-    """Writes how the run failed, as far as the disk still lets it."""
-    known = explain_failure(error)
-    if known is None:
-        known = InputError("The run ended with an error that was not foreseen; its log has the details.")
+def record_failure(recorder: Recorder, error: BaseException, unforeseen: InputError) -> None:
+    """Writes how a run or a job failed, as far as the disk still lets it.
+
+    Args:
+        recorder: Writes its folder.
+        error: What ended it; an interruption from outside is no failure.
+        unforeseen: What is said of an error that has no sentence of its own.
+    """
+    known = explain_failure(error) or unforeseen
     state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
     changes: dict[str, Any] = {"state": state, "ended": time.time()}
     if state == "failed":
@@ -110,7 +105,7 @@ def _record_failure(recorder: Recorder, error: BaseException) -> None:
         recorder.update(**changes)
         recorder.log("".join(traceback.format_exception(error)) if state == "failed" else "interrupted from outside")
     except OSError as second:
-        os.write(2, f"the run's status cannot be written: {second}\n".encode())
+        os.write(2, f"the status cannot be written: {second}\n".encode())
 
 
 def _wait(recorder: Recorder, tell: Tell, ahead: int) -> None:

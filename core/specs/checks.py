@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from core.errors import InputError
@@ -24,8 +23,8 @@ def whole(name: str, value: Any, *, low: int, high: int) -> None:
 
 
 def number(name: str, value: Any, *, low: float, high: float, above: bool = False) -> None:
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if valid and (low < value if above else low <= value) and value <= high:
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    if valid and (low < value if above else low <= value) and value <= high:  # which no nan does
         return
     if above:
         raise InputError(

@@ -56,6 +56,9 @@ class DataSpec:
         test_share: Share held out for the final test, likewise; 0 for none.
         seed: Seed of the division (and of generated images).
         images_per_class: At most so many images of each class, for a quick look; ``None`` for all.
+        folds: Into how many folds the images outside the test are divided; 0 for no folds. Then ``val_share`` only
+            bounds how many images of a small class the test takes.
+        fold: The fold that validates, from 0; the others are learned from.
     """
 
     source: str
@@ -63,6 +66,8 @@ class DataSpec:
     test_share: float = 0.0
     seed: int = 0
     images_per_class: int | None = None
+    folds: int = 0
+    fold: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source.strip():
@@ -79,6 +84,9 @@ class DataSpec:
         whole("seed", self.seed, low=0, high=2**32 - 1)
         if self.images_per_class is not None:
             whole("images_per_class", self.images_per_class, low=1, high=10**7)
+        if self.folds != 0:
+            whole("folds", self.folds, low=2, high=100)
+        whole("fold", self.fold, low=0, high=max(0, self.folds - 1))
 
 
 @dataclass(frozen=True, slots=True)

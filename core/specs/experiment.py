@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from core.errors import InputError
 from core.specs.data import AugmentSpec, DataSpec
+from core.specs.learning import Act, EarlyStopping, Loss, Mix, Schedule
 from core.specs.model import FreezePlan, HeadSpec, ModelSpec, Piece
 from core.specs.training import Phase, TrainingSpec
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of ``experiment.json``; older ones are brought up to it when they are read."""
 
 _T = TypeVar("_T")
@@ -21,7 +23,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Everything that decides what a run does."""
+    """Everything that decides what a run does.
+
+    Attributes:
+        data: Which images, and how they are divided.
+        model: Which network.
+        training: How it is trained.
+        freeze: What of it learns, where a phase says nothing else.
+        augment: How training images are changed, where a phase says nothing else.
+        name: What people call the run.
+        series: Id that the runs of a series share: the same recipe with several seeds or folds.
+    """
 
     data: DataSpec
     model: ModelSpec
@@ -29,8 +41,11 @@ class Experiment:
     freeze: FreezePlan = field(default_factory=FreezePlan)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     name: str = ""
+    series: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.series, str) or not re.fullmatch(r"[\w-]{0,60}", self.series):
+            raise InputError("series is {value}. It must be at most 60 letters, digits or hyphens.", value=self.series)
         if not isinstance(self.name, str) or len(self.name) > 120:
             raise InputError("The run's name is longer than 120 characters. Choose a shorter one.")
 
@@ -39,6 +54,10 @@ class Experiment:
         if phase.trains == "head":
             return FreezePlan(norm=self.freeze.norm)
         return phase.freeze or self.freeze
+
+    def augmentation(self, phase: Phase) -> AugmentSpec:
+        """Returns how training images are changed in one of the phases: its own way, or the experiment's."""
+        return self.augment if phase.augment is None else phase.augment
 
     def to_json(self) -> str:
         """Returns the experiment as indented JSON, the schema's version first."""
@@ -74,7 +93,7 @@ class Experiment:
 def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     """Brings an older experiment to the schema of this version."""
     schema = record.pop("schema", SCHEMA)
-    if schema not in (1, SCHEMA):
+    if schema not in (1, 2, SCHEMA):
         raise InputError(
             "The experiment has schema {schema}; this version reads schema {known}.", schema=schema, known=SCHEMA
         )
@@ -82,7 +101,17 @@ def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     if schema == 1 and isinstance(model, dict) and "dropout" in model:  # dropout moved into the head
         kept = {key: value for key, value in model.items() if key != "dropout"}
         record = {**record, "model": {**kept, "head": {"dropout": model["dropout"]}}}
+    training = record.get("training")
+    if schema < SCHEMA and isinstance(training, dict) and isinstance(training.get("phases"), list):
+        record = {**record, "training": {**training, "phases": [_phase_up_to_date(p) for p in training["phases"]]}}
     return record
+
+
+def _phase_up_to_date(phase: Any) -> Any:
+    """Makes a schedule that is only named, as in schema 1 and 2, an object."""
+    if isinstance(phase, dict) and isinstance(phase.get("schedule"), str):
+        return {**phase, "schedule": {"name": phase["schedule"]}}
+    return phase
 
 
 def from_record(kind: type[_T], where: str, values: Any) -> _T:
@@ -120,13 +149,19 @@ def from_record(kind: type[_T], where: str, values: Any) -> _T:
 
 def _value(key: str, value: Any) -> Any:
     """Makes what JSON spells as lists and objects into tuples and records again."""
-    inner: Any = {"phases": ("phase", Phase), "design": ("piece", Piece)}.get(key)
-    if inner is not None and isinstance(value, list):
-        return tuple(from_record(inner[1], inner[0], item) for item in value)
-    if key == "head" and isinstance(value, dict):
-        return from_record(HeadSpec, key, value)
-    if key == "freeze" and isinstance(value, dict):
-        return from_record(FreezePlan, key, value)
+    listed = _LISTS.get(key)
+    if listed is not None and isinstance(value, list):
+        return tuple(from_record(listed[1], listed[0], item) for item in value)
+    kind = _RECORDS.get(key)
+    if kind is not None and isinstance(value, dict):
+        return from_record(kind, key, value)
     if isinstance(value, list):
         return tuple(tuple(item) if isinstance(item, list) else item for item in value)
     return value
+
+
+_LISTS: dict[str, tuple[str, Any]] = {"phases": ("phase", Phase), "design": ("piece", Piece), "acts": ("act", Act)}
+_RECORDS: dict[str, Any] = {
+    "head": HeadSpec, "freeze": FreezePlan, "augment": AugmentSpec, "schedule": Schedule, "loss": Loss, "mix": Mix,
+    "early": EarlyStopping,
+}  # fmt: skip

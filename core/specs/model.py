@@ -138,6 +138,8 @@ class ModelSpec:
             one_of("channels", self.channels, (1, 3))
         one_of("init", self.init, INITS)
         number("init_bias", self.init_bias, low=-10.0, high=10.0)
+        if not isinstance(self.head, HeadSpec):
+            raise InputError("{name} must be a JSON object.", name="head")
         if not isinstance(self.design, tuple) or not all(isinstance(piece, Piece) for piece in self.design):
             raise InputError("design must be a list of pieces.")
         if len(self.design) > 200:

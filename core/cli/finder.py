@@ -1,0 +1,84 @@
+"""The verb that looks for a learning rate before a training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core.cli.output import Output
+from core.cli.shared import gentle_stop, roots
+from core.errors import InputError
+from core.runs.jobs import Job
+
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def find(arguments: argparse.Namespace, output: Output) -> int:
+    """Runs a learning-rate range test with the data, network and plan of a training; or does a page's search."""
+    if arguments.job:
+        return _job(arguments, output)
+    from core.cli.recipe import experiment as read_experiment
+    from core.lab.finder import Stopped, find_now
+
+    asked = [False]
+
+    def ask() -> None:
+        asked[0] = True
+
+    experiment = read_experiment(arguments)
+    phase = int(arguments.phase) if arguments.phase.isdigit() else arguments.phase
+    with gentle_stop(lambda: asked[0], ask):
+        try:
+            found = find_now(
+                experiment, phase, steps=arguments.steps, runs_dir=arguments.runs_dir, roots=roots(arguments),
+                tell=lambda record: _show(record, output), stop=lambda: asked[0],
+            )  # fmt: skip
+        except Stopped:
+            output.result({"state": "stopped"}, ["stopped"])
+            return 1
+    lines = [
+        f"phase {found.phase}, {found.optimizer}, batch {found.batch}, {found.precision}"
+        + (", on features computed once" if found.cached else ""),
+        f"rates {found.rates[0]:g} to {found.rates[-1]:g} in {len(found.rates)} steps, {found.seconds:.1f} s"
+        + (", ended as the loss exploded" if found.exploded else ""),
+        _sketch(found.smoothed),
+    ]
+    if found.suggested is None:
+        lines.append(found.reason)
+    else:
+        lines.append(
+            f"suggested: {found.suggested:g} (falls fastest at {found.steepest:.1e}, middle of the fall "
+            f"{found.valley:.1e}, a tenth of its end {found.tenth:.1e})"
+        )
+    output.result({"state": "finished", **found.as_record()}, lines)
+    return 0
+
+
+def _job(arguments: argparse.Namespace, output: Output) -> int:
+    from core.lab.finder import work
+
+    job = Job(Path(arguments.job).expanduser().absolute())
+    if not job.exists:
+        raise InputError("There is no search for a learning rate in the folder {folder}.", folder=arguments.job)
+    with gentle_stop(lambda: job.stop_requested, job.request_stop):
+        status = work(job, lambda record: _show(record, output), roots=roots(arguments))
+    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
+    return 0
+
+
+def _sketch(values: tuple[float, ...]) -> str:
+    """Draws a curve in one line of text."""
+    low, high = min(values), max(values)
+    span = high - low or 1.0
+    return "".join(_BARS[1 + round((value - low) / span * (len(_BARS) - 2))] for value in values)
+
+
+def _show(record: dict[str, Any], output: Output) -> None:
+    """Turns what goes on into a line of progress."""
+    if record["doing"] == "queued":
+        output.progress(f"waiting for the device, {record['ahead']} ahead")
+        return
+    count = f": {record['done']} of {record['total']}" if record["total"] else ""
+    rate = f", rate {record['rate']:.1e}, loss {record['loss']:.4f}" if "rate" in record else ""
+    output.progress(f"{record['doing']}{count}{rate}", passing=record["doing"] != "building the network")

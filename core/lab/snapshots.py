@@ -1,0 +1,283 @@
+"""Takes pictures of a training: what the network says of a few pinned images, where it looks and what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.data.loaders import centre
+from core.interpret import cams
+from core.interpret.filters import conv_layers, kernels
+from core.interpret.layout import map_layout, to_maps
+from core.interpret.probe import Probe
+from core.models.network import Network
+from core.runs import snapshots
+from core.runs.snapshots import Pinned, PinnedImage, PinnedLayer, Snapshot
+from core.training.allowance import Allowance, spaced
+from core.training.feeds import Material, PixelFeed
+
+SHARE = 0.03
+"""Share of the time that snapshots may take."""
+FREE = 0.75
+"""Seconds that they may take before that share counts, so that short runs are seen too."""
+IMAGES = 6
+"""Images that are pinned where nobody chose any."""
+MOST_WISHED = 12
+CHANNELS = 8
+SIDE = 32
+"""Longest side of a feature map that is kept, in pixels; larger ones are averaged down."""
+KERNELS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What stays the same from look to look while nothing but the last layer learns.
+
+    Attributes:
+        stamp: What it depends on, see :meth:`Photographer._stamp`.
+        snapshot: The last full look.
+        maps: The layer that the heatmaps weigh, N x C x H x W.
+        features: Their means over height and width, which are what enters the last layer, N x C.
+    """
+
+    stamp: tuple[int, ...]
+    snapshot: Snapshot
+    maps: Tensor
+    features: Tensor
+
+
+class Photographer:
+    """Takes a snapshot after every epoch, as far as its allowance goes.
+
+    Args:
+        path: The run's folder. What is pinned there already stays pinned.
+        network: Its weights are read; modes, gradients and chance are left alone.
+        material: The images.
+        device: Where the network computes.
+    """
+
+    def __init__(self, path: Path, network: Network, material: Material, device: torch.device) -> None:
+        self._path, self._network, self._material, self._device = path, network, material, device
+        self._allowance = Allowance(SHARE, FREE)
+        self._positions = _positions(material, network.classes, snapshots.wished(path))
+        items = material.store.dataset.items
+        self._targets = [items[position].label for position in self._positions]
+        self._x: Tensor | None = None
+        self._pinned = snapshots.pinned_of(path)
+        convolutions = conv_layers(network)
+        self._kernel_layer = convolutions[0].name if convolutions else ""
+        self._kernels_before = self._kernels()  # of the network before its training
+        self._last = 0
+        self._rest: _Rest | None = None
+
+    def rewind(self, epoch: int) -> None:
+        """Takes back what was taken after an epoch: a run that goes on takes it again."""
+        there = snapshots.epochs(self._path)
+        snapshots.drop(self._path, [after for after in there if after > epoch])
+        self._last = max((before for before in there if before <= epoch), default=0)
+
+    def epoch_end(self, epoch: int, best: int | None, *, improved: bool) -> None:
+        """Takes a snapshot after an epoch if it is due.
+
+        Args:
+            epoch: From 1.
+            best: The best epoch so far.
+            improved: Whether it is this one.
+        """
+        if epoch == 1:
+            self.take(epoch, best)  # the first is taken in any case
+            return
+        how = "quick" if self._rest is not None and self._rest.stamp == self._stamp() else "whole"
+        due = improved or spaced(epoch, self._last, snapshots.MOST)
+        if due and self._allowance.permits(how):
+            with self._allowance.spending(how):
+                self.take(epoch, best)
+
+    def take(self, epoch: int, best: int | None) -> None:
+        """Takes a snapshot of the network as it stands, if there is none of this epoch; gives up others for it.
+
+        Args:
+            epoch: The epoch that the network's weights are of.
+            best: The best epoch so far, whose snapshot stays.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        self._last = max(self._last, epoch)
+        there = snapshots.epochs(self._path)
+        if not self._positions or epoch in there:
+            return
+        if self._x is None:
+            feed = PixelFeed(self._network, self._material, self._device, "fp32")
+            self._x = next(iter(feed.batches([torch.tensor(self._positions)], None)))[0]
+        snapshots.write(self._path, self._look(epoch, self._x))
+        snapshots.drop(self._path, snapshots.surplus(sorted({*there, epoch}), {best or 0}))
+
+    def _look(self, epoch: int, x: Tensor) -> Snapshot:
+        """Looks at the images, only at the last layer where nothing before it has changed."""
+        stamp = self._stamp()
+        if self._rest is None or stamp is None or self._rest.stamp != stamp:
+            return self._whole(epoch, x, stamp)
+        rest = self._rest
+        with torch.enable_grad():
+            features = rest.features.clone().requires_grad_()
+            logits = self._network.model.get_submodule(self._network.anatomy.head)(features)
+            (slopes,) = torch.autograd.grad(logits[torch.arange(len(x)), self._targets].sum(), features)
+        # the mean hands its slope on to each place in equal parts
+        weights = slopes.double()[:, :, None, None] / rest.maps[0, 0].numel()
+        heat, peaks = _levels((weights * rest.maps).sum(1).relu())
+        said = logits.detach().float().softmax(1).cpu().numpy()
+        return replace(rest.snapshot, epoch=epoch, probabilities=said, heat=heat, peaks=peaks)
+
+    def _whole(self, epoch: int, x: Tensor, stamp: tuple[int, ...] | None) -> Snapshot:
+        """Sends the images through once, and back to the layer that the heatmaps weigh."""
+        anatomy = self._network.anatomy
+        rows = {layer.name: layer for layer in anatomy.layers}
+        cam = anatomy.cam_layer if anatomy.cam_layer in rows else ""
+        layers = [layer.name for layer in self._pinned.layers] if self._pinned else _layers(self._network)
+        entering: list[Tensor] = []
+        heat, peaks, weighed = None, np.zeros(len(x), np.float32), None
+        with Probe(self._network, layers, start=cam or None) as probe:
+            head = self._network.model.get_submodule(anatomy.head)
+            handle = head.register_forward_pre_hook(lambda _module, inputs: entering.append(inputs[0].detach()))
+            try:
+                logits = probe(x)
+            finally:
+                handle.remove()
+            outputs = {name: probe.outputs[name].detach() for name in layers if name in probe.outputs}
+            if cam and logits.requires_grad and (layout := map_layout(rows[cam], anatomy)):
+                score = logits[torch.arange(len(x)), self._targets].sum()
+                (slopes,) = torch.autograd.grad(score, probe.outputs[cam])
+                weighed = torch.stack([to_maps(a, layout) for a in probe.outputs[cam].detach().split(1)]).double()
+                behind = torch.stack([to_maps(g, layout) for g in slopes.split(1)]).double()
+                heat, peaks = _levels(torch.stack(list(map(cams.grad_cam, weighed, behind))))
+        maps = {
+            name: torch.stack([to_maps(image, layout) for image in output.split(1)])
+            for name, output in outputs.items()
+            if (layout := map_layout(rows[name], anatomy))
+        }
+        if self._pinned is None:
+            self._pin(maps, cam)
+        assert self._pinned is not None
+        kept = [_quantised(maps[layer.name][:, list(layer.channels)]) for layer in self._pinned.layers]
+        snapshot = Snapshot(
+            epoch,
+            logits.detach().float().softmax(1).cpu().numpy(),
+            heat,
+            peaks,
+            tuple(values for values, _ in kept),
+            tuple(limits for _, limits in kept),
+            self._changed_kernels(),
+        )
+        self._rest = None
+        if stamp is not None and weighed is not None and len(entering) == 1 and _is_mean(entering[0], weighed):
+            self._rest = _Rest(stamp, snapshot, weighed, entering[0])
+        return snapshot
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        """Returns what changes whenever anything before the last layer does; nothing where that learns, too."""
+        model, head = self._network.model, self._network.anatomy.head
+        own = {id(value) for value in model.get_submodule(head).parameters()}
+        before = [value for value in model.parameters() if id(value) not in own]
+        if any(value.requires_grad for value in before):
+            return None
+        return tuple(value._version for value in (*before, *model.buffers()))
+
+    def _pin(self, maps: dict[str, Tensor], cam: str) -> None:
+        """Settles for the whole run what is looked at: of each layer the channels that tell the images apart most."""
+        items = self._material.store.dataset.items
+        classes = self._network.classes
+        stages = {layer.name: layer.stage for layer in self._network.anatomy.layers}
+        layers = []
+        for name, values in maps.items():
+            spread = values.float().transpose(0, 1).flatten(1).std(1)
+            strongest = spread.argsort(descending=True)[:CHANNELS].sort().values.tolist()
+            layers.append(PinnedLayer(name, stages[name], tuple(strongest)))
+        chosen = [items[position] for position in self._positions]
+        validated = set(self._material.val.tolist())
+        splits = ["val" if position in validated else "train" for position in self._positions]
+        images = tuple(PinnedImage(i.key, classes[i.label], split) for i, split in zip(chosen, splits, strict=True))
+        self._pinned = Pinned(images, tuple(layers), cam, self._kernel_layer)
+        arrays: dict[str, NDArray[np.uint8] | NDArray[np.float16]] = {"images": self._pictures()}
+        if self._kernels_before is not None:
+            arrays["kernels"] = self._kernels_before
+        snapshots.pin(self._path, self._pinned, arrays)
+
+    def _pictures(self) -> NDArray[np.uint8]:
+        """Returns the images as the network sees them, images x height x width x 3."""
+        store = self._material.store
+        pixels = store.batch(self._positions)
+        pixels = centre(pixels, store.prep) if store.canvas else pixels
+        return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
+
+    def _kernels(self) -> NDArray[np.float16] | None:
+        if not self._kernel_layer:
+            return None
+        return kernels(self._network, self._kernel_layer)[:KERNELS].numpy().astype(np.float16)
+
+    def _changed_kernels(self) -> NDArray[np.float16] | None:
+        now = self._kernels()
+        same = now is None or self._kernels_before is None or np.array_equal(now, self._kernels_before)
+        return None if same else now
+
+
+def _positions(material: Material, classes: Sequence[str], wished: Sequence[str]) -> list[int]:
+    """Returns the store's positions of the pinned images: those wished for, else one or two a class."""
+    items = material.store.dataset.items
+    at = {item.key: position for position, item in enumerate(items)}
+    chosen = [at[key] for key in wished if key in at][:MOST_WISHED]
+    if chosen:
+        return chosen
+    pool = material.val.tolist() or material.train.tolist()
+    of_class: dict[int, list[int]] = {}
+    for position in pool:
+        of_class.setdefault(items[position].label, []).append(position)
+    each = 2 if len(classes) <= IMAGES // 2 else 1
+    labels = sorted(of_class)
+    if len(labels) > IMAGES:
+        labels = [labels[round(index * (len(labels) - 1) / (IMAGES - 1))] for index in range(IMAGES)]
+    return [position for label in labels for position in of_class[label][:each]]
+
+
+def _layers(network: Network) -> list[str]:
+    """Returns two layers to show: where the first stage ends, and the last map before the head."""
+    anatomy = network.anatomy
+    spatial = [layer for layer in anatomy.layers if map_layout(layer, anatomy)]
+    if not spatial:
+        return []
+    first = [layer.name for layer in spatial if layer.stage == spatial[0].stage][-1]
+    last = anatomy.cam_layer or spatial[-1].name
+    return list(dict.fromkeys((first, last)))
+
+
+def _is_mean(features: Tensor, maps: Tensor) -> bool:
+    """Whether what enters the last layer, N x C, are the means of maps, N x C x H x W."""
+    means = maps.mean((2, 3)).to(features.dtype)
+    return features.shape == means.shape and torch.allclose(features, means, rtol=1e-4, atol=1e-5)
+
+
+def _levels(heat: Tensor) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Brings maps N x H x W, none below zero, to 0..255 each, and returns the value behind 255."""
+    peaks = heat.flatten(1).amax(1)
+    scale = torch.where(peaks > 0, 255 / peaks, torch.zeros_like(peaks))
+    levels = (heat * scale[:, None, None]).nan_to_num().round().clamp(0, 255)
+    return levels.to(torch.uint8).cpu().numpy(), peaks.float().cpu().numpy()
+
+
+def _quantised(maps: Tensor) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """Brings maps N x C x H x W to 0..255 between their smallest and largest value, and returns these."""
+    values = maps.float().nan_to_num()
+    longest = max(values.shape[2:])
+    if longest > SIDE:
+        size = [max(1, round(side * SIDE / longest)) for side in values.shape[2:]]
+        values = F.interpolate(values, size, mode="area")
+    low, high = (float(limit) for limit in values.aminmax())
+    scale = 255 / (high - low) if high > low else 0.0
+    return ((values - low) * scale).round().to(torch.uint8).cpu().numpy(), (low, high)

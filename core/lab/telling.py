@@ -1,0 +1,206 @@
+"""What a training says, into its run's folder and on to whoever watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from core.device import memory_in_use
+from core.lab.worker import Tell
+from core.models import download
+from core.runs import control
+from core.runs.recorder import Recorder
+from core.runs.store import Run
+from core.training.events import (
+    Changed,
+    EpochEnd,
+    Event,
+    Finished,
+    PhaseStarted,
+    Progress,
+    Reached,
+    Recovered,
+    Started,
+    Step,
+    as_record,
+)
+from core.training.wishes import Wish
+
+
+class Halted(Exception):
+    """The run was asked to end before its training began."""
+
+
+class Listener:
+    """Reads what people ask of a run, and says in its status up to where it has read.
+
+    Args:
+        run: The run.
+        recorder: Writes its status.
+
+    Attributes:
+        halt: The last request that ends the run: ``stop``, ``pause`` or ``discard``; ``None`` before one came.
+    """
+
+    def __init__(self, run: Run, recorder: Recorder) -> None:
+        self.run, self.recorder = run, recorder
+        self.halt: str | None = None
+        self._offset = int(recorder.status.get("heard", 0))
+
+    def __call__(self) -> Sequence[Wish]:
+        """Returns what was asked since the last call; a discarded training only needs to stop."""
+        rows, offset = control.read(self.run.path, self._offset)
+        if offset == self._offset:
+            return ()
+        self._offset = offset
+        wishes = []
+        for row in rows:
+            kind = str(row["kind"])
+            if kind in control.HALTS:
+                self.halt = kind
+                wishes.append(Wish("pause" if kind == "pause" else "stop"))
+            else:
+                wishes.append(Wish(kind, row["value"]))
+            self.recorder.log(f"asked: {kind} {row['value'] if kind in control.ACTS else ''}".rstrip())
+        if self.halt is None:
+            self.recorder.update(heard=offset)  # a request to end is answered by the state that ends
+        return wishes
+
+    def interrupt(self) -> None:
+        """Ends the work before the training if someone asked for it.
+
+        Raises:
+            Halted: Someone did.
+        """
+        self.halt = control.halt(self.run.path, self._offset)
+        if self.halt is not None:
+            raise Halted
+
+    @property
+    def heard(self) -> int:
+        """Up to where the requests were read, in bytes."""
+        return self._offset
+
+
+def fetching(listener: Listener, recorder: Recorder, tell: Tell) -> Callable[[download.Progress], None]:
+    """Tells how far a download of pretrained weights is, in bytes."""
+
+    def progress(now: download.Progress) -> None:
+        listener.interrupt()
+        doing = "downloading the weights"
+        recorder.update(now=False, doing=doing, done=now.done, total=now.total or 0)
+        tell({"event": "progress", "doing": doing, "done": now.done, "total": now.total or 0})
+
+    return progress
+
+
+def reading(listener: Listener, recorder: Recorder, tell: Tell) -> Callable[[int, int], None]:
+    """Tells how many images are read."""
+
+    def progress(done: int, total: int) -> None:
+        listener.interrupt()
+        recorder.update(now=False, done=done, total=total)
+        tell({"event": "progress", "doing": "reading images", "done": done, "total": total})
+
+    return progress
+
+
+class Teller:
+    """Writes events into the run's folder and passes them on.
+
+    Args:
+        recorder: Writes the folder.
+        tell: Receives each event as a record.
+        images: Training images of an epoch.
+        spent: Seconds that the run trained before it was interrupted.
+    """
+
+    def __init__(self, recorder: Recorder, tell: Tell, images: int, spent: float = 0.0) -> None:
+        self.recorder, self.tell, self.images = recorder, tell, images
+        self.epochs = self.steps = 0
+        self.epoch_seconds: Sequence[float] = ()
+        self.begin = time.perf_counter() - spent
+        self.finished = Finished(True, 0, None, None, 0.0, 0.0)
+
+    @property
+    def spent(self) -> float:
+        """Seconds of training so far, before interruptions too."""
+        return time.perf_counter() - self.begin
+
+    def hear(self, event: Event) -> None:
+        """Takes note of an event."""
+        record = as_record(event)
+        update = self.recorder.update
+        if isinstance(event, Started):
+            self.epochs, self.steps = event.epochs, event.steps
+            update(**record)
+        elif isinstance(event, PhaseStarted):
+            self.epoch_seconds = ()
+            self.recorder.precision(event.index, event.precision)
+            update(
+                doing="training", phase=event.phase, phase_index=event.index, precision=event.precision,
+                cached=event.cached, cut=event.cut, phase_parameters=event.trainable_parameters,
+            )  # fmt: skip
+        elif isinstance(event, Progress):
+            update(now=False, doing=event.doing, done=event.done, total=event.total)
+        elif isinstance(event, Step):
+            self._step(event)
+        elif isinstance(event, EpochEnd):
+            self._epoch(event)
+        elif isinstance(event, Changed):
+            self._changed(event)
+        elif isinstance(event, Recovered):
+            self.recorder.log(f"out of memory: each batch is computed in {event.parts} parts from now on")
+            update(parts=event.parts, part_images=event.images)
+        elif isinstance(event, Finished):
+            self.finished = event
+            update(best_epoch=event.best_epoch, best_val_accuracy=event.best_val_accuracy, early=list(event.early))
+        if not isinstance(event, Reached):
+            self.tell({"event": type(event).__name__.lower(), **record})
+
+    def _changed(self, event: Changed) -> None:
+        act = event.act
+        self.epochs, self.steps = event.epochs, event.steps
+        self.recorder.act(act, event.index)
+        what = ", ".join(event.stages) if act.kind == "unfreeze" else f"{act.value:g}"
+        self.recorder.log(f"changed at step {act.step}: {act.kind} {what}".rstrip())
+        self.recorder.update(epochs=event.epochs, steps=event.steps)
+
+    def _step(self, event: Step) -> None:
+        point = {"epoch": event.epoch, "loss": event.loss, "accuracy": event.accuracy, "lr": event.lr}
+        self.recorder.step(event.step, self.steps, {**point, "t": round(self.spent, 3)})
+        if event.step * self.epochs >= event.epoch * self.steps:
+            return  # the epoch's end follows at once, with figures that count its validation too
+        left = (self.steps - event.step) / max(1, self.steps) * self.epochs * self.images
+        self.recorder.update(
+            now=False,
+            doing="training",
+            step=event.step,
+            epoch=event.epoch,
+            lr=event.lr,
+            images_per_second=event.images_per_second,
+            memory_bytes=memory_in_use(torch.device(self.recorder.status["device"])),
+            eta_seconds=left / event.images_per_second,
+            spent_seconds=self.spent,
+        )
+
+    def _epoch(self, event: EpochEnd) -> None:
+        self.recorder.epoch(as_record(event))
+        self.epoch_seconds = [*self.epoch_seconds[-4:], event.seconds]
+        typical = min(self.epoch_seconds)
+        changes = {
+            "doing": "training",
+            "epoch": event.epoch,
+            "epochs_done": event.epoch,
+            "lr": event.lr,
+            "eta_seconds": (self.epochs - event.epoch) * typical,
+            "images_per_second": event.images_per_second,
+            "memory_bytes": memory_in_use(torch.device(self.recorder.status["device"])),
+            "step": round(self.steps * event.epoch / self.epochs),
+            "spent_seconds": self.spent,
+        }
+        if event.improved:
+            changes |= {"best_epoch": event.epoch, "best_val_accuracy": event.val_accuracy}
+        self.recorder.update(now=False, **changes)

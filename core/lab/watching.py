@@ -1,0 +1,103 @@
+"""What is looked at beside a training: the health of its stages, and snapshots of pinned images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from core.lab.snapshots import Photographer
+from core.models.network import Network
+from core.runs.files import append_line
+from core.runs.recorder import Recorder
+from core.runs.store import Run
+from core.training.engine import Trainer
+from core.training.events import EpochEnd, Event, Finished
+from core.training.feeds import Material
+from core.training.monitor import Health, Watch
+
+
+class Watching:
+    """Looks on at a training, and never ends it: a look that fails is logged once and not tried again.
+
+    Args:
+        run: The run; ``health.jsonl`` and ``snapshots/`` go into its folder.
+        recorder: Writes its log.
+        network: As it is before its training.
+        material: The images.
+        device: Where the network will compute.
+
+    Attributes:
+        watch: What the training loop tells of each step.
+    """
+
+    def __init__(
+        self, run: Run, recorder: Recorder, network: Network, material: Material, device: torch.device
+    ) -> None:
+        self._run, self._recorder = run, recorder
+        self._failed: set[str] = set()
+        self._health: Health | None = self._try("health", lambda: Health(network, material, device))
+        self._photographer: Photographer | None = self._try(
+            "snapshots", lambda: Photographer(run.path, network, material, device)
+        )
+        self.watch: Watch = self._health or Watch()
+        self._best: int | None = None
+
+    def go_on(self, epoch: int, best: int | None) -> None:
+        """Goes on with a run that was interrupted after an epoch."""
+        self._best = best
+        if self._health is not None:
+            self._health.go_on(epoch)
+        if (photographer := self._photographer) is not None:
+            self._try("snapshots", lambda: photographer.rewind(epoch))
+
+    def hear(self, event: Event, trainer: Trainer) -> None:
+        """Looks at the network between two events."""
+        if isinstance(event, EpochEnd):
+            self._best = event.epoch if event.improved else self._best
+            with trainer.average_applied():
+                self._note(event.epoch, trainer.at.step, last=event.epoch >= trainer.epochs)
+                if (photographer := self._photographer) is not None:
+                    self._try(
+                        "snapshots",
+                        lambda: photographer.epoch_end(event.epoch, self._best, improved=event.improved),
+                    )
+        elif isinstance(event, Finished) and trainer.at.epoch and not trainer.at.done:
+            with trainer.average_applied():
+                self._note(trainer.at.epoch, trainer.at.step, last=True)
+                self._take(trainer.at.epoch)
+
+    def best(self, epoch: int | None) -> None:
+        """Takes a snapshot of the best epoch, whose weights the network has now, where there is none."""
+        if epoch:
+            self._best = epoch
+            self._take(epoch)
+
+    def _note(self, epoch: int, step: int, *, last: bool = False) -> None:
+        health = self._health
+        if health is None:
+            return
+
+        def note() -> None:
+            row = health.epoch_end(epoch, step, last=last)
+            if health.error is not None:
+                raise health.error
+            if row is not None:
+                append_line(self._run.path / "health.jsonl", row)
+
+        self._try("health", note)
+
+    def _take(self, epoch: int) -> None:
+        if (photographer := self._photographer) is not None:
+            self._try("snapshots", lambda: photographer.take(epoch, self._best))
+
+    def _try(self, what: str, look: Callable[[], Any]) -> Any:
+        if what in self._failed:
+            return None
+        try:
+            return look()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the training goes on)
+            self._failed.add(what)
+            self._recorder.log(f"{what} are not recorded any more: {type(error).__name__}: {error}")
+            return None
