@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import LIVE
-from pages.ui import caches, charts, components, faces, figures, inside, live, names, nav, pickers
+from pages.ui import caches, charts, components, curves, faces, figures, inside, live, names, nav, pickers
 from pages.ui.components import Figure
 from pages.ui.i18n import N_, _, _n, translate_error
 from pages.ui.sheet import gallery
@@ -47,10 +47,9 @@ def render() -> None:
     found = _evaluations(run)
     if found:
         _judgement(run, found)
-    rows = caches.epochs_of(run)
-    if rows:
+    if len(caches.journal(run).epochs):
         components.section(_("How it got there"))
-        live.draw_curves(run, status, rows, key="bl-eval-curves")
+        curves.pair(run, status, key="bl-eval-curves", marks=live.marks(run, status))
     if found:
         components.next_step("heatmaps", _("See where it looks"), run=run.id)
     elif not run.has_weights:

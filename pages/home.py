@@ -125,11 +125,9 @@ def _sentence(run: Any) -> str:
 
 
 def _curve(run: Any, status: dict[str, Any]) -> None:
-    from pages.ui import charts
+    from pages.ui import curves
 
-    rows = caches.epochs_of(run)
-    chart = charts.curves(rows, "accuracy", epochs=status.get("epochs"), best=status.get("best_epoch"), height=300)
-    charts.show(chart, key="bl-walk-result", alt=live.curve_sentence("accuracy", rows))
+    curves.draw(run, status, "accuracy", key="bl-walk-result", height=300)
 
 
 @guarded
@@ -210,7 +208,7 @@ def _row(run: Any) -> None:
     except InputError as error:
         components.note(translate_error(error))
         return
-    curve = components.sparkline([row.get("val_accuracy") for row in caches.epochs_of(run)])
+    curve = components.sparkline(caches.course(run))
     accuracy = figures.percent(status.get("best_val_accuracy"))
     when = figures.ago(status.get("started") or status.get("launched"))
     target = "train" if status["state"] in LIVE or not run.has_weights else "evaluate"

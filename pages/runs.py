@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import LIVE, RunStore
-from pages.ui import caches, components, figures, live, names, nav, state
-from pages.ui.faces import broken, empty, guarded
-from pages.ui.i18n import _, _n, translate_error
+from pages.ui import asking, caches, components, figures, live, names, nav, queueing, repeat, series, state
+from pages.ui.faces import empty, guarded
+from pages.ui.i18n import _, _n
 
 
 def render() -> None:
@@ -27,14 +25,14 @@ def render() -> None:
             action=_("Start with images"), target="data", icon="history",
         )  # fmt: skip
         return
-    refused = st.session_state.pop("bl.runs.refused", None)
-    if refused is not None:
-        broken(_("That was not done"), translate_error(refused), icon="report", tone="warn")
+    asking.refusal()
+    queueing.panel(key="bl-runs-queue")
     alive = any(run.state in LIVE for run in runs)
     st.fragment(_table, run_every=2.0 if alive else None)(alive)
     chosen = _chosen(runs)
     if chosen is not None:
         _one(chosen)
+        series.draw(chosen, runs)
 
 
 def _chosen(runs: list[Any]) -> Any:
@@ -91,17 +89,16 @@ def _table(was_alive: bool) -> None:
 def _row(run: Any) -> dict[str, Any] | None:
     """Returns a run's row; ``None`` for one that went away in between or cannot be read."""
     try:
-        status, spec = run.status(), run.experiment
+        status, spec = run.status(), caches.experiment(run)
     except InputError:
         return None
     label, _symbol, _tone = components.STATES[status["state"]]
-    curve = [row.get("val_accuracy") for row in caches.epochs_of(run)]
     return {
         "id": run.id,
         "name": run.name,
         "state": _(label),
         "accuracy": status.get("best_val_accuracy"),
-        "curve": curve,
+        "curve": caches.course(run),
         "data": names.data(spec.data.source),
         "backbone": f"{names.backbone(spec.model.backbone)}, {names.weights(spec.model.weights)}",
         "recipe": names.preset(spec.training.preset),
@@ -116,19 +113,20 @@ def _one(run: Any) -> None:
     status, spec = run.status(), run.experiment
     state.choose_run(run.id)
     with st.container(border=True, key="bl-one-run"):
-        st.html(
-            f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>'
-        )
+        live.title(run, status)
         if status["state"] in LIVE:
             nav.link("train", _("Watch it"), run=run.id)
         else:
             live.ended(run, status)
+            if run.can_resume:
+                nav.link("train", _("Go on with it, or train it again"), icon=":material/resume:", run=run.id)
             components.metrics(live.result_figures(status), compact=True)
             if run.has_weights:
                 live.links(run)
         _actions(run, status)
         with st.expander(_("What was set"), icon=":material/tune:", key="bl-set"):
             st.json(spec.to_json(), expanded=2)
+        repeat.draw(run)
     if status["state"] not in LIVE and run.has_weights:
         components.next_step("evaluate", _("Judge it"), run=run.id)
 
@@ -164,7 +162,7 @@ def _rename(run: Any) -> None:
         st.text_input(_("Name"), value=run.name, max_chars=120, key="bl-new-name")
         if st.button(
             _("Rename"), type="primary", key="bl-rename-now",
-            on_click=lambda: _try(lambda: run.rename(st.session_state["bl-new-name"] or "")),
+            on_click=lambda: asking.attempt(lambda: run.rename(st.session_state["bl-new-name"] or "")),
         ):  # fmt: skip
             st.rerun()
 
@@ -182,7 +180,7 @@ def _delete(run: Any) -> None:
         with st.container(horizontal=True):
             gone = st.button(
                 _("Delete for good"), type="primary", icon=":material/delete:", key="bl-delete-now",
-                on_click=lambda: _try(lambda: _remove(run)),
+                on_click=lambda: asking.attempt(lambda: _remove(run)),
             )  # fmt: skip
             if st.button(_("Keep it"), key="bl-delete-not") or gone:
                 st.rerun()
@@ -193,14 +191,6 @@ def _delete(run: Any) -> None:
 def _remove(run: Any) -> None:
     RunStore().delete(run)
     state.choose_run(None)
-
-
-def _try(act: Callable[[], None]) -> None:
-    """Does what a dialog asked for; a refusal is kept, to be shown on the page."""
-    try:
-        act()
-    except InputError as error:
-        st.session_state["bl.runs.refused"] = error
 
 
 if __name__ == "__main__":

@@ -1,30 +1,37 @@
-"""Train: choose a recipe, start it in a process of its own, watch whether it learns."""
+"""Train: choose a recipe and start it in a process of its own; :mod:`pages.ui.watching` draws the rest."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.store import LIVE
 from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, Experiment
 from core.training.recipes import DEFAULT_EPOCHS
-from pages.ui import caches, components, costs, live, names, nav, planning, state
+from pages.ui import (
+    caches,
+    components,
+    costs,
+    finder,
+    names,
+    nav,
+    phase_editor,
+    planning,
+    recipe_choice,
+    schedule_chart,
+    series_choice,
+    state,
+    summary,
+    training_options,
+    watching,
+)
+from pages.ui.choice import TrainChoice
 from pages.ui.faces import busy, empty
-from pages.ui.i18n import N_, _
-from pages.ui.state import TrainChoice
+from pages.ui.i18n import N_, _, _n
 
-ABOUT = {
-    "linear-probe": N_("Only a new head learns, on features computed once. Seconds."),
-    "two-phase": N_("The head first; then some last stages too, at a lower rate."),
-    "fine-tune": N_("The head and some last stages learn from the start."),
-    "gradual": N_("The head first; then one stage after the other joins in, the last ones first."),
-    "full": N_("Everything learns, from pretrained weights."),
-    "scratch": N_("Everything learns, from random weights. Needs many images."),
-}
 AUGMENT = {"none": N_("None"), "basic": N_("Basic"), "strong": N_("Strong"), "own": N_("My own")}
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 BATCHES = (4, 8, 16, 32, 64, 128, 256)
@@ -33,9 +40,9 @@ BATCHES = (4, 8, 16, 32, 64, 128, 256)
 def render() -> None:
     """Draws the page."""
     components.header("train")
-    run = _watched()
+    run = watching.watched()
     if run is not None:
-        _watch(run)
+        watching.show(run)
         return
     data = state.data()
     if data is None:
@@ -50,63 +57,6 @@ def render() -> None:
     _set_up(dataset)
 
 
-def _watched() -> Any:
-    """Returns the run to watch: the address's, or the session's while it is alive; ``None`` to set one up."""
-    if st.query_params.get("run"):
-        return state.run()
-    if st.session_state.get("bl.train.new"):
-        return None
-    try:
-        run = state.run()
-        return run if run is not None and run.state in LIVE else None
-    except InputError:
-        state.choose_run(None)
-        return None
-
-
-# --- watching ---------------------------------------------------------------------------------------------------------
-
-
-def _watch(run: Any) -> None:
-    status = run.status()
-    state.show_in_address(run=run.id)
-    if status["state"] in LIVE:
-        live.watch(run, key="bl-train-live")
-        components.note(
-            _("This page only looks on: close it, reload it or open it elsewhere, and the training goes on.")
-        )
-        if st.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
-            _new()
-        return
-    _result(run, status)
-
-
-def _result(run: Any, status: dict[str, Any]) -> None:
-    st.html(f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>')
-    live.ended(run, status)
-    rows = caches.epochs_of(run)
-    if rows:
-        components.metrics(live.result_figures(status))
-        planning.proof(status)
-        live.draw_curves(run, status, rows, key="bl-train-done")
-    if status["state"] in ("failed", "interrupted"):
-        with st.expander(_("The end of its log"), icon=":material/article:", key="bl-log"):
-            st.code(run.log(4000) or "–", language=None)
-    with st.container(horizontal=True, key="bl-after"):
-        if st.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
-            _new()
-        if status["state"] != "finished" and st.button(_("Train this again"), icon=":material/replay:", key="bl-again"):
-            _launch(run.experiment)
-    if run.has_weights:
-        components.next_step("evaluate", _("Judge it"), text=_("How good is it, and where not?"), run=run.id)
-
-
-def _new() -> None:
-    st.session_state["bl.train.new"] = True
-    state.choose_run(None)
-    st.rerun()
-
-
 # --- setting up -------------------------------------------------------------------------------------------------------
 
 
@@ -115,61 +65,64 @@ def _set_up(dataset: Any) -> None:
     shown = _weights_in_address(spec.weights).get("weights")
     state.show_in_address(data=state.data().source, backbone=spec.backbone, weights=shown)
     with st.container(key="bl-wrap-train"):
-        choices, summary = st.columns([1.35, 1], gap="large")
+        choices, summary_place = st.columns([1.35, 1], gap="large")
     counts = {split: len(dataset.positions(split)) for split in ("train", "val", "test")}
+    refused: list[InputError] = []
     with choices:
-        choice = _recipe(state.train_choice())
-        choice = _numbers(choice)
-        choice = _augmentation(choice)
-        choice = _rare(choice)
+        choice, chart = _choices(dataset, refused)
         state.set_train_choice(choice)
-    with summary, st.container(border=True, key="bl-summary"):
-        experiment = planning.summary(choice, dataset, counts)
-        if experiment is not None:
-            _start(experiment)
+    with summary_place, st.container(border=True, key="bl-summary"):
+        planned = summary.draw(choice, dataset, counts, refused)
+        if planned is not None:
+            _start(choice, planned[0])
+    if planned is not None and chart is not None:
+        with chart:
+            schedule_chart.draw(*planned, counts["train"])
+            finder.draw(planned[0], lambda phase, rate: recipe_choice.take_rate(rate, phase, len(dataset.classes)))
+    state.show_setup_in_address()
 
 
-def _recipe(choice: TrainChoice) -> TrainChoice:
-    offered = _offered()
-    if choice.preset not in offered:
-        choice = replace(choice, preset=offered[0], epochs=None, lr=None)
-    state.follow("bl-preset", choice.preset)
-    preset = st.radio(
-        _("Recipe"), offered, key="bl-preset", format_func=names.preset, captions=[_(ABOUT[name]) for name in offered],
-    )  # fmt: skip
-    if len(offered) == 1:
-        components.note(_("The other recipes start from weights that have learned something; this network has none."))
-    if preset != choice.preset:
-        choice = replace(choice, preset=preset, epochs=None, lr=None)
-        spec = state.model()
-        if preset == "scratch":
-            state.set_model(replace(spec, weights="none"))
-        elif spec.weights == "none" and preset != "full":
-            state.set_model(replace(spec, weights="default"))
-    return choice
+def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]:
+    """Draws all choices; returns them, and the place where the chart of the rate belongs, if one does.
 
-
-def _offered() -> list[str]:
-    """Returns the recipes that make sense: without weights to start from, only training from scratch."""
-    from core.models.catalog import entries
-
-    spec = state.model()
-    return list(ABOUT) if entries(spec.backbone) or ":" in spec.weights else ["scratch"]
+    Args:
+        dataset: The images.
+        refused: Gets what a control says and the record could not take.
+    """
+    classes = len(dataset.classes)
+    choice = recipe_choice.draw(state.train_choice(), classes)
+    browsing = st.session_state["bl-source"] == "course" and choice.preset != "course"
+    if browsing:
+        return choice, None
+    chart = st.container(key="bl-schedule-place") if choice.preset == "custom" else None
+    if choice.preset == "custom":
+        with suppress(InputError):  # the summary says what the network refuses
+            anatomy = caches.anatomy(state.model(), classes)
+            choice = replace(choice, phases=phase_editor.draw(choice.phases, anatomy, refused))
+    if choice.by_phase:
+        choice = replace(choice, batch_size=_batch(st.columns(4)[0], choice))
+    else:
+        choice = _numbers(choice)
+    ways = st.container(key="bl-recipe-ways-place")
+    if chart is None:
+        chart = st.container(key="bl-schedule-place")
+    choice = training_options.draw(_augmentation(choice))
+    with ways:  # last, as they act on all that was chosen
+        recipe_choice.below(choice, classes)
+    return choice, chart
 
 
 def _numbers(choice: TrainChoice) -> TrainChoice:
     choice = _parts(choice)
     first, second, third, fourth = st.columns(4)
     low = planning.fewest_epochs(choice)
-    state.follow("bl-epochs", max(low, choice.epochs or DEFAULT_EPOCHS[choice.preset]))
-    epochs = first.number_input(
+    usual = max(low, choice.epochs or DEFAULT_EPOCHS[choice.preset])
+    state.follow("bl-epochs", usual)
+    wanted = first.number_input(
         _("Epochs"), low, 1000, key="bl-epochs", help=_("One epoch shows every training image once.")
     )
-    state.follow("bl-batch", choice.batch_size)
-    batch = second.selectbox(
-        _("Batch"), sorted({*BATCHES, choice.batch_size}), key="bl-batch",
-        help=_("Images a step: the gradient is their mean."),
-    )  # fmt: skip
+    epochs = choice.epochs if wanted == usual else int(wanted)
+    batch = _batch(second, choice)
     rate = planning.first_rate(choice)
     state.follow("bl-lr", rate)
     lr = third.selectbox(
@@ -177,12 +130,25 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
         help=_("How far a step goes against the gradient, for the head."),
     )  # fmt: skip
     state.follow("bl-optimizer", choice.optimizer)
-    titles = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
-    optimizer = fourth.selectbox(_("Optimizer"), OPTIMIZERS, key="bl-optimizer", format_func=lambda o: titles.get(o, o))
+    optimizer = fourth.selectbox(
+        _("Optimizer"), OPTIMIZERS, key="bl-optimizer", format_func=names.optimizer,
+        help=_("How gradients become steps. Each has a usual rate, which follows it."),
+    )  # fmt: skip
     if optimizer != choice.optimizer:  # its own default rate follows it
         state.set_train_choice(replace(choice, epochs=epochs, batch_size=batch, optimizer=optimizer, lr=None))
         st.rerun()
     return replace(choice, epochs=epochs, batch_size=batch, lr=choice.lr if lr == rate else lr)
+
+
+def _batch(place: Any, choice: TrainChoice) -> Any:
+    """Draws the batch size, a number or ``auto``."""
+    sizes = {*BATCHES, *([] if choice.batch_size == "auto" else [choice.batch_size])}
+    state.follow("bl-batch", choice.batch_size)
+    return place.selectbox(
+        _("Batch"), ["auto", *sorted(sizes)], key="bl-batch",
+        format_func=lambda size: _("Automatic") if size == "auto" else str(size),
+        help=_("Images a step: the gradient is their mean. Automatic takes as many as the memory holds."),
+    )  # fmt: skip
 
 
 def _parts(choice: TrainChoice) -> TrainChoice:
@@ -229,7 +195,7 @@ def _own_augmentation(spec: AugmentSpec) -> AugmentSpec:
         st.session_state.setdefault(f"bl-augment-{key}", value)
     flip = columns[0].toggle(_("Mirror"), key="bl-augment-flip", persist_state="session")
     crop = columns[1].slider(
-        _("Smallest crop"), 10, 100, key="bl-augment-crop", format="%d %%", persist_state="session",
+        _("Smallest crop"), 5, 100, key="bl-augment-crop", format="%d %%", persist_state="session",
         help=_("Share of the image's area that a random crop keeps at least."),
     )  # fmt: skip
     turn = columns[2].slider(_("Rotation"), 0, 90, key="bl-augment-turn", format="± %d°", persist_state="session")
@@ -237,54 +203,16 @@ def _own_augmentation(spec: AugmentSpec) -> AugmentSpec:
     return AugmentSpec(flip=bool(flip), crop_scale=crop / 100, rotation=float(turn), color=colour / 100)
 
 
-def _rare(choice: TrainChoice) -> TrainChoice:
-    with components.more("bl-train-more"):
-        first, second, third = st.columns(3)
-        state.follow("bl-seed", choice.seed)
-        seed = first.number_input(
-            _("Seed"), 0, 2**31, key="bl-seed", help=_("Same seed, same head weights, order and augmentation.")
-        )
-        devices = _devices()
-        state.follow("bl-device", choice.device if choice.device in devices else "auto")
-        device = second.selectbox(
-            _("Device"), devices, key="bl-device", format_func=lambda d: _("Automatic") if d == "auto" else d
-        )
-        spec = state.model()
-        state.follow("bl-size", spec.image_size or 0)
-        size = third.number_input(
-            _("Image size in px (0: the backbone's own)"), 0, 1024, key="bl-size", step=32,
-        )  # fmt: skip
-        wanted = int(size) if size >= 16 else None
-        if wanted != spec.image_size:
-            state.set_model(replace(spec, image_size=wanted))
-        state.follow("bl-name", choice.name)
-        name = st.text_input(
-            _("Name of the run"), key="bl-name", max_chars=120, placeholder=planning.default_name(choice)
-        )
-    return replace(choice, seed=int(seed), device=device, name=name or "")
-
-
-def _devices() -> list[str]:
-    import torch
-
-    return ["auto", "cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-
-
-def _start(experiment: Experiment) -> None:
+def _start(choice: TrainChoice, experiment: Experiment) -> None:
     costs.figures_before_launch(experiment)
-    if st.button(_("Start training"), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
-        _launch(experiment)
+    count = series_choice.count(choice)
+    label = _("Start training") if count == 1 else _n("Start {n} training", "Start {n} trainings", count)
+    if st.button(label.format(n=count), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
+        state.show_in_address(setup=None)  # the run itself holds it from here on
+        if count > 1:
+            series_choice.launch(choice, experiment)
+        watching.launch(experiment)
     components.note(_("It trains in a process of its own; you may close this page."))
-
-
-def _launch(experiment: Experiment) -> None:
-    from core.runs.launch import start
-
-    run = start(experiment, roots=caches.roots())
-    st.session_state["bl.train.new"] = False
-    state.set_freeze(experiment.freeze)
-    state.choose_run(run.id)
-    st.rerun()
 
 
 if __name__ == "__main__":

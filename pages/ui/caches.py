@@ -13,8 +13,9 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -22,6 +23,10 @@ from core import settings
 from core.errors import InputError
 from core.specs import DataSpec, ModelSpec
 from pages.ui.i18n import N_
+
+if TYPE_CHECKING:
+    from core.runs.journal import Journal
+    from core.runs.usage import Meter, Usage
 
 LOG = logging.getLogger("backbone_lab.caches")
 
@@ -294,22 +299,52 @@ class Queue:
 # --- runs ------------------------------------------------------------------------------------------------------------
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def run_table(path: str, stamp: int) -> list[dict[str, Any]]:  # noqa: ARG001 - the stamp is part of the cache's key
-    """Returns a run's epochs, read once for each state of its metrics file."""
-    from core.runs.store import Run
-
-    rows, _offset = Run(Path(path)).metrics()
-    return rows
+def journal(run: Any) -> Journal:
+    """Returns a run's epochs and step curve, brought up to date; read once for all who watch."""
+    book = _journal(str(run.path))
+    book.look()
+    return book
 
 
-def epochs_of(run: Any) -> list[dict[str, Any]]:
-    """Returns a run's epochs so far."""
+@lru_cache(maxsize=64)  # asked for many times a second: Streamlit's own cache takes a hundred times as long to look up
+def _journal(path: str) -> Journal:
+    from core.runs.journal import Journal
+
+    return Journal(Path(path))
+
+
+def experiment(run: Any) -> Any:
+    """Returns a run's :class:`core.specs.Experiment`, read once for each state of its file.
+
+    Raises:
+        InputError: The run is gone, or its file is damaged.
+    """
     try:
-        stamp = (run.path / "metrics.jsonl").stat()
+        stamp = (run.path / "experiment.json").stat().st_mtime_ns
     except OSError:
-        return []
-    return run_table(str(run.path), stamp.st_mtime_ns + stamp.st_size)
+        return run.experiment  # which says that it is gone
+    return remember("experiments", (str(run.path), stamp), lambda: run.experiment, entries=128)
+
+
+def course(run: Any, measure: str = "val_accuracy", points: int = 60) -> list[float]:
+    """Returns one measure over a run's epochs, thinned for a small line."""
+    from core.runs.journal import thinned
+
+    line = journal(run).epochs.column(measure)
+    return [float(value) for value in line[thinned([line], points)] if value == value]
+
+
+@st.cache_data(ttl=0.8, max_entries=16, show_spinner=False)
+def usage(pid: int, device: str) -> Usage:
+    """Returns what a process takes of its machine just now."""
+    return _meter(pid, device).read()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _meter(pid: int, device: str) -> Meter:
+    from core.runs.usage import Meter
+
+    return Meter(pid, device)
 
 
 # --- a shelf for what takes arguments that cannot be hashed -----------------------------------------------------------
@@ -350,6 +385,6 @@ class Shelf:
                 self._makers.pop(key, None)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@lru_cache(maxsize=64)  # shelves are few, and bounded themselves
 def _shelf(name: str, entries: int) -> Shelf:  # noqa: ARG001 - the name tells shelves apart
     return Shelf(entries)

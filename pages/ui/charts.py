@@ -28,7 +28,7 @@ FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
 
-def _plotly() -> Any:
+def plotly() -> Any:
     """Returns ``plotly.graph_objects``.
 
     Plotly looks for numpy and pandas among the loaded modules, also while another thread is still loading them. Loading
@@ -48,7 +48,7 @@ def split_label(split: str) -> str:
 
 def figure(height: int = 280, **layout: Any) -> Any:
     """Returns an empty figure with the shared template: thin axes, light grid, no title, legend on top."""
-    go = _plotly()
+    go = plotly()
 
     axis = {
         "showgrid": True, "gridcolor": GRID, "zeroline": False, "showline": True, "linecolor": HAIR, "linewidth": 1,
@@ -75,7 +75,7 @@ def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
 
     Args:
         chart: A Plotly figure.
-        key: Stable key; the chart is updated in place while it keeps it.
+        key: Stable key. A changed figure is drawn from nothing: what grows is drawn by :mod:`pages.ui.curves`.
         alt: The translated line of text: also read out in the chart's stead.
         selectable: Whether clicking a mark reruns the page; then the selection is returned.
     """
@@ -91,98 +91,9 @@ def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
     return event
 
 
-def curves(
-    rows: Sequence[Mapping[str, Any]],
-    measure: str,
-    *,
-    epochs: int | None = None,
-    steps: Sequence[tuple[float, float]] = (),
-    best: int | None = None,
-    height: int = 280,
-) -> Any:
-    """Returns training and validation curves over epochs.
-
-    Args:
-        rows: Rows of ``metrics.jsonl``, in order.
-        measure: ``loss`` or ``accuracy``.
-        epochs: Epochs the run is meant to have, which fixes the horizontal axis while it grows.
-        steps: Thin curve of single steps: position in epochs, and value.
-        best: Epoch with the best weights, marked on the validation curve.
-    """
-    go = _plotly()
-
-    accuracy = measure == "accuracy"
-    chart = figure(height)
-    if steps:
-        chart.add_trace(
-            go.Scatter(
-                x=[x for x, _y in steps], y=[y for _x, y in steps], mode="lines", hoverinfo="skip", showlegend=False,
-                line={"color": TRAIN, "width": 1}, opacity=0.35,
-            )
-        )  # fmt: skip
-    hover = "%{y:.1%}" if accuracy else "%{y:.3f}"
-    for split, colour in (("train", TRAIN), ("val", VAL)):
-        points = [(row["epoch"], row.get(f"{split}_{measure}")) for row in rows]
-        points = [(x, y) for x, y in points if y is not None]
-        chart.add_trace(
-            go.Scatter(
-                x=[x for x, _y in points], y=[y for _x, y in points], name=split_label(split), mode="lines+markers",
-                line={"color": colour, "width": 2.5}, marker={"size": 6}, hovertemplate=hover, cliponaxis=False,
-            )
-        )  # fmt: skip
-    _mark_best(chart, rows, measure, best)
-    _phases(chart, rows)
-    last = max(epochs or 0, rows[-1]["epoch"] if rows else 0, 1)
-    chart.update_xaxes(
-        title_text=_("Epoch"), range=[0 if steps else 0.7, last + 0.3], dtick=_tick(last), tick0=0 if steps else 1
-    )
-    if accuracy:
-        chart.update_yaxes(title_text=_("Accuracy"), range=[0, 1.03], tickformat=".0%")
-    else:
-        values = [row[key] for row in rows for key in ("train_loss", "val_loss") if row.get(key) is not None]
-        values += [y for _x, y in steps]
-        chart.update_yaxes(title_text=_("Loss"), range=[0, 1.08 * max(values, default=1.0)])
-    return chart
-
-
-def _mark_best(chart: Any, rows: Sequence[Mapping[str, Any]], measure: str, best: int | None) -> None:
-    go = _plotly()
-
-    value = next((row.get(f"val_{measure}") for row in rows if row["epoch"] == best), None)
-    if value is None:
-        return
-    chart.add_trace(
-        go.Scatter(
-            x=[best], y=[value], mode="markers", name=_("Best epoch"), hoverinfo="skip", cliponaxis=False,
-            marker={"symbol": "circle-open", "size": 14, "color": VAL, "line": {"width": 2.5, "color": VAL}},
-        )
-    )  # fmt: skip
-
-
-def _phases(chart: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Draws a labelled hairline where a phase begins, if there is more than one."""
-    starts = [
-        (row["epoch"], str(row.get("phase", "")))
-        for before, row in zip([None, *rows], rows, strict=False)
-        if before is None or before.get("phase_index") != row.get("phase_index")
-    ]
-    if len(starts) < 2:
-        return
-    for epoch, name in starts:
-        chart.add_vline(x=epoch - 0.5, line={"color": HAIR, "width": 1, "dash": "dot"})
-        chart.add_annotation(
-            x=epoch - 0.45, y=1, yref="paper", text=phase_label(name), showarrow=False, xanchor="left", yanchor="top",
-            font={"size": 12},
-        )  # fmt: skip
-
-
 def phase_label(name: str) -> str:
     """Returns a phase's name for people."""
     return names.phase(name)
-
-
-def _tick(last: int) -> int:
-    return next((step for step in (1, 2, 5, 10, 20, 50, 100) if last / step <= 12), 200)
 
 
 def class_bars(counts: Mapping[str, Mapping[str, int]], *, height: int | None = None) -> Any:
@@ -192,7 +103,7 @@ def class_bars(counts: Mapping[str, Mapping[str, int]], *, height: int | None = 
         counts: ``{split: {class: n}}``.
         height: In pixels; by default it follows the number of classes.
     """
-    go = _plotly()
+    go = plotly()
 
     names = list(dict.fromkeys(name for per_class in counts.values() for name in per_class))
     wide = len(names) <= 12
@@ -225,7 +136,7 @@ def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, norm
         classes: Class names in the matrix's order.
         normalised: Whether the values are shares.
     """
-    go = _plotly()
+    go = plotly()
 
     count = len(classes)
     side = min(max(260, 110 + 44 * count), 720)
@@ -251,7 +162,7 @@ def bars(
     labels: Sequence[str], values: Sequence[float], *, unit: str = "", colour: str = ACCENT, share: bool = False
 ) -> Any:
     """Returns horizontal bars, the first on top: for figures per class or per layer."""
-    go = _plotly()
+    go = plotly()
 
     chart = figure(80 + 26 * len(labels), hovermode="closest", bargap=0.3, showlegend=False)
     chart.add_trace(

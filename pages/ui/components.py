@@ -17,6 +17,8 @@ STATES = {
     "starting": (N_("Starting"), "rocket_launch", "live"),
     "running": (N_("Training"), "play_circle", "live"),
     "stopping": (N_("Stopping"), "stop_circle", "wait"),
+    "pausing": (N_("Pausing"), "pause_circle", "wait"),
+    "paused": (N_("Paused"), "pause_circle", "wait"),
     "finished": (N_("Finished"), "check_circle", "good"),
     "stopped": (N_("Stopped"), "stop_circle", "wait"),
     "failed": (N_("Failed"), "error", "bad"),

@@ -9,8 +9,9 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import InputError
 from pages.ui import names, nav, state
-from pages.ui.components import plain
+from pages.ui.components import STATES, plain
 from pages.ui.i18n import _
 
 Row = tuple[str, str, str | None, str | None]
@@ -34,9 +35,23 @@ def _rows() -> tuple[Row, ...]:
     return (
         ("data", _("Data"), state.data_title(), None),
         ("backbone", _("Backbone"), names.backbone(model.backbone), names.weights(model.weights)),
-        ("runs", _("Run"), state.run_name(), None),
+        ("runs", _("Run"), *_run()),
         ("heatmaps", _("Image"), image.name if image else None, None),
     )
+
+
+def _run() -> tuple[str | None, str | None]:
+    """Returns the chosen run's name, and its state where it did not simply finish."""
+    name = state.run_name()
+    if name is None:
+        return None, None
+    from core.runs.store import RunStore
+
+    try:
+        found = RunStore().get(st.session_state["bl.run"]).state
+    except InputError:
+        return None, None
+    return name, None if found == "finished" else _(STATES[found][0])
 
 
 def _draw(place: Any, rows: tuple[Row, ...]) -> None:

@@ -48,6 +48,15 @@ def figures_before_launch(experiment: Experiment) -> None:
 
 
 @guarded
+def expected_seconds(experiment: Experiment) -> float | None:
+    """Returns how long a training is expected to take, where that was worked out before its launch."""
+    try:
+        found = _estimate(experiment, start=False)
+    except InputError:
+        return None
+    return None if found is None or isinstance(found, InputError) else found.seconds
+
+
 def _pair(experiment: Experiment, waiting: bool) -> None:
     found, measuring = _estimate(experiment, start=True), _measuring(experiment)
     components.metrics([_memory(found), _time(found, measuring)], compact=True)

@@ -65,17 +65,21 @@ def change(plan: FreezePlan, spec: ModelSpec, *, gradual: tuple[tuple[str, int],
     choice = state.train_choice()
     nothing = plan.trainable_stages == 0 and not plan.thaw
     everything = plan.trainable_stages == "all" and not plan.hold and plan.learns == "all"
-    if gradual:
+    follows = any(phase.trains == "plan" and phase.freeze is None for phase in choice.phases)
+    if choice.by_phase and follows and not gradual:
+        preset = "custom"
+    elif gradual:
         preset = "gradual"
     elif nothing:
         preset = "linear-probe"
     elif everything:
-        preset = "scratch" if spec.weights == "none" else "full"
+        preset = choice.preset if choice.preset == "discriminative" else "full"
+        preset = "scratch" if spec.weights == "none" else preset
     else:
-        preset = choice.preset if choice.preset in ("fine-tune", "two-phase") else "two-phase"
+        preset = choice.preset if choice.preset in ("fine-tune", "two-phase", "six-step") else "two-phase"
     state.set_freeze(plan)
     if preset != choice.preset:
-        choice = replace(choice, preset=preset, epochs=None, lr=None)
+        choice = replace(choice, preset=preset, epochs=None, lr=None, course="")
     last = max((epoch for _name, epoch in gradual), default=1)
     if gradual and last > (choice.epochs or DEFAULT_EPOCHS[preset]):
         choice = replace(choice, epochs=last + 1)

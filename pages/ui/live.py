@@ -6,13 +6,14 @@ The training process writes its folder; this module only reads it, once a second
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import streamlit as st
 
 from core.runs.store import ENDED, LIVE
-from pages.ui import caches, charts, components, figures, nav
+from pages.ui import caches, charts, coach, components, controls, curves, figures, health, machine, nav, scrubber
 from pages.ui.components import Figure
 from pages.ui.faces import broken, guarded
 from pages.ui.i18n import N_, _
@@ -28,50 +29,121 @@ DOING = {
     "validating": N_("Validating"),
     "evaluating": N_("Judging the best weights"),
 }
-STEP_POINTS = 400
-"""Most points of the step curve that are sent to the browser."""
+SECTIONS = {
+    "metrics": N_("Rate and metrics"),
+    "coach": N_("Coach"),
+    "inside": N_("Inside"),
+    "snapshots": N_("Snapshots"),
+    "machine": N_("Time and machine"),
+    "changes": N_("Changes"),
+}
+"""What can be looked at under the curves."""
 
 
-def watch(run: Any, *, key: str) -> None:
+def watch(run: Any, *, key: str, full: bool = False) -> None:
     """Draws a run that is alive, renewed every second; the page is drawn anew once it has ended.
 
     Args:
         run: The :class:`core.runs.store.Run`.
         key: Stable start of the widgets' keys.
+        full: Whether everything is drawn that is known of it: all controls, and the sections under the curves.
     """
     alive = run.state in LIVE
-    st.fragment(_panel, run_every=1.0 if alive else None)(run, key, alive)
+    st.fragment(_panel, run_every=1.0 if alive else None)(run, key, alive, full)
 
 
 @guarded
-def _panel(run: Any, key: str, was_alive: bool) -> None:
+def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
+    if not run.exists and st.session_state.get("bl.discarded") == run.id:
+        st.rerun()  # as it was asked for
     status = run.status()
     if was_alive and status["state"] in ENDED:
         st.rerun()
-    rows = caches.epochs_of(run)
-    _head(run, status, key)
-    _figures(status, rows)
-    draw_curves(run, status, rows, key=key, steps=True)
+    happened = controls.history(run, status)
+    _head(run, status, key, happened if full else None)
+    _figures(run, status)
+    curves.pair(run, status, key=key, marks=_marks(happened), steps=True)
+    if full:
+        sections(run, status, key=key)
 
 
-def _head(run: Any, status: dict[str, Any], key: str) -> None:
+def sections(run: Any, status: dict[str, Any], *, key: str) -> None:
+    """Draws the choice of what is looked at under the curves, and what was chosen; nothing else is worked out."""
+    chosen = st.segmented_control(
+        _("Look at"), list(SECTIONS), key=f"{key}-section", format_func=lambda name: _(SECTIONS[name]),
+        default="metrics", required=True, persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen == "coach":
+        coach.draw(run, status, key=f"{key}-coach")
+    elif chosen == "inside":
+        health.draw(run, status, key=f"{key}-inside")
+    elif chosen == "snapshots":
+        scrubber.draw(run, status, key=f"{key}-snapshots")
+    elif chosen == "machine":
+        machine.draw(run, status)
+    elif chosen == "changes":
+        _changes(run, status)
+    else:
+        _metrics(run, status, key)
+
+
+def _metrics(run: Any, status: dict[str, Any], key: str) -> None:
+    with st.container(key=f"bl-wrap-{key}-metrics"):
+        left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+    known = marks(run, status)
+    with left:
+        curves.draw(run, status, "lr", key=f"{key}-lr", marks=known, steps=True)
+    with right:
+        measure = st.selectbox(
+            _("Measure"), curves.CHOICE, key=f"{key}-measure", persist_state="session",
+            format_func=lambda name: _(curves.MEASURES[name].title), label_visibility="collapsed",
+        )  # fmt: skip
+        curves.draw(run, status, measure, key=f"{key}-chosen", marks=known, height=236)
+
+
+def _changes(run: Any, status: dict[str, Any]) -> None:
+    happened = controls.history(run, status)
+    if happened:
+        controls.listed(happened)
+        components.note(_("What was changed is part of the run: trained again, it is changed at the same steps."))
+    else:
+        components.note(_("Nothing was changed while it ran."))
+
+
+def marks(run: Any, status: dict[str, Any]) -> list[curves.Mark]:
+    """Returns what a person changed, for the charts."""
+    return _marks(controls.history(run, status))
+
+
+def _marks(happened: Sequence[controls.Happened]) -> list[curves.Mark]:
+    return [curves.Mark(round(change.epoch, 3), change.text) for change in happened if change.epoch is not None]
+
+
+def _head(run: Any, status: dict[str, Any], key: str, happened: Sequence[controls.Happened] | None) -> None:
+    """Draws state, name and progress; the controls, and what is asked for, where there is a history."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-live-head-{key}"):
-        st.html(
-            f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>',
-            width="stretch",
-        )
-        stopping = status["state"] == "stopping"
-        if st.button(
-            _("Stopping …") if stopping else _("Stop, keep the best"), icon=":material/stop_circle:",
-            key=f"{key}-stop", disabled=stopping or status["state"] not in LIVE,
-            help=_("Ends after the step it is in. The best weights so far are kept and judged."),
-        ):  # fmt: skip
-            from core.runs.launch import stop
-
-            stop(run)
-            st.rerun(scope="fragment")
+        title(run, status)
+        if happened is not None:
+            controls.bar(run, status, key=key)
     share, text = _progress(status)
     st.progress(share, text=text)
+    asked = [change for change in happened or () if change.step is None]
+    if asked:
+        controls.listed(asked)
+    if int(status.get("parts") or 1) > 1:
+        components.note(
+            _("A batch did not fit into the memory; since then each is computed in {n} parts.").format(
+                n=status["parts"]
+            )
+        )
+
+
+def title(run: Any, status: dict[str, Any]) -> None:
+    """Draws a run's state and name."""
+    st.html(
+        f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>',
+        width="stretch",
+    )
 
 
 def _progress(status: dict[str, Any]) -> tuple[float, str]:
@@ -98,14 +170,14 @@ def _progress(status: dict[str, Any]) -> tuple[float, str]:
     return (1.0 if doing == "evaluating" else 0.0), words
 
 
-def _figures(status: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    last = rows[-1] if rows else {}
+def _figures(run: Any, status: dict[str, Any]) -> None:
+    last = caches.journal(run).epochs.last
     best = status.get("best_val_accuracy")
-    done, epochs = len(rows), status.get("epochs")
+    done, epochs = int(last.get("epoch", 0)), status.get("epochs")
     memory = status.get("memory_bytes")
     components.metrics(
         [
-            Figure(_("Epochs"), figures.exact(done), _("of {n}").format(n=epochs) if epochs else ""),
+            Figure(_("Epochs"), figures.exact(done), _("of {n}").format(n=figures.exact(epochs)) if epochs else ""),
             Figure(_("Validation accuracy"), figures.percent(last.get("val_accuracy")),
                    _("best {value}").format(value=figures.percent(best)) if best is not None else "",
                    _("Share of the held-out images that are classified right.")),
@@ -122,68 +194,31 @@ def _figures(status: dict[str, Any], rows: list[dict[str, Any]]) -> None:
 
 def _elapsed(status: dict[str, Any]) -> float | None:
     begun = status.get("begun") or status.get("started")
-    return (status.get("ended") or time.time()) - begun if begun else None
-
-
-def draw_curves(
-    run: Any, status: dict[str, Any], rows: list[dict[str, Any]], *, key: str, steps: bool = False, height: int = 260
-) -> None:
-    """Draws accuracy and loss side by side, with one line of text under each."""
-    points = _step_points(run, status) if steps else {"loss": [], "accuracy": []}
-    with st.container(key=f"bl-wrap-{key}"):
-        places = st.columns(2, gap="medium")
-    for place, measure in zip(places, ("accuracy", "loss"), strict=True):
-        with place:
-            chart = charts.curves(
-                rows, measure, epochs=status.get("epochs"), steps=points[measure], best=status.get("best_epoch"),
-                height=height,
-            )  # fmt: skip
-            charts.show(chart, key=f"{key}-{measure}", alt=curve_sentence(measure, rows))
-
-
-def curve_sentence(measure: str, rows: list[dict[str, Any]]) -> str:
-    """Returns the line of text under a curve."""
-    if not rows:
-        return _("Accuracy after each epoch.") if measure == "accuracy" else _("Loss after each epoch.")
-    last = rows[-1]
-    if measure == "accuracy":
-        return _("Accuracy after epoch {n}: training {train}, validation {val}.").format(
-            n=last["epoch"], train=figures.percent(last["train_accuracy"]), val=figures.percent(last["val_accuracy"])
-        )
-    return _("Loss after epoch {n}: training {train}, validation {val} nats.").format(
-        n=last["epoch"], train=figures.number(last["train_loss"]), val=figures.number(last["val_loss"])
-    )
-
-
-def _step_points(run: Any, status: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
-    """Returns the step curve on the scale of epochs, thinned to what a chart can show."""
-    rows, _offset = run.steps()
-    per_epoch = (status.get("steps") or 0) / (status.get("epochs") or 1)
-    if not per_epoch:
-        return {"loss": [], "accuracy": []}
-    every = max(1, len(rows) // STEP_POINTS)
-    thinned = rows[::every]
-    return {
-        measure: [(row["step"] / per_epoch, row[measure]) for row in thinned if row.get(measure) is not None]
-        for measure in ("loss", "accuracy")
-    }
+    return max(0.0, (status.get("ended") or time.time()) - begun) if begun else None
 
 
 def ended(run: Any, status: dict[str, Any]) -> None:
-    """Draws how a run ended, where it did not simply finish: stopped, failed or interrupted."""
+    """Draws how a run ended, where it did not simply finish: paused, stopped, failed or interrupted."""
     kept = _("The best weights so far are kept and can be used.") if run.has_weights else None
-    state = status["state"]
+    state, goes_on = status["state"], run.can_resume
     if state == "failed":
         broken(_("This run failed"), message(status), kept=kept)
     elif state == "interrupted":
-        broken(
-            _("This run was interrupted"),
-            _("Its process ended without a word: the machine went down, or somebody ended it. Train it again."),
-            kept=kept, icon="bolt", tone="warn",
-        )  # fmt: skip
+        text = _("Its process ended without a word: the machine went down, or somebody ended it.")
+        text += " " + (_("It can go on from where it was.") if goes_on else _("Train it again."))
+        broken(_("This run was interrupted"), text, kept=kept, icon="bolt", tone="warn")
     elif state == "stopped":
         broken(_("This run was stopped"), _("It ended before its last epoch, as asked."), kept=kept,
                icon="stop_circle", tone="warn")  # fmt: skip
+    elif state == "paused":
+        broken(_("This run is paused"), _("Resume it, and it goes on as if nothing had happened."), kept=kept,
+               icon="pause_circle", tone="warn")  # fmt: skip
+    if status.get("early"):
+        components.note(
+            _("Ended early, because they no longer improved: {phases}.").format(
+                phases=", ".join(charts.phase_label(str(name)) for name in status["early"])
+            )
+        )
 
 
 def message(status: dict[str, Any]) -> str:

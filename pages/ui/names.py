@@ -10,13 +10,44 @@ WEIGHTS = {"default": N_("pretrained"), "none": N_("random weights")}
 PRESETS = {
     "linear-probe": N_("Linear probe"),
     "two-phase": N_("Two phases"),
+    "six-step": N_("Six steps"),
     "fine-tune": N_("Fine-tune last stages"),
     "gradual": N_("Gradual unfreezing"),
+    "discriminative": N_("Rates by stage"),
     "full": N_("Full fine-tune"),
     "scratch": N_("From scratch"),
+    "course": N_("From the course"),
+    "custom": N_("Own phases"),
 }
 """The recipes, in the order they are offered."""
 PHASES = {"head": N_("Head"), "fine-tune": N_("Fine-tune"), "train": N_("Train")}
+OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
+SCHEDULES = {
+    "constant": N_("Constant"),
+    "cosine": N_("Cosine"),
+    "step": N_("Steps"),
+    "multi-step": N_("Steps at chosen epochs"),
+    "exponential": N_("Exponential"),
+    "polynomial": N_("Polynomial"),
+    "one-cycle": N_("One cycle"),
+    "plateau": N_("On a plateau"),
+}
+LOSSES = {
+    "cross-entropy": N_("Cross-entropy"),
+    "focal": N_("Focal loss"),
+    "l1": N_("L1 (from the course)"),
+    "mse-mean": N_("Squares and mean (from the course)"),
+    "correlation": N_("Minus correlation (from the course)"),
+}
+METRICS = {
+    "val_loss": N_("Validation loss"),
+    "val_accuracy": N_("Validation accuracy"),
+    "val_balanced_accuracy": N_("Validation balanced accuracy"),
+    "val_f1": N_("Validation F1"),
+    "train_loss": N_("Training loss"),
+    "train_accuracy": N_("Training accuracy"),
+}
+"""What an epoch can be judged by."""
 
 
 def data(source: str) -> str:
@@ -57,3 +88,23 @@ def phase(name: str) -> str:
     if name.startswith("unfreeze-"):
         return _("Unfreezing {n}").format(n=name.removeprefix("unfreeze-"))
     return _(PHASES.get(name, name))
+
+
+def optimizer(name: str) -> str:
+    """Returns an optimizer's name; that of another class of ``torch.optim`` is its own."""
+    return OPTIMIZERS.get(name, name)
+
+
+def schedule(name: str) -> str:
+    """Returns a schedule's name in the person's language."""
+    return _(SCHEDULES.get(name, name))
+
+
+def loss(name: str) -> str:
+    """Returns a loss's name in the person's language."""
+    return _(LOSSES.get(name, name))
+
+
+def metric(name: str) -> str:
+    """Returns what a metric is called in the person's language."""
+    return _(METRICS.get(name, name))

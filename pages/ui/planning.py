@@ -1,23 +1,17 @@
-"""What a training will do, said before it starts: from choices to an experiment, in words and figures."""
+"""From choices to an experiment; :mod:`pages.ui.summary` says what it will do."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from html import escape
 from typing import Any
 
-import streamlit as st
-
-from core.errors import InputError
-from core.specs import Experiment, FreezePlan, Phase, TrainingSpec
+from core.specs import Experiment, FreezePlan
 from core.training.recipes import GRADUAL_STAGES, Rates, Recipe, make_recipe
-from pages.ui import caches, components, figures, freezing, names, nav, state
-from pages.ui.components import Figure
-from pages.ui.faces import broken
-from pages.ui.i18n import _, _n, translate_error
-from pages.ui.state import TrainChoice
+from pages.ui import caches, components, figures, freezing, names, state
+from pages.ui.choice import TrainChoice
+from pages.ui.i18n import _, _n
 
-WITH_PLAN = ("fine-tune", "two-phase", "gradual")
+WITH_PLAN = ("fine-tune", "two-phase", "six-step", "gradual")
 """Recipes that leave open what of the backbone learns."""
 
 
@@ -35,7 +29,7 @@ def fewest_epochs(choice: TrainChoice) -> int:
     """Returns the fewest epochs that the recipe can be trained for."""
     if choice.preset == "gradual":
         return max((start for _stage, start in choice.gradual), default=GRADUAL_STAGES + 1)
-    return 2 if choice.preset == "two-phase" else 1
+    return 2 if choice.preset in ("two-phase", "six-step") else 1
 
 
 def first_rate(choice: TrainChoice) -> float:
@@ -46,7 +40,13 @@ def first_rate(choice: TrainChoice) -> float:
 
 def default_name(choice: TrainChoice) -> str:
     """Returns what a run is called if the person gives it no name."""
-    return _("{data}, {recipe}").format(data=state.data_title() or "", recipe=names.preset(choice.preset).lower())
+    from core.training.course import COURSE
+
+    if choice.preset == "course" and choice.course in COURSE:
+        recipe = _(COURSE[choice.course].title)
+    else:
+        recipe = names.preset(choice.preset).lower()
+    return _("{data}, {recipe}").format(data=state.data_title() or "", recipe=recipe)
 
 
 def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
@@ -58,6 +58,8 @@ def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
     from core.models.freeze import unfreezing
 
     plan = freezing.plan_for(anatomy)
+    if choice.by_phase:
+        return Recipe(choice.preset, state.model().weights, plan, choice.phases)
     if plain(plan):
         plan = replace(plan, trainable_stages=stages(plan, len(anatomy.backbone_stages)))
     gradual: Any = ()
@@ -69,24 +71,6 @@ def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
     )  # fmt: skip
 
 
-def summary(choice: TrainChoice, dataset: Any, counts: dict[str, int]) -> Experiment | None:
-    """Draws what will happen and returns the experiment; ``None``, with the reason, where it does not fit together."""
-    components.section(_("What will happen"))
-    try:
-        anatomy = caches.anatomy(state.model(), len(dataset.classes))
-        made = recipe(choice, anatomy)
-        planned = experiment(choice, made)
-        _check(planned, anatomy)
-    except InputError as error:
-        broken(_("This does not fit together yet"), translate_error(error), icon="report", tone="warn")
-        return None
-    st.markdown(_words(planned, dataset, counts))
-    _phase_list(planned, anatomy)
-    _figures(planned, anatomy, counts)
-    _weights_note(planned)
-    return planned
-
-
 def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
     """Returns the experiment that choices and a recipe make.
 
@@ -96,16 +80,14 @@ def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
     return Experiment(
         data=caches.anchored(state.data()),
         model=replace(state.model(), weights=made.weights),
-        training=TrainingSpec(
-            choice.preset, made.phases, batch_size=choice.batch_size, seed=choice.seed, device=choice.device
-        ),
+        training=choice.training(made.phases),
         freeze=made.freeze,
         augment=choice.augment,
         name=choice.name or default_name(choice),
     )
 
 
-def _check(experiment: Experiment, anatomy: Any) -> None:
+def check(experiment: Experiment, anatomy: Any) -> None:
     """Finds what the trainer would refuse: parts or stages that the network has not, weights that are gone."""
     from core.lab.networks import weights_file
     from core.models.freeze import learning
@@ -115,30 +97,6 @@ def _check(experiment: Experiment, anatomy: Any) -> None:
         learning(anatomy, experiment.plan(phase))
         stage_rates(phase, anatomy)
     weights_file(experiment.model, None, caches.roots())
-
-
-def _words(experiment: Experiment, dataset: Any, counts: dict[str, int]) -> str:
-    sentence = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
-        backbone=components.plain(names.backbone(experiment.model.backbone)),
-        weights=components.plain(names.weights(experiment.model.weights)), classes=len(dataset.classes),
-        data=components.plain(dataset.title), train=figures.exact(counts["train"]),
-    )  # fmt: skip
-    held = _("{val} validate each epoch").format(val=figures.exact(counts["val"]))
-    if counts["test"]:
-        held += _(", {test} test the best weights at the end").format(test=figures.exact(counts["test"]))
-    return f"{sentence} {held}."
-
-
-def _phase_list(experiment: Experiment, anatomy: Any) -> None:
-    rows = []
-    for number, phase in enumerate(experiment.training.phases, start=1):
-        text = _n("{epochs} epoch, {what}, rate {rate}", "{epochs} epochs, {what}, rate {rate}", phase.epochs).format(
-            epochs=phase.epochs, what=what(anatomy, experiment.plan(phase)), rate=_rate(phase)
-        )
-        rows.append(
-            f"<li><b>{number}</b><span><strong>{escape(names.phase(phase.name))}</strong> {escape(text)}</span></li>"
-        )
-    st.html(f'<ol class="bl-phases">{"".join(rows)}</ol>')
 
 
 def what(anatomy: Any, plan: FreezePlan) -> str:
@@ -159,54 +117,6 @@ def what(anatomy: Any, plan: FreezePlan) -> str:
     if count == "all" or count == len(anatomy.backbone_stages):
         return _("everything")
     return _n("the head and the last stage", "the head and the last {n} stages", int(count)).format(n=count)
-
-
-def _rate(phase: Phase) -> str:
-    text = f"{phase.lr:g}"
-    if phase.trains == "head":
-        return text
-    if phase.stage_factors:
-        return text + _(", backbone by hand")
-    if phase.backbone_factor != 1.0:
-        text += _(", backbone {rate}").format(rate=f"{phase.lr * phase.backbone_factor:.3g}")
-    if phase.stage_decay != 1.0:
-        text += _(", × {factor} a stage").format(factor=f"{phase.stage_decay:g}")
-    return text
-
-
-def _figures(experiment: Experiment, anatomy: Any, counts: dict[str, int]) -> None:
-    from core.models.freeze import counts as parameter_counts
-
-    found = parameter_counts(anatomy, experiment.plan(experiment.training.phases[-1]))
-    steps = -(-counts["train"] // experiment.training.batch_size)
-    components.metrics(
-        [
-            Figure(_("Learn"), figures.count(found.trainable), _("of {n}").format(n=figures.count(found.total)),
-                   _("{n} parameters").format(n=figures.exact(found.trainable))),
-            Figure(_("Epochs"), figures.exact(experiment.training.epochs)),
-            Figure(_("Steps an epoch"), figures.exact(steps)),
-        ],
-        compact=True,
-    )  # fmt: skip
-    components.bar(
-        [(_("Learns"), found.trainable, "accent"), (_("Frozen"), found.frozen, "frozen")],
-        label=_("Share of the parameters that learn"),
-    )
-
-
-def _weights_note(experiment: Experiment) -> None:
-    from core.models.catalog import weights_state
-
-    weights = experiment.model.weights
-    if weights == "none" or ":" in weights:
-        return
-    if weights_state(experiment.model.backbone, weights) == "needs download":
-        broken(
-            _("Weights to be downloaded"),
-            _("This backbone's pretrained weights are not on this machine. The run fetches them or fails."),
-            icon="cloud_download", tone="warn",
-        )  # fmt: skip
-        nav.link("backbone", _("Choose another backbone"))
 
 
 def proof(status: dict[str, Any]) -> None:

@@ -48,6 +48,9 @@ def rates(anatomy: Any, plan: FreezePlan) -> None:
     from core.models.freeze import trainable_stage_names
 
     choice = state.train_choice()
+    if choice.by_phase:
+        components.note(_("Each phase has its own rates; they are set on the Train page."))
+        return
     learning = set(trainable_stage_names(anatomy, plan))
     stages = [stage.name for stage in anatomy.backbone_stages]
     if not learning & set(stages):
@@ -77,8 +80,16 @@ def factors(anatomy: Any, choice: TrainChoice) -> dict[str, float]:
     by_hand = dict(choice.stage_factors)
     first = backbone_factor(choice)
     names = [stage.name for stage in anatomy.backbone_stages]
-    found = {name: first * choice.stage_decay**depth for depth, name in enumerate(reversed(names))}
+    decay = stage_decay(choice)
+    found = {name: first * decay**depth for depth, name in enumerate(reversed(names))}
     return {name: by_hand.get(name, found[name]) for name in names}
+
+
+def stage_decay(choice: TrainChoice) -> float:
+    """Returns what each earlier stage's rate is multiplied by: chosen, else the recipe's own."""
+    from core.training.recipes import STAGE_DECAY
+
+    return STAGE_DECAY if choice.preset == "discriminative" and choice.stage_decay == 1.0 else choice.stage_decay
 
 
 def backbone_factor(choice: TrainChoice) -> float:
@@ -87,7 +98,10 @@ def backbone_factor(choice: TrainChoice) -> float:
         return choice.backbone_factor
     from core.training.recipes import make_recipe
 
-    phases = make_recipe("two-phase" if choice.preset == "linear-probe" else choice.preset).phases
+    if choice.by_phase:
+        phases = choice.phases
+    else:
+        phases = make_recipe("two-phase" if choice.preset == "linear-probe" else choice.preset).phases
     return next((phase.backbone_factor for phase in reversed(phases) if phase.trains == "plan"), 1.0)
 
 
@@ -98,7 +112,8 @@ def _by_decay(plain: TrainChoice, choice: TrainChoice) -> None:
     chosen = first.number_input(
         _("Last stage, as a multiple of the head's rate"), 0.001, 10.0, key="bl-rates-first", step=0.05, format="%.3g"
     )
-    state.follow("bl-rates-decay", choice.stage_decay)
+    before = stage_decay(choice)
+    state.follow("bl-rates-decay", before)
     decay = second.number_input(
         _("Each stage before it, as a multiple of the next"), 0.01, 1.0, key="bl-rates-decay", step=0.05,
         format="%.3g",
@@ -107,7 +122,8 @@ def _by_decay(plain: TrainChoice, choice: TrainChoice) -> None:
         ),
     )  # fmt: skip
     own = choice.backbone_factor if chosen == factor else float(chosen)
-    wanted = replace(plain, backbone_factor=own, stage_decay=float(decay))
+    kept = choice.stage_decay if decay == before else float(decay)
+    wanted = replace(plain, backbone_factor=own, stage_decay=kept)
     if wanted != choice:
         state.set_train_choice(wanted)
         st.rerun()

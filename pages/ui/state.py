@@ -14,8 +14,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AugmentSpec, DataSpec, FreezePlan, ModelSpec
+from core.specs import DataSpec, FreezePlan, ModelSpec
 from pages.ui import names
+from pages.ui.choice import TrainChoice, from_address, to_address
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 TEST_SHARE = 0.2
@@ -42,32 +43,6 @@ class ImageChoice:
     def sha256(self) -> str:
         """The bytes' digest: what caches are keyed on."""
         return hashlib.sha256(self.data).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class TrainChoice:
-    """What the Train page asks beside data, model and freeze plan.
-
-    Attributes:
-        backbone_factor: Rate of the backbone's last stage as a multiple of the head's; ``None`` for the recipe's own.
-        stage_decay: Rate of each earlier stage as a multiple of the next one's.
-        stage_factors: Stages whose rate is set by hand: (name, multiple of the head's rate).
-        gradual: Gradual unfreezing: (stage, first epoch in which it learns, counted from 1).
-    """
-
-    preset: str = "linear-probe"
-    epochs: int | None = None
-    lr: float | None = None
-    optimizer: str = "adamw"
-    batch_size: int = 32
-    seed: int = 0
-    device: str = "auto"
-    augment: AugmentSpec = field(default_factory=AugmentSpec)
-    name: str = ""
-    backbone_factor: float | None = None
-    stage_decay: float = 1.0
-    stage_factors: tuple[tuple[str, float], ...] = ()
-    gradual: tuple[tuple[str, int], ...] = ()
 
 
 def data() -> DataSpec | None:
@@ -126,6 +101,7 @@ def set_model(spec: ModelSpec) -> None:
 
 def freeze() -> FreezePlan:
     """Returns what of the backbone may learn; nothing but the head before anything was chosen."""
+    _read_setup()
     return st.session_state.get("bl.freeze") or FreezePlan()
 
 
@@ -136,12 +112,30 @@ def set_freeze(plan: FreezePlan) -> None:
 
 def train_choice() -> TrainChoice:
     """Returns the training choices."""
+    _read_setup()
     return st.session_state.get("bl.train") or TrainChoice()
 
 
 def set_train_choice(choice: TrainChoice) -> None:
     """Keeps the training choices."""
     st.session_state["bl.train"] = choice
+
+
+def _read_setup() -> None:
+    """Takes training choices and freeze plan from the address, once, where the session has none of its own."""
+    if st.session_state.get("bl.setup.read"):
+        return
+    st.session_state["bl.setup.read"] = True
+    if "bl.train" in st.session_state or "bl.freeze" in st.session_state:
+        return
+    found = from_address(st.query_params.get("setup") or "")
+    if found is not None:
+        st.session_state["bl.train"], st.session_state["bl.freeze"] = found
+
+
+def show_setup_in_address() -> None:
+    """Writes training choices and freeze plan into the address, so that a reload or a shared link finds them."""
+    show_in_address(setup=to_address(train_choice(), freeze()))
 
 
 def run_id() -> str | None:
@@ -190,6 +184,16 @@ def follow(key: str, value: Any) -> None:
     if key not in st.session_state or value not in st.session_state.get(seen, ()):
         st.session_state[key] = value
     st.session_state[seen] = (value, st.session_state[key])
+
+
+def read_again(prefix: str) -> None:
+    """Lets all widgets whose keys begin with ``prefix`` take the record's value when they are drawn next.
+
+    For a record that was changed by something other than its widgets within a page: :func:`follow` alone could take
+    a value that a widget had before for the widget's own.
+    """
+    for key in [key for key in st.session_state if str(key).startswith(f"bl.followed.{prefix}")]:
+        del st.session_state[key]
 
 
 def show_in_address(**values: str | None) -> None:

@@ -25,6 +25,16 @@ def apply() -> None:
 
 
 @lru_cache(maxsize=1)
+def _watching() -> str:
+    return (ASSETS / "watching.css").read_text(encoding="utf-8")
+
+
+def watching() -> None:
+    """Sends what the panels that look into a training look like."""
+    st.html(f"<style>{_watching()}</style>")
+
+
+@lru_cache(maxsize=1)
 def _document():  # type: ignore[no-untyped-def]
     return st.components.v2.component(
         "backbone_lab_document",

@@ -1,4 +1,7 @@
-"""Loads torch and what stands on it in the background, after the first page has been painted."""
+"""What a server does once, in the background, after its first page has been painted.
+
+It takes the queue up again, and loads torch and what stands on it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import threading
 import streamlit as st
 from streamlit import runtime
 
+from core.errors import InputError
 from pages.ui.i18n import _
 
 LOG = logging.getLogger("backbone_lab.warmup")
@@ -69,7 +73,20 @@ def _line() -> None:
         st.caption(_("Loading PyTorch in the background …"))
 
 
+def _revive() -> None:
+    """Starts the processes of runs that waited when the machine went down: a server that starts loses nothing."""
+    from core import settings
+    from core.runs.queue import revive
+
+    try:
+        for run in revive(roots=settings.data_roots()):
+            LOG.log(logging.INFO, "revived %s", run.id)
+    except InputError:
+        LOG.exception("the queue could not be taken up")
+
+
 def _load() -> None:
+    _revive()
     try:
         for name in MODULES:
             importlib.import_module(name)

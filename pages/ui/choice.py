@@ -1,0 +1,133 @@
+"""What the Train page asks, as one record, and the same record as a short text in the page's address."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from core.errors import InputError
+from core.specs import PRESETS, AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, Phase, TrainingSpec, from_record
+from core.specs.checks import number, one_of, whole
+
+MOST_RUNS = 20
+"""Seeds, and folds, that are started in one go at most."""
+LONGEST = 3000
+"""Characters of an address that a set-up may take; a longer one lives in the session alone."""
+UNPACKED = 100_000
+"""Bytes that a set-up from an address may unfold to."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainChoice:
+    """What the Train page asks beside data, model and freeze plan.
+
+    What is called as in :class:`core.specs.TrainingSpec` means the same there.
+
+    Attributes:
+        epochs: Of a preset, altogether; ``None`` for the preset's own.
+        lr: Rate of a preset's head in its first phase; ``None`` for the preset's own.
+        optimizer: Of a preset.
+        augment: Of all phases that have none of their own.
+        name: Of the run.
+        backbone_factor: Rate of the backbone's last stage as a multiple of the head's; ``None`` for the recipe's own.
+        stage_decay: Rate of each earlier stage as a multiple of the next one's.
+        stage_factors: Stages whose rate is set by hand: (name, multiple of the head's rate).
+        gradual: Gradual unfreezing: (stage, first epoch in which it learns, counted from 1).
+        phases: The person's own phases, or those of the course's recipe; kept while a preset is chosen.
+        course: Id of the course's recipe that the phases were taken from.
+        seeds: Runs that are started with one seed after the other.
+        folds: Parts of a k-fold cross-validation; 0 for none.
+    """
+
+    preset: str = "linear-probe"
+    epochs: int | None = None
+    lr: float | None = None
+    optimizer: str = "adamw"
+    batch_size: int | Literal["auto"] = 32
+    seed: int = 0
+    device: str = "auto"
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    name: str = ""
+    backbone_factor: float | None = None
+    stage_decay: float = 1.0
+    stage_factors: tuple[tuple[str, float], ...] = ()
+    gradual: tuple[tuple[str, int], ...] = ()
+    phases: tuple[Phase, ...] = ()
+    course: str = ""
+    precision: str = "auto"
+    loss: Loss = field(default_factory=Loss)
+    mix: Mix = field(default_factory=Mix)
+    clip: float | None = None
+    accumulate: int = 1
+    ema: float = 0.0
+    early: EarlyStopping | None = None
+    best: str = "val_accuracy"
+    views: int = 0
+    deterministic: bool = False
+    compile: bool = False
+    recover: bool = True
+    seeds: int = 1
+    folds: int = 0
+
+    def __post_init__(self) -> None:
+        one_of("preset", self.preset, PRESETS)
+        if self.epochs is not None:
+            whole("epochs", self.epochs, low=1, high=100_000)
+        for name, value in (("lr", self.lr), ("backbone_factor", self.backbone_factor)):
+            if value is not None:
+                number(name, value, low=0.0, high=1000.0, above=True)
+        number("stage_decay", self.stage_decay, low=0.0, high=1.0, above=True)
+        whole("seeds", self.seeds, low=1, high=MOST_RUNS)
+        if self.folds != 0:
+            whole("folds", self.folds, low=2, high=MOST_RUNS)
+
+    @property
+    def by_phase(self) -> bool:
+        """Whether the phases are given one by one, instead of made from a preset."""
+        return self.preset in ("course", "custom")
+
+    def training(self, phases: tuple[Phase, ...]) -> TrainingSpec:
+        """Returns how to train with these phases.
+
+        Raises:
+            InputError: Two of the choices do not go together.
+        """
+        own = {f.name for f in fields(self)}
+        shared = [f.name for f in fields(TrainingSpec) if f.name in own and f.name not in ("preset", "phases")]
+        return TrainingSpec(self.preset, phases, **{name: getattr(self, name) for name in shared})
+
+
+def to_address(choice: TrainChoice, plan: FreezePlan) -> str | None:
+    """Returns choices and freeze plan as a text for an address; ``None`` where it would be empty or too long."""
+    record: dict[str, Any] = {}
+    for key, value, plain in (("train", choice, TrainChoice()), ("freeze", plan, FreezePlan())):
+        own, usual = asdict(value), asdict(plain)
+        changed = {name: own[name] for name in own if own[name] != usual[name]}
+        if changed:
+            record[key] = changed
+    if not record:
+        return None
+    packed = zlib.compress(json.dumps(record, separators=(",", ":")).encode(), 9)
+    text = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return text if len(text) <= LONGEST else None
+
+
+def from_address(text: str) -> tuple[TrainChoice, FreezePlan] | None:
+    """Reads what :func:`to_address` wrote; ``None`` for anything else."""
+    if len(text) > LONGEST:
+        return None
+    try:
+        packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        unfolded = zlib.decompressobj().decompress(packed, UNPACKED)
+        record = json.loads(unfolded)
+        choice = from_record(TrainChoice, "train", record.get("train", {}))
+        plan = from_record(FreezePlan, "freeze", record.get("freeze", {}))
+        choice.training(choice.phases or (Phase("head", "head", 1),))
+        for pairs in (choice.stage_factors, choice.gradual):
+            {str(name): float(value) for name, value in pairs}
+    except (InputError, ValueError, TypeError, AttributeError, RecursionError, zlib.error):
+        return None
+    return None if choice.by_phase and not choice.phases else (choice, plan)
