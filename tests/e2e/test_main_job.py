@@ -107,7 +107,7 @@ def train_and_watch(page: Page, fact: Fact, badge: Callable[..., Locator]) -> No
         timeout=TRAINING_MS
     )
     expect(main.get_by_text(re.compile(r"Loss after epoch \d: training .* nats"))).to_be_visible()
-    expect(main.locator(".js-plotly-plot .scatterlayer .trace path").first).to_be_attached()
+    expect(main.locator("svg.marks .mark-line path").first).to_be_attached()
     expect(badge(page, "Finished")).to_be_visible(timeout=TRAINING_MS)
     expect(fact(page, "Validation accuracy")).to_have_text(PERCENT)
     expect(fact(page, "Test accuracy")).to_have_text(PERCENT)

@@ -105,7 +105,7 @@ def make_run() -> Callable[..., Run]:
 @pytest.fixture
 def alive() -> dict[str, Any]:
     """Returns the status keys that make a run look alive: this test's own process."""
-    from core.runs.store import process_stamp
+    from core.runs.process import process_stamp
 
     return process_stamp()
 

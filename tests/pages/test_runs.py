@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from core.runs.files import write_atomic
 from core.runs.store import RunStore
 
 
@@ -52,3 +55,21 @@ def test_a_damaged_run_does_not_spoil_the_table(open_page, make_run) -> None:
     app = open_page("runs")
     assert not app.exception
     assert len(app.dataframe[0].value) == 1
+
+
+def test_a_series_says_mean_and_deviation_of_its_finished_runs(open_page, words, make_run) -> None:
+    accuracies = (("finished", 0.6), ("finished", 0.8), ("failed", 0.1))
+    for state, accuracy in accuracies:
+        run = make_run(state, test_accuracy=accuracy)
+        write_atomic(run.path / "experiment.json", replace(run.experiment, series="abcd").to_json())
+    make_run("finished", test_accuracy=0.2)
+    app = open_page("runs", run=run.id)
+    assert not app.exception
+    said = words(app)
+    assert "3 runs of one recipe" in said
+    assert "<bdi>70 %</bdi></dd><span>± 14.1 %</span>" in said
+    assert "over 2 finished runs. 1 ended without finishing and does not count." in said
+
+
+def test_a_run_by_itself_is_no_series(open_page, words, make_run) -> None:
+    assert "The series" not in words(open_page("runs", run=make_run("finished").id))

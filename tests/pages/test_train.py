@@ -21,7 +21,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list:
     """Replaces the launch by one that only makes the folder; returns the experiments."""
     found = []
 
-    def start(experiment, runs_dir=None, *, roots=None):
+    def start(experiment, runs_dir=None, *, roots=None, **_more):
         found.append(experiment)
         assert roots, "the trainer must be held to the folders that the page may read"
         return RunStore(runs_dir).create(experiment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import urllib.request
@@ -19,19 +18,6 @@ TRAIN = (
     "--backbone", "squeezenet1_1", "--weights", "none", "--preset", "linear-probe", "--image-size", "64",
     "--epochs", "2", "--device", "cpu",
 )  # fmt: skip
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, dict[str, Any], str]]:
-    """Runs a verb with ``--json``; returns the status, the record on the last line of stdout, and stderr."""
-
-    def run(*words: object) -> tuple[int, dict[str, Any], str]:
-        status = main([str(word) for word in words] + ["--json"])
-        printed = capsys.readouterr()
-        lines = printed.out.splitlines()
-        return status, json.loads(lines[-1]) if lines else {}, printed.err
-
-    return run
 
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]

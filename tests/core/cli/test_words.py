@@ -9,7 +9,7 @@ import pytest
 
 from core.cli import words
 from core.cli.parser import build_parser
-from core.cli.training import _experiment
+from core.cli.recipe import experiment as read_experiment
 from core.errors import InputError
 from core.models.anatomy import anatomy_of
 from core.specs import Experiment, FreezePlan, HeadSpec, Piece
@@ -18,7 +18,7 @@ from core.training.recipes import Rates
 
 def experiment(*arguments: object) -> Experiment:
     base = ("train", "--data", "digits", "--images-per-class", "4")
-    return _experiment(build_parser().parse_args([*base, *map(str, arguments)]))
+    return read_experiment(build_parser().parse_args([*base, *map(str, arguments)]))
 
 
 @pytest.mark.parametrize(

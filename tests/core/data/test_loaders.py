@@ -134,25 +134,18 @@ def test_tiny_grey_images_are_enlarged() -> None:
 
 
 def test_iterating_goes_through_positions_in_order(store: PixelStore) -> None:
-    positions = torch.tensor([7, 2, 9, 4, 0])
-    seen = list(iterate(store, positions, 2))
+    parts = torch.tensor([7, 2, 9, 4, 0]).split(2)
+    seen = list(iterate(store, parts))
     assert [part.tolist() for _, _, part in seen] == [[7, 2], [9, 4], [0]]
     assert [labels.tolist() for _, labels, _ in seen] == [[1, 0], [1, 0], [0]]
     for images, _, part in seen:
         assert torch.equal(images, store.batch(part))
-    order = torch.tensor([4, 3, 2, 1, 0])
-    assert torch.cat([part for _, _, part in iterate(store, positions.tolist(), 3, order=order)]).tolist() == [
-        0,
-        4,
-        9,
-        2,
-        7,
-    ]
-    assert list(iterate(store, [], 3)) == []
+    assert list(iterate(store, [])) == []
+    assert list(iterate(store, torch.tensor([], dtype=torch.long).split(3))) == []
 
 
 def test_iterating_prepares_the_next_batch_meanwhile(store: PixelStore, loads: list[int]) -> None:
-    batches = iterate(store, range(12), 4)
+    batches = iterate(store, torch.arange(12).split(4))
     next(batches)
     next(batches)
     assert set(range(8)) <= set(loads)
@@ -163,7 +156,7 @@ def test_iterating_over_a_deleted_image_raises_and_ends(dataset: Dataset, store:
     assert dataset.root is not None
     (dataset.root / "b/5.png").unlink()
     with pytest.raises(InputError, match=r"b/5\.png is not there"):
-        list(iterate(store, range(12), 4))
+        list(iterate(store, torch.arange(12).split(4)))
 
 
 def test_a_closed_store_gives_its_memory_back(dataset: Dataset) -> None:

@@ -114,3 +114,70 @@ def test_validation_is_carved_from_training_only() -> None:
         "test": {"a": 10, "b": 10},
     }
     assert divided.items[20:] == parts[1].items
+
+
+def folded(data: Dataset, folds: int, **values: object) -> list[dict[str, str]]:
+    return [
+        {item.key: item.split for item in split(data, spec(folds=folds, fold=fold, **values)).items}
+        for fold in range(folds)
+    ]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize("folds", [2, 3, 5, 10])
+@pytest.mark.parametrize("test_share", [0.0, 0.2])
+def test_every_image_outside_the_test_validates_once(folds: int, test_share: float, seed: int) -> None:
+    data = dataset({"a": 43, "b": 17, "c": 11})
+    divided = folded(data, folds, test_share=test_share, seed=seed)
+    tested = {key for key, part in divided[0].items() if part == "test"}
+    alone = split(data, spec(test_share=test_share, seed=seed))
+    assert tested == {item.key for item in alone.items if item.split == "test"}
+    for key in divided[0]:
+        parts = [places[key] for places in divided]
+        assert parts == ["test"] * folds if key in tested else sorted(parts) == ["train"] * (folds - 1) + ["val"]
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5])
+def test_folds_are_of_one_size_and_keep_the_shares_of_the_classes(folds: int) -> None:
+    counts = {"a": 31, "b": 22, "c": 9, "d": 6}
+    divided = folded(dataset(counts), folds)
+    sizes = [sum(part == "val" for part in places.values()) for places in divided]
+    assert max(sizes) - min(sizes) <= 1
+    for name, count in counts.items():
+        held = [sum(part == "val" for key, part in places.items() if key.startswith(name)) for places in divided]
+        assert set(held) <= {count // folds, -(-count // folds)}
+
+
+def test_the_only_image_of_a_class_is_learned_from_in_every_fold() -> None:
+    assert {places["c/000.png"] for places in folded(dataset({"a": 9, "b": 9, "c": 1}), 3)} == {"train"}
+
+
+def test_folds_do_not_depend_on_the_order_of_files() -> None:
+    data = dataset({"a": 30, "b": 20})
+    assert folded(data, 4) == folded(data.subset(reversed(range(50))), 4)
+    assert folded(data, 4) != folded(data, 4, seed=1)
+
+
+def test_training_images_without_validation_of_their_own_are_dealt_out() -> None:
+    training, test = dataset({"a": 8, "b": 8}, "train"), dataset({"a": 4, "b": 4}, "test")
+    data = dataclasses.replace(training, items=(*training.items, *test.items))
+    for places in folded(data, 4):
+        assert sorted(places.values()) == ["test"] * 8 + ["train"] * 12 + ["val"] * 4
+        assert {key for key, part in places.items() if part == "test"} == {item.key for item in test.items}
+
+
+def test_folds_are_refused_where_validation_images_are_given() -> None:
+    training, val = dataset({"a": 8, "b": 8}, "train"), dataset({"a": 4, "b": 4}, "val")
+    with pytest.raises(InputError, match="brings its own validation images"):
+        split(dataclasses.replace(training, items=(*training.items, *val.items)), spec(folds=3))
+
+
+def test_more_folds_than_images_are_refused() -> None:
+    with pytest.raises(InputError, match="has 4 images to deal out into 5 folds"):
+        split(dataset({"a": 2, "b": 2, "c": 1}), spec(folds=5))
+
+
+@pytest.mark.parametrize("values", [{"folds": 1}, {"folds": -2}, {"folds": 3, "fold": 3}, {"fold": 1}, {"folds": 2.0}])
+def test_impossible_folds_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="fold"):
+        spec(**values)

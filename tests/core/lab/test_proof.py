@@ -53,7 +53,7 @@ def step(name: str = "tune", **more: object) -> Phase:
 def trained(network: Network, task: Experiment) -> None:
     dataset = split(open_dataset(task.data.source), task.data)
     store = PixelStore(dataset, network.preprocessing, canvas=False, max_bytes=10**8)
-    material = Material(store, None, torch.tensor(dataset.positions("train")), torch.tensor(dataset.positions("val")))
+    material = Material(store, torch.tensor(dataset.positions("train")), torch.tensor(dataset.positions("val")))
     for _ in fit(network, material, task, CPU):
         pass
 

@@ -22,9 +22,9 @@ from core.lab import rank_job
 from core.lab.rank import Progress, rank, training_sample
 from core.lab.ranking import Ranked, Ranking, candidate, compare
 from core.runs.jobs import KEPT, Job, JobStore
-from core.runs.launch import hold_device
+from core.runs.queue import hold_device
 from core.runs.recorder import Recorder
-from core.runs.store import RunStore
+from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, HeadSpec, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
@@ -309,14 +309,14 @@ def test_jobs_and_runs_stand_in_one_queue(data: DataSpec) -> None:
         Recorder(waiter).update(state="queued", queue_device="cpu")
     ahead: list[int] = []
 
-    def asked(waiter: Job) -> Callable[[int], None]:
+    def asked(waiter: Job | Run) -> Callable[[int], None]:
         def waiting(count: int) -> None:
             ahead.append(count)
-            (waiter.path / "control").write_text("stop\n")
+            waiter.request_stop()
 
         return waiting
 
-    with hold_device(run, "cpu", asked(run)) as held:  # type: ignore[arg-type]
+    with hold_device(run, "cpu", asked(run)) as held:
         assert not held
     with hold_device(last, "cpu", asked(last)) as held:
         assert not held

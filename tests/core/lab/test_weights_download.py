@@ -59,7 +59,7 @@ def test_progress_in_bytes_is_told_and_the_run_goes_on(run: Run, monkeypatch: py
 
 def test_a_run_can_be_stopped_while_its_weights_come(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(_target: Path, report: Callable[[Progress], None]) -> None:
-        (run.path / "control").write_text("stop")
+        run.request("stop")
         report(Progress(5_000_000, 5_000_000, 1e6))
         pytest.fail("the report did not end the download")
 

@@ -19,7 +19,7 @@ import pytest
 from core.errors import InputError
 from core.lab import worker
 from core.lab.networks import network_of_run
-from core.runs import Run, RunStore, launch
+from core.runs import Run, RunStore, launch, queue
 from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
@@ -130,7 +130,7 @@ def test_a_process_that_cannot_be_started_leaves_no_run(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(launch.subprocess, "Popen", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(InputError, match="cannot be started: Resource"):
         launch.start(experiment(image_folder()), store.root)
     assert store.list() == []
@@ -148,7 +148,7 @@ def test_a_launched_trainer_is_told_its_roots(
         def poll(self) -> int:
             return 0
 
-    monkeypatch.setattr(launch.subprocess, "Popen", Child)
+    monkeypatch.setattr(subprocess, "Popen", Child)
     launch.start(experiment(image_folder()), store.root, roots=(tmp_path / "a", tmp_path / "b"))
     assert words[-4:] == ["--within", str(tmp_path / "a"), "--within", str(tmp_path / "b")]
 
@@ -271,7 +271,9 @@ def test_two_launches_at_once_share_the_device_one_after_the_other(
     second = launch.start(experiment(root), store.root)
     wait_for(lambda: (first.state, second.state) == ("running", "queued"))
     wait_for(lambda: second.status().get("ahead") == 1)
-    assert launch.queue_position(second) == 1
+    waiting = queue.place(second)
+    assert waiting is not None
+    assert (waiting.position, waiting.device) == (1, "cpu")
     launch.stop(first)
     wait_for(lambda: (first.state, second.state) == ("stopped", "finished"))
     assert first.status()["ended"] <= second.status()["begun"]

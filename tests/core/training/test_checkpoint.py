@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 import torch
 from torch import nn
 
+from core.errors import InputError
 from core.models.network import load_into
 from core.training import checkpoint
-from core.training.checkpoint import Checkpointer
+from core.training.checkpoint import Checkpointer, load_pair
 
 
 def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2))
+
+
+def checkpointer(model: nn.Module, folder: Path) -> Checkpointer:
+    """A checkpointer of a training that has no state to speak of."""
+    trainer = SimpleNamespace(
+        network=SimpleNamespace(model=model), average_applied=nullcontext, state=lambda: {"step": 1}
+    )
+    return Checkpointer(trainer, folder)  # type: ignore[arg-type]
 
 
 def set_learning(model: nn.Module, value: float) -> None:
@@ -40,24 +54,27 @@ def model() -> nn.Sequential:
 
 
 def test_the_first_epoch_is_written_at_once(model: nn.Sequential, tmp_path: Path) -> None:
-    Checkpointer(model, tmp_path).epoch_end(improved=True)
-    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"best.safetensors", "last.safetensors"}
+    checkpointer(model, tmp_path).epoch_end(improved=True)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "best.safetensors", "last.safetensors", "resume.pt",
+    }  # fmt: skip
 
 
 def test_quick_epochs_are_kept_in_memory_and_written_at_the_end(model: nn.Sequential, tmp_path: Path) -> None:
-    keeper = Checkpointer(model, tmp_path)
+    keeper = checkpointer(model, tmp_path)
     for epoch, improved in enumerate((True, True, False), 1):
         set_learning(model, epoch)
         keeper.epoch_end(improved=improved)
     assert stored(tmp_path / "best.safetensors") == [0.0, 1.0]
-    keeper.flush()
+    keeper.save()
     assert stored(tmp_path / "best.safetensors") == [0.0, 2.0]
     assert stored(tmp_path / "last.safetensors") == [0.0, 3.0]
 
 
 def test_slow_epochs_are_written_each(model: nn.Sequential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "WRITE_EVERY", 0.0)
-    keeper = Checkpointer(model, tmp_path)
+    monkeypatch.setattr(checkpoint, "PATIENCE", 0.0)
+    keeper = checkpointer(model, tmp_path)
     for epoch, improved in enumerate((True, True, False), 1):
         set_learning(model, epoch)
         keeper.epoch_end(improved=improved)
@@ -66,7 +83,7 @@ def test_slow_epochs_are_written_each(model: nn.Sequential, tmp_path: Path, monk
 
 
 def test_the_best_of_a_phase_survives_what_the_next_one_changes(model: nn.Sequential, tmp_path: Path) -> None:
-    keeper = Checkpointer(model, tmp_path)
+    keeper = checkpointer(model, tmp_path)
     for epoch in (1, 2):
         set_learning(model, epoch)
         keeper.epoch_end(improved=True)
@@ -74,6 +91,77 @@ def test_the_best_of_a_phase_survives_what_the_next_one_changes(model: nn.Sequen
     model.requires_grad_(True)
     set_learning(model, 9.0)
     keeper.epoch_end(improved=False)
-    keeper.flush()
+    keeper.save()
     assert stored(tmp_path / "best.safetensors") == [0.0, 2.0]
     assert stored(tmp_path / "last.safetensors") == [9.0, 9.0]
+
+
+def test_state_and_weights_that_belong_together_are_found_whenever_the_process_died(
+    model: nn.Sequential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = checkpointer(model, tmp_path)
+    set_learning(model, 1.0)
+    keeper.save()
+    set_learning(model, 2.0)
+    for dies_at, expected in (("_save_pickled", 1.0), ("_promote", 2.0)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"core.training.checkpoint.{dies_at}", killed)
+            with pytest.raises(Killed):
+                keeper.save()
+        fresh = network()
+        assert load_pair(fresh, tmp_path)["step"] == 1
+        assert fresh[2].weight.flatten()[0].item() == expected, dies_at
+
+
+class Killed(Exception):
+    """Stands for a signal that nothing can catch."""
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def test_what_cannot_be_gone_on_from_is_said(model: nn.Sequential, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="kept no state"):
+        load_pair(network(), tmp_path)
+    checkpointer(model, tmp_path).save()
+    (tmp_path / "last.safetensors").unlink()
+    with pytest.raises(InputError, match="do not belong together"):
+        load_pair(network(), tmp_path)
+    (tmp_path / "resume.pt").write_bytes(b"no archive")
+    with pytest.raises(InputError, match="is damaged"):
+        load_pair(network(), tmp_path)
+
+
+def test_a_state_that_holds_code_is_not_run(model: nn.Sequential, tmp_path: Path) -> None:
+    checkpointer(model, tmp_path).save()
+    torch.save({"stamp": Hostile()}, tmp_path / "resume.pt")
+    with pytest.raises(InputError, match="is damaged"):
+        load_pair(network(), tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+class Hostile:
+    """Unpickles by calling something."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("run",)
+
+
+def test_a_full_disk_is_an_error_of_the_system_and_keeps_what_was(
+    model: nn.Sequential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = checkpointer(model, tmp_path)
+    keeper.save()
+    before = (tmp_path / "resume.pt").read_bytes()
+
+    def full(_state: object, file: BinaryIO) -> None:
+        file.write(b"a part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        keeper.save()
+    assert (tmp_path / "resume.pt").read_bytes() == before
+    assert load_pair(network(), tmp_path)["step"] == 1
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".resume")]

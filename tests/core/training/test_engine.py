@@ -4,73 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
+from tiny import CPU, HEAD, PLAN, PREP, experiment, tiny
 from torch import Tensor, nn
 
-from core.data.augment import Augmenter
-from core.data.loaders import PixelStore
-from core.data.sources import open_dataset
-from core.data.splits import split
 from core.errors import OutOfMemory
 from core.models.anatomy import examine
 from core.models.network import Network
-from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, Preprocessing, TrainingSpec
-from core.training import engine
+from core.specs import AugmentSpec, Experiment, FreezePlan, Phase
+from core.training import engine, feeds, preparing
 from core.training.engine import fit
 from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
 from core.training.feeds import Material
-from core.training.optim import rate_factor
-
-CPU = torch.device("cpu")
-PREP = Preprocessing(36, 32)
-
-
-def block(width_in: int, width_out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(width_in, width_out, 3, padding=1, bias=False), nn.BatchNorm2d(width_out), nn.ReLU(), nn.MaxPool2d(2)
-    )
-
-
-def tiny(classes: int = 2) -> Network:
-    """Three stages, normalised, with a linear head."""
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        block(3, 4), block(4, 8), block(8, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes)
-    )
-    anatomy = examine(model, num_classes=classes, image_size=PREP.crop)
-    return Network(model.eval(), anatomy, PREP, ("blue", "red")[:classes], "tiny")
-
-
-@pytest.fixture
-def material(image_folder: Callable[..., Path]) -> Callable[..., Material]:
-    def make(augment: AugmentSpec | None = None, images: int = 12) -> Material:
-        spec = DataSpec(str(image_folder(images=images)), val_share=0.25)
-        dataset = split(open_dataset(spec.source), spec)
-        store = PixelStore(dataset, PREP, canvas=augment is not None, max_bytes=10**8)
-        return Material(
-            store,
-            Augmenter(augment, PREP.crop) if augment else None,
-            torch.tensor(dataset.positions("train")),
-            torch.tensor(dataset.positions("val")),
-        )
-
-    return make
-
-
-def experiment(*phases: Phase, freeze: FreezePlan | None = None, batch_size: int = 4) -> Experiment:
-    return Experiment(
-        DataSpec("unused"),
-        ModelSpec("tiny", "none"),
-        TrainingSpec("two-phase", phases, batch_size=batch_size, device="cpu", precision="fp32"),
-        freeze=freeze or FreezePlan(),
-    )
-
-
-HEAD = Phase("head", "head", 3, lr=0.05)
-PLAN = Phase("fine-tune", "plan", 2, lr=0.01)
+from core.training.wishes import Wish
 
 
 def run(network: Network, material: Material, experiment: Experiment, **options: object) -> list[Event]:
@@ -117,7 +65,7 @@ def test_cached_features_give_the_weights_that_live_ones_give(
 ) -> None:
     cached, live, images = tiny(), tiny(), material()
     told = run(cached, images, experiment(HEAD))
-    monkeypatch.setattr(engine.heads, "tail", lambda *_: None)
+    monkeypatch.setattr(preparing, "find_cut", lambda *_: None)
     told_live = run(live, images, experiment(HEAD))
     assert [e.cached for e in (*told, *told_live) if isinstance(e, PhaseStarted)] == [True, False]
     torch.testing.assert_close(cached.model[5].weight, live.model[5].weight, rtol=1e-4, atol=1e-6)
@@ -129,10 +77,8 @@ def test_features_are_computed_once_for_each_image(
     material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = []
-    genuine = engine.heads.head_input
-    monkeypatch.setattr(
-        engine.heads, "head_input", lambda model, anatomy, x: images.append(len(x)) or genuine(model, anatomy, x)
-    )
+    genuine = feeds.extract
+    monkeypatch.setattr(feeds, "extract", lambda feed, cut, x: images.append(len(x)) or genuine(feed, cut, x))
     run(tiny(), material(images=12), experiment(Phase("head", "head", 20, lr=0.05)))
     assert sum(images) == 24
 
@@ -142,7 +88,9 @@ def test_augmented_training_images_are_new_each_epoch_and_validation_ones_are_no
 ) -> None:
     network = tiny()
     before = state(network)
-    events = run(network, material(AugmentSpec.preset("strong")), experiment(HEAD))
+    events = run(
+        network, material(AugmentSpec.preset("strong")), experiment(HEAD, augment=AugmentSpec.preset("strong"))
+    )
     assert [e.cached for e in events if isinstance(e, PhaseStarted)] == [False]
     assert [e.total for e in events if isinstance(e, Progress) and e.doing == "computing features"][-1] == 6
     assert changed(before, network) == {"5.weight", "5.bias"}
@@ -173,7 +121,7 @@ def test_the_same_seed_gives_the_same_weights(material: Callable[..., Material])
     first, second = tiny(), tiny()
     images = material(AugmentSpec.preset("strong"))
     for network in (first, second):
-        run(network, images, experiment(HEAD, PLAN, freeze=FreezePlan(2)))
+        run(network, images, experiment(HEAD, PLAN, freeze=FreezePlan(2), augment=AugmentSpec.preset("strong")))
     for name, value in first.model.state_dict().items():
         assert torch.equal(value, second.model.state_dict()[name]), name
 
@@ -239,16 +187,16 @@ def test_every_optimizer_lowers_the_loss(material: Callable[..., Material], opti
 def test_stop_ends_after_the_epoch_it_is_in_or_sooner(material: Callable[..., Material]) -> None:
     asked = []
     events = []
-    for event in fit(tiny(), material(), experiment(HEAD), CPU, stop=lambda: bool(asked)):
+    for event in fit(tiny(), material(), experiment(HEAD), CPU, listen=lambda: asked):
         events.append(event)
         if isinstance(event, EpochEnd):
-            asked.append(True)
+            asked.append(Wish("stop"))
     assert isinstance(events[-1], Finished)
     assert (events[-1].stopped, events[-1].epochs, events[-1].best_epoch) == (True, 1, 1)
 
 
 def test_stop_during_the_features_ends_without_an_epoch(material: Callable[..., Material]) -> None:
-    events = run(tiny(), material(), experiment(HEAD), stop=lambda: True)
+    events = run(tiny(), material(), experiment(HEAD), listen=lambda: [Wish("stop")])
     assert (events[-1].stopped, events[-1].best_epoch) == (True, None)  # type: ignore[union-attr]
 
 
@@ -260,18 +208,10 @@ def test_the_network_is_left_in_eval_mode_even_after_an_error(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(engine.F, "cross_entropy", fail)
+    monkeypatch.setattr(engine.Criterion, "__call__", fail)
     with pytest.raises(RuntimeError, match="broken"):
         run(network, material(), experiment(PLAN, freeze=FreezePlan("all")))
     assert not any(module.training for module in network.model.modules())
-
-
-def test_cosine_goes_from_one_to_zero() -> None:
-    factors = [rate_factor("cosine", step, 10) for step in range(11)]
-    assert factors[0] == 1.0
-    assert factors[-1] == pytest.approx(0.0)
-    assert factors == sorted(factors, reverse=True)
-    assert rate_factor("constant", 7, 10) == 1.0
 
 
 @pytest.mark.gpu
@@ -312,6 +252,7 @@ def test_features_that_do_not_fit_are_computed_in_each_epoch(
     material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = material()
-    monkeypatch.setenv("BACKBONE_LAB_CACHE_MB", "0.0001")
+    monkeypatch.setenv("BACKBONE_LAB_FEATURES_MB", "0.0001")
+    monkeypatch.setenv("BACKBONE_LAB_FEATURE_FILES_MB", "0.0001")
     told = run(tiny(), images, experiment(HEAD))
     assert [event.cached for event in told if isinstance(event, PhaseStarted)] == [False]

@@ -279,6 +279,25 @@ def test_augmented_images_pass_the_frozen_part_in_every_epoch() -> None:
     assert changed.memory.features < plain.memory.features
 
 
+def test_a_step_on_features_of_a_stage_costs_what_comes_after_it() -> None:
+    known, anatomy, plan = profile(CALLS), three_layers().anatomy, FreezePlan(1)
+    assert known.before(anatomy, plan, "fp32", 2) == pytest.approx(2 * 11)
+    assert known.behind(anatomy, plan, "fp32", 2, learns=True) == pytest.approx(2 * (200 + 600))
+    assert known.behind(anatomy, plan, "fp32", 2, learns=False) == pytest.approx(2 * 100)
+    assert known.behind(anatomy, FreezePlan(0), "fp32", 2, learns=True) == 0
+
+
+def test_views_are_paid_once_and_new_images_in_every_epoch() -> None:
+    made = experiment((PHASE,), FreezePlan(1), augment=AugmentSpec(flip=True))
+    known = small_profile()
+    views = dataclasses.replace(made, training=dataclasses.replace(made.training, views=2))
+    fresh, twice = (estimate(task, 10, Counts(40, 8), profile=known).phases[0] for task in (made, views))
+    assert (fresh.cached, twice.cached) == (False, True)
+    assert (twice.once_seconds or 0) > (fresh.once_seconds or 0)
+    assert (twice.step_seconds or 0) < (fresh.step_seconds or 0)
+    assert twice.memory.features == (8 + 2 * 40) * fresh.memory.features / 8
+
+
 def test_a_larger_head_counts() -> None:
     machine = Machine({"adamw": Linear(0.0, 1e-9)}, 1e-9, 1e-9, 0.0)
     known = small_profile(machine=machine)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from core.errors import InputError
+from core.models.anatomy import anatomy_of
 from core.specs import OPTIMIZERS, PRESETS, FreezePlan
-from core.training.recipes import Rates, make_recipe
+from core.training.optim import stage_rates
+from core.training.recipes import DEFAULT_EPOCHS, Rates, make_recipe
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_made_but_those_that_are_names_only() -> None:
+    assert set(PRESETS) - set(DEFAULT_EPOCHS) == {"course", "custom"}
+    for preset in ("course", "custom"):
+        with pytest.raises(InputError, match="makes none"):
+            make_recipe(preset)
+
+
+@pytest.mark.parametrize("preset", DEFAULT_EPOCHS)
 def test_every_preset_spends_the_epochs_it_was_given(preset: str) -> None:
     recipe = make_recipe(preset, epochs=7)
     assert sum(phase.epochs for phase in recipe.phases) == 7
@@ -36,7 +47,9 @@ def test_scratch_starts_from_random_weights_and_trains_everything() -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_default_rate_follows_the_optimizer(optimizer: str) -> None:
     rate = make_recipe("linear-probe", optimizer=optimizer).phases[0].lr
-    assert rate == pytest.approx({"adamw": 1e-3, "adam": 1e-3, "rmsprop": 3e-4, "sgd": 1e-2}[optimizer])
+    assert rate == pytest.approx(
+        {"adamw": 1e-3, "adam": 1e-3, "rmsprop": 3e-4, "sgd": 1e-2, "adagrad": 1e-2}[optimizer]
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +80,7 @@ def test_gradual_follows_a_schedule() -> None:
     late = FreezePlan(thaw=("layer3",))
     recipe = make_recipe("gradual", epochs=10, gradual=((FreezePlan(1), 3), (late, 9)))
     assert [(phase.epochs, phase.freeze) for phase in recipe.phases] == [(2, None), (6, FreezePlan(1)), (2, late)]
-    assert [phase.schedule for phase in recipe.phases] == ["constant", "constant", "cosine"]
+    assert [phase.schedule.name for phase in recipe.phases] == ["constant", "constant", "cosine"]
     assert recipe.freeze == late
 
 
@@ -93,3 +106,54 @@ def test_rates_and_parts_of_ones_own(preset: str) -> None:
     tuned = recipe.phases[-1]
     assert (tuned.backbone_factor, tuned.stage_decay, tuned.stage_factors) == (0.5, 0.4, (("stage1", 0.01),))
     assert recipe.phases[0].trains == "plan" or recipe.phases[0].stage_decay == 1.0
+
+
+def test_six_steps_as_the_course_has_them() -> None:
+    recipe = make_recipe("six-step")
+    head, both = recipe.phases
+    assert recipe.weights == "default"
+    assert recipe.freeze == FreezePlan(1)
+    assert (head.trains, head.epochs, both.trains, both.epochs) == ("head", 20, "plan", 30)
+    assert both.lr == pytest.approx(head.lr / 10)
+    assert (both.backbone_factor, both.stage_decay) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("epochs", "split"), [(2, (1, 1)), (3, (1, 2)), (5, (2, 3)), (10, (4, 6)), (100, (40, 60))])
+def test_six_steps_keep_their_proportion(epochs: int, split: tuple[int, int]) -> None:
+    block = FreezePlan(thaw=("layer4.1",))
+    recipe = make_recipe("six-step", epochs=epochs, freeze=block)
+    assert tuple(phase.epochs for phase in recipe.phases) == split
+    assert recipe.freeze == block
+
+
+def test_six_steps_need_two_epochs() -> None:
+    with pytest.raises(InputError, match="at least 2 epochs"):
+        make_recipe("six-step", epochs=1)
+
+
+@pytest.mark.parametrize("epochs", [1, 8])
+def test_discriminative_slows_each_earlier_stage(epochs: int) -> None:
+    recipe = make_recipe("discriminative", epochs=epochs)
+    (phase,) = recipe.phases
+    assert recipe.freeze == FreezePlan("all")
+    assert phase.schedule.name == "one-cycle"
+    rates = stage_rates(phase, anatomy_of("resnet18"))
+    values = list(rates.values())
+    assert all(later / earlier == pytest.approx(2.6) for earlier, later in pairwise(values))
+
+
+def test_discriminative_takes_rates_of_ones_own() -> None:
+    (phase,) = make_recipe("discriminative", rates=Rates(0.5, 0.8)).phases
+    assert (phase.backbone_factor, phase.stage_decay) == (0.5, 0.8)
+
+
+@pytest.mark.parametrize("preset", DEFAULT_EPOCHS)
+@pytest.mark.parametrize("optimizer", ["NAdam", "Adadelta", "Rprop", "Adafactor", "SGD", "sgd"])
+def test_any_optimizer_may_be_named(preset: str, optimizer: str) -> None:
+    recipe = make_recipe(preset, optimizer=optimizer)
+    assert {phase.optimizer for phase in recipe.phases} == {optimizer}
+
+
+@pytest.mark.parametrize(("name", "short"), [("SGD", "sgd"), ("RMSprop", "rmsprop"), ("Adagrad", "adagrad")])
+def test_a_class_by_its_full_name_has_the_rate_of_its_short_one(name: str, short: str) -> None:
+    assert make_recipe("full", optimizer=name).phases[0].lr == make_recipe("full", optimizer=short).phases[0].lr

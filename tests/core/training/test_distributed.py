@@ -1,0 +1,107 @@
+"""Several processes that train one network: the same loss curve as one process with the same batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.multiprocessing
+from tiny import CPU, experiment, tiny
+
+from core.specs import FreezePlan, Phase
+from core.training import engine
+from core.training.distributed import joined
+from core.training.engine import Trainer
+from core.training.events import Changed, EpochEnd
+from core.training.feeds import Material
+from core.training.wishes import Wish
+
+TASK = experiment(
+    Phase("head", "head", 2, "sgd", lr=0.05),
+    Phase("all", "plan", 3, "sgd", lr=0.02),
+    freeze=FreezePlan("all"),
+    batch_size=6,
+    clip=5.0,
+)
+
+
+def curve(trainer: Trainer) -> list[tuple[float, ...]]:
+    found = []
+    for event in trainer.run():
+        if isinstance(event, EpochEnd):
+            found.append((event.train_loss, event.train_accuracy, event.val_loss, event.val_accuracy, event.val_f1))
+    return found
+
+
+def member(rank: int, size: int, port: int, folder: Path, material: Material, task: Any) -> None:
+    """What each process does."""
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    torch.set_num_threads(1)
+    engine.TELL_EVERY, engine.AGREE_EVERY = 0.0, 2
+    calls = iter(range(1000))
+    with joined("cpu") as (world, device):
+        trainer = Trainer(
+            tiny(batch_norm=False), material, task, device, world=world,
+            listen=lambda: [Wish("rate", 0.5)] if next(calls) == 3 else [],
+        )  # fmt: skip
+        rows, acts, states = [], [], []
+        for event in trainer.run():
+            if isinstance(event, EpochEnd):
+                rows.append((event.train_loss, event.train_accuracy, event.val_loss, event.val_accuracy, event.val_f1))
+                states.append(trainer.state())
+            elif isinstance(event, Changed):
+                acts.append(event.act)
+    torch.save(
+        {"rows": rows, "acts": [dataclasses.asdict(act) for act in acts], "state": states[-1],
+         "weights": trainer.network.model.state_dict()},
+        folder / f"{rank}.pt",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_loss_curve_of_one(material: Callable[..., Material], tmp_path: Path) -> None:
+    images = material(images=21)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    torch.multiprocessing.spawn(member, (2, port, tmp_path, plain(images), TASK), nprocs=2)
+    told = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert told[0]["rows"] == told[1]["rows"]
+    for name, value in told[0]["weights"].items():
+        assert torch.equal(value, told[1]["weights"][name]), name
+    assert len(told[0]["state"]["chances"]) == 2
+    assert len(told[0]["acts"]) == 1, "what the first process was asked, both do"
+    acts = tuple(engine.Act(**act) for act in told[1]["acts"])
+    alone = dataclasses.replace(TASK, training=dataclasses.replace(TASK.training, acts=acts))
+    expected = curve(Trainer(tiny(batch_norm=False), images, alone, CPU))
+    assert len(expected) == 5
+    for ours, theirs in zip(told[0]["rows"], expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-6)
+
+
+def plain(material: Material) -> Material:
+    """The material in a form that goes to another process: images as one tensor."""
+    return Material(Pixels(material), material.train, material.val)  # type: ignore[arg-type]
+
+
+class Pixels:
+    """A store that goes to another process."""
+
+    def __init__(self, material: Material) -> None:
+        everything = torch.arange(len(material.store))
+        self.labels, self.canvas, self.side = material.store.labels, False, material.store.side
+        self.pixels = material.store.batch(everything).clone()
+
+    def batch(self, positions: Any) -> torch.Tensor:
+        return self.pixels[torch.as_tensor(positions)]
+
+    def fingerprint_of(self, positions: Any) -> None:  # noqa: ARG002
+        return None

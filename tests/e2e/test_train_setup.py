@@ -1,0 +1,66 @@
+"""Setting a training up in a browser: one's own phases, the chart that follows them, a reload that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+Visit = Callable[..., Page]
+
+
+def write(page: Page, label: str, value: str) -> None:
+    """Fills a number in, as a person who presses Enter does."""
+    field = page.get_by_role("spinbutton", name=label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+
+
+def test_phases_are_edited_drawn_moved_and_kept_over_a_reload(
+    calm: Page, visit: Visit, settled: Callable[[Page], Page]
+) -> None:
+    page = visit(calm, "train", data="shapes")
+    summary = page.locator(".st-key-bl-summary")
+    chart = page.locator(".st-key-bl-chart-bl-schedule")
+    page.get_by_text("Two phases", exact=True).click()
+    expect(page.get_by_role("radio", name="Two phases")).to_be_checked()
+    expect(chart).to_contain_text("Fine-tune: from 0.0003 to nearly 0.")
+    page.get_by_role("button", name="Edit its phases").click()
+    expect(page.get_by_role("radio", name="1 Head, 3 epochs")).to_be_checked()
+    settled(page)
+    write(page, "Epochs", "4")
+    expect(summary).to_contain_text("Head 4 epochs, the head")
+    page.get_by_role("radio", name="2 Fine-tune, 7 epochs").click()
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Fine-tune")
+    settled(page)
+    write(page, "Warm-up, epochs", "2")
+    expect(chart).to_contain_text("The shaded part is the warm-up.")
+    write(page, "Warm-up, epochs", "9")
+    expect(summary).to_contain_text("Choose a shorter warm-up")
+    expect(page.get_by_role("button", name="Start training")).to_have_count(0)
+    write(page, "Warm-up, epochs", "2")
+    page.get_by_role("button", name="Earlier").click()
+    expect(page.get_by_role("radio", name="1 Fine-tune, 7 epochs")).to_be_checked()
+    expect(page.get_by_role("spinbutton", name="Warm-up, epochs", exact=True)).to_have_value("2")
+    expect(summary.locator(".bl-phases li").nth(1)).to_contain_text("Head 4 epochs")
+    settled(page)
+    page.reload()
+    settled(page)
+    expect(page.get_by_role("radio", name="My own phases")).to_be_checked()
+    expect(summary.locator(".bl-phases li").nth(0)).to_contain_text("warming up for 2 epochs")
+    expect(summary.locator(".bl-phases li").nth(1)).to_contain_text("Head 4 epochs")
+
+
+def test_phases_are_still_there_on_the_way_back_from_another_page(
+    calm: Page, visit: Visit, turn_to: Callable[[Page, str], Page], settled: Callable[[Page], Page]
+) -> None:
+    page = visit(calm, "train", data="shapes")
+    page.get_by_role("radio", name="My own phases").click()
+    expect(page.get_by_role("radio", name="1 Head, 10 epochs")).to_be_checked()
+    settled(page)
+    write(page, "Epochs", "17")
+    expect(page.locator(".st-key-bl-summary")).to_contain_text("17 epochs, the head")
+    turn_to(page, "Anatomy")
+    turn_to(page, "Train")
+    expect(page.get_by_role("radio", name="1 Head, 17 epochs")).to_be_checked()
+    expect(page.locator(".st-key-bl-summary")).to_contain_text("17 epochs, the head")
