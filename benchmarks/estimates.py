@@ -2,12 +2,12 @@
 
     python -m benchmarks.estimates [--backbones A,B,...] [--batch 16] [--cycles 3] [--steps 3]
 
-For each backbone, profiles and the real training loop take turns: a cycle is a profile of two rounds, then the loop on
-generated images with three plans (a linear probe, whose step is the pass that computes features; the last stage;
-everything), in the number format that the profile foretells. Estimate and measurement of a cycle are minutes apart at
-most, and what is told is the median of their ratio over the cycles. A step's time is told by two clocks: the one of
-``core.training.clock``, which leaves other programs' work out and which the profile is taken with, and the one on the
-wall.
+For each backbone, profiles and the real training loop take turns: a cycle is a profile as the app takes it, then the
+loop on generated images with three plans (a linear probe, whose step is the pass that computes features; the last
+stage; everything), in the number format that the profile foretells. What is told of a loop is the median of its steps.
+Estimate and measurement of a cycle are minutes apart at most, and what counts is the median of their ratio over the
+cycles. A step's time is told by two clocks: the one of ``core.training.clock``, which leaves other programs' work out
+and which the profile is taken with, and the one on the wall.
 
 Memory is measured twice, in a process for each plan, from before the network is built. ``memory_ratio`` holds the
 estimate against the peak of what torch's allocator gave out, as its profiler records every block. ``resident_ratio``
@@ -65,6 +65,9 @@ class Noise(PixelStore):
         """Returns the images at these positions."""
         return torch.from_numpy(self._noise[np.asarray(positions)]).permute(0, 3, 1, 2)
 
+    def fingerprint_of(self, positions: Any) -> None:
+        """Returns no fingerprint: features of noise are for nobody else."""
+
 
 def main() -> None:
     """Compares and prints."""
@@ -110,7 +113,7 @@ def _experiment(backbone: str, plan: str, arguments: argparse.Namespace, epochs:
 
 def _material(network: Network, images: int) -> Material:
     store = Noise(images + 1, network.preprocessing.crop)
-    return Material(store, None, torch.arange(images), torch.tensor([images]))
+    return Material(store, torch.arange(images), torch.tensor([images]))
 
 
 def _compare(backbone: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -122,14 +125,14 @@ def _compare(backbone: str, arguments: argparse.Namespace) -> list[dict[str, Any
     spent = []
     for _ in range(arguments.cycles):
         begin = time.perf_counter()
-        profile = measure(network, CPU, rounds=2)
+        profile = measure(network, CPU)
         spent.append(time.perf_counter() - begin)
         for plan in PLANS:
             seconds, precision = _estimated(profile, network, _experiment(backbone, plan, arguments), images)
             real = _experiment(backbone, plan, argparse.Namespace(**{**vars(arguments), "precision": precision}))
             steps = _steps(network, material, real)
             formats[plan].append(precision)
-            told[plan].append((seconds, *(min(column) for column in zip(*steps, strict=True))))
+            told[plan].append((seconds, *(statistics.median(column) for column in zip(*steps, strict=True))))
     rows = []
     for plan in PLANS:
         estimated, measured, wall = (statistics.median(column) for column in zip(*told[plan], strict=True))
