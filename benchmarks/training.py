@@ -10,7 +10,8 @@ whole way from opening the files: decoding, looking for a cut, choosing the numb
 and validating. Both see the same JPEGs (about 500 px, one in five for validation), the same batch, no augmentation. A
 plain epoch takes as long as any other, so a round measures one and counts it ``--epochs`` times, without anything that
 it does once; then come all epochs of ours. Rounds repeat, and the medians count. Next to wall time stands the ratio
-of processor time, which other programs disturb less; with ``--workers 0`` the plain loop's counts all of it.
+of processor time, which other programs disturb less; with ``--workers 0`` the plain loop's counts all of it. Lightning
+and Keras (on torch) do the same as the plain loop where they are installed, see :mod:`benchmarks.peers`.
 
 ``overhead`` compares epochs of the loop with epochs of a bare loop over the same tensors, in turn, both in float32,
 channels_last and with the same optimizer. Prints one JSON line.
@@ -19,7 +20,6 @@ channels_last and with the same optimizer. Prints one JSON line.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import statistics
 import tempfile
@@ -37,12 +37,13 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from benchmarks import peers
 from benchmarks.timing import report
 from core.data.images import normalise
 from core.data.sources import open_dataset
 from core.device import reuse_freed_memory
 from core.lab.data import decode
-from core.models import catalog
+from core.models import catalog, freeze
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.engine import Trainer
@@ -73,8 +74,7 @@ def main() -> None:
         os.environ["BACKBONE_LAB_CACHE"] = f"{folder}/cache"
         draw(Path(folder) / "images", arguments.images)
         measured = overhead(arguments, folder) if arguments.case == "overhead" else against_plain(arguments, folder)
-    peers = {name: bool(importlib.util.find_spec(name)) for name in ("lightning", "keras")}
-    report("training", **{**vars(arguments), **measured}, peers_installed=peers)
+    report("training", **{**vars(arguments), **measured})
 
 
 def draw(folder: Path, images: int) -> None:
@@ -97,9 +97,11 @@ def build(backbone: str) -> Network:
 
 def against_plain(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
     """Compares whole trainings."""
-    plain = plain_epochs(arguments, Path(folder) / "images")
+    images = Path(folder) / "images"
+    plain, others = plain_epochs(arguments, images), peer_epochs(arguments, images)
     train = arguments.images - -(-arguments.images // 5)
-    next(plain)  # the first epoch warms up
+    for epochs in (plain, *others.values()):
+        next(epochs)  # the first epoch warms up
     rows = []
     for turn in range(arguments.rounds):
         spent = time.process_time()
@@ -107,8 +109,10 @@ def against_plain(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
         cpu = (time.process_time() - spent) * arguments.epochs
         os.environ["BACKBONE_LAB_CACHE"] = f"{folder}/cache{turn}"
         spent = time.process_time()
-        row = ours(arguments, Path(folder) / "images")
-        rows.append({"plain_seconds": theirs, **row, "plain_cpu": cpu, "cpu": time.process_time() - spent})
+        row = ours(arguments, images)
+        spent = time.process_time() - spent
+        more = {f"{name}_seconds": next(epochs) * arguments.epochs for name, epochs in others.items()}
+        rows.append({"plain_seconds": theirs, **row, "plain_cpu": cpu, "cpu": spent, **more})
     medians = {
         key: round(statistics.median(row[key] for row in rows), 3) for key in rows[0] if isinstance(rows[0][key], float)
     }
@@ -119,6 +123,10 @@ def against_plain(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
         "times_plain": round(statistics.median(ratios), 2),
         "times_plain_rounds": [round(ratio, 2) for ratio in ratios],
         "times_plain_cpu": round(statistics.median(row["plain_cpu"] / row["cpu"] for row in rows), 2),
+        **{
+            f"times_{name}": round(statistics.median(row[f"{name}_seconds"] / row["seconds"] for row in rows), 2)
+            for name in others
+        },
         "later_epoch_times_plain": round(statistics.median(steady), 2),
         "images_per_second": round(train * arguments.epochs / medians["seconds"], 1),
         "plain_images_per_second": round(train * arguments.epochs / medians["plain_seconds"], 1),
@@ -165,20 +173,8 @@ def ours(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def plain_epochs(arguments: argparse.Namespace, folder: Path) -> Iterator[float]:
     """Trains as the tutorials do, and yields the seconds of each epoch."""
-    network = build(arguments.backbone)
-    model, prep = network.model, network.preprocessing
-    freeze_plainly(network, PLANS[arguments.case])
-    change = transforms.Compose([
-        transforms.Resize(prep.resize), transforms.CenterCrop(prep.crop), transforms.ToTensor(),
-        transforms.Normalize(prep.mean, prep.std),
-    ])  # fmt: skip
-    loaders = {
-        name: DataLoader(
-            ImageFolder(str(folder / name), change), batch_size=arguments.batch, shuffle=name == "train",
-            num_workers=arguments.workers,
-        )
-        for name in ("train", "val")
-    }  # fmt: skip
+    network = frozen_plainly(arguments)
+    model, loaders = network.model, plain_loaders(arguments, folder, network)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-3, momentum=0.9)
     while True:
         begin = time.perf_counter()
@@ -198,11 +194,36 @@ def plain_epochs(arguments: argparse.Namespace, folder: Path) -> Iterator[float]
         yield time.perf_counter() - begin
 
 
-def freeze_plainly(network: Network, plan: FreezePlan) -> None:
-    """Sets what learns and nothing else, as the tutorials do: frozen layers stay in train mode."""
-    from core.models import freeze
+def peer_epochs(arguments: argparse.Namespace, folder: Path) -> dict[str, Iterator[float]]:
+    """Returns the same training in other people's software, as far as it is installed: name -> seconds an epoch."""
+    found = {}
+    for name, epochs in peers.installed(arguments.backbone).items():
+        network = frozen_plainly(arguments)
+        found[name] = epochs(network, plain_loaders(arguments, folder, network))
+    return found
 
-    freeze.apply(network.model, network.anatomy, plan)
+
+def plain_loaders(arguments: argparse.Namespace, folder: Path, network: Network) -> dict[str, DataLoader[Any]]:
+    """Returns the tutorials' loaders of both splits."""
+    prep = network.preprocessing
+    change = transforms.Compose([
+        transforms.Resize(prep.resize), transforms.CenterCrop(prep.crop), transforms.ToTensor(),
+        transforms.Normalize(prep.mean, prep.std),
+    ])  # fmt: skip
+    return {
+        name: DataLoader(
+            ImageFolder(str(folder / name), change), batch_size=arguments.batch, shuffle=name == "train",
+            num_workers=arguments.workers,
+        )
+        for name in ("train", "val")
+    }  # fmt: skip
+
+
+def frozen_plainly(arguments: argparse.Namespace) -> Network:
+    """Builds the network and sets what learns, as the tutorials do: frozen layers stay in train mode."""
+    network = build(arguments.backbone)
+    freeze.apply(network.model, network.anatomy, PLANS[arguments.case])
+    return network
 
 
 def overhead(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:

@@ -52,6 +52,18 @@ def given(arguments: argparse.Namespace, *allowed: str) -> list[str]:
     return [f"--{name.replace('_', '-')}" for name in arguments.settings if name in known and name not in allowed]
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Reads a list of whole numbers, such as ``10,20``.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers, such as 10,20") from error
+
+
 def _add_what(what: Any) -> None:
     what.add_argument("--data", metavar="PATH|NAME")
     what.add_argument("--backbone", metavar="NAME")
@@ -118,7 +130,9 @@ def _add_optimizer(group: Any) -> None:
     group.add_argument("--schedule", choices=specs.SCHEDULES, help="by default as the preset says")
     group.add_argument("--warmup", type=float, metavar="E", help="epochs in which the rate first rises")
     group.add_argument("--every", type=int, metavar="E", help="of step: epochs between two drops")
-    group.add_argument("--milestones", type=_epochs, metavar="E,E", help="of multi-step: epochs after which it drops")
+    group.add_argument(
+        "--milestones", type=whole_numbers, metavar="E,E", help="of multi-step: epochs after which it drops"
+    )
     group.add_argument("--gamma", type=float, metavar="G", help="of step, multi-step, exponential, plateau: the factor")
     group.add_argument("--power", type=float, metavar="P", help="of polynomial")
     group.add_argument(
@@ -166,13 +180,6 @@ def _stages(text: str) -> int | str:
 
 def _batch(text: str) -> int | str:
     return text if text == "auto" else _whole(text, '"auto"')
-
-
-def _epochs(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of epochs, such as 10,20") from error
 
 
 def _whole(text: str, other: str) -> int:

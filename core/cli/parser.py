@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from core import specs
-from core.cli.options import add_settings
+from core.cli.options import add_settings, whole_numbers
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
 
@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     data = add("data", "listing", "Describe a folder of images or an embedded data set.")
     data.add_argument("source", metavar="PATH|NAME")
     _add_train(add("train", "training", "Train, in the foreground.", runs))
+    _add_series(add("series", "series", "Train a recipe with several seeds or over folds; or tell of a series.", runs))
     _add_acting(add, runs)
     evaluate = add("evaluate", "training", "Judge a run's best weights.", runs)
     evaluate.add_argument("run", metavar="RUN")
@@ -98,6 +99,14 @@ def _add_backbones(backbones: argparse.ArgumentParser) -> None:
 def _add_train(train: argparse.ArgumentParser) -> None:
     add_settings(train)
     train.add_argument("--run", metavar="RUN", help="train a run that was made before; all else is read from it")
+
+
+def _add_series(series: argparse.ArgumentParser) -> None:
+    add_settings(series)
+    series.add_argument("series", metavar="SERIES", nargs="?", help="tell of the series of this id")
+    series.add_argument("--seeds", type=whole_numbers, metavar="S,S", help="a run for each: 0,1,2")
+    series.add_argument("--folds", type=int, metavar="K", help="a run for each of K folds")
+    series.add_argument("--background", action="store_true", help="do not wait for the runs")
 
 
 def _add_acting(add: Callable[..., _Parser], runs: _Parser) -> None:

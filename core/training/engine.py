@@ -22,6 +22,7 @@ from core.models import freeze
 from core.models.network import Network
 from core.specs import Act, Experiment, FreezePlan, Phase
 from core.training import failures
+from core.training.acts import Acts
 from core.training.averaging import Average
 from core.training.chance import Chance
 from core.training.distributed import ALONE, World
@@ -42,6 +43,7 @@ from core.training.judging import Judgement
 from core.training.losses import Criterion
 from core.training.monitor import Watch
 from core.training.optim import build_optimizer, carry_over, set_rates, stage_rates
+from core.training.portions import Portions
 from core.training.position import Position
 from core.training.preparing import Preparation
 from core.training.schedules import rate_factor
@@ -96,7 +98,8 @@ class Trainer:
         self.batch = self.training.images
         self.at = Position()
         self._listen, self._watch = listen, watch or Watch()
-        self._acts = list(self.training.acts)
+        self._acts = Acts(self.training.acts)
+        self._portions = Portions(self.batch, self.training.accumulate, world)
         self._halt: str | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._average: Average | None = None
@@ -115,23 +118,13 @@ class Trainer:
 
     @property
     def images_per_epoch(self) -> int:
-        """Training images an epoch sees.
-
-        A last group of one is left out, as BatchNorm finds no variance in it; so is one with fewer images than there
-        are processes.
-        """
-        images = len(self.material.train)
-        left = images % self._group
-        return images - left if 0 < left < max(2, self.world.size) and left < images else images
+        """Training images an epoch sees, see :meth:`core.training.portions.Portions.images`."""
+        return self._portions.images(len(self.material.train))
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps an epoch."""
-        return -(-self.images_per_epoch // self._group)
-
-    @property
-    def _group(self) -> int:
-        return self.batch * self.training.accumulate
+        return self._portions.steps(len(self.material.train))
 
     @property
     def _phase_now(self) -> Phase:
@@ -301,12 +294,20 @@ class Trainer:
 
     def _make_ready(self) -> Generator[Event]:
         """Repeats what is due, prepares anew if a stage joins in, and sees to the features that the epoch needs."""
-        while self._due:
-            yield self._act(self._acts[self.at.acts])
+        yield from self._repeat()
         if self.at.joining:
             yield from self._prepare()
+        while True:
+            try:
+                yield from self._gather_features()
+                return
+            except (RuntimeError, MemoryError) as error:
+                yield self._recover(error)
+
+    def _gather_features(self) -> Generator[Event]:
+        """Computes the features that the epoch needs, as far as they are not there."""
         told = 0.0
-        for progress in self._work.ready(self.at.epoch):
+        for progress in self._work.ready(self.at.epoch, self.at.parts):
             ends = progress.done == progress.total
             if ends or time.perf_counter() - told > TELL_EVERY:
                 told = time.perf_counter()
@@ -351,7 +352,9 @@ class Trainer:
             try:
                 yield from self._learn(order[self.at.done :])
             except (RuntimeError, MemoryError) as error:
-                yield self._recover(error)
+                recovered = self._recover(error)
+                self.at.sums = self._sums.tolist()
+                yield recovered
 
     def _learn(self, order: Tensor) -> Generator[Event]:
         """Takes optimizer steps until the images are used up, or a wish or the memory wants something else."""
@@ -361,7 +364,7 @@ class Trainer:
         chance = self._work.chance(self.at.epoch, self._chance.augmenting)
         assert optimizer is not None
         learning = [p for group in optimizer.param_groups for p in group["params"]]
-        parts, wanted, mine = self._parts(order)
+        parts, wanted, mine = self._portions.cut(order, self.at.parts)
         before, told, silent, got = list(self.at.sums), time.perf_counter(), True, 0
         moment, gathered = told, torch.zeros_like(self._sums)
         for index, (inputs, labels) in enumerate(feed.batches(parts, chance)):
@@ -396,7 +399,7 @@ class Trainer:
             self._count(wanted[index])
             got = 0
             moment = self._spent("backward", moment)
-            if self._tells(moment - told) or self._due:
+            if self._tells(moment - told) or self._acts.due(self.at):
                 self.at.sums = self.world.sum(self._sums).tolist()
                 yield self._step_event(before, moment - told)
                 before, told, silent = self.at.sums, time.perf_counter(), False
@@ -417,25 +420,6 @@ class Trainer:
         if self.world.size == 1:
             return seconds >= TELL_EVERY
         return self.at.step % AGREE_EVERY == 0 and bool(self.world.from_first(seconds >= TELL_EVERY))
-
-    def _parts(self, order: Tensor) -> tuple[list[Tensor], list[int], list[int]]:
-        """Divides images into what is computed at once.
-
-        Returns:
-            This process's parts; and for each the images of its step in all processes, and in this one.
-        """
-        found: list[Tensor] = []
-        wanted, mine = [], []
-        for group in order.split(self._group):
-            share = self.world.share(group)
-            pieces = -(-len(group) // self.batch) * self.at.parts
-            if self.batch > 1 and self.at.parts == 1:
-                pieces = max(1, min(pieces, len(share) // 2))  # an image alone cannot be normalised
-            cut = share.tensor_split(min(pieces, len(share)))
-            found += cut
-            wanted += [len(group)] * len(cut)
-            mine += [len(share)] * len(cut)
-        return found, wanted, mine
 
     def _factor(self) -> float:
         phase = self._phase_now
@@ -496,18 +480,12 @@ class Trainer:
         """Sends the validation images through the network."""
         self.network.model.eval()
         self.world.spread([buffer for buffer in self.network.model.buffers() if buffer.is_floating_point()])
-        self._judge.begin()
-        val, done, told = self._work.val, 0, time.perf_counter()
-        at_once = max(1, self.batch // self.at.parts)
+        at_once, told = max(1, self.batch // self.at.parts), time.perf_counter()
         with self.average_applied():
-            parts = [share for part in self.material.val.split(at_once) if len(share := self.world.share(part))]
-            for inputs, labels in val.batches(parts, None):
-                self._judge.hear(val.logits(inputs), labels)
-                done += len(labels)
+            for done in self._judge.hear_all(self._work.val, self.material.val, at_once, self.world):
                 if time.perf_counter() - told >= TELL_EVERY:
                     told = time.perf_counter()
-                    yield Progress("validating", done * self.world.size, len(self.material.val))
-        self._judge.merge(self.world.sum)
+                    yield Progress("validating", done, len(self.material.val))
 
     def _stagnates(self) -> bool:
         left = self.at.phase_epoch < self._phase_now.epochs + self.at.extra
@@ -515,44 +493,23 @@ class Trainer:
 
     # ---------------------------------------------------------------- wishes, memory, precision
 
-    @property
-    def _due(self) -> bool:
-        """Whether an act of the experiment is to be repeated before the next step."""
-        if self.at.acts >= len(self._acts):
-            return False
-        act = self._acts[self.at.acts]
-        return (act.phase, act.step) <= (self.at.phase, self.at.step)
-
     def _hear(self) -> Generator[Event]:
         """Repeats what is due, and does what was wished."""
-        while self._due:
-            yield self._act(self._acts[self.at.acts])
+        yield from self._repeat()
         for wish in self.world.from_first(tuple(self._listen()) if self.world.first else ()):
             if wish.kind in HALTS:
                 self._halt = wish.kind
-                continue
-            act = Act(self.at.step, wish.kind, wish.value, self.at.phase)
-            self._acts.insert(self.at.acts, act)
+            else:
+                yield self._act(self._acts.wished(wish, self.at))
+
+    def _repeat(self) -> Generator[Event]:
+        """Does those acts of the experiment that come before the next step."""
+        while act := self._acts.due(self.at):
             yield self._act(act)
 
     def _act(self, act: Act) -> Changed:
         """Lets an act take effect."""
-        stages: tuple[str, ...] = ()
-        if act.kind == "rate":
-            self.at.rate *= act.value
-        elif act.kind == "extend":
-            self.at.extra += int(act.value)
-            self.at.added += int(act.value)
-        else:
-            anatomy, plan = self.network.anatomy, self.experiment.plan(self._phase_now)
-            known = self.at.thawed + self.at.joining
-            before, after = (
-                freeze.trainable_stage_names(anatomy, freeze.thawed(anatomy, plan, count))
-                for count in (known, known + int(act.value))
-            )
-            stages = tuple(name for name in after if name not in before)
-            self.at.joining += int(act.value)
-        self.at.acts += 1
+        stages = self._acts.take(act, self.at, self.network.anatomy, self.experiment.plan(self._phase_now))
         return Changed(act, self.at.acts - 1, self.epochs, self.epochs * self.steps_per_epoch, stages)
 
     def _recover(self, error: Exception) -> Recovered:
@@ -563,7 +520,6 @@ class Trainer:
         assert self._optimizer is not None
         self._optimizer.zero_grad(set_to_none=True)
         self.at.parts *= 2
-        self.at.sums = self._sums.tolist()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         return Recovered(self.at.parts, -(-self.batch // self.at.parts))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from core.specs import Loss
+from core.training.distributed import World
+from core.training.feeds import Feed
 from core.training.losses import Criterion
 
 
@@ -61,9 +63,26 @@ class Judgement:
         cells = labels * self._classes + logits.argmax(1)
         self._table += torch.bincount(cells, minlength=len(self._table))
 
-    def merge(self, total: Callable[[Tensor], Tensor]) -> None:
-        """Adds the answers that other processes collected; ``total`` sums a tensor over all of them."""
-        self._loss, self._table = total(self._loss), total(self._table)
+    def hear_all(self, feed: Feed, images: Tensor, at_once: int, world: World) -> Iterator[int]:
+        """Sends images through the network, forgetting what was answered before, and adds up all processes' answers.
+
+        Args:
+            feed: Of the validation images.
+            images: Their positions.
+            at_once: Images to be computed at once, in all processes together.
+            world: The processes that share the work.
+
+        Yields:
+            How many images are done, of all processes.
+        """
+        self.begin()
+        done = 0
+        parts = [share for part in images.split(at_once) if len(share := world.share(part))]
+        for inputs, labels in feed.batches(parts, None):
+            self.hear(feed.logits(inputs), labels)
+            done += len(labels)
+            yield done * world.size
+        self._loss, self._table = world.sum(self._loss), world.sum(self._table)
 
     def result(self) -> dict[str, float]:
         """Returns ``val_loss``, ``val_accuracy``, ``val_balanced_accuracy`` and ``val_f1`` (macro).

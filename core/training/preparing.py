@@ -62,6 +62,7 @@ class Preparation:
         self.val: Feed = self.pixels
         self._shelf = Shelf.own()
         self._in_memory = True
+        self._at_once = self.training.images
         self._features: FeatureFeed | None = None
 
     @property
@@ -119,11 +120,16 @@ class Preparation:
         self.train = self._features if self.cached else FrozenFeed(self.pixels, self.cut, suffix)
         self.val = self._features if kept else self.train
 
-    def ready(self, epoch: int) -> Iterator[Progress]:
-        """Finds or computes the features that an epoch, from 0, needs and that are not there yet.
+    def ready(self, epoch: int, parts: int = 1) -> Iterator[Progress]:
+        """Finds or computes the features that an epoch needs and that are not there yet.
 
         Features for which no place is left after all are computed in each epoch instead.
+
+        Args:
+            epoch: From 0.
+            parts: Into how many parts a batch is cut because it did not fit into memory; 1 for whole.
         """
+        self._at_once = -(-self.training.images // parts)
         if self._features is not None and self.val is self._features:
             together = self.cached and not self.views
             parts = [self.material.train, self.material.val] if together else [self.material.val]
@@ -137,7 +143,7 @@ class Preparation:
             return
         positions = positions.unique()  # in rising order: the same images make the same file, however they are divided
         wanted = Wanted(
-            self.pixels, feed.cut, self._form, positions, self.training.images, view, self._key(positions, view),
+            self.pixels, feed.cut, self._form, positions, self._at_once, view, self._key(positions, view),
             self._in_memory,
         )  # fmt: skip
         for item in wanted.gather(self._shelf):
@@ -181,6 +187,4 @@ class Preparation:
             else (view, self.training.seed, len(self.material.store), positions.tolist(), asdict(self._augment))
         )  # fmt: skip
         prep = self.network.preprocessing
-        return key_of(
-            (self._digest, pixels, changed, asdict(prep), self.pixels.precision, self.training.images), self.device
-        )
+        return key_of((self._digest, pixels, changed, asdict(prep), self.pixels.precision, self._at_once), self.device)

@@ -91,6 +91,38 @@ def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
     return event
 
 
+def show_growing(spec: Mapping[str, Any], *, key: str, title: str, alt: str) -> None:
+    """Draws a Vega-Lite specification and, under it, the line that says what it shows.
+
+    A browser that has the chart takes in new data sets without drawing it from nothing, as long as all else holds.
+
+    Args:
+        spec: Its data sets, layers and axes.
+        key: Stable key.
+        title: The chart's translated name for those who hear it. It must not change with the data.
+        alt: The translated line of text, which may.
+    """
+    with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
+        st.vega_lite_chart(spec={"config": _look(), **DRAWN_AS, **spec, "description": title}, key=key, alt=alt)
+        note(alt)
+
+
+DRAWN_AS = {
+    "padding": {"left": 5, "right": 16, "top": 5, "bottom": 5},  # room for half of the last number of a wide axis
+    "usermeta": {"embedOptions": {"renderer": "svg"}},
+}
+
+
+def _look() -> dict[str, Any]:
+    """Returns what all Vega-Lite charts look like."""
+    return {
+        "axis": {"gridColor": GRID, "domainColor": HAIR, "tickColor": HAIR, "domain": True, "ticks": True,
+                 "labelFontSize": 13, "titleFontSize": 14},
+        "legend": {"labelFontSize": 14}, "text": {"font": FONT},
+        "view": {"stroke": None}, "font": FONT,
+    }  # fmt: skip
+
+
 def phase_label(name: str) -> str:
     """Returns a phase's name for people."""
     return names.phase(name)

@@ -69,6 +69,7 @@ class TrainChoice:
     deterministic: bool = False
     compile: bool = False
     recover: bool = True
+    processes: int = 1
     seeds: int = 1
     folds: int = 0
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import caches, charts, components, figures, i18n
-from pages.ui.charts import ACCENT, GRID, HAIR, TRAIN, VAL
+from pages.ui import caches, charts, figures, i18n
+from pages.ui.charts import ACCENT, HAIR, TRAIN, VAL
 from pages.ui.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ def draw(
         lambda: chart(book, measure, status, marks=marks, steps=steps, height=height), entries=48,
     )  # fmt: skip
     text = sentence(book, measure)
-    st.vega_lite_chart(spec=spec, key=key, alt=text)
-    components.note(text)
+    charts.show_growing(spec, key=key, title=title(measure), alt=text)
 
 
 def pair(run: Any, status: dict[str, Any], *, key: str, marks: Sequence[Mark] = (), steps: bool = False) -> None:
@@ -130,13 +129,17 @@ def pair(run: Any, status: dict[str, Any], *, key: str, marks: Sequence[Mark] = 
             draw(run, status, measure, key=f"{key}-{measure}", marks=marks, steps=steps)
 
 
+def title(measure: str) -> str:
+    """Returns what a curve is called, whatever it shows."""
+    named = {"accuracy": _("Accuracy after each epoch."), "loss": _("Loss after each epoch.")}
+    return named.get(measure) or _("{what} after each epoch.").format(what=_(MEASURES[measure].title))
+
+
 def sentence(book: Journal, measure: str) -> str:
     """Returns the line of text under a curve."""
     row, known = book.epochs.last, MEASURES[measure]
     if not row:
-        return {
-            "accuracy": _("Accuracy after each epoch."), "loss": _("Loss after each epoch."),
-        }.get(measure) or _("{what} after each epoch.").format(what=_(known.title))  # fmt: skip
+        return title(measure)
     values = {name: row.get(column) for name, column in known.columns}
     if measure == "accuracy":
         return _("Accuracy after epoch {n}: training {train}, validation {val}.").format(
@@ -202,22 +205,6 @@ def chart(
             _mark_layer(),
         ],
         "encoding": {"x": x, "y": _y_axis(known, values)},
-        "config": look(),
-        "usermeta": {"embedOptions": {"renderer": "svg"}},
-    }  # fmt: skip
-
-
-PADDING = {"left": 5, "right": 16, "top": 5, "bottom": 5}
-"""Room for half of the last number of a wide chart's axis."""
-
-
-def look() -> dict[str, Any]:
-    """Returns what all Vega-Lite charts look like."""
-    return {
-        "axis": {"gridColor": GRID, "domainColor": HAIR, "tickColor": HAIR, "domain": True, "ticks": True,
-                 "labelFontSize": 13, "titleFontSize": 14},
-        "legend": {"labelFontSize": 14}, "text": {"font": charts.FONT},
-        "view": {"stroke": None}, "font": charts.FONT,
     }  # fmt: skip
 
 

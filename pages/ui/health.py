@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import caches, components, curves, figures, i18n, spread
+from pages.ui import caches, charts, components, curves, figures, i18n, spread
 from pages.ui.charts import OKABE_ITO
 from pages.ui.diagram import stage_title
 from pages.ui.faces import guarded
@@ -157,9 +157,7 @@ def _course(
         lambda: chart(rows, what, epochs), entries=32,
     )  # fmt: skip
     text = _(WHAT[what][1])
-    with st.container(key=f"bl-chart-{key}-{what}", gap="xxsmall"):
-        st.vega_lite_chart(spec=spec, key=f"{key}-{what}", alt=text)
-        components.note(text)
+    charts.show_growing(spec, key=f"{key}-{what}", title=_(WHAT[what][0]), alt=text)
 
 
 def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str, Any]:
@@ -185,7 +183,6 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
     return {
         "datasets": {"rows": curves.table(epoch=[row["epoch"] for row in picked], **shown)},
         "height": 240,
-        "padding": curves.PADDING,
         "layer": [
             {
                 "data": {"name": "rows"},
@@ -225,8 +222,6 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
                 "scale": {"type": "log", "domain": domain, "nice": False},
             },
         },
-        "config": curves.look(),
-        "usermeta": {"embedOptions": {"renderer": "svg"}},
     }  # fmt: skip
 
 

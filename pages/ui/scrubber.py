@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, components, curves, figures, i18n, spread
+from pages.ui import caches, charts, components, curves, figures, i18n, spread
 from pages.ui.charts import ACCENT
 from pages.ui.diagram import stage_title
 from pages.ui.faces import guarded
@@ -71,10 +71,8 @@ def _loss(run: Any, status: dict[str, Any], epoch: int, key: str) -> None:
     }  # fmt: skip
     here = {**drawn["datasets"], "here": curves.table(epoch=[epoch])}
     text = _("Loss over the epochs; the line stands at epoch {n}.").format(n=epoch)
-    with st.container(key=f"bl-chart-{key}-loss", gap="xxsmall"):
-        spec = {**drawn, "datasets": here, "layer": [*drawn["layer"], line]}
-        st.vega_lite_chart(spec=spec, key=f"{key}-loss", alt=text)
-        components.note(text)
+    spec = {**drawn, "datasets": here, "layer": [*drawn["layer"], line]}
+    charts.show_growing(spec, key=f"{key}-loss", title=curves.title("loss"), alt=text)
 
 
 def _words(run: Any, epoch: int, count: int) -> None:

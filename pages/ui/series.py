@@ -8,8 +8,10 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
+from core.runs.store import LIVE
 from pages.ui import caches, components, figures, nav
 from pages.ui.components import Figure
+from pages.ui.faces import guarded
 from pages.ui.i18n import N_, _, _n
 
 SHOWN = {
@@ -21,14 +23,35 @@ SHOWN = {
     "seconds": (N_("Time"), figures.duration),
 }
 """What is shown of a series, and how it is written."""
+ICONS = {"finished": "check_circle", "running": "play_circle", "starting": "play_circle", "queued": "schedule",
+         "failed": "error", "interrupted": "error", "paused": "pause_circle", "stopped": "stop_circle"}  # fmt: skip
+"""Of a run's state, before its name."""
 
 
-def draw(run: Any, runs: Sequence[Any]) -> None:
+def beside(run: Any) -> None:
+    """Draws the series of a run on the page that watches it, renewed while runs of it are at work or wait."""
+    if not _series_of(run):
+        return
+    from core.lab.series import members
+
+    live = any(other.state in LIVE for other in members(_series_of(run)))
+    st.fragment(_watched, run_every=3.0 if live else None)(run)
+
+
+@guarded
+def _watched(run: Any) -> None:
+    from core.lab.series import members
+
+    draw(run, members(_series_of(run))[::-1], target="train")
+
+
+def draw(run: Any, runs: Sequence[Any], *, target: str = "runs") -> None:
     """Draws the series that a run belongs to: mean and standard deviation, and the way to each of its runs.
 
     Args:
         run: The run that is looked at.
-        runs: All runs.
+        runs: All runs, the newest first.
+        target: Page that the way leads to.
     """
     together = _members(run, runs)
     if not together:
@@ -52,7 +75,8 @@ def draw(run: Any, runs: Sequence[Any]) -> None:
             components.note(_("Its figures are drawn here once a run of it has finished.") + _rest(found))
         with st.container(horizontal=True, key="bl-series-runs"):
             for other in together:
-                nav.link("runs", components.plain(other.name), icon=":material/science:", run=other.id)
+                icon = f":material/{ICONS.get(other.state, 'science')}:"
+                nav.link(target, components.plain(other.name), icon=icon, run=other.id)
 
 
 def _members(run: Any, runs: Sequence[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import components, curves, figures
+from pages.ui import charts, components, curves, figures
 from pages.ui.charts import HAIR, OKABE_ITO
 from pages.ui.diagram import stage_title
 from pages.ui.i18n import N_, _
@@ -46,14 +46,12 @@ def draw(run: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
         return
     low = min(entry[what]["low"] for row in rows for entry in row["stages"] if _is(entry, stage, what))
     high = max(entry[what]["high"] for row in rows for entry in row["stages"] if _is(entry, stage, what))
-    spec = _spread(now, start, (low, high), first)
+    spec = _spread(now, start, (low, high))
     text = _("{what} of {stage} after epoch {n}, from {low} to {high}; behind them as after epoch {first}.").format(
         what=_(DRAWN[what]), stage=stage_title(stage), n=epoch, low=figures.number(now["low"]),
         high=figures.number(now["high"]), first=first,
     )  # fmt: skip
-    with st.container(key=f"bl-chart-{key}-histogram", gap="xxsmall"):
-        st.vega_lite_chart(spec=spec, key=f"{key}-histogram", alt=text)
-        components.note(text)
+    charts.show_growing(spec, key=f"{key}-histogram", title=_(DRAWN[what]), alt=text)
 
 
 def stages_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -88,7 +86,7 @@ def _earliest(rows: Sequence[Mapping[str, Any]], stage: str, what: str) -> tuple
 
 
 def _spread(
-    now: Mapping[str, Any], start: Mapping[str, Any], limits: tuple[float, float], first: int
+    now: Mapping[str, Any], start: Mapping[str, Any], limits: tuple[float, float]
 ) -> dict[str, Any]:  # fmt: skip
     """Returns two histograms on the same axes, as densities, so that bins of different width compare."""
     both = {"now": now, "start": start}
@@ -107,7 +105,6 @@ def _spread(
     return {
         "datasets": tables,
         "height": 220,
-        "padding": curves.PADDING,
         "layer": [
             {
                 "data": {"name": "start"}, "mark": {"type": "rect", "color": HAIR, "opacity": 0.45, "clip": True},
@@ -119,8 +116,6 @@ def _spread(
                 "encoding": {"x": x, "x2": {"field": "right"}, "y": y, "y2": {"datum": 0}},
             },
         ],
-        "config": curves.look(),
-        "usermeta": {"embedOptions": {"renderer": "svg"}, "first": first},
     }  # fmt: skip
 
 

@@ -179,6 +179,13 @@ def _machine(choice: TrainChoice) -> TrainChoice:
         first, _("Device"), "bl-device", choice.device if choice.device in devices else "auto", devices,
         lambda d: _("Automatic") if d == "auto" else d, _("Automatic takes the first GPU, else the processor."),
     )  # fmt: skip
+    together = 1
+    gpus = len(devices) - 2
+    if gpus > 1 and device == "auto":
+        together = whole(
+            st, _("GPUs that train together"), "bl-processes", min(choice.processes, gpus), 1, gpus,
+            _("Each takes its share of every batch, and they agree after every step. It pays with large batches."),
+        )  # fmt: skip
     precision = one(
         second, _("Precision"), "bl-precision", choice.precision, PRECISIONS, lambda p: _(PRECISION[p]),
         _("Automatic times a few steps of each at the start and keeps the faster."),
@@ -200,7 +207,7 @@ def _machine(choice: TrainChoice) -> TrainChoice:
         components.note(_("Translating pays on a GPU only, and none is used here."))
     return replace(
         choice, device=device, precision=precision, recover=recover, deterministic=deterministic,
-        compile=compiled and gpu,
+        compile=compiled and gpu, processes=together,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.store import LIVE
 from core.specs import Experiment
-from pages.ui import caches, components, costs, curves, live, planning, queueing, repeat, state
+from pages.ui import caches, components, costs, curves, live, planning, queueing, repeat, series, state
 from pages.ui.i18n import _
 
 
@@ -53,6 +53,7 @@ def show(run: Any) -> None:
     if status["state"] in LIVE:
         if status["state"] == "queued":
             queueing.panel(run, key="bl-train-queue")
+        series.beside(run)
         live.watch(run, key="bl-train-live", full=True)
         components.note(
             _("This page only looks on: close it, reload it or open it elsewhere, and the training goes on.")
@@ -67,6 +68,7 @@ def _result(run: Any, status: dict[str, Any]) -> None:
     live.title(run, status)
     live.ended(run, status)
     _ways_on(run, status)
+    series.beside(run)
     if len(caches.journal(run).epochs):
         components.metrics(live.result_figures(status))
         planning.proof(status)

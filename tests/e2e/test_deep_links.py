@@ -19,8 +19,8 @@ SECTIONS = ("Build", "Judge", "Look inside")
 NAME = "Digits, trained"
 SHOWS = {
     "": re.compile("Test image with heatmap for the class"),
-    "train": re.compile("Accuracy after epoch"),
-    "evaluate": re.compile("Accuracy after epoch"),
+    "train": re.compile("Accuracy after each epoch"),
+    "evaluate": re.compile("Accuracy after each epoch"),
     "feature_maps": re.compile("channels of"),
     "filters": re.compile("filters of"),
     "heatmaps": re.compile("Heatmap of what speaks for"),

@@ -71,5 +71,15 @@ def test_a_series_says_mean_and_deviation_of_its_finished_runs(open_page, words,
     assert "over 2 finished runs. 1 ended without finishing and does not count." in said
 
 
+def test_the_train_page_shows_the_series_of_the_run_that_it_watches(open_page, words, make_run, alive) -> None:
+    runs = [make_run("finished"), make_run("running", **alive)]
+    for run in runs:
+        write_atomic(run.path / "experiment.json", replace(run.experiment, series="abcd").to_json())
+    for run in runs:
+        said = words(open_page("train", run=run.id))
+        assert "2 runs of one recipe" in said
+        assert "Mean over 1 finished run. 1 is still at work or waits." in said
+
+
 def test_a_run_by_itself_is_no_series(open_page, words, make_run) -> None:
     assert "The series" not in words(open_page("runs", run=make_run("finished").id))

@@ -21,7 +21,7 @@ from core.specs import (
 )
 from core.training.course import COURSE
 from core.training.recipes import make_recipe
-from pages.ui import caches, choice, phase_editor, schedule_chart
+from pages.ui import caches, choice, phase_editor, schedule_chart, training_options
 from pages.ui.choice import TrainChoice
 
 
@@ -376,6 +376,18 @@ def test_every_option_behind_more_reaches_the_experiment(open_page, launched, wo
         loss=Loss("focal", 0.1, 1.5, "balanced"), mix=Mix(0.2, 1.0), clip=1.0, accumulate=2, ema=0.99,
         early=EarlyStopping("val_loss", 2, 0.01), best="val_f1", views=4, deterministic=True, recover=False,
     )  # fmt: skip
+
+
+def test_several_gpus_can_train_together_where_there_are_some(open_page, launched, monkeypatch) -> None:
+    gpus = ("auto", "cpu", "cuda:0", "cuda:1", "cuda:2")
+    monkeypatch.setattr(training_options, "_devices", lambda: gpus)
+    app = open_page("train", session=SHAPES)
+    app.number_input(key="bl-processes").set_value(3).run()
+    launch(app)
+    assert launched[0].training.processes == 3
+    monkeypatch.setattr(training_options, "_devices", lambda: gpus[:3])
+    app = open_page("train", session=SHAPES)
+    assert not [box for box in app.number_input if box.key == "bl-processes"]
 
 
 def test_several_seeds_and_folds_are_started_in_one_go(open_page, launched, words) -> None:

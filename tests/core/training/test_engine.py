@@ -160,7 +160,7 @@ def test_every_way_to_run_out_of_memory_is_one_sentence(
         raise error
 
     monkeypatch.setattr("core.training.feeds.extract", starve)
-    with pytest.raises(OutOfMemory, match="A batch of 4 images at 32 px"):
+    with pytest.raises(OutOfMemory, match="A batch of 1 images at 32 px"):
         run(tiny(), material(), experiment(HEAD))
 
 

@@ -19,6 +19,7 @@ from core.models.network import Network, load_into
 from core.specs import EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, Schedule
 from core.training import engine, feeds
 from core.training.checkpoint import Checkpointer
+from core.training.cut import Cut
 from core.training.engine import Trainer
 from core.training.events import EpochEnd, Event, Finished, Recovered
 from core.training.feeds import Material
@@ -275,6 +276,30 @@ def test_validation_that_does_not_fit_is_cut_too(material: Make, monkeypatch: py
     assert any(isinstance(event, Recovered) for event in events)
     for one, other in zip(epochs(told), epochs(events), strict=True):
         assert (one.val_loss, one.val_accuracy) == pytest.approx((other.val_loss, other.val_accuracy), rel=1e-4)
+
+
+def test_features_that_do_not_fit_are_computed_in_smaller_batches(
+    material: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = material()
+    task = experiment(PLAIN_SGD, freeze=FreezePlan(), batch_size=8)
+    told = run(plain(), images, task)
+    genuine, sizes = feeds.extract, []
+
+    def extract(feed: feeds.PixelFeed, cut: Cut, inputs: Tensor) -> Tensor:
+        if len(inputs) > 1:  # a single image only tells what features look like
+            sizes.append(len(inputs))
+        if len(inputs) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return genuine(feed, cut, inputs)
+
+    monkeypatch.setattr(feeds, "extract", extract)
+    events = run(plain(), material(name="others"), task)
+    assert [event.images for event in events if isinstance(event, Recovered)] == [4, 2]
+    assert sizes[:2] == [8, 4]
+    assert set(sizes[2:]) == {2}
+    for one, other in zip(epochs(told), epochs(events), strict=True):
+        assert (one.train_loss, one.val_loss) == pytest.approx((other.train_loss, other.val_loss), rel=1e-4)
 
 
 def shrinking() -> Network:

@@ -1,0 +1,100 @@
+"""The verb that trains one recipe several times, and tells what its runs say together."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+
+from core.cli.options import given
+from core.cli.output import Output, share, table
+from core.cli.shared import gentle_stop, roots, user
+from core.errors import InputError
+from core.lab.series import Spread, Summary, members, start_series, summary
+from core.runs.store import LIVE, Run
+
+POLL_SECONDS = 0.5
+SHARES = ("test_accuracy", "val_accuracy", "val_balanced_accuracy", "val_f1")
+"""Metrics that are shares, and shown in percent."""
+
+
+def series(arguments: argparse.Namespace, output: Output) -> int:
+    """Starts a series and waits for its runs, or tells of one that was started before."""
+    if arguments.series:
+        _nothing_beside(arguments)
+        runs = members(arguments.series, arguments.runs_dir)
+        if not runs:
+            raise InputError("There are no runs of a series {name} here.", name=arguments.series)
+        return _report(runs, output)
+    runs = _started(arguments)
+    output.progress(f"series {runs[0].experiment.series}: {len(runs)} runs")
+    if not arguments.background:
+        asked = [False]
+
+        def ask() -> None:
+            asked[0] = True
+            output.progress("stopping after this step; the best weights are kept")
+            for run in runs:
+                if run.state in LIVE:
+                    run.request("stop")
+
+        with gentle_stop(lambda: asked[0], ask):
+            _wait(runs, output)
+    return _report(runs, output)
+
+
+def _started(arguments: argparse.Namespace) -> tuple[Run, ...]:
+    from core.cli.recipe import experiment
+
+    if arguments.seeds is None and arguments.folds is None:
+        raise InputError("series needs --seeds 0,1,2 or --folds 5 (or the id of a series that was started).")
+    return start_series(
+        experiment(arguments), arguments.seeds or (), arguments.folds or 0, arguments.runs_dir,
+        roots=roots(arguments), owner=user(),
+    )  # fmt: skip
+
+
+def _nothing_beside(arguments: argparse.Namespace) -> None:
+    words = [f"--{name}" for name in ("seeds", "folds", "experiment", "recipe") if getattr(arguments, name) is not None]
+    others = [*given(arguments), *words]
+    if others:
+        raise InputError(
+            "The id of a series tells of one that was started before, so {word} cannot stand beside it.", word=others[0]
+        )
+
+
+def _wait(runs: Sequence[Run], output: Output) -> None:
+    """Waits until no run is live, and says of each how it ended."""
+    left = list(runs)
+    while left:
+        for run in [run for run in left if run.state not in LIVE]:
+            left.remove(run)
+            output.progress(f"{run.state}: {run.name} ({len(runs) - len(left)} of {len(runs)})")
+        if left:
+            time.sleep(POLL_SECONDS)
+
+
+def _report(runs: Sequence[Run], output: Output) -> int:
+    found = summary(runs)
+    record = {
+        "series": runs[0].experiment.series,
+        "runs": [{"run": run.id, "name": run.name, "state": run.state, "path": str(run.path)} for run in runs],
+        "finished": len(found.finished),
+        "metrics": {
+            name: {"mean": spread.mean, "deviation": spread.deviation, "values": list(spread.values)}
+            for name, spread in found.metrics.items()
+        },
+    }
+    output.result(record, _lines(found, len(runs)))
+    return 1 if found.left_out else 0
+
+
+def _lines(found: Summary, count: int) -> list[str]:
+    lines = [f"{len(found.finished)} of {count} runs finished" + (f", {len(found.live)} go on" if found.live else "")]
+    rows = [(name.replace("_", " "), *_figures(name, spread)) for name, spread in found.metrics.items()]
+    return lines + (table(rows, ("", "mean", "deviation", "least", "most")) if rows else [])
+
+
+def _figures(name: str, spread: Spread) -> tuple[str, ...]:
+    values = (spread.mean, spread.deviation, min(spread.values), max(spread.values))
+    return tuple("-" if v is None else share(v) if name in SHARES else f"{v:.3g}" for v in values)
