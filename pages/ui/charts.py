@@ -91,7 +91,7 @@ def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
     return event
 
 
-def show_growing(spec: Mapping[str, Any], *, key: str, title: str, alt: str) -> None:
+def show_growing(spec: Mapping[str, Any], *, key: str, alt: str) -> None:
     """Draws a Vega-Lite specification and, under it, the line that says what it shows.
 
     A browser that has the chart takes in new data sets without drawing it from nothing, as long as all else holds.
@@ -99,11 +99,10 @@ def show_growing(spec: Mapping[str, Any], *, key: str, title: str, alt: str) -> 
     Args:
         spec: Its data sets, layers and axes.
         key: Stable key.
-        title: The chart's translated name for those who hear it. It must not change with the data.
-        alt: The translated line of text, which may.
+        alt: The translated line of text: also read out in the chart's stead.
     """
     with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
-        st.vega_lite_chart(spec={"config": _look(), **DRAWN_AS, **spec, "description": title}, key=key, alt=alt)
+        st.vega_lite_chart(spec={"config": _look(), **DRAWN_AS, **spec}, key=key, alt=alt)
         note(alt)
 
 

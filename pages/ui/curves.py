@@ -117,7 +117,7 @@ def draw(
         lambda: chart(book, measure, status, marks=marks, steps=steps, height=height), entries=48,
     )  # fmt: skip
     text = sentence(book, measure)
-    charts.show_growing(spec, key=key, title=title(measure), alt=text)
+    charts.show_growing(spec, key=key, alt=text)
 
 
 def pair(run: Any, status: dict[str, Any], *, key: str, marks: Sequence[Mark] = (), steps: bool = False) -> None:
@@ -129,17 +129,13 @@ def pair(run: Any, status: dict[str, Any], *, key: str, marks: Sequence[Mark] = 
             draw(run, status, measure, key=f"{key}-{measure}", marks=marks, steps=steps)
 
 
-def title(measure: str) -> str:
-    """Returns what a curve is called, whatever it shows."""
-    named = {"accuracy": _("Accuracy after each epoch."), "loss": _("Loss after each epoch.")}
-    return named.get(measure) or _("{what} after each epoch.").format(what=_(MEASURES[measure].title))
-
-
 def sentence(book: Journal, measure: str) -> str:
     """Returns the line of text under a curve."""
     row, known = book.epochs.last, MEASURES[measure]
     if not row:
-        return title(measure)
+        return {
+            "accuracy": _("Accuracy after each epoch."), "loss": _("Loss after each epoch."),
+        }.get(measure) or _("{what} after each epoch.").format(what=_(known.title))  # fmt: skip
     values = {name: row.get(column) for name, column in known.columns}
     if measure == "accuracy":
         return _("Accuracy after epoch {n}: training {train}, validation {val}.").format(

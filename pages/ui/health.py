@@ -157,7 +157,7 @@ def _course(
         lambda: chart(rows, what, epochs), entries=32,
     )  # fmt: skip
     text = _(WHAT[what][1])
-    charts.show_growing(spec, key=f"{key}-{what}", title=_(WHAT[what][0]), alt=text)
+    charts.show_growing(spec, key=f"{key}-{what}", alt=text)
 
 
 def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _loss(run: Any, status: dict[str, Any], epoch: int, key: str) -> None:
     here = {**drawn["datasets"], "here": curves.table(epoch=[epoch])}
     text = _("Loss over the epochs; the line stands at epoch {n}.").format(n=epoch)
     spec = {**drawn, "datasets": here, "layer": [*drawn["layer"], line]}
-    charts.show_growing(spec, key=f"{key}-loss", title=curves.title("loss"), alt=text)
+    charts.show_growing(spec, key=f"{key}-loss", alt=text)
 
 
 def _words(run: Any, epoch: int, count: int) -> None:

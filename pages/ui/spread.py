@@ -51,7 +51,7 @@ def draw(run: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
         what=_(DRAWN[what]), stage=stage_title(stage), n=epoch, low=figures.number(now["low"]),
         high=figures.number(now["high"]), first=first,
     )  # fmt: skip
-    charts.show_growing(spec, key=f"{key}-histogram", title=_(DRAWN[what]), alt=text)
+    charts.show_growing(spec, key=f"{key}-histogram", alt=text)
 
 
 def stages_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
