@@ -153,14 +153,15 @@ def _progress(status: dict[str, Any]) -> tuple[float, str]:
     ahead = int(status.get("ahead") or 0)
     if status["state"] == "queued" and ahead:
         return 0.0, _("{what}: {n} ahead").format(what=words, n=ahead)
-    if doing == "training" and status.get("steps"):
+    if doing in ("training", "validating") and status.get("steps") and status.get("step"):
         share = min(1.0, float(status.get("step") or 0) / float(status["steps"]))
         phase = charts.phase_label(str(status.get("phase") or ""))
         text = _("Epoch {epoch} of {epochs}, phase {phase}").format(
             epoch=max(1, int(status.get("epoch") or 1)), epochs=status.get("epochs"), phase=phase
         )
         eta = status.get("eta_seconds")
-        return share, text + (_(", about {time} left").format(time=figures.duration(eta)) if eta else "")
+        text += _(", about {time} left").format(time=figures.duration(eta)) if eta else ""
+        return share, text + (f" · {words}" if doing == "validating" else "")
     done, total = status.get("done") or 0, status.get("total") or 0
     if total:
         count = _("{done} of {total} images").format(done=figures.exact(done), total=figures.exact(total))
