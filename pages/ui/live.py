@@ -153,7 +153,8 @@ def _progress(status: dict[str, Any]) -> tuple[float, str]:
     ahead = int(status.get("ahead") or 0)
     if status["state"] == "queued" and ahead:
         return 0.0, _("{what}: {n} ahead").format(what=words, n=ahead)
-    if doing in ("training", "validating") and status.get("steps") and status.get("step"):
+    learned = doing == "training" or (doing == "validating" and status.get("step"))
+    if learned and status.get("steps"):
         share = min(1.0, float(status.get("step") or 0) / float(status["steps"]))
         phase = charts.phase_label(str(status.get("phase") or ""))
         text = _("Epoch {epoch} of {epochs}, phase {phase}").format(
