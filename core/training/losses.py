@@ -70,7 +70,8 @@ def _shares(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
 def _focal(logits: Tensor, shares: Tensor, gamma: float) -> Tensor:
     """Cross-entropy in which what is right already counts little: ``-(1 - p) ** gamma * log p``."""
     logs = logits.log_softmax(1)
-    return -(shares * (1 - logs.exp()).clamp(min=0) ** gamma * logs).sum(1)
+    doubt = (1 - logs.exp()).clamp(min=torch.finfo(logits.dtype).tiny)  # a root's slope at 0 is none
+    return -(shares * doubt**gamma * logs).sum(1)
 
 
 def _teaching(name: str, logits: Tensor, shares: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ so that on a CPU in the same precision it reaches the same losses; what it canno
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import shlex
 import zipfile
@@ -190,6 +191,7 @@ def _head_alone(experiment: Experiment, index: int) -> bool:
 def _docstring(title: str, experiment: Experiment, total: int, remarks: Sequence[str]) -> str:
     import textwrap
 
+    wrap = functools.partial(textwrap.wrap, break_on_hyphens=False, break_long_words=False)  # ids stay whole
     training = experiment.training
     name = " ".join((title or "An experiment").replace("\\", "/").replace('"', "'").split())
     lines = [
@@ -206,10 +208,10 @@ def _docstring(title: str, experiment: Experiment, total: int, remarks: Sequence
         lines += ["", "Before you start:"]
     text: list[str] = []
     for line in lines:
-        text += [line] if line.startswith(("    ", '"""')) or not line else textwrap.wrap(line, 110)
+        text += [line] if line.startswith(("    ", '"""')) or not line else wrap(line, 110)
     for remark in remarks:
         safe = remark.replace("\\", "/").replace('"""', "'''")
-        text += textwrap.wrap(safe, 108, initial_indent="- ", subsequent_indent="  ")
+        text += wrap(safe, 108, initial_indent="- ", subsequent_indent="  ")
     return "\n".join([*text, '"""'])
 
 

@@ -287,7 +287,8 @@ def _formula(spec: Loss, weights: str) -> list[str]:
     if spec.name == "focal":
         return [
             "logs = logits.log_softmax(1)",
-            f"return -(shares * (1 - logs.exp()).clamp(min=0) ** {spec.gamma} * logs).sum(1){weights}",
+            "doubt = (1 - logs.exp()).clamp(min=torch.finfo(logits.dtype).tiny)",
+            f"return -(shares * doubt**{spec.gamma} * logs).sum(1){weights}",
         ]
     lines = ["probabilities = logits.softmax(1)"]
     if spec.name == "l1":

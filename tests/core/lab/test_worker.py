@@ -212,7 +212,7 @@ def test_too_little_memory_is_said_with_what_to_do(
 
     monkeypatch.setattr(feeds, "extract", starve)
     run = store.create(experiment(image_folder()))
-    with pytest.raises(InputError, match=r"A batch of 8 images at 64 px does not fit .* Choose a smaller batch"):
+    with pytest.raises(InputError, match=r"A batch of 1 images at 64 px does not fit .* Choose a smaller batch"):
         worker.work(run)
     assert "smaller batch" in run.status()["message"]
 
