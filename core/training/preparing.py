@@ -132,8 +132,8 @@ class Preparation:
         self._at_once = -(-self.training.images // parts)
         if self._features is not None and self.val is self._features:
             together = self.cached and not self.views
-            parts = [self.material.train, self.material.val] if together else [self.material.val]
-            yield from self._gather(torch.cat(parts), None)
+            wanted = [self.material.train, self.material.val] if together else [self.material.val]
+            yield from self._gather(torch.cat(wanted), None)
         if self.cached and self.views:
             yield from self._gather(self.material.train, epoch % self.views)
 
