@@ -3,84 +3,114 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from core.cli.output import Output, share, table
+from core.cli.output import Output, share
 from core.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from core.interpret.attribution import Explanation
+    from core.models.network import Network
 
 
 def explain(arguments: argparse.Namespace, output: Output) -> None:
-    """Makes a heatmap and lays it over the image as the network saw it."""
+    """Makes a heatmap, or several side by side, and lays it over the image as the network saw it."""
     from core.data.images import fit, open_image, to_tensor
-    from core.interpret.attribution import explain as attribute
+    from core.interpret.attribution import METHODS, explain_many
     from core.interpret.render import draw_heatmap, png
     from core.lab.networks import load_network
 
     image = open_image(Path(arguments.image))
     network = load_network(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     begin = time.perf_counter()
-    target = _class_index(arguments.target, network.classes)
-    x = to_tensor(image, network.preprocessing)
-    found = attribute(network, x, arguments.method, target=target, layer=arguments.layer)
-    heat = found.heatmap
-    picture = draw_heatmap(fit(image, network.preprocessing), heat, opacity=arguments.opacity)
+    names = _methods(arguments, network)
+    found = explain_many(
+        network, to_tensor(image, network.preprocessing), names,
+        target=_class_index(arguments.target, network.classes),
+        against=_class_index(arguments.against, network.classes), layer=arguments.layer,
+        settings=_settings(arguments.setting),
+        progress=lambda done, total: output.progress(f"{done} of {total} passes", passing=True),
+    )  # fmt: skip
+    picture = fit(image, network.preprocessing)
+    drawn = [draw_heatmap(picture, found[name].heatmap, opacity=arguments.opacity) for name in names]
     path = Path(arguments.out)
-    _write(path, png(picture))
-    record = {
+    _write(path, png(drawn[0] if len(names) == 1 else _beside(drawn, [METHODS[name].title for name in names])))
+    rows = [_record(network, found[name]) for name in names]
+    record = {**rows[0], "seconds": time.perf_counter() - begin, "out": str(path)}
+    if len(names) > 1:
+        record["maps"] = rows
+    lines = [f"predicted: {record['predicted']} ({share(record['probability'])})"]
+    for row in rows:
+        rather = f" rather than {row['against']}" if row["against"] is not None else ""
+        where = f" at {row['layer']}" if row["layer"] else ""
+        lines.append(f"{row['method']} for {row['target']}{rather}{where}: {path}")
+        if row["empty"]:
+            lines.append("Nothing in the image speaks for this class at this layer: the map is empty.")
+    if arguments.metrics:
+        from core.cli.trust import add_metrics
+
+        add_metrics(network, to_tensor(image, network.preprocessing), found, rows, lines, output,
+                    settings=_settings(arguments.setting))  # fmt: skip
+        record |= {"metrics": rows[0]["metrics"]}
+    output.result(record, lines)
+
+
+def _methods(arguments: argparse.Namespace, network: Network) -> list[str]:
+    """Returns the methods asked for: one, a list, or ``all`` that work on the network."""
+    from core.interpret.attribution import METHODS
+
+    if arguments.methods is None:
+        return [arguments.method]
+    if arguments.methods == "all":
+        return [row.id for row in METHODS.values() if row.unavailable(network) is None]
+    return list(dict.fromkeys(name for name in arguments.methods.split(",") if name))
+
+
+def _settings(words: list[str]) -> dict[str, int]:
+    """Reads ``NAME=NUMBER`` words."""
+    found = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            found[name] = int(value)
+        except ValueError as error:
+            raise InputError(
+                "The setting {word} is not NAME=NUMBER, such as samples=50. See: python -m core methods.", word=word
+            ) from error
+    return found
+
+
+def _record(network: Network, found: Explanation) -> dict[str, Any]:
+    heat = found.heatmap
+    return {
         "predicted": network.classes[found.predicted],
         "probability": float(found.probabilities[found.predicted]),
         "target": network.classes[heat.target],
         "target_probability": float(found.probabilities[heat.target]),
+        "against": None if heat.against is None else network.classes[heat.against],
         "method": heat.method,
         "layer": heat.layer,
         "empty": heat.empty,
-        "seconds": time.perf_counter() - begin,
-        "out": str(path),
     }
-    lines = [
-        f"predicted: {record['predicted']} ({share(record['probability'])})",
-        f"{heat.method} for {record['target']}" + (f" at {heat.layer}" if heat.layer else "") + f": {path}",
-    ]
-    if heat.empty:
-        lines.append("Nothing in the image speaks for this class at this layer: the map is empty.")
-    output.result(record, lines)
 
 
-def features(arguments: argparse.Namespace, output: Output) -> None:
-    """Draws every channel of one layer, or of all, as one picture a layer."""
-    from core.data.images import open_image, to_tensor
-    from core.interpret.activations import activations, layer_stats
-    from core.interpret.render import feature_sheet
-    from core.lab.networks import load_network
+def _beside(pictures: list[Image.Image], titles: list[str]) -> Image.Image:
+    """Places pictures of one size in rows, each with its title."""
+    from PIL import Image, ImageDraw
 
-    image = open_image(Path(arguments.image))
-    network = load_network(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
-    begin = time.perf_counter()
-    layers = None if arguments.all else (arguments.layer or network.anatomy.cam_layer,)
-    maps = activations(network, to_tensor(image, network.preprocessing), layers)
-    folder = Path(arguments.out)
-    rows = []
-    for number, (layer, values) in enumerate(maps.items()):
-        stats = layer_stats(values)
-        path = folder / f"{number:03d}-{re.sub(r'[^A-Za-z0-9]+', '-', layer)}.png"
-        _write(path, feature_sheet(values).png)
-        rows.append(
-            {
-                "layer": layer,
-                "channels": stats.channels,
-                "height": stats.height,
-                "width": stats.width,
-                "sparsity": stats.sparsity,
-                "minimum": stats.minimum,
-                "maximum": stats.maximum,
-                "file": str(path),
-            }
-        )
-    shown = [(r["layer"], r["channels"], f"{r['height']}x{r['width']}", share(r["sparsity"])) for r in rows]
-    lines = [*table(shown, ("layer", "channels", "size", "at or below zero")), f"written to {folder}"]
-    output.result({"layers": rows, "seconds": time.perf_counter() - begin}, lines)
+    across = min(6, len(pictures))
+    wide, high = pictures[0].width + 8, pictures[0].height + 24
+    sheet = Image.new("RGB", (across * wide + 8, -(-len(pictures) // across) * high + 8), "white")
+    pen = ImageDraw.Draw(sheet)
+    for place, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        left, top = place % across * wide + 8, place // across * high + 8
+        sheet.paste(picture, (left, top))
+        pen.text((left, top + picture.height + 4), title.replace("×", "x"), fill="black")  # the font knows Latin
+    return sheet
 
 
 def _class_index(name: str | None, classes: tuple[str, ...]) -> int | None:

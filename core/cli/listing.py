@@ -109,10 +109,25 @@ def methods(_arguments: argparse.Namespace, output: Output) -> None:
     from core.interpret.attribution import METHODS
 
     rows = [
-        {"name": m.id, "title": m.title, "needs": m.needs, "description": m.description, "paper": m.paper}
+        {
+            "name": m.id,
+            "title": m.title,
+            "family": m.family,
+            "needs": m.needs,
+            "signed": m.signed,
+            "passes": m.passes,
+            "settings": m.defaults,
+            "description": m.description,
+            "paper": m.paper,
+        }
         for m in METHODS.values()
     ]
-    output.result({"methods": rows}, table([(r["name"], r["description"]) for r in rows], ("name", "description")))
+    shown = [(r["name"], _words(r["settings"]), r["description"]) for r in rows]
+    output.result({"methods": rows}, table(shown, ("name", "settings", "description")))
+
+
+def _words(settings: Any) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def runs(arguments: argparse.Namespace, output: Output) -> None:

@@ -1,211 +1,37 @@
 """Heatmaps: which parts of a picture spoke for a class.
 
-:data:`METHODS` has a row a method: what it is called, what it does, where it comes from, what it needs and why it may
-not work on a network. :func:`explain` runs one of them, :func:`explain_many` several at the price of one where they
-share a pass.
+:data:`METHODS` has a row a method. :func:`explain` runs one of them, :func:`explain_many` several at the price of one
+where they share a pass; :func:`explain_classes`, :func:`explain_layers` and :func:`explain_each` run one for several
+classes, layers or pictures.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from core.errors import InputError
-from core.interpret import cams, inputs
-from core.interpret.activations import check_image, spatial_layers
-from core.interpret.inputs import Progress
-from core.interpret.probe import Probe, lock_of
-from core.interpret.target import resolve_target
+from core.interpret import cams
+from core.interpret.activations import check_image
+from core.interpret.asking import Progress, ask, batch_of
+from core.interpret.heatmap import Explanation, Heatmap, explanation_of
+from core.interpret.layout import require_map_layer
+from core.interpret.method import FAMILIES, Method, Request, Setting
+from core.interpret.methods import METHODS
+from core.interpret.probe import Probe, device_of, lock_of
+from core.interpret.target import Aim, resolve_aim
 
 if TYPE_CHECKING:
     from core.models.network import Network
 
-_FLAT = 1e-6  # a map whose values differ by less, relative to their size, is one value
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Heatmap:
-    """How strongly each pixel speaks for a class.
-
-    Attributes:
-        values: HxW of the input, float32: 0..1 from the weakest to the strongest place, or -1..1 around a true zero
-            for a signed method (below zero speaks against the class).
-        method: The method's id.
-        layer: The layer looked at; ``None`` for methods that look at the input.
-        target: Index of the class explained.
-        seconds: Time it took; a shared pass counts in each map that shares it.
-        signed: Whether values are -1..1.
-        empty: Whether nothing at all speaks for the class; ``values`` are zeros then.
-        low: The method's own figure behind the smallest value.
-        high: The method's own figure behind the largest value.
-        per_pixel: Whether neighbouring pixels differ freely, so that drawing should stretch the values.
-    """
-
-    values: NDArray[np.float32]
-    method: str
-    layer: str | None
-    target: int
-    seconds: float
-    signed: bool
-    empty: bool
-    low: float
-    high: float
-    per_pixel: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Explanation:
-    """A heatmap beside what the network says of the picture.
-
-    Attributes:
-        heatmap: The heatmap.
-        probabilities: Softmax of the logits, N values, float32.
-        predicted: Index of the most probable class.
-    """
-
-    heatmap: Heatmap
-    probabilities: NDArray[np.float32]
-    predicted: int
-
-
-CamFormula = Callable[[Tensor, Tensor], Tensor]
-InputRun = Callable[["Network", Tensor, int, Mapping[str, int], "Progress | None"], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A row of :data:`METHODS`.
-
-    Attributes:
-        id: Stable name.
-        title: Name as the field writes it.
-        description: What it does, in one sentence.
-        paper: Authors, year and arXiv number or venue.
-        signed: Whether its maps have a sign.
-        unavailable: Takes a network and returns why the method cannot work there, a constant sentence; ``None`` if it
-            can.
-        formula: For a method on a layer: activations and gradients, CxHxW each, to a map HxW.
-        attribute: For a method on the input: network, image, class, settings and progress to a map HxW.
-        defaults: Settings and their usual values, whole numbers.
-        per_pixel: Whether its maps are grains rather than regions.
-        passes: Roughly how many forward-and-back passes it costs with the defaults.
-    """
-
-    id: str
-    title: str
-    description: str
-    paper: str
-    signed: bool
-    unavailable: Callable[[Network], str | None]
-    formula: CamFormula | None = None
-    attribute: InputRun | None = None
-    defaults: Mapping[str, int] = field(default_factory=dict)
-    per_pixel: bool = False
-    passes: int = 1
-
-    @property
-    def needs_layer(self) -> bool:
-        """Whether the method looks at a layer, which can be chosen."""
-        return self.formula is not None
-
-    @property
-    def needs(self) -> str:
-        """What the method looks at, ``layer`` or ``input``."""
-        return "layer" if self.needs_layer else "input"
-
-
-def _no_maps(network: Network) -> str | None:
-    if network.anatomy.cam_layer or spatial_layers(network.anatomy):
-        return None
-    return "No layer of this network keeps the picture's layout, so it has no class activation map."
-
-
-def _always(_network: Network) -> str | None:
-    return None
-
-
-def _cam(id: str, title: str, description: str, paper: str, formula: CamFormula) -> Method:
-    return Method(id, title, description, paper, signed=False, unavailable=_no_maps, formula=formula)
-
-
-METHODS: Mapping[str, Method] = MappingProxyType(
-    {
-        row.id: row
-        for row in (
-            _cam(
-                "grad-cam",
-                "Grad-CAM",
-                "Adds up a layer's feature maps, each weighted by how much the class's score rises with it on average.",
-                "Selvaraju et al. 2017, arXiv:1610.02391",
-                cams.grad_cam,
-            ),
-            _cam(
-                "grad-cam++",
-                "Grad-CAM++",
-                "Like Grad-CAM, but counts positive influence only and gives small or repeated objects their share.",
-                "Chattopadhay et al. 2018, arXiv:1710.11063",
-                cams.grad_cam_plus_plus,
-            ),
-            _cam(
-                "hires-cam",
-                "HiResCAM",
-                "Multiplies activation and influence place by place, so it shows only places the network really used.",
-                "Draelos and Carin 2020, arXiv:2011.08891",
-                cams.hires_cam,
-            ),
-            _cam(
-                "layer-cam",
-                "LayerCAM",
-                "Weights every place by its own positive influence, which keeps fine detail in early layers.",
-                "Jiang et al. 2021, IEEE Transactions on Image Processing 30, 5875-5888",
-                cams.layer_cam,
-            ),
-            Method(
-                "saliency",
-                "Saliency",
-                "Shows how much the class's score would change if a pixel changed a little.",
-                "Simonyan et al. 2013, arXiv:1312.6034",
-                signed=False,
-                attribute=inputs.saliency,
-                per_pixel=True,
-                unavailable=_always,
-            ),
-            Method(
-                "integrated-gradients",
-                "Integrated gradients",
-                "Shares the class's score out among the pixels, on the way from a plain grey picture to this one.",
-                "Sundararajan et al. 2017, arXiv:1703.01365",
-                signed=True,
-                attribute=inputs.integrated_gradients,
-                per_pixel=True,
-                unavailable=_always,
-                defaults=MappingProxyType({"steps": 50}),
-                passes=50,
-            ),
-            Method(
-                "occlusion",
-                "Occlusion",
-                "Covers one square after another and notes how far the class's score falls.",
-                "Zeiler and Fergus 2014, arXiv:1311.2901",
-                signed=True,
-                attribute=inputs.occlusion,
-                unavailable=_always,
-                defaults=MappingProxyType({"windows": 7, "overlap": 1}),
-                passes=50,
-            ),
-        )
-    }
-)
-"""Every method by its id, in the order to be offered."""
+__all__ = [
+    "FAMILIES", "METHODS", "Explanation", "Heatmap", "Method", "Setting", "explain", "explain_classes", "explain_each",
+    "explain_layers", "explain_many",
+]  # fmt: skip
 
 
 def explain(
@@ -214,6 +40,7 @@ def explain(
     method: str = "grad-cam",
     *,
     target: int | None = None,
+    against: int | None = None,
     layer: str | None = None,
     settings: Mapping[str, int] | None = None,
     progress: Progress | None = None,
@@ -225,15 +52,18 @@ def explain(
         x: One normalised image, 1xCxHxW.
         method: Id of a row of :data:`METHODS`.
         target: Class index; ``None`` for the class with the highest score.
+        against: Another class: the map is about how far the target's score leads over its (class against class).
         layer: Name of the layer for methods that need one; ``None`` for the network's CAM layer.
-        settings: Values for the method's ``defaults``.
+        settings: Values for the method's ``settings``, the usual ones for those left out.
         progress: Called now and then with passes done and passes in all; what it raises ends the work.
 
     Raises:
         InputError: The method, the class, the layer or a setting does not exist, or the method does not work on this
-            network, or ``x`` is not one image.
+            network, or ``x`` is not one image it can take, or its scores are no numbers.
     """
-    return explain_many(network, x, (method,), target=target, layer=layer, settings=settings, progress=progress)[method]
+    return explain_many(
+        network, x, (method,), target=target, against=against, layer=layer, settings=settings, progress=progress
+    )[method]
 
 
 def explain_many(
@@ -242,46 +72,179 @@ def explain_many(
     methods: Sequence[str],
     *,
     target: int | None = None,
+    against: int | None = None,
     layer: str | None = None,
     settings: Mapping[str, int] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Explanation]:
-    """Makes several heatmaps of one image and class; all methods on a layer share one pass.
+    """Makes several heatmaps of one image and class; all that a single pass to a layer can give share one.
 
-    Arguments and errors as :func:`explain`.
+    Arguments and errors as :func:`explain`; each of the settings must be one of some of the methods.
 
     Returns:
         Method's id -> explanation, in the order asked for.
     """
     check_image(x)
     rows = [_row(name, network) for name in methods]
-    chosen = {row.id: _settings(row, settings) for row in rows}
-    size = (x.shape[2], x.shape[3])
+    chosen = _settings(rows, settings)
     found: dict[str, Explanation] = {}
-    with lock_of(network):  # one class and one set of weights for all of them
+    with lock_of(network):
         shared: cams.LayerPass | None = None
         started = time.perf_counter()
-        if any(row.needs_layer for row in rows):
-            shared = cams.layer_pass(network, x, target=target, layer=layer)
-            logits, index = shared.logits, shared.target
+        if any(row.formula for row in rows):
+            shared = cams.layer_pass(network, x, target=target, against=against, layer=layer)
+            logits, aim = shared.logits, shared.aim
         else:
-            with Probe(network) as probe:
-                logits = probe(x).cpu()
-            index = resolve_target(target, logits, network.classes)
-        pass_seconds = time.perf_counter() - started
-        probabilities = logits[0].float().softmax(0).numpy()
-        for row in rows:
-            started = time.perf_counter()
-            if row.formula is not None and shared is not None:
-                raw = row.formula(shared.activations, shared.gradients)
-            elif row.attribute is not None:
-                raw = row.attribute(network, x, index, chosen[row.id], progress)
-            else:
-                raise TypeError(f"the row {row.id} has neither a formula nor a procedure")
-            heatmap = _heatmap(raw, size, row, index, shared.layer if row.needs_layer and shared else None)
-            spent = time.perf_counter() - started + pass_seconds
-            found[row.id] = Explanation(replace(heatmap, seconds=spent), probabilities, int(probabilities.argmax()))
+            logits, aim = _first(network, x, rows, target, against, layer)
+    pass_seconds = time.perf_counter() - started
+    for row in rows:  # the network is free for others whenever a method does not need it
+        if row.formula is not None and shared is not None:
+            found[row.id] = _from_pass(row, shared, x, pass_seconds)
+        else:
+            request = Request(network, x, aim, layer, chosen[row.id], progress)
+            found[row.id] = _from_request(row, request, logits, pass_seconds)
     return found
+
+
+def explain_classes(
+    network: Network,
+    x: Tensor,
+    method: str,
+    targets: Sequence[int | None],
+    *,
+    against: int | None = None,
+    layer: str | None = None,
+    settings: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> list[Explanation]:
+    """Makes one heatmap a class; methods with a formula go forward once for all of them.
+
+    Arguments and errors as :func:`explain`.
+    """
+    check_image(x)
+    row = _row(method, network)
+    if row.formula is None:
+        each = [_part(progress, place, len(targets)) for place in range(len(targets))]
+        return [
+            explain(network, x, method, target=t, against=against, layer=layer, settings=settings, progress=tell)
+            for t, tell in zip(targets, each, strict=True)
+        ]
+    row.completed(settings)
+    started = time.perf_counter()
+    name = layer or network.anatomy.cam_layer
+    passes = cams.layer_passes(network, x, targets=[list(targets)], against=against, layers=[name])[0]
+    spent = time.perf_counter() - started
+    return [_from_pass(row, found[name], x, spent) for found in passes]
+
+
+def explain_layers(
+    network: Network,
+    x: Tensor,
+    method: str,
+    layers: Sequence[str],
+    *,
+    target: int | None = None,
+    against: int | None = None,
+    settings: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Explanation]:
+    """Makes one heatmap a layer; methods with a formula go there and back once for all of them.
+
+    Arguments and errors as :func:`explain`.
+
+    Raises:
+        InputError: Also if the method looks at no layer.
+    """
+    check_image(x)
+    row = _row(method, network)
+    if not row.needs_layer:
+        raise InputError(
+            "{method} looks at the picture itself, not at a layer. Choose another method.", method=row.title
+        )
+    if row.formula is None:
+        each = [_part(progress, place, len(layers)) for place in range(len(layers))]
+        return {
+            name: explain(
+                network, x, method, target=target, against=against, layer=name, settings=settings, progress=tell
+            )
+            for name, tell in zip(layers, each, strict=True)
+        }
+    row.completed(settings)
+    started = time.perf_counter()
+    passes = cams.layer_passes(network, x, targets=[[target]], against=against, layers=layers)[0][0]
+    spent = time.perf_counter() - started
+    return {name: _from_pass(row, found, x, spent) for name, found in passes.items()}
+
+
+def explain_each(
+    network: Network,
+    images: Tensor | Sequence[Tensor],
+    method: str = "grad-cam",
+    *,
+    targets: Sequence[int | None] | int | None = None,
+    against: int | None = None,
+    layer: str | None = None,
+    settings: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> list[Explanation]:
+    """Makes one heatmap a picture; methods with a formula take as many at once as fit.
+
+    Args:
+        network: The network.
+        images: Normalised images, BxCxHxW, or 1xCxHxW each and all of one size.
+        method: Id of a row of :data:`METHODS`.
+        targets: For each image its class, or one class for all; ``None`` for the class with the highest score.
+        against: As in :func:`explain`, as are all below.
+        layer: The layer.
+        settings: The method's settings.
+        progress: Called with pictures done and in all.
+
+    Raises:
+        InputError: As :func:`explain`; or there are not as many classes as images.
+    """
+    pictures = list(images.split(1)) if isinstance(images, Tensor) else list(images)
+    for picture in pictures:
+        check_image(picture)
+    wanted = list(targets) if isinstance(targets, Sequence) else [targets] * len(pictures)
+    if len(wanted) != len(pictures):
+        raise InputError(
+            "{classes} classes were given for {images} pictures. Give one for each, or one for all.",
+            classes=len(wanted),
+            images=len(pictures),
+        )
+    row = _row(method, network)
+    row.completed(settings)
+    name = layer or network.anatomy.cam_layer
+    one_size = len({picture.shape for picture in pictures}) <= 1
+    step = batch_of(network, device_of(network.model), graph=True) if row.formula is not None and one_size else 1
+    found: list[Explanation] = []
+    for start in range(0, len(pictures), step):
+        chunk, classes = pictures[start : start + step], wanted[start : start + step]
+        if row.formula is None:
+            tell = _part(progress, start, len(pictures))
+            found.append(
+                explain(
+                    network, chunk[0], method, target=classes[0], against=against, layer=layer, settings=settings,
+                    progress=tell,
+                )
+            )  # fmt: skip
+        else:
+            started = time.perf_counter()
+            passes = cams.layer_passes(
+                network, torch.cat(chunk), targets=[[target] for target in classes], against=against, layers=[name]
+            )
+            spent = (time.perf_counter() - started) / len(chunk)
+            found += [_from_pass(row, own[0][name], chunk[0], spent) for own in passes]
+        if progress is not None:
+            progress(len(found), len(pictures))
+    return found
+
+
+def _part(progress: Progress | None, place: int, count: int) -> Progress | None:
+    """Turns a part's progress into the whole's: hundredths of parts."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(round(100 * (place + done / max(total, 1))), 100 * count)
 
 
 def _row(name: str, network: Network) -> Method:
@@ -293,34 +256,41 @@ def _row(name: str, network: Network) -> Method:
     return METHODS[name]
 
 
-def _settings(row: Method, given: Mapping[str, int] | None) -> dict[str, int]:
-    merged = {**row.defaults, **(given or {})}
-    for name, value in merged.items():
-        if name not in row.defaults:
-            raise InputError(
-                "{method} has no setting {name}. It has: {known}.",
-                method=row.title,
-                name=name,
-                known=", ".join(row.defaults) or "-",
-            )
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1000:
-            raise InputError("{name} is {value}. It must be a whole number from 1 to 1000.", name=name, value=value)
-    return merged
+def _settings(rows: Sequence[Method], given: Mapping[str, int] | None) -> dict[str, dict[str, int]]:
+    """Hands each method the settings it has; of several methods each must be known to one."""
+    if len(rows) == 1:
+        return {rows[0].id: rows[0].completed(given)}
+    known = {setting.id for row in rows for setting in row.settings}
+    foreign = {name: value for name, value in (given or {}).items() if name not in known}
+    return {
+        row.id: row.completed({n: v for n, v in (given or {}).items() if n in row.defaults or n in foreign})
+        for row in rows
+    }
 
 
-def _heatmap(raw: Tensor, size: tuple[int, int], row: Method, target: int, layer: str | None) -> Heatmap:
-    """Brings a method's own figures to the input's size and to 0..1 or -1..1."""
-    if raw.shape != size:
-        raw = F.interpolate(raw[None, None], size, mode="bilinear", align_corners=False)[0, 0]
-    low, high = (float(value) for value in raw.aminmax())
-    strongest = max(abs(low), abs(high))
-    empty = strongest == 0.0 or not np.isfinite(strongest)
-    if empty:
-        values = torch.zeros_like(raw)
-    elif row.signed:
-        values = raw / strongest
-    elif high - low <= _FLAT * strongest:
-        values = torch.ones_like(raw)
-    else:
-        values = (raw - low) / (high - low)
-    return Heatmap(values.float().numpy(), row.id, layer, target, 0.0, row.signed, empty, low, high, row.per_pixel)
+def _first(
+    network: Network, x: Tensor, rows: Sequence[Method], target: int | None, against: int | None, layer: str | None
+) -> tuple[Tensor, Aim]:
+    """Asks what the network says, and checks class and layer before the long work begins."""
+    if any(row.needs_layer for row in rows):
+        require_map_layer(layer or network.anatomy.cam_layer, network.anatomy)
+    with Probe(network) as probe:
+        logits = ask(probe, network, x).cpu()
+    return logits, resolve_aim(target, against, logits, network.classes)
+
+
+def _from_pass(row: Method, found: cams.LayerPass, x: Tensor, seconds: float) -> Explanation:
+    if row.formula is None:
+        raise TypeError(f"the row {row.id} has no formula")
+    started = time.perf_counter()
+    raw = row.formula(found.activations, found.gradients)
+    return explanation_of(row, raw, x, found.aim, found.layer, found.logits, started - seconds)
+
+
+def _from_request(row: Method, request: Request, logits: Tensor, seconds: float) -> Explanation:
+    if row.procedure is None:
+        raise TypeError(f"the row {row.id} has neither a formula nor a procedure")
+    started = time.perf_counter()
+    raw = row.procedure(request)
+    layer = (request.layer or request.network.anatomy.cam_layer) if row.needs_layer else None
+    return explanation_of(row, raw, request.x, request.aim, layer, logits, started - seconds)

@@ -33,7 +33,8 @@ class Probe(AbstractContextManager["Probe"]):
         layers: Names of the modules whose outputs are kept, as ``model.named_modules()`` spells them.
         start: Name of the layer at which autograd's graph begins. Its kept output is a leaf that requires grad, and
             nothing below it is recorded: gradients with respect to it cost only the way back from the logits, on
-            fully frozen networks too.
+            fully frozen networks too. Of several, each that depends on none of the others begins it, and the kept
+            outputs of all are parts of the graph.
         grad: Whether autograd records at all; ``None`` to record only if ``start`` is given. Set it to make the input
             the start instead.
 
@@ -58,15 +59,15 @@ class Probe(AbstractContextManager["Probe"]):
         network: Network | nn.Module,
         layers: Sequence[str] = (),
         *,
-        start: str | None = None,
+        start: str | Sequence[str] | None = None,
         grad: bool | None = None,
     ) -> None:
         self.model = model_of(network)
         self.outputs: dict[str, Tensor] = {}
         self._lock = lock_of(network)
-        self._start = start
-        self._grad = start is not None if grad is None else grad
-        self._names = tuple(dict.fromkeys((*layers, *(() if start is None else (start,)))))
+        self._starts = frozenset((start,) if isinstance(start, str) else start or ())
+        self._grad = bool(self._starts) if grad is None else grad
+        self._names = tuple(dict.fromkeys((*layers, *self._starts)))
         self._stack = ExitStack()
         known = dict(self.model.named_modules())
         for name in self._names:
@@ -113,11 +114,12 @@ class Probe(AbstractContextManager["Probe"]):
             tensor = output[0] if several else output
             if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
                 return None
-            copy = tensor.detach().clone()
-            if name != self._start:
-                self.outputs[name] = copy
+            if name not in self._starts:
+                self.outputs[name] = tensor.detach().clone()
                 return None
-            self.outputs[name] = copy.requires_grad_()
+            linked = tensor.requires_grad and len(self._starts) > 1
+            copy = tensor.clone() if linked else tensor.detach().clone().requires_grad_()
+            self.outputs[name] = copy
             handed_on = copy.clone()  # what follows may work in place, which a leaf does not allow
             return (handed_on, *output[1:]) if several else handed_on
 

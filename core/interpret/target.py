@@ -1,15 +1,61 @@
-"""Which class a heatmap is about."""
+"""Which class a heatmap is about, and against which other."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from core.errors import InputError
 
 _NAMED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """The score that is explained.
+
+    Attributes:
+        target: Index of the class.
+        against: Index of another class whose score is taken off; ``None`` for the class alone.
+    """
+
+    target: int
+    against: int | None = None
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Returns the class's logit, or its lead over the other's: BxN to B."""
+        own = logits[:, self.target]
+        return own if self.against is None else own - logits[:, self.against]
+
+
+def resolve_aim(target: int | None, against: int | None, logits: Tensor, classes: Sequence[str]) -> Aim:
+    """Returns what is to be explained.
+
+    Args:
+        target: Class index from 0; ``None`` for the class with the highest score (other than ``against``).
+        against: Class index from 0; ``None`` for no other class.
+        logits: Class scores, 1xN.
+        classes: The classes' names, in order; may be empty.
+
+    Raises:
+        InputError: There is no such class, or both are the same.
+    """
+    if against is None:
+        return Aim(resolve_target(target, logits, classes))
+    other = resolve_target(against, logits, classes)
+    if target is None:
+        ranked = logits[0].argsort(descending=True).tolist()
+        return Aim(next((index for index in ranked if index != other), other), other)
+    chosen = resolve_target(target, logits, classes)
+    if chosen == other:
+        raise InputError(
+            "Class {target} cannot be explained against itself. Choose another class to hold it against.",
+            target=classes[chosen] if chosen < len(classes) else chosen,
+        )
+    return Aim(chosen, other)
 
 
 def resolve_target(target: int | None, logits: Tensor, classes: Sequence[str]) -> int:

@@ -11,11 +11,18 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.interpret import cams
-from core.interpret.attribution import METHODS, explain, explain_many
+from core.interpret.attribution import FAMILIES, METHODS, explain, explain_many
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, SIZE, wrap
 
-CAMS = [row.id for row in METHODS.values() if row.needs_layer]
+CAMS = [row.id for row in METHODS.values() if row.formula]
+LAYERED = [row.id for row in METHODS.values() if row.needs_layer]
+FEW = {"samples": 24, "regions": 6, "steps": 8, "channels": 0}
+
+
+def few(method: str) -> dict[str, int]:
+    """Small settings for a method, so that it is quick."""
+    return {name: FEW[name] for name in METHODS[method].defaults if name in FEW}
 
 
 class Corner(nn.Module):
@@ -40,7 +47,16 @@ def test_every_method_on_every_layout(tiny: Callable[..., Network], image: Tenso
     network = tiny(kind)
     for parameter in network.model.parameters():
         parameter.requires_grad_(False)
-    found = [explain(network, image, method, target=target).heatmap for target in range(len(CLASSES))]
+    reason = METHODS[method].unavailable(network)
+    if reason is not None:
+        assert reason.endswith(".")
+        with pytest.raises(InputError) as refusal:
+            explain(network, image, method)
+        assert str(refusal.value) == reason
+        return
+    found = [
+        explain(network, image, method, target=target, settings=few(method)).heatmap for target in range(len(CLASSES))
+    ]
     assert network.anatomy.layout == kind
     for target, heatmap in enumerate(found):
         assert heatmap.values.shape == (SIZE, SIZE)
@@ -53,7 +69,8 @@ def test_every_method_on_every_layout(tiny: Callable[..., Network], image: Tenso
             assert np.abs(heatmap.values).max() == pytest.approx(1.0)
             assert heatmap.values.min() >= (-1 if METHODS[method].signed else 0)
     assert sum(heatmap.empty for heatmap in found) < len(found)
-    assert any((found[0].values != heatmap.values).any() for heatmap in found[1:])
+    differs = any((found[0].values != heatmap.values).any() for heatmap in found[1:])
+    assert differs == METHODS[method].follows_class
 
 
 def test_probabilities_and_the_predicted_class(tiny: Callable[..., Network], image: Tensor) -> None:
@@ -154,7 +171,7 @@ def test_integrated_gradients_add_up_to_the_rise(tiny: Callable[..., Network], i
 def test_occlusion_falls_only_where_the_network_looks() -> None:
     network = wrap(Corner())
     x = torch.ones(1, 3, SIZE, SIZE)
-    found = explain(network, x, "occlusion", target=0, settings={"windows": 8}).heatmap
+    found = explain(network, x, "occlusion", target=0, settings={"window": 4}).heatmap
     half = SIZE // 2
     assert found.values[:half, :half] == pytest.approx(1.0)
     assert np.abs(found.values[half:]).max() < 1e-5
@@ -163,24 +180,37 @@ def test_occlusion_falls_only_where_the_network_looks() -> None:
     assert found.high == pytest.approx(3 * 16 / 256, rel=1e-4)
 
 
-@pytest.mark.parametrize("method", ["saliency", "integrated-gradients", "occlusion"])
+SLOW = [row.id for row in METHODS.values() if row.passes > 2]
+
+
+@pytest.mark.parametrize("method", ["saliency", *SLOW])
 def test_progress_counts_to_the_end(tiny: Callable[..., Network], image: Tensor, method: str) -> None:
     seen: list[tuple[int, int]] = []
-    explain(tiny(), image, method, progress=lambda done, total: seen.append((done, total)))
+    network = wrap(Corner()) if METHODS[method].unavailable(tiny()) else tiny()
+    if METHODS[method].unavailable(network):
+        assert method == "lrp"
+        return
+    explain(network, image, method, settings=few(method), progress=lambda done, total: seen.append((done, total)))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1][0] == seen[-1][1]
 
 
-def test_progress_can_end_the_work(tiny: Callable[..., Network], image: Tensor) -> None:
+@pytest.mark.parametrize("method", SLOW)
+def test_progress_can_end_the_work(tiny: Callable[..., Network], image: Tensor, method: str) -> None:
     network = tiny()
+    if METHODS[method].unavailable(network):
+        assert method == "lrp"
+        return
     network.model.train()
 
     def cancel(_done: int, _total: int) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        explain(network, image, "occlusion", progress=cancel)
-    assert network.model.training
+        explain(network, image, method, settings=few(method), progress=cancel)
+    assert all(module.training for module in network.model.modules())
+    assert all(p.requires_grad and p.grad is None for p in network.model.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in network.model.modules())
 
 
 def test_a_layer_of_choice_and_its_size(tiny: Callable[..., Network], image: Tensor) -> None:
@@ -231,7 +261,8 @@ def test_a_layer_that_cannot_be(tiny: Callable[..., Network], image: Tensor, lay
     [
         ({"method": "magic"}, "no method magic.*grad-cam"),
         ({"method": "occlusion", "settings": {"steps": 3}}, "Occlusion has no setting steps"),
-        ({"method": "occlusion", "settings": {"windows": 0}}, "windows is 0"),
+        ({"method": "occlusion", "settings": {"window": -1}}, "window is -1"),
+        ({"method": "occlusion", "settings": {"window": True}}, "window is True"),
     ],
 )
 def test_settings_that_cannot_be(tiny: Callable[..., Network], image: Tensor, given: dict, words: str) -> None:
@@ -256,7 +287,7 @@ def test_a_network_without_maps_says_so() -> None:
 
     network = wrap(Flat())
     x = torch.ones(1, 3, SIZE, SIZE)
-    for method in CAMS:
+    for method in LAYERED:
         assert METHODS[method].unavailable(network)
         with pytest.raises(InputError, match="no class activation map"):
             explain(network, x, method)
@@ -269,5 +300,7 @@ def test_rows_are_complete() -> None:
         assert row.id == name
         assert row.description.endswith(".")
         assert row.paper
-        assert (row.formula is None) != (row.attribute is None)
+        assert (row.formula is None) != (row.procedure is None)
+        assert row.family in FAMILIES
+        assert row.layered or row.formula is None
         assert row.needs in ("layer", "input")

@@ -15,7 +15,7 @@ from core.interpret.attribution import explain_many
 from core.models.network import Network, bare
 
 methods = pytest.importorskip("torchcam.methods")
-PEERS = {"grad-cam": "GradCAM", "layer-cam": "LayerCAM"}
+PEERS = {"grad-cam": "GradCAM", "layer-cam": "LayerCAM", "xgrad-cam": "XGradCAM"}
 
 
 @pytest.fixture(scope="module", params=["resnet18", "mobilenet_v3_small", "vgg11"])

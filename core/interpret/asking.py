@@ -1,0 +1,123 @@
+"""Asks a network for its scores: in batches that fit, counted, and with a clear sentence where it cannot answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from core.errors import InputError
+from core.interpret.probe import Probe
+from core.interpret.target import Aim
+
+if TYPE_CHECKING:
+    from core.models.network import Network
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and what there is to do; what it raises ends the work."""
+
+_REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)  # what networks raise at images they cannot take
+_BUDGET = 512 * 2**20  # bytes of activations at once on a CPU
+_WAY = 0.0005  # seconds
+_MOST = {"cpu": 16, "cuda": 128}  # images at once; on a CPU more gain nothing
+
+
+def ask(probe: Probe, network: Network, x: Tensor) -> Tensor:
+    """Runs images through an opened network and checks what it says.
+
+    Args:
+        probe: The network, opened.
+        network: The same.
+        x: Normalised images, BxCxHxW.
+
+    Returns:
+        The logits, BxN, on the network's device.
+
+    Raises:
+        InputError: The network cannot take images of that size, or its scores are not numbers.
+    """
+    try:
+        logits = probe(x)
+    except torch.OutOfMemoryError:
+        raise
+    except _REFUSALS as error:
+        side, channels = network.preprocessing.crop, network.preprocessing.channels
+        if isinstance(error, InputError) or x.shape[1:] == (channels, side, side):
+            raise
+        raise InputError(
+            "The network {network} cannot take a picture of {width} × {height} px with {channels} channels. Give it "
+            "one of {side} × {side} px with {wanted}.",
+            network=network.name,
+            width=x.shape[3],
+            height=x.shape[2],
+            channels=x.shape[1],
+            side=side,
+            wanted=channels,
+        ) from error
+    if not bool(torch.isfinite(logits).all()):
+        raise InputError(
+            "The network {network} answers this picture with scores that are no numbers (nan or infinite). Its weights "
+            "are broken, or the picture holds such values; choose other weights or another picture.",
+            network=network.name,
+        )
+    return logits
+
+
+def scores_of(
+    network: Network,
+    batches: Iterable[Tensor],
+    aim: Aim,
+    total: int,
+    progress: Progress | None,
+    *,
+    shares: bool = False,
+) -> Tensor:
+    """Returns the aim's score for each of many images, batch by batch.
+
+    Between two batches the network is free for others who wait for it.
+
+    Args:
+        network: The network.
+        batches: Normalised images, BxCxHxW each.
+        aim: What is scored.
+        total: Number of images, for ``progress``.
+        progress: Called after every batch.
+        shares: Whether probabilities (softmax) are scored instead of logits.
+
+    Returns:
+        One score an image, float64 on the CPU.
+    """
+    found: list[Tensor] = []
+    done = 0
+    for batch in batches:
+        with Probe(network) as probe:
+            logits = probe(batch).double()
+        found.append(aim.scores(logits.softmax(1) if shares else logits).cpu())
+        done += len(batch)
+        make_way()
+        if progress is not None:
+            progress(min(done, total), total)
+    return torch.cat(found)
+
+
+def make_way() -> None:
+    """Lets a thread that waits for a network have it: one that takes a lock again at once would always win."""
+    time.sleep(_WAY)
+
+
+def batch_of(network: Network, device: torch.device, *, graph: bool = False) -> int:
+    """Returns how many images may go through a network at once.
+
+    Args:
+        network: The network.
+        device: Where it is.
+        graph: Whether all activations are kept for the way back.
+    """
+    each = max(1, network.anatomy.activation_bytes // (1 if graph else 4))
+    budget = _BUDGET
+    if device.type == "cuda":
+        budget = torch.cuda.mem_get_info(device)[0] // 3
+    return int(min(max(budget // each, 1), _MOST.get(device.type, 16)))
