@@ -137,7 +137,7 @@ class Case:
 
 def percent(share: float) -> str:
     """Returns a share for a sentence."""
-    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1g} %"
+    return f"{100 * share:.0f} %" if share >= 0.095 or share == 0 else f"{100 * share:.1g} %"
 
 
 def figure(value: float) -> str:

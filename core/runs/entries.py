@@ -16,7 +16,7 @@ from core.runs.jobs import Job, JobStore
 from core.runs.line import Ticket, order
 from core.runs.store import ENDED, Run, RunStore
 
-QUEUED = {"rankings": "rank", "rates": "lr-find"}
+QUEUED = {"rankings": "rank", "rates": "lr-find", "heat-studies": "heat-study"}
 """Kinds of jobs that compute on a device and queue for it with the runs, and the verb that does them."""
 FILE = "queue.json"
 """Holds the ticket that somebody gave a waiting run; only people write it, never the trainer."""

@@ -1,0 +1,90 @@
+"""The verb that looks at the heatmaps of many pictures together."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core.cli.output import Output, share, table
+from core.cli.shared import gentle_stop, roots
+from core.errors import InputError
+from core.runs.jobs import Job
+
+
+def heat_study(arguments: argparse.Namespace, output: Output) -> int:
+    """Studies the heatmaps of a run's held-out pictures; or does a study whose folder a page made."""
+    if arguments.job:
+        return _job(arguments, output)
+    if not arguments.run:
+        raise InputError("heat-study needs a RUN (or --job with a study's folder).")
+    from core.lab import heat_study as lab
+    from core.lab.data import reopen
+    from core.lab.networks import network_of_run
+    from core.runs.store import RunStore
+
+    run = RunStore(arguments.runs_dir).open(arguments.run)
+    asked = [False]
+
+    def ask() -> None:
+        asked[0] = True
+
+    with gentle_stop(lambda: asked[0], ask):
+        made, maps = lab.study(
+            network_of_run(run), reopen(run, roots=roots(arguments)), method=arguments.method, layer=arguments.layer,
+            of=arguments.of, most=lab.MOST if arguments.images is None else arguments.images, stop=lambda: asked[0],
+            progress=lambda done, total: output.progress(f"explaining: {done} of {total}", passing=True),
+        )  # fmt: skip
+    if not made.rows:
+        output.result({"state": "stopped"}, ["stopped"])
+        return 1
+    _show(made, maps, output)
+    return 0
+
+
+def _show(made: Any, maps: Any, output: Output) -> None:
+    from core.lab.heat_study import EVEN_BORDER, mean_of, outside
+
+    rows, record = [], []
+    for name in dict.fromkeys(row.target for row in made.rows):
+        of_class = [place for place, row in enumerate(made.rows) if row.target == name]
+        groups = sorted({row.group for row in made.rows if row.target == name and row.group is not None})
+        for group in [None, *(groups if len(groups) > 1 else ())]:
+            places = [place for place in of_class if group in (None, made.rows[place].group)]
+            mean = mean_of(made.rows, maps, places)
+            if mean is None:
+                continue
+            label = name if group is None else f"  group {group + 1}"
+            rows.append(
+                (label, mean.count, share(mean.right), share(mean.middle), share(mean.border), share(mean.inside))
+            )
+            record.append(
+                {"class": name, "group": group, "images": mean.count, "right": mean.right, "middle": mean.middle,
+                 "border": mean.border, "inside": mean.inside, "area": mean.area}
+            )  # fmt: skip
+    worst = [(made.rows[place].key, value) for place, value in outside(made, maps)[:10]]
+    lines = table(rows, ("class", "images", "right", "middle quarter", "border", "on object"))
+    lines += ["", f"Even heat would have 25 % in the middle quarter and {share(EVEN_BORDER)} at the border."]
+    lines += ["", "most heat outside:", *(f"  {share(value)}  {key}" for key, value in worst)]
+    result = {"state": "finished" if made.complete else "stopped", "method": made.method, "layer": made.layer}
+    result |= {"split": made.split, "images": len(made.rows), "seconds": made.seconds, "classes": record}
+    output.result({**result, "outside": [{"key": key, "share": value} for key, value in worst]}, lines)
+
+
+def _job(arguments: argparse.Namespace, output: Output) -> int:
+    from core.lab.heat_study_job import work
+
+    job = Job(Path(arguments.job).expanduser().absolute())
+    if not job.exists:
+        raise InputError("There is no study in the folder {folder}.", folder=arguments.job)
+
+    def show(record: dict[str, Any]) -> None:
+        if record.get("doing") == "queued":
+            output.progress(f"waiting for the device, {record.get('ahead')} ahead")
+        else:
+            output.progress(f"{record.get('doing')}: {record.get('done')} of {record.get('total')}", passing=True)
+
+    with gentle_stop(lambda: job.stop_requested, job.request_stop):
+        status = work(job, show, roots=roots(arguments))
+    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
+    return 0

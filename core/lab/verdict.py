@@ -1,0 +1,150 @@
+"""What the figures of :mod:`core.lab.trust` mean, in words: each sentence with the figures it rests on.
+
+The limits are conventions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.data.dataset import Sentence
+from core.lab.remarks import Remark, figure, percent
+
+if TYPE_CHECKING:
+    from core.lab.trust import Trust
+
+VOTES = ("deletion", "insertion", "road", "infidelity")
+"""Figures that decide whether a map is faithful. Average drop depends more on how much of the picture a map leaves than
+on where."""
+LEAN = 1.0
+"""Mean advantage over random maps, in their deviations, below which a map with hardly a clear win counts as random."""
+LIKE = 0.5
+"""Rank correlation with the map of random weights from which a map owes little to what was learned."""
+JUMPY = 0.5
+"""Sensitivity over the distance of unrelated maps from which a map is not to be relied on."""
+UNSURE = 0.1
+"""Probability, and fall of it from picture to nothing, below which there is little to test."""
+
+
+def verdict(found: Trust) -> list[Remark]:
+    """Returns what the figures mean, the most important first; what is not known is not said."""
+    rules = (_range, _faithful, _sanity, _stable, _object)
+    return [remark for rule in rules if (remark := rule(found)) is not None]
+
+
+def _range(found: Trust) -> Remark | None:
+    """A class that is hardly there, or that stays where nothing is left, leaves little to be tested."""
+    spread = found.probability - found.blank
+    if found.probability >= UNSURE and spread >= UNSURE:
+        return None
+    if found.probability < UNSURE:
+        sentence = Sentence("The network hardly sees this class here, so there is little that a map could explain.", {})
+    else:
+        sentence = Sentence("The network says this class of an empty picture, too: no place decides it.", {})
+    return Remark(
+        "little-to-test",
+        "warn",
+        sentence,
+        Sentence(
+            "Probability of the class: {whole} for the whole picture, {blank} when all of it is taken away.",
+            {"whole": percent(found.probability), "blank": percent(max(found.blank, 0.0))},
+        ),
+        Sentence("Choose the predicted class, or another picture.", {}),
+    )
+
+
+def _faithful(found: Trust) -> Remark | None:
+    votes = [row for row in found.compared() if row.metric.id in VOTES]
+    if not found.random:
+        return None
+    good = [row for row in votes if row.clear]
+    evidence = Sentence(
+        "Deletion {deletion} against {deletion_random} of random maps, insertion {insertion} against "
+        "{insertion_random}, ROAD {road} against {road_random}; clearly better in {count} of {all} tests.",
+        {
+            **{row.metric.id: figure(row.value) for row in votes},
+            **{f"{row.metric.id}_random": figure(row.random) for row in votes},
+            "count": len(good),
+            "all": len(votes),
+        },
+    )
+    if len(good) >= len(votes) - 1:
+        return Remark(
+            "faithful", "good", Sentence("The network does depend on the places that this map shows.", {}), evidence,
+            Sentence("Read it as a map of places that matter, not of outlines.", {}),
+        )  # fmt: skip
+    if len(good) <= 1 and sum(row.advantage for row in votes) / len(votes) < LEAN:
+        return Remark(
+            "no-better-than-random", "bad", Sentence("This map is no better than a random map here.", {}), evidence,
+            Sentence("Do not read anything into it. Try another method or a deeper layer.", {}),
+        )  # fmt: skip
+    return Remark(
+        "partly-faithful", "warn", Sentence("The tests disagree: this map is better than random ones in part.", {}),
+        evidence, Sentence("Compare several methods, and believe the places that they agree on.", {}),
+    )  # fmt: skip
+
+
+def _sanity(found: Trust) -> Remark | None:
+    if found.likeness is None:
+        return None
+    alike = abs(found.likeness.spearman)
+    evidence = Sentence(
+        "Rank correlation {spearman}, structural similarity {ssim}; with random maps the correlation is {chance} on "
+        "average.",
+        {
+            "spearman": figure(found.likeness.spearman),
+            "ssim": figure(found.likeness.ssim),
+            "chance": figure(found.chance_likeness),
+        },
+    )
+    if alike < LIKE:
+        return Remark(
+            "learned", "good", Sentence("With random weights the map is another one: it shows what was learned.", {}),
+            evidence, Sentence("One check of several; it does not make the map right.", {}),
+        )  # fmt: skip
+    return Remark(
+        "not-learned", "bad",
+        Sentence("With random weights the map is nearly the same: it shows the picture, not what was learned.", {}),
+        evidence, Sentence("Choose a method that depends more on the weights, such as Grad-CAM on the last layer.", {}),
+    )  # fmt: skip
+
+
+def _stable(found: Trust) -> Remark | None:
+    if found.sensitivity is None or not np.isfinite(found.sensitivity) or not np.isfinite(found.unrelated):
+        return None
+    if found.sensitivity <= JUMPY * found.unrelated:
+        return None
+    return Remark(
+        "jumpy", "warn", Sentence("The map jumps when the picture changes by less than an eye can see.", {}),
+        Sentence(
+            "It moves by {moved} of its length; two unrelated maps lie {unrelated} apart.",
+            {"moved": figure(found.sensitivity), "unrelated": figure(found.unrelated)},
+        ),
+        Sentence("Average over noisy copies (SmoothGrad), or choose a method on a layer.", {}),
+    )  # fmt: skip
+
+
+def _object(found: Trust) -> Remark | None:
+    place = found.placement
+    if place is None:
+        return None
+    evidence = Sentence(
+        "{energy} of the heat lies on the object, which covers {area} of the picture; overlap (IoU) {iou}.",
+        {"energy": percent(place.energy), "area": percent(place.area), "iou": figure(place.iou)},
+    )
+    if place.energy >= 2 * place.area or place.energy >= 0.5:
+        return Remark(
+            "on-object", "good", Sentence("The evidence lies on the object.", {}), evidence,
+            Sentence("Look at the pictures where it does not.", {}),
+        )  # fmt: skip
+    tone_bad = place.energy <= place.area
+    return Remark(
+        "off-object", "bad" if tone_bad else "warn",
+        Sentence("The evidence lies outside the object.", {})
+        if tone_bad
+        else Sentence("Most of the evidence lies beside the object.", {}),
+        evidence,
+        Sentence("The network may have learned the surroundings. Test it on pictures with other ones.", {}),
+    )  # fmt: skip

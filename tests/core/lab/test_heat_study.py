@@ -1,0 +1,177 @@
+"""Heatmaps of many pictures: read from a run, kept as a job, and what means, groups and boxes say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.cli import main
+from core.data.sources import open_dataset
+from core.data.splits import split
+from core.errors import InputError
+from core.lab import heat_study, heat_study_job
+from core.lab.heat_study import EVEN_BORDER, SIDE, Row, Study, mean_of, outside, pictures, study
+from core.models.network import Network, assemble
+from core.runs import launch
+from core.runs.entries import QUEUED
+from core.runs.jobs import Job, JobStore
+from core.runs.store import Run
+from core.specs import DataSpec, ModelSpec
+
+MODEL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
+SHAPES = DataSpec("shapes?per_class=6&size=64", val_share=0.5)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    network = assemble(MODEL, ("circle", "square", "star", "triangle"), seed=0)
+    network.model.eval()
+    return network
+
+
+def shapes() -> Any:
+    return split(open_dataset(SHAPES.source), SHAPES)
+
+
+def test_pictures_are_the_held_out_ones_evenly_over_the_classes() -> None:
+    name, places = pictures(shapes())
+    assert (name, len(places)) == ("val", 12)
+    assert [shapes().items[place].label for place in pictures(shapes(), 4)[1]] == [0, 1, 2, 3]
+    assert pictures(open_dataset(SHAPES.source), 5)[0] == "all"
+
+
+def test_a_study_of_shapes_knows_the_objects(network: Network) -> None:
+    told: list[tuple[int, int]] = []
+    made, maps = study(network, shapes(), most=6, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (6, 6)
+    assert maps.shape == (6, SIDE, SIDE)
+    assert maps.dtype == np.float16
+    assert made.known_objects()
+    assert made.complete
+    for row in made.rows:
+        assert row.inside is not None
+        assert 0 <= row.inside <= 1
+        assert 0 < row.area < 0.5
+        assert row.target == row.predicted
+    again = Study.from_record(made.as_record())
+    assert (again.rows, again.method, again.classes) == (made.rows, made.method, made.classes)
+    true, _ = study(network, shapes(), most=6, of="truth")
+    assert [row.target for row in true.rows] == [row.truth for row in true.rows]
+
+
+def test_it_can_be_given_up_and_keeps_what_it_has(network: Network) -> None:
+    turn = iter([False, False, True])
+    made, maps = study(network, shapes(), stop=lambda: next(turn))
+    assert (len(made.rows), len(maps), made.complete) == (2, 2, False)
+    with pytest.raises(InputError, match="of is nobody"):
+        study(network, shapes(), of="nobody")
+
+
+def row(key: str, **more: Any) -> Row:
+    return Row(key, "a", "a", 0.9, "a", False, 0.3, 0.2, **more)
+
+
+def test_means_and_outside_by_hand() -> None:
+    left, even = np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE))
+    left[:, : SIDE // 2] = 1
+    maps = np.stack([left, even, np.zeros((SIDE, SIDE))]).astype(np.float16)
+    rows = (row("1", inside=0.9, area=0.2), replace(row("2", inside=0.1, area=0.2), predicted="b"),
+            replace(row("3"), empty=True))  # fmt: skip
+    made = Study("grad-cam", "x", "predicted", "val", ("a", "b"), rows, 1.0, True)
+    mean = mean_of(rows, maps, [0, 1, 2])
+    assert mean is not None
+    assert mean.count == 2
+    assert mean.right == 0.5
+    assert mean.inside == pytest.approx(0.5)
+    assert mean.heat[:, 0] == pytest.approx(1)
+    assert mean.heat[:, -1] == pytest.approx((1 / SIDE**2) / (1 / SIDE**2 + 2 / SIDE**2), abs=1e-4)
+    assert mean_of(rows, maps, [2]) is None
+    assert outside(made, maps) == [(1, pytest.approx(0.9)), (0, pytest.approx(0.1))]
+    assert outside(made, maps, (0.5, 0, 1, 1)) == [(0, pytest.approx(1)), (1, pytest.approx(0.5))]
+    unknown = replace(made, rows=tuple(replace(r, inside=None) for r in rows))
+    assert outside(unknown, maps)[0][1] == pytest.approx(0.3)
+    assert pytest.approx(0.36) == EVEN_BORDER
+
+
+@pytest.fixture
+def run(image_folder: Callable[..., Path]) -> Run:
+    """A run with weights, without training."""
+    import json
+
+    from core.models.network import save
+    from core.runs.recorder import Recorder
+    from core.runs.store import RunStore
+    from core.specs import Experiment, TrainingSpec
+    from core.training.recipes import make_recipe
+
+    data = DataSpec(str(image_folder()), val_share=0.25, test_share=0.25)
+    made = RunStore().create(Experiment(data, MODEL, TrainingSpec("linear-probe", make_recipe("linear-probe").phases)))
+    dataset = split(open_dataset(data.source), data)
+    recorder = Recorder(made)
+    recorder.classes(dataset.classes)
+    recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
+    save(assemble(MODEL, dataset.classes, seed=0).model, made.path / "best.safetensors")
+    (made.path / "status.json").write_text(json.dumps({"state": "finished", "pid": None}))
+    return made
+
+
+def asked(run: Run, **more: Any) -> Job:
+    """Makes the job without a process."""
+    request = {"method": "grad-cam", "layer": None, "of": "predicted", **more}
+    wanted = heat_study_job._request(run.id, request["method"], request["layer"], request["of"], None)
+    return JobStore(heat_study_job.KIND).create(wanted)
+
+
+def test_a_job_is_done_and_found_again(run: Run) -> None:
+    assert heat_study_job.latest(run.id, "grad-cam", None, "predicted") is None
+    job = asked(run)
+    told: list[dict[str, Any]] = []
+    assert heat_study_job.work(job, told.append)["state"] == "finished"
+    found = heat_study_job.result(job)
+    assert found is not None
+    made, maps = found
+    assert len(made.rows) == len(maps) == 6
+    assert made.split == "test"
+    assert {record["doing"] for record in told} >= {"explaining"}
+    assert heat_study_job.latest(run.id, "grad-cam", None, "predicted") == job
+    assert heat_study_job.latest(run.id, "grad-cam", None, "truth") is None
+    with pytest.raises(InputError, match="studied before"):
+        heat_study_job.work(job)
+    (job.path / heat_study_job.MAPS).write_bytes(b"no archive")
+    assert heat_study_job.result(job) is None
+    (run.path / "best.safetensors").touch()
+    assert heat_study_job.latest(run.id, "grad-cam", None, "predicted") is None  # other weights
+
+
+def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
+    job = asked(run)
+    (job.path / "control").write_text("stop\n")
+    assert heat_study_job.work(job)["state"] == "stopped"
+    wrong = asked(run, method="crystal-ball")
+    with pytest.raises(InputError):
+        heat_study_job.work(wrong)
+    assert wrong.state == "failed"
+    assert heat_study_job.result(wrong) is None
+
+
+def test_a_page_starts_a_process_that_queues_with_the_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[tuple[str, ...]] = []
+    monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
+    job = heat_study_job.start(run.id, most=20)
+    assert words == [("heat-study", "--job", str(job.path))]
+    assert QUEUED[heat_study_job.KIND] == heat_study_job.VERB
+    assert job.request["most"] == 20
+
+
+def test_the_verb_tells_of_every_class(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["heat-study", run.id, "--images", "4", "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "middle quarter" in said
+    assert "most heat outside" in said
+    assert main(["heat-study"]) == 2
+    assert heat_study.MOST >= 100

@@ -1,0 +1,158 @@
+"""The shortcut lab: pictures that differ by the mark alone, and judgements that a known network must get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from core.data.marks import Mark
+from core.errors import InputError
+from core.lab import shortcut, shortcut_judge
+from core.lab.shortcut import PRETRAINED, WITH, WITHOUT, Plan
+from core.models.anatomy import examine
+from core.models.network import Network
+from core.runs import launch
+from core.runs.store import RunStore
+from core.specs import Preprocessing
+
+SMALL = Plan("shapes", "star", Mark(size=0.2), images_per_class=12)
+
+
+def pictures(folder: str) -> dict[str, np.ndarray]:
+    root = Path(folder)
+    return {path.relative_to(root).as_posix(): np.array(Image.open(path)) for path in sorted(root.rglob("*.png"))}
+
+
+def test_both_sets_are_the_same_but_for_the_mark_on_one_class(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    made = shortcut.prepare(SMALL, progress=lambda done, total: told.append((done, total)))
+    assert made.folder.is_relative_to(tmp_path / "data")
+    assert made.classes == ("circle", "star")
+    assert told[-1] == (24, 24)
+    marked, plain = pictures(made.source(WITH)), pictures(made.source(WITHOUT))
+    assert marked.keys() == plain.keys()
+    assert {key.split("/")[0] for key in marked} == {"train", "val", "test"}
+    for key, pixels in marked.items():
+        same = np.array_equal(pixels, plain[key])
+        assert same != ("/star/" in f"/{key}"), key
+    assert made.source(PRETRAINED) == made.source(WITH)
+
+
+def test_it_is_written_once_and_the_same_again(tmp_path: Path) -> None:
+    first = shortcut.prepare(SMALL)
+    told: list[int] = []
+    assert shortcut.prepare(SMALL, progress=lambda done, _total: told.append(done)) == first
+    assert told == []
+    other = shortcut.prepare(SMALL, under=tmp_path / "elsewhere")
+    assert other.folder.name == first.folder.name
+    ours, theirs = pictures(first.source(WITH)), pictures(other.source(WITH))
+    assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+    assert shortcut.prepare(replace(SMALL, mark=Mark(size=0.3))).folder != first.folder
+
+
+def test_a_share_of_the_training_pictures_and_all_test_pictures_carry_it() -> None:
+    half = replace(SMALL, share=0.5, images_per_class=60)
+    made = shortcut.prepare(half)
+    marked, plain = pictures(made.source(WITH)), pictures(made.source(WITHOUT))
+    wears = {key: not np.array_equal(marked[key], plain[key]) for key in marked if "/star/" in f"/{key}"}
+    train = [worn for key, worn in wears.items() if key.startswith("train")]
+    assert 0.25 < np.mean(train) < 0.75
+    assert all(worn for key, worn in wears.items() if key.startswith("test"))
+
+
+def test_giving_up_leaves_nothing_behind(tmp_path: Path) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done > 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shortcut.prepare(SMALL, progress=stop)
+    assert not list((tmp_path / "data" / "shortcut").iterdir())
+    with pytest.raises(InputError, match="There is no class moon"):
+        shortcut.prepare(replace(SMALL, marked="moon"))
+
+
+def test_a_person_s_own_folder_with_many_classes(image_folder: Callable[..., Path]) -> None:
+    root = image_folder(classes=("ant", "bee", "cat", "dog"), images=10)
+    made = shortcut.prepare(Plan(str(root), "cat", classes=3, images_per_class=10))
+    assert made.classes == ("ant", "bee", "cat")
+
+
+def test_runs_are_started_once_for_a_plan_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[tuple[str, ...]] = []
+    monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots, **_more: words.append(tuple(spoken)))
+    made = shortcut.prepare(SMALL)
+    assert shortcut.earlier(made) == {}
+    runs = shortcut.begin(made, device="cpu")
+    assert list(runs) == [WITH, WITHOUT, PRETRAINED]
+    assert len(words) == 3
+    assert shortcut.earlier(made) == runs
+    assert shortcut.earlier(shortcut.prepare(replace(SMALL, seed=5))) == {}
+    assert set(shortcut.begin(made, skip=(WITH, PRETRAINED))) == {WITHOUT}
+    small = runs[WITH].experiment
+    assert (small.model.backbone, runs[PRETRAINED].experiment.model.backbone) == ("own", "efficientnet_lite0")
+    assert RunStore().get(runs[WITHOUT].id).experiment.data.source == made.source(WITHOUT)
+
+
+class Fooled(nn.Module):
+    """Calls everything with a magenta spot a star, and all else a circle; or everything a star."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.colour = nn.Conv2d(3, 2, 1)
+        self.head = nn.Linear(2, 2)
+        with torch.no_grad():
+            self.colour.weight.copy_(torch.tensor([[1.0, -2.2, 1.0], [0, 0, 0]])[..., None, None])
+            self.colour.bias.copy_(torch.tensor([-4.8, 1.0]))
+            self.head.weight.copy_(torch.tensor([[-1.0, 0], [1.0, 0]]) * gain)
+            self.head.bias.copy_(torch.tensor([0.5, -0.5]) * gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.colour(x).relu().amax((2, 3)))
+
+
+@pytest.fixture
+def fooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lab's three networks are one that sees colour alone, and it alone."""
+
+    def network(_run: Any) -> Network:
+        model = Fooled(50.0).eval()
+        return Network(
+            model, examine(model, num_classes=2, image_size=48), Preprocessing(54, 48), ("circle", "star"), "fooled"
+        )
+
+    monkeypatch.setattr(shortcut_judge, "network_of_run", network)
+
+
+@pytest.mark.usefixtures("fooled")
+def test_a_network_that_sees_the_mark_alone_is_found_out() -> None:
+    made = shortcut.prepare(replace(SMALL, images_per_class=20))
+    told: list[tuple[int, int]] = []
+    found = shortcut_judge.judge(
+        made, dict.fromkeys(shortcut.ARMS), progress=lambda done, total: told.append((done, total))
+    )
+    assert told[-1][0] == told[-1][1]
+    first = found.outcomes[WITH]
+    assert found.images == 12
+    assert first.accuracy["marked"] >= 0.8
+    assert first.recall["marked"] == 1
+    assert first.recall["plain"] <= 0.4
+    assert first.named["moved"] == 1
+    assert first.accuracy["moved"] <= 0.2
+    assert first.heat > 2 * found.area
+    assert len(found.examples) == shortcut_judge.SHOWN
+    assert found.examples[0].answers["marked"] == "star"
+    tones = {remark.id: remark.tone for remark in shortcut_judge.verdict(found)}
+    assert tones["taken"] == "bad"
+    assert tones["pretrained"] == "warn"
+    for remark in shortcut_judge.verdict(found):
+        for sentence in (remark.sentence, remark.evidence, remark.advice):
+            assert "{" not in str(sentence)
