@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from core import specs
+from core.cli.filters_options import add_dream, add_filters
+from core.cli.maps_options import add_compare, add_features
 from core.cli.options import add_settings, whole_numbers
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
@@ -55,14 +57,17 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("run", metavar="RUN")
     predict.add_argument("images", metavar="IMAGE", nargs="+")
     predict.add_argument("--top-k", type=int, default=5, metavar="K")
-    _add_inside(
-        add("explain", "inside", "Make a heatmap.", runs), add("features", "inside", "Draw feature maps.", runs)
-    )
+    _add_inside(add("explain", "inside", "Make a heatmap.", runs))
+    add_features(add("features", "maps", "Draw feature maps.", runs))
+    add_compare(add("compare", "maps", "Set two networks side by side on an image.", runs))
     _add_rank(
         add("rank", "rank", "Rank backbones by what their frozen features tell of the classes.", runs),
         add("advise", "rank", "Name a recipe for images and a backbone, and say why.", runs),
     )
+    add_filters(add("filters", "filters", "Draw a layer's filters, and say which are alike or dead.", runs))
+    add_dream(add("dream", "filters", "Grow the pictures that channels or classes look for.", runs))
     _add_finder(add("lr-find", "finder", "Find a learning rate: a range test before training.", runs))
+    _add_heat_study(add("heat-study", "heat_study", "Look at the heatmaps of many pictures together.", runs))
     board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
     board.add_argument("run", metavar="RUN")
     board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")
@@ -77,6 +82,17 @@ def _add_finder(finder: argparse.ArgumentParser) -> None:
     test.add_argument("--phase", default="0", metavar="PHASE", help="place (from 0) or name of the phase to try")
     test.add_argument("--steps", type=int, metavar="N", help="optimizer steps of the test; 100 by default")
     test.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
+
+
+def _add_heat_study(study: argparse.ArgumentParser) -> None:
+    study.add_argument("run", metavar="RUN", nargs="?")
+    study.set_defaults(verb=("core.cli.heat_study", "heat_study"))
+    study.add_argument("--method", default="grad-cam", help="see: python -m core methods")
+    study.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
+    study.add_argument("--of", choices=("predicted", "truth"), default="predicted", help="the class explained")
+    study.add_argument("--images", type=int, metavar="N", help="held-out images to look at, at most; 400 by default")
+    study.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
+    study.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _add_profile(profile: argparse.ArgumentParser) -> None:
@@ -137,20 +153,26 @@ def _add_anatomy(anatomy: argparse.ArgumentParser) -> None:
     anatomy.add_argument("--excel", metavar="FILE.xlsx", help="write the table of layers for a spreadsheet program")
 
 
-def _add_inside(explain: argparse.ArgumentParser, features: argparse.ArgumentParser) -> None:
-    for verb in (explain, features):
-        verb.add_argument("reference", metavar="RUN|BACKBONE")
-        verb.add_argument("image", metavar="IMAGE")
-        verb.add_argument("--weights", choices=specs.WEIGHTS, default="default", help="for a backbone")
-    explain.add_argument("--method", default="grad-cam", help="see: python -m core methods")
+def _add_inside(explain: argparse.ArgumentParser) -> None:
+    explain.add_argument("reference", metavar="RUN|BACKBONE")
+    explain.add_argument("image", metavar="IMAGE")
+    explain.add_argument("--weights", choices=specs.WEIGHTS, default="default", help="for a backbone")
+    which = explain.add_mutually_exclusive_group()
+    which.add_argument("--method", default="grad-cam", help="see: python -m core methods")
+    which.add_argument("--methods", metavar="A,B,...|all", help="several, side by side in one picture")
     explain.add_argument("--target", metavar="CLASS", help="name or index; by default the predicted class")
+    explain.add_argument("--against", metavar="CLASS", help="what speaks for the class rather than for this one")
+    explain.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="of the method; see: python -m core methods",
+    )
     explain.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
     explain.add_argument("--opacity", type=float, default=0.5, metavar="X", help="of the heat over the image, 0 to 1")
+    explain.add_argument("--metrics", action="store_true", help="test the map, and say how far it can be trusted")
     explain.add_argument("--out", required=True, metavar="FILE.png")
-    layers = features.add_mutually_exclusive_group()
-    layers.add_argument("--layer", metavar="NAME", help="by default the layer that heatmaps look at")
-    layers.add_argument("--all", action="store_true", help="every layer that gives maps")
-    features.add_argument("--out", required=True, metavar="DIR")
 
 
 def _add_rank(rank: argparse.ArgumentParser, advise: argparse.ArgumentParser) -> None:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from core.errors import InputError
 from core.interpret.layout import no_map, require_map_layer, spatial_layers, to_maps
 from core.interpret.probe import Probe
+from core.interpret.reach import reach
 
 if TYPE_CHECKING:
     from core.models.network import Network
 
 
-__all__ = ["LayerStats", "activations", "check_image", "layer_stats", "spatial_layers"]
+SORTS = ("mean", "maximum", "variance")
+"""What channels can be sorted by for one image."""
+
+__all__ = [
+    "SORTS",
+    "LayerStats",
+    "activations",
+    "channel_order",
+    "check_image",
+    "layer_stats",
+    "packed",
+    "spatial_layers",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,8 @@ class LayerStats:
         minimum: Smallest value.
         maximum: Largest value.
         mean: Mean value.
+        variance: Mean squared distance to it.
+        broken: Number of values that are not finite; the other figures take them for zeros.
     """
 
     channels: int
@@ -42,6 +60,8 @@ class LayerStats:
     minimum: float
     maximum: float
     mean: float
+    variance: float = 0.0
+    broken: int = 0
 
 
 def activations(network: Network, x: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
@@ -50,7 +70,7 @@ def activations(network: Network, x: Tensor, layers: Sequence[str] | None = None
     Args:
         network: The network.
         x: One normalised image, 1xCxHxW.
-        layers: Names of the layers; ``None`` for all that give maps.
+        layers: Names of the layers; ``None`` for all that give maps. The pass ends behind the last of them.
 
     Returns:
         Name -> maps, CxHxW, on the network's device, in the order asked for. A layer that is used several times in one
@@ -65,7 +85,7 @@ def activations(network: Network, x: Tensor, layers: Sequence[str] | None = None
         name: require_map_layer(name, anatomy) for name in (spatial_layers(anatomy) if layers is None else layers)
     }
     with Probe(network, tuple(layouts)) as probe:
-        probe(x)
+        reach(probe, x, layouts, anatomy)
     for name in layouts:
         if name not in probe.outputs:
             raise no_map(name, anatomy)
@@ -76,11 +96,18 @@ def layer_stats(maps: Tensor) -> LayerStats:
     """Measures one layer's maps.
 
     Args:
-        maps: CxHxW.
+        maps: CxHxW. A value that is not finite counts as zero.
     """
     channels, height, width = maps.shape
+    maps = maps.float()
+    broken = 0
+    if not bool(maps.sum().isfinite()):
+        finite = maps.isfinite()
+        broken = int((~finite).sum())
+        maps = maps.nan_to_num(0.0, 0.0, 0.0)
     off = maps <= 0
     low, high = maps.aminmax()
+    variance, mean = torch.var_mean(maps, correction=0)
     return LayerStats(
         channels=channels,
         height=height,
@@ -89,8 +116,40 @@ def layer_stats(maps: Tensor) -> LayerStats:
         silent=int(off.flatten(1).all(1).sum()),
         minimum=float(low),
         maximum=float(high),
-        mean=float(maps.float().mean()),
+        mean=float(mean),
+        variance=float(variance),
+        broken=broken,
     )
+
+
+def channel_order(maps: Tensor, by: str) -> list[int]:
+    """Returns a layer's channels, sorted by a figure of their maps, the largest first.
+
+    Args:
+        maps: CxHxW. A value that is not finite counts as zero.
+        by: One of :data:`SORTS`.
+
+    Raises:
+        InputError: There is no such figure.
+    """
+    flat = maps.flatten(1).float().nan_to_num(0.0, 0.0, 0.0)
+    if by not in SORTS:
+        raise InputError(
+            "Channels cannot be sorted by {figure}. Choose one of: {known}.", figure=by, known=", ".join(SORTS)
+        )
+    if by == "mean":
+        found = flat.mean(1)
+    else:
+        found = flat.amax(1) if by == "maximum" else flat.var(1, correction=0)
+    return [int(channel) for channel in found.argsort(descending=True, stable=True)]
+
+
+def packed(maps: dict[str, Tensor]) -> bytes:
+    """Returns layers' maps as an npz file, one float32 array CxHxW a layer."""
+    stream = io.BytesIO()
+    arrays: dict[str, Any] = {name: values.float().cpu().numpy() for name, values in maps.items()}
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
 
 
 def check_image(x: Tensor) -> None:

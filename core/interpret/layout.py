@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -68,9 +69,77 @@ def to_maps(output: Tensor, layout: Layout) -> Tensor:
     Returns:
         A view, CxHxW; what stands before the patches (the class token) is left out.
     """
+    return batch_maps(output[:1], layout)[0]
+
+
+def batch_maps(output: Tensor, layout: Layout) -> Tensor:
+    """Turns a layer's output for a batch into maps, BxCxHxW; otherwise as :func:`to_maps`."""
     if layout == "NCHW":
-        return output[0]
+        return output
     if layout == "NHWC":
-        return output[0].permute(2, 0, 1)
+        return output.permute(0, 3, 1, 2)
     length = token_side(output.shape[1]) or 1
-    return output[0, -length * length :].T.reshape(-1, length, length)
+    return output[:, -length * length :].transpose(1, 2).unflatten(2, (length, length))
+
+
+def channel_axis(layout: Layout) -> int:
+    """Returns the axis of a layer's output that counts its channels."""
+    return 1 if layout == "NCHW" else -1
+
+
+KINDS = ("conv", "activation", "norm", "pool", "attention", "mix", "block")
+"""What layers are by what they do: convolutions, activations, norms, pools, attention, other leaves, whole blocks."""
+
+_KIND_WORDS = {
+    "attention": ("Attention", "Attn"),
+    "conv": ("Conv",),
+    "norm": ("Norm", "LRN", "FrozenBatch"),
+    "pool": ("Pool",),
+    "activation": (
+        *("ReLU", "ELU", "GELU", "SiLU", "Swish", "Sigmoid", "Tanh", "Mish", "Softplus", "Softsign"),
+        *("Hardshrink", "Softshrink", "Threshold", "GLU"),
+    ),
+}
+
+
+def kind_of(layer: Layer) -> str:
+    """Tells what a layer is, one of :data:`KINDS`."""
+    for kind, words in _KIND_WORDS.items():
+        if any(word in layer.kind for word in words) and (layer.leaf or kind == "attention"):
+            return kind
+    return "mix" if layer.leaf else "block"
+
+
+def layers_of_kinds(anatomy: Anatomy, kinds: Sequence[str]) -> tuple[str, ...]:
+    """Returns the layers of some kinds whose output is a picture, in the network's order."""
+    wanted = set(kinds)
+    return tuple(
+        layer.name for layer in anatomy.layers if map_layout(layer, anatomy) is not None and kind_of(layer) in wanted
+    )
+
+
+def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the layers that tell the story: whole blocks, and single layers that stand in no block.
+
+    Args:
+        anatomy: The network's anatomy.
+        names: Layers that have something to show.
+    """
+    wanted = set(names)
+    stages: dict[str, set[str]] = {}
+    for layer in anatomy.layers:
+        parts = layer.name.split(".")
+        for depth in range(1, len(parts)):
+            stages.setdefault(".".join(parts[:depth]), set()).add(layer.stage)
+    kinds = {layer.name: layer.kind for layer in anatomy.layers}
+    blocks = {
+        name for name, inside in stages.items() if len(inside) == 1 and kinds.get(name, "Sequential") != "Sequential"
+    }
+
+    def outermost(name: str) -> bool:
+        parts = name.split(".")
+        return not any(".".join(parts[:depth]) in blocks for depth in range(1, len(parts)))
+
+    layers = [layer for layer in anatomy.layers if layer.name in wanted]
+    told = [layer.name for layer in layers if outermost(layer.name) and (layer.leaf or layer.name in blocks)]
+    return tuple(told) or tuple(names)

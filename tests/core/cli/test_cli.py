@@ -177,6 +177,11 @@ def test_explain_writes_the_overlay(
     assert out.read_bytes().startswith(b"\x89PNG")
     assert record["target"] == "red"
     assert set(record) >= {"predicted", "probability", "target", "layer", "seconds"}
+    several = ("--methods", "grad-cam,occlusion,lime", "--against", "blue", "--target", "red", "--out", out)
+    status, record, _ = call("explain", trained["run"], image, *several, "--setting", "samples=12")
+    assert status == 0
+    assert [row["method"] for row in record["maps"]] == ["grad-cam", "occlusion", "lime"]
+    assert all((row["target"], row["against"]) == ("red", "blue") for row in record["maps"])
 
 
 def test_features_of_one_layer_and_of_all(call: Call, image_folder: Callable[..., Path], tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from PIL import Image
 
 from core.errors import InputError
 from core.interpret.colormaps import COLORMAPS, DIVERGING, lookup
-from core.interpret.render import GUTTER, colorbar, draw_heatmap, feature_sheet, heat_image, overlay, png, stretch, tile
+from core.interpret.render import colorbar, draw_heatmap, heat_image, overlay, png, stretch
+from core.interpret.sheets import GUTTER, beside, feature_sheet, limits_of, tile
 
 
 def opened(data: bytes) -> Image.Image:
@@ -219,3 +220,26 @@ def test_a_colour_bar() -> None:
     pixels = np.asarray(colorbar("cividis", width=256, height=3))
     assert pixels.shape == (3, 256, 3)
     assert (pixels[1] == lookup("cividis")).all()
+
+
+def test_one_scale_for_several_layers_and_nothing_around_zero() -> None:
+    maps = torch.tensor([[[0.0, 1.0]]])
+    table = np.asarray(tile(maps, gutter=0, scale="network", limits=(0.0, 2.0)))
+    assert table.tolist() == [[0, 127]]
+    assert limits_of([maps, torch.tensor([[[-3.0, float("nan")]]])]) == (-3.0, 1.0)
+    nothing = np.asarray(tile(torch.zeros(1, 1, 2), gutter=0, scale="layer", colormap="blue-red"))
+    assert nothing.tolist() == [[127, 127]], "no difference is drawn as zero, in the middle"
+    with pytest.raises(InputError, match="lowest and the highest value"):
+        tile(maps, scale="network")
+
+
+def test_values_that_are_no_numbers_are_drawn_as_zeros() -> None:
+    maps = torch.tensor([[[float("nan"), 2.0], [float("inf"), 1.0]]])
+    assert np.asarray(tile(maps, gutter=0, scale="layer")).tolist() == [[0, 254], [0, 127]]
+
+
+def test_sides_stand_next_to_one_another_on_one_scale() -> None:
+    picture = beside([torch.zeros(4, 2, 2), torch.ones(4, 2, 2)], torch.ones(4, 2, 2), tile_px=8, columns=2)
+    assert picture.size == (3 * 18 + 2 * 16, 18)
+    assert picture.getpixel((0, 0)) != picture.getpixel((34, 0))
+    assert picture.getpixel((20, 0)) == (255, 255, 255)

@@ -1,0 +1,274 @@
+"""Verbs that look at filters: their weights, and what they look for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from core.cli.output import Output, table
+from core.cli.shared import gentle_stop, roots
+from core.errors import InputError
+from core.runs.jobs import Job
+
+
+def filters(arguments: argparse.Namespace, output: Output) -> None:
+    """Draws a convolution's kernels and how alike they are, and writes down its figures."""
+    from core.interpret.filters import conv_layers, kernel_tiles, kernels
+    from core.interpret.filters_alike import alike
+    from core.interpret.filters_draw import alike_map
+    from core.interpret.render import png
+    from core.lab.networks import load_network
+
+    network = load_network(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
+    rows = {row.name: row for row in conv_layers(network)}
+    if not rows:
+        raise InputError("{name} has no convolutions, so it has no filters to show.", name=arguments.reference)
+    layer = arguments.layer or next(iter(rows))
+    begin = time.perf_counter()
+    weights = kernels(network, layer)
+    found = alike(weights, arguments.limit)
+    drawn = kernel_tiles(network, layer, tile_px=36)
+    folder = Path(arguments.out)
+    name = _file_name(layer)
+    files = {
+        "kernels": folder / f"{name}.png",
+        "alike": folder / f"{name}-alike.png",
+        "figures": folder / f"{name}.json",
+    }
+    lengths = found.lengths
+    record: dict[str, Any] = {
+        "layer": layer,
+        "shape": list(weights.shape),
+        "minimum": float(weights.min()),
+        "maximum": float(weights.max()),
+        "lengths": {"smallest": float(lengths.min()), "median": _median(lengths), "largest": float(lengths.max())},
+        "near_zero": list(found.near_zero),
+        "duplicates": [list(group) for group in found.duplicates],
+        "opposites": [list(pair) for pair in found.opposites],
+        "limit": found.limit,
+        **_of_run(arguments, network, layer, output),
+        "seconds": time.perf_counter() - begin,
+        "files": {key: str(path) for key, path in files.items()},
+    }
+    _write(files["kernels"], png(drawn.image))
+    _write(files["alike"], png(alike_map(found)))
+    _write(files["figures"], (json.dumps(record, indent=2) + "\n").encode())
+    output.result(record, [*_words(record), f"written to {folder}"])
+
+
+def dream(arguments: argparse.Namespace, output: Output) -> int:
+    """Grows the pictures that channels, neurons or classes look for, or dreams into a picture; or does a page's job."""
+    if arguments.job:
+        return _job(arguments, output)
+    if not arguments.reference or not arguments.out:
+        raise InputError("Name a run or a backbone, and with --out the folder for the pictures.")
+    from core.lab.networks import load_network
+
+    network = load_network(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
+    begin = time.perf_counter()
+
+    def progress(done: int, total: int) -> None:
+        output.progress(f"step {done} of {total}", passing=True)
+
+    record = (_deep if arguments.image else _grown)(arguments, network, progress)
+    record["seconds"] = time.perf_counter() - begin
+    output.result(record, [*_dream_words(record), f"written to {arguments.out}"])
+    return 0
+
+
+def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
+    from PIL import Image
+
+    from core.interpret import dream as dreams
+    from core.interpret.render import png
+
+    settings = {"size": arguments.size, "steps": arguments.steps, "seed": arguments.seed, "progress": progress}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    if arguments.classes:
+        wanted = [_class_index(name, network.classes) for name in arguments.classes]
+        found = dreams.maximise_classes(network, wanted, **settings)
+    else:
+        if not arguments.layer:
+            raise InputError("Name a layer with --layer, or classes with --class. See: python -m core anatomy NAME")
+        place = _place(arguments.neuron)
+        found = dreams.maximise(network, arguments.layer, _numbers(arguments.channels), place=place, **settings)
+    rows = []
+    for one in found:
+        label = network.classes[one.channel] if arguments.classes else f"{one.channel:04d}"
+        path = Path(arguments.out) / f"{_file_name(one.layer)}-{_file_name(label)}.png"
+        _write(path, png(Image.fromarray(one.image)))
+        rows.append(
+            {"layer": one.layer, "channel": one.channel, "label": label, "reached": one.reached, "noise": one.noise,
+             "noise_most": one.noise_most, "excited": one.excited, "file": str(path)}
+        )  # fmt: skip
+    return {"pictures": rows}
+
+
+def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
+    from PIL import Image
+
+    from core.data.images import open_image
+    from core.interpret.dream_deep import SIDE, Depth, deep_dream
+    from core.interpret.render import png
+
+    usual = Depth()
+    depth = Depth(
+        arguments.octaves, steps=usual.steps if arguments.steps is None else arguments.steps,
+        strength=arguments.strength, side=arguments.size or SIDE, seed=arguments.seed,
+    )  # fmt: skip
+    layer = arguments.layer or network.anatomy.cam_layer
+    channels = _numbers(arguments.channels) if arguments.channels else None
+    found = deep_dream(
+        network, open_image(Path(arguments.image)), layer, channels=channels, depth=depth, progress=progress
+    )
+    path = Path(arguments.out) / f"{_file_name(layer)}-{_file_name(Path(arguments.image).stem)}.png"
+    _write(path, png(Image.fromarray(found.image)))
+    return {"layer": layer, "before": found.before, "after": found.after, "file": str(path)}
+
+
+def _job(arguments: argparse.Namespace, output: Output) -> int:
+    from core.lab.dream_job import work
+
+    job = Job(Path(arguments.job).expanduser().absolute())
+    if not job.exists:
+        raise InputError("There is no job of this kind in the folder {folder}.", folder=arguments.job)
+
+    def show(record: dict[str, Any]) -> None:
+        if record["doing"] == "queued":
+            output.progress(f"waiting for the device, {record['ahead']} ahead")
+            return
+        count = f": {record['done']} of {record['total']}" if record["total"] else ""
+        output.progress(f"{record['doing']}{count}", passing=bool(record["total"]))
+
+    with gentle_stop(lambda: job.stop_requested, job.request_stop):
+        status = work(job, show)
+    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
+    return 0
+
+
+def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Output) -> dict[str, Any]:
+    """Returns what only a run can tell: filters that its images never wake, and movement over its epochs."""
+    from core.lab.filter_story import life_of_run, motion_of_run
+    from core.models.catalog import BACKBONES, TIMM
+    from core.runs import snapshots
+    from core.runs.store import RunStore
+
+    if arguments.reference in BACKBONES or arguments.reference.startswith(TIMM):
+        if arguments.images:
+            raise InputError(
+                "Images to show to the filters belong to a run, and {name} is none.", name=arguments.reference
+            )
+        return {}
+    run = RunStore(arguments.runs_dir).open(arguments.reference)
+    record: dict[str, Any] = {}
+    if arguments.images:
+        seen = life_of_run(
+            run, network, layer, images=arguments.images, roots=roots(arguments),
+            progress=lambda done, total: output.progress(f"image {done} of {total}", passing=True),
+        )  # fmt: skip
+        record["dead"] = {"filters": list(seen.dead), "images": seen.images, "judged": seen.judged, "cut": seen.cut}
+    pinned = snapshots.pinned_of(run.path)
+    if pinned is not None and pinned.kernel_layer == layer and (moved := motion_of_run(run)) is not None:
+        told = moved[0]
+        record["movement"] = {
+            "epochs": list(told.epochs),
+            "mean": [float(row.mean()) for row in told.moved],
+            "largest": [float(row.max()) for row in told.moved],
+            "furthest": [list(pair) for pair in told.furthest()],
+        }
+    return record
+
+
+def _words(record: dict[str, Any]) -> list[str]:
+    shape = " x ".join(map(str, record["shape"]))
+    groups, nothing, lengths = record["duplicates"], record["near_zero"], record["lengths"]
+    lines = [
+        f"{record['layer']}: {record['shape'][0]} filters, weights {shape}",
+        f"lengths {lengths['smallest']:.3g} to {lengths['largest']:.3g}, half of them below {lengths['median']:.3g}",
+        f"nearly nothing: {len(nothing)}" + (f" ({', '.join(map(str, nothing[:12]))})" if nothing else ""),
+        f"groups of the same: {len(groups)}"
+        + (f" ({'; '.join(' = '.join(map(str, group[:6])) for group in groups[:6])})" if groups else ""),
+        f"opposites: {len(record['opposites'])}",
+    ]
+    if "dead" in record:
+        dead = record["dead"]
+        lines.append(f"never awake on {dead['images']} images: {len(dead['filters'])}")
+    if "movement" in record:
+        moved = record["movement"]
+        lines.append(f"moved by {moved['mean'][-1]:.2%} on average until epoch {moved['epochs'][-1]}")
+    return lines
+
+
+def _dream_words(record: dict[str, Any]) -> list[str]:
+    if "pictures" not in record:
+        return [f"{record['layer']} answers {record['after']:.4g} instead of {record['before']:.4g}: {record['file']}"]
+    cells = [
+        (
+            row["label"],
+            f"{row['reached']:.4g}",
+            f"{row['noise']:.4g}",
+            f"{row['noise_most']:.4g}",
+            Path(row["file"]).name,
+        )
+        for row in record["pictures"]
+    ]
+    return table(cells, ("channel", "reached", "noise", "noise at most", "file"))
+
+
+def _numbers(text: str | None) -> list[int]:
+    """Reads numbers and ranges, such as ``0-15,40``."""
+    found: list[int] = []
+    for part in (text or "").split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:\s*-\s*(\d+))?\s*", part)
+        if match is None:
+            raise InputError(
+                "{text} is not a list of channels. Write numbers and ranges, such as 0-15,40.", text=repr(text)
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last - first >= 4096:
+            raise InputError("{text} names too many channels.", text=repr(text))
+        found += range(first, last + 1)
+    return found
+
+
+def _place(text: str | None) -> Any:
+    if text is None or text == "centre":
+        return text
+    match = re.fullmatch(r"(\d+),(\d+)", text)
+    if match is None:
+        raise InputError("The place {place} is not known. Choose centre, or a row and a column.", place=repr(text))
+    return int(match[1]), int(match[2])
+
+
+def _class_index(name: str, classes: tuple[str, ...]) -> int:
+    """Finds a class by its name, else by its index; whether there is one of that index is found out later."""
+    if name in classes:
+        return classes.index(name)
+    if re.fullmatch(r"\d+", name):
+        return int(name)
+    raise InputError(
+        "There is no class {name}. There are {count}: {some}.",
+        name=name, count=len(classes), some=", ".join(classes[:10]) + (", …" if len(classes) > 10 else ""),
+    )  # fmt: skip
+
+
+def _median(values: Any) -> float:
+    import numpy as np
+
+    return float(np.median(values))
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w]+", "-", text).strip("-") or "layer"
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

@@ -1,0 +1,204 @@
+"""Verbs about feature maps: draw them, and set two networks side by side."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from core.cli.output import Output, share, table
+from core.errors import InputError
+
+
+def features(arguments: argparse.Namespace, output: Output) -> None:
+    """Draws every channel of one layer, or of many, as one picture a layer; on demand the numbers, too."""
+    from core.data.images import open_image, to_tensor
+    from core.interpret.activations import activations, channel_order, layer_stats, packed
+    from core.interpret.sheets import feature_sheet, limits_of
+    from core.lab.moments import network_named
+
+    image = open_image(Path(arguments.image))
+    network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
+    begin = time.perf_counter()
+    maps = activations(network, to_tensor(image, network.preprocessing), _layers(arguments, network))
+    limits = limits_of(maps.values()) if arguments.scale == "network" else None
+    folder = Path(arguments.out)
+    rows = []
+    for number, (layer, values) in enumerate(maps.items()):
+        stats = layer_stats(values)
+        order = channel_order(values, arguments.sort) if arguments.sort else None
+        path = folder / f"{number:03d}-{re.sub(r'[^A-Za-z0-9]+', '-', layer)}.png"
+        drawn = feature_sheet(
+            values if order is None else values[order],
+            columns=arguments.columns,
+            tile_px=arguments.tile,
+            scale=arguments.scale,
+            limits=limits,
+        )
+        _write(path, drawn.png)
+        rows.append(
+            {
+                "layer": layer,
+                "channels": stats.channels,
+                "height": stats.height,
+                "width": stats.width,
+                "sparsity": stats.sparsity,
+                "minimum": stats.minimum,
+                "maximum": stats.maximum,
+                "mean": stats.mean,
+                "variance": stats.variance,
+                "broken": stats.broken,
+                "order": order,
+                "file": str(path),
+            }
+        )
+    if arguments.npz:
+        _write(folder / "maps.npz", packed(maps))
+    shown = [(r["layer"], r["channels"], f"{r['height']}x{r['width']}", share(r["sparsity"])) for r in rows]
+    lines = [*table(shown, ("layer", "channels", "size", "at or below zero")), f"written to {folder}"]
+    record = {"layers": rows, "seconds": time.perf_counter() - begin}
+    output.result(record | ({"npz": str(folder / "maps.npz")} if arguments.npz else {}), lines)
+
+
+def _layers(arguments: argparse.Namespace, network: Any) -> tuple[str, ...] | None:
+    """Returns the layers asked for; ``None`` for all."""
+    from core.interpret.layout import KINDS, layers_of_kinds
+
+    if arguments.all:
+        return None
+    if not arguments.kinds:
+        return (arguments.layer or network.anatomy.cam_layer,)
+    kinds = [kind for kind in arguments.kinds.split(",") if kind]
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InputError(
+                "There is no kind of layer {kind}. Choose from: {known}.", kind=kind, known=", ".join(KINDS)
+            )
+    names = layers_of_kinds(network.anatomy, kinds)
+    if not names:
+        raise InputError("No layer of the kinds {kinds} keeps the picture's layout here.", kinds=", ".join(kinds))
+    return names
+
+
+def compare(arguments: argparse.Namespace, output: Output) -> None:
+    """Sets two networks side by side on an image: answers, maps and their difference, weights, similarity of layers."""
+    from core.data.images import open_image, to_tensor
+    from core.interpret.activations import activations
+    from core.interpret.probe import Probe
+    from core.lab.beside import same_build
+    from core.lab.moments import network_named
+
+    image = open_image(Path(arguments.image))
+    names = (arguments.first, arguments.second)
+    networks = [network_named(name, runs_dir=arguments.runs_dir) for name in names]
+    begin = time.perf_counter()
+    inputs = [to_tensor(image, network.preprocessing) for network in networks]
+    same = same_build(*networks)
+    layers = [arguments.layer or network.anatomy.cam_layer for network in networks]
+    maps = [activations(network, x, [layer])[layer] for network, x, layer in zip(networks, inputs, layers, strict=True)]
+    said = []
+    for name, network, x in zip(names, networks, inputs, strict=True):
+        with Probe(network) as probe:
+            found = probe(x)[0].float().softmax(0)
+        best = int(found.argmax())
+        said.append({"network": name, "predicted": network.classes[best], "probability": float(found[best])})
+    record: dict[str, Any] = {"same_build": same, "layers": layers, "answers": said}
+    lines = [f"{row['network']}: {row['predicted']} ({share(row['probability'])})" for row in said]
+    lines += _maps_of(arguments, maps, same, record)
+    if same:
+        lines += _weights(networks, record)
+    if arguments.data:
+        lines += _similarity(arguments, networks, output, record)
+    record |= {"out": arguments.out, "seconds": time.perf_counter() - begin}
+    output.result(record, [*lines, f"written to {arguments.out}"])
+
+
+def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record: dict[str, Any]) -> list[str]:
+    """Draws both sides, with the difference where channels belong to each other; returns lines for a person."""
+    import numpy as np
+
+    from core.interpret.compare import channel_agreement, difference
+    from core.interpret.render import png
+    from core.interpret.sheets import beside
+
+    if arguments.channels < 1:
+        raise InputError("{count} channels cannot be drawn. Choose 1 or more.", count=arguments.channels)
+    if not same:
+        picture = beside([part[: arguments.channels] for part in maps])
+        _write(Path(arguments.out), png(picture))
+        return ["Different networks: channels do not belong to each other, the first ones of each are drawn."]
+    change = difference(*maps)
+    moved = change.nan_to_num(0.0, 0.0, 0.0).flatten(1).square().mean(1).sqrt()
+    order = [int(channel) for channel in moved.argsort(descending=True, stable=True)[: arguments.channels]]
+    agreement = channel_agreement(*maps)
+    usable = agreement[np.isfinite(agreement)]
+    size = float(sum(part.float().square().mean() for part in maps) / 2) ** 0.5
+    record["maps"] = {
+        "channels": len(change),
+        "drawn": order,
+        "relative_difference": float(moved.square().mean().sqrt()) / size if size else 0.0,
+        "median_correlation": float(np.median(usable)) if len(usable) else None,
+        "unchanged_channels": int((moved == 0).sum()),
+    }
+    _write(Path(arguments.out), png(beside([part[order] for part in maps], change[order])))
+    told = record["maps"]
+    return [
+        f"maps of {record['layers'][0]}: difference {share(told['relative_difference'])} of their size, "
+        f"{told['unchanged_channels']} of {told['channels']} channels unchanged"
+    ]
+
+
+def _weights(networks: list[Any], record: dict[str, Any]) -> list[str]:
+    from core.lab.beside import moved
+
+    rows = moved(*networks)
+    record["weights"] = [
+        {
+            "layer": row.layer,
+            "parameters": row.parameters,
+            "relative": row.relative if row.relative < float("inf") else None,
+            "statistics": row.statistics if row.statistics is None or row.statistics < float("inf") else None,
+        }
+        for row in rows
+    ]
+    still = sum(row.relative == 0.0 for row in rows)
+    changed = [(row.layer, row.parameters, share(row.relative)) for row in rows if row.relative > 0]
+    lines = [f"weights: {still} of {len(rows)} layers are the same to the last bit"]
+    return [*lines, *table(changed[-12:], ("layer", "parameters", "change"))] if changed else lines
+
+
+def _similarity(
+    arguments: argparse.Namespace, networks: list[Any], output: Output, record: dict[str, Any]
+) -> list[str]:
+    import numpy as np
+
+    from core.data.sources import open_dataset
+    from core.lab.beside import similarity
+    from core.lab.channels import chosen
+
+    images = chosen(open_dataset(arguments.data), limit=arguments.images)
+
+    def tell(doing: str, done: int, total: int) -> None:
+        output.progress(f"{doing} {done}/{total}", passing=True)
+
+    found = similarity(networks[0], networks[1], images, progress=tell)
+    values = [[float(value) if np.isfinite(value) else None for value in row] for row in found.values]
+    record["cka"] = {"rows": found.rows, "columns": found.columns, "values": values, "images": found.images}
+    if found.rows != found.columns:
+        best = [(row, found.columns[int(np.nanargmax(line))], round(float(np.nanmax(line)), 3))
+                for row, line in zip(found.rows, found.values, strict=True) if np.isfinite(line).any()]  # fmt: skip
+        return table(best, ("layer", "most alike", "CKA"))
+    return table(
+        [(name, round(float(value), 3)) for name, value in zip(found.rows, np.diagonal(found.values), strict=True)],
+        ("layer", "CKA with itself"),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

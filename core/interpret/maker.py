@@ -1,0 +1,73 @@
+"""Which convolution makes a layer's channels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from core.interpret.layout import kind_of
+from core.interpret.probe import Probe
+from core.interpret.reach import reach
+from core.models.anatomy import Anatomy
+
+if TYPE_CHECKING:
+    from core.models.network import Network
+
+_PASSING = ("norm", "activation")
+_IDLE = ("Dropout", "Identity", "StochasticDepth")
+
+
+def maker_of(network: Network, x: Tensor, layer: str) -> str | None:
+    """Returns the convolution whose kernel k makes channel k of a layer, alone.
+
+    A norm or activation hands channel k on; that it really does, and that nothing was added on the way, is checked on
+    an image.
+
+    Args:
+        network: The network.
+        x: One normalised image, 1xCxHxW.
+        layer: Name of a layer.
+
+    Returns:
+        The convolution's name (the layer itself, if it is one); ``None`` where several paths or kernels have a say.
+    """
+    chain = _chain(network.anatomy, layer)
+    if not chain or len(chain) == 1:
+        return chain[0] if chain else None
+    with Probe(network, chain) as probe:
+        reach(probe, x, chain, network.anatomy)
+        kept = dict(probe.outputs)  # what is asked again below is kept by the probe, too
+        for before, name in pairwise(chain):
+            if before not in kept or name not in kept:
+                return None
+            again = probe.model.get_submodule(name)(kept[before].clone())
+            if not isinstance(again, Tensor) or again.shape != kept[name].shape:
+                return None
+            if not torch.allclose(again, kept[name], rtol=1e-3, atol=1e-4):
+                return None
+    return chain[0] if isinstance(probe.model.get_submodule(chain[0]), nn.Conv2d) else None
+
+
+def _chain(anatomy: Anatomy, layer: str) -> tuple[str, ...]:
+    """Returns a convolution and the norms and activations behind it, up to the layer; empty if there are none such."""
+    leaves = [entry for entry in anatomy.layers if entry.leaf and entry.output_shape and entry.calls]
+    place = next((index for index, entry in enumerate(leaves) if entry.name == layer), None)
+    chain: list[str] = []
+    while place is not None and place >= 0:
+        entry = leaves[place]
+        if any(word in entry.kind for word in _IDLE):
+            place -= 1
+            continue
+        kind = kind_of(entry)
+        if entry.calls != 1 or kind not in ("conv", *_PASSING):
+            return ()
+        chain.append(entry.name)
+        if kind == "conv":
+            return tuple(reversed(chain))
+        if place and leaves[place - 1].output_shape != entry.input_shape:
+            return ()
+        place -= 1
+    return ()

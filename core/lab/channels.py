@@ -1,0 +1,333 @@
+"""A network's channels over a person's own images: gathered in one pass, kept on disk, read again at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import settings
+from core.data.dataset import Dataset, lot
+from core.data.loaders import PixelStore
+from core.errors import InputError
+from core.interpret import depth
+from core.interpret.survey import Answers, survey
+from core.models.network import Network
+from core.runs.files import write_atomic
+
+FOLDER = "channels"
+ROOM = 500_000_000
+"""Bytes that the kept answers may take on disk; the least used go first."""
+IMAGES = 200
+"""Images that are looked at unless more are asked for."""
+BUDGET = 25.0
+"""Seconds after which no further images are looked at; what was seen until then counts."""
+
+Progress = Callable[[str, int, int], object]
+
+
+class Prints(NamedTuple):
+    """Fingerprints that kept answers are found by.
+
+    Attributes:
+        weights: Of the network, as :func:`weights_key` makes it.
+        images: Of the images, as :func:`images_key` makes it.
+    """
+
+    weights: str
+    images: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """What one layer answered to some of a person's images.
+
+    Attributes:
+        answers: The answers, an image a row.
+        keys: The images' keys in the data set.
+        labels: Their classes, N int64.
+        classes: The classes' names.
+        asked: How many images there were to look at; more than there are answers if time ran out.
+    """
+
+    answers: Answers
+    keys: tuple[str, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How a network's answers change with depth over some images.
+
+    Attributes:
+        rows: Its layers in order; those that stand for their part, and activations inside of blocks.
+        images: How many images were looked at.
+        asked: How many there were to look at.
+        classes: Number of classes among them.
+    """
+
+    rows: tuple[depth.LayerDepth, ...]
+    images: int
+    asked: int
+    classes: int
+
+
+def chosen(dataset: Dataset, split: str = "", limit: int = IMAGES, *, seed: int = 0) -> Dataset:
+    """Returns some images of a split, class by class in turn, always the same ones.
+
+    Args:
+        dataset: The images.
+        split: Which split; ``""`` for all images.
+        limit: How many at most.
+        seed: Seed of the draw.
+
+    Raises:
+        InputError: The split has no images.
+    """
+    by_class: dict[int, list[int]] = {}
+    for index, item in enumerate(dataset.items):
+        if not split or item.split == split:
+            by_class.setdefault(item.label, []).append(index)
+    if not by_class:
+        raise InputError("{source} has no images in the split {split}.", source=dataset.title, split=split or "all")
+    for places in by_class.values():
+        places.sort(key=lambda index: lot(seed, dataset.items[index].key))
+    rounds = range(max(map(len, by_class.values())))
+    order = [places[turn] for turn in rounds for _, places in sorted(by_class.items()) if turn < len(places)]
+    return dataset.subset(order[:limit])
+
+
+def gather(
+    network: Network,
+    images: Dataset,
+    layer: str,
+    *,
+    budget: float | None = BUDGET,
+    progress: Progress | None = None,
+    prints: Prints | None = None,
+) -> Gathered:
+    """Asks all channels of a layer what they answer to some images, in one pass; from disk where that was done.
+
+    Args:
+        network: The network.
+        images: The images, as :func:`chosen` gives them.
+        layer: Name of a layer that gives maps.
+        budget: Seconds after which no further images are begun; ``None`` for no limit.
+        progress: Called with ``reading`` or ``looking``, images done and images altogether; what it raises ends the
+            work with nothing left behind.
+        prints: Fingerprints of network and images, where they are known already.
+
+    Raises:
+        InputError: The layer gives no maps, or no image can be read.
+    """
+    path = _path("layer", prints or prints_of(network, images), layer)
+    kept = _read(path)
+    if kept is not None:
+        return Gathered(
+            _answers(layer, kept), tuple(kept["keys"].tolist()), kept["labels"], images.classes, int(kept["asked"])
+        )
+    found, readable = _look(network, images, (layer,), cells=0, budget=budget, progress=progress)
+    answers = found[layer]
+    seen = readable.items[: len(answers)]
+    gathered = Gathered(
+        answers,
+        tuple(item.key for item in seen),
+        np.array([item.label for item in seen], np.int64),
+        images.classes,
+        len(readable),
+    )
+    _write(path, _packed(gathered))
+    return gathered
+
+
+def known(prints: Prints, layer: str) -> bool:
+    """Whether :func:`gather` finds these answers on disk."""
+    return _path("layer", prints, layer).is_file()
+
+
+def story(
+    network: Network,
+    images: Dataset,
+    *,
+    budget: float | None = BUDGET,
+    progress: Progress | None = None,
+    prints: Prints | None = None,
+) -> Story:
+    """Measures how a network's answers change with depth; from disk where that was done. Arguments as :func:`gather`.
+
+    Raises:
+        InputError: The network has no layers with maps, or no image can be read.
+    """
+    anatomy = network.anatomy
+    told = depth.depth_layers(anatomy)
+    names = _story_layers(network)
+    if not told:
+        raise InputError("No layer of this network keeps the picture's layout, so there is no depth to look into.")
+    path = _path("depth", prints or prints_of(network, images), *names).with_suffix(".json")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        os.utime(path)
+        rows = tuple(depth.LayerDepth(**{**row, "grid": tuple(row["grid"])}) for row in record.pop("rows"))
+        return Story(rows, **record)
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    found, readable = _look(network, images, names, cells=depth.CELLS, budget=budget, progress=progress)
+    count = len(next(iter(found.values())))
+    labels = np.array([item.label for item in readable.items[:count]], np.int64)
+    order = {layer.name: place for place, layer in enumerate(anatomy.layers)}
+    measured = []
+    for done, name in enumerate(sorted(names, key=order.__getitem__)):
+        if progress is not None:
+            progress("measuring", done, len(names))
+        measured.append(
+            depth.measure(anatomy, found.pop(name), labels, classes=len(images.classes), told=name in set(told))
+        )
+    made = Story(tuple(measured), count, len(readable), len(set(labels.tolist())))
+    _write(path, json.dumps(dataclasses.asdict(made)).encode())
+    return made
+
+
+def story_known(network: Network, prints: Prints) -> bool:
+    """Whether :func:`story` finds its figures on disk."""
+    return _path("depth", prints, *_story_layers(network)).with_suffix(".json").is_file()
+
+
+def _story_layers(network: Network) -> tuple[str, ...]:
+    anatomy = network.anatomy
+    return tuple(dict.fromkeys((*depth.depth_layers(anatomy), *depth.activation_layers(anatomy))))
+
+
+def prints_of(network: Network, images: Dataset) -> Prints:
+    """Returns the fingerprints of a network's weights and of some images."""
+    return Prints(weights_key(network), images_key(images))
+
+
+def weights_key(network: Network) -> str:
+    """Returns a fingerprint of a network's weights and of what it does to an image first."""
+    found = hashlib.blake2b(repr((network.name, network.preprocessing)).encode(), digest_size=16)
+    with network.lock:
+        for name, tensor in network.model.state_dict().items():
+            found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            found.update(memoryview(flat.numpy()).cast("B") if flat.numel() else b"")
+    return found.hexdigest()
+
+
+def images_key(images: Dataset) -> str:
+    """Returns a fingerprint of some images: their keys, labels, and the size and time of their files."""
+    found = hashlib.blake2b(repr((images.name, images.classes)).encode("utf-8", "surrogatepass"), digest_size=16)
+    for index, item in enumerate(images.items):
+        stamp: tuple[int, int] | None = None
+        path = images.path(index)
+        if path is not None:
+            try:
+                stat = path.stat()
+                stamp = (stat.st_size, stat.st_mtime_ns)
+            except OSError:
+                stamp = (-1, -1)
+        found.update(repr((item.key, item.label, stamp)).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+# --- the pass --------------------------------------------------------------------------------------------------------
+
+
+def _look(
+    network: Network,
+    images: Dataset,
+    layers: Sequence[str],
+    *,
+    cells: int,
+    budget: float | None,
+    progress: Progress | None,
+) -> tuple[dict[str, Answers], Dataset]:
+    """Returns each layer's answers, and the images that could be read."""
+
+    def told(doing: str) -> Callable[[int, int], None] | None:
+        if progress is None:
+            return None
+
+        def tell(done: int, total: int) -> None:
+            progress(doing, done, total)
+
+        return tell
+
+    with PixelStore(images, network.preprocessing, canvas=False, max_bytes=settings.pixel_cache_limit()) as store:
+        bad = {entry.key for entry in store.fill(progress=told("reading"))}
+        positions = [place for place, item in enumerate(images.items) if item.key not in bad]
+        if not positions:
+            raise InputError("None of the images of {source} can be read.", source=images.title)
+        found = survey(network, store, positions, layers, cells=cells, budget=budget, progress=told("looking"))
+    return found, images.subset(positions)
+
+
+# --- on disk ---------------------------------------------------------------------------------------------------------
+
+
+def _path(kind: str, prints: Prints, *layers: str) -> Path:
+    parts = repr((1, kind, *prints, layers))
+    name = hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return settings.cache_dir() / FOLDER / f"{name}.npz"
+
+
+_ARRAYS = ("means", "squares", "maxima", "places", "off", "zeros", "hoyer", "broken")
+
+
+def _packed(gathered: Gathered) -> bytes:
+    answers = gathered.answers
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        keys=np.array(gathered.keys, dtype=str),
+        labels=gathered.labels,
+        asked=np.int64(gathered.asked),
+        grid=np.array(answers.grid),
+        **{name: getattr(answers, name) for name in _ARRAYS},
+    )
+    return stream.getvalue()
+
+
+def _answers(layer: str, kept: dict[str, Any]) -> Answers:
+    count, channels = kept["means"].shape
+    nothing = np.zeros((count, 0, channels), np.float32)
+    grid = (int(kept["grid"][0]), int(kept["grid"][1]))
+    arrays = {name: kept[name] for name in _ARRAYS}
+    return Answers(layer, grid, **arrays, cells=nothing, colours=np.zeros((count, 0, 3), np.float32))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Returns the arrays of a file; ``None`` if it is not there or not whole."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            kept = {name: file[name] for name in (*_ARRAYS, "keys", "labels", "asked", "grid")}
+        os.utime(path)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+    return kept
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Keeps a file, and forgets the least used ones beyond the room there is; a full disk keeps nothing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content)
+        files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in path.parent.iterdir()), reverse=True)
+        taken = 0
+        for _, size, file in files:
+            taken += size
+            if taken > ROOM:
+                file.unlink(missing_ok=True)
+    except OSError:
+        return
