@@ -1,4 +1,4 @@
-"""Heatmaps: which parts of a picture spoke for a class."""
+"""Heatmaps: which parts of a picture spoke for a class, by many methods, and how far that can be trusted."""
 
 from __future__ import annotations
 
@@ -7,255 +7,158 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, components, faces, figures, inside, layers, state
+from pages.ui import (
+    components,
+    faces,
+    heat_choice,
+    heat_map,
+    heat_rows,
+    heat_study,
+    heat_time,
+    inside,
+    moment,
+    state,
+    trust,
+)
+from pages.ui.heat_choice import Choice, Look
 from pages.ui.i18n import N_, _, translate_error
 from pages.ui.inside import Subject
 
 TOP = 5
-PEAK = 0.98
-"""Share of the pixels whose colours stay within the scale."""
-FORMULAS = {
-    "grad-cam": r"L = \mathrm{ReLU}\Big(\sum_k \alpha_k A^k\Big),\quad "
-    r"\alpha_k = \frac{1}{HW}\sum_{ij}\frac{\partial y_c}{\partial A^k_{ij}}",
-    "grad-cam++": r"L = \mathrm{ReLU}\Big(\sum_k \sum_{ij}\alpha^k_{ij}\,"
-    r"\mathrm{ReLU}\Big(\frac{\partial y_c}{\partial A^k_{ij}}\Big) A^k\Big)",
-    "hires-cam": r"L = \mathrm{ReLU}\Big(\sum_k \frac{\partial y_c}{\partial A^k}\odot A^k\Big)",
-    "layer-cam": r"L = \mathrm{ReLU}\Big(\sum_k \mathrm{ReLU}\Big(\frac{\partial y_c}{\partial A^k}\Big)\odot A^k\Big)",
-    "saliency": r"S = \max_{rgb}\Big|\frac{\partial y_c}{\partial x}\Big|",
-    "integrated-gradients": r"(x-\bar x)\odot\int_0^1\frac{\partial y_c(\bar x+t(x-\bar x))}{\partial x}\,dt",
-    "occlusion": r"y_c(x) - y_c(x\ \text{covered at}\ ij)",
+VIEWS = {
+    "one": N_("One map"),
+    "methods": N_("Methods"),
+    "classes": N_("Classes"),
+    "layers": N_("Layers"),
+    "pictures": N_("Pictures"),
+    "epochs": N_("Over the epochs"),
+    "runs": N_("Over runs"),
+    "study": N_("All pictures together"),
 }
-EMPTY = N_(
-    "Nothing in {layer} speaks for {name} in this picture, so the map is empty. Choose another class, layer or method."
-)
+OF_RUNS = ("epochs", "study")
+NEXT = "bl-heat-view-next"
+"""Where the view to go to is noted once the choice of views is drawn already."""
 
 
 def render() -> None:
     """Draws the page."""
     inside.begin("heatmaps")
-    subject = inside.choose()
-    if isinstance(subject, Subject):
-        _study(subject)
-        run = subject.target.run
-        components.next_step(
-            "feature_maps", _("See what each layer answers"), **({"run": run.id} if run is not None else {})
-        )
+    chosen = inside.choose()
+    subject = moment.choose(chosen) if isinstance(chosen, Subject) else None
+    if subject is None:
+        return
+    _study(subject)
+    run = subject.target.run
+    components.next_step(
+        "feature_maps", _("See what each layer answers"), **({"run": run.id} if run is not None else {})
+    )
 
 
 def _study(subject: Subject) -> None:
-    probabilities = subject.probabilities()
+    view = _view(subject)
+    try:
+        probabilities = subject.probabilities()
+        bad = bool((probabilities != probabilities).any())
+    except InputError as error:
+        faces.broken(_("No answer to this picture"), translate_error(error), icon="report", tone="warn")
+        return
+    if bad:
+        faces.broken(
+            _("No answer to this picture"),
+            _(
+                "The network answers with values that are no numbers: its weights are broken. "
+                "Choose another epoch or run."
+            ),
+            icon="report",
+        )
+        return
+    if view == "one":
+        _one(subject, probabilities)
+        return
+    with st.container(key="bl-wrap-heat-row"):
+        main, aside = st.columns([3, 1], gap="medium")
+    with aside:
+        choice, look = _choose(subject, probabilities)
+    with main:
+        _beside(view, subject, choice, look)
+
+
+def _view(subject: Subject) -> str:
+    """Draws the choice of what is seen beside what."""
+    offered = [name for name in VIEWS if subject.target.run is not None or name not in OF_RUNS]
+    asked = st.session_state.pop(NEXT, None) or st.session_state.get(heat_rows.VIEW) or st.query_params.get("view")
+    st.session_state[heat_rows.VIEW] = asked if asked in offered else "one"
+    chosen = st.segmented_control(
+        _("Side by side"), offered, key=heat_rows.VIEW, format_func=lambda name: _(VIEWS[name]), required=True,
+        wrap=True, label_visibility="collapsed",
+        on_change=lambda: state.show_in_address(view=_kept(st.session_state[heat_rows.VIEW])),
+    )  # fmt: skip
+    return str(chosen or "one")
+
+
+def _kept(view: str | None) -> str | None:
+    return None if view in (None, "one") else view
+
+
+def _choose(subject: Subject, probabilities: Any) -> tuple[Choice, Look]:
+    """Draws the choices beside the maps."""
+    target = heat_choice.target(subject, probabilities)
+    method = heat_choice.method(subject)
+    against = heat_choice.against(subject, probabilities, target)
+    look, layer, settings = heat_choice.look(subject, method)
+    return Choice(method, target, against, layer, settings), look
+
+
+def _one(subject: Subject, probabilities: Any) -> None:
     with st.container(key="bl-wrap-heat"):
         left, right, aside = st.columns([1.35, 1, 1], gap="medium")
     with aside:
-        target = _target(subject, probabilities)
-        method = _method(subject)
-        opacity, colormap, layer = _look(subject, method)
+        choice, look = _choose(subject, probabilities)
         place = st.empty()
+    explanation = None
     with left:
         try:
-            explanation = _explain(subject, method, target, layer, place)
+            explanation = heat_map.explained(subject, choice, place)
         except InputError as error:
             faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
             return
-        place.empty()
-        _overlay(subject, explanation, method, opacity, colormap)
+        if explanation is not None:
+            heat_map.draw(subject, explanation, choice, look)
     with right:
         inside.picture(
             subject.picture, title=_("What the network sees"), text=subject.crop_words(),
             sharp=subject.picture.width <= 96,
             alt=_("The chosen picture, cropped as the network sees it"),
         )  # fmt: skip
-        _answers(subject, probabilities, target)
+        _answers(subject, probabilities, choice.target)
+    if explanation is not None:
+        trust.draw(subject, explanation.heatmap, settings=dict(choice.settings))
 
 
-def _target(subject: Subject, probabilities: Any) -> int:
-    """Draws the choice of the class to explain, the likeliest first; the predicted one unless another is chosen."""
-    order = [int(index) for index in probabilities.argsort()[::-1]]
-    classes = subject.network.classes
-    asked = st.query_params.get("target") or st.session_state.get("bl-heat-class")
-    keep = next((i for i, name in enumerate(classes) if name == asked), None)
-    st.session_state["bl-heat-target"] = -1 if keep is None else keep
-
-    def choose() -> None:
-        index = st.session_state["bl-heat-target"]
-        name = None if index is None or index < 0 else classes[index]
-        st.session_state["bl-heat-class"] = name
-        state.show_in_address(target=name)
-
-    def label(index: int) -> str:
-        if index < 0:
-            return _("The predicted class: {name}").format(name=classes[order[0]])
-        return f"{classes[index]} · {figures.percent(float(probabilities[index]))}"
-
-    chosen = st.selectbox(
-        _("What speaks for"), [-1, *order], key="bl-heat-target", format_func=label, on_change=choose,
-        help=_("The map answers for one class at a time. Choose another to see what would speak for it."),
-    )  # fmt: skip
-    return order[0] if chosen is None or chosen < 0 else int(chosen)
-
-
-def _method(subject: Subject) -> str:
-    """Draws the choice of a method; one that cannot work on this network is named with the reason."""
-    from core.interpret.attribution import METHODS
-
-    reasons = {row.id: row.unavailable(subject.network) for row in METHODS.values()}
-    usable = [name for name, reason in reasons.items() if reason is None]
-    asked = st.query_params.get("method") or st.session_state.get("bl-heat-method-kept")
-    st.session_state["bl-heat-method"] = asked if asked in usable else usable[0]
-
-    def choose() -> None:
-        st.session_state["bl-heat-method-kept"] = st.session_state["bl-heat-method"]
-        state.show_in_address(method=st.session_state["bl-heat-method"])
-
-    method = st.selectbox(
-        _("Method"), usable, key="bl-heat-method", format_func=lambda name: METHODS[name].title, on_change=choose
-    )
-    row = METHODS[method]
-    components.note(_(row.description))
-    for name, reason in reasons.items():
-        if reason is not None:
-            st.caption(_("{method} is not offered here: {reason}").format(method=METHODS[name].title, reason=_(reason)))
-    with st.expander(_("Why?"), icon=":material/help:", key="bl-heat-why"):
-        st.markdown(_(_reading(row)))
-        st.latex(FORMULAS[method])
-        st.caption(row.paper)
-    return str(method)
-
-
-def _reading(row: Any) -> str:
-    if row.needs_layer:
-        return N_(
-            "A deep layer still has the picture's layout, only coarser. The method asks of each place in it how much "
-            "it raises the class's score, and draws the answer over the picture."
-        )
-    if row.id == "occlusion":
-        return N_(
-            "Nothing is looked up inside the network: squares of the picture are covered one after another, and where "
-            "the class's score falls, something mattered."
-        )
-    return N_(
-        "The class's score is traced back to single pixels. Such maps are fine-grained and noisy; read them for "
-        "places, not for outlines."
-    )
-
-
-def _look(subject: Subject, method: str) -> tuple[float, str, str | None]:
-    from core.interpret.activations import spatial_layers
-    from core.interpret.attribution import METHODS
-
-    opacity = st.slider(_("Opacity"), 0, 100, 55, 5, format="%d %%", key="bl-heat-opacity", persist_state="session")
-    layer = None
-    with components.more("bl-heat-more"):
-        if METHODS[method].signed:
-            colormap = "blue-red"
-            components.note(_("Red speaks for the class, blue against it. Elsewhere the picture stays clear."))
+def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
+    rows = {
+        "methods": heat_rows.methods,
+        "classes": heat_rows.classes,
+        "layers": heat_rows.layers,
+        "pictures": heat_rows.pictures,
+        "runs": heat_rows.runs,
+        "epochs": heat_time.draw,
+    }
+    try:
+        if view == "study":
+            heat_study.draw(subject.target.run, choice.method, choice.layer, _open)
         else:
-            colormap = inside.colormap_picker("bl-heat-colours")
-        if METHODS[method].needs_layer:
-            anatomy = subject.network.anatomy
-            names = layers.main_layers(anatomy, spatial_layers(anatomy))
-            if anatomy.cam_layer and anatomy.cam_layer not in names:
-                names = (*names, anatomy.cam_layer)
-            layer = _layer(anatomy, names)
-    return opacity / 100, colormap, layer
+            rows[view](subject, choice, look)
+    except InputError as error:
+        faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
 
 
-def _layer(anatomy: Any, names: tuple[str, ...]) -> str | None:
-    known = {layer.name: layer for layer in anatomy.layers}
-    if st.session_state.get("bl-heat-layer") not in ("", *names):
-        st.session_state["bl-heat-layer"] = ""
-    chosen = st.selectbox(
-        _("Layer"), ["", *names], key="bl-heat-layer", persist_state="session",
-        format_func=lambda n: layers.layer_label(known[n])
-        if n
-        else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer),
-        help=_("The last layer that keeps the picture's layout says most about the class. Earlier ones show detail."),
-    )  # fmt: skip
-    return chosen or None
-
-
-def _explain(subject: Subject, method: str, target: int, layer: str | None, place: Any) -> Any:
-    """Returns the explanation, made once; a slow method shows how far it is and can be given up."""
-    from core.interpret.attribution import METHODS, explain
-
-    key = (*subject.key, method, target, layer)
-    slow = METHODS[method].passes > 1
-    if not caches.known("explanations", key, entries=96) and slow:
-        with place.container():
-            bar = st.progress(0.0, text=_("{method} looks many times …").format(method=METHODS[method].title))
-            st.button(_("Cancel"), icon=":material/close:", key="bl-heat-cancel", on_click=_give_up)
-
-        def progress(done: int, total: int) -> None:
-            bar.progress(
-                min(done / max(total, 1), 1.0),
-                text=_("{method}: {done} of {total} passes").format(
-                    method=METHODS[method].title, done=done, total=total
-                ),
-            )
-    else:
-        progress = None  # type: ignore[assignment]
-    return caches.remember(
-        "explanations", key,
-        lambda: explain(subject.network, subject.input(), method, target=target, layer=layer, progress=progress),
-        entries=96,
-    )  # fmt: skip
-
-
-def _give_up() -> None:
-    st.session_state["bl-heat-method-kept"] = "grad-cam"
-    state.show_in_address(method=None)
-
-
-def _overlay(subject: Subject, explanation: Any, method: str, opacity: float, colormap: str) -> None:
-    from core.interpret.attribution import METHODS
-    from core.interpret.render import png
-
-    heat, classes = explanation.heatmap, subject.network.classes
-    name = classes[heat.target]
-    drawn = _draw(subject.picture, heat, opacity, colormap)
-    inside.picture(
-        drawn, title=f"{METHODS[method].title} · {name}",
-        alt=_("Heatmap of what speaks for {name}, laid over the picture").format(name=name),
-    )  # fmt: skip
-    if heat.signed:
-        inside.scale_bar(colormap, _("against"), _("for"))
-    else:
-        inside.scale_bar(colormap, _("nothing"), _("most"))
-    if heat.empty:
-        inside.callout(_(EMPTY).format(layer=heat.layer or _("the picture"), name=name), icon="hide_image")
-    inside.warn_random(subject.target)
-    components.note(_summary(heat))
-    st.download_button(
-        _("Save picture"), png(drawn), file_name=f"{method}.png", mime="image/png", icon=":material/download:",
-        key="bl-heat-save", on_click="ignore",
-    )  # fmt: skip
-
-
-def _draw(picture: Any, heat: Any, opacity: float, colormap: str) -> Any:
-    """Lays a heatmap over the picture; single pixels go over a grey one, and their few peaks are cut off."""
-    import numpy as np
-    from PIL import Image
-
-    from core.interpret.render import overlay
-
-    if heat.layer is not None:
-        return overlay(picture, heat.values, opacity=opacity, colormap=colormap, signed=heat.signed)
-    limit = float(np.quantile(np.abs(heat.values), PEAK)) or 1.0
-    low = -1.0 if heat.signed else 0.0
-    values = (heat.values / limit).clip(low, 1.0)
-    grey = picture.convert("L").convert("RGB")
-    pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
-    return overlay(pale, values, opacity=min(1.0, 1.6 * opacity), colormap=colormap, signed=heat.signed, fade=True)
-
-
-def _summary(heat: Any) -> str:
-    seconds = figures.number(heat.seconds * 1000, 2) if heat.seconds < 1 else figures.number(heat.seconds, 2)
-    unit = "ms" if heat.seconds < 1 else "s"
-    if heat.layer:
-        return _("Computed on {layer} in {time}.").format(layer=heat.layer, time=f"{seconds} {unit}")
-    return _("Computed on the pixels in {time}. Colours end at the strongest 2\u00a0% of them.").format(
-        time=f"{seconds} {unit}"
-    )
+def _open(key: str) -> None:
+    """Leads to the heatmap of a picture that was clicked."""
+    st.session_state.pop("bl-image-item", None)
+    st.session_state[NEXT] = "one"
+    state.show_in_address(image=key, view=None)
+    st.rerun()
 
 
 def _answers(subject: Subject, probabilities: Any, target: int) -> None:
@@ -272,6 +175,18 @@ def _answers(subject: Subject, probabilities: Any, target: int) -> None:
         right = truth == classes[order[0]]
         text = _("Right: its class is {name}.") if right else _("Wrong: its class is {name}.")
         inside.callout(text.format(name=truth), icon="check_circle" if right else "cancel", good=right)
+        if (
+            not right
+            and truth in classes
+            and st.button(
+                _("Compare with what speaks for {name}").format(name=truth),
+                icon=":material/compare:",
+                key="bl-heat-true",
+            )
+        ):
+            st.session_state[NEXT] = "classes"
+            state.show_in_address(view="classes")
+            st.rerun()
 
 
 if __name__ == "__main__":

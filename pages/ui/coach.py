@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
-
-import streamlit as st
 
 from pages.ui import caches, components, health
 from pages.ui.i18n import N_, _
+from pages.ui.remarks import card
 from pages.ui.style import watching as style
 
-ICONS = {"good": "check_circle", "warn": "warning", "bad": "error"}
 COLUMNS = (
     "epoch", "phase_index", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_balanced_accuracy", "lr",
 )  # fmt: skip
@@ -182,17 +179,9 @@ def _advise(run: Any, status: dict[str, Any], book: Any, known: bool) -> tuple[A
 
 
 def _card(remark: Any, key: str) -> None:
-    with st.container(border=True, key=f"bl-remark-{key}-{remark.id}"):
-        st.html(
-            f'<div class="bl-remark bl-{remark.tone}">'
-            f'<span class="bl-symbol" aria-hidden="true">{ICONS[remark.tone]}</span>'
-            f"<div><b>{escape(_said(remark.sentence))}</b><p>{escape(_said(remark.evidence))}</p>"
-            f'<p class="bl-advised">{escape(_said(remark.advice))}</p></div></div>'
-        )
+    def why() -> None:
         if remark.id in WHY:
             text, formula, paper = WHY[remark.id]
             components.why(_(text), formula=formula, paper=paper, key=f"{key}-why-{remark.id}")
 
-
-def _said(sentence: Any) -> str:
-    return _(sentence.template).format(**sentence.values)
+    card(remark, key, why)

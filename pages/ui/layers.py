@@ -18,24 +18,9 @@ def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
         anatomy: The network's anatomy.
         names: Layers that have something to show.
     """
-    wanted = set(names)
-    stages: dict[str, set[str]] = {}
-    for layer in anatomy.layers:
-        parts = layer.name.split(".")
-        for depth in range(1, len(parts)):
-            stages.setdefault(".".join(parts[:depth]), set()).add(layer.stage)
-    kinds = {layer.name: layer.kind for layer in anatomy.layers}
-    blocks = {
-        name for name, inside in stages.items() if len(inside) == 1 and kinds.get(name, "Sequential") != "Sequential"
-    }
+    from core.interpret.layout import main_layers as told  # torch comes with it
 
-    def outermost(name: str) -> bool:
-        parts = name.split(".")
-        return not any(".".join(parts[:depth]) in blocks for depth in range(1, len(parts)))
-
-    layers = [layer for layer in anatomy.layers if layer.name in wanted]
-    told = [layer.name for layer in layers if outermost(layer.name) and (layer.leaf or layer.name in blocks)]
-    return tuple(told) or tuple(names)
+    return told(anatomy, names)
 
 
 def map_shape(layer: Any) -> tuple[int, int, int] | None:

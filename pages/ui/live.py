@@ -125,7 +125,7 @@ def _head(run: Any, status: dict[str, Any], key: str, happened: Sequence[control
         title(run, status)
         if happened is not None:
             controls.bar(run, status, key=key)
-    share, text = _progress(status)
+    share, text = progress(status)
     st.progress(share, text=text)
     asked = [change for change in happened or () if change.step is None]
     if asked:
@@ -146,7 +146,7 @@ def title(run: Any, status: dict[str, Any]) -> None:
     )
 
 
-def _progress(status: dict[str, Any]) -> tuple[float, str]:
+def progress(status: dict[str, Any]) -> tuple[float, str]:
     """Returns how far what is being done has come, and a sentence about it."""
     doing = str(status.get("doing") or "queued")
     words = _(DOING.get(doing, doing))

@@ -48,6 +48,10 @@ PLACES: Mapping[str, Place] = {
             "heatmaps", N_("Heatmaps"), N_("Where does it look to decide?"), ":material/local_fire_department:",
             N_("Look inside"),
         ),
+        Place(
+            "shortcut", N_("Shortcut lab"), N_("Did it learn the object, or something beside it?"),
+            ":material/call_split:", N_("Look inside"),
+        ),
     )
 }  # fmt: skip
 

@@ -255,6 +255,18 @@ def _sample(_target: Target | None, key: str) -> ImageChoice | None:
     return ImageChoice("sample", _(SAMPLES[chosen]), found[chosen].read_bytes())
 
 
+def sample_bytes(name: str) -> bytes:
+    """Returns the file of one of :data:`SAMPLES`.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    path = _sample_path(name)
+    if path is None:
+        raise InputError("No sample pictures are installed. Choose a file.")
+    return path.read_bytes()
+
+
 def _sample_path(name: str) -> Path | None:
     path = style.ASSETS / "samples" / f"{name}.jpg"
     return path if path.is_file() else None

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 TITLES = {
     "": "Home", "data": "Data", "backbone": "Backbone", "anatomy": "Anatomy", "train": "Train",
     "evaluate": "Evaluate", "runs": "Runs", "feature_maps": "Feature maps", "filters": "Filters",
-    "heatmaps": "Heatmaps",
+    "heatmaps": "Heatmaps", "shortcut": "Shortcut lab",
 }  # fmt: skip
 SECTIONS = ("Build", "Judge", "Look inside")
 NAME = "Digits, trained"

@@ -1,13 +1,14 @@
-"""Feature maps: every channel of the chosen layer, with shape, sparsity and scale; one pass a layer."""
+"""Feature maps: every channel of the chosen layer; all layers; depth; side by side; attention; a channel's card."""
 
 from __future__ import annotations
+
+import shutil
 
 import pytest
 
 from core.interpret import activations
 from core.models.anatomy import anatomy_of
-from pages import feature_maps
-from pages.ui import layers
+from pages.ui import attention_maps, beside_sheets, layers, maps_layer
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -20,7 +21,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
     def sheet(picture, **options):
         sheets.append((picture, options))
 
-    monkeypatch.setattr(feature_maps, "sheet", sheet)
+    for module in (maps_layer, beside_sheets, attention_maps):
+        monkeypatch.setattr(module, "sheet", sheet)
     return sheets
 
 
@@ -39,6 +41,7 @@ def test_all_channels_of_a_layer_with_its_figures(open_page, words, drawn) -> No
         "of 48 channels",
         "Channel 0",
         "weights are random",
+        "No attention maps: this network has no attention.",
     ):
         assert word in said
 
@@ -55,8 +58,8 @@ def test_a_stage_leads_to_its_last_layer(open_page, drawn) -> None:
     assert drawn[-1][0].count == 96
 
 
-def test_an_unknown_layer_in_the_address_falls_back(open_page, drawn) -> None:
-    app = open_page("feature_maps", layer="nowhere", **BACKBONE)
+def test_an_unknown_layer_or_view_in_the_address_falls_back(open_page, drawn) -> None:
+    app = open_page("feature_maps", layer="nowhere", view="nothing", **BACKBONE)
     assert not app.exception
     assert app.query_params["layer"] != "nowhere"
     assert drawn[-1][0].count > 0
@@ -67,7 +70,7 @@ def test_a_look_at_the_same_layer_costs_no_pass(open_page, drawn, monkeypatch) -
     real = activations.activations
 
     def counted(network, x, layers=None):
-        passes.append(tuple(layers))
+        passes.append(tuple(layers or ()))
         return real(network, x, layers)
 
     monkeypatch.setattr(activations, "activations", counted)
@@ -79,12 +82,113 @@ def test_a_look_at_the_same_layer_costs_no_pass(open_page, drawn, monkeypatch) -
     assert len(passes) <= 1
 
 
-def test_a_clicked_channel_is_shown_large(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr(feature_maps, "sheet", lambda *_args, **_options: 5)
-    app = open_page("feature_maps", layer="stage2", **BACKBONE)
+def test_sorted_channels_keep_their_numbers(open_page, words, drawn) -> None:
+    app = open_page("feature_maps", layer="stage2", session={"bl-maps-sort": "maximum"}, **BACKBONE)
     assert not app.exception
-    assert "Channel 5" in words(app)
-    assert app.session_state["bl-maps-channel"] == ("stage2", 5)
+    names = [int(name) for name in drawn[-1][1]["names"]]
+    assert sorted(names) == list(range(48))
+    assert names != list(range(48))
+    assert names[drawn[-1][1]["chosen"]] == 0, "the channel under study stays the same one"
+    assert "Channel 0" in words(app)
+
+
+def test_a_clicked_channel_gets_its_card(open_page, words, monkeypatch) -> None:
+    monkeypatch.setattr(maps_layer, "sheet", lambda *_args, **_options: 5)
+    app = open_page("feature_maps", layer="conv1.2", **BACKBONE)
+    assert not app.exception
+    said = words(app)
+    assert app.session_state["bl-maps-channel"] == ("conv1.2", 5)
+    for word in (
+        "Channel 5",
+        "The kernel that makes it",
+        "conv1.0",
+        "As it is. Move the slider",
+        "Choose images on the",
+    ):
+        assert word in said
+
+
+def test_a_muted_channel_moves_the_probabilities(open_page, words) -> None:
+    app = open_page("feature_maps", layer="conv5", **BACKBONE)
+    (slider,) = [slider for slider in app.slider if "Loudness" in slider.label]
+    slider.set_value(400).run()
+    assert not app.exception
+    said = words(app)
+    assert "As it is." not in said
+    assert any(word in said for word in ("percentage points", "The answer turns", "Nothing moves"))
+
+
+def test_a_runs_own_images_that_excite_a_channel(open_page, words, learned) -> None:
+    run = learned()
+    app = open_page("feature_maps", run=run.id, layer="stage2")
+    (button,) = [button for button in app.button if button.key == "bl-excite-go"]
+    button.click().run()
+    assert not app.exception
+    said = words(app)
+    assert "class selectivity" in said
+    assert "Found among" in said
+    assert "receptive field" in said
+
+
+def test_all_layers_in_one_scroll(open_page, words) -> None:
+    app = open_page("feature_maps", view="all", **BACKBONE)
+    assert not app.exception
+    assert "feature maps of" in words(app)
+    opens = [button for button in app.button if str(button.key).startswith("bl-all-open-")]
+    assert [button.label for button in opens][:2] == ["conv1.0", "maxpool"]
+    opens[1].click().run()
+    assert not app.exception
+    assert app.query_params["layer"] == "maxpool"
+    assert "view" not in app.query_params
+
+
+def test_the_depth_story_of_a_run(open_page, words, learned) -> None:
+    app = open_page("feature_maps", run=learned().id, view="depth")
+    (button,) = [button for button in app.button if button.key == "bl-depth-go"]
+    button.click().run()
+    assert not app.exception
+    said = words(app)
+    for word in ("Activations grow sparse with depth", "rank correlation with depth", "Effective rank", "Measured on"):
+        assert word in said
+
+
+def test_a_run_beside_its_start_shows_frozen_layers_unmoved(open_page, words, drawn, learned) -> None:
+    app = open_page("feature_maps", run=learned().id, view="beside")
+    assert not app.exception
+    assert len(drawn) == 3, "one side, the other, the difference"
+    assert "the same to the last bit" in words(app)
+
+
+@pytest.mark.parametrize("what", ["images", "layers"])
+def test_two_pictures_and_two_layers(open_page, drawn, what: str) -> None:
+    app = open_page("feature_maps", view="beside", session={"bl-beside-what": what}, **BACKBONE)
+    assert not app.exception
+    assert len(drawn) == 3
+
+
+def test_a_moment_of_a_run_that_has_no_such_weights_falls_back(open_page, drawn, learned) -> None:
+    app = open_page("feature_maps", run=learned().id, moment="last")
+    assert not app.exception
+    assert drawn[-1][0].count > 0
+
+
+def test_a_run_whose_data_are_gone_still_shows_its_maps(open_page, words, drawn, learned, tmp_path) -> None:
+    run = learned()
+    shutil.rmtree(tmp_path / "data" / "colours")
+    app = open_page("feature_maps", run=run.id, session={"bl-image-kind": "sample"})
+    assert not app.exception
+    assert drawn[-1][0].count > 0
+    assert "colours" in words(app)
+
+
+def test_a_run_deleted_meanwhile_says_so(open_page, words, learned) -> None:
+    run = learned()
+    app = open_page("feature_maps", run=run.id)
+    shutil.rmtree(run.path)
+    app.query_params["run"] = run.id
+    app.run()
+    assert not app.exception
+    assert "This run is gone" in words(app)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "swin_t", "vit_b_16", "densenet121", "efficientnet_lite0"])

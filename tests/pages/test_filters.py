@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 
 from core.lab.networks import network_of_run
-from pages import filters
-from pages.ui import change
+from core.runs.process import process_stamp
+from pages.ui import caches, change, dreams, figures, growing, kernel_view
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -20,7 +23,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
     def sheet(picture, **options):
         sheets.append((picture, options))
 
-    monkeypatch.setattr(filters, "sheet", sheet)
+    monkeypatch.setattr(kernel_view, "sheet", sheet)
     return sheets
 
 
@@ -92,8 +95,149 @@ def test_change_is_what_training_added(learned) -> None:
 
 
 def test_a_clicked_filter_is_shown_large(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr(filters, "sheet", lambda *_args, **_options: 7)
+    monkeypatch.setattr(kernel_view, "sheet", lambda *_args, **_options: 7)
     app = open_page("filters", **BACKBONE)
     assert not app.exception
     assert "Filter 7" in words(app)
     assert "See what filter 7 answers" in [button.label for button in app.button]
+
+
+# --- what they look for -----------------------------------------------------------------------------------------------
+
+QUICK = {"bl-dream-size": 64, "bl-dream-steps": 32}
+
+
+@pytest.fixture
+def galleries(monkeypatch: pytest.MonkeyPatch) -> list:
+    """Stands in for the gallery, which lives in the browser: collects what it was asked to draw."""
+    drawn: list = []
+
+    def gallery(tiles, **options):
+        drawn.append((tiles, options))
+
+    monkeypatch.setattr(dreams, "gallery", gallery)
+    return drawn
+
+
+def grow(app):
+    return next(button for button in app.button if button.key == "bl-dream-grow")
+
+
+def test_pictures_grow_and_stay(open_page, words, galleries) -> None:
+    app = open_page("filters", view="dreams", layer="conv1", session=QUICK, **BACKBONE)
+    assert not app.exception
+    assert "Nothing is grown yet" in words(app)
+    assert "Channels 0 to 15 of 24" in words(app)
+    assert grow(app).label == "Grow 16 pictures"
+    grow(app).click().run()
+    assert not app.exception
+    tiles, options = galleries[-1]
+    assert [tile.caption for tile in tiles][:2] == ["Channel 0", "Channel 1"]
+    assert len(tiles) == 16
+    assert options["chosen"] == 0
+    assert "noise, at most" in words(app)
+    assert not [button for button in app.button if button.key == "bl-dream-grow"]
+    galleries.clear()
+    again = open_page("filters", view="dreams", layer="conv1", session=QUICK, **BACKBONE)
+    assert not again.exception
+    assert len(galleries[-1][0]) == 16, "they are on disk"
+
+
+def test_classes_of_the_runs_own_head(open_page, learned, galleries, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(growing, "grow", lambda _target, _network, ask, _place: asked.append(ask))
+    app = open_page("filters", view="dreams", run=learned().id, session={"bl-dream-mode": "classes", **QUICK})
+    assert not app.exception
+    grow(app).click().run()
+    assert not app.exception
+    assert (asked[0].layer, asked[0].channels, asked[0].labels) == ("", (0, 1), ("blue", "red"))
+    assert galleries == []
+
+
+def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -> None:
+    from core.lab import dream_job
+    from core.runs.jobs import JobStore
+
+    monkeypatch.setattr(growing, "LONG", -1.0)
+    monkeypatch.setattr(growing, "TRIED", -1.0)
+    started = []
+
+    def start(wish, owner=""):
+        started.append(wish)
+        return JobStore(dream_job.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
+
+    monkeypatch.setattr(dream_job, "start", start)
+    app = open_page("filters", view="dreams", layer="conv1", session=QUICK, **BACKBONE)
+    grow(app).click().run()
+    assert not app.exception
+    assert (started[0].layer, started[0].channels[:2], started[0].steps) == ("conv1", (0, 1), 32)
+    assert "Waiting for the device" in words(app)
+    assert "This goes on if you leave" in words(app)
+    cancel = next(button for button in app.button if button.key == "bl-dream-job-stop")
+    cancel.click().run()
+    assert JobStore(dream_job.KIND).list()[0].stop_requested
+
+
+def test_a_place_that_is_not_on_the_map_is_said(open_page, words) -> None:
+    session = {**QUICK, "bl-dream-mode": "neurons", "bl-dream-where": "place", "bl-dream-row": 500}
+    app = open_page("filters", view="dreams", layer="conv1", session=session, **BACKBONE)
+    grow(app).click().run()
+    assert not app.exception
+    assert "no neuron at row 500" in words(app)
+
+
+def test_a_picture_is_dreamt_into(open_page, words) -> None:
+    session = {"bl-dream-mode": "picture", "bl-deep-side": 192, "bl-deep-steps": 2, "bl-deep-octaves": 2}
+    app = open_page("filters", view="dreams", layer="conv1", session=session, **BACKBONE)
+    assert not app.exception
+    next(button for button in app.button if button.key == "bl-deep-start").click().run()
+    assert not app.exception
+    assert "times as strong" in words(app)
+
+
+# --- alike, over epochs -----------------------------------------------------------------------------------------------
+
+
+def test_duplicates_and_dead_filters_are_named(open_page, learned, words, monkeypatch) -> None:
+    run = learned()
+    network = network_of_run(run)
+    with torch.no_grad():
+        network.model.conv1[0].weight[5] = 3 * network.model.conv1[0].weight[2]
+        network.model.conv1[1].weight[7], network.model.conv1[1].bias[7] = 0.0, -1.0
+    monkeypatch.setattr(caches, "network", lambda *_: network)
+    app = open_page("filters", view="alike", run=run.id)
+    assert not app.exception
+    assert "2 = 5" in words(app)
+    next(button for button in app.button if button.key == "bl-filters-life").click().run()
+    assert not app.exception
+    assert "1 of 24 filters said nothing" in words(app)
+    assert "A ReLU follows" in words(app)
+
+
+def test_a_run_without_snapshots_says_so(open_page, learned, words) -> None:
+    app = open_page("filters", view="epochs", run=learned().id)
+    assert not app.exception
+    assert "No snapshots of the filters" in words(app)
+
+
+def test_over_epochs(open_page, learned, words) -> None:
+    from core.runs import snapshots
+
+    run = learned()
+    start = np.random.default_rng(0).normal(size=(24, 3, 3, 3)).astype(np.float16)
+    pinned = snapshots.Pinned((), (), "", "conv1.0")
+    snapshots.pin(run.path, pinned, {"images": np.zeros((0, 8, 8, 3), np.uint8), "kernels": start})
+    for epoch, factor in ((1, 1.0), (2, 1.1), (3, 1.25)):
+        nothing = np.zeros((0, 2), np.float32), None, np.zeros(0, np.float32), (), ()
+        snapshots.write(run.path, snapshots.Snapshot(epoch, *nothing, (start * factor).astype(np.float16)))
+    app = open_page("filters", view="epochs", run=run.id)
+    assert not app.exception
+    assert f"the filter that moved by {figures.percent(0.25)}" in words(app)
+    app.select_slider(key=f"bl-filters-epoch-{run.id}").set_value(2).run()
+    assert not app.exception
+    assert f"the filter that moved by {figures.percent(0.1)}" in words(app)
+    (run.path / "snapshots" / "epoch-000002.npz").unlink()
+    (run.path / "snapshots" / "epoch-000002.npz").write_bytes(b"damaged")
+    again = open_page("filters", view="epochs", run=run.id)
+    assert not again.exception
+    assert "These snapshots cannot be read" in words(again)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.interpret import attribution
 from core.specs import ModelSpec
-from pages.ui import inside, pickers
+from pages.ui import heat_map, inside, pickers
 from pages.ui.state import ImageChoice
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
@@ -47,7 +47,7 @@ def test_another_class_and_another_method(open_page, learned, words) -> None:
     assert not app.exception
     assert app.query_params["target"] == "red"
     assert "Grad-CAM · red" in words(app)
-    app.selectbox(key="bl-heat-method").set_value("occlusion").run()
+    app.selectbox(key="bl-heat-family").set_value("perturbation").run()
     assert not app.exception
     assert "Occlusion · red" in words(app)
     assert "Computed on the pixels" in words(app)
@@ -64,12 +64,66 @@ def test_another_layer(open_page, learned, words) -> None:
 
 def test_a_method_that_cannot_work_is_named_with_the_reason(open_page, words, monkeypatch) -> None:
     rows = dict(attribution.METHODS)
-    rows["saliency"] = dataclasses.replace(rows["saliency"], unavailable=lambda _network: "It has no gradient.")
+    rows["xgrad-cam"] = dataclasses.replace(rows["xgrad-cam"], unavailable=lambda _network: "It has no mass.")
     monkeypatch.setattr(attribution, "METHODS", MappingProxyType(rows))
     app = open_page("heatmaps", **BACKBONE)
     assert not app.exception
-    assert "Saliency" not in app.selectbox(key="bl-heat-method").options
-    assert "It has no gradient." in words(app)
+    offered = app.get("button_group")
+    assert not any("XGrad-CAM" in [option.content for option in group.proto.options] for group in offered)
+    assert "XGrad-CAM: not on this network. It has no mass." in words(app)
+    assert "No layer of this network lets every part of the picture" in words(app)
+    assert "attention" not in app.selectbox(key="bl-heat-family").options
+
+
+def test_a_method_its_setting_and_a_contrast_from_the_address(open_page, learned, words) -> None:
+    run = learned()
+    session = {"bl-heat-set-feature-ablation-regions": 4}
+    app = open_page("heatmaps", run=run.id, session=session, method="feature-ablation", target="red", against="blue")
+    assert not app.exception
+    assert "Feature ablation · red rather than blue" in words(app)
+    assert app.selectbox(key="bl-heat-family").value == "perturbation"
+    assert app.number_input(key="bl-heat-set-feature-ablation-regions").value == 4
+
+
+def test_a_long_work_waits_for_a_click(open_page, learned, words, monkeypatch) -> None:
+    monkeypatch.setattr(heat_map, "seconds", lambda *_: 95.0)
+    app = open_page("heatmaps", run=learned().id, method="occlusion")
+    assert not app.exception
+    assert "Occlusion takes about 2 min here" in words(app)
+    next(button for button in app.button if button.label == "Draw it").click().run()
+    assert not app.exception
+    assert "Computed on the pixels" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("methods", "Eigen-Grad-CAM"),
+        ("classes", "rather than"),
+        ("layers", "conv1.0"),
+        ("pictures", "Each for the class that the network says"),
+        ("runs", "Not enough runs"),
+        ("epochs", "This picture before, at its best, and at the end"),
+    ],
+)
+def test_maps_side_by_side(open_page, learned, words, view: str, said: str) -> None:
+    app = open_page("heatmaps", run=learned().id, view=view)
+    assert not app.exception
+    assert said in words(app)
+    assert "Something went wrong" not in words(app)
+
+
+def test_a_backbone_offers_no_epochs(open_page, words) -> None:
+    app = open_page("heatmaps", view="epochs", **BACKBONE)
+    assert not app.exception
+    assert "Computed on conv5" in words(app)
+
+
+def test_answers_that_are_no_numbers_are_said(open_page, learned, words, monkeypatch) -> None:
+    monkeypatch.setattr(inside.Subject, "probabilities", lambda _self: np.full(3, np.nan))
+    app = open_page("heatmaps", run=learned().id)
+    assert not app.exception
+    assert "its weights are broken" in words(app)
 
 
 def test_an_empty_map_is_said(open_page, learned, words, monkeypatch) -> None:

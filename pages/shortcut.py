@@ -1,0 +1,136 @@
+"""The shortcut lab: plant a mark on one class, train, see what the network really learned, take the mark away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import LIVE
+from pages.ui import caches, components, inside, live, queueing, shortcut_result, shortcut_setup, state
+from pages.ui.faces import broken, guarded
+from pages.ui.i18n import N_, _, translate_error
+
+BEGUN = "bl.shortcut.plan"
+ARM_NAMES = {
+    "with-mark": N_("Small network, with marks"),
+    "without-mark": N_("Small network, without marks"),
+    "pretrained": N_("Pretrained network, with marks"),
+}
+
+
+def render() -> None:
+    """Draws the page."""
+    inside.begin("shortcut")
+    plan = shortcut_setup.draw()
+    if plan is None:
+        return
+    begun = st.session_state.get(BEGUN) == plan
+    if not begun:
+        _start(plan)
+        return
+    runs = _runs(plan)
+    if runs is not None:
+        _follow(plan, *runs)
+
+
+def _start(plan: Any) -> None:
+    components.section(
+        _("2 · Train"),
+        _("A small network learns with marks and, once more, without; a pretrained one learns with them."),
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(_("Plant the mark and train"), type="primary", icon=":material/play_arrow:", key="bl-shortcut-go"):
+            st.session_state[BEGUN] = plan
+            st.rerun()
+        components.note(_("Three real runs in processes of their own: about a minute on two cores."))
+
+
+def _runs(plan: Any) -> Any:
+    """Writes the pictures and starts what was not started before; returns both, or ``None`` where a face was drawn."""
+    from core.lab import shortcut
+
+    components.section(_("2 · Train"))
+    place = st.empty()
+    bar = place.progress(0.0, text=_("Writing the pictures …"))
+
+    def progress(done: int, total: int) -> None:
+        if done % 16 == 0:
+            text = _("Writing the pictures: {done} of {total}").format(done=done, total=total)
+            bar.progress(done / max(total, 1), text=text)
+
+    try:
+        prepared = shortcut.prepare(plan, roots=caches.roots(), progress=progress)
+        place.empty()
+        runs = shortcut.earlier(prepared)
+        dead = [arm for arm, run in runs.items() if run.state not in (*LIVE, "finished")]
+        if st.session_state.pop("bl.shortcut.again", False) or len(runs) < len(shortcut.ARMS):
+            kept = {arm: run for arm, run in runs.items() if arm not in dead}
+            runs = shortcut.begin(
+                prepared, skip=tuple(kept), device=state.train_choice().device, roots=caches.roots(),
+                owner=queueing.owner(),
+            ) | kept  # fmt: skip
+            runs = {arm: runs[arm] for arm in shortcut.ARMS}
+    except InputError as error:
+        place.empty()
+        broken(_("The lab cannot begin"), translate_error(error), icon="report", tone="warn")
+        st.button(_("Choose anew"), key="bl-shortcut-anew", on_click=_forget)
+        return None
+    return prepared, runs
+
+
+def _follow(plan: Any, prepared: Any, runs: dict[str, Any]) -> None:
+    states = {arm: run.state for arm, run in runs.items()}
+    if any(found in LIVE for found in states.values()):
+        st.fragment(_watch, run_every=1.0)(runs)
+        return
+    wrong = {arm: found for arm, found in states.items() if found != "finished"}
+    if wrong:
+        arm = next(iter(wrong))
+        broken(
+            _("{name} did not finish").format(name=_(ARM_NAMES[arm])), live.message(runs[arm].status())
+            if wrong[arm] == "failed" else _("It was stopped or interrupted. Start it again."),
+            icon="report", tone="warn",
+        )  # fmt: skip
+        with st.container(horizontal=True):
+            st.button(_("Start again"), icon=":material/refresh:", key="bl-shortcut-again", on_click=_again)
+            st.button(_("Choose anew"), key="bl-shortcut-anew", on_click=_forget)
+        return
+    shortcut_result.trained(runs, ARM_NAMES)
+    shortcut_result.draw(plan, prepared, runs, ARM_NAMES)
+    st.button(_("Try another mark"), icon=":material/refresh:", key="bl-shortcut-anew", on_click=_forget)
+    components.next_step("heatmaps", _("Look into the network that took the bait"), run=runs["with-mark"].id)
+
+
+@guarded
+def _watch(runs: dict[str, Any]) -> None:
+    """Draws how far each run is, and a button that ends them."""
+    statuses = {arm: run.status() for arm, run in runs.items()}
+    if not any(status["state"] in LIVE for status in statuses.values()):
+        st.rerun()
+    for arm, status in statuses.items():
+        share, text = live.progress(status) if status["state"] in LIVE else (1.0, _("Done"))
+        if status["state"] not in (*LIVE, "finished"):
+            text = _("Ended early")
+        st.progress(share, text=f"{_(ARM_NAMES[arm])}: {text}")
+    if st.button(_("Cancel"), icon=":material/close:", key="bl-shortcut-cancel"):
+        for run in runs.values():
+            if run.state in LIVE:
+                run.request_stop()
+        st.session_state[BEGUN] = None
+        st.rerun()
+
+
+def _again() -> None:
+    st.session_state["bl.shortcut.again"] = True
+
+
+def _forget() -> None:
+    st.session_state[BEGUN] = None
+
+
+if __name__ == "__main__":
+    from pages.ui.shell import run
+
+    run()

@@ -1,0 +1,182 @@
+"""The card of one channel: its map, its values, the kernel that makes it, what excites it, and what it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import caches, channel_dial, channel_dream, channel_images, charts, components, figures, inside
+from pages.ui.i18n import _
+from pages.ui.inside import Subject
+
+BINS = 32
+SIDE = 420
+
+
+def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -> None:
+    """Draws the card.
+
+    Args:
+        subject: What is looked at.
+        layer: Name of the layer.
+        maps: Its maps, CxHxW.
+        channel: Number of the channel.
+        colormap: Colours of the map.
+    """
+    values = maps[channel].float().cpu().numpy()
+    components.section(_("Channel {n}").format(n=channel), layer)
+    with st.container(key="bl-wrap-channel"):
+        left, middle, right = st.columns(3, gap="medium")
+    large, over = caches.remember(
+        "map-channels", (*subject.key, layer, channel, colormap),
+        lambda: _enlarged(subject.picture, values, colormap), entries=64,
+    )  # fmt: skip
+    with left:
+        inside.picture(
+            large, sharp=True, most=SIDE, title=_("The map"), text=_range(values),
+            alt=_("Map of channel {n} of {layer}").format(n=channel, layer=layer),
+        )  # fmt: skip
+    with middle:
+        inside.picture(
+            over, most=SIDE, title=_("On the picture"), text=_("Where this channel answers most strongly"),
+            alt=_("Map of channel {n} laid over the picture").format(n=channel),
+        )  # fmt: skip
+    with right:
+        _histogram(values)
+        _kernel(subject, layer, channel)
+    with st.container(key="bl-wrap-channel-acts"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        channel_dial.draw(subject, layer, channel)
+    with right:
+        channel_dream.draw(subject, layer, channel)
+    channel_images.draw(subject, layer, channel)
+
+
+def _range(values: Any) -> str:
+    import numpy as np
+
+    broken = int((~np.isfinite(values)).sum())
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return _("No value is a finite number")
+    text = _("{h} × {w} values from {low} to {high}; {share} at or below zero").format(
+        h=values.shape[0], w=values.shape[1], low=inside.number(float(finite.min())),
+        high=inside.number(float(finite.max())), share=figures.percent(float((finite <= 0).mean())),
+    )  # fmt: skip
+    return text + (_("; {n} are no finite numbers").format(n=broken) if broken else "")
+
+
+def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
+    import numpy as np
+
+    from core.interpret.render import heat_image, overlay, png
+
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    signed = colormap == "blue-red"
+    spread = float(np.abs(values).max() if signed else values.max() - values.min()) or 1.0
+    unit = values / spread if signed else (values - values.min()) / spread
+    small = heat_image(unit, colormap=colormap, signed=signed)
+    factor = max(1, SIDE // max(small.size))
+    enlarged = small.resize((small.width * factor, small.height * factor), 0)
+    drawn = overlay(picture, unit, opacity=0.75, colormap=colormap, signed=signed, fade=True)
+    return png(enlarged, enlarged=True), drawn
+
+
+def _histogram(values: Any) -> None:
+    """Draws how often which value occurs in the map."""
+    import numpy as np
+
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return
+    counts, edges = np.histogram(finite, BINS)
+    chart = charts.figure(
+        190, hovermode="closest", bargap=0.06, showlegend=False, margin={"l": 8, "r": 8, "t": 6, "b": 8}
+    )
+    go = charts.plotly()
+    colours = [charts.FROZEN if high <= 0 else charts.ACCENT for high in edges[1:]]
+    chart.add_trace(
+        go.Bar(
+            x=((edges[:-1] + edges[1:]) / 2).tolist(), y=counts.tolist(), marker={"color": colours},
+            width=float(edges[1] - edges[0]), hovertemplate=_("around {x}: {n} values").format(x="%{x:.3g}", n="%{y}")
+            + "<extra></extra>",
+        )
+    )  # fmt: skip
+    chart.update_yaxes(title_text=_("Places"))
+    charts.show(
+        chart, key="bl-channel-histogram",
+        alt=_("How often each value occurs in the map; grey at or below zero. Mean {mean}, deviation {std}.").format(
+            mean=inside.number(float(finite.mean())), std=inside.number(float(finite.std()))
+        ),
+    )  # fmt: skip
+
+
+def _kernel(subject: Subject, layer: str, channel: int) -> None:
+    """Draws the kernel that makes the channel, where a single one does."""
+    maker = caches.remember("makers", (*subject.target.key, layer), lambda: _maker(subject, layer), entries=128)
+    if maker is None:
+        components.note(
+            _("No single kernel makes this channel: in {layer} several paths or kernels come together.").format(
+                layer=layer
+            )
+        )
+        return
+    drawn, facts = caches.remember(
+        "maker-kernels", (*subject.target.key, maker, channel), lambda: _drawn(subject, maker, channel), entries=64
+    )
+    inside.picture(
+        drawn, sharp=True, most=168, title=_("The kernel that makes it"), text=facts,
+        alt=_("Kernel {n} of {layer}").format(n=channel, layer=maker),
+    )  # fmt: skip
+
+
+def _maker(subject: Subject, layer: str) -> str | None:
+    from core.interpret.maker import maker_of
+
+    return maker_of(subject.network, subject.input(), layer)
+
+
+def _drawn(subject: Subject, maker: str, channel: int) -> tuple[bytes, str]:
+    from core.interpret.filters import kernel_tiles, kernels
+    from core.interpret.render import png
+
+    weights = kernels(subject.network, maker)
+    inputs, high, wide = weights.shape[1:]
+    first = next(iter(subject.network.anatomy.layers)).name == maker and inputs == 3
+    strongest = weights[channel].flatten(1).norm(dim=1).argsort(descending=True)[:16].tolist()
+    sheet = kernel_tiles(
+        subject.network, maker, outputs=[channel], inputs=None if first else strongest, columns=4,
+        tile_px=168 if first else max(8, min(40, 160 // max(high, wide) * max(high, wide) // 4)),
+    )  # fmt: skip
+    image = sheet.image
+    if not sheet.rgb and len(strongest) > 4:  # one row of sixteen becomes four rows of four
+        image = _folded(sheet)
+    size = f"{high} × {wide}"
+    if sheet.rgb:
+        return png(image), _("{layer}, {size} pixels in colour").format(layer=maker, size=size)
+    if high == wide == 1:
+        text = _("{layer}, 1 × 1: a sum of {n} channels; the strongest {k} weights").format(
+            layer=maker, n=inputs, k=len(strongest)
+        )
+    else:
+        one = _("{layer}, {size}: it looks at one channel alone")
+        text = (one if inputs == 1 else _("{layer}, {size} over {n} channels; the strongest {k}")).format(
+            layer=maker, size=size, n=inputs, k=len(strongest)
+        )
+    return png(image), text
+
+
+def _folded(sheet: Any) -> Any:
+    from PIL import Image
+
+    across, (high, wide), gap = 4, sheet.tile, sheet.gutter
+    count = len(sheet.inputs)
+    rows = -(-count // across)
+    out = Image.new("RGBA", (across * (wide + gap) - gap, rows * (high + gap) - gap))
+    for index in range(count):
+        left = index * (wide + gap)
+        tile = sheet.image.crop((left, 0, left + wide, high))
+        out.paste(tile, (index % across * (wide + gap), index // across * (high + gap)))
+    return out

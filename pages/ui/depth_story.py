@@ -1,0 +1,228 @@
+"""How a network's answers change with depth, over the person's own images, and what the course says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.ui import caches, charts, components, figures, inside, own_images
+from pages.ui.faces import guarded
+from pages.ui.i18n import N_, _, _n, translate_error
+from pages.ui.inside import Subject
+from pages.ui.own_images import Own
+
+WISH = "bl-depth-wish"
+MOST = 100
+"""Images that the story begins with."""
+VERDICTS = {
+    "holds": (N_("It holds here."), "check_circle"),
+    "partly": (N_("Only in part here."), "contrast"),
+    "fails": (N_("Not here."), "cancel"),
+    "unknown": (N_("That cannot be told here."), "help"),
+}
+
+
+def draw(subject: Subject) -> None:
+    """Draws the view."""
+    st.fragment(_view)(subject)
+
+
+@guarded
+def _view(subject: Subject) -> None:
+    own = own_images.choose(subject, "bl-depth", most=MOST)
+    if own is None:
+        return
+    story = _story(subject, own)
+    if story is None:
+        return
+    inside.warn_random(subject.target)
+    _claims(story)
+    _charts(story)
+    looked = _n("{n} image", "{n} images", story.images).format(n=figures.exact(story.images))
+    text = _("Measured on {images} of {title}.").format(images=looked, title=own.title)
+    if story.images < story.asked:
+        text += " " + _("Time ran out for {n} more.").format(n=figures.exact(story.asked - story.images))
+    components.note(text)
+    _why()
+
+
+def _story(subject: Subject, own: Own) -> Any:
+    """Returns the :class:`core.lab.channels.Story`; ``None`` before it was asked for, and where it cannot be had."""
+    from core.lab.channels import story, story_known
+
+    key = (*subject.target.key, *own.key)
+    prints = own_images.prints(subject, own)
+    wanted = st.session_state.get(WISH) == key
+    if not caches.known("stories", key, entries=8) and not wanted and not story_known(subject.network, prints):
+        text = _(
+            "Runs {n} of your images through the network once and measures what each layer does with them."
+        ).format(n=figures.exact(len(own.images.items)))
+        label = _("Measure the layers")
+        icon = ":material/stacked_line_chart:"
+        if not own_images.asked(text, label, icon=icon, key="bl-depth-go", primary=True):
+            return None
+        st.session_state[WISH] = key
+    try:
+        with own_images.progress("bl-depth", _forget) as tell:
+            return caches.remember(
+                "stories", key, lambda: story(subject.network, own.images, progress=tell, prints=prints), entries=8
+            )
+    except InputError as error:
+        _forget()
+        components.note(translate_error(error))
+        return None
+
+
+def _forget() -> None:
+    st.session_state[WISH] = None
+
+
+def _claims(story: Any) -> None:
+    from core.interpret.depth_claims import verdicts
+
+    components.section(_("What the course says, checked on this network"))
+    try:
+        found = verdicts(story.rows)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    for row in found:
+        words, icon = VERDICTS[row.verdict]
+        figures_ = _(row.template).format(**row.values)
+        inside.callout(f"“{_(row.claim)}” {_(words)} {figures_}", icon=icon, good=row.verdict == "holds")
+
+
+def _charts(story: Any) -> None:
+    told = [row for row in story.rows if row.told]
+    active = [row for row in story.rows if row.kind == "activation"]
+    quiet = active if len(active) >= 3 else told
+    with st.container(key="bl-wrap-depth"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        components.section(_("Sparsity"))
+        _lines(
+            quiet,
+            [(_("at or below zero"), [row.sparsity for row in quiet]),
+             (_("exactly zero"), [row.zeros for row in quiet]),
+             (_("sparseness (Hoyer)"), [row.hoyer for row in quiet])],
+            key="sparsity", share=True,
+            alt=_("Share of values at or below zero: {first} in the first of these layers, {last} in the last.").format(
+                first=figures.percent(quiet[0].sparsity), last=figures.percent(quiet[-1].sparsity)),
+        )  # fmt: skip
+        components.section(_("Effective rank"))
+        _lines(
+            told,
+            [(_("effective rank"), [row.rank for row in told]), (_("at most"), [float(row.most) for row in told])],
+            key="rank",
+            alt=_("How many directions the images' answers spread over: {first} in {one}, {last} in {other}.").format(
+                first=figures.number(told[0].rank), one=told[0].layer, last=figures.number(told[-1].rank),
+                other=told[-1].layer),
+        )  # fmt: skip
+        components.section(_("Mean and spread"))
+        _lines(
+            told, [(_("mean"), [row.mean for row in told]), (_("deviation"), [row.variance**0.5 for row in told])],
+            key="spread",
+            alt=_("Mean and standard deviation of each layer's values; the variance ends at {last}.").format(
+                last=figures.number(told[-1].variance)),
+        )  # fmt: skip
+    with right:
+        _classes(story, told)
+        _picture(told)
+        dead = sum(row.dead for row in told)
+        if dead:
+            components.note(
+                _("{n} of {all} channels of these layers never rise above zero on these images.").format(
+                    n=figures.exact(dead), all=figures.exact(sum(row.channels for row in told))
+                )
+            )
+
+
+def _classes(story: Any, told: Sequence[Any]) -> None:
+    components.section(_("What it tells of the class"))
+    judged = [row for row in told if row.accuracy is not None]
+    if judged:
+        chance = 1.0 / max(story.classes, 1)
+        best = max(judged, key=lambda row: row.accuracy)
+        _lines(
+            judged,
+            [(_("accuracy of a linear classifier"), [row.accuracy for row in judged]),
+             (_("guessing"), [chance] * len(judged))],
+            key="classes", share=True,
+            alt=_("A linear classifier on pooled answers, judged on images it was not fitted to: best on {layer} with "
+                  "{share} ± {deviation}; guessing reaches {chance}.").format(
+                layer=best.layer, share=figures.percent(best.accuracy), deviation=figures.percent(best.deviation),
+                chance=figures.percent(chance)),
+        )  # fmt: skip
+    else:
+        components.note(_("Too few images of some class were looked at to fit a classifier."))
+    apart = [row for row in told if row.distance is not None and row.distance < float("inf")]
+    if apart:
+        components.section(_("How far apart the classes lie"))
+        _lines(
+            apart, [(_("distance of class means"), [row.distance for row in apart])], key="distance",
+            alt=_("Distance of two classes' mean answers, in units of the spread within a class: {first} in {one}, "
+                  "{last} in {other}.").format(
+                first=figures.number(apart[0].distance), one=apart[0].layer, last=figures.number(apart[-1].distance),
+                other=apart[-1].layer),
+        )  # fmt: skip
+
+
+def _picture(told: Sequence[Any]) -> None:
+    kept = [row for row in told if row.picture is not None]
+    if not kept:
+        return
+    components.section(_("What is left of the picture"))
+    _lines(
+        kept, [(_("colours that can be read off"), [row.picture for row in kept])], key="picture", share=True,
+        alt=_("Share of the variance of the picture's colours that a linear map reads off answers at the same place: "
+              "{first} in {one}, {last} in {other}.").format(
+            first=figures.percent(kept[0].picture), one=kept[0].layer, last=figures.percent(kept[-1].picture),
+            other=kept[-1].layer),
+    )  # fmt: skip
+
+
+def _lines(
+    rows: Sequence[Any], lines: Sequence[tuple[str, list[float]]], *, key: str, alt: str, share: bool = False
+) -> None:
+    """Draws figures over the layers, from the first to the last."""
+    go = charts.plotly()
+    chart = charts.figure(250)
+    names = [row.layer for row in rows]
+    for index, (name, values) in enumerate(lines):
+        quiet = index > 0 and name in (_("at most"), _("guessing"))
+        colour = charts.FROZEN if quiet else (charts.ACCENT, *charts.OKABE_ITO[1:])[index]
+        chart.add_trace(
+            go.Scatter(
+                x=list(range(len(rows))), y=values, name=name, mode="lines" if quiet else "lines+markers",
+                line={"color": colour, "width": 1.5 if quiet else 2, "dash": "dot" if quiet else "solid"},
+                customdata=names,
+                hovertemplate="%{customdata}: " + ("%{y:.1%}" if share else "%{y:.3g}") + f"<extra>{name}</extra>",
+            )
+        )  # fmt: skip
+    step = max(1, -(-len(rows) // 8))
+    places = list(range(0, len(rows), step))
+    chart.update_xaxes(
+        tickvals=places, ticktext=[_short(names[place]) for place in places], tickangle=30, tickfont={"size": 12},
+        title_text=_("Layer, from the picture on"),
+    )  # fmt: skip
+    chart.update_yaxes(rangemode="tozero", tickformat=".0%" if share else None, range=[0, 1.02] if share else None)
+    charts.show(chart, key=f"bl-depth-{key}", alt=alt)
+
+
+def _short(name: str) -> str:
+    parts = name.split(".")
+    text = name if len(name) <= 16 else ".".join(["…", *parts[-2:]])
+    return text if len(text) <= 18 else f"…{text[-16:]}"
+
+
+def _why() -> None:
+    components.why(
+        _("Sparsity counts values at or below zero. The effective rank says over how many directions the images' "
+          "pooled answers spread. The linear classifier is judged by cross-validation. The picture's colours "
+          "are read off single places by ridge regression, on images kept apart."),
+        formula=r"\mathrm{erank}=\exp\Big(-\sum_i p_i\ln p_i\Big),\quad p_i=\frac{\sigma_i}{\sum_j\sigma_j}",
+        paper=("Roy and Vetterli 2007", "https://ieeexplore.ieee.org/document/7098875"), key="bl-depth-why",
+    )  # fmt: skip

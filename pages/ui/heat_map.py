@@ -1,0 +1,191 @@
+"""One heatmap on the page: made once, with progress where it takes long, and laid over the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import caches, components, figures, heat_choice, inside, state
+from pages.ui.heat_choice import Choice, Look
+from pages.ui.i18n import N_, _
+from pages.ui.inside import Subject
+
+PEAK = 0.98
+"""Share of the pixels whose colours stay within the scale."""
+ASKED = 12.0
+"""Seconds from which a method is not begun unasked."""
+SHELF, KEPT = "explanations", 160
+EMPTY = N_(
+    "Nothing in {layer} speaks for {name} in this picture, so the map is empty. Choose another class, layer or method."
+)
+Tell = Callable[[int, int], None]
+
+
+def explained(subject: Subject, choice: Choice, place: Any) -> Any:
+    """Returns the explanation, made once; a slow method shows how far it is and can be given up.
+
+    Args:
+        subject: Network and picture.
+        choice: What is to be drawn.
+        place: Where progress is shown, an ``st.empty()``.
+
+    Returns:
+        ``None`` where it would take so long that it waits for a click.
+
+    Raises:
+        InputError: There is none for this choice.
+    """
+    from core.interpret.attribution import explain
+
+    key = (*subject.key, *choice.key)
+
+    def make(tell: Tell | None = None) -> Any:
+        return explain(
+            subject.network, subject.input(), choice.method, target=choice.target, against=choice.against,
+            layer=choice.layer, settings=dict(choice.settings), progress=tell,
+        )  # fmt: skip
+
+    if caches.known(SHELF, key, entries=KEPT) or choice.row.passes <= 2:
+        return caches.remember(SHELF, key, make, entries=KEPT)
+    wait = seconds(subject, choice)
+    if wait > ASKED and not _asked(choice, wait, key):
+        return None
+    with progressing(place, choice.row.title, _give_up) as tell:
+        return caches.remember(SHELF, key, lambda: make(tell), entries=KEPT)
+
+
+def seconds(subject: Subject, choice: Choice) -> float:
+    """Estimates how long a map takes, from what one Grad-CAM of this network took here."""
+    from core.interpret.attribution import explain
+
+    def measure() -> float:
+        return explain(subject.network, subject.input(), "saliency").heatmap.seconds
+
+    one = caches.remember("pass-seconds", subject.target.key, measure, entries=16)
+    return float(one) * choice.row.cost(dict(choice.settings), subject.network.anatomy) / 2
+
+
+def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
+    """Offers to begin what takes long; tells whether it was asked for."""
+    token = "bl-heat-go-" + str(abs(hash(key)))
+    if st.session_state.get("bl-heat-asked") == token:
+        return True
+    with st.container(border=True, key="bl-heat-wait"):
+        components.section(
+            _("{method} takes about {time} here").format(method=choice.row.title, time=duration(wait)),
+            _("It asks the network many times. You can cancel it, and others can use the network meanwhile."),
+        )
+        if st.button(_("Draw it"), key=token, type="primary", icon=":material/play_arrow:"):
+            st.session_state["bl-heat-asked"] = token
+            st.rerun()
+    return False
+
+
+@contextmanager
+def progressing(place: Any, title: str, give_up: Callable[[], None], key: str = "one") -> Iterator[Tell]:
+    """Shows how far something is, with a way out, until the block ends.
+
+    Args:
+        place: Where, an ``st.empty()``.
+        title: What is at work, translated.
+        give_up: Called before the page is drawn anew without it.
+        key: What tells it from others on the page.
+    """
+    with place.container():
+        bar = st.progress(0.0, text=_("{method} looks many times …").format(method=title))
+        st.button(_("Cancel"), icon=":material/close:", key=f"bl-heat-cancel-{key}", on_click=give_up)
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(
+            min(done / max(total, 1), 1.0),
+            text=_("{method}: {done} of {total} passes").format(method=title, done=done, total=total),
+        )
+
+    try:
+        yield tell
+    finally:
+        place.empty()
+
+
+def _give_up() -> None:
+    st.session_state[heat_choice.METHOD] = "grad-cam"
+    state.show_in_address(method=None)
+
+
+def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:
+    """Draws the map over the picture, with its scale, what it was made from, and a way to save it."""
+    from core.interpret.render import png
+
+    heat = explanation.heatmap
+    name = named(subject.network.classes, heat)
+    drawn = over(subject.picture, heat, look)
+    inside.picture(
+        drawn, title=f"{choice.row.title} · {name}",
+        alt=_("Heatmap of what speaks for {name}, laid over the picture").format(name=name),
+    )  # fmt: skip
+    scale(heat, look)
+    if heat.empty:
+        inside.callout(_(EMPTY).format(layer=heat.layer or _("the picture"), name=name), icon="hide_image")
+    if not choice.row.follows_class:
+        inside.callout(_("This map is the same for every class: the method asks for none."), icon="info")
+    inside.warn_random(subject.target)
+    components.note(summary(heat))
+    st.download_button(
+        _("Save picture"), png(drawn), file_name=f"{choice.method}.png", mime="image/png", icon=":material/download:",
+        key="bl-heat-save", on_click="ignore",
+    )  # fmt: skip
+
+
+def scale(heat: Any, look: Look) -> None:
+    """Draws the scale of a map's colours."""
+    if heat.signed:
+        inside.scale_bar("blue-red", _("against"), _("for"))
+    else:
+        inside.scale_bar(look.colormap, _("nothing"), _("most"))
+
+
+def named(classes: Any, heat: Any) -> str:
+    """Returns the class that a map is about, and the one it is held against."""
+    if heat.against is None:
+        return str(classes[heat.target])
+    return _("{name} rather than {other}").format(name=classes[heat.target], other=classes[heat.against])
+
+
+def over(picture: Any, heat: Any, look: Look) -> Any:
+    """Lays a heatmap over the picture; single pixels go over a grey one, and their few peaks are cut off."""
+    import numpy as np
+    from PIL import Image
+
+    from core.interpret.render import overlay
+
+    colormap = "blue-red" if heat.signed else look.colormap
+    if not heat.per_pixel:
+        return overlay(picture, heat.values, opacity=look.opacity, colormap=colormap, signed=heat.signed,
+                       fade=heat.signed)  # fmt: skip
+    limit = float(np.quantile(np.abs(heat.values), PEAK)) or 1.0
+    low = -1.0 if heat.signed else 0.0
+    values = (heat.values / limit).clip(low, 1.0)
+    grey = picture.convert("L").convert("RGB")
+    pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
+    return overlay(pale, values, opacity=min(1.0, 1.6 * look.opacity), colormap=colormap, signed=heat.signed, fade=True)
+
+
+def summary(heat: Any) -> str:
+    """Says where a map was computed, in which time, and what its colours leave out."""
+    time = duration(heat.seconds)
+    said = (
+        _("Computed on {layer} in {time}.").format(layer=heat.layer, time=time)
+        if heat.layer
+        else _("Computed on the pixels in {time}.").format(time=time)
+    )
+    return said + (" " + _("Colours end at the strongest 2\u00a0% of them.") if heat.per_pixel else "")
+
+
+def duration(seconds_: float) -> str:
+    """Writes a time with its unit."""
+    if seconds_ < 1:
+        return f"{figures.number(seconds_ * 1000, 2)} ms"
+    return f"{figures.number(seconds_, 2)} s" if seconds_ < 90 else _("{n} min").format(n=round(seconds_ / 60))

@@ -1,0 +1,145 @@
+"""The heatmaps of all held-out pictures together: means, groups of alike maps, and evidence outside the object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import ENDED, LIVE
+from pages.ui import caches, components, figures, heat_groups, live, pickers, queueing
+from pages.ui.faces import broken, empty, guarded
+from pages.ui.i18n import N_, _, _n, translate_error
+
+DOING = {
+    "queued": N_("Waiting for the device"),
+    "loading libraries": N_("Loading PyTorch"),
+    "explaining": N_("Drawing heatmaps"),
+}
+OF = {"predicted": N_("The predicted class"), "truth": N_("The true class")}
+Open = Callable[[str], None]
+
+
+def draw(run: Any, method: str, layer: str | None, open_image: Open) -> None:
+    """Draws the study of a run's held-out pictures with one method: start, progress, cancel, and what it found.
+
+    Args:
+        run: The :class:`core.runs.store.Run`; ``None`` where a bare backbone is looked into.
+        method: Id of the method.
+        layer: The chosen layer; ``None`` for the network's own choice.
+        open_image: Called with the key of a picture that was clicked.
+    """
+    if run is None:
+        empty(
+            _("No run to study"),
+            _("A run knows which pictures it held out. Choose one above, and all its heatmaps are looked at together."),
+            icon="grid_view",
+        )
+        return
+    of = st.segmented_control(
+        _("What speaks for"), list(OF), default="predicted", format_func=lambda name: _(OF[name]), key="bl-study-of",
+        required=True, persist_state="session",
+    )  # fmt: skip
+    from core.lab.heat_study_job import latest
+
+    job = latest(run.id, method, layer, of or "predicted")
+    status = job.status() if job is not None else {"state": ""}
+    if status["state"] in LIVE:
+        st.fragment(_progress, run_every=1.0)(job)
+        return
+    _ended(status)
+    found = result(job) if job is not None else None
+    _start(run, method, layer, of or "predicted", again=found is not None)
+    if found is not None and job is not None:
+        _found(run, job, found[0], found[1], open_image)
+
+
+def result(job: Any) -> Any:
+    """Returns a job's study and maps, read once; ``None`` before it has any."""
+    try:
+        stamp = (job.path / "result.json").stat().st_mtime_ns
+    except OSError:
+        return None
+    from core.lab import heat_study_job
+
+    return caches.remember("heat-studies", (str(job.path), stamp), lambda: heat_study_job.result(job), entries=6)
+
+
+def _start(run: Any, method: str, layer: str | None, of: str, *, again: bool) -> None:
+    from core.lab import heat_study_job
+
+    if not again:
+        components.note(
+            _(
+                "Every held-out picture is explained with the chosen method, in a process of its own that goes on if "
+                "you leave: where the network looks as a rule, and where it does not look at the object."
+            )
+        )
+    label = _("Study them again") if again else _("Study all held-out pictures")
+    if st.button(label, icon=":material/grid_view:", key="bl-study-start", type="tertiary" if again else "primary"):
+        heat_study_job.start(
+            run.id, method=method, layer=layer, of=of, roots=caches.roots(), owner=queueing.owner()
+        )  # fmt: skip
+        st.rerun()
+
+
+@guarded
+def _progress(job: Any) -> None:
+    status = job.status()
+    if status["state"] in ENDED:
+        st.rerun()
+    doing = str(status.get("doing") or "queued")
+    text = _(DOING.get(doing, doing))
+    done, total = int(status.get("done") or 0), int(status.get("total") or 0)
+    if doing == "queued" and status.get("ahead"):
+        text += " · " + _n("{n} ahead", "{n} ahead", int(status["ahead"])).format(n=int(status["ahead"]))
+    elif total:
+        text += " · " + _("{done} of {total} images").format(done=figures.exact(done), total=figures.exact(total))
+    with st.container(horizontal=True, vertical_alignment="center", key="bl-study-live"):
+        st.progress(min(1.0, done / total) if total else 0.0, text=text, width="stretch")
+        stopping = status["state"] == "stopping"
+        if st.button(
+            _("Cancelling …") if stopping else _("Cancel"), icon=":material/close:", disabled=stopping,
+            key="bl-study-stop",
+        ):  # fmt: skip
+            job.request_stop()
+            st.rerun()
+
+
+def _ended(status: dict[str, Any]) -> None:
+    if status["state"] == "failed":
+        broken(_("These heatmaps could not be studied"), live.message(status), icon="report", tone="warn")
+    elif status["state"] == "interrupted":
+        broken(
+            _("The study was interrupted"), _("Its process ended without a word. Start it again."), icon="bolt",
+            tone="warn",
+        )  # fmt: skip
+
+
+def _found(run: Any, job: Any, made: Any, maps: Any, open_image: Open) -> None:
+    if not made.rows:
+        components.note(_("The study was cancelled before its first picture."))
+        return
+    text = _("{n} pictures, {method}, {time}.").format(
+        n=figures.exact(len(made.rows)), method=_title(made.method), time=figures.duration(made.seconds)
+    )
+    if not made.complete:
+        text += " " + _("It was cancelled before the last one.")
+    components.note(text)
+    heat_groups.means(made, maps)
+    try:
+        dataset = pickers.reopened(run)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    gallery = heat_groups.Pictures(run, job.id, dataset, made, maps, open_image)
+    heat_groups.groups(made, maps, gallery)
+    heat_groups.outside(made, maps, gallery)
+
+
+def _title(method: str) -> str:
+    from core.interpret.attribution import METHODS
+
+    return METHODS[method].title if method in METHODS else method

@@ -1,0 +1,68 @@
+"""All heatmaps of a run together: started as a job, followed, drawn, and clicked through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.lab import heat_study_job
+from core.runs import launch
+from core.runs.jobs import JobStore
+from pages.ui import heat_groups
+
+
+def button(app: Any, label: str) -> Any:
+    return next(item for item in app.button if item.label == label)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs wait for the test to do them."""
+    monkeypatch.setattr(launch, "spawn", lambda *_args, **_more: None)
+
+
+@pytest.mark.usefixtures("held")
+def test_a_study_from_the_button_to_its_pictures(open_page, learned, words) -> None:
+    run = learned()
+    app = open_page("heatmaps", run=run.id, view="study")
+    assert not app.exception
+    button(app, "Study all held-out pictures").click().run()
+    assert not app.exception
+    (job,) = JobStore(heat_study_job.KIND).list()
+    assert "Waiting for the device" in words(app)
+    heat_study_job.work(job)
+    app.run()
+    assert not app.exception
+    said = words(app)
+    for part in ("Where it looks as a rule", "Ways of deciding", "Evidence outside", "25 % if the heat were even"):
+        assert part in said
+    app.segmented_control(key="bl-study-inside").set_value("box").run()
+    assert not app.exception
+    assert "more than half of the heat lies outside" in words(app)
+    assert button(app, "Study them again")
+
+
+@pytest.mark.usefixtures("held")
+def test_a_study_that_failed_says_why(open_page, learned, words) -> None:
+    run = learned()
+    app = open_page("heatmaps", run=run.id, view="study")
+    button(app, "Study all held-out pictures").click().run()
+    (job,) = JobStore(heat_study_job.KIND).list()
+    (job.path / "request.json").write_text(
+        (job.path / "request.json").read_text().replace('"of": "predicted"', '"of": "nobody"')
+    )
+    with pytest.raises(ValueError, match="nobody"):
+        heat_study_job.work(job)
+    (job.path / "request.json").write_text(
+        (job.path / "request.json").read_text().replace('"of": "nobody"', '"of": "predicted"')
+    )
+    app.run()
+    assert not app.exception
+    assert "These heatmaps could not be studied" in words(app)
+
+
+def test_words_on_where_the_heat_leans() -> None:
+    assert "to the middle" in heat_groups.bias(0.6, 0.1, 0.36)
+    assert "to the border" in heat_groups.bias(0.1, 0.6, 0.36)
+    assert "neither" in heat_groups.bias(0.25, 0.36, 0.36)
