@@ -1,25 +1,33 @@
-"""What a Grad-CAM overlay costs above its floor, and beside torch-cam with the same drawing.
+"""What Grad-CAM overlays cost above their floor, and beside torch-cam, captum and pytorch-grad-cam.
 
 Run with ``python -m benchmarks.heatmaps [--model resnet18] [--threads 1]``. The floor is one forward pass and the way
-back from a logit to the layer, nothing drawn.
+back from a logit to the layer, nothing drawn. All others draw the same overlay and encode it as PNG. ``five`` are five
+gradient CAMs of one image, not drawn. pytorch-grad-cam takes part where it is installed; nothing here depends on it.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchcam.methods import GradCAM
+from torchcam import methods
 
 from benchmarks.timing import interleaved, ratio, report
-from core.interpret.attribution import explain
+from core.interpret.attribution import explain, explain_many
 from core.interpret.render import overlay, png
-from core.models.network import bare
+from core.models.network import Network, bare
+
+FIVE = ("grad-cam", "grad-cam++", "hires-cam", "xgrad-cam", "layer-cam")
+TORCHCAM = {"grad-cam": "GradCAM", "xgrad-cam": "XGradCAM", "layer-cam": "LayerCAM"}
+"""Methods that torch-cam has, too. Its Grad-CAM++ leaves alpha undivided, so it is another map."""
 
 
 def floor(model: nn.Module, layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,6 +43,60 @@ def floor(model: nn.Module, layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor
     handle.remove()
     (gradient,) = torch.autograd.grad(logits[0, logits.argmax()], kept[0])
     return kept[0], gradient
+
+
+def peers(network: Network, x: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """Returns who else makes a Grad-CAM: name -> the map on the layer's grid or the picture's."""
+    from captum.attr import LayerGradCam
+
+    model, name = network.model, network.anatomy.cam_layer
+    layer = model.get_submodule(name)
+    torchcam = methods.GradCAM(model, name)
+    torchcam.disable_hooks()
+    captum = LayerGradCam(model, layer)
+
+    def by_torchcam() -> Tensor:
+        torchcam.enable_hooks()
+        logits = model(x.clone().requires_grad_())  # torch-cam needs a graph that reaches the layer
+        (cam,) = torchcam(int(logits.argmax()), logits, normalized=False)
+        torchcam.disable_hooks()
+        return cam[0].detach()
+
+    def by_captum() -> Tensor:
+        with torch.no_grad():
+            target = int(model(x).argmax())
+        found: Tensor = captum.attribute(x.clone().requires_grad_(), target=target, relu_attributions=True)
+        return found[0, 0].detach()
+
+    found: dict[str, Callable[[], Tensor]] = {"torchcam": by_torchcam, "captum": by_captum}
+    if importlib.util.find_spec("pytorch_grad_cam"):
+        from pytorch_grad_cam import GradCAM
+
+        theirs = GradCAM(model=model, target_layers=[layer])
+        found["pytorch_grad_cam"] = lambda: torch.from_numpy(theirs(input_tensor=x)[0])
+    return found
+
+
+def likeness(network: Network, x: Tensor, others: dict[str, Callable[[], Tensor]]) -> dict[str, float]:
+    """Correlates our maps with those of others, on the picture's grid."""
+    ours = explain_many(network, x, FIVE)
+    target = ours["grad-cam"].heatmap.target
+    found = {f"grad-cam {name}": (make(), ours["grad-cam"]) for name, make in others.items()}
+    for method, peer in TORCHCAM.items():
+        with getattr(methods, peer)(network.model, network.anatomy.cam_layer) as extractor:
+            logits = network.model(x.clone().requires_grad_())
+            found[f"{method} torchcam"] = (extractor(target, logits, normalized=False)[0][0].detach(), ours[method])
+    size = x.shape[2:]
+    return {
+        name: round(float(np.corrcoef(_large(theirs, size).ravel(), own.heatmap.values.ravel())[0, 1]), 6)
+        for name, (theirs, own) in found.items()
+    }
+
+
+def _large(cam: Tensor, size: Any) -> Any:
+    if cam.shape == size:
+        return cam.double().numpy()
+    return F.interpolate(cam[None, None].double(), size, mode="bilinear", align_corners=False)[0, 0].numpy()
 
 
 def main() -> None:
@@ -54,33 +116,32 @@ def main() -> None:
     picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
     x = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float().div(255).sub(0.45).div(0.225)
     layer = network.model.get_submodule(network.anatomy.cam_layer)
-    torchcam = GradCAM(network.model, network.anatomy.cam_layer)
-    torchcam.disable_hooks()
 
-    def ours() -> bytes:
-        heatmap = explain(network, x).heatmap
-        return png(overlay(picture, heatmap.values))
+    def drawn(make: Callable[[], Tensor]) -> Callable[[], bytes]:
+        def draw() -> bytes:
+            heat = _large(make(), (side, side))
+            low, high = heat.min(), heat.max()
+            return png(overlay(picture, (heat - low) / (high - low or 1.0)))
 
-    def theirs() -> bytes:
-        torchcam.enable_hooks()
-        image = x.clone().requires_grad_()  # torch-cam needs a graph that reaches the layer
-        logits = network.model(image)
-        (cam,) = torchcam(int(logits.argmax()), logits)
-        torchcam.disable_hooks()
-        heat = F.interpolate(cam[None], (side, side), mode="bilinear", align_corners=False)[0, 0]
-        return png(overlay(picture, heat.numpy()))
+        return draw
 
-    measured = interleaved(
-        {"floor": lambda: floor(network.model, layer, x), "ours": ours, "torchcam": theirs}, repeats=given.repeats
-    )
+    others = peers(network, x)
+    variants: dict[str, Callable[[], object]] = {
+        "floor": lambda: floor(network.model, layer, x),
+        "ours": lambda: png(overlay(picture, explain(network, x).heatmap.values)),
+        "five": lambda: explain_many(network, x, FIVE),
+        **{name: drawn(make) for name, make in others.items()},
+    }
+    measured = interleaved(variants, repeats=given.repeats)
     report(
         "heatmaps",
         model=given.model,
         measured=measured,
         ours_to_floor=ratio(measured, "ours", "floor"),
+        five_to_floor=ratio(measured, "five", "floor"),
+        **{f"ours_to_{name}": ratio(measured, "ours", name) for name in others},
         ours_to_floor_wall=ratio(measured, "ours", "floor", "wall_ms"),
-        ours_to_torchcam=ratio(measured, "ours", "torchcam"),
-        ours_to_torchcam_wall=ratio(measured, "ours", "torchcam", "wall_ms"),
+        correlation=likeness(network, x, others),
     )
 
 

@@ -1,0 +1,413 @@
+"""Other ways to the figures of every method, for the matrix: torch-cam, captum, plain autograd, or trying everything.
+
+None of them uses the project's probe or its formulas. Each takes a :class:`Case` and returns the figures on their own
+grid, and what they come from; or a word why there is no other way for this network.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.fx
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.interpret.layout import require_map_layer, to_maps
+from core.interpret.superpixels import superpixels
+from core.models.network import Network
+
+Array = NDArray[np.float64]
+Found = tuple[Array | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A cell of the matrix: a network and an image, a class and settings."""
+
+    network: Network
+    x: Tensor
+    target: int
+    settings: dict[str, int]
+
+    @property
+    def layer(self) -> str:
+        return self.network.anatomy.cam_layer
+
+    def scores(self, images: Tensor) -> Array:
+        """The class's logit of each image."""
+        with torch.no_grad():
+            return np.concatenate([_logits(self.network.model(x))[:, self.target].double() for x in images.split(16)])
+
+    def gradient(self, images: Tensor) -> Tensor:
+        """Its gradient with respect to each image."""
+        leaf = images.clone().requires_grad_()
+        score = _logits(self.network.model(leaf.clone()))[:, self.target].sum()
+        return torch.autograd.grad(score, leaf)[0].double()
+
+
+def _logits(output: Any) -> Tensor:
+    return output if isinstance(output, Tensor) else output[0]
+
+
+def maps_and_slopes(case: Case) -> tuple[Tensor, Tensor]:
+    """The layer's maps and their gradient, through the whole graph from the image on."""
+    kept: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        tensor = output[0] if isinstance(output, tuple) else output
+        kept[:] = [tensor]
+        handed = tensor.clone()
+        return (handed, *output[1:]) if isinstance(output, tuple) else handed
+
+    handle = case.network.model.get_submodule(case.layer).register_forward_hook(keep)
+    score = _logits(case.network.model(case.x.clone().requires_grad_()))[0, case.target]
+    handle.remove()
+    (slope,) = torch.autograd.grad(score, kept[0], allow_unused=True)
+    layout = require_map_layer(case.layer, case.network.anatomy)
+    slope = torch.zeros_like(kept[0]) if slope is None else slope
+    return to_maps(kept[0].detach(), layout).double(), to_maps(slope, layout).double()
+
+
+def _by_torchcam(name: str) -> Callable[[Case], Found]:
+    def other(case: Case) -> Found:
+        if require_map_layer(case.layer, case.network.anatomy) != "NCHW":
+            return _by_hand(FORMULAS[name])(case)
+        from torchcam import methods
+
+        model = case.network.model
+        maps, _slopes = maps_and_slopes(case)
+        with getattr(methods, name)(model, case.layer) as extractor:
+            logits = model(case.x.clone().requires_grad_())
+            (cam,) = extractor(case.target, _logits(logits), normalized=False)
+            seen = extractor.hook_a[0][0].double()
+        if not torch.allclose(seen, maps, rtol=1e-3, atol=1e-6):  # what followed the layer worked in place
+            return _by_hand(FORMULAS[name])(case)
+        return cam[0].detach().double().numpy(), "torch-cam"
+
+    return other
+
+
+def _by_hand(formula: Callable[[Array, Array], Array]) -> Callable[[Case], Found]:
+    def other(case: Case) -> Found:
+        maps, slopes = maps_and_slopes(case)
+        return np.maximum(formula(maps.numpy(), slopes.numpy()), 0), "plain autograd, numpy"
+
+    return other
+
+
+def _plus_plus(a: Array, g: Array) -> Array:
+    below = 2 * g**2 + a.sum((1, 2), keepdims=True) * g**3
+    alpha = np.divide(g**2, below, out=np.zeros_like(g), where=below != 0)
+    return ((alpha * np.maximum(g, 0)).sum((1, 2))[:, None, None] * a).sum(0)
+
+
+def _first_part(rows: Array) -> Array:
+    flat = rows.reshape(len(rows), -1).T
+    u, s, _ = np.linalg.svd(flat, full_matrices=False)
+    part = u[:, 0] * s[0]
+    return (part if (part * flat.sum(1)).sum() >= 0 else -part).reshape(rows.shape[1:])
+
+
+def _quotient(above: Array, below: Array) -> Array:
+    return np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+
+
+FORMULAS: dict[str, Callable[[Array, Array], Array]] = {
+    "GradCAM": lambda a, g: (g.mean((1, 2))[:, None, None] * a).sum(0),
+    "LayerCAM": lambda a, g: (np.maximum(g, 0) * a).sum(0),
+    "XGradCAM": lambda a, g: (_quotient((g * a).sum((1, 2)), a.sum((1, 2)))[:, None, None] * a).sum(0),
+}
+
+
+def _captum(name: str) -> Callable[[Case], Found]:
+    def other(case: Case) -> Found:
+        from captum import attr
+
+        model = case.network.model
+        if name == "FeatureAblation":
+            mask = torch.from_numpy(superpixels(case.x, case.settings["regions"]))[None, None]
+            found = attr.FeatureAblation(model).attribute(case.x, target=case.target, feature_mask=mask)[0, 0]
+        elif name == "Occlusion":
+            side = math.ceil(case.x.shape[-1] / 7)
+            shape = (case.x.shape[1], side, side)
+            found = attr.Occlusion(lambda x: _logits(model(x))).attribute(
+                case.x, sliding_window_shapes=shape, strides=shape, target=case.target
+            )[0, 0]
+        else:
+            leaf = case.x.clone().requires_grad_()
+            found = getattr(attr, name)(lambda x: _logits(model(x.clone()))).attribute(leaf, target=case.target)[0]
+            found = found.abs().amax(0) if name == "Saliency" else found.sum(0)
+        return found.detach().double().numpy(), "captum"
+
+    return other
+
+
+def _guided(name: str, *, cam: bool = False) -> Callable[[Case], Found]:
+    def other(case: Case) -> Found:
+        from captum import attr
+
+        twin = _with_modules(case.network.model)
+        if twin is None:
+            return None, "captum knows no ReLU6, and misses ReLUs that cannot be made modules"
+        found = getattr(attr, name)(twin).attribute(case.x.clone().requires_grad_(), target=case.target)[0].detach()
+        if cam:
+            maps, slopes = maps_and_slopes(case)
+            heat = (slopes.mean((1, 2))[:, None, None] * maps).sum(0).relu()
+            size = case.x.shape[2:]
+            found = found * F.interpolate(heat[None, None], size, mode="bilinear", align_corners=False)[0]
+        return found.abs().amax(0).double().numpy(), "captum on a copy with a module a ReLU"
+
+    return other
+
+
+def _with_modules(model: nn.Module) -> nn.Module | None:
+    """Copies a network so that every call of ReLU is a module of its own, not in place; ``None`` where that fails."""
+    if any(isinstance(module, nn.ReLU6) for module in model.modules()):
+        return None
+    try:
+        twin = torch.fx.symbolic_trace(copy.deepcopy(model))
+    except Exception:  # noqa: BLE001 - networks with ways of their own cannot be traced
+        return None
+    for index, node in enumerate(list(twin.graph.nodes)):
+        module = node.op == "call_module" and isinstance(twin.get_submodule(str(node.target)), nn.ReLU)
+        if module or node.target in (F.relu, torch.relu, "relu", "relu_"):
+            twin.add_submodule(f"relu_{index}", nn.ReLU())
+            with twin.graph.inserting_after(node):
+                other = twin.graph.call_module(f"relu_{index}", (node.args[0],))
+            node.replace_all_uses_with(other)
+            twin.graph.erase_node(node)
+    twin.recompile()
+    return twin
+
+
+def _score_cam(case: Case) -> Found:
+    maps, _ = maps_and_slopes(case)
+    count = case.settings["channels"]
+    order = np.argsort(-maps.flatten(1).std(1, unbiased=False).numpy(), kind="stable")[:count]
+    whole, rises = case.scores(case.x)[0], []
+    for values in maps[order]:
+        mask = F.interpolate(values[None, None], case.x.shape[2:], mode="bilinear", align_corners=False)
+        low, high = values.min(), values.max()
+        mask = (mask - low) / (high - low) if high > low else mask * 0
+        rises.append(case.scores(case.x * mask.to(case.x))[0] - whole)
+    weights = np.exp(np.array(rises) - max(rises))
+    heat = ((weights / weights.sum())[:, None, None] * maps[order].numpy()).sum(0)
+    return np.maximum(heat, 0), "one channel after another"
+
+
+def _ablation_cam(case: Case) -> Found:
+    maps, _ = maps_and_slopes(case)
+    layout = require_map_layer(case.layer, case.network.anatomy)
+    order = np.argsort(-maps.abs().flatten(1).mean(1).numpy(), kind="stable")[: case.settings["channels"]]
+    whole, falls = case.scores(case.x)[0], []
+    for index in order.tolist():
+
+        def silence(_module: nn.Module, _inputs: Any, output: Any, index: int = index) -> Any:
+            tensor = (output[0] if isinstance(output, tuple) else output).clone()
+            (tensor if layout == "NCHW" else tensor.movedim(-1, 1))[:, index] = 0
+            return (tensor, *output[1:]) if isinstance(output, tuple) else tensor
+
+        handle = case.network.model.get_submodule(case.layer).register_forward_hook(silence)
+        falls.append(whole - case.scores(case.x)[0])
+        handle.remove()
+    return np.maximum((np.array(falls)[:, None, None] * maps[order].numpy()).sum(0), 0), "one channel after another"
+
+
+def _random_cam(case: Case) -> Found:
+    maps, _ = maps_and_slopes(case)
+    generator = torch.Generator().manual_seed(case.settings["seed"])
+    weights = torch.rand(len(maps), generator=generator, dtype=torch.float64) * 2 - 1
+    return np.maximum((weights[:, None, None] * maps).sum(0).numpy(), 0), "plain autograd, numpy"
+
+
+def _smooth_cam(case: Case) -> Found:
+    maps, _ = maps_and_slopes(case)
+    totals = [torch.zeros_like(maps) for _ in range(3)]
+    for x in _copies(case):
+        slope = maps_and_slopes(Case(case.network, x, case.target, {}))[1]
+        for power, total in enumerate(totals, 1):
+            total += slope**power / case.settings["samples"]
+    first, second, third = totals
+    below = 2 * second + maps.sum((1, 2), keepdim=True) * third
+    alpha = torch.where(below != 0, second / below, torch.zeros_like(below))
+    return (((alpha * first.relu()).sum((1, 2))[:, None, None] * maps).sum(0).relu()).numpy(), "copy by copy"
+
+
+def _copies(case: Case) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(case.settings["seed"])
+    spread = float(case.x.max() - case.x.min()) * case.settings["noise"] / 100
+    noise = [torch.randn(case.x.shape[1:], generator=generator) for _ in range(case.settings["samples"])]
+    return [case.x + spread * drawn for drawn in noise]
+
+
+def _smooth_grad(case: Case) -> Found:
+    slopes = torch.cat([case.gradient(x) for x in _copies(case)])
+    return slopes.mean(0).abs().amax(0).numpy(), "copy by copy"
+
+
+def _var_grad(case: Case) -> Found:
+    slopes = torch.cat([case.gradient(x) for x in _copies(case)])
+    return slopes.var(0, unbiased=False).amax(0).numpy(), "copy by copy"
+
+
+def _gradient_shap(case: Case) -> Found:
+    generator = torch.Generator().manual_seed(case.settings["seed"])
+    samples = case.settings["samples"]
+    spread = float(case.x.max() - case.x.min()) * case.settings["noise"] / 100
+    along = torch.rand((samples, 1, 1, 1), generator=generator)
+    noise = [torch.randn(case.x.shape[1:], generator=generator) for _ in range(samples)]
+    ends = torch.cat([case.x + spread * drawn for drawn in noise])
+    slopes = torch.cat([case.gradient((end * a)[None]) for end, a in zip(ends, along, strict=True)])
+    return (slopes * ends).mean(0).sum(0).numpy(), "point by point"
+
+
+def _integrated(case: Case) -> Found:
+    from captum.attr import IntegratedGradients
+
+    model = case.network.model
+    method = IntegratedGradients(lambda x: _logits(model(x.clone())))
+    found = method.attribute(case.x, target=case.target, n_steps=case.settings["steps"], internal_batch_size=16)
+    return found[0].sum(0).detach().double().numpy(), "captum"
+
+
+def _rise(case: Case) -> Found:
+    """Only the sum of the figures is known: the score's rise above that of the mean colour."""
+    rise = case.scores(case.x)[0] - case.scores(torch.zeros_like(case.x))[0]
+    return np.array([[rise]]), "adds up to the score's rise"
+
+
+def _lime(case: Case) -> Found:
+    from sklearn.linear_model import Ridge
+
+    parts = superpixels(case.x, case.settings["regions"])
+    count = int(parts.max()) + 1
+    shown = np.random.default_rng(case.settings["seed"]).random((case.settings["samples"], count)) < 0.5
+    shown[0] = True
+    scores = np.array([case.scores(case.x * torch.from_numpy(row[parts]))[0] for row in shown])
+    cosine = shown.sum(1) / (np.sqrt(shown.sum(1)) * math.sqrt(count) + 1e-300)
+    fitted = Ridge(alpha=1.0).fit(shown, scores, sample_weight=np.exp(-(((1 - cosine) / 0.25) ** 2)))
+    return fitted.coef_[parts], "scikit-learn's ridge"
+
+
+def _shapley(case: Case) -> Found:
+    parts = superpixels(case.x, case.settings["regions"])
+    count = int(parts.max()) + 1
+    subsets = [s for size in range(count + 1) for s in itertools.combinations(range(count), size)]
+    scores = case.scores(torch.cat([case.x * torch.from_numpy(np.isin(parts, s)) for s in subsets]))
+    table = dict(zip(subsets, scores, strict=True))
+    values = np.zeros(count)
+    for part in range(count):
+        for s, score in table.items():
+            if part not in s:
+                share = math.factorial(len(s)) * math.factorial(count - len(s) - 1) / math.factorial(count)
+                values[part] += share * (table[tuple(sorted((*s, part)))] - score)
+    return values[parts], "all coalitions"
+
+
+def _lrp(case: Case) -> Found:
+    from captum.attr import LRP
+    from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
+
+    twin = copy.deepcopy(case.network.model)
+    if any(isinstance(module, nn.BatchNorm2d) for module in twin.modules()):
+        return None, "captum has no rule for BatchNorm"
+    first = True
+    for module in twin.modules():
+        if isinstance(module, nn.Conv2d):
+            module.rule = EpsilonRule() if first else GammaRule(case.settings["gamma"] / 100)  # type: ignore[assignment]
+            first = False
+        elif isinstance(module, nn.ReLU):
+            module.inplace = False
+    found = LRP(twin).attribute(case.x.clone(), target=case.target)[0].sum(0)
+    return found.detach().double().numpy(), "captum on a copy"
+
+
+class _Asked(nn.Module):
+    """An attention that is asked for its weights, and keeps them."""
+
+    def __init__(self, inner: nn.MultiheadAttention, kept: list[Tensor]) -> None:
+        super().__init__()
+        self.inner, self.kept = inner, kept
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, **_named: Any) -> tuple[Tensor, None]:
+        inner, heads = self.inner, self.inner.num_heads
+        theirs = inner(q, k, v, need_weights=True, average_attn_weights=False)[1]  # no part of the graph
+        parts = F.linear(q, inner.in_proj_weight, inner.in_proj_bias).chunk(3, -1)
+        a, b, c = (part.reshape(*part.shape[:2], heads, -1) for part in parts)
+        weights = torch.einsum("bqhd,bkhd->bhqk", a, b).div(math.sqrt(a.shape[-1])).softmax(-1)
+        if not torch.allclose(weights, theirs, atol=1e-5):
+            raise ValueError("these are not torch's weights")
+        self.kept.append(weights)
+        return inner.out_proj(torch.einsum("bhqk,bkhd->bqhd", weights, c).flatten(2)), None
+
+
+def _attention(case: Case) -> tuple[list[Tensor], Tensor]:
+    twin, kept = copy.deepcopy(case.network.model), []
+    for block in twin.encoder.layers:  # type: ignore[union-attr]
+        block.self_attention = _Asked(block.self_attention, kept)
+    for parameter in twin.parameters():
+        parameter.requires_grad_(True)
+    return kept, twin(case.x.clone().requires_grad_())[0, case.target]
+
+
+def _rollout(case: Case) -> Found:
+    kept, _score = _attention(case)
+    reached = None
+    for weights in kept:
+        mixed = weights[0].detach().double().mean(0)
+        mixed = mixed / 2 + torch.eye(len(mixed)) / 2
+        reached = mixed if reached is None else mixed @ reached
+    side = math.isqrt(len(reached) - 1)
+    return reached[0, 1:].reshape(side, side).numpy(), "torch's own weights"
+
+
+def _gradient_rollout(case: Case) -> Found:
+    kept, score = _attention(case)
+    slopes = torch.autograd.grad(score, kept)
+    reached = torch.eye(kept[0].shape[-1], dtype=torch.float64)
+    for weights, slope in zip(kept, slopes, strict=True):
+        reached = reached + (weights[0].double() * slope[0].double()).clamp_min(0).mean(0).detach() @ reached
+    side = math.isqrt(len(reached) - 1)
+    return reached[0, 1:].reshape(side, side).numpy(), "torch's own weights"
+
+
+REFERENCES: dict[str, Callable[[Case], Found]] = {
+    "grad-cam": _by_torchcam("GradCAM"),
+    "grad-cam++": _by_hand(_plus_plus),
+    "hires-cam": _by_hand(lambda a, g: (a * g).sum(0)),
+    "xgrad-cam": _by_hand(FORMULAS["XGradCAM"]),  # torch-cam adds 1e-8 to sums that may be smaller
+    "layer-cam": _by_torchcam("LayerCAM"),
+    "eigen-cam": _by_hand(lambda a, _g: _first_part(a)),
+    "eigen-grad-cam": _by_hand(lambda a, g: _first_part(a * g)),
+    "score-cam": _score_cam,
+    "ablation-cam": _ablation_cam,
+    "smoothgrad-cam++": _smooth_cam,
+    "guided-grad-cam": _guided("GuidedBackprop", cam=True),
+    "saliency": _captum("Saliency"),
+    "input-x-gradient": _captum("InputXGradient"),
+    "integrated-gradients": _integrated,
+    "smoothgrad": _smooth_grad,
+    "vargrad": _var_grad,
+    "gradient-shap": _gradient_shap,
+    "guided-backprop": _guided("GuidedBackprop"),
+    "deconvolution": _guided("Deconvolution"),
+    "occlusion": _captum("Occlusion"),
+    "feature-ablation": _captum("FeatureAblation"),
+    "lime": _lime,
+    "kernel-shap": _shapley,
+    "deep-lift": _rise,
+    "lrp": _lrp,
+    "attention-rollout": _rollout,
+    "gradient-rollout": _gradient_rollout,
+    "random-cam": _random_cam,
+}
+warnings.filterwarnings("ignore")
