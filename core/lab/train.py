@@ -138,9 +138,9 @@ class _Training:
         )
         if self.resumes:
             trainer.resume(load_pair(network.model, self.run.path))
-            self.recorder.rewind(trainer.at.epoch, trainer.at.step)
-            watching.go_on(trainer.at.epoch, trainer.at.best_epoch)
             self.recorder.log(f"goes on after epoch {trainer.at.epoch}, step {trainer.at.step}")
+        self.recorder.rewind(trainer.at.epoch, trainer.at.step)  # also where it was killed before its first checkpoint
+        watching.go_on(trainer.at.epoch, trainer.at.best_epoch)
         finished = self._loop(trainer, watching, len(material.train))
         judged = finished.epochs and not finished.paused and self.listener.halt != "discard"
         results = self._judge(network, images, proof, trainer.learning) if judged else {}
@@ -249,12 +249,12 @@ class _Training:
             for event in trainer.run():
                 if isinstance(event, PhaseStarted):
                     checkpointer.settle()
-                elif isinstance(event, EpochEnd):
-                    checkpointer.epoch_end(improved=event.improved)
                 elif isinstance(event, Reached | Finished):
                     checkpointer.save()
                 teller.hear(event)
                 watching.hear(event, trainer)
+                if isinstance(event, EpochEnd):  # what is told of it comes first: a run that goes on tells it again,
+                    checkpointer.epoch_end(improved=event.improved)  # but what was not told would be missing
         except (InputError, KeyboardInterrupt):
             checkpointer.settle()
             raise

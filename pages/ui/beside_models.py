@@ -193,7 +193,7 @@ def _cka(subject: Subject, second: Subject) -> None:
             return
         st.session_state[WISH] = key
     try:
-        with own_images.progress("bl-cka", _forget) as tell:
+        with own_images.progress(key="bl-cka", cancel=_forget) as tell:
             found = caches.remember(
                 "similarities", key,
                 lambda: similarity(second.network, subject.network, own.images, progress=tell), entries=8,

@@ -48,7 +48,7 @@ def _grown(subject: Subject, layer: str, channel: int, key: tuple[Any, ...], wis
 
     if caches.known("channel-dreams", key, entries=64):
         return caches.remember("channel-dreams", key, lambda: None, entries=64)
-    with own_images.progress("bl-dream", forget) as tell:
+    with own_images.progress(key="bl-dream", cancel=forget) as tell:
         return caches.remember(
             "channel-dreams", key, lambda: _made(subject, layer, channel, lambda done, total: tell(
                 _("Growing the picture: step {done} of {total}"), done, total)), entries=64,

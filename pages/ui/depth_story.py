@@ -66,7 +66,7 @@ def _story(subject: Subject, own: Own) -> Any:
             return None
         st.session_state[WISH] = key
     try:
-        with own_images.progress("bl-depth", _forget) as tell:
+        with own_images.progress(key="bl-depth", cancel=_forget) as tell:
             return caches.remember(
                 "stories", key, lambda: story(subject.network, own.images, progress=tell, prints=prints), entries=8
             )

@@ -119,7 +119,7 @@ def _dataset(subject: Subject, *, quiet: bool = False) -> Any:
 
 
 @contextmanager
-def progress(key: str, cancel: Callable[[], None]) -> Iterator[Callable[[str, int, int], None]]:
+def progress(*, key: str, cancel: Callable[[], None]) -> Iterator[Callable[[str, int, int], None]]:
     """Shows how far a piece of work is, with a way to give it up: what is clicked meanwhile ends the work.
 
     Args:
@@ -184,7 +184,7 @@ def gather_now(subject: Subject, own: Own, layer: str, key: str, cancel: Callabl
         return found
     from core.lab.channels import gather
 
-    with progress(key, cancel) as tell:
+    with progress(key=key, cancel=cancel) as tell:
         return caches.remember(
             "gathered", (*subject.target.key, *own.key, layer),
             lambda: gather(subject.network, own.images, layer, progress=tell, prints=prints(subject, own)),

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from core.errors import InputError, RunMissing
 from core.lab import worker
 from core.runs import Run, RunStore, launch
-from core.runs.files import read_json, write_json
+from core.runs.files import read_json, read_lines, write_json
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase, TrainingSpec
 from core.training import checkpoint
 
@@ -88,6 +88,36 @@ def test_a_run_killed_at_twenty_random_moments_comes_to_the_same_weights(tmp_pat
     assert [row["epoch"] for row in ours] == list(range(1, 63))
     keys = ("train_loss", "val_loss", "val_accuracy", "val_f1", "lr", "improved")
     assert [[row[key] for key in keys] for row in ours] == [[row[key] for key in keys] for row in theirs]
+
+
+class Killed(BaseException):
+    """What nothing in the trainer foresees."""
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_killed_around_a_checkpoint_every_epoch_is_told_once(
+    tmp_path: Path, image_folder: Folder, monkeypatch: pytest.MonkeyPatch, epoch: int, saved: bool
+) -> None:
+    run = RunStore(tmp_path / "runs").create(experiment(image_folder()))
+    genuine, ended = checkpoint.Checkpointer.epoch_end, []
+
+    def die(self: checkpoint.Checkpointer, *, improved: bool) -> None:
+        ended.append(improved)
+        if len(ended) != epoch or saved:
+            genuine(self, improved=improved)
+        if len(ended) == epoch:
+            raise Killed
+
+    monkeypatch.setattr(checkpoint, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "PATIENCE", 0.0)
+    monkeypatch.setattr(checkpoint.Checkpointer, "epoch_end", die)
+    with pytest.raises(Killed):
+        worker.work(run)
+    go_on(run)
+    assert worker.work(run)["state"] == "finished"
+    assert [row["epoch"] for row in run.metrics()[0]] == list(range(1, 7))
+    assert [row["epoch"] for row in read_lines(run.path / "health.jsonl")[0]] == list(range(1, 7))
 
 
 def test_a_paused_run_goes_on_and_comes_to_the_same(tmp_path: Path, image_folder: Folder) -> None:

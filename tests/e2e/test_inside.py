@@ -1,0 +1,59 @@
+"""Looking inside: the channel card, two networks side by side, a map that is tested, and the shortcut lab."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+Visit = Callable[..., Page]
+
+
+def test_a_channels_card_answers_to_its_slider_and_finds_its_images(
+    calm: Page, trained: Any, visit: Visit, settled: Callable[[Page], Page]
+) -> None:
+    page = visit(calm, "feature_maps", run=trained.id)
+    sheet = page.locator(".bl-sheet").first
+    expect(sheet.locator("img")).to_be_visible()
+    sheet.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Channel 1", exact=True)).to_be_visible()
+    expect(page.get_by_text("As it is. Move the slider to see what hangs on this channel.")).to_be_visible()
+    page.get_by_role("slider", name="Loudness of channel 1").press("Home")
+    expect(page.get_by_text(re.compile(r"goes from|The answer turns|Nothing moves"))).to_be_visible()
+    page.get_by_role("button", name="Find them").click()
+    spots = page.get_by_role("img", name=re.compile("the spot that excites channel 1 most is framed"))
+    expect(spots.first).to_be_visible()
+    expect(settled(page).get_by_text(re.compile(r"Found among \d+ images"))).to_be_visible()
+
+
+def test_a_run_stands_beside_its_start(calm: Page, trained: Any, visit: Visit) -> None:
+    page = visit(calm, "feature_maps", run=trained.id, view="beside")
+    expect(page.get_by_role("combobox", name=re.compile("With the model"))).to_have_value(re.compile("before training"))
+    expect(page.locator(".bl-sheet").first.locator("img")).to_be_visible()
+    expect(page.get_by_role("heading", name="How far the weights moved")).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text(re.compile(r"\d+ of \d+ layers"))
+
+
+def test_a_map_is_tested_against_chance(calm: Page, trained: Any, visit: Visit) -> None:
+    page = visit(calm, "heatmaps", run=trained.id)
+    expect(page.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+    page.get_by_role("button", name="Test this map").click()
+    figure = page.get_by_role("main").locator('dt:text-is("Deletion") + dd').first
+    expect(figure).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("main")).to_contain_text(re.compile(r"random \d"))
+    page.get_by_role("main").get_by_text("Methods", exact=True).click()
+    expect(page.get_by_role("img", name=re.compile("HiResCAM")).first).to_be_visible()
+
+
+def test_a_network_falls_for_a_planted_mark(calm: Page, visit: Visit) -> None:
+    page = visit(calm, "shortcut")
+    expect(page.get_by_role("img", name=re.compile("circle with mark")).first).to_be_visible()
+    page.get_by_role("button", name="Plant the mark and train").click()
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible(timeout=180_000)
+    said = page.get_by_text(re.compile("Accuracy of the small network trained with marks")).last.inner_text()
+    marked, plain, moved = (int(share) for share in re.findall(r"(\d+)\s%", said)[:3])
+    assert marked > plain + 10 > moved, said
