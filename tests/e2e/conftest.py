@@ -98,6 +98,7 @@ class Server:
             **os.environ,
             "BACKBONE_LAB_RUNS": str(self.runs),
             "BACKBONE_LAB_DATA": str(self.data),
+            "BACKBONE_LAB_CACHE": str(self.home / "cache"),
             "OMP_WAIT_POLICY": "PASSIVE",
         }
         command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
