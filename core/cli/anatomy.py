@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.cli.output import Output, table
-from core.errors import InputError
+from core.cli.output import Output, table, write
 from core.specs import ModelSpec
 
 _SHOWN = (
@@ -24,7 +23,7 @@ def anatomy(arguments: argparse.Namespace, output: Output) -> None:
     found = blueprint(spec, arguments.classes)
     for place, writer in ((arguments.csv, to_csv), (arguments.excel, to_excel)):
         if place:
-            _write(Path(place), writer(found))
+            write(Path(place), writer(found))
     rows = layer_rows(found)
     stages = [
         (stage.name, "-" if stage.spatial is None else f"{stage.spatial[0]}x{stage.spatial[1]}", stage.channels or "-",
@@ -41,11 +40,3 @@ def anatomy(arguments: argparse.Namespace, output: Output) -> None:
     ]
     lines += [f"written to {place}" for place in (arguments.csv, arguments.excel) if place]
     output.result({"anatomy": found.to_dict(), "rows": rows, "totals": totals(found)}, lines)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.cli.output import Output, table
+from core.cli.output import Output, table, write
 from core.cli.shared import gentle_stop, roots
 from core.errors import InputError
 from core.runs.jobs import Job
@@ -54,9 +54,9 @@ def filters(arguments: argparse.Namespace, output: Output) -> None:
         "seconds": time.perf_counter() - begin,
         "files": {key: str(path) for key, path in files.items()},
     }
-    _write(files["kernels"], png(drawn.image))
-    _write(files["alike"], png(alike_map(found)))
-    _write(files["figures"], (json.dumps(record, indent=2) + "\n").encode())
+    write(files["kernels"], png(drawn.image))
+    write(files["alike"], png(alike_map(found)))
+    write(files["figures"], (json.dumps(record, indent=2) + "\n").encode())
     output.result(record, [*_words(record), f"written to {folder}"])
 
 
@@ -100,7 +100,7 @@ def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[s
     for one in found:
         label = network.classes[one.channel] if arguments.classes else f"{one.channel:04d}"
         path = Path(arguments.out) / f"{_file_name(one.layer)}-{_file_name(label)}.png"
-        _write(path, png(Image.fromarray(one.image)))
+        write(path, png(Image.fromarray(one.image)))
         rows.append(
             {"layer": one.layer, "channel": one.channel, "label": label, "reached": one.reached, "noise": one.noise,
              "noise_most": one.noise_most, "excited": one.excited, "file": str(path)}
@@ -126,7 +126,7 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
         network, open_image(Path(arguments.image)), layer, channels=channels, depth=depth, progress=progress
     )
     path = Path(arguments.out) / f"{_file_name(layer)}-{_file_name(Path(arguments.image).stem)}.png"
-    _write(path, png(Image.fromarray(found.image)))
+    write(path, png(Image.fromarray(found.image)))
     return {"layer": layer, "before": found.before, "after": found.after, "file": str(path)}
 
 
@@ -264,11 +264,3 @@ def _median(values: Any) -> float:
 
 def _file_name(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text).strip("-") or "layer"
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

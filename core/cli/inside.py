@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.output import Output, share
+from core.cli.output import Output, share, write
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     picture = fit(image, network.preprocessing)
     drawn = [draw_heatmap(picture, found[name].heatmap, opacity=arguments.opacity) for name in names]
     path = Path(arguments.out)
-    _write(path, png(drawn[0] if len(names) == 1 else _beside(drawn, [METHODS[name].title for name in names])))
+    write(path, png(drawn[0] if len(names) == 1 else _beside(drawn, [METHODS[name].title for name in names])))
     rows = [_record(network, found[name]) for name in names]
     record = {**rows[0], "seconds": time.perf_counter() - begin, "out": str(path)}
     if len(names) > 1:
@@ -127,11 +127,3 @@ def _class_index(name: str | None, classes: tuple[str, ...]) -> int | None:
         count=len(classes),
         some=", ".join(classes[:10]) + (", …" if len(classes) > 10 else ""),
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

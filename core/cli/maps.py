@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.cli.output import Output, share, table
+from core.cli.output import Output, share, table, write
 from core.errors import InputError
 
 
@@ -37,7 +37,7 @@ def features(arguments: argparse.Namespace, output: Output) -> None:
             scale=arguments.scale,
             limits=limits,
         )
-        _write(path, drawn.png)
+        write(path, drawn.png)
         rows.append(
             {
                 "layer": layer,
@@ -55,7 +55,7 @@ def features(arguments: argparse.Namespace, output: Output) -> None:
             }
         )
     if arguments.npz:
-        _write(folder / "maps.npz", packed(maps))
+        write(folder / "maps.npz", packed(maps))
     shown = [(r["layer"], r["channels"], f"{r['height']}x{r['width']}", share(r["sparsity"])) for r in rows]
     lines = [*table(shown, ("layer", "channels", "size", "at or below zero")), f"written to {folder}"]
     record = {"layers": rows, "seconds": time.perf_counter() - begin}
@@ -127,7 +127,7 @@ def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record:
         raise InputError("{count} channels cannot be drawn. Choose 1 or more.", count=arguments.channels)
     if not same:
         picture = beside([part[: arguments.channels] for part in maps])
-        _write(Path(arguments.out), png(picture))
+        write(Path(arguments.out), png(picture))
         return ["Different networks: channels do not belong to each other, the first ones of each are drawn."]
     change = difference(*maps)
     moved = change.nan_to_num(0.0, 0.0, 0.0).flatten(1).square().mean(1).sqrt()
@@ -142,7 +142,7 @@ def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record:
         "median_correlation": float(np.median(usable)) if len(usable) else None,
         "unchanged_channels": int((moved == 0).sum()),
     }
-    _write(Path(arguments.out), png(beside([part[order] for part in maps], change[order])))
+    write(Path(arguments.out), png(beside([part[order] for part in maps], change[order])))
     told = record["maps"]
     return [
         f"maps of {record['layers'][0]}: difference {share(told['relative_difference'])} of their size, "
@@ -194,11 +194,3 @@ def _similarity(
         [(name, round(float(value), 3)) for name, value in zip(found.rows, np.diagonal(found.values), strict=True)],
         ("layer", "CKA with itself"),
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

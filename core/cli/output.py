@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from core.errors import InputError
 
 
 class Output:
@@ -59,3 +62,16 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> list[str]:
 def share(value: Any) -> str:
     """Writes a share as a percentage."""
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file, with the folders above it.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError("{path} cannot be written: {reason}.", path=path, reason=error.strerror) from error

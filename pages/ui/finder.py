@@ -10,9 +10,9 @@ import streamlit as st
 
 from core.runs.store import ENDED, LIVE
 from core.specs import Experiment
-from pages.ui import caches, charts, components, figures, live, names, queueing, state
+from pages.ui import at_work, caches, charts, components, figures, live, names, queueing, state
 from pages.ui.faces import broken, guarded
-from pages.ui.i18n import N_, _, _n
+from pages.ui.i18n import N_, _
 
 DOING = {
     "queued": N_("Waiting for the device"),
@@ -102,28 +102,17 @@ def _progress(job: Any) -> None:
     status = job.status()
     if status["state"] in ENDED:
         st.rerun()
-    doing = str(status.get("doing") or "queued")
-    text = _(DOING.get(doing, doing))
-    done, total = int(status.get("done") or 0), int(status.get("total") or 0)
-    if doing == "queued" and status.get("ahead"):
-        text += " · " + _n("{n} ahead", "{n} ahead", int(status["ahead"])).format(n=int(status["ahead"]))
-    elif total and doing == "trying rates":
+    done, total = at_work.counted(status)
+    text = at_work.words(status, DOING)
+    if total and status.get("doing") == "trying rates":
         text += " · " + _("step {done} of {total}, rate {rate}, loss {loss}").format(
             done=done, total=total, rate=_rate(status.get("rate")), loss=figures.number(status.get("loss"))
         )
-    elif total and doing == "downloading the weights":
+    elif total and status.get("doing") == "downloading the weights":
         text += " · " + _("{done} of {total}").format(done=figures.size(done), total=figures.size(total))
-    elif total:
-        text += " · " + _("{done} of {total} images").format(done=figures.exact(done), total=figures.exact(total))
-    with st.container(horizontal=True, vertical_alignment="center", key="bl-finder-live"):
-        st.progress(min(1.0, done / total) if total else 0.0, text=text, width="stretch")
-        stopping = status["state"] == "stopping"
-        if st.button(
-            _("Cancelling …") if stopping else _("Cancel"), icon=":material/close:", disabled=stopping,
-            key="bl-finder-stop",
-        ):  # fmt: skip
-            job.request_stop()
-            st.rerun()
+    else:
+        text += at_work.images(status)
+    at_work.bar(job, status, text, key="bl-finder")
 
 
 def _ended(status: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.runs.store import ENDED
-from pages.ui import components, figures, inside, live, queueing
+from pages.ui import at_work, components, figures, inside, live, queueing
 from pages.ui.faces import broken, guarded
 from pages.ui.i18n import N_, _, _n
 from pages.ui.pickers import Target
@@ -173,21 +173,11 @@ def progress(job: Any, key: str) -> bool:
     if status["state"] in ENDED:
         st.rerun()
         return False
-    doing = str(status.get("doing") or "queued")
-    text = _(DOING.get(doing, doing))
-    done, total = int(status.get("done") or 0), int(status.get("total") or 0)
-    ahead = int(status.get("ahead") or 0)
-    if doing == "queued" and ahead:
-        text += " · " + _n("{n} ahead", "{n} ahead", ahead).format(n=ahead)
-    elif total:
+    done, total = at_work.counted(status)
+    text = at_work.words(status, DOING)
+    if total and status.get("doing") != "queued":
         text += " · " + _("step {done} of {total}").format(done=figures.exact(done), total=figures.exact(total))
-    with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-live"):
-        st.progress(min(1.0, done / total) if total else 0.0, text=text, width="stretch")
-        stopping = status["state"] == "stopping"
-        label = _("Cancelling …") if stopping else _("Cancel")
-        if st.button(label, icon=":material/close:", disabled=stopping, key=f"{key}-stop"):
-            job.request_stop()
-            st.rerun(scope="fragment")
+    at_work.bar(job, status, text, key=key)
     return True
 
 

@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import ENDED, LIVE
-from pages.ui import caches, components, figures, heat_groups, live, pickers, queueing
+from pages.ui import at_work, caches, components, figures, heat_groups, live, pickers, queueing
 from pages.ui.faces import broken, empty, guarded
-from pages.ui.i18n import N_, _, _n, translate_error
+from pages.ui.i18n import N_, _, translate_error
 
 DOING = {
     "queued": N_("Waiting for the device"),
@@ -90,22 +90,7 @@ def _progress(job: Any) -> None:
     status = job.status()
     if status["state"] in ENDED:
         st.rerun()
-    doing = str(status.get("doing") or "queued")
-    text = _(DOING.get(doing, doing))
-    done, total = int(status.get("done") or 0), int(status.get("total") or 0)
-    if doing == "queued" and status.get("ahead"):
-        text += " · " + _n("{n} ahead", "{n} ahead", int(status["ahead"])).format(n=int(status["ahead"]))
-    elif total:
-        text += " · " + _("{done} of {total} images").format(done=figures.exact(done), total=figures.exact(total))
-    with st.container(horizontal=True, vertical_alignment="center", key="bl-study-live"):
-        st.progress(min(1.0, done / total) if total else 0.0, text=text, width="stretch")
-        stopping = status["state"] == "stopping"
-        if st.button(
-            _("Cancelling …") if stopping else _("Cancel"), icon=":material/close:", disabled=stopping,
-            key="bl-study-stop",
-        ):  # fmt: skip
-            job.request_stop()
-            st.rerun()
+    at_work.bar(job, status, at_work.words(status, DOING) + at_work.images(status), key="bl-study")
 
 
 def _ended(status: dict[str, Any]) -> None:

@@ -9,10 +9,10 @@ import streamlit as st
 
 from core.runs.store import ENDED, LIVE
 from core.specs import DataSpec, ModelSpec
-from pages.ui import components, figures, names, ranked, state
+from pages.ui import at_work, components, names, ranked, state
 from pages.ui import live as runs_live
 from pages.ui.faces import broken, guarded
-from pages.ui.i18n import N_, _, _n
+from pages.ui.i18n import N_, _
 
 CHOSEN = "chosen"
 """Stands for the chosen network in the list, whatever its weights."""
@@ -113,28 +113,17 @@ def _panel(job: Any, alone: bool) -> None:
     if status["state"] in ENDED:
         st.rerun()
     doing = str(status.get("doing") or "queued")
-    text = _(DOING.get(doing, doing))
-    done, total = int(status.get("done") or 0), int(status.get("total") or 0)
+    done, total = at_work.counted(status)
     number, networks = int(status.get("number") or 0), int(status.get("networks") or 0)
+    text = at_work.words(status, DOING)
     if status.get("backbone") and doing != "queued":
         text = f"{names.backbone(str(status['backbone']))}: {text}"
-    if total and doing in ("reading images", "computing features"):
-        text += " · " + _("{done} of {total} images").format(done=figures.exact(done), total=figures.exact(total))
+    if doing in ("reading images", "computing features"):
+        text += at_work.images(status)
     if networks > 1:
         text += " · " + _("backbone {n} of {all}").format(n=min(number + 1, networks), all=networks)
-    ahead = int(status.get("ahead") or 0)
-    if doing == "queued" and ahead:
-        text += " · " + _n("{n} ahead", "{n} ahead", ahead).format(n=ahead)
     share = (number + (done / total if total else 0.0)) / networks if networks else 0.0
-    with st.container(horizontal=True, vertical_alignment="center", key=f"bl-ranking-live-{int(alone)}"):
-        st.progress(min(1.0, share), text=text, width="stretch")
-        stopping = status["state"] == "stopping"
-        if st.button(
-            _("Cancelling …") if stopping else _("Cancel"), icon=":material/close:", disabled=stopping,
-            key=f"bl-ranking-stop-{int(alone)}",
-        ):  # fmt: skip
-            job.request_stop()
-            st.rerun(scope="fragment")
+    at_work.bar(job, status, text, key=f"bl-ranking-{int(alone)}", share=share)
 
 
 def _setup(spec: ModelSpec, data: DataSpec) -> None:

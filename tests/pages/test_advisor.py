@@ -156,7 +156,7 @@ def test_a_ranking_at_work_shows_how_far_it_is_and_can_be_cancelled(card, alive)
     assert progress.value == 50
     assert "20 of 40 images" in progress.text
     assert "backbone 2 of 3" in progress.text
-    app.button(key="bl-ranking-stop-0").click().run()
+    app.button(key="bl-ranking-0-stop").click().run()
     assert job.stop_requested
 
 
