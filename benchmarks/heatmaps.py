@@ -73,7 +73,7 @@ def peers(network: Network, x: Tensor) -> dict[str, Callable[[], Tensor]]:
         from pytorch_grad_cam import GradCAM
 
         theirs = GradCAM(model=model, target_layers=[layer])
-        found["pytorch_grad_cam"] = lambda: torch.from_numpy(theirs(input_tensor=x)[0])
+        found["pytorch_grad_cam"] = lambda: torch.from_numpy(theirs(input_tensor=x, targets=None)[0])
     return found
 
 
