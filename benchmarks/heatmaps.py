@@ -72,8 +72,11 @@ def peers(network: Network, x: Tensor) -> dict[str, Callable[[], Tensor]]:
     if importlib.util.find_spec("pytorch_grad_cam"):
         from pytorch_grad_cam import GradCAM
 
-        theirs = GradCAM(model=model, target_layers=[layer])
-        found["pytorch_grad_cam"] = lambda: torch.from_numpy(theirs(input_tensor=x, targets=None)[0])
+        def by_pytorch_grad_cam() -> Tensor:
+            with GradCAM(model=model, target_layers=[layer]) as theirs:  # its hooks stay for as long as it does
+                return torch.from_numpy(theirs(input_tensor=x.clone().requires_grad_(), targets=None)[0])
+
+        found["pytorch_grad_cam"] = by_pytorch_grad_cam
     return found
 
 
