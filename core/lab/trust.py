@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,7 +100,7 @@ class Trust:
         scores: What the map reached.
         random: What random maps reached.
         unlearned: What the maps of networks with random weights reached.
-        likeness: How alike the map is to those; the mean of all draws.
+        likeness: How alike the map is to those that are not empty, on average; ``None`` if there are none.
         chance_likeness: How alike it is to random maps on average, by the size of the correlation.
         sensitivity: Largest change of the map under changes that cannot be seen; ``None`` if it was left out.
         unrelated: How far two random maps lie apart, on the same scale.
@@ -160,20 +159,25 @@ def trust(
     steps = _Steps(heat, todo, progress)
     randoms = random_maps(heat.values, todo.randoms, seed=todo.seed)
 
-    def again(other: Network, image: Tensor) -> NDArray[np.float32]:
-        with_against = {"against": heat.against} if getattr(heat, "against", None) is not None else {}
+    def again(other: Network, image: Tensor) -> Heatmap:
         found = explain(
-            other, image, heat.method, target=heat.target, layer=heat.layer, settings=settings,
-            progress=steps.within(), **with_against,
+            other, image, heat.method, target=heat.target, against=heat.against, layer=heat.layer, settings=settings,
+            progress=steps.within(),
         )  # fmt: skip
         steps.close()
-        return found.heatmap.values
+        return found.heatmap
 
-    untaught = [again(randomised(network, seed=todo.seed + draw), x) for draw in range(todo.unlearned)]
+    drawn = [again(randomised(network, seed=todo.seed + draw), x) for draw in range(todo.unlearned)]
+    untaught = [other.values for other in drawn]
     moved = None
     if todo.jitters and not heat.empty:
         moved = sensitivity(
-            partial(again, network), x, heat.values, network.preprocessing, draws=todo.jitters, seed=todo.seed
+            lambda image: again(network, image).values,
+            x,
+            heat.values,
+            network.preprocessing,
+            draws=todo.jitters,
+            seed=todo.seed,
         )
     found = measure(network, x, [heat.values, *randoms, *untaught], heat.target, todo.look, progress=steps.last())
     own, others = found[0], found[1:]
@@ -186,7 +190,7 @@ def trust(
         scores=own,
         random=tuple(others[: todo.randoms]),
         unlearned=tuple(others[todo.randoms :]),
-        likeness=_mean_likeness([similarity(heat.values, other) for other in untaught]),
+        likeness=_mean_likeness([similarity(heat.values, other.values) for other in drawn if not other.empty]),
         chance_likeness=float(
             np.mean([abs(similarity(heat.values, other).spearman) for other in randoms[:3]] or [0.0])
         ),
