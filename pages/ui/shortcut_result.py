@@ -130,7 +130,7 @@ def chart(found: Any, titles: Mapping[str, str]) -> Any:
     for case, title in CASE_NAMES.items():
         drawn.add_trace(
             go.Bar(
-                name=_(title), x=[_(titles[arm]) for arm in arms], marker={"color": COLOURS[case]},
+                name=_(title), x=[_(titles[arm]).replace(", ", ",<br>") for arm in arms], marker={"color": COLOURS[case]},
                 y=[found.outcomes[arm].accuracy[case] for arm in arms], texttemplate="%{y:.0%}", textposition="outside",
                 cliponaxis=False, hovertemplate="%{x}<br>" + _(title) + ": %{y:.1%}<extra></extra>",
             )
