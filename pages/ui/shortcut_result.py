@@ -127,10 +127,11 @@ def chart(found: Any, titles: Mapping[str, str]) -> Any:
     go = charts.plotly()
     drawn = charts.figure(320, barmode="group", bargap=0.25, hovermode="closest")
     arms = list(found.outcomes)
+    names = [_(titles[arm]).replace(", ", ",<br>") for arm in arms]
     for case, title in CASE_NAMES.items():
         drawn.add_trace(
             go.Bar(
-                name=_(title), x=[_(titles[arm]).replace(", ", ",<br>") for arm in arms], marker={"color": COLOURS[case]},
+                name=_(title), x=names, marker={"color": COLOURS[case]},
                 y=[found.outcomes[arm].accuracy[case] for arm in arms], texttemplate="%{y:.0%}", textposition="outside",
                 cliponaxis=False, hovertemplate="%{x}<br>" + _(title) + ": %{y:.1%}<extra></extra>",
             )
