@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from core.data.images import fit, to_tensor
 from core.errors import InputError
 from core.interpret import cams
 from core.interpret.attribution import METHODS, explain, explain_classes, explain_each, explain_layers
+from core.interpret.render import overlay
 from core.models.network import Network
 from tests.core.interpret.conftest import SIZE
 
@@ -118,6 +121,14 @@ def test_one_pixel(tiny: Callable[..., Network], method: str) -> None:
     found = explain(tiny(), torch.ones(1, 3, 1, 1), method).heatmap
     assert found.values.shape == (1, 1)
     assert np.isfinite(found.values).all()
+
+
+def test_a_panorama_is_explained_where_the_network_looks(tiny: Callable[..., Network]) -> None:
+    network = tiny()
+    picture = Image.linear_gradient("L").resize((10_000, 320)).convert("RGB")
+    found = explain(network, to_tensor(picture, network.preprocessing), "occlusion").heatmap
+    assert found.values.shape == (SIZE, SIZE)
+    assert overlay(fit(picture, network.preprocessing), abs(found.values)).size == (SIZE, SIZE)
 
 
 def test_scores_that_are_no_numbers(tiny: Callable[..., Network], image: Tensor) -> None:
