@@ -5,7 +5,7 @@
     python -m benchmarks.faithfulness --out FILE.jsonl --table
 
 EfficientNet-Lite0 is fine-tuned (its last stage and a new head) on the data, once; then every method of the table
-explains held-out pictures for the predicted class, and each map is tested as ``explain --metrics`` does it, beside two
+explains held-out pictures for the predicted class, and each map is tested as ``explain --metrics`` does it, beside three
 random maps and the map of random weights. Picture after picture is added to the file, so that an interrupted
 measurement goes on where it ended. The table gives means over the pictures that all methods have done; "beats random"
 is the share of the four tests of faithfulness that a map clearly wins, "untrained" the rank correlation with the map
@@ -40,8 +40,8 @@ from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
 LOOK = Settings(steps=8, road=(0.3, 0.6), windows=16)
-SIZE = 128
-EPOCHS = 6
+SIZE = 160
+EPOCHS = 10
 
 
 def main() -> None:
@@ -73,7 +73,7 @@ def trained(data: str, folder: Path) -> Run:
     """Returns the run that was fine-tuned on these data, training it now where there is none."""
     recipe = make_recipe("fine-tune", epochs=EPOCHS, unfreeze_stages=1)
     experiment = Experiment(
-        DataSpec(data, val_share=0.15, test_share=0.2, images_per_class=150),
+        DataSpec(data, val_share=0.15, test_share=0.2, images_per_class=300),
         ModelSpec("efficientnet_lite0", recipe.weights, image_size=SIZE),
         TrainingSpec(recipe.preset, recipe.phases, device="cpu"),
         freeze=recipe.freeze,
@@ -112,7 +112,7 @@ def measured(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]
             if (name, item.key, row.id) in done:
                 continue
             cheap = row.passes < SLOW
-            todo = Options(LOOK, randoms=2, unlearned=1 if row.passes < 400 else 0, jitters=2 if cheap else 0)
+            todo = Options(LOOK, randoms=3, unlearned=1 if row.passes < 400 else 0, jitters=2 if cheap else 0)
             try:
                 heat = explain(network, x, row.id).heatmap
                 found = trust(network, x, heat, mask=mask, options=todo)
