@@ -5,8 +5,8 @@
     python -m benchmarks.faithfulness --out FILE.jsonl --table
 
 EfficientNet-Lite0 is fine-tuned (its last stage and a new head) on the data, once; then every method of the table
-explains held-out pictures for the predicted class, and each map is tested as ``explain --metrics`` does it, beside three
-random maps and the map of random weights. Picture after picture is added to the file, so that an interrupted
+explains held-out pictures for the predicted class, and each map is tested as ``explain --metrics`` does it, beside
+three random maps and the map of random weights. Picture after picture is added to the file, so that an interrupted
 measurement goes on where it ended. The table gives means over the pictures that all methods have done; "beats random"
 is the share of the four tests of faithfulness that a map clearly wins, "untrained" the rank correlation with the map
 of random weights. With ``--table`` nothing is measured, and Markdown is printed.
