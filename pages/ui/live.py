@@ -241,10 +241,12 @@ def result_figures(status: dict[str, Any]) -> list[Figure]:
     best = status.get("best_epoch")
     trainable, total = status.get("trainable_parameters"), status.get("total_parameters")
     test = status.get("test_accuracy")
+    about = _("Share of the held-out images that are classified right.")
+    if status.get("val_accuracy") is not None and status.get("precision") == "bf16":
+        about += " " + _("Judged once more in 32 bit; the curve was computed in 16 bit, where close calls may differ.")
     return [
         Figure(_("Validation accuracy"), figures.percent(status.get("val_accuracy") or status.get("best_val_accuracy")),
-               _("best epoch {n}").format(n=best) if best else "",
-               _("Share of the held-out images that are classified right.")),
+               _("best epoch {n}").format(n=best) if best else "", about),
         Figure(_("Test accuracy"), figures.percent(test), _("on images never used before") if test is not None else
                _("no test images")),
         Figure(_("Learned"), figures.count(trainable), _("of {n} parameters").format(n=figures.count(total)),
