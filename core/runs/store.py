@@ -14,6 +14,7 @@ import shutil
 import time
 import unicodedata
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,13 +183,14 @@ class Run:
         write_atomic(self.path / "label.txt", cleaned + "\n")
 
     def pack(self, target: IO[bytes]) -> None:
-        """Writes the whole folder, lock files left out, as a zip archive."""
+        """Writes the whole folder as a zip archive; lock files and what is removed meanwhile are left out."""
         if not self.exists:
             raise _missing(self.id)
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for file in sorted(self.path.rglob("*")):
                 if file.is_file() and not file.name.startswith("."):
-                    archive.write(file, Path(self.id) / file.relative_to(self.path))
+                    with suppress(FileNotFoundError):  # a run that ends gives up its state
+                        archive.write(file, Path(self.id) / file.relative_to(self.path))
 
 
 class RunStore:

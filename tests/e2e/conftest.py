@@ -256,7 +256,8 @@ def trained(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def copied(run: Run, runs: Path, name: str | None = None) -> Run:
-    """Copies an ended run's folder, under another name where one is given."""
+    """Copies an ended run's folder, under another name where one is given, once its process has left it alone."""
+    wait_for(lambda: not trainers(run.path), what="the end of a run's process")
     path = runs / (f"{run.id}-{name}" if name else run.id)
     shutil.copytree(run.path, path)
     if name:

@@ -177,6 +177,23 @@ def test_pack_holds_the_folder_without_locks(run: Run) -> None:
     assert not any(".trainer.lock" in name for name in names)
 
 
+def test_pack_leaves_out_what_is_removed_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run.path / "resume.pt").touch()
+    write = zipfile.ZipFile.write
+
+    def late(archive: zipfile.ZipFile, file: Path, *rest: object) -> None:
+        if file.name == "resume.pt":
+            file.unlink()
+        write(archive, file, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", late)
+    target = io.BytesIO()
+    run.pack(target)
+    names = zipfile.ZipFile(target).namelist()
+    assert f"{run.id}/experiment.json" in names
+    assert f"{run.id}/resume.pt" not in names
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made under"):
