@@ -12,7 +12,7 @@ _SCALES = ("channel", "layer", "network")
 
 def add_features(verb: argparse.ArgumentParser) -> None:
     """Adds what ``features`` takes."""
-    verb.add_argument("reference", metavar="RUN|BACKBONE", help="a run at another moment: RUN@start, RUN@last")
+    verb.add_argument("reference", metavar="RUN|BACKBONE", help="a run at another moment: RUN@start, RUN@last, RUN@12")
     verb.add_argument("image", metavar="IMAGE")
     verb.add_argument("--weights", choices=specs.WEIGHTS, default="default", help="for a backbone")
     layers = verb.add_mutually_exclusive_group()
@@ -29,7 +29,7 @@ def add_features(verb: argparse.ArgumentParser) -> None:
 
 def add_compare(verb: argparse.ArgumentParser) -> None:
     """Adds what ``compare`` takes."""
-    verb.add_argument("first", metavar="RUN_A", help="a run, RUN@start, RUN@last, or a backbone")
+    verb.add_argument("first", metavar="RUN_A", help="a run, RUN@start, RUN@last, RUN@12 (an epoch), or a backbone")
     verb.add_argument("second", metavar="RUN_B", help="likewise")
     verb.add_argument("image", metavar="IMAGE")
     verb.add_argument("--layer", metavar="NAME", help="by default the layer that heatmaps look at")

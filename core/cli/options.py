@@ -153,6 +153,13 @@ def _add_loop(group: Any) -> None:
     group.add_argument("--accumulate", type=int, default=1, metavar="K", help="batches to one optimizer step")
     group.add_argument("--ema", type=float, default=0.0, metavar="D", help="decay of averaged weights; 0 for none")
     group.add_argument(
+        "--kept-mib",
+        type=int,
+        default=512,
+        metavar="N",
+        help="disk space for the weights after single epochs, in MiB (default 512); 0 keeps the best and last only",
+    )
+    group.add_argument(
         "--early",
         metavar="METRIC:PATIENCE[:MIN]",
         help="end a phase that no longer improves: val_loss:5 or val_f1:3:0.01",

@@ -228,6 +228,7 @@ def _training(
         ema=options.ema,
         early=_early(options.early),
         best=options.best,
+        kept_mib=options.kept_mib,
         views=options.views,
         deterministic=options.deterministic,
         compile=options.compile,

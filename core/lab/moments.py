@@ -1,50 +1,67 @@
-"""A run's network at a moment of its training: before it, at its best, at its end."""
+"""A run's network at a moment of its training: before it, after an epoch, at its best, at its end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 from core.errors import InputError
-from core.lab.networks import build_network, load_network, network_of_run
-from core.models.network import Network, blank, load_into
+from core.lab.networks import build_network, is_backbone, load_network, network_of_run
+from core.models.network import Network, blank, fill, load_into
 from core.runs.store import Run, RunStore
+from core.training.checkpoint import BEST, LAST
+from core.training.kept import kept_epochs, kept_file, kept_state
 
-Moment = Literal["start", "best", "last"]
-MOMENTS: tuple[Moment, ...] = get_args(Moment)
+MOMENTS = ("start", "best", "last")
+"""The moments that have a name; any other is the number of an epoch, such as ``12``."""
 
 
-def moments_of(run: Run) -> tuple[Moment, ...]:
-    """Returns the moments of a run that there are weights of; before training there always are."""
-    there: list[Moment] = ["start"]
-    if (run.path / "best.safetensors").is_file():
+def moments_of(run: Run) -> tuple[str, ...]:
+    """Returns the named moments of a run that there are weights of; before training there always are."""
+    there = ["start"]
+    if (run.path / BEST).is_file():
         there.append("best")
-    if (run.path / "last.safetensors").is_file():
+    if (run.path / LAST).is_file():
         there.append("last")
     return tuple(there)
 
 
-def weights_at(run: Run, moment: Moment) -> Path | None:
-    """Returns the file of a run's weights at a moment; ``None`` before training."""
-    return None if moment == "start" else run.path / f"{moment}.safetensors"
+def epochs_of(run: Run) -> list[int]:
+    """Returns the epochs of a run whose weights are kept, in order; see :mod:`core.training.kept`."""
+    return kept_epochs(run.path) if (run.path / LAST).is_file() else []
 
 
-def network_at(run: Run, moment: Moment = "best", *, roots: Sequence[Path] | None = None) -> Network:
+def is_moment(name: str) -> bool:
+    """Whether a word means a moment: a named one, or the number of an epoch."""
+    return name in MOMENTS or (name.isascii() and name.isdigit())
+
+
+def weights_at(run: Run, moment: str) -> Path | None:
+    """Returns the file that a run's weights at a moment are read from; ``None`` before training."""
+    if moment == "start":
+        return None
+    return run.path / f"{moment}.safetensors" if moment in MOMENTS else kept_file(run.path, int(moment))
+
+
+def network_at(run: Run, moment: str = "best", *, roots: Sequence[Path] | None = None) -> Network:
     """Returns a run's network as it was at a moment, in eval mode on the CPU.
 
     Args:
         run: The run.
-        moment: ``start`` before its first step (its seed makes the same one again), ``best``, or ``last``.
+        moment: ``start`` before its first step (its seed makes the same one again), ``best``, ``last``, or the number
+            of an epoch, from 1, one of :func:`epochs_of`; where weights are averaged, those of an epoch are the
+            average, as it was judged.
         roots: Folders that a file of handed-on weights must lie under.
 
     Raises:
         InputError: There are no weights of that moment (any more), or the pretrained ones are not to be had here.
         RunMissing: The run is gone.
     """
-    if moment not in MOMENTS:
+    if not is_moment(moment):
         raise InputError(
-            "There is no moment {name} of a run. Choose one of: {known}.", name=moment, known=", ".join(MOMENTS)
+            "There is no moment {name} of a run. Choose one of {known}, or the number of an epoch.",
+            name=moment,
+            known=", ".join(MOMENTS),
         )
     experiment = run.experiment
     if moment == "best":
@@ -55,17 +72,19 @@ def network_at(run: Run, moment: Moment = "best", *, roots: Sequence[Path] | Non
         )
         network.model.eval()
         return network
-    path = run.path / "last.safetensors"
-    if not path.is_file():
+    if not (run.path / LAST).is_file():
         raise InputError("The run {name} kept no weights of its last epoch.", name=run.name)
     network = blank(experiment.model, run.classes())
-    load_into(network.model, path)
+    if moment == "last":
+        load_into(network.model, run.path / LAST)
+    else:
+        fill(network.model, kept_state(run.path, int(moment)), kept_file(run.path, int(moment)).name)
     network.model.eval()
     return network
 
 
 def network_named(reference: str, *, weights: str = "default", runs_dir: Path | str | None = None) -> Network:
-    """Loads what a person names: a run, a run at a moment (``RUN@start``, ``RUN@last``), or a backbone.
+    """Loads what a person names: a run, a run at a moment (``RUN@start``, ``RUN@12``), or a backbone.
 
     Args:
         reference: The name; a backbone's may carry its weights (``resnet18@none``).
@@ -75,9 +94,9 @@ def network_named(reference: str, *, weights: str = "default", runs_dir: Path | 
     Raises:
         InputError: There is neither a run nor a backbone of that name, or its weights are not to be had.
     """
-    name, _, moment = reference.rpartition("@")
-    if name and moment in MOMENTS:
-        return network_at(RunStore(runs_dir).open(name), moment)
-    if name and not Path(reference).exists():
-        return load_network(name, weights=moment, runs_dir=runs_dir)
-    return load_network(reference, weights=weights, runs_dir=runs_dir)
+    name, _, word = reference.rpartition("@")
+    if not name or Path(reference).exists():
+        return load_network(reference, weights=weights, runs_dir=runs_dir)
+    if is_backbone(name):
+        return load_network(name, weights=word, runs_dir=runs_dir)
+    return network_at(RunStore(runs_dir).open(name), word)

@@ -140,6 +140,11 @@ def _require_weights(run: Run) -> None:
     raise InputError("The run {name} ended before its first epoch did, so it has no weights.", name=run.name)
 
 
+def is_backbone(name: str) -> bool:
+    """Whether a name is one of the catalogue's, not a run's."""
+    return name in BACKBONES or name.startswith(TIMM)
+
+
 def load_network(
     reference: str | Path,
     *,
@@ -159,7 +164,7 @@ def load_network(
         InputError: There is neither a run nor a backbone of that name, or its weights are not to be had.
     """
     name = str(reference)
-    if name in BACKBONES or name.startswith(TIMM):
+    if is_backbone(name):
         return bare(name, weights, image_size)
     store = RunStore(runs_dir)
     try:

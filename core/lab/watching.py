@@ -1,4 +1,4 @@
-"""What is looked at beside a training: the health of its stages, and snapshots of pinned images."""
+"""What is kept beside a training: the health of its stages, snapshots of pinned images, weights after epochs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from core.runs.files import append_line
 from core.runs.recorder import Recorder
 from core.runs.store import Run
 from core.training.engine import Trainer
-from core.training.events import EpochEnd, Event, Finished
+from core.training.events import EpochEnd, Event, Finished, PhaseStarted
 from core.training.feeds import Material
+from core.training.kept import Keeper
 from core.training.monitor import Health, Watch
 
 
@@ -22,7 +23,7 @@ class Watching:
     """Looks on at a training, and never ends it: a look that fails is logged once and not tried again.
 
     Args:
-        run: The run; ``health.jsonl`` and ``snapshots/`` go into its folder.
+        run: The run; ``health.jsonl``, ``snapshots/`` and ``weights/`` go into its folder.
         recorder: Writes its log.
         network: As it is before its training.
         material: The images.
@@ -41,6 +42,8 @@ class Watching:
         self._photographer: Photographer | None = self._try(
             "snapshots", lambda: Photographer(run.path, network, material, device)
         )
+        allowed = run.experiment.training.kept_mib << 20
+        self._keeper: Keeper | None = self._try("weights of epochs", lambda: Keeper(run.path, network.model, allowed))
         self.watch: Watch = self._health or Watch()
         self._best: int | None = None
 
@@ -51,6 +54,7 @@ class Watching:
             self._health.go_on(epoch)
         if (photographer := self._photographer) is not None:
             self._try("snapshots", lambda: photographer.rewind(epoch))
+        self._keep(lambda keeper: keeper.rewind(epoch))
 
     def hear(self, event: Event, trainer: Trainer) -> None:
         """Looks at the network between two events."""
@@ -63,6 +67,9 @@ class Watching:
                         "snapshots",
                         lambda: photographer.epoch_end(event.epoch, self._best, improved=event.improved),
                     )
+                self._keep(lambda keeper: keeper.epoch_end(event.epoch))
+        elif isinstance(event, PhaseStarted):
+            self._keep(Keeper.phase_started)
         elif isinstance(event, Finished) and trainer.at.epoch and not trainer.at.done:
             with trainer.average_applied():
                 self._note(trainer.at.epoch, trainer.at.step, last=True)
@@ -91,6 +98,10 @@ class Watching:
     def _take(self, epoch: int) -> None:
         if (photographer := self._photographer) is not None:
             self._try("snapshots", lambda: photographer.take(epoch, self._best))
+
+    def _keep(self, what: Callable[[Keeper], None]) -> None:
+        if (keeper := self._keeper) is not None:
+            self._try("weights of epochs", lambda: what(keeper))
 
     def _try(self, what: str, look: Callable[[], Any]) -> Any:
         if what in self._failed:

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -178,38 +178,65 @@ def save_state(state: Mapping[str, Tensor], path: Path, *, stamp: str = "") -> N
         temporary.unlink(missing_ok=True)
 
 
-def load_into(model: nn.Module, path: Path) -> None:
-    """Fills ``model`` with the tensors of a safetensors file that :func:`save` wrote.
+def read_state(path: Path, names: Collection[str] | None = None) -> dict[str, Tensor]:
+    """Reads tensors that :func:`save_state` wrote, on the CPU.
 
-    All names and shapes are compared before the first value is changed.
+    Args:
+        path: The file.
+        names: Only these, as far as they are there; ``None`` for all.
 
     Raises:
-        InputError: The file is missing or damaged, or its tensors are not those of ``model``.
+        InputError: The file is missing or damaged.
     """
     path = Path(path)
-    own = model.state_dict()
     try:
         with safe_open(path, framework="pt") as file:
             aliases = json.loads((file.metadata() or {}).get(_ALIASES, "{}"))
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        stored.update({name: stored[target] for name, target in aliases.items()})
+            homes = {**{name: name for name in file.keys()}, **aliases}  # noqa: SIM118
+            wanted = homes if names is None else [name for name in names if name in homes]
+            stored = {home: file.get_tensor(home) for home in dict.fromkeys(homes[name] for name in wanted)}
+        return {name: stored[homes[name]] for name in wanted}
     except FileNotFoundError as error:
         raise InputError("The weight file {file} does not exist.", file=str(path)) from error
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError("The weight file {file} is damaged and cannot be read.", file=str(path)) from error
-    wrong = _mismatches(own, stored)
+
+
+def load_into(model: nn.Module, path: Path) -> None:
+    """Fills ``model`` with the tensors of a safetensors file that :func:`save` wrote.
+
+    Raises:
+        InputError: The file is missing or damaged, or its tensors are not those of ``model``.
+    """
+    fill(model, read_state(path), Path(path).name)
+
+
+def fill(model: nn.Module, stored: Mapping[str, Tensor], file: str) -> None:
+    """Fills ``model`` with tensors by name.
+
+    All names and shapes are compared before the first value is changed.
+
+    Args:
+        model: The module.
+        stored: The tensors.
+        file: What they were read from, for the error.
+
+    Raises:
+        InputError: The tensors are not those of ``model``.
+    """
+    wrong = _mismatches(model.state_dict(), stored)
     if wrong:
         raise InputError(
             "The weight file {file} does not fit the network in {count} of its tensors: {tensors}. Choose the file of "
             "a network with the same backbone and classes.",
-            file=path.name,
+            file=file,
             count=len(wrong),
             tensors="; ".join(wrong[:4]) + ("; …" if len(wrong) > 4 else ""),
         )
     model.load_state_dict(stored)
 
 
-def _mismatches(own: dict[str, Tensor], stored: dict[str, Tensor]) -> list[str]:
+def _mismatches(own: Mapping[str, Tensor], stored: Mapping[str, Tensor]) -> list[str]:
     """Names the tensors that differ: ``- name`` misses in the file, ``+ name`` is too many, or both shapes."""
     wrong = [f"− {name}" for name in own if name not in stored]
     wrong += [f"+ {name}" for name in stored if name not in own]

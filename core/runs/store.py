@@ -183,14 +183,16 @@ class Run:
         write_atomic(self.path / "label.txt", cleaned + "\n")
 
     def pack(self, target: IO[bytes]) -> None:
-        """Writes the whole folder as a zip archive; lock files and what is removed meanwhile are left out."""
+        """Writes the folder as a zip archive, without lock files, the weights of single epochs (they may take far more
+        than all the rest), and what is removed meanwhile."""
         if not self.exists:
             raise _missing(self.id)
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for file in sorted(self.path.rglob("*")):
-                if file.is_file() and not file.name.startswith("."):
+                inside = file.relative_to(self.path)
+                if file.is_file() and not file.name.startswith(".") and inside.parts[0] != "weights":
                     with suppress(FileNotFoundError):  # a run that ends gives up its state
-                        archive.write(file, Path(self.id) / file.relative_to(self.path))
+                        archive.write(file, Path(self.id) / inside)
 
 
 class RunStore:

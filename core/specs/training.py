@@ -138,6 +138,8 @@ class TrainingSpec:
             Juditsky 1992). 0 for none.
         early: When a phase ends before its last epoch; ``None`` for never.
         best: Which epoch's weights are the run's, by one of :data:`METRICS`.
+        kept_mib: Disk space for the weights after other epochs, in MiB; as many are kept, evenly spread, as fit. 0 for
+            none.
         views: With augmentation, so many views of each image are drawn once and used in turn, which lets the features
             of a frozen part be kept; 0 draws anew every time.
         deterministic: Use only algorithms that repeat exactly, also on a GPU, where some are slower.
@@ -160,6 +162,7 @@ class TrainingSpec:
     ema: float = 0.0
     early: EarlyStopping | None = None
     best: str = "val_accuracy"
+    kept_mib: int = 512
     views: int = 0
     deterministic: bool = False
     compile: bool = False
@@ -186,6 +189,7 @@ class TrainingSpec:
         whole("accumulate", self.accumulate, low=1, high=10_000)
         number("ema", self.ema, low=0.0, high=0.999999)
         one_of("best", self.best, METRICS)
+        whole("kept_mib", self.kept_mib, low=0, high=1_000_000)
         whole("views", self.views, low=0, high=1000)
         whole("processes", self.processes, low=1, high=64)
 

@@ -61,9 +61,9 @@ class Checkpointer:
                     self._best = None
                     save_state(self._model.state_dict(), self._folder / BEST)
                 else:
-                    changing = _changing(self._model)
+                    names = changing(self._model)
                     state = self._model.state_dict()
-                    self._best = {name: value.clone() for name, value in state.items() if name in changing}
+                    self._best = {name: value.clone() for name, value in state.items() if name in names}
         if due:
             self.save()
 
@@ -124,6 +124,13 @@ def load_pair(model: nn.Module, folder: Path) -> dict[str, Any]:
     return dict(state)
 
 
+def changing(model: nn.Module) -> set[str]:
+    """Returns the names of the tensors that training can change: what learns, and all buffers."""
+    every = model.named_parameters(remove_duplicate=False)  # one that goes by two names changes under both
+    learning = {name for name, parameter in every if parameter.requires_grad}
+    return learning | {name for name, _ in model.named_buffers(remove_duplicate=False)}
+
+
 def _stamp(path: Path) -> str | None:
     try:
         with safe_open(path, framework="pt") as file:
@@ -151,9 +158,3 @@ def _save_pickled(state: dict[str, Any], path: Path) -> None:
 def _promote(folder: Path) -> None:
     """Puts the new weights in the place of the old ones."""
     os.replace(folder / NEXT, folder / LAST)  # noqa: PTH105
-
-
-def _changing(model: nn.Module) -> set[str]:
-    """Returns the names of the tensors that training can change: what learns, and all buffers."""
-    learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    return learning | {name for name, _ in model.named_buffers()}

@@ -65,6 +65,7 @@ class TrainChoice:
     ema: float = 0.0
     early: EarlyStopping | None = None
     best: str = "val_accuracy"
+    kept_mib: int = 512
     views: int = 0
     deterministic: bool = False
     compile: bool = False

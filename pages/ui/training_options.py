@@ -163,13 +163,19 @@ def _stopping(choice: TrainChoice) -> TrainChoice:
                 _("This watches the training images, a slip found in course notes too: they go on improving while the "
                   "network learns them by heart, so it stops too late. Watch a validation figure.")
             )  # fmt: skip
+    first, second = st.columns(2)
     best = one(
-        st, _("Best epoch by"), "bl-best", choice.best, METRICS, names.metric,
+        first, _("Best epoch by"), "bl-best", choice.best, METRICS, names.metric,
         _("The weights of the epoch with the best value are the run's."),
+    )  # fmt: skip
+    kept = whole(
+        second, _("Space for weights of epochs, in MiB"), "bl-kept", choice.kept_mib, 0, 1_000_000,
+        _("Weights after other epochs, spread over the run, so that any picture can be sent through the network as it "
+          "was then. As many are kept as fit; 0 keeps the best and the last only."), step=128,
     )  # fmt: skip
     if best.startswith("train"):
         components.note(_("By the training images the last epochs nearly always win, also where they overfit."))
-    return replace(choice, early=early, best=best)
+    return replace(choice, early=early, best=best, kept_mib=kept)
 
 
 def _machine(choice: TrainChoice) -> TrainChoice:
