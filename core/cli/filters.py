@@ -21,9 +21,9 @@ def filters(arguments: argparse.Namespace, output: Output) -> None:
     from core.interpret.filters_alike import alike
     from core.interpret.filters_draw import alike_map
     from core.interpret.render import png
-    from core.lab.networks import load_network
+    from core.lab.moments import network_named
 
-    network = load_network(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
+    network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     rows = {row.name: row for row in conv_layers(network)}
     if not rows:
         raise InputError("{name} has no convolutions, so it has no filters to show.", name=arguments.reference)
@@ -66,9 +66,9 @@ def dream(arguments: argparse.Namespace, output: Output) -> int:
         return _job(arguments, output)
     if not arguments.reference or not arguments.out:
         raise InputError("Name a run or a backbone, and with --out the folder for the pictures.")
-    from core.lab.networks import load_network
+    from core.lab.moments import network_named
 
-    network = load_network(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
+    network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     begin = time.perf_counter()
 
     def progress(done: int, total: int) -> None:

@@ -22,10 +22,10 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution import METHODS, explain_many
     from core.interpret.render import draw_heatmap, png
-    from core.lab.networks import load_network
+    from core.lab.moments import network_named
 
     image = open_image(Path(arguments.image))
-    network = load_network(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
+    network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     begin = time.perf_counter()
     names = _methods(arguments, network)
     found = explain_many(
