@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import components, inside, state
+from pages.ui import components, inside, moment, state
 from pages.ui.i18n import N_, _
 from pages.ui.pickers import Target
 
@@ -22,10 +22,12 @@ def render() -> None:
     target = inside.choose(image=False)
     if not isinstance(target, Target):
         return
-    network = inside.load(target)
+    view = _view(target)
+    then = target if view == "epochs" else moment.choose_target(target)
+    network = inside.load(target) if then is target else moment.load(then)
     if network is None:
         return
-    view = _view(target)
+    target = then
     if view == "dreams":
         from pages.ui import dreams
 

@@ -152,18 +152,16 @@ def _job(arguments: argparse.Namespace, output: Output) -> int:
 
 def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Output) -> dict[str, Any]:
     """Returns what only a run can tell: filters that its images never wake, and movement over its epochs."""
-    from core.lab.filter_story import life_of_run, motion_of_run
-    from core.models.catalog import BACKBONES, TIMM
-    from core.runs import snapshots
-    from core.runs.store import RunStore
+    from core.lab.filter_story import life_of_run, story_of_run
+    from core.lab.moments import run_named
 
-    if arguments.reference in BACKBONES or arguments.reference.startswith(TIMM):
+    run = run_named(arguments.reference, runs_dir=arguments.runs_dir)
+    if run is None:
         if arguments.images:
             raise InputError(
                 "Images to show to the filters belong to a run, and {name} is none.", name=arguments.reference
             )
         return {}
-    run = RunStore(arguments.runs_dir).open(arguments.reference)
     record: dict[str, Any] = {}
     if arguments.images:
         seen = life_of_run(
@@ -171,9 +169,8 @@ def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Out
             progress=lambda done, total: output.progress(f"image {done} of {total}", passing=True),
         )  # fmt: skip
         record["dead"] = {"filters": list(seen.dead), "images": seen.images, "judged": seen.judged, "cut": seen.cut}
-    pinned = snapshots.pinned_of(run.path)
-    if pinned is not None and pinned.kernel_layer == layer and (moved := motion_of_run(run)) is not None:
-        told = moved[0]
+    if (story := story_of_run(run, layer, roots=roots(arguments))) is not None:
+        told = story.motion
         record["movement"] = {
             "epochs": list(told.epochs),
             "mean": [float(row.mean()) for row in told.moved],

@@ -41,7 +41,7 @@ class Wish:
     """What is to be grown.
 
     Attributes:
-        reference: A run's id or a backbone's name.
+        reference: A run's id, or at a moment (``RUN@start``), or a backbone's name.
         layer: The layer; empty for the classes of the network's head.
         weights: For a backbone, ``default``, ``none`` or the name of one of its entries.
         channels: Channels, or classes. Empty for a DeepDream.
@@ -164,13 +164,13 @@ def _work(job: Job, recorder: Recorder, tell: Tell) -> None:
 def _grow(job: Job, wish: Wish, report: Callable[..., None]) -> None:
     from core.device import resolve_device, reuse_freed_memory
     from core.interpret import dream
-    from core.lab.networks import load_network
+    from core.lab.moments import network_named
 
     device = resolve_device(wish.device)
     if device.type == "cpu":
         reuse_freed_memory()
     report("building the network")
-    network = load_network(wish.reference, weights=wish.weights, runs_dir=job.path.parent.parent)
+    network = network_named(wish.reference, weights=wish.weights, runs_dir=job.path.parent.parent)
     network.model.to(device)
     if not wish.channels:
         keep(job, deep(network, wish, lambda done, total: report("dreaming", done, total)))

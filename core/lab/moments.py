@@ -83,6 +83,19 @@ def network_at(run: Run, moment: str = "best", *, roots: Sequence[Path] | None =
     return network
 
 
+def run_named(reference: str, *, runs_dir: Path | str | None = None) -> Run | None:
+    """Returns the run that a name of :func:`network_named` belongs to; ``None`` for a backbone.
+
+    Raises:
+        InputError: There is neither a run nor a backbone of that name.
+    """
+    name, _, _ = reference.rpartition("@")
+    plain = not name or Path(reference).exists()
+    if is_backbone(reference if plain else name):
+        return None
+    return RunStore(runs_dir).open(reference if plain else name)
+
+
 def network_named(reference: str, *, weights: str = "default", runs_dir: Path | str | None = None) -> Network:
     """Loads what a person names: a run, a run at a moment (``RUN@start``, ``RUN@12``), or a backbone.
 

@@ -1,20 +1,8 @@
-"""What training changed: a run's network as it was at the start, and the difference to it."""
+"""What training changed: the difference between a run's network then and before."""
 
 from __future__ import annotations
 
 from typing import Any
-
-
-def start_of(run: Any) -> Any:
-    """Returns a run's network as it was before its first step: its seed makes the same one again.
-
-    Raises:
-        InputError: The pretrained weights are not to be had here, or the run is damaged.
-    """
-    from core.models.network import assemble
-
-    experiment = run.experiment
-    return assemble(experiment.model, run.classes(), seed=experiment.training.seed).model
 
 
 def difference(after: Any, before: Any) -> Any:

@@ -76,11 +76,11 @@ def _answer(target: Target, network: Any, image: Any, layer: str, depth: Any) ->
     if job is not None and job.state in LIVE:
         st.fragment(_panel, run_every=1.0)(job)
         return
-    growing.ended(job)
     key = (*target.key, image.sha256, layer, depth)
     found = caches.remember(SHELF, key, lambda: None, entries=12) if caches.known(SHELF, key, entries=12) else None
     found = found or _of_job(job, target, image, picture, layer, depth)
     if found is None:
+        growing.ended(job)
         place, begin = st.container(), st.empty()
         inside.picture(picture, alt=image.name, most=480)
         if begin.button(_("Dream"), type="primary", icon=":material/blur_on:", key="bl-deep-start"):
@@ -112,7 +112,7 @@ def _wish(target: Target, picture: Any, layer: str, depth: Any) -> Any:
     from core.lab.dream_job import Wish
 
     return Wish(
-        target.reference, layer, weights=growing.weights_of(target), size=depth.side, steps=depth.steps,
+        target.named, layer, weights=growing.weights_of(target), size=depth.side, steps=depth.steps,
         seed=depth.seed, octaves=depth.octaves, strength=depth.strength,
         picture=growing.as_text(picture, depth.side),
     )  # fmt: skip

@@ -134,7 +134,7 @@ def start(target: Target, network: Any, ask: Any) -> None:
     precision = precision_for(ask.recipe.precision, device_of(network.model))
 
     wish = dream_job.Wish(
-        target.reference, ask.layer, weights=weights_of(target), channels=ask.channels, size=ask.recipe.size,
+        target.named, ask.layer, weights=weights_of(target), channels=ask.channels, size=ask.recipe.size,
         steps=ask.recipe.steps, seed=ask.recipe.seed, place=ask.recipe.place, precision=precision,
     )  # fmt: skip
     dream_job.start(wish, owner=queueing.owner())
@@ -149,7 +149,7 @@ def job_of(target: Target, layer: str | None, *, deep: bool = False) -> Any:
     """Returns the newest job that grows pictures of a layer, whatever became of it."""
     from core.lab.dream_job import latest
 
-    return latest(target.reference, weights_of(target), deep=deep, layer=layer)
+    return latest(target.named, weights_of(target), deep=deep, layer=layer)
 
 
 @guarded

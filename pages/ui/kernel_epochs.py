@@ -1,92 +1,191 @@
-"""The first layer's filters after each epoch of a run, and how far they had come."""
+"""Filters after each epoch of a run, and how far they had come."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, charts, components, faces, figures, inside, spread
+from core.runs import snapshots
+from pages.ui import caches, charts, components, faces, figures, inside, kernel_view, moment, spread
 from pages.ui.components import Figure
 from pages.ui.faces import guarded
 from pages.ui.i18n import N_, _, _n, translate_error
 from pages.ui.pickers import Target
 
+MOST = 64
+"""Filters drawn at once."""
 SHOWN = {"after": N_("Filters then"), "change": N_("Change until then")}
 
 
 def draw(target: Target) -> None:
-    """Draws the view of a run."""
-    from core.lab.filter_story import motion_of_run
+    """Draws the view of a run: every convolution where weights of epochs were kept, else the first from snapshots."""
+    from core.lab.moments import epochs_of
 
     try:
-        found = caches.remember("motion", _stamp(target.run), lambda: motion_of_run(target.run), entries=8)
+        if epochs_of(target.run):
+            _of_weights(target.run)
+        else:
+            _of_snapshots(target.run)
     except InputError as error:
-        faces.broken(_("These snapshots cannot be read"), translate_error(error), icon="broken_image", tone="warn")
+        faces.broken(_("These epochs cannot be read"), translate_error(error), icon="broken_image", tone="warn")
+
+
+def _of_weights(run: Any) -> None:
+    """Draws how far every convolution came, and the filters of the chosen one."""
+    from core.interpret.filters import conv_layers
+    from core.lab.filter_story import course_of_run, story_of_layer
+    from core.training import kept
+
+    before = moment.target_at(run, "start")
+    with st.spinner(_("Building the network as it was before training …")):
+        start = before.network()
+    found = {row.name: row for row in conv_layers(start)}
+    if not found:
+        inside.callout(_("This network has no convolutions, so it has no filters to show."))
         return
-    if found is None:
+    stamp = _stamp(run.path / kept.FOLDER)
+    with st.spinner(_("Reading the weights of the epochs …")):
+        course = caches.remember("filter-course", stamp, lambda: course_of_run(run, start), entries=8)
+    _layers(course)
+    layer = kernel_view.layer_picker(found, course.layers[int(course.moved[:, -1].argmax())])
+    story = caches.remember("filter-story", (*stamp, layer), lambda: story_of_layer(run, start, layer), entries=16)
+    st.fragment(_panel)(run, story)  # a slider that is moved draws nothing else anew
+
+
+def _of_snapshots(run: Any) -> None:
+    from core.lab.filter_story import story_of_snapshots
+
+    stamp = _stamp(run.path / snapshots.FOLDER)
+    story = caches.remember("motion", stamp, lambda: story_of_snapshots(run), entries=8)
+    if story is None:
         faces.empty(
-            _("No snapshots of the filters"),
-            _("A run keeps its first layer's filters after its epochs from the first one on; this one kept none."),
+            _("No epochs to look back on"),
+            _("This run kept neither weights of single epochs nor snapshots of its filters. How much space weights may "
+              "take is chosen on Train, under More, Stopping."),
             icon="history_toggle_off",
-        )
+        )  # fmt: skip
         return
-    st.fragment(_panel)(target.run, found)  # a slider that is moved draws nothing else anew
+    components.note(
+        _("Only the snapshots of the first layer tell this: the run kept no weights of single epochs (they were too "
+          "large for the space it was given, or that was none).")
+    )  # fmt: skip
+    st.fragment(_panel)(run, story)
 
 
-def _stamp(run: Any) -> tuple[Any, ...]:
-    from core.runs import snapshots
-
-    folder = run.path / snapshots.FOLDER
+def _stamp(folder: Path) -> tuple[Any, ...]:
     try:
-        return (str(run.path), folder.stat().st_mtime_ns)
+        return (str(folder), folder.stat().st_mtime_ns)
     except OSError:
-        return (str(run.path), 0)
+        return (str(folder), 0)
+
+
+def _layers(course: Any) -> None:
+    """Draws how far each convolution had come after each epoch."""
+    import numpy as np
+
+    components.section(
+        _("How far each convolution had come"),
+        _("The change of its weights since before training, as a share of their length. Frozen ones stand exactly "
+          "still."),
+    )  # fmt: skip
+    still = int((course.moved == 0).all(1).sum())
+    if still == len(course.layers):
+        text = _("No convolution moved: this run trained its head on a frozen backbone.")
+        inside.callout(text, icon="ac_unit", good=True)
+        return
+    go = charts.plotly()
+    chart = charts.figure(min(520, 210 + 10 * len(course.layers)), hovermode="closest")
+    hover = _("{layer} after epoch {epoch}: {share}").format(layer="%{y}", epoch="%{x}", share="%{z:.2%}")
+    chart.add_trace(
+        go.Heatmap(
+            z=course.moved.tolist(), x=[str(epoch) for epoch in course.epochs], y=list(course.layers), zmin=0,
+            hovertemplate=hover + "<extra></extra>",
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
+            colorscale=[[i / (len(charts.VIRIDIS) - 1), colour] for i, colour in enumerate(charts.VIRIDIS)],
+        )
+    )  # fmt: skip
+    chart.update_xaxes(title_text=_("After epoch"), showgrid=False, type="category", nticks=12)
+    chart.update_yaxes(showgrid=False, type="category", autorange="reversed", tickfont={"size": 10}, automargin=True)
+    most = int(np.argmax(course.moved[:, -1]))
+    text = _n(
+        "{n} of {all} convolutions stood exactly still. ", "{n} of {all} convolutions stood exactly still. ", still
+    ).format(n=still, all=len(course.layers)) if still else ""  # fmt: skip
+    text += _("Furthest by epoch {epoch}: {layer}, by {share} of its length.").format(
+        epoch=course.epochs[-1], layer=course.layers[most], share=figures.percent(float(course.moved[most, -1]))
+    )
+    charts.show(chart, key="bl-filters-layers", alt=text)
 
 
 @guarded
-def _panel(run: Any, found: Any) -> None:
-    motion, start, later = found
+def _panel(run: Any, story: Any) -> None:
     with st.container(key="bl-wrap-filters-epochs"):
         left, right = st.columns([1.6, 1], gap="large")
     with right:
-        epoch = spread.epoch_slider(motion.epochs, key=f"bl-filters-epoch-{run.id}", label=_("After epoch"))
+        epoch = spread.epoch_slider(story.motion.epochs, key=f"bl-filters-epoch-{run.id}", label=_("After epoch"))
         shown = st.segmented_control(
             _("Show"), list(SHOWN), default="after", key="bl-filters-epoch-shown", required=True,
             format_func=lambda name: _(SHOWN[name]), persist_state="session",
         ) or "after"  # fmt: skip
-        _figures(motion, epoch)
+        part = _input(story)
+        if story.motion.moved.any():
+            _figures(story.motion, epoch)
+        else:
+            text = _("The filters of {layer} stood still in every epoch: that part of the network was frozen.")
+            inside.callout(text.format(layer=story.layer), icon="ac_unit", good=True)
     with left:
-        _sheet(start, later, epoch, str(shown))
-    _course(motion)
+        _sheet(story, part, epoch, str(shown))
+    _course(story.motion, story.layer)
 
 
-def _sheet(start: Any, later: Any, epoch: int, shown: str) -> None:
+def _input(story: Any) -> int | None:
+    """Draws the choice of an input channel where filters have many; ``None`` where they are drawn in their colours."""
+    channels = story.start.shape[1]
+    if channels in (1, 3):
+        return None if channels == 3 else 0
+    return int(
+        st.number_input(
+            _("Input channel"),
+            0,
+            channels - 1,
+            0,
+            key=f"bl-filters-epoch-in-{story.layer}",
+            persist_state="session",
+            help=_("A filter has one kernel for each channel that comes in; those for this one are drawn."),
+        )
+    )
+
+
+def _sheet(story: Any, part: int | None, epoch: int, shown: str) -> None:
     import numpy as np
 
     from core.interpret.moments import kernel_sheet
 
-    wide = start.astype(np.float32)
+    def cut(kernels: Any) -> Any:
+        wide = kernels[:MOST].astype(np.float32)
+        return wide if part is None else wide[:, part : part + 1]
+
+    wide, then = cut(story.start), {number: cut(kernels) for number, kernels in story.later.items()}
     if shown == "after":
-        values = later[epoch].astype(np.float32)
-        limit = max(float(np.abs(kept.astype(np.float32)).max()) for kept in (start, *later.values()))
+        values = then[epoch]
+        limit = max(float(np.abs(some).max()) for some in (wide, *then.values()))
     else:
-        values = later[epoch].astype(np.float32) - wide
-        limit = max(float(np.abs(kept.astype(np.float32) - wide).max()) for kept in later.values())
-    if shown == "change" and limit == 0:
-        text = _("The first layer's filters stood still in every epoch: that part of the network was frozen.")
-        inside.callout(text, icon="ac_unit", good=True)
+        values = then[epoch] - wide
+        limit = max(float(np.abs(some - wide).max()) for some in then.values())
+    if limit == 0:  # nothing was added: it is said beside
         return
     alt = {
-        "after": _("The first layer's {n} filters after epoch {epoch}"),
-        "change": _("What training had added to the first layer's {n} filters until epoch {epoch}"),
-    }[shown].format(n=len(values), epoch=epoch)
+        "after": _("{n} filters of {layer} after epoch {epoch}"),
+        "change": _("What training had added to {n} filters of {layer} until epoch {epoch}"),
+    }[shown].format(n=len(values), layer=story.layer, epoch=epoch)
     drawn = kernel_sheet(values, limit=limit, columns=8, tile_px=48)
     inside.picture(drawn, alt=alt, sharp=True, most=620)
-    components.note(
-        alt + ". " + _("One scale for all epochs; its ends are ± {limit}.").format(limit=inside.number(limit))
-    )
+    said = alt + ". " + _("One scale for all epochs; its ends are ± {limit}.").format(limit=inside.number(limit))
+    if len(story.start) > MOST:
+        said += " " + _("The first {n} of {all} are drawn.").format(n=MOST, all=len(story.start))
+    components.note(said)
 
 
 def _figures(motion: Any, epoch: int) -> None:
@@ -100,16 +199,17 @@ def _figures(motion: Any, epoch: int) -> None:
             share=figures.percent(float(moved[furthest])))),
     ]  # fmt: skip
     components.metrics(rows, compact=True)
-    components.note(_n("{n} filter stood still.", "{n} filters stood still.", motion.still).format(n=motion.still))
+    if motion.still:
+        components.note(_n("{n} filter stood still.", "{n} filters stood still.", motion.still).format(n=motion.still))
 
 
-def _course(motion: Any) -> None:
-    """Draws how far the filters had come after each epoch."""
+def _course(motion: Any, layer: str) -> None:
+    """Draws how far a layer's filters had come after each epoch."""
     import numpy as np
 
     if len(motion.epochs) < 2 or not motion.moved.any():
         return
-    components.section(_("How far they had come"))
+    components.section(_("How far the filters of {layer} had come").format(layer=layer))
     chart = charts.figure(260)
     lines = {
         _("Furthest filter"): motion.moved.max(1), _("Half of them"): np.median(motion.moved, axis=1),
@@ -124,6 +224,6 @@ def _course(motion: Any) -> None:
     chart.update_yaxes(title_text=_("Moved"), tickformat=".2~%", rangemode="tozero")
     charts.show(
         chart, key="bl-filters-course",
-        alt=_("Distance of the first layer's filters from their start; half of them had moved by {share} in the end.")
-        .format(share=figures.percent(float(np.median(motion.moved[-1])))),
+        alt=_("Distance of the filters of {layer} from their start; half of them had moved by {share} in the end.")
+        .format(layer=layer, share=figures.percent(float(np.median(motion.moved[-1])))),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, change, charts, components, figures, inside, layers, nav, state
+from pages.ui import caches, change, charts, components, figures, inside, layers, moment, nav, state
 from pages.ui.components import Figure
 from pages.ui.i18n import N_, _, translate_error
 from pages.ui.pickers import Target
@@ -36,7 +36,7 @@ def draw(target: Target, network: Any) -> None:
     with st.container(key="bl-wrap-filters"):
         side, main = st.columns([1, 3], gap="large")
     with side:
-        view = _view() if target.run is not None else "after"
+        view = _view() if target.run is not None and getattr(target, "moment", "") != "start" else "after"
     with main:
         source = _source(target, network, view)
     if source is None:
@@ -67,7 +67,7 @@ def _source(target: Target, network: Any, view: str) -> Any:
         return network.model
     try:
         with st.spinner(_("Building the network as it was before training …")):
-            start = caches.remember("start", (target.run.id,), lambda: change.start_of(target.run), entries=1)
+            start = moment.target_at(target.run, "start").network().model
     except InputError as error:
         inside.callout(translate_error(error))
         return None
@@ -76,11 +76,16 @@ def _source(target: Target, network: Any, view: str) -> Any:
     return caches.remember("change", target.key, lambda: change.difference(network.model, start), entries=1)
 
 
-def layer_picker(found: dict[str, Any]) -> str:
-    """Draws the choice of a convolution, kept from view to view and in the address; returns its name."""
+def layer_picker(found: dict[str, Any], first: str | None = None) -> str:
+    """Draws the choice of a convolution, kept from view to view and in the address; returns its name.
+
+    Args:
+        found: The convolutions by name.
+        first: The one that is shown until a person chooses; ``None`` for the first of all.
+    """
     names = list(found)
     asked = st.query_params.get("layer") or st.session_state.get("bl-filters-layer")
-    chosen = asked if asked in found else names[0]
+    chosen = asked if asked in found else first or names[0]
 
     def remember(name: str) -> None:
         st.session_state["bl-filters-layer"] = name
@@ -148,7 +153,7 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
     tile = min((inside.WIDTH + gap) // columns, HEIGHT // rows, LARGEST) - gap
     drawn = kernel_tiles(source, row.name, outputs=outputs, inputs=inputs, tile_px=tile, gutter=gap, columns=columns)
     pairs = [(o, i) for o in drawn.outputs for i in (drawn.inputs if not drawn.rgb else (None,))]
-    if view == "change" and drawn.limit == 0:
+    if view == "change" and drawn.limit == 0 and not drawn.broken:
         text = _("Training changed none of these weights: this part of the network was frozen. Choose a deeper layer.")
         inside.callout(text, icon="ac_unit", good=True)
         return
@@ -166,6 +171,13 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
         chosen = pairs[picked]
         st.session_state["bl-filters-chosen"] = (row.name, chosen)
     _scale(drawn, view)
+    if drawn.broken:
+        inside.callout(
+            _("{n} of these weights are no finite numbers; they are drawn as zeros.").format(
+                n=figures.exact(drawn.broken)
+            ),
+            icon="error",
+        )
     _figures(drawn, row)
     _detail(source, row, chosen)
 
@@ -268,7 +280,7 @@ def _params() -> dict[str, str]:
 
 def _moved(target: Target, network: Any) -> None:
     """Draws how far training moved each stage's filters."""
-    start = caches.remember("start", (target.run.id,), lambda: change.start_of(target.run), entries=1)
+    start = moment.target_at(target.run, "start").network().model
     moved = caches.remember("moved", target.key, lambda: change.movement(network, start), entries=16)
     components.section(_("How far each stage moved"))
     if not any(moved.values()):

@@ -19,11 +19,16 @@ def offered(subject: Subject) -> bool:
 
 def draw(subject: Subject) -> None:
     """Draws the scrubber over the run's snapshots."""
+    from core.lab.moments import epochs_of
+
+    run = subject.target.run
     style.watching()
     components.section(
         _("Over the epochs"),
-        _("What the network saw in a few pinned images after each epoch. Weights are kept of the best and the last one "
-          "only, so other pictures can be looked at there."),
+        _("What the network saw in a few pinned images after each epoch. Any other picture can be looked at in the "
+          "epochs whose weights were kept: choose one at the top, under At.")
+        if epochs_of(run) else
+        _("What the network saw in a few pinned images after each epoch. This run kept no weights of single epochs, so "
+          "other pictures can be looked at before training, at the best and at the last epoch only."),
     )  # fmt: skip
-    run = subject.target.run
     scrubber.draw(run, run.status(), key="bl-maps-time")

@@ -50,6 +50,11 @@ class Target:
         """What caches of things made with this network are keyed on."""
         return (self.reference, self.weights, self.stamp)
 
+    @property
+    def named(self) -> str:
+        """How a process or a command line names this network."""
+        return self.reference
+
     def network(self) -> Any:
         """Loads the network, or returns the one that is loaded already.
 
@@ -233,7 +238,7 @@ def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageCh
         st.session_state[f"{key}-kind"] = first
     kind = st.segmented_control(
         _("Image"), list(sources), format_func=lambda s: sources[s], key=f"{key}-kind", required=True,
-        persist_state="session", on_change=lambda: state.show_in_address(image=None),
+        persist_state="session", wrap=True, on_change=lambda: state.show_in_address(image=None),
     )  # fmt: skip
     draw = {"dataset": _from_data, "sample": _sample, "upload": _upload, "camera": _camera}[kind or first]
     chosen = draw(target, key)

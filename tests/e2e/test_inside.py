@@ -38,6 +38,22 @@ def test_a_run_stands_beside_its_start(calm: Page, trained: Any, visit: Visit) -
     expect(page.get_by_role("main")).to_contain_text(re.compile(r"\d+ of \d+ layers"))
 
 
+def test_a_picture_goes_through_the_epochs(
+    calm: Page, trained: Any, visit: Visit, settled: Callable[[Page], Page]
+) -> None:
+    page = visit(calm, "heatmaps", run=trained.id, view="epochs")
+    expect(page.get_by_role("img", name=re.compile("Before training: heat for"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("After epoch 1: heat for|Epoch 1, the best"))).to_be_visible()
+    page.get_by_role("main").get_by_text("An epoch", exact=True).click()
+    slider = page.get_by_role("slider", name="After epoch").first
+    expect(slider).to_be_visible()
+    slider.focus()
+    slider.press("ArrowLeft")
+    expect(page).to_have_url(re.compile(r"moment=[123]\b"))
+    page.get_by_role("main").get_by_text("One map", exact=True).click()
+    expect(settled(page).get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+
+
 def test_a_map_is_tested_against_chance(calm: Page, trained: Any, visit: Visit) -> None:
     page = visit(calm, "heatmaps", run=trained.id)
     expect(page.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()

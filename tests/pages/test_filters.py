@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.lab.moments import network_at
 from core.lab.networks import network_of_run
 from core.runs.process import process_stamp
 from pages.ui import caches, change, dreams, figures, growing, kernel_view
@@ -82,7 +83,7 @@ def test_a_frozen_layer_did_not_change(open_page, learned, words, drawn) -> None
 
 def test_change_is_what_training_added(learned) -> None:
     run = learned()
-    before = change.start_of(run)
+    before = network_at(run, "start").model
     network = network_of_run(run)
     with torch.no_grad():
         network.model.conv5[0].weight.mul_(1.5)
@@ -217,7 +218,7 @@ def test_duplicates_and_dead_filters_are_named(open_page, learned, words, monkey
 def test_a_run_without_snapshots_says_so(open_page, learned, words) -> None:
     app = open_page("filters", view="epochs", run=learned().id)
     assert not app.exception
-    assert "No snapshots of the filters" in words(app)
+    assert "No epochs to look back on" in words(app)
 
 
 def test_over_epochs(open_page, learned, words) -> None:
@@ -240,4 +241,4 @@ def test_over_epochs(open_page, learned, words) -> None:
     (run.path / "snapshots" / "epoch-000002.npz").write_bytes(b"damaged")
     again = open_page("filters", view="epochs", run=run.id)
     assert not again.exception
-    assert "These snapshots cannot be read" in words(again)
+    assert "These epochs cannot be read" in words(again)

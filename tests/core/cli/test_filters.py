@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.lab.filter_story import motion_of_run
+from core.lab.filter_story import story_of_snapshots
 from core.models.network import assemble, save
 from core.runs import snapshots
 from core.runs.recorder import Recorder
@@ -74,9 +74,9 @@ def test_filters_of_a_run(call: Call, run: Run, tmp_path: Path) -> None:
     assert record["movement"]["epochs"] == [1, 4]
     assert record["movement"]["furthest"][0] == [2, pytest.approx(0.5, abs=1e-2)]
     assert record["movement"]["mean"][0] == 0.0
-    moved = motion_of_run(run)
+    moved = story_of_snapshots(run)
     assert moved is not None
-    assert moved[0].still == 23
+    assert moved.motion.still == 23
 
 
 def test_dream_of_channels_classes_and_a_picture(call: Call, image_folder: Callable[..., Path], tmp_path: Path) -> None:
