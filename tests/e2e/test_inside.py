@@ -45,7 +45,7 @@ def test_a_picture_goes_through_the_epochs(
     expect(page.get_by_role("img", name=re.compile("Before training: heat for"))).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("After epoch 1: heat for|Epoch 1, the best"))).to_be_visible()
     page.get_by_role("main").get_by_text("An epoch", exact=True).click()
-    slider = page.get_by_role("slider", name="After epoch").first
+    slider = page.locator(".st-key-bl-moments").get_by_role("slider")  # the pinned images have one of their own
     expect(slider).to_be_visible()
     slider.focus()
     slider.press("ArrowLeft")
@@ -67,9 +67,11 @@ def test_a_map_is_tested_against_chance(calm: Page, trained: Any, visit: Visit) 
 
 def test_a_network_falls_for_a_planted_mark(calm: Page, visit: Visit) -> None:
     page = visit(calm, "shortcut")
-    expect(page.get_by_role("img", name=re.compile("circle with mark")).first).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("8 with mark")).first).to_be_visible()
     page.get_by_role("button", name="Plant the mark and train").click()
     expect(page.get_by_role("heading", name="What happened")).to_be_visible(timeout=180_000)
     said = page.get_by_text(re.compile("Accuracy of the small network trained with marks")).last.inner_text()
     marked, plain, moved = (int(share) for share in re.findall(r"(\d+)\s%", said)[:3])
-    assert marked > plain + 10 > moved, said
+    assert marked > plain + 30, said
+    assert moved < 20, said
+    expect(page.get_by_role("main")).to_contain_text("the network has to look at the object")
