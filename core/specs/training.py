@@ -138,13 +138,13 @@ class TrainingSpec:
             Juditsky 1992). 0 for none.
         early: When a phase ends before its last epoch; ``None`` for never.
         best: Which epoch's weights are the run's, by one of :data:`METRICS`.
-        kept_mib: Disk space for the weights after other epochs, in MiB; as many are kept, evenly spread, as fit. 0 for
-            none.
         views: With augmentation, so many views of each image are drawn once and used in turn, which lets the features
             of a frozen part be kept; 0 draws anew every time.
         deterministic: Use only algorithms that repeat exactly, also on a GPU, where some are slower.
         compile: Let ``torch.compile`` translate the network first; on GPUs only.
         recover: When a step does not fit into the memory, halve what is computed at once and go on.
+        kept_mib: Disk space for the weights after epochs other than the best and the last, in MiB; as many are kept,
+            evenly spread, as fit. 0 for none.
         precisions: What ``auto`` chose, by phase, once the run has found it; a repetition computes in the same.
         acts: What a person changed while the run was at work, by step; a repetition changes the same.
     """
@@ -162,12 +162,12 @@ class TrainingSpec:
     ema: float = 0.0
     early: EarlyStopping | None = None
     best: str = "val_accuracy"
-    kept_mib: int = 512
     views: int = 0
     deterministic: bool = False
     compile: bool = False
     recover: bool = True
     processes: int = 1
+    kept_mib: int = 512
     precisions: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
 

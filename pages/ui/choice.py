@@ -65,12 +65,12 @@ class TrainChoice:
     ema: float = 0.0
     early: EarlyStopping | None = None
     best: str = "val_accuracy"
-    kept_mib: int = 512
     views: int = 0
     deterministic: bool = False
     compile: bool = False
     recover: bool = True
     processes: int = 1
+    kept_mib: int = 512
     seeds: int = 1
     folds: int = 0
 

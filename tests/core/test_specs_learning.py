@@ -49,7 +49,7 @@ FULL = Experiment(
         ),
         "auto", 7, "cuda:1", "bf16", Loss("focal", 0.1, 1.5, "balanced"), Mix(0.2, 0.7), 2.5, 3, 0.99,
         EarlyStopping("val_f1", 9, 0.01), "val_loss", 4, True, True, False,
-        processes=2, precisions=("bf16", "fp32"),
+        processes=2, kept_mib=64, precisions=("bf16", "fp32"),
         acts=(Act(3, "rate", 0.5, 0), Act(9, "unfreeze", 2, 1), Act(11, "extend", 3, 1)),
     ),
     freeze=FreezePlan("all"),
