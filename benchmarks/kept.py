@@ -1,0 +1,75 @@
+"""What keeping the weights of single epochs costs, and how soon a network of one of them is there.
+
+    python -m benchmarks.kept [--backbone resnet18] [--images 200] [--epochs 6] [--rounds 3]
+
+The same run with and without kept weights, in turn, in this process, everything trained from random weights. Printed:
+the ratio of the two times, the median over rounds; epochs kept and their bytes; the seconds until a network stands as
+it was after an epoch, and until the movement of every convolution over all kept epochs is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.timing import report
+from core.lab.filter_story import course_of_run
+from core.lab.moments import epochs_of, network_at
+from core.lab.worker import work
+from core.runs.store import Run, RunStore
+from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
+from core.training.kept import kept_file
+
+
+def main() -> None:
+    """Measures and prints one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    phase = Phase("all", "plan", given.epochs, "sgd", lr=1e-3)
+    experiment = Experiment(
+        DataSpec("shapes", images_per_class=given.images // 4), ModelSpec(given.backbone, "none", image_size=128),
+        TrainingSpec("custom", (phase,), device="cpu", precision="fp32"), freeze=FreezePlan("all"), name="kept",
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        ratios: list[float] = []
+        for turn in range(given.rounds + 1):  # the first warms up
+            found: dict[int, float] = {}
+            for room in (0, 512) if turn % 2 else (512, 0):
+                run, found[room] = timed(Path(folder), experiment, room)
+                if room:
+                    kept = run
+            if turn:
+                ratios.append(found[512] / found[0])
+        there = epochs_of(kept)
+        begin = time.perf_counter()
+        network_at(kept, str(there[0]))
+        opened = time.perf_counter() - begin
+        start = network_at(kept, "start")
+        begin = time.perf_counter()
+        course_of_run(kept, start)
+        moved = time.perf_counter() - begin
+        report(
+            "kept", backbone=given.backbone, ratio=round(statistics.median(ratios), 4), ratios=[round(r, 4) for r in ratios],
+            epochs_kept=len(there), megabytes=round(sum(kept_file(kept.path, e).stat().st_size for e in there) / 1e6, 1),
+            network_seconds=round(opened, 3), movement_seconds=round(moved, 3),
+        )  # fmt: skip
+
+
+def timed(folder: Path, experiment: Experiment, room: int) -> tuple[Run, float]:
+    """Trains with so many MiB for weights of epochs; returns the run and its seconds."""
+    run = RunStore(folder).create(replace(experiment, training=replace(experiment.training, kept_mib=room)))
+    begin = time.perf_counter()
+    work(run)
+    return run, time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    main()
