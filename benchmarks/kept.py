@@ -56,9 +56,10 @@ def main() -> None:
         begin = time.perf_counter()
         course_of_run(kept, start)
         moved = time.perf_counter() - begin
+        size = sum(kept_file(kept.path, epoch).stat().st_size for epoch in there)
         report(
-            "kept", backbone=given.backbone, ratio=round(statistics.median(ratios), 4), ratios=[round(r, 4) for r in ratios],
-            epochs_kept=len(there), megabytes=round(sum(kept_file(kept.path, e).stat().st_size for e in there) / 1e6, 1),
+            "kept", backbone=given.backbone, ratio=round(statistics.median(ratios), 4),
+            ratios=[round(ratio, 4) for ratio in ratios], epochs_kept=len(there), megabytes=round(size / 1e6, 1),
             network_seconds=round(opened, 3), movement_seconds=round(moved, 3),
         )  # fmt: skip
 
