@@ -11,70 +11,17 @@ import itertools
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.fx
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.interpret.layout import require_map_layer, to_maps
+from benchmarks.case import Array, Case, Found, logits_of, maps_and_slopes
+from benchmarks.references_back import deep_lift, guided, lrp
+from core.interpret.layout import require_map_layer
 from core.interpret.superpixels import superpixels
-from core.models.network import Network
-
-Array = NDArray[np.float64]
-Found = tuple[Array | None, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A cell of the matrix: a network and an image, a class and settings."""
-
-    network: Network
-    x: Tensor
-    target: int
-    settings: dict[str, int]
-
-    @property
-    def layer(self) -> str:
-        return self.network.anatomy.cam_layer
-
-    def scores(self, images: Tensor) -> Array:
-        """The class's logit of each image."""
-        with torch.no_grad():
-            return np.concatenate([_logits(self.network.model(x))[:, self.target].double() for x in images.split(16)])
-
-    def gradient(self, images: Tensor) -> Tensor:
-        """Its gradient with respect to each image."""
-        leaf = images.clone().requires_grad_()
-        score = _logits(self.network.model(leaf.clone()))[:, self.target].sum()
-        return torch.autograd.grad(score, leaf)[0].double()
-
-
-def _logits(output: Any) -> Tensor:
-    return output if isinstance(output, Tensor) else output[0]
-
-
-def maps_and_slopes(case: Case) -> tuple[Tensor, Tensor]:
-    """The layer's maps and their gradient, through the whole graph from the image on."""
-    kept: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        tensor = output[0] if isinstance(output, tuple) else output
-        kept[:] = [tensor]
-        handed = tensor.clone()
-        return (handed, *output[1:]) if isinstance(output, tuple) else handed
-
-    handle = case.network.model.get_submodule(case.layer).register_forward_hook(keep)
-    score = _logits(case.network.model(case.x.clone().requires_grad_()))[0, case.target]
-    handle.remove()
-    (slope,) = torch.autograd.grad(score, kept[0], allow_unused=True)
-    layout = require_map_layer(case.layer, case.network.anatomy)
-    slope = torch.zeros_like(kept[0]) if slope is None else slope
-    return to_maps(kept[0].detach(), layout).double(), to_maps(slope, layout).double()
 
 
 def _by_torchcam(name: str) -> Callable[[Case], Found]:
@@ -87,7 +34,7 @@ def _by_torchcam(name: str) -> Callable[[Case], Found]:
         maps, _slopes = maps_and_slopes(case)
         with getattr(methods, name)(model, case.layer) as extractor:
             logits = model(case.x.clone().requires_grad_())
-            (cam,) = extractor(case.target, _logits(logits), normalized=False)
+            (cam,) = extractor(case.target, logits_of(logits), normalized=False)
             seen = extractor.hook_a[0][0].double()
         if not torch.allclose(seen, maps, rtol=1e-3, atol=1e-6):  # what followed the layer worked in place
             return _by_hand(FORMULAS[name])(case)
@@ -110,11 +57,12 @@ def _plus_plus(a: Array, g: Array) -> Array:
     return ((alpha * np.maximum(g, 0)).sum((1, 2))[:, None, None] * a).sum(0)
 
 
-def _first_part(rows: Array) -> Array:
+def _first_part(rows: Array, up: Array | None = None) -> Array:
     flat = rows.reshape(len(rows), -1).T
     u, s, _ = np.linalg.svd(flat, full_matrices=False)
     part = u[:, 0] * s[0]
-    return (part if (part * flat.sum(1)).sum() >= 0 else -part).reshape(rows.shape[1:])
+    along = part if up is None else part * up.ravel()
+    return (part if along.sum() >= 0 else -part).reshape(rows.shape[1:])
 
 
 def _quotient(above: Array, below: Array) -> Array:
@@ -139,54 +87,16 @@ def _captum(name: str) -> Callable[[Case], Found]:
         elif name == "Occlusion":
             side = math.ceil(case.x.shape[-1] / 7)
             shape = (case.x.shape[1], side, side)
-            found = attr.Occlusion(lambda x: _logits(model(x))).attribute(
+            found = attr.Occlusion(lambda x: logits_of(model(x))).attribute(
                 case.x, sliding_window_shapes=shape, strides=shape, target=case.target
             )[0, 0]
         else:
             leaf = case.x.clone().requires_grad_()
-            found = getattr(attr, name)(lambda x: _logits(model(x.clone()))).attribute(leaf, target=case.target)[0]
+            found = getattr(attr, name)(lambda x: logits_of(model(x.clone()))).attribute(leaf, target=case.target)[0]
             found = found.abs().amax(0) if name == "Saliency" else found.sum(0)
         return found.detach().double().numpy(), "captum"
 
     return other
-
-
-def _guided(name: str, *, cam: bool = False) -> Callable[[Case], Found]:
-    def other(case: Case) -> Found:
-        from captum import attr
-
-        twin = _with_modules(case.network.model)
-        if twin is None:
-            return None, "captum knows no ReLU6, and misses ReLUs that cannot be made modules"
-        found = getattr(attr, name)(twin).attribute(case.x.clone().requires_grad_(), target=case.target)[0].detach()
-        if cam:
-            maps, slopes = maps_and_slopes(case)
-            heat = (slopes.mean((1, 2))[:, None, None] * maps).sum(0).relu()
-            size = case.x.shape[2:]
-            found = found * F.interpolate(heat[None, None], size, mode="bilinear", align_corners=False)[0]
-        return found.abs().amax(0).double().numpy(), "captum on a copy with a module a ReLU"
-
-    return other
-
-
-def _with_modules(model: nn.Module) -> nn.Module | None:
-    """Copies a network so that every call of ReLU is a module of its own, not in place; ``None`` where that fails."""
-    if any(isinstance(module, nn.ReLU6) for module in model.modules()):
-        return None
-    try:
-        twin = torch.fx.symbolic_trace(copy.deepcopy(model))
-    except Exception:  # noqa: BLE001 - networks with ways of their own cannot be traced
-        return None
-    for index, node in enumerate(list(twin.graph.nodes)):
-        module = node.op == "call_module" and isinstance(twin.get_submodule(str(node.target)), nn.ReLU)
-        if module or node.target in (F.relu, torch.relu, "relu", "relu_"):
-            twin.add_submodule(f"relu_{index}", nn.ReLU())
-            with twin.graph.inserting_after(node):
-                other = twin.graph.call_module(f"relu_{index}", (node.args[0],))
-            node.replace_all_uses_with(other)
-            twin.graph.erase_node(node)
-    twin.recompile()
-    return twin
 
 
 def _score_cam(case: Case) -> Found:
@@ -196,7 +106,7 @@ def _score_cam(case: Case) -> Found:
     whole, rises = case.scores(case.x)[0], []
     for values in maps[order]:
         mask = F.interpolate(values[None, None], case.x.shape[2:], mode="bilinear", align_corners=False)
-        low, high = values.min(), values.max()
+        low, high = mask.min(), mask.max()
         mask = (mask - low) / (high - low) if high > low else mask * 0
         rises.append(case.scores(case.x * mask.to(case.x))[0] - whole)
     weights = np.exp(np.array(rises) - max(rises))
@@ -274,15 +184,9 @@ def _integrated(case: Case) -> Found:
     from captum.attr import IntegratedGradients
 
     model = case.network.model
-    method = IntegratedGradients(lambda x: _logits(model(x.clone())))
+    method = IntegratedGradients(lambda x: logits_of(model(x.clone())))
     found = method.attribute(case.x, target=case.target, n_steps=case.settings["steps"], internal_batch_size=16)
     return found[0].sum(0).detach().double().numpy(), "captum"
-
-
-def _rise(case: Case) -> Found:
-    """Only the sum of the figures is known: the score's rise above that of the mean colour."""
-    rise = case.scores(case.x)[0] - case.scores(torch.zeros_like(case.x))[0]
-    return np.array([[rise]]), "adds up to the score's rise"
 
 
 def _lime(case: Case) -> Found:
@@ -294,7 +198,7 @@ def _lime(case: Case) -> Found:
     shown[0] = True
     scores = np.array([case.scores(case.x * torch.from_numpy(row[parts]))[0] for row in shown])
     cosine = shown.sum(1) / (np.sqrt(shown.sum(1)) * math.sqrt(count) + 1e-300)
-    fitted = Ridge(alpha=1.0).fit(shown, scores, sample_weight=np.exp(-(((1 - cosine) / 0.25) ** 2)))
+    fitted = Ridge(alpha=1.0).fit(shown, scores, sample_weight=np.sqrt(np.exp(-(((1 - cosine) / 0.25) ** 2))))
     return fitted.coef_[parts], "scikit-learn's ridge"
 
 
@@ -311,24 +215,6 @@ def _shapley(case: Case) -> Found:
                 share = math.factorial(len(s)) * math.factorial(count - len(s) - 1) / math.factorial(count)
                 values[part] += share * (table[tuple(sorted((*s, part)))] - score)
     return values[parts], "all coalitions"
-
-
-def _lrp(case: Case) -> Found:
-    from captum.attr import LRP
-    from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
-
-    twin = copy.deepcopy(case.network.model)
-    if any(isinstance(module, nn.BatchNorm2d) for module in twin.modules()):
-        return None, "captum has no rule for BatchNorm"
-    first = True
-    for module in twin.modules():
-        if isinstance(module, nn.Conv2d):
-            module.rule = EpsilonRule() if first else GammaRule(case.settings["gamma"] / 100)  # type: ignore[assignment]
-            first = False
-        elif isinstance(module, nn.ReLU):
-            module.inplace = False
-    found = LRP(twin).attribute(case.x.clone(), target=case.target)[0].sum(0)
-    return found.detach().double().numpy(), "captum on a copy"
 
 
 class _Asked(nn.Module):
@@ -387,25 +273,25 @@ REFERENCES: dict[str, Callable[[Case], Found]] = {
     "xgrad-cam": _by_hand(FORMULAS["XGradCAM"]),  # torch-cam adds 1e-8 to sums that may be smaller
     "layer-cam": _by_torchcam("LayerCAM"),
     "eigen-cam": _by_hand(lambda a, _g: _first_part(a)),
-    "eigen-grad-cam": _by_hand(lambda a, g: _first_part(a * g)),
+    "eigen-grad-cam": _by_hand(lambda a, g: _first_part(a * g, (a * g).sum(0))),
     "score-cam": _score_cam,
     "ablation-cam": _ablation_cam,
     "smoothgrad-cam++": _smooth_cam,
-    "guided-grad-cam": _guided("GuidedBackprop", cam=True),
+    "guided-grad-cam": guided("GuidedBackprop", cam=True),
     "saliency": _captum("Saliency"),
     "input-x-gradient": _captum("InputXGradient"),
     "integrated-gradients": _integrated,
     "smoothgrad": _smooth_grad,
     "vargrad": _var_grad,
     "gradient-shap": _gradient_shap,
-    "guided-backprop": _guided("GuidedBackprop"),
-    "deconvolution": _guided("Deconvolution"),
+    "guided-backprop": guided("GuidedBackprop"),
+    "deconvolution": guided("Deconvolution"),
     "occlusion": _captum("Occlusion"),
     "feature-ablation": _captum("FeatureAblation"),
     "lime": _lime,
     "kernel-shap": _shapley,
-    "deep-lift": _rise,
-    "lrp": _lrp,
+    "deep-lift": deep_lift,
+    "lrp": lrp,
     "attention-rollout": _rollout,
     "gradient-rollout": _gradient_rollout,
     "random-cam": _random_cam,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from core.interpret.attribution import Explanation
     from core.models.network import Network
 
+_ROOM = 150  # pixels that the longest title takes
+
 
 def explain(arguments: argparse.Namespace, output: Output) -> None:
     """Makes a heatmap, or several side by side, and lays it over the image as the network saw it."""
@@ -63,11 +65,18 @@ def _methods(arguments: argparse.Namespace, network: Network) -> list[str]:
     """Returns the methods asked for: one, a list, or ``all`` that work on the network."""
     from core.interpret.attribution import METHODS
 
-    if arguments.methods is None:
-        return [arguments.method]
     if arguments.methods == "all":
         return [row.id for row in METHODS.values() if row.unavailable(network) is None]
-    return list(dict.fromkeys(name for name in arguments.methods.split(",") if name))
+    listed = [arguments.method] if arguments.methods is None else arguments.methods.split(",")
+    names = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
+    if not names:
+        raise InputError("No method is named. See: python -m core methods.")
+    if arguments.layer and not any(name not in METHODS or METHODS[name].needs_layer for name in names):
+        raise InputError(
+            "{method} looks at the picture itself, not at a layer. Choose another method.",
+            method=", ".join(METHODS[name].title for name in names),
+        )
+    return names
 
 
 def _settings(words: list[str]) -> dict[str, int]:
@@ -99,10 +108,13 @@ def _record(network: Network, found: Explanation) -> dict[str, Any]:
 
 
 def _beside(pictures: list[Image.Image], titles: list[str]) -> Image.Image:
-    """Places pictures of one size in rows, each with its title."""
+    """Places pictures of one size in rows, each with its title; small ones are enlarged to leave it room."""
     from PIL import Image, ImageDraw
 
     across = min(6, len(pictures))
+    times = -(-_ROOM // pictures[0].width)
+    size = (pictures[0].width * times, pictures[0].height * times)
+    pictures = [picture.resize(size, Image.Resampling.NEAREST) for picture in pictures]
     wide, high = pictures[0].width + 8, pictures[0].height + 24
     sheet = Image.new("RGB", (across * wide + 8, -(-len(pictures) // across) * high + 8), "white")
     pen = ImageDraw.Draw(sheet)

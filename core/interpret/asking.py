@@ -22,6 +22,7 @@ Progress = Callable[[int, int], None]
 _REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)  # what networks raise at images they cannot take
 _BUDGET = 512 * 2**20  # bytes of activations at once on a CPU
 _WAY = 0.0005  # seconds
+_TURN = 2 * 10**9  # multiply-adds of a batch for each thread of a CPU: about a tenth of a second
 _MOST = {"cpu": 16, "cuda": 128}  # images at once; on a CPU more gain nothing
 
 
@@ -47,16 +48,7 @@ def ask(probe: Probe, network: Network, x: Tensor) -> Tensor:
         side, channels = network.preprocessing.crop, network.preprocessing.channels
         if isinstance(error, InputError) or x.shape[1:] == (channels, side, side):
             raise
-        raise InputError(
-            "The network {network} cannot take a picture of {width} × {height} px with {channels} channels. Give it "
-            "one of {side} × {side} px with {wanted}.",
-            network=network.name,
-            width=x.shape[3],
-            height=x.shape[2],
-            channels=x.shape[1],
-            side=side,
-            wanted=channels,
-        ) from error
+        raise cannot_take(network, x) from error
     if not bool(torch.isfinite(logits).all()):
         raise InputError(
             "The network {network} answers this picture with scores that are no numbers (nan or infinite). Its weights "
@@ -64,6 +56,20 @@ def ask(probe: Probe, network: Network, x: Tensor) -> Tensor:
             network=network.name,
         )
     return logits
+
+
+def cannot_take(network: Network, x: Tensor) -> InputError:
+    """Makes the error for an image, 1xCxHxW, of a size or with channels that a network is not made for."""
+    return InputError(
+        "The network {network} cannot take a picture of {width} × {height} px with {channels} channels. Give it one "
+        "of {side} × {side} px with {wanted}.",
+        network=network.name,
+        width=x.shape[3],
+        height=x.shape[2],
+        channels=x.shape[1],
+        side=network.preprocessing.crop,
+        wanted=network.preprocessing.channels,
+    )
 
 
 def scores_of(
@@ -108,16 +114,19 @@ def make_way() -> None:
     time.sleep(_WAY)
 
 
-def batch_of(network: Network, device: torch.device, *, graph: bool = False) -> int:
+def batch_of(network: Network, device: torch.device, *, graph: bool = False, whole: bool = True) -> int:
     """Returns how many images may go through a network at once.
 
     Args:
         network: The network.
         device: Where it is.
         graph: Whether all activations are kept for the way back.
+        whole: Whether each image goes all the way through; only a few last layers take hardly any time.
     """
     each = max(1, network.anatomy.activation_bytes // (1 if graph else 4))
-    budget = _BUDGET
+    budget, most = _BUDGET, _MOST.get(device.type, 16)
     if device.type == "cuda":
         budget = torch.cuda.mem_get_info(device)[0] // 3
-    return int(min(max(budget // each, 1), _MOST.get(device.type, 16)))
+    elif whole:  # larger batches gain nothing there, and everybody else waits for the network until one is through
+        most = min(most, _TURN * torch.get_num_threads() // max(1, network.anatomy.macs * (3 if graph else 1)))
+    return int(max(min(budget // each, most), 1))

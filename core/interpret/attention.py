@@ -7,6 +7,8 @@ follows from them is what the attention itself gave.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.interpret.probe import Probe, model_of
+from core.interpret.traits import some_picture
 
 if TYPE_CHECKING:
     from core.models.network import Network
 
-_AGREES = 1e-3  # of the output's largest value: what rounding may change
+_AGREES = 1e-3  # of the output's largest value: what rounding may change at least, more in short floats
+_READABLE: weakref.WeakKeyDictionary[nn.Module, bool] = weakref.WeakKeyDictionary()
+_GUARD = threading.Lock()
 
 
 def attention_layers(network: Network) -> tuple[str, ...]:
@@ -31,6 +36,21 @@ def attention_layers(network: Network) -> tuple[str, ...]:
     if network.anatomy.layout != "tokens":
         return ()
     return tuple(name for name, module in model_of(network).named_modules() if _reader(module) is not None)
+
+
+def readable(network: Network) -> bool:
+    """Whether all of these layers' attention is what can be worked out, by one forward pass the first time.
+
+    It is not where heads are mixed, or queries and keys are turned by their place.
+    """
+    model = model_of(network)
+    with _GUARD:
+        known = _READABLE.get(model)
+    if known is None:
+        known = len(attention_weights(network, some_picture(network))) == len(attention_layers(network))
+        with _GUARD:
+            _READABLE[model] = known
+    return known
 
 
 def attention_weights(network: Network, x: Tensor) -> dict[str, Tensor]:
@@ -96,7 +116,8 @@ def _hook(name: str, found: dict[str, Tensor], graph: bool) -> Callable[..., Any
 
 def _agree(again: Tensor, true: Tensor) -> bool:
     again, true = again.detach(), true.detach()
-    return bool((again - true).abs().amax() <= _AGREES * true.abs().amax().clamp_min(1e-12))
+    allowed = max(_AGREES, 8 * torch.finfo(true.dtype).eps)
+    return bool((again - true).abs().amax() <= allowed * true.abs().amax().clamp_min(1e-12))
 
 
 Made = tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]

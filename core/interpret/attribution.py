@@ -17,12 +17,12 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret import cams
 from core.interpret.activations import check_image
-from core.interpret.asking import Progress, ask, batch_of
+from core.interpret.asking import Progress, ask, batch_of, cannot_take
 from core.interpret.heatmap import Explanation, Heatmap, explanation_of
 from core.interpret.layout import require_map_layer
 from core.interpret.method import FAMILIES, Method, Request, Setting
 from core.interpret.methods import METHODS
-from core.interpret.probe import Probe, device_of, lock_of
+from core.interpret.probe import Probe, device_of, dtype_of, lock_of
 from core.interpret.target import Aim, resolve_aim
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def explain_many(
     Returns:
         Method's id -> explanation, in the order asked for.
     """
-    check_image(x)
+    x = _taken(x, network)
     rows = [_row(name, network) for name in methods]
     chosen = _settings(rows, settings)
     found: dict[str, Explanation] = {}
@@ -121,7 +121,7 @@ def explain_classes(
 
     Arguments and errors as :func:`explain`.
     """
-    check_image(x)
+    x = _taken(x, network)
     row = _row(method, network)
     if row.formula is None:
         each = [_part(progress, place, len(targets)) for place in range(len(targets))]
@@ -155,7 +155,7 @@ def explain_layers(
     Raises:
         InputError: Also if the method looks at no layer.
     """
-    check_image(x)
+    x = _taken(x, network)
     row = _row(method, network)
     if not row.needs_layer:
         raise InputError(
@@ -202,9 +202,7 @@ def explain_each(
     Raises:
         InputError: As :func:`explain`; or there are not as many classes as images.
     """
-    pictures = list(images.split(1)) if isinstance(images, Tensor) else list(images)
-    for picture in pictures:
-        check_image(picture)
+    pictures = [_taken(x, network) for x in (images.split(1) if isinstance(images, Tensor) else images)]
     wanted = list(targets) if isinstance(targets, Sequence) else [targets] * len(pictures)
     if len(wanted) != len(pictures):
         raise InputError(
@@ -240,6 +238,18 @@ def explain_each(
     return found
 
 
+def _taken(x: Tensor, network: Network) -> Tensor:
+    """Checks an image, and returns it apart from any graph and in the kind of numbers the network works with.
+
+    Raises:
+        InputError: It is not one image; or the network lays it out as tokens, and it is no square.
+    """
+    check_image(x)
+    if network.anatomy.layout == "tokens" and x.shape[2] != x.shape[3]:
+        raise cannot_take(network, x)
+    return x.detach().to(dtype_of(network.model))
+
+
 def _part(progress: Progress | None, place: int, count: int) -> Progress | None:
     """Turns a part's progress into the whole's: hundredths of parts."""
     if progress is None:
@@ -260,12 +270,15 @@ def _settings(rows: Sequence[Method], given: Mapping[str, int] | None) -> dict[s
     """Hands each method the settings it has; of several methods each must be known to one."""
     if len(rows) == 1:
         return {rows[0].id: rows[0].completed(given)}
-    known = {setting.id for row in rows for setting in row.settings}
-    foreign = {name: value for name, value in (given or {}).items() if name not in known}
-    return {
-        row.id: row.completed({n: v for n, v in (given or {}).items() if n in row.defaults or n in foreign})
-        for row in rows
-    }
+    known = dict.fromkeys(setting.id for row in rows for setting in row.settings)
+    for name in given or {}:
+        if name not in known:
+            raise InputError(
+                "None of these methods has a setting {name}. They have: {known}.",
+                name=name,
+                known=", ".join(known) or "-",
+            )
+    return {row.id: row.completed({n: v for n, v in (given or {}).items() if n in row.defaults}) for row in rows}
 
 
 def _first(

@@ -188,17 +188,23 @@ def xgrad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
 
 
 def eigen_cam(activations: Tensor, _gradients: Tensor) -> Tensor:
-    """Shows what the maps have most in common: their first principal component (Muhammad & Yeasin 2020, 2008.00299)."""
-    return _main_part(activations).relu()
+    """Shows what the maps have most in common: their first singular vector (Muhammad & Yeasin 2020, 2008.00299).
+
+    Which side of it is up nothing says; the one that outweighs is, so that no layer's map is empty for its sign alone.
+    """
+    part = _main_part(activations)
+    return (part if float(part.sum()) >= 0 else -part).relu()
 
 
 def eigen_grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Takes the first principal component of activation times gradient, so that it is about a class."""
-    return _main_part(activations * gradients).relu()
+    """Takes the first singular vector of activation times gradient, with what speaks for the class above zero."""
+    evidence = activations * gradients
+    part = _main_part(evidence)
+    return (part if float((part * evidence.sum(0)).sum()) >= 0 else -part).relu()
 
 
 def _main_part(maps: Tensor) -> Tensor:
-    """Projects what all channels say at a place on their first right singular vector, signed as their sum is."""
+    """Projects what all channels say at a place on their first right singular vector, CxHxW to HxW; of either sign."""
     rows = maps.flatten(1).T  # places x channels
     small = rows @ rows.T if rows.shape[0] <= rows.shape[1] else rows.T @ rows
     if not bool(small.abs().amax() > 0):
@@ -210,5 +216,4 @@ def _main_part(maps: Tensor) -> Tensor:
         part = first * (values[-1].clamp_min(0) * small.abs().amax()).sqrt()
     else:
         part = rows @ first
-    along = float((part * rows.sum(1)).sum())
-    return (part if along >= 0 else -part).reshape(maps.shape[1:])
+    return part.reshape(maps.shape[1:])

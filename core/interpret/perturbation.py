@@ -27,8 +27,8 @@ def occlusion(request: Request) -> Tensor:
     """Covers square after square with the mean colour and notes how far the score falls (Zeiler & Fergus 2013).
 
     Args:
-        request: Its settings are ``window``, the side of the square, and ``stride``, from one to the next, both in
-            pixels; 0 for a seventh of the picture, and for the window's side.
+        request: Its settings are ``window``, the side of the square, and ``stride``, from one to the next and no more
+            than the window, both in pixels; 0 for a seventh of the picture, and for the window's side.
 
     Returns:
         HxW, positive where covering costs evidence, float64 on the CPU.
@@ -97,7 +97,7 @@ def lime(request: Request) -> Tensor:
     shown[0] = True
     scores = _scores(request, parts, shown)
     away = 1.0 - np.sqrt(shown.mean(1))  # cosine distance to the whole picture
-    weights = np.exp(-((away / _LIME_WIDTH) ** 2))
+    weights = np.exp(-((away / _LIME_WIDTH) ** 2) / 2)  # halved: their code takes the paper's kernel's root
     return _painted(parts, _ridge(shown.astype(np.float64), scores, weights, penalty=1.0))
 
 
@@ -125,12 +125,13 @@ def kernel_shap(request: Request) -> Tensor:
         inner, weights = _coalitions(count, request.settings["samples"], request.settings["seed"])
     scores = _scores(request, parts, np.concatenate([ends, inner]))
     nothing, whole = float(scores[0]), float(scores[1])
-    # the last value is what the others leave of the whole rise
-    design = inner[:, :-1].astype(np.float64) - inner[:, -1:]
-    wanted = scores[2:] - nothing - inner[:, -1] * (whole - nothing)
+    # what is fitted is how far each part is from an equal share, so that few samples favour none and the sum is kept
+    equal = (whole - nothing) / count
+    design = inner - inner.mean(1, keepdims=True)
+    wanted = scores[2:] - nothing - inner.sum(1) * equal
     root = np.sqrt(weights)
-    values = np.linalg.lstsq(design * root[:, None], wanted * root, rcond=None)[0]
-    return _painted(parts, np.append(values, whole - nothing - values.sum()))
+    away = np.linalg.lstsq(design * root[:, None], wanted * root, rcond=None)[0]
+    return _painted(parts, equal + away)
 
 
 def _all_coalitions(count: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

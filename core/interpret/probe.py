@@ -146,6 +146,11 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu")
 
 
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """Returns the kind of numbers of a model's first weights, float32 where it has none."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+
 def logits_of(output: Any) -> Tensor:
     """Returns the logits out of what a classifier gives: a tensor, or a tuple that begins with it.
 

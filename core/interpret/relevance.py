@@ -111,8 +111,8 @@ def layer_wise_relevance(request: Request) -> Tensor:
     """Hands the class's score back layer by layer, to each input in the share it had (Bach et al. 2015, PLOS ONE 10).
 
     Dense layers and the first one share by the epsilon rule; the convolutions behind it favour what spoke for a value,
-    by the gamma rule (Montavon et al. 2019). BatchNorm counts as part of its convolution, ReLUs hand on what they get,
-    max pools to where they took it from.
+    by the gamma rule (Montavon et al. 2019). BatchNorm right behind a convolution counts as part of it, ReLUs hand on
+    what they get, max pools to where they took it from.
 
     Args:
         request: ``gamma`` of its settings is by how many % positive weights count more; 0 for the epsilon rule
@@ -122,9 +122,9 @@ def layer_wise_relevance(request: Request) -> Tensor:
         HxW, colours summed, signed, float64 on the CPU.
     """
     shares = _Shares(request.settings["gamma"] / 100)
-    rules: dict[str, Callable[..., Any]] = dict.fromkeys(RELUS, elementwise(lambda _x, _out, gradient, _f: gradient))
+    rules: dict[str, Callable[..., Any]] = dict.fromkeys(RELUS, shares.bend)
     rules |= {"conv2d": shares.convolve, "linear": shares.linear, "batch_norm": shares.normalise}
-    rules |= dict.fromkeys(("avg_pool2d", "adaptive_avg_pool2d"), shares.average)
+    rules |= dict.fromkeys(("avg_pool2d", "adaptive_avg_pool2d"), shares.weigh)
     with Probe(request.network, grad=True) as probe:
         image = leaf(request.x, probe)
         with Rules(rules):
@@ -157,17 +157,22 @@ class _Shares:
         self._last = (out, x, weight, bias, how, gamma)
         return out
 
+    def bend(self, func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
+        self._last = None  # where it worked in place, what it gives is the convolution's own tensor
+        return _unbent(func, x, *args, **named)
+
     def linear(self, _func: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
         self._first = False
         return _shared(x, lambda value, w: F.linear(value, w, bias), weight, 0.0)
 
     def normalise(
-        self, _func: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None = None,
-        bias: Tensor | None = None, training: bool = False, _momentum: float = 0.1, eps: float = 1e-5, **_named: Any,
+        self, func: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None = None,
+        bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5, **named: Any,
     ) -> Any:  # fmt: skip
-        """Takes a BatchNorm together with the convolution right before it."""
-        if self._last is None or self._last[0] is not x or training:
-            return NotImplemented
+        """Takes a BatchNorm together with the convolution right before it; any other shares by itself."""
+        if self._last is None or self._last[0] is not x:
+            given = (mean, variance, weight, bias, training, momentum, eps)
+            return self.weigh(func, x, *given, **named)
         _out, source, kernel, before, how, gamma = self._last
         scale = (variance + eps).rsqrt() * (1 if weight is None else weight)
         shift = (0 if before is None else before) - mean
@@ -176,8 +181,12 @@ class _Shares:
             source, lambda value, w: F.conv2d(value, w, joint, **how), kernel * scale[:, None, None, None], gamma
         )
 
-    def average(self, func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
+    def weigh(self, func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
         return _shared(x, lambda value, _w: func(value, *args, **named), x.new_zeros(()), 0.0)
+
+
+_unbent = elementwise(lambda _x, _out, gradient, _function: gradient)
+"""A nonlinearity that hands on what it gets."""
 
 
 def _shared(x: Tensor, function: Callable[[Tensor, Tensor], Tensor], weight: Tensor, gamma: float) -> Tensor:

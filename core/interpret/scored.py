@@ -36,17 +36,18 @@ def score_cam(request: Request) -> Tensor:
     order = maps.flatten(1).std(1, unbiased=False).argsort(descending=True, stable=True)
     order = order[: request.settings["channels"] or len(order)]
     tried = maps[order]
-    low, high = tried.amin((1, 2), keepdim=True), tried.amax((1, 2), keepdim=True)
-    masks = ((tried - low) / torch.where(high > low, high - low, torch.ones_like(high))).to(request.x.dtype)
     device, size = device_of(network.model), request.x.shape[2:]
     x, step = request.x.to(device), batch_of(network, device)
 
     def batches() -> Iterator[Tensor]:
-        for start in range(0, len(masks), step):
-            chunk = masks[start : start + step, None].to(device)
-            yield x * F.interpolate(chunk, size, mode="bilinear", align_corners=False)
+        for start in range(0, len(tried), step):
+            chunk = tried[start : start + step, None].float().to(device)
+            large = F.interpolate(chunk, size, mode="bilinear", align_corners=False)
+            low, high = large.amin((2, 3), keepdim=True), large.amax((2, 3), keepdim=True)
+            masks = (large - low) / torch.where(high > low, high - low, torch.ones_like(high))
+            yield x * masks.to(x.dtype)
 
-    scores = scores_of(network, batches(), request.aim, len(masks), request.progress)
+    scores = scores_of(network, batches(), request.aim, len(tried), request.progress)
     weights = (scores - request.aim.scores(base)).softmax(0)
     return torch.einsum("c,chw->hw", weights, tried).relu()
 
@@ -72,7 +73,7 @@ def ablation_cam(request: Request) -> Tensor:
         narrow = _continues_alone(probe, layer, kept, x)
     order = maps.abs().flatten(1).mean(1).argsort(descending=True, stable=True)
     order = order[: request.settings["channels"] or len(order)]
-    step = batch_of(network, kept.device)
+    step = batch_of(network, kept.device, whole=not narrow)
     found: list[Tensor] = []
     for start in range(0, len(order), step):
         chunk = order[start : start + step]

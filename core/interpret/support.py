@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from core.errors import InputError
 from core.interpret.activations import spatial_layers
-from core.interpret.attention import attention_layers
-from core.interpret.traits import RELUS, Traits, traits_of
+from core.interpret.attention import attention_layers, readable
+from core.interpret.traits import GATES, RELUS, SMOOTH, Traits, traits_of
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -19,7 +19,20 @@ _SHAREABLE = RELUS | frozenset(
     }
 )  # fmt: skip
 """Functions for which LRP is defined, or through which values pass unchanged."""
-_EXTREMES = frozenset({"max", "amax", "amin", "min", "topk", "norm", "std", "var", "exp", "log", "sqrt", "rsqrt"})
+_POOLS = frozenset({"max_pool2d", "adaptive_max_pool2d"})
+_LINEAR = frozenset(
+    {
+        *("conv1d", "conv2d", "conv_transpose2d", "linear", "batch_norm", "addmm", "matmul", "einsum"),
+        *("add", "add_", "radd", "iadd", "sub", "sub_", "rsub", "isub", "neg", "cat", "concat", "stack", "hstack"),
+        *("mul", "mul_", "rmul", "imul", "div", "div_", "truediv", "true_divide", "itruediv"),
+        *("mean", "sum", "avg_pool2d", "adaptive_avg_pool2d", "interpolate", "upsample", "lerp"),
+        *("dropout", "dropout2d", "feature_dropout", "alpha_dropout", "to", "float", "type", "type_as", "clone"),
+        *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "contiguous", "expand", "repeat", "get"),
+        *("transpose", "permute", "movedim", "t", "flip", "roll", "pad", "chunk", "split", "tensor_split", "unbind"),
+        *("getitem", "select", "narrow", "index_select", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"),
+    }
+)
+"""Functions of one value from the picture, or sums of several, that are linear, so that DeepLift needs no rule."""
 
 
 def always(_network: Network) -> str | None:
@@ -53,13 +66,20 @@ def needs_relus_and_maps(network: Network) -> str | None:
 
 
 def needs_sums(network: Network) -> str | None:
-    """Values must be added and bent, never multiplied with one another."""
+    """Values must be added and bent, never multiplied with one another, and by functions that DeepLift knows."""
     traits = _traits(network)
-    if traits is None or not (traits.multiplies or traits.functions & _EXTREMES):
+    if traits is None:
+        return None
+    if traits.multiplies:
+        return (
+            "This network multiplies values computed from the picture with one another (attention, gates or layer "
+            "norms), for which DeepLift has no rule: its shares would not add up to the score."
+        )
+    if traits.functions <= _LINEAR | _POOLS | RELUS | SMOOTH | GATES:
         return None
     return (
-        "This network multiplies values computed from the picture with one another (attention, gates or layer norms), "
-        "for which DeepLift has no rule: its shares would not add up to the score."
+        "This network works with functions for which DeepLift has no rule (such as powers, or the largest of several "
+        "values): its shares would not add up to the score."
     )
 
 
@@ -75,9 +95,11 @@ def needs_chain(network: Network) -> str | None:
 
 
 def needs_attention(network: Network) -> str | None:
-    """Every token must look at every other."""
+    """Every token must look at every other, in a way that can be worked out."""
     if attention_layers(network):
-        return None
+        if readable(network):
+            return None
+        return "The attention of this network cannot be worked out from what enters its layers."
     return "No layer of this network lets every part of the picture look at every other, as a Vision Transformer's do."
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from core.interpret.asking import ask
-from core.interpret.probe import Probe, device_of, model_of
+from core.interpret.probe import Probe, device_of, dtype_of, model_of
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -93,7 +93,7 @@ class _Ear(TorchFunctionMode):
         count = _dependent((*args, *(kwargs or {}).values()))
         result = func(*args, **(kwargs or {}))
         name = function_name(func)
-        if count and isinstance(result, Tensor) and result.is_floating_point():
+        if count and _gives_values(result):
             self.functions.add(name)
             if count > 1:
                 self.joins.add(name)
@@ -109,6 +109,13 @@ def _dunder(func: Any) -> bool:
     return str(getattr(func, "__name__", "")).startswith("__")
 
 
+def _gives_values(result: Any) -> bool:
+    """Whether a function returned figures: a tensor, or several, as attention and the ``max`` of an axis do."""
+    if isinstance(result, tuple | list):
+        return any(_gives_values(part) for part in result)
+    return isinstance(result, Tensor) and result.is_floating_point()
+
+
 def _dependent(values: Sequence[Any]) -> int:
     count = 0
     for value in values:
@@ -120,12 +127,15 @@ def _dependent(values: Sequence[Any]) -> int:
 
 
 def _listen(network: Network) -> Traits:
-    side = network.preprocessing.crop
     with Probe(network, grad=True) as probe:
-        weight = next((p for p in probe.model.parameters() if p.is_floating_point()), None)
-        generator = torch.Generator().manual_seed(0)
-        x = torch.randn(1, network.preprocessing.channels, side, side, generator=generator)
-        x = x.to(device_of(probe.model), weight.dtype if weight is not None else x.dtype).requires_grad_()
+        x = some_picture(network).requires_grad_()
         with _Ear() as ear:
             ask(probe, network, x)
     return Traits(frozenset(ear.functions), frozenset(ear.joins))
+
+
+def some_picture(network: Network) -> Tensor:
+    """Returns a picture of noise that a network can take, 1xCxHxW on its device, always the same."""
+    side, model = network.preprocessing.crop, model_of(network)
+    x = torch.randn(1, network.preprocessing.channels, side, side, generator=torch.Generator().manual_seed(0))
+    return x.to(device_of(model), dtype_of(model))

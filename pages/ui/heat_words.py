@@ -36,8 +36,9 @@ FORMULAS = {
     "lime": r"\min_\beta \sum_z \pi(z)\big(y_c(x_z) - \beta^\top z\big)^2 + \lVert\beta\rVert^2",
     "kernel-shap": r"\phi_s = \sum_{T\not\ni s}\frac{|T|!\,(M-|T|-1)!}{M!}\big(y_c(x_{T\cup s}) - y_c(x_T)\big)",
     "deep-lift": r"\sum_i C_{\Delta x_i} = y_c(x) - y_c(\bar x),\quad m = \frac{\Delta\,\text{out}}{\Delta\,\text{in}}",
-    "lrp": r"R_i = \sum_j \frac{a_i w_{ij}}{\sum_k a_k w_{kj} + \varepsilon}\,R_j",
-    "attention-rollout": r"\tilde A = \tfrac12\bar A_L + \tfrac12 I,\quad \tilde A_L\,\tilde A_{L-1}\cdots\tilde A_1",
+    "lrp": r"R_i = \sum_j \frac{a_i (w_{ij}+\gamma w_{ij}^+)}{\sum_k a_k (w_{kj}+\gamma w_{kj}^+)}\,R_j",
+    "attention-rollout": r"\tilde A_l = \tfrac12\bar A_l + \tfrac12 I,\quad "
+    r"\tilde A_L\,\tilde A_{L-1}\cdots\tilde A_1",
     "gradient-rollout": r"R \leftarrow R + \mathbb{E}_h\big[(\nabla_c A\odot A)^+\big]\,R",
     "random-cam": r"L = \mathrm{ReLU}\Big(\sum_k u_k A^k\Big),\quad u_k\sim U(-1,1)",
 }

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from core.cli import main
+from core.interpret.attribution import METHODS
 from core.runs import RunStore
 
 TRAIN = (
@@ -182,6 +183,24 @@ def test_explain_writes_the_overlay(
     assert status == 0
     assert [row["method"] for row in record["maps"]] == ["grad-cam", "occlusion", "lime"]
     assert all((row["target"], row["against"]) == ("red", "blue") for row in record["maps"])
+    for words, sentence in (
+        (("--methods", " , "), "No method is named"),
+        (("--methods", "saliency,lime", "--layer", "features"), "Saliency, LIME looks at the picture itself"),
+        (("--method", "lrp", "--setting", "gamma"), "gamma is not NAME=NUMBER"),
+    ):
+        status, _, error = call("explain", trained["run"], image, *words, "--out", out)
+        assert status == 2
+        assert sentence in error
+
+
+def test_explain_by_every_method_that_a_network_takes(
+    call: Call, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    image = next(image_folder("one", images=1).rglob("*.png"))
+    words = ("explain", "mnist_cnn", image, "--weights", "none", "--methods", "all", "--out", tmp_path / "all.png")
+    status, record, _ = call(*words, "--setting", "samples=12")
+    assert status == 0
+    assert {row["method"] for row in record["maps"]} == set(METHODS) - {"attention-rollout", "gradient-rollout"}
 
 
 def test_features_of_one_layer_and_of_all(call: Call, image_folder: Callable[..., Path], tmp_path: Path) -> None:

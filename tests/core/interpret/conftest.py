@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.interpret.attribution import Heatmap
 from core.models.anatomy import examine
 from core.models.network import Network
 from core.specs import Preprocessing
@@ -75,6 +79,27 @@ def wrap(model: nn.Module, size: int = SIZE) -> Network:
     """Makes a network of a module."""
     anatomy = examine(model, num_classes=len(CLASSES), image_size=size)
     return Network(model.eval(), anatomy, Preprocessing(size, size), CLASSES, "tiny")
+
+
+def made(kind: Callable[..., nn.Module], **given: Any) -> Network:
+    """Makes a network of a module, always the same weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return wrap(kind(**given))
+
+
+def raw(heatmap: Heatmap) -> NDArray[np.float64]:
+    """A heatmap's own figures."""
+    values = heatmap.values.astype(np.float64)
+    if heatmap.signed:
+        return values * max(abs(heatmap.low), abs(heatmap.high))
+    return values * (heatmap.high - heatmap.low) + heatmap.low
+
+
+def scores(network: Network, images: Tensor, target: int) -> NDArray[np.float64]:
+    """The logits of a class."""
+    with torch.no_grad():
+        return network.model(images)[:, target].double().numpy()
 
 
 @pytest.fixture

@@ -270,6 +270,14 @@ def test_settings_that_cannot_be(tiny: Callable[..., Network], image: Tensor, gi
         explain(tiny(), image, **given)
 
 
+def test_several_methods_share_settings_and_refuse_what_none_has(tiny: Callable[..., Network], image: Tensor) -> None:
+    together = explain_many(tiny(), image, ("saliency", "smoothgrad"), settings={"samples": 2})
+    alone = explain(tiny(), image, "smoothgrad", settings={"samples": 2})
+    assert (together["smoothgrad"].heatmap.values == alone.heatmap.values).all()
+    with pytest.raises(InputError, match=r"None of these methods has a setting steps.*samples, noise, seed"):
+        explain_many(tiny(), image, ("saliency", "smoothgrad"), settings={"steps": 2})
+
+
 @pytest.mark.parametrize("shape", [(3, SIZE, SIZE), (2, 3, SIZE, SIZE)])
 def test_one_image_at_a_time(tiny: Callable[..., Network], shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="1xCxHxW"):

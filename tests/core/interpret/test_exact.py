@@ -10,149 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.interpret import cams, perturbation, scored
 from core.interpret.attention import attention_layers, attention_weights
-from core.interpret.attribution import METHODS, Heatmap, explain
+from core.interpret.attribution import METHODS, explain
 from core.interpret.layout import to_maps
 from core.interpret.superpixels import superpixels
 from core.models.network import Network
-from tests.core.interpret.conftest import CLASSES, SIZE, wrap
-
-
-class Chain(nn.Module):
-    """A small VGG: convolutions, ReLUs, a max pool, dense layers; its ReLUs in place or not, shared or not."""
-
-    def __init__(
-        self, *, in_place: bool = False, functional: bool = False, overlap: bool = False, mean: bool = False
-    ) -> None:
-        super().__init__()
-        self.a, self.b = nn.Conv2d(3, 6, 3, 2, 1), nn.Conv2d(6, 8, 3, padding=1)
-        self.r1, self.r2, self.r3 = (nn.ReLU(inplace=in_place) for _ in range(3))
-        self.pool = nn.AvgPool2d(2) if mean else nn.MaxPool2d(3, 2, 1) if overlap else nn.MaxPool2d(2)
-        self.hidden, self.head = nn.Linear(8 * 64, 10), nn.Linear(10, len(CLASSES))
-        self.functional = functional
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.functional:
-            x = self.pool(F.relu(self.b(torch.relu(self.a(x))), inplace=True))
-            return self.head(self.hidden(x.flatten(1)).relu())
-        x = self.pool(self.r2(self.b(self.r1(self.a(x)))))
-        return self.head(self.r3(self.hidden(x.flatten(1))))
-
-
-class Residual(nn.Module):
-    """One ReLU for all, in place, as ResNets have it, with BatchNorm and a sum."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b, self.c = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 8, 3, 1, 1)
-        self.norm = nn.BatchNorm2d(8)
-        self.relu = nn.ReLU(inplace=True)
-        self.pool = nn.MaxPool2d(3, 2, 1)
-        self.head = nn.Linear(8, len(CLASSES))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(self.relu(self.norm(self.a(x))))
-        y = self.c(self.relu(self.b(x)))
-        y += x
-        return self.head(self.relu(y).mean((2, 3)))
-
-
-def made(kind: Callable[..., nn.Module], **given: Any) -> Network:
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        return wrap(kind(**given))
-
-
-def raw(heatmap: Heatmap) -> NDArray[np.float64]:
-    """A heatmap's own figures."""
-    values = heatmap.values.astype(np.float64)
-    if heatmap.signed:
-        return values * max(abs(heatmap.low), abs(heatmap.high))
-    return values * (heatmap.high - heatmap.low) + heatmap.low
-
-
-def scores(network: Network, images: Tensor, target: int) -> NDArray[np.float64]:
-    with torch.no_grad():
-        return network.model(images)[:, target].double().numpy()
-
+from tests.core.interpret.conftest import CLASSES, SIZE, made, raw, scores
 
 # --- captum -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ["guided-backprop", "deconvolution"])
-def test_guided_ways_back_agree_with_captum(image: Tensor, method: str) -> None:
-    from captum.attr import Deconvolution, GuidedBackprop
-
-    network = made(Chain)
-    peer = (GuidedBackprop if method == "guided-backprop" else Deconvolution)(network.model)
-    theirs = peer.attribute(image.clone().requires_grad_(), target=2)[0].detach().abs().amax(0).numpy()
-    ours = raw(explain(network, image, method, target=2).heatmap)
-    assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-7)
-    assert ours != pytest.approx(raw(explain(network, image, "saliency", target=2).heatmap), rel=0.1)
-
-
-@pytest.mark.parametrize("method", ["guided-backprop", "deconvolution", "deep-lift", "lrp"])
-@pytest.mark.parametrize("form", ["in_place", "functional"])
-def test_the_form_of_a_relu_changes_nothing(image: Tensor, method: str, form: str) -> None:
-    plain = raw(explain(made(Chain), image, method, target=1).heatmap)
-    assert raw(explain(made(Chain, **{form: True}), image, method, target=1).heatmap) == pytest.approx(plain, abs=1e-6)
-
-
-def test_deep_lift_agrees_with_captum_where_captum_is_right(image: Tensor) -> None:
-    from captum.attr import DeepLift
-
-    network = made(Chain, mean=True)  # with a max pool its shares do not add up
-    theirs = DeepLift(network.model).attribute(image, torch.zeros_like(image), target=3)[0].sum(0).detach().numpy()
-    ours = raw(explain(network, image, "deep-lift", target=3).heatmap)
-    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.999
-
-
-@pytest.mark.parametrize("kind", [Chain, Residual])
-def test_deep_lift_adds_up_also_with_overlapping_windows_and_shared_relus(image: Tensor, kind: type[nn.Module]) -> None:
-    network = made(kind, overlap=True) if kind is Chain else made(kind)
-    for target in range(len(CLASSES)):
-        found = raw(explain(network, image, "deep-lift", target=target).heatmap)
-        rise = scores(network, image, target) - scores(network, torch.zeros_like(image), target)
-        assert found.sum() == pytest.approx(rise[0], rel=1e-4, abs=1e-5)
-
-
-@pytest.mark.parametrize("gamma", [0, 25])
-def test_lrp_agrees_with_captum(image: Tensor, gamma: int) -> None:
-    from captum.attr import LRP
-    from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
-
-    network = made(Chain)
-    ours = raw(explain(network, image, "lrp", target=1, settings={"gamma": gamma}).heatmap)
-    peer = made(Chain).model
-    for name in ("a", "pool", "hidden", "head"):
-        peer.get_submodule(name).rule = EpsilonRule()
-    peer.b.rule = GammaRule(gamma / 100)
-    theirs = LRP(peer).attribute(image, target=1)[0].sum(0).detach().numpy()
-    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.999
-    assert ours == pytest.approx(theirs, rel=0.02, abs=1e-3 * float(np.abs(theirs).max()))
-
-
-def test_lrp_keeps_the_score_where_there_are_no_biases_and_takes_batchnorm_into_its_convolution(image: Tensor) -> None:
-    plain, normed = made(Chain), nn.Sequential()
-    for module in (plain.model.a, plain.model.b, plain.model.hidden, plain.model.head):
-        nn.init.zeros_(module.bias)
-    found = raw(explain(plain, image, "lrp", target=2).heatmap)
-    assert found.sum() == pytest.approx(scores(plain, image, 2)[0], rel=1e-3)
-    conv, norm = nn.Conv2d(3, 4, 3, 2, 1), nn.BatchNorm2d(4)
-    with torch.no_grad():
-        for value in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
-            value.copy_(torch.rand(4, generator=torch.Generator().manual_seed(1)) + 0.1)
-    rest = [nn.ReLU(), nn.Flatten(), nn.Linear(4 * 256, len(CLASSES))]
-    normed = wrap(nn.Sequential(conv, norm, *rest))
-    joint = torch.nn.utils.fusion.fuse_conv_bn_eval(conv.eval(), norm.eval())
-    fused = wrap(nn.Sequential(joint, *rest))
-    a, b = (raw(explain(network, image, "lrp", target=0).heatmap) for network in (normed, fused))
-    assert a == pytest.approx(b, rel=1e-3, abs=1e-4 * np.abs(b).max())
 
 
 @pytest.mark.parametrize("method", ["input-x-gradient", "feature-ablation", "integrated-gradients", "occlusion"])
@@ -233,7 +102,7 @@ def test_score_and_ablation_cam_channel_by_channel(tiny: Callable[..., Network],
     rises, falls = [], []
     for index, values in enumerate(maps):
         mask = F.interpolate(values[None, None], (SIZE, SIZE), mode="bilinear", align_corners=False)
-        low, high = values.min(), values.max()
+        low, high = mask.min(), mask.max()
         mask = (mask - low) / (high - low) if high > low else torch.zeros_like(mask)
         rises.append(scores(network, image * mask.float(), 2)[0] - whole)
 
@@ -314,10 +183,17 @@ def test_eigen_cams_are_the_first_singular_vector() -> None:
             rows = maps.reshape(shape[0], -1).T
             u, s, _v = np.linalg.svd(rows, full_matrices=False)
             part = u[:, 0] * s[0]
-            part *= np.sign((part * rows.sum(1)).sum())
+            part *= np.sign((part * (1 if formula is cams.eigen_cam else rows.sum(1))).sum())
             found = formula(torch.from_numpy(a), torch.from_numpy(g)).numpy()
             assert found == pytest.approx(np.maximum(part, 0).reshape(shape[1:]), abs=1e-6)
     assert (cams.eigen_cam(torch.zeros(3, 2, 2), torch.zeros(3, 2, 2)) == 0).all()
+
+
+def test_eigen_cam_of_negative_maps_is_not_empty() -> None:
+    maps = -torch.rand(6, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = cams.eigen_cam(maps, maps)  # as before a ReLU, where values below zero outweigh
+    assert found.numpy() == pytest.approx(cams.eigen_cam(-maps, maps).numpy())
+    assert (found > 0).all()
 
 
 def test_xgrad_cam_by_hand_and_without_mass() -> None:
@@ -355,6 +231,20 @@ def test_attention_weights_are_torchs_own(tiny: Callable[..., Network], image: T
     assert found.numpy() == pytest.approx(theirs.detach().numpy(), abs=1e-5)
     assert attention_layers(tiny()) == ()
     assert attention_weights(tiny(), image) == {}
+
+
+def test_attention_that_cannot_be_worked_out_is_not_offered(tiny: Callable[..., Network], image: Tensor) -> None:
+    class Halved(nn.MultiheadAttention):
+        def forward(self, *given: Any, **named: Any) -> Any:
+            out, weights = super().forward(*given, **named)
+            return out / 2, weights
+
+    network = tiny("tokens")
+    network.model.attention.__class__ = Halved
+    for method in ("attention-rollout", "gradient-rollout"):
+        assert "cannot be worked out" in str(METHODS[method].unavailable(network))
+        assert METHODS[method].unavailable(tiny("tokens")) is None
+    assert attention_weights(network, image) == {}
 
 
 def test_rollouts_by_hand(tiny: Callable[..., Network], image: Tensor) -> None:

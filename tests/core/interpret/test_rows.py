@@ -123,6 +123,40 @@ def test_one_pixel(tiny: Callable[..., Network], method: str) -> None:
     assert np.isfinite(found.values).all()
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_of_other_numbers_and_with_a_graph(
+    tiny: Callable[..., Network], image: Tensor, kind: str, method: str
+) -> None:
+    network = tiny(kind)
+    if METHODS[method].unavailable(network):
+        return
+    given = {n: v for n, v in {"samples": 12, "regions": 5, "steps": 4}.items() if n in METHODS[method].defaults}
+    plain = explain(network, image, method, target=1, settings=given).heatmap.values
+    for other in (image.double(), image.clone().requires_grad_()):
+        found = explain(network, other, method, target=1, settings=given).heatmap.values
+        assert found == pytest.approx(plain, abs=1e-5)
+        assert other.grad is None
+
+
+def test_tokens_of_a_picture_that_is_no_square(tiny: Callable[..., Network]) -> None:
+    for method in ("layer-cam", "attention-rollout", "saliency"):  # 4 x 16 patches would pass for 8 x 8
+        with pytest.raises(InputError, match="cannot take a picture of 128 × 32 px"):
+            explain(tiny("tokens"), torch.ones(1, 3, 32, 128), method)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_in_sixteen_bits(tiny: Callable[..., Network], image: Tensor, kind: str) -> None:
+    network = tiny(kind)
+    methods = ["grad-cam", "score-cam", "ablation-cam", "saliency", "kernel-shap"]
+    methods += ["attention-rollout", "gradient-rollout"] if kind == "tokens" else ["deep-lift"]
+    plain = [explain(network, image, name, target=1).heatmap.values for name in methods]
+    network.model.to(torch.bfloat16)
+    for name, values in zip(methods, plain, strict=True):
+        found = explain(network, image, name, target=1).heatmap.values
+        assert np.corrcoef(found.ravel(), values.ravel())[0, 1] > 0.9, name
+
+
 def test_a_panorama_is_explained_where_the_network_looks(tiny: Callable[..., Network]) -> None:
     network = tiny()
     picture = Image.linear_gradient("L").resize((10_000, 320)).convert("RGB")
@@ -135,6 +169,13 @@ def test_scores_that_are_no_numbers(tiny: Callable[..., Network], image: Tensor)
     network = tiny()
     with pytest.raises(InputError, match="no numbers"):
         explain(network, torch.full_like(image, float("nan")))
+    network.model.after.register_forward_hook(lambda _m, _i, output: output.nan_to_num())
+    handle = network.model.body.register_forward_hook(lambda _m, _i, output: output * float("nan"))
+    for method in METHODS:
+        if METHODS[method].needs_layer and not METHODS[method].unavailable(network):
+            with pytest.raises(InputError, match="no numbers"):
+                explain(network, image, method, layer="body")
+    handle.remove()
     with torch.no_grad():
         network.model.get_parameter("stem.0.weight")[0, 0, 0, 0] = float("inf")
     for method in METHODS:

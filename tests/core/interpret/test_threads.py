@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from core.interpret.activations import activations
+from core.interpret.asking import batch_of
 from core.interpret.attribution import explain
 from core.interpret.filters import kernels
 from core.models.network import Network
@@ -36,3 +39,12 @@ def test_threads_get_the_same_answers_as_one(tiny: Callable[..., Network], image
     assert all(parameter.requires_grad and parameter.grad is None for parameter in network.model.parameters())
     assert not any(module._forward_hooks for module in network.model.modules())
     assert all(torch.equal(value, before[name]) for name, value in network.model.state_dict().items())
+
+
+def test_a_batch_keeps_the_network_from_others_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    device, small = torch.device("cpu"), SimpleNamespace(activation_bytes=4 * 2**20, macs=50 * 10**6)
+    assert batch_of(SimpleNamespace(anatomy=small), device) == 16  # type: ignore[arg-type]
+    large = SimpleNamespace(activation_bytes=4 * 2**20, macs=15 * 10**9)
+    assert batch_of(SimpleNamespace(anatomy=large), device) == 1  # type: ignore[arg-type]
+    assert batch_of(SimpleNamespace(anatomy=large), device, whole=False) == 16  # type: ignore[arg-type]
