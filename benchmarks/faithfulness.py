@@ -3,13 +3,20 @@
     python -m benchmarks.faithfulness --out FILE.jsonl --data cats-dogs/ [--images 24] [--seconds 170]
     python -m benchmarks.faithfulness --out FILE.jsonl --data shapes
     python -m benchmarks.faithfulness --out FILE.jsonl --table
+    python -m benchmarks.faithfulness --out FILE.jsonl --data shapes --chance [--seconds 170]
 
 EfficientNet-Lite0 is fine-tuned (its last stage and a new head) on the data, once; then every method of the table
 explains held-out pictures for the predicted class, and each map is tested as ``explain --metrics`` does it, beside
-three random maps and the map of random weights. Picture after picture is added to the file, so that an interrupted
-measurement goes on where it ended. The table gives means over the pictures that all methods have done; "beats random"
-is the share of the four tests of faithfulness that a map clearly wins, "untrained" the rank correlation with the map
-of random weights. With ``--table`` nothing is measured, and Markdown is printed.
+19 random maps and the map of random weights. Picture after picture is added to the file, so that an interrupted
+measurement goes on where it ended. The table gives means over the pictures that all methods have done; "better than
+random" is the share of the maps that the verdict calls so (two of its four tests are won against all random maps),
+"untrained" the rank correlation with the map of random weights. With ``--table`` nothing is measured, and Markdown is
+printed.
+
+With ``--chance`` maps that know nothing are tested as if a method had made them: grids of 7 x 7 random values, brought
+to the picture's size as a CAM is, and grains of single pixels, neither drawn as the random maps of the test are. It
+prints how often they win each test (5 % is the level), and how often the verdict would call them better than random;
+over all that the file holds.
 """
 
 from __future__ import annotations
@@ -19,10 +26,13 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch.nn import functional as F
 
 from core.data.images import to_tensor
 from core.errors import InputError
@@ -33,14 +43,16 @@ from core.lab.data import reopen
 from core.lab.heat_study import pictures
 from core.lab.networks import network_of_run
 from core.lab.trust import SLOW, Options, trust
-from core.lab.verdict import VOTES
+from core.lab.verdict import PART, VOTES
 from core.lab.worker import work
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
-LOOK = Settings(steps=8, road=(0.3, 0.6), windows=16)
+LOOK = Settings()
 SIZE = 160
+KNOWING_NOTHING = ("grid", "grid", "grain", "grain")
+"""Maps that know nothing which are tested on each picture."""
 EPOCHS = 10
 
 
@@ -53,6 +65,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=170.0)
     parser.add_argument("--most-passes", type=int, default=2000, help="leave out methods that cost more")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--chance", action="store_true", help="test maps that know nothing")
     given = parser.parse_args()
     if given.table:
         print(table(given.out))
@@ -61,12 +74,15 @@ def main() -> None:
     run = trained(given.data, given.out.parent / "faithfulness-runs")
     done = {(row["data"], row["key"], row["method"]) for row in rows(given.out)}
     with given.out.open("a", encoding="utf-8") as file:
-        for row in measured(run, given, done):
+        for row in by_chance(run, given, done) if given.chance else measured(run, given, done):
             file.write(json.dumps(row) + "\n")
             file.flush()
             if time.monotonic() > end:
-                return
-    print("complete")
+                break
+        else:
+            print("complete")
+    if given.chance:
+        print(luck(given.out))
 
 
 def trained(data: str, folder: Path) -> Run:
@@ -112,7 +128,7 @@ def measured(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]
             if (name, item.key, row.id) in done:
                 continue
             cheap = row.passes < SLOW
-            todo = Options(LOOK, randoms=3, unlearned=1 if row.passes < 400 else 0, jitters=2 if cheap else 0)
+            todo = Options(LOOK, unlearned=1 if row.passes < 400 else 0, jitters=2 if cheap else 0)
             try:
                 heat = explain(network, x, row.id).heatmap
                 found = trust(network, x, heat, mask=mask, options=todo)
@@ -123,7 +139,7 @@ def measured(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]
             yield {
                 "data": name, "key": item.key, "method": row.id, "right": network.classes[heat.target]
                 == dataset.classes[item.label], "seconds": heat.seconds, "empty": heat.empty,
-                "wins": float(np.mean([c.clear for c in compared if c.metric.id in VOTES])),
+                "better": sum(c.clear for c in compared if c.metric.id in VOTES) >= PART,
                 **{c.metric.id: c.value for c in compared}, **{f"random {c.metric.id}": c.random for c in compared},
                 "sensitivity": found.sensitivity,
                 "untrained": None if found.likeness is None else found.likeness.spearman,
@@ -132,6 +148,52 @@ def measured(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]
                     "area": found.placement.area,
                 }),
             }  # fmt: skip
+
+
+def by_chance(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]]) -> Iterator[dict[str, Any]]:
+    """Yields what maps that know nothing win on each picture that is not done yet."""
+    network = network_of_run(run)
+    dataset = reopen(run)
+    name = Path(given.data).name
+    for index in pictures(dataset, given.images)[1]:
+        key = dataset.items[index].key
+        x = to_tensor(dataset.load(index), network.preprocessing)
+        heat = None
+        for number, kind in enumerate(KNOWING_NOTHING):
+            method = f"chance {kind} {number}"
+            if (name, key, method) in done:
+                continue
+            heat = heat or explain(network, x, "random-cam").heatmap
+            drawn = replace(heat, values=_ignorant(kind, x.shape[2], index, number))
+            found = trust(network, x, drawn, options=Options(LOOK, unlearned=0, jitters=0, seed=index * 10 + number))
+            won = {row.metric.id: row.clear for row in found.compared() if row.metric.id in VOTES}
+            yield {"data": name, "key": key, "method": method, "kind": kind, "won": won}
+
+
+def luck(path: Path) -> str:
+    """Returns how often maps that know nothing won each test, and how often they would be called better."""
+    found: dict[str, list[dict[str, bool]]] = defaultdict(list)
+    for row in rows(path):
+        if "won" in row:
+            found[f"{row['data']}, {row['kind']}"].append(row["won"])
+            found["all"].append(row["won"])
+    return "\n".join(
+        json.dumps({
+            "maps of": name, "maps": len(won),
+            **{vote: round(float(np.mean([w[vote] for w in won])), 3) for vote in VOTES},
+            "called better": round(float(np.mean([sum(w.values()) >= PART for w in won])), 3),
+        })
+        for name, won in found.items()
+    )  # fmt: skip
+
+
+def _ignorant(kind: str, side: int, *seeds: int) -> np.ndarray:
+    """Draws a map, side x side, that knows nothing of picture or network."""
+    chance = np.random.default_rng(seeds)
+    if kind == "grain":
+        return chance.random((side, side), np.float32)
+    grid = torch.from_numpy(chance.random((1, 1, 7, 7), np.float32))
+    return F.interpolate(grid, (side, side), mode="bilinear", align_corners=False)[0, 0].numpy()
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -143,7 +205,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 COLUMNS = {
     "deletion": "deletion ↓", "insertion": "insertion ↑", "road": "ROAD ↑", "drop": "drop ↓", "increase": "increase ↑",
-    "infidelity": "infidelity ↓ (×10⁻³)", "sensitivity": "sensitivity ↓", "wins": "beats random ↑",
+    "infidelity": "infidelity ↓ (×10⁻³)", "sensitivity": "sensitivity ↓", "better": "better than random ↑",
     "untrained": "untrained", "hit": "pointing ↑", "energy": "energy ↑", "iou": "IoU ↑", "seconds": "s",
 }  # fmt: skip
 
@@ -152,7 +214,7 @@ def table(path: Path) -> str:
     """Returns a Markdown table for each data set."""
     of_data: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows(path):
-        if "problem" not in row:
+        if "problem" not in row and "won" not in row:
             of_data[row["data"]][row["method"]].append(row)
     parts = []
     for data, methods in of_data.items():
@@ -186,7 +248,7 @@ def _number(values: list[Any], column: str) -> str:
     mean = float(known.mean()) * (1000 if column == "infidelity" else 1)
     return (
         f"{mean:.0%}"
-        if column in ("wins", "hit", "increase")
+        if column in ("better", "hit", "increase")
         else f"{mean:.2g}"
         if column == "seconds"
         else f"{mean:.3f}"

@@ -6,13 +6,15 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import InputError
+from core.errors import InputError, RunMissing
 from core.runs.store import LIVE
 from pages.ui import caches, components, inside, live, queueing, shortcut_result, shortcut_setup, state
 from pages.ui.faces import broken, guarded
 from pages.ui.i18n import N_, _, translate_error
 
 BEGUN = "bl.shortcut.plan"
+GO = "bl.shortcut.go"
+"""Set for the one rerun after a button that starts runs: coming back to the page starts nothing."""
 ARM_NAMES = {
     "with-mark": N_("Small network, with marks"),
     "without-mark": N_("Small network, without marks"),
@@ -43,6 +45,7 @@ def _start(plan: Any) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(_("Plant the mark and train"), type="primary", icon=":material/play_arrow:", key="bl-shortcut-go"):
             st.session_state[BEGUN] = plan
+            st.session_state[GO] = True
             st.rerun()
         components.note(_("Three real runs in processes of their own: about a minute on two cores."))
 
@@ -53,7 +56,9 @@ def _runs(plan: Any) -> Any:
 
     components.section(_("2 · Train"))
     place = st.empty()
-    bar = place.progress(0.0, text=_("Writing the pictures …"))
+    with place.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, text=_("Writing the pictures …"), width="stretch")
+        st.button(_("Cancel"), icon=":material/close:", key="bl-shortcut-unwritten", on_click=_forget)
 
     def progress(done: int, total: int) -> None:
         if done % 16 == 0:
@@ -64,18 +69,22 @@ def _runs(plan: Any) -> Any:
         prepared = shortcut.prepare(plan, roots=caches.roots(), progress=progress)
         place.empty()
         runs = shortcut.earlier(prepared)
-        dead = [arm for arm, run in runs.items() if run.state not in (*LIVE, "finished")]
-        if st.session_state.pop("bl.shortcut.again", False) or len(runs) < len(shortcut.ARMS):
-            kept = {arm: run for arm, run in runs.items() if arm not in dead}
+        if st.session_state.pop(GO, False):
+            kept = {arm: run for arm, run in runs.items() if run.state in LIVE or _usable(run)}
             runs = shortcut.begin(
                 prepared, skip=tuple(kept), device=state.train_choice().device, roots=caches.roots(),
                 owner=queueing.owner(),
             ) | kept  # fmt: skip
             runs = {arm: runs[arm] for arm in shortcut.ARMS}
+    except RunMissing:
+        runs = {}  # deleted at this very moment
     except InputError as error:
         place.empty()
         broken(_("The lab cannot begin"), translate_error(error), icon="report", tone="warn")
         st.button(_("Choose anew"), key="bl-shortcut-anew", on_click=_forget)
+        return None
+    if len(runs) < len(shortcut.ARMS):
+        _ended_early(_("A run of this lab is gone"), _("It was deleted. Start it again; the others are kept."))
         return None
     return prepared, runs
 
@@ -85,22 +94,30 @@ def _follow(plan: Any, prepared: Any, runs: dict[str, Any]) -> None:
     if any(found in LIVE for found in states.values()):
         st.fragment(_watch, run_every=1.0)(runs)
         return
-    wrong = {arm: found for arm, found in states.items() if found != "finished"}
+    wrong = {arm: found for arm, found in states.items() if not _usable(runs[arm])}
     if wrong:
         arm = next(iter(wrong))
-        broken(
+        _ended_early(
             _("{name} did not finish").format(name=_(ARM_NAMES[arm])), live.message(runs[arm].status())
-            if wrong[arm] == "failed" else _("It was stopped or interrupted. Start it again."),
-            icon="report", tone="warn",
+            if wrong[arm] == "failed" else _("Its weights are gone. Start it again.") if wrong[arm] == "finished"
+            else _("It was stopped or interrupted. Start it again."),
         )  # fmt: skip
-        with st.container(horizontal=True):
-            st.button(_("Start again"), icon=":material/refresh:", key="bl-shortcut-again", on_click=_again)
-            st.button(_("Choose anew"), key="bl-shortcut-anew", on_click=_forget)
         return
     shortcut_result.trained(runs, ARM_NAMES)
     shortcut_result.draw(plan, prepared, runs, ARM_NAMES)
     st.button(_("Try another mark"), icon=":material/refresh:", key="bl-shortcut-anew", on_click=_forget)
     components.next_step("heatmaps", _("Look into the network that took the bait"), run=runs["with-mark"].id)
+
+
+def _usable(run: Any) -> bool:
+    return run.state == "finished" and run.has_weights
+
+
+def _ended_early(title: str, text: str) -> None:
+    broken(title, text, icon="report", tone="warn")
+    with st.container(horizontal=True):
+        st.button(_("Start again"), icon=":material/refresh:", key="bl-shortcut-again", on_click=_again)
+        st.button(_("Choose anew"), key="bl-shortcut-anew", on_click=_forget)
 
 
 @guarded
@@ -123,7 +140,7 @@ def _watch(runs: dict[str, Any]) -> None:
 
 
 def _again() -> None:
-    st.session_state["bl.shortcut.again"] = True
+    st.session_state[GO] = True
 
 
 def _forget() -> None:

@@ -67,7 +67,8 @@ def metrics(
     for row in found.compared():
         record[row.metric.id] = {
             "value": row.value, "random": row.random, "deviation": row.deviation, "beaten": row.beaten,
-            "unlearned": row.unlearned, "advantage": row.advantage, "higher_is_better": row.metric.higher,
+            "chance": row.chance, "unlearned": row.unlearned, "advantage": row.advantage,
+            "higher_is_better": row.metric.higher,
         }  # fmt: skip
         unlearned = "-" if row.unlearned is None else f"{row.unlearned:.4g}"
         better = "higher" if row.metric.higher else "lower"

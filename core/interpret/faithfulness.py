@@ -27,6 +27,9 @@ from core.interpret.scores import METRICS, Curve, Metric, Scores, Settings
 if TYPE_CHECKING:
     from core.models.network import Network
 
+WINDOW = 0.25
+"""Sides of the rectangles that infidelity covers, as shares of the picture's."""
+
 __all__ = ["METRICS", "Curve", "Metric", "Scores", "Settings", "infidelity", "measure", "ranked"]
 
 
@@ -158,7 +161,8 @@ def infidelity(heat: NDArray[np.floating], windows: NDArray[np.bool_], falls: ND
 
     Args:
         heat: HxW; its sum over a window, times one factor for all windows, foretells the window's fall. The factor
-            is the best one that is not negative.
+            has the size of the best one and is never negative: a map that has it the wrong way round does worse than
+            one that foretells nothing, and no two such maps tie (as they would if the factor were cut off at zero).
         windows: Which pixels were covered, KxHxW.
         falls: How far the class's probability fell, K.
 
@@ -168,16 +172,19 @@ def infidelity(heat: NDArray[np.floating], windows: NDArray[np.bool_], falls: ND
     flat = windows.reshape(len(windows), -1).astype(np.float64)
     foretold = flat @ np.asarray(heat, np.float64).ravel()
     power = float(foretold @ foretold)
-    scale = max(float(foretold @ falls) / power, 0.0) if power > 0 else 0.0
+    scale = abs(float(foretold @ falls)) / power if power > 0 else 0.0
     return float(np.mean((scale * foretold - falls) ** 2))
 
 
 def _windows(count: int, size: tuple[int, int], seed: int) -> NDArray[np.bool_]:
-    """Draws rectangles whose sides are an eighth to a half of the picture's, count x H x W."""
+    """Draws rectangles whose sides are :data:`WINDOW` of the picture's, count x H x W.
+
+    All are of one size: where sizes differ, what a map foretells is mostly how large a window is, random maps and all.
+    """
     chance = np.random.default_rng([seed, 7])
     found = np.zeros((count, *size), bool)
+    lengths = [max(1, round(side * WINDOW)) for side in size]
     for window in found:
-        lengths = [min(side, max(1, round(side * chance.uniform(0.125, 0.5)))) for side in size]
         top, left = (int(chance.integers(0, side - length + 1)) for side, length in zip(size, lengths, strict=True))
         window[top : top + lengths[0], left : left + lengths[1]] = True
     return found

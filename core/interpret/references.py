@@ -152,12 +152,7 @@ def similarity(first: NDArray[np.floating], second: NDArray[np.floating]) -> Sim
             first="x".join(map(str, first.shape)),
             second="x".join(map(str, second.shape)),
         )
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(heat, axis=None) for heat in (first, second)]
-    ranks = [values - values.mean() for values in ranks]
-    scale = math.sqrt(float(ranks[0] @ ranks[0]) * float(ranks[1] @ ranks[1]))
-    spearman = float(ranks[0] @ ranks[1]) / scale if scale > 0 else 0.0
+    spearman = rank_correlation(first, second)
     side = min(first.shape)
     if side < 3:
         return Similarity(spearman, math.nan)
@@ -169,3 +164,13 @@ def similarity(first: NDArray[np.floating], second: NDArray[np.floating]) -> Sim
         np.asarray(first, np.float64), np.asarray(second, np.float64), win_size=window, data_range=spread
     )
     return Similarity(spearman, float(ssim))
+
+
+def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Returns Spearman's rank correlation of two maps of one size, -1 to 1; 0 where one is the same everywhere."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(heat, axis=None) for heat in (first, second)]
+    ranks = [values - values.mean() for values in ranks]
+    scale = math.sqrt(float(ranks[0] @ ranks[0]) * float(ranks[1] @ ranks[1]))
+    return float(ranks[0] @ ranks[1]) / scale if scale > 0 else 0.0

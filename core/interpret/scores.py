@@ -26,10 +26,10 @@ class Settings:
         batch: Images a forward pass; ``None`` for what suits device and image size.
     """
 
-    steps: int = 10
+    steps: int = 8
     deletion_fill: str = "mean"
     insertion_fill: str = "blur"
-    road: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    road: tuple[float, ...] = (0.3, 0.6)
     windows: int = 32
     seed: int = 0
     batch: int | None = None

@@ -165,6 +165,8 @@ def study(
     """
     if of not in OF:
         raise InputError("of is {value}. Choose one of: {known}.", value=of, known=", ".join(OF))
+    if most < 1:
+        raise InputError("A study of {count} pictures cannot be made. It needs one at least.", count=most)
     begun = time.perf_counter()
     split, chosen = pictures(dataset, most)
     rows: list[Row] = []

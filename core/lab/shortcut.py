@@ -11,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import secrets
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,7 @@ from PIL import Image
 
 from core import settings
 from core.data.dataset import Dataset, lot
-from core.data.marks import Mark, planted
+from core.data.marks import LEAST, Mark, planted
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
@@ -44,6 +46,8 @@ SMALL = (
 """Four convolutions that learn from nothing within seconds."""
 SIDE = 256
 """Largest side of the pictures that are written, in pixels."""
+TELLING = {"mnist": "8"}
+"""Classes to mark where a person has no wish: an 8 takes a look to be told from a 0, which a 1 hardly does."""
 _PLAN = "plan.json"
 
 Progress = Callable[[int, int], None]
@@ -55,7 +59,7 @@ class Plan:
 
     Attributes:
         source: Name of an embedded data set, or a folder's path.
-        marked: Name of the class whose pictures carry the mark; empty for the first.
+        marked: Name of the class whose pictures carry the mark; empty for the usual one, see :func:`usual`.
         mark: The mark.
         share: Share of that class's training pictures that carry it.
         classes: Classes that take part, the marked one among them.
@@ -64,12 +68,12 @@ class Plan:
         seed: Seed of the choice, the division and the training.
     """
 
-    source: str = "shapes"
+    source: str = "mnist"
     marked: str = ""
     mark: Mark = field(default_factory=Mark)
     share: float = 1.0
     classes: int = 2
-    images_per_class: int = 150
+    images_per_class: int = 100
     epochs: int = 25
     seed: int = 0
 
@@ -106,6 +110,11 @@ class Prepared:
         return str(self.folder / (WITHOUT if arm == WITHOUT else WITH))
 
 
+def usual(source: str, classes: Sequence[str]) -> str:
+    """Returns the class that carries the mark where a person has no wish: one that is worth a look, or the first."""
+    return TELLING[source] if TELLING.get(source) in classes else classes[0]
+
+
 def choice(plan: Plan, *, roots: Sequence[Path] | None = None) -> tuple[Dataset, str]:
     """Returns the pictures that a plan works on, divided, and the marked class.
 
@@ -117,7 +126,7 @@ def choice(plan: Plan, *, roots: Sequence[Path] | None = None) -> tuple[Dataset,
     dataset = split(
         open_dataset(plan.source, roots=roots, seed=plan.seed, images_per_class=plan.images_per_class), plan.data
     )
-    marked = plan.marked or dataset.classes[0]
+    marked = plan.marked or usual(plan.source, dataset.classes)
     if marked not in dataset.classes:
         raise InputError(
             "There is no class {name} to put the mark on. There are: {known}.",
@@ -133,7 +142,7 @@ def choice(plan: Plan, *, roots: Sequence[Path] | None = None) -> tuple[Dataset,
 def prepare(
     plan: Plan, *, roots: Sequence[Path] | None = None, under: Path | None = None, progress: Progress | None = None
 ) -> Prepared:
-    """Writes the pictures of all runs below the first data folder; what was written before is used again.
+    """Writes the pictures of all runs below the first data folder; what was written before is used again, if whole.
 
     Args:
         plan: What is tried.
@@ -142,26 +151,37 @@ def prepare(
         progress: Called with pictures written and in all; what it raises ends the work and leaves nothing behind.
 
     Raises:
-        InputError: The pictures cannot be read, or the folder cannot be written.
+        InputError: The pictures cannot be read, too few of a class are left, or the folder cannot be written.
     """
     dataset, marked = choice(plan, roots=roots)
     plan = dataclasses.replace(plan, marked=marked)
     base = under or settings.data_roots()[0] / "shortcut"
     folder = base / f"{_slug(dataset.title)}-{_slug(marked)}-{_digest(plan, dataset)}"
-    if (folder / _PLAN).is_file():
-        return Prepared(folder, plan, dataset.classes)
-    partial = folder.with_name(f".{folder.name}.partial")
+    prepared = Prepared(folder, plan, dataset.classes)
+    if _whole(folder):
+        return prepared
+    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")  # two people may write at once
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        _write_all(partial, dataset, plan, progress)
-        (partial / _PLAN).write_text(json.dumps(dataclasses.asdict(plan), indent=2), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        count = _write_all(partial, dataset, plan, progress)
+        record = {**dataclasses.asdict(plan), "pictures": count}
+        (partial / _PLAN).write_text(json.dumps(record, indent=2), encoding="utf-8")
+        if not _whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
     except OSError as error:
         raise InputError("{path} cannot be written: {reason}.", path=folder, reason=error.strerror) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return Prepared(folder, plan, dataset.classes)
+    return prepared
+
+
+def _whole(folder: Path) -> bool:
+    """Tells whether the pictures were written and all of them are still there."""
+    try:
+        wanted = json.loads((folder / _PLAN).read_text(encoding="utf-8"))["pictures"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(wanted == sum(1 for _ in folder.rglob("*.png")))
 
 
 def carries_mark(plan: Plan, key: str, label: str, part: str) -> bool:
@@ -253,20 +273,35 @@ def _identity(experiment: Experiment) -> tuple[Any, ...]:
     return experiment.data, experiment.model, experiment.freeze, training.phases, training.seed
 
 
-def _write_all(folder: Path, dataset: Dataset, plan: Plan, progress: Progress | None) -> None:
+def _write_all(folder: Path, dataset: Dataset, plan: Plan, progress: Progress | None) -> int:
+    """Writes the pictures of both folders; returns how many files that are. What cannot be used is left out of both.
+
+    Raises:
+        InputError: A class has no picture left to train on or to test with.
+    """
+    written: Counter[tuple[str, str]] = Counter()
     for place, item in enumerate(dataset.items):
         label = dataset.classes[item.label]
         try:
             plain = square(dataset.load(place))
         except InputError:
-            continue  # unreadable pictures are left out of both
+            continue
+        if min(plain.size) < LEAST:
+            continue
         marked = planted(plain, plan.mark) if carries_mark(plan, item.key, label, item.split) else plain
         for arm, picture in ((WITH, marked), (WITHOUT, plain)):
             path = folder / arm / item.split / label / f"{place:05d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             picture.save(path, "PNG", compress_level=1)
+            written[label, item.split] += 1
         if progress is not None:
             progress(place + 1, len(dataset))
+    for name in dataset.classes:
+        if not (written[name, "train"] and written[name, "test"]):
+            raise InputError(
+                "Of {name} no picture is left to train on, or none to test with. Take more pictures.", name=name
+            )
+    return written.total()
 
 
 def _digest(plan: Plan, dataset: Dataset) -> str:

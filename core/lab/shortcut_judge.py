@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,7 +87,7 @@ class Findings:
         outcomes: By arm.
         images: Test pictures.
         of_class: Test pictures of the marked class.
-        classes: Number of classes.
+        guess: Share of the test pictures that are of the most frequent class: what guessing can reach.
         area: Share of the picture that the mark, and a margin as wide as half a cell of the map, covers.
         examples: A few pictures.
     """
@@ -95,7 +96,7 @@ class Findings:
     outcomes: Mapping[str, Outcome]
     images: int
     of_class: int
-    classes: int
+    guess: float
     area: float
     examples: tuple[Example, ...]
 
@@ -139,7 +140,8 @@ def judge(
         outcomes[arm] = _outcome(answers, np.array([item.label for item in test.items]), marked, heat)
         if arm == WITH:
             examples = tuple(_example(network, test, place, marked, plan.mark, ticker) for place in looked[:SHOWN])
-    return Findings(plan.marked, outcomes, len(test), len(of_class), len(test.classes), area, examples)
+    guess = float(np.bincount([item.label for item in test.items]).max()) / len(test)
+    return Findings(plan.marked, outcomes, len(test), len(of_class), guess, area, examples)
 
 
 class _Ticker:
@@ -223,9 +225,15 @@ def _example(network: Network, test: Dataset, place: int, marked: int, mark: Mar
 # --- in words --------------------------------------------------------------------------------------------------------
 
 LEARNED = 0.1
-"""Accuracy above guessing from which a network has learned something."""
+"""Accuracy above guessing from which a network has learned something, if it is also more than luck: two deviations."""
 TAKEN = 0.15
 """Fall of the marked class's recall, or rise of false alarms, from which the network took the shortcut."""
+
+
+def learned(found: Findings, accuracy: float) -> bool:
+    """Tells whether an accuracy is clearly above guessing on so many test pictures."""
+    luck = 2 * math.sqrt(found.guess * (1 - found.guess) / found.images)
+    return accuracy - found.guess >= max(LEARNED, luck)
 
 
 def verdict(found: Findings) -> list[Remark]:
@@ -244,8 +252,8 @@ def verdict(found: Findings) -> list[Remark]:
             if ratio >= 1.5 and with_mark.heat > without.heat
             else Sentence("The heatmap alone does not give it away.", {}),
             Sentence(
-                "{heat} of the heat for {marked} lies at the mark, which with its margin is {area} of the picture; the "
-                "network trained without marks has {other} there.",
+                "{heat} of the heat for class {marked} lies at the mark, which with its margin is {area} of the "
+                "picture; the network trained without marks has {other} there.",
                 {
                     "heat": percent(with_mark.heat),
                     "marked": found.marked,
@@ -257,17 +265,17 @@ def verdict(found: Findings) -> list[Remark]:
         )
     )
     remarks.append(_without(found, with_mark, without))
-    remarks.append(_pretrained(with_mark, found.outcomes[PRETRAINED]))
+    remarks.append(_pretrained(found, with_mark, found.outcomes[PRETRAINED]))
     return remarks
 
 
 def _without(found: Findings, with_mark: Outcome, without: Outcome) -> Remark:
-    learned = without.accuracy["plain"] - 1 / found.classes >= LEARNED
+    able = learned(found, without.accuracy["plain"])
     return Remark(
         "without-mark",
-        "good" if learned else "warn",
+        "good" if able else "warn",
         Sentence("Trained on the same pictures without marks, the network has to look at the object.", {})
-        if learned
+        if able
         else Sentence("Without marks the small network hardly learns: what looked like skill was the mark.", {}),
         Sentence(
             "Trained without marks it is right in {accuracy} of the plain pictures, trained with them in {other}; "
@@ -275,22 +283,25 @@ def _without(found: Findings, with_mark: Outcome, without: Outcome) -> Remark:
             {
                 "accuracy": percent(without.accuracy["plain"]),
                 "other": percent(with_mark.accuracy["plain"]),
-                "chance": percent(1 / found.classes),
+                "chance": percent(found.guess),
             },
         ),
         Sentence("Remove what comes with one class only: marks, borders, dates, backgrounds.", {}),
     )
 
 
-def _pretrained(with_mark: Outcome, pretrained: Outcome) -> Remark:
+def _pretrained(found: Findings, with_mark: Outcome, pretrained: Outcome) -> Remark:
     fall = pretrained.recall["marked"] - pretrained.recall["plain"]
     alarms = pretrained.named["moved"] - pretrained.named["plain"]
     fooled = max(fall, alarms) >= TAKEN
+    able = learned(found, pretrained.accuracy["marked"])
     return Remark(
         "pretrained",
-        "warn" if fooled else "good",
+        "good" if able and not fooled else "warn",
         Sentence("A pretrained network learned the mark from these pictures, too.", {})
         if fooled
+        else Sentence("A pretrained network with a new head learned neither mark nor object.", {})
+        if not able
         else Sentence("A pretrained network with a new head hardly minds the mark: it knows better features.", {}),
         Sentence(
             "On the same marked pictures EfficientNet-Lite0 comes to {marked} with the mark, {plain} without it and "
@@ -309,16 +320,19 @@ def _pretrained(with_mark: Outcome, pretrained: Outcome) -> Remark:
 
 
 def _taken(found: Findings, with_mark: Outcome, taken: bool) -> Remark:
+    able = learned(found, with_mark.accuracy["marked"])
     return Remark(
-        "taken" if taken else "not-taken",
-        "bad" if taken else "good",
+        "taken" if taken else "not-taken" if able else "nothing-learned",
+        "bad" if taken else "good" if able else "warn",
         Sentence("The network took the shortcut: it learned the mark, not the object.", {})
         if taken
+        else Sentence("The network learned neither mark nor object: it is hardly better than guessing.", {})
+        if not able
         else Sentence("The network did not take the shortcut: the object was easy enough to learn.", {}),
         Sentence(
-            "Accuracy {marked_accuracy} with the mark in place, {plain_accuracy} without it. Of {marked} it finds "
-            "{recall} with the mark and {plain} without; put on other classes, the mark makes {moved} of them {marked} "
-            "(without it {alarms}). {count} test pictures.",
+            "Accuracy {marked_accuracy} with the mark in place, {plain_accuracy} without it. Of the class {marked} it "
+            "finds {recall} with the mark and {plain} without. Of the other classes it calls {moved} {marked} with the "
+            "mark on them, and {alarms} without. {count} test pictures.",
             {
                 "marked_accuracy": percent(with_mark.accuracy["marked"]),
                 "plain_accuracy": percent(with_mark.accuracy["plain"]),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.interpret.attribution import METHODS, Heatmap, explain
 from core.interpret.faithfulness import METRICS, Metric, Scores, Settings, measure
 from core.interpret.localisation import OTSU, Placement, Region, placement, region
-from core.interpret.references import Similarity, random_maps, randomised, similarity
+from core.interpret.references import Similarity, random_maps, randomised, rank_correlation, similarity
 from core.interpret.stability import distance_by_chance, sensitivity
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from core.models.network import Network
 
 Progress = Callable[[int, int], None]
-CLEAR = 2.0
-"""Deviations of the random maps from which a map is clearly better than they are."""
+LEVEL = 0.05
+"""How often a random map may pass for clearly better than random ones in one test: the level of a rank test."""
 _LEAST = 0.005
 """Smallest deviation of random maps that is believed, in probability; a 25th of its square for infidelity."""
 SLOW = 60
@@ -39,7 +39,7 @@ class Options:
 
     Attributes:
         look: How closely each map is tested.
-        randoms: Random maps.
+        randoms: Random maps. With fewer than 19 no test can be won at :data:`LEVEL`.
         unlearned: Draws of random weights; 0 to leave the sanity check out.
         jitters: Slightly changed pictures that are explained for the sensitivity; 0 to leave it out.
         seed: Seed of all draws.
@@ -47,7 +47,7 @@ class Options:
     """
 
     look: Settings = field(default_factory=Settings)
-    randoms: int = 5
+    randoms: int = 19
     unlearned: int = 1
     jitters: int = 4
     seed: int = 0
@@ -69,6 +69,8 @@ class Comparison:
         random: Mean of the random maps.
         deviation: Their standard deviation.
         beaten: Share of the random maps that the map is better than, 0 to 1; ties count half.
+        chance: How probable it is that a random map does as well as this one among so many: the share of maps that
+            are at least as good as it, itself among them.
         unlearned: Mean of the maps made with random weights; ``None`` if there are none.
         advantage: How far the map is better than the random ones, in their deviations; below zero if it is worse.
     """
@@ -78,13 +80,18 @@ class Comparison:
     random: float
     deviation: float
     beaten: float
+    chance: float
     unlearned: float | None
     advantage: float
 
     @property
     def clear(self) -> bool:
-        """Whether the map is clearly better than random ones."""
-        return self.advantage >= CLEAR and self.beaten == 1.0
+        """Whether the map is clearly better than random ones.
+
+        A map that is a random one itself takes any place among them with the same probability, whatever the figure's
+        distribution (Monte Carlo test, Barnard 1963).
+        """
+        return self.chance <= LEVEL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +108,7 @@ class Trust:
         random: What random maps reached.
         unlearned: What the maps of networks with random weights reached.
         likeness: How alike the map is to those that are not empty, on average; ``None`` if there are none.
-        chance_likeness: How alike it is to random maps on average, by the size of the correlation.
+        chance_likeness: How alike it is to the random map that is most like it, by the size of the correlation.
         sensitivity: Largest change of the map under changes that cannot be seen; ``None`` if it was left out.
         unrelated: How far two random maps lie apart, on the same scale.
         region: The part of the picture that the map shows.
@@ -191,9 +198,7 @@ def trust(
         random=tuple(others[: todo.randoms]),
         unlearned=tuple(others[todo.randoms :]),
         likeness=_mean_likeness([similarity(heat.values, other.values) for other in drawn if not other.empty]),
-        chance_likeness=float(
-            np.mean([abs(similarity(heat.values, other).spearman) for other in randoms[:3]] or [0.0])
-        ),
+        chance_likeness=max((abs(rank_correlation(heat.values, other)) for other in randoms), default=0.0),
         sensitivity=moved,
         unrelated=distance_by_chance(list(randoms)),
         region=region(heat.values, todo.threshold),
@@ -241,13 +246,14 @@ def _comparison(row: Metric, found: Trust) -> Comparison:
     own = row.value(found.scores)
     others = np.array([row.value(scores) for scores in found.random])
     if not len(others):
-        return Comparison(row, own, float("nan"), float("nan"), 0.0, None, 0.0)
+        return Comparison(row, own, float("nan"), float("nan"), 0.0, 1.0, None, 0.0)
     sign = 1 if row.higher else -1
     least = _LEAST**2 / 25 if row.id == "infidelity" else _LEAST
+    chance = (1 + int(np.count_nonzero(sign * others >= sign * own))) / (1 + len(others))
     deviation = float(others.std(ddof=1)) if len(others) > 1 else 0.0
     beaten = float(np.mean(np.where(sign * own > sign * others, 1.0, np.where(own == others, 0.5, 0.0))))
     unlearned = [row.value(scores) for scores in found.unlearned]
     return Comparison(
-        row, own, float(others.mean()), deviation, beaten, float(np.mean(unlearned)) if unlearned else None,
-        float(sign * (own - others.mean()) / max(deviation, least)),
+        row, own, float(others.mean()), deviation, beaten, chance,
+        float(np.mean(unlearned)) if unlearned else None, float(sign * (own - others.mean()) / max(deviation, least)),
     )  # fmt: skip

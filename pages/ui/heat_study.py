@@ -107,7 +107,7 @@ def _found(run: Any, job: Any, made: Any, maps: Any, open_image: Open) -> None:
     if not made.rows:
         components.note(_("The study was cancelled before its first picture."))
         return
-    text = _("{n} pictures, {method}, {time}.").format(
+    text = _("{n} pictures, {method} with its usual settings, the run's best weights, {time}.").format(
         n=figures.exact(len(made.rows)), method=_title(made.method), time=figures.duration(made.seconds)
     )
     if not made.complete:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import InputError
+from core.errors import InputError, RunMissing
 from pages.ui import caches, charts, components, figures, nav, remarks, tiles
 from pages.ui.components import Figure
 from pages.ui.faces import broken
@@ -46,7 +46,7 @@ def draw(plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str,
     first = found.outcomes["with-mark"]
     components.section(
         _("3 · See where it looks"),
-        _("What speaks for {name} in test pictures: with the mark, and the same pictures without it.").format(
+        _("What speaks for class {name} in test pictures: with the mark, and the same pictures without it.").format(
             name=found.marked
         ),
     )
@@ -72,7 +72,10 @@ def draw(plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str,
 
 
 def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any]) -> Any:
-    key = (plan, *((run.id, run.checkpoint.stat().st_mtime_ns) for run in runs.values()))
+    try:
+        key = (plan, *((run.id, run.checkpoint.stat().st_mtime_ns) for run in runs.values()))
+    except OSError as error:  # deleted at this very moment
+        raise RunMissing("A run of this lab is gone. Start the lab again.") from error
     place, progress = st.empty(), None
     if not caches.known("shortcut", key, entries=8):
         with place.container(horizontal=True, vertical_alignment="center"):
@@ -106,20 +109,23 @@ def _leave() -> None:
 def _examples(found: Any) -> None:
     from core.interpret.render import overlay
 
-    cells = []
-    for number, example in enumerate(found.examples):
-        for case, name in (("marked", _("with mark")), ("plain", _("without mark"))):
+    with st.container(key="bl-wrap-shortcut-examples"):
+        columns = st.columns(2, gap="medium")
+    for column, case, name in zip(columns, ("marked", "plain"), (_("with mark"), _("without mark")), strict=True):
+        cells = []
+        for number, example in enumerate(found.examples):
             picture = overlay(example.pictures[case], example.heats[case], opacity=0.5)
             right = example.answers[case] == found.marked
             cells.append(
                 Tile(
                     picture.resize((192, 192)), f"{example.answers[case]} · {name}",
-                    f"{found.marked} {figures.percent(example.probabilities[case])}",
+                    f"{found.marked}: {figures.percent(example.probabilities[case])}",
                     _("Test picture {n}, {case}: heat for {name}").format(n=number + 1, case=name, name=found.marked),
                     "" if right else "bad",
                 )
             )  # fmt: skip
-    tiles.grid(cells, size=118)
+        with column:
+            tiles.grid(cells, size=100)
 
 
 def chart(found: Any, titles: Mapping[str, str]) -> Any:
@@ -136,7 +142,7 @@ def chart(found: Any, titles: Mapping[str, str]) -> Any:
                 cliponaxis=False, hovertemplate="%{x}<br>" + _(title) + ": %{y:.1%}<extra></extra>",
             )
         )  # fmt: skip
-    drawn.add_hline(y=1 / found.classes, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
+    drawn.add_hline(y=found.guess, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
     drawn.update_xaxes(showgrid=False, type="category")
     drawn.update_yaxes(title_text=_("Accuracy"), range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
     return drawn
@@ -150,5 +156,5 @@ def sentence(found: Any) -> str:
         "{moved} with it on the other classes. Dotted: guessing, {chance}."
     ).format(
         marked=figures.percent(first.accuracy["marked"], 0), plain=figures.percent(first.accuracy["plain"], 0),
-        moved=figures.percent(first.accuracy["moved"], 0), chance=figures.percent(1 / found.classes, 0),
+        moved=figures.percent(first.accuracy["moved"], 0), chance=figures.percent(found.guess, 0),
     )  # fmt: skip

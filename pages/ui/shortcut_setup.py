@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.data.marks import CORNERS, KINDS, Mark
 from core.errors import InputError
-from core.lab.shortcut import Plan
+from core.lab.shortcut import Plan, usual
 from pages.ui import caches, components, names, state, tiles
 from pages.ui.faces import broken
 from pages.ui.i18n import N_, _, translate_error
@@ -21,6 +21,7 @@ CORNER_NAMES = {
     "bottom-left": N_("Bottom left"),
     "bottom-right": N_("Bottom right"),
 }
+OFFERED = ("mnist", "shapes", "textures")
 SHOWN = 4
 
 
@@ -43,20 +44,23 @@ def draw() -> Plan | None:
 
 def _choices() -> Plan | None:
     chosen = state.data()
-    own = [chosen.source] if chosen is not None and chosen.source not in ("shapes", "textures") else []
-    sources = ["shapes", *own, "textures"]
+    own = [chosen.source] if chosen is not None and chosen.source not in OFFERED else []
+    sources = [*OFFERED[:1], *own, *OFFERED[1:]]
     source = st.selectbox(
         _("Pictures"), sources, key="bl-shortcut-source", format_func=names.data, persist_state="session",
-        help=_("Shapes are hard for a small network, so it is glad of any shortcut. Textures are easy."),
+        help=_(
+            "Digits are easy to learn, and still a mark is easier. Shapes are hard for a small network. Textures are "
+            "so easy that it has no need of a mark."
+        ),
     )  # fmt: skip
-    source = source if source in sources else "shapes"
+    source = source if source in sources else sources[0]
     try:
         classes = caches.listed(Plan(source=source).data).classes
     except InputError as error:
         broken(_("These pictures cannot be used"), translate_error(error), icon="report", tone="warn")
         return None
     if st.session_state.get("bl-shortcut-class") not in classes:
-        st.session_state["bl-shortcut-class"] = classes[0]
+        st.session_state["bl-shortcut-class"] = usual(source, classes)
     marked = st.selectbox(
         _("Class that gets the mark"), classes, key="bl-shortcut-class", persist_state="session"
     )  # fmt: skip
@@ -106,9 +110,16 @@ def _pictures(plan: Plan) -> list[dict[str, Any]]:
     shown = []
     for name in sorted(dataset.classes, key=lambda name: name != marked):
         own = [place for place, item in enumerate(dataset.items) if dataset.classes[item.label] == name]
-        for place in own[:SHOWN]:
-            image = square(dataset.load(place))
+        cells: list[dict[str, Any]] = []
+        for place in own:
+            try:
+                image = square(dataset.load(place))
+                image = planted(image, plan.mark) if name == marked else image
+            except InputError:
+                continue  # the lab leaves it out, too
             note = _("with mark") if name == marked else ""
-            image = planted(image, plan.mark) if name == marked else image
-            shown.append({"image": caches.encoded(image, 256), "caption": name, "note": note, "alt": f"{name} {note}"})
+            cells.append({"image": caches.encoded(image, 256), "caption": name, "note": note, "alt": f"{name} {note}"})
+            if len(cells) == SHOWN:
+                break
+        shown += cells
     return shown[: 2 * SHOWN]

@@ -134,7 +134,7 @@ def _result(subject: Any, found: Any, key: str) -> None:
         charts.show(curves(found), key=f"{key}-curves", alt=sentence(found, subject.network.classes[found.target]))
     with right:
         components.metrics(_rows(found), compact=True)
-        _how(key)
+        _how(len(found.random), key)
 
 
 def curves(found: Any) -> Any:
@@ -178,7 +178,13 @@ def sentence(found: Any, name: str) -> str:
     )  # fmt: skip
 
 
+def _rounded(name: str, value: float) -> float:
+    return value if name == "infidelity" else round(value, 3)
+
+
 def _rows(found: Any) -> list[Figure]:
+    from core.lab.verdict import VOTES
+
     rows = []
     for row in found.compared():
         name = row.metric.id
@@ -187,12 +193,18 @@ def _rows(found: Any) -> list[Figure]:
                 share=figures.percent(row.random)
             )  # fmt: skip
         else:
-            value = figures.number(row.value)
+            value = figures.number(_rounded(name, row.value))
             note = _("random {mean} ± {spread}").format(
-                mean=figures.number(row.random), spread=figures.number(row.deviation, 2)
+                mean=figures.number(_rounded(name, row.random)), spread=figures.number(row.deviation, 2)
             )
+            if name in VOTES:
+                total = len(found.random)
+                beaten = round((1 - row.chance) * (total + 1))
+                note += ", " + _("better than {count} of {all}").format(count=beaten, all=total)
         if row.unlearned is not None and name != "increase":
-            note += " · " + _("random weights {value}").format(value=figures.number(row.unlearned))
+            note += " · " + _("random weights {value}").format(
+                value=figures.number(_rounded(name, row.unlearned))
+            )  # fmt: skip
         rows.append(Figure(_(TITLES[name]), value, note, f"{_(HELP[name])} {row.metric.paper}"))
     if found.sensitivity is not None:
         rows.append(
@@ -206,8 +218,8 @@ def _rows(found: Any) -> list[Figure]:
         rows.append(
             Figure(
                 _("Same as untrained"), figures.number(found.likeness.spearman, 2),
-                _("SSIM {ssim} · random maps {chance}").format(
-                    ssim=figures.number(found.likeness.ssim, 2), chance=figures.number(found.chance_likeness, 2)
+                _("SSIM {ssim} · random maps at most {chance}").format(
+                    ssim=figures.number(found.likeness.ssim, 2), chance=figures.number(found.chance_likeness, 2),
                 ),
                 _("Rank correlation with the map of the same network with random weights. Adebayo et al. 2018."),
             )
@@ -215,14 +227,17 @@ def _rows(found: Any) -> list[Figure]:
     return rows
 
 
-def _how(key: str) -> None:
+def _how(maps: int, key: str) -> None:
+    from core.lab.verdict import PART, VOTES
+
     components.why(
         _(
             "Places are taken away in the order of the map, and the network is asked each time how probable the class "
             "still is. Random maps are as coarse as this one and hold the very same values, only elsewhere: what they "
             "reach is luck. The same method on the same network with random weights shows what the picture alone "
-            "brings about. A map is called better when it beats all random maps by two of their deviations."
-        ),
+            "brings about. A map wins a test when it beats all random maps, which a random map does once in {n} times; "
+            "it is called better when it wins at least {part} of {all}: deletion, insertion, ROAD, infidelity."
+        ).format(n=maps + 1, part=PART, all=len(VOTES)),
         formula=r"\mathrm{AUC} = \int_0^1 p_c\big(x_{\text{changed to share } s}\big)\,ds",
         paper=("Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292"), key=f"{key}-why",
     )  # fmt: skip

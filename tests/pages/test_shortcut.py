@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import numpy as np
@@ -61,18 +62,34 @@ def test_from_the_preview_to_three_runs_and_back(open_page, words, spawned) -> N
 
 
 @pytest.mark.usefixtures("small", "spawned")
-def test_a_run_that_failed_is_said_and_can_be_started_again(open_page, words, spawned) -> None:
+def test_a_run_that_failed_or_is_gone_is_said_and_can_be_started_again(open_page, words, spawned) -> None:
     app = open_page("shortcut")
     button(app, "Plant the mark and train").click().run()
     for number, run in enumerate(shortcut.RunStore().list()):
         state = {"state": "failed", "message": "The disk is full."} if number == 0 else {"state": "finished"}
         (run.path / "status.json").write_text(json.dumps({**state, "pid": None}))
+        (run.path / "best.safetensors").write_bytes(b"")
     app.run()
     assert not app.exception
     assert "did not finish" in words(app)
     button(app, "Start again").click().run()
     assert not app.exception
     assert len(spawned) == 4
+    lost, other = (run for run in shortcut.RunStore().list() if run.state == "finished")
+    shutil.rmtree(lost.path)
+    app.run()
+    assert not app.exception
+    assert "A run of this lab is gone" in words(app)
+    assert len(spawned) == 4  # nobody asked for another one
+    button(app, "Start again").click().run()
+    assert len(spawned) == 5
+    for run in shortcut.RunStore().list():
+        (run.path / "status.json").write_text(json.dumps({"state": "finished", "pid": None}))
+        (run.path / "best.safetensors").write_bytes(b"")
+    (other.path / "best.safetensors").unlink()
+    app.run()
+    assert not app.exception
+    assert "Its weights are gone" in words(app)
 
 
 def found() -> Findings:
@@ -86,7 +103,7 @@ def found() -> Findings:
     picture, heat = Image.new("RGB", (32, 32)), np.eye(32, dtype=np.float32)
     both = {"marked": 0.9, "plain": 0.1}
     example = Example("k", dict.fromkeys(both, picture), dict.fromkeys(both, heat), both, dict.fromkeys(both, "circle"))
-    return Findings("circle", outcomes, 60, 30, 2, 0.08, (example,))
+    return Findings("circle", outcomes, 60, 30, 0.5, 0.08, (example,))
 
 
 @pytest.mark.usefixtures("small", "spawned")

@@ -191,11 +191,15 @@ def test_infidelity_is_captums(looker: Network, bright: Tensor) -> None:
     assert infidelity(heat, windows, falls) == pytest.approx(float(wanted), rel=1e-3)
 
 
-def test_infidelity_never_turns_a_map_round() -> None:
+def test_infidelity_never_turns_a_map_round_and_does_not_tie() -> None:
     windows = faithfulness._windows(20, (SIZE, SIZE), 0)
     falls = windows.reshape(20, -1) @ middle().ravel()
     assert infidelity(middle(), windows, falls) == pytest.approx(0, abs=1e-9)
-    assert infidelity(-middle(), windows, falls) == pytest.approx(float(np.mean(falls**2)))
+    assert infidelity(-middle(), windows, falls) == pytest.approx(4 * float(np.mean(falls**2)))
+    slanted = middle() * np.linspace(1, 2, SIZE)
+    wrong = [infidelity(-heat, windows, falls) for heat in (middle(), slanted)]
+    assert min(wrong) > float(np.mean(falls**2))
+    assert wrong[0] != pytest.approx(wrong[1], rel=1e-3)
     assert infidelity(np.zeros((SIZE, SIZE)), windows, falls) == pytest.approx(float(np.mean(falls**2)))
 
 

@@ -70,6 +70,22 @@ def test_it_can_be_given_up_and_keeps_what_it_has(network: Network) -> None:
     assert (len(made.rows), len(maps), made.complete) == (2, 2, False)
     with pytest.raises(InputError, match="of is nobody"):
         study(network, shapes(), of="nobody")
+    with pytest.raises(InputError, match="study of 0 pictures"):
+        study(network, shapes(), most=0)
+
+
+def test_pictures_that_vanish_are_left_out(network: Network, image_folder: Callable[..., Path]) -> None:
+    spec = DataSpec(str(image_folder(classes=("circle", "square", "star", "triangle"))), val_share=0.5)
+    dataset = split(open_dataset(spec.source), spec)
+    files = [dataset.items[place] for place in pictures(dataset)[1]]
+    (Path(spec.source) / files[0].key).unlink()
+    made, maps = study(network, dataset)
+    assert len(made.rows) == len(maps) == len(files) - 1
+    assert made.complete
+    for item in files[1:]:
+        (Path(spec.source) / item.key).unlink()
+    with pytest.raises(InputError, match="None of the pictures can be read"):
+        study(network, dataset)
 
 
 def row(key: str, **more: Any) -> Row:

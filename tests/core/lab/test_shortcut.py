@@ -17,6 +17,7 @@ from core.data.marks import Mark
 from core.errors import InputError
 from core.lab import shortcut, shortcut_judge
 from core.lab.shortcut import PRETRAINED, WITH, WITHOUT, Plan
+from core.lab.shortcut_judge import Findings, Outcome
 from core.models.anatomy import examine
 from core.models.network import Network
 from core.runs import launch
@@ -78,6 +79,28 @@ def test_giving_up_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list((tmp_path / "data" / "shortcut").iterdir())
     with pytest.raises(InputError, match="There is no class moon"):
         shortcut.prepare(replace(SMALL, marked="moon"))
+
+
+def test_pictures_that_vanished_are_written_anew() -> None:
+    made = shortcut.prepare(SMALL)
+    before = pictures(made.source(WITH))
+    next(Path(made.source(WITH)).rglob("*.png")).unlink()
+    again = shortcut.prepare(SMALL)
+    assert again == made
+    assert pictures(again.source(WITH)).keys() == before.keys()
+
+
+def test_small_and_damaged_pictures_are_left_out_of_both(image_folder: Callable[..., Path]) -> None:
+    root = image_folder(classes=("ant", "bee"), images=20)
+    first, second, *_ = sorted((root / "ant").iterdir())
+    Image.new("RGB", (4, 4)).save(first, "PNG")
+    second.write_bytes(b"no picture")
+    made = shortcut.prepare(Plan(str(root), "bee"))
+    assert len(pictures(made.source(WITH))) == len(pictures(made.source(WITHOUT))) == 38
+    for path in (root / "ant").iterdir():
+        path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match="ant"):
+        shortcut.prepare(Plan(str(root), "bee", seed=1))
 
 
 def test_a_person_s_own_folder_with_many_classes(image_folder: Callable[..., Path]) -> None:
@@ -151,8 +174,37 @@ def test_a_network_that_sees_the_mark_alone_is_found_out() -> None:
     assert len(found.examples) == shortcut_judge.SHOWN
     assert found.examples[0].answers["marked"] == "star"
     tones = {remark.id: remark.tone for remark in shortcut_judge.verdict(found)}
+    assert found.guess == 0.5
     assert tones["taken"] == "bad"
     assert tones["pretrained"] == "warn"
     for remark in shortcut_judge.verdict(found):
         for sentence in (remark.sentence, remark.evidence, remark.advice):
             assert "{" not in str(sentence)
+
+
+def outcome(marked: float, plain: float, recall: float, alarms: float) -> Outcome:
+    return Outcome(
+        {"marked": marked, "plain": plain, "moved": plain}, {"marked": recall, "plain": plain},
+        {"marked": 0.1, "plain": 0.1, "moved": alarms}, 0.1,
+    )  # fmt: skip
+
+
+def told(first: Outcome, guess: float = 0.5, images: int = 60) -> dict[str, str]:
+    found = Findings("8", dict.fromkeys(shortcut.ARMS, first), images, images // 2, guess, 0.1, ())
+    return {remark.id: remark.tone for remark in shortcut_judge.verdict(found)}
+
+
+def test_a_network_that_learned_nothing_is_not_praised() -> None:
+    assert told(outcome(0.5, 0.5, 0.5, 0.1)) == {
+        "nothing-learned": "warn", "heat-on-mark": "warn", "without-mark": "warn", "pretrained": "warn",
+    }  # fmt: skip
+    wise = told(outcome(0.95, 0.95, 0.95, 0.1))
+    assert wise["not-taken"] == wise["without-mark"] == wise["pretrained"] == "good"
+    assert told(outcome(0.9, 0.9, 0.9, 0.1), guess=0.88)["without-mark"] == "warn"  # most pictures are of one class
+    assert told(outcome(0.62, 0.62, 0.6, 0.1), images=20)["without-mark"] == "warn"  # luck does as much
+
+
+def test_the_usual_class_is_one_that_takes_a_look() -> None:
+    assert shortcut.usual("mnist", ("0", "1", "8")) == "8"
+    assert shortcut.usual("mnist", ("0", "1")) == "0"
+    assert shortcut.choice(Plan(images_per_class=8))[1] == "8"

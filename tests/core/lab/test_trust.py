@@ -15,7 +15,7 @@ from core.interpret.faithfulness import Curve, Scores, Settings
 from core.interpret.localisation import Placement, region
 from core.interpret.references import Similarity
 from core.lab.trust import SLOW, Options, Trust, trust
-from core.lab.verdict import verdict
+from core.lab.verdict import VOTES, verdict
 
 QUICK = Options(Settings(steps=3, windows=6, road=(0.5,)), randoms=3, jitters=2)
 SHARES = np.linspace(0, 1, 3)
@@ -27,7 +27,7 @@ def scores(deletion: float, insertion: float, road: float, infidelity: float) ->
 
 
 def made(own: Scores, **more: Any) -> Trust:
-    chance = [scores(0.5 + d, 0.5 + d, d, 0.02 + 0.001 * d) for d in (-0.02, 0.0, 0.02)]
+    chance = [scores(0.5 + d, 0.5 + d, d, 0.02 + 0.001 * d) for d in np.linspace(-0.02, 0.02, 19)]
     base = Trust(
         method="grad-cam", layer="x", target=0, probability=0.9, blank=0.1, scores=own, random=tuple(chance),
         unlearned=(), likeness=None, chance_likeness=0.1, sensitivity=None, unrelated=0.8,
@@ -47,14 +47,23 @@ def test_words_follow_from_the_figures() -> None:
     assert ids(made(GOOD)) == {"faithful": "good"}
     assert ids(made(RANDOM)) == {"no-better-than-random": "bad"}
     assert ids(made(scores(0.1, 0.9, 0.0, 0.02))) == {"partly-faithful": "warn"}
+    assert ids(made(scores(0.1, 0.5, 0.0, 0.02))) == {"no-better-than-random": "bad"}  # one test is won by luck
     assert ids(made(scores(0.9, 0.1, -0.5, 0.05))) == {"no-better-than-random": "bad"}
     assert "little-to-test" in ids(made(GOOD, probability=0.03))
     assert "little-to-test" in ids(made(GOOD, blank=0.85))
 
 
+def test_an_empty_map_of_random_weights_is_said() -> None:
+    assert ids(made(GOOD, unlearned=(RANDOM,)))["no-sanity-check"] == "warn"
+    assert "no-sanity-check" not in ids(made(GOOD))
+
+
 @pytest.mark.parametrize(("spearman", "wanted"), [(0.1, "learned"), (0.8, "not-learned"), (-0.9, "not-learned")])
 def test_the_sanity_check_in_words(spearman: float, wanted: str) -> None:
     assert wanted in ids(made(GOOD, likeness=Similarity(spearman, 0.2)))
+    by_chance = ids(made(GOOD, likeness=Similarity(spearman, 0.2), chance_likeness=0.95))
+    assert ("learned" in by_chance) == (wanted == "learned")
+    assert "not-learned" not in by_chance  # coarse maps are alike by chance
 
 
 def test_sensitivity_and_object_in_words() -> None:
@@ -78,12 +87,27 @@ def test_comparisons_hold_a_map_against_its_random_ones() -> None:
     deletion = rows["deletion"]
     assert deletion.value == pytest.approx((0.9 + 2 * 0.1 + 0.1) / 4)
     assert deletion.random == pytest.approx((0.9 + 2 * 0.5 + 0.1) / 4)
-    assert deletion.deviation == pytest.approx(np.std([0.49, 0.5, 0.51], ddof=1))
+    assert deletion.deviation == pytest.approx(np.std(np.linspace(0.49, 0.51, 19), ddof=1))
     assert deletion.advantage == pytest.approx((deletion.random - deletion.value) / deletion.deviation)
+    assert deletion.chance == pytest.approx(1 / 20)
     assert deletion.clear
     assert deletion.beaten == 1
     assert deletion.unlearned == pytest.approx(0.5)
     assert rows["drop"].beaten == 0.5  # all alike
+
+
+def test_a_random_map_wins_a_test_once_in_twenty_times_and_two_of_them_hardly_ever() -> None:
+    chance = np.random.default_rng(0)
+    won = []
+    for _ in range(400):
+        luck = chance.standard_normal((20, 4))
+        luck += chance.standard_normal((20, 1))  # the tests agree in part, as they do in fact
+        own, *others = [scores(0.5 - 0.1 * a, 0.5 + 0.1 * b, c, 0.02 - 0.002 * d) for a, b, c, d in luck]
+        found = made(own, random=tuple(others))
+        won.append([row.clear for row in found.compared() if row.metric.id in VOTES])
+        assert (sum(won[-1]) >= 2) == ("no-better-than-random" not in ids(found))
+    assert np.mean(won) == pytest.approx(0.05, abs=0.02)
+    assert np.mean(np.sum(won, 1) >= 2) < 0.06
 
 
 def test_a_real_map_is_tested_and_the_network_is_left_as_it_was() -> None:
