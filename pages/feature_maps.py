@@ -14,6 +14,7 @@ from pages.ui import (
     maps_epochs,
     maps_layer,
     moment,
+    own_images,
     state,
 )
 from pages.ui.i18n import N_, _
@@ -55,6 +56,7 @@ def render() -> None:
         maps_epochs.draw(subject)
     else:
         attention_maps.draw(subject)
+    st.session_state.pop(own_images.ALONE, None)  # there was nothing to do after all
     run = subject.target.run
     components.next_step(
         "filters", _("See what the first layer looks for"), **({"run": run.id} if run is not None else {})

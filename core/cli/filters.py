@@ -39,12 +39,13 @@ def filters(arguments: argparse.Namespace, output: Output) -> None:
         "alike": folder / f"{name}-alike.png",
         "figures": folder / f"{name}.json",
     }
-    lengths = found.lengths
+    lengths, finite = found.lengths, weights[weights.isfinite()]
     record: dict[str, Any] = {
         "layer": layer,
         "shape": list(weights.shape),
-        "minimum": float(weights.min()),
-        "maximum": float(weights.max()),
+        "minimum": float(finite.min()) if len(finite) else None,
+        "maximum": float(finite.max()) if len(finite) else None,
+        "broken": weights.numel() - len(finite),
         "lengths": {"smallest": float(lengths.min()), "median": _median(lengths), "largest": float(lengths.max())},
         "near_zero": list(found.near_zero),
         "duplicates": [list(group) for group in found.duplicates],
@@ -191,6 +192,8 @@ def _words(record: dict[str, Any]) -> list[str]:
         + (f" ({'; '.join(' = '.join(map(str, group[:6])) for group in groups[:6])})" if groups else ""),
         f"opposites: {len(record['opposites'])}",
     ]
+    if record["broken"]:
+        lines.append(f"weights that are no finite numbers: {record['broken']}")
     if "dead" in record:
         dead = record["dead"]
         lines.append(f"never awake on {dead['images']} images: {len(dead['filters'])}")

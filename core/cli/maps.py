@@ -98,14 +98,25 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
     same = same_build(*networks)
     layers = [arguments.layer or network.anatomy.cam_layer for network in networks]
     maps = [activations(network, x, [layer])[layer] for network, x, layer in zip(networks, inputs, layers, strict=True)]
-    said = []
+    said: list[dict[str, Any]] = []
     for name, network, x in zip(names, networks, inputs, strict=True):
         with Probe(network) as probe:
             found = probe(x)[0].float().softmax(0)
-        best = int(found.argmax())
-        said.append({"network": name, "predicted": network.classes[best], "probability": float(found[best])})
+        best = int(found.argmax()) if bool(found.isfinite().all()) else None  # damaged weights say nothing
+        said.append(
+            {
+                "network": name,
+                "predicted": None if best is None else network.classes[best],
+                "probability": None if best is None else float(found[best]),
+            }
+        )
     record: dict[str, Any] = {"same_build": same, "layers": layers, "answers": said}
-    lines = [f"{row['network']}: {row['predicted']} ({share(row['probability'])})" for row in said]
+    lines = [
+        f"{row['network']}: {row['predicted']} ({share(row['probability'])})"
+        if row["predicted"] is not None
+        else f"{row['network']}: its answer is not a number"
+        for row in said
+    ]
     lines += _maps_of(arguments, maps, same, record)
     if same:
         lines += _weights(networks, record)
@@ -117,9 +128,7 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
 
 def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record: dict[str, Any]) -> list[str]:
     """Draws both sides, with the difference where channels belong to each other; returns lines for a person."""
-    import numpy as np
-
-    from core.interpret.compare import channel_agreement, difference
+    from core.interpret.compare import against
     from core.interpret.render import png
     from core.interpret.sheets import beside
 
@@ -129,20 +138,17 @@ def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record:
         picture = beside([part[: arguments.channels] for part in maps])
         write(Path(arguments.out), png(picture))
         return ["Different networks: channels do not belong to each other, the first ones of each are drawn."]
-    change = difference(*maps)
-    moved = change.nan_to_num(0.0, 0.0, 0.0).flatten(1).square().mean(1).sqrt()
-    order = [int(channel) for channel in moved.argsort(descending=True, stable=True)[: arguments.channels]]
-    agreement = channel_agreement(*maps)
-    usable = agreement[np.isfinite(agreement)]
-    size = float(sum(part.float().square().mean() for part in maps) / 2) ** 0.5
+    found = against(*maps)
+    order = list(found.order[: arguments.channels])
     record["maps"] = {
-        "channels": len(change),
+        "channels": len(found.order),
         "drawn": order,
-        "relative_difference": float(moved.square().mean().sqrt()) / size if size else 0.0,
-        "median_correlation": float(np.median(usable)) if len(usable) else None,
-        "unchanged_channels": int((moved == 0).sum()),
+        "relative_difference": found.relative,
+        "median_correlation": found.agreement,
+        "unchanged_channels": found.same,
+        "broken_channels": found.broken,
     }
-    write(Path(arguments.out), png(beside([part[order] for part in maps], change[order])))
+    write(Path(arguments.out), png(beside([part[order] for part in maps], found.change[order])))
     told = record["maps"]
     return [
         f"maps of {record['layers'][0]}: difference {share(told['relative_difference'])} of their size, "
@@ -183,7 +189,7 @@ def _similarity(
     def tell(doing: str, done: int, total: int) -> None:
         output.progress(f"{doing} {done}/{total}", passing=True)
 
-    found = similarity(networks[0], networks[1], images, progress=tell)
+    found = similarity(networks[0], networks[1], images, budget=None, progress=tell)
     values = [[float(value) if np.isfinite(value) else None for value in row] for row in found.values]
     record["cka"] = {"rows": found.rows, "columns": found.columns, "values": values, "images": found.images}
     if found.rows != found.columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 LEAST = 4
 """Images in a batch below which the unbiased HSIC is not defined."""
 CHUNK = 32
+FEW = 8
+WORK = 100e9
+"""Multiply-adds that a batch may cost one network: so that it can be given up in time. Fewer than eight images make
+the estimate of a batch noisy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +67,50 @@ class LayerChange:
     relative: float
     largest: float
     statistics: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Against:
+    """The same channels of two sides, set against each other.
+
+    Attributes:
+        change: The second side's maps less the first's, CxHxW; nan where one of them is.
+        order: The channels, the one that differs most first; those with values that are no numbers last.
+        relative: Root mean square of the change over that of the maps; values that are no numbers count as zeros.
+        agreement: Median over the channels of the correlation of their two maps; ``None`` where no channel has one.
+        same: Number of channels that are equal to the last bit.
+        broken: Number of channels with values that are no numbers, on one of the sides.
+    """
+
+    change: Tensor
+    order: tuple[int, ...]
+    relative: float
+    agreement: float | None
+    same: int
+    broken: int
+
+
+def against(first: Tensor, second: Tensor) -> Against:
+    """Sets two sides' maps, CxHxW, against each other.
+
+    Raises:
+        InputError: They have different numbers of channels.
+    """
+    change = difference(first, second)
+    broken = ~change.flatten(1).isfinite().all(1)
+    moved = change.nan_to_num(0.0, 0.0, 0.0).flatten(1).square().mean(1).sqrt()
+    size = float(sum(maps.nan_to_num(0.0, 0.0, 0.0).float().square().mean() for maps in (first, second)) / 2) ** 0.5
+    correlations = channel_agreement(first, second)
+    usable = correlations[np.isfinite(correlations)]
+    ranked = moved.masked_fill(broken, -1.0).argsort(descending=True, stable=True)
+    return Against(
+        change,
+        tuple(int(channel) for channel in ranked),
+        float(moved.square().mean().sqrt()) / size if size else 0.0,
+        float(np.median(usable)) if len(usable) else None,
+        int(((moved == 0) & ~broken).sum()),
+        int(broken.sum()),
+    )
 
 
 def difference(first: Tensor, second: Tensor) -> Tensor:
@@ -109,7 +158,8 @@ def cka(
     second: Side,
     positions: Sequence[int],
     *,
-    batch: int = CHUNK,
+    batch: int | None = None,
+    budget: float | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> NDArray[np.float64]:
     """Compares every layer of one network with every layer of another by linear CKA.
@@ -122,7 +172,8 @@ def cka(
         first: One side; its layers are the rows.
         second: The other; its layers are the columns. May be the same as ``first``.
         positions: Which images; a last batch of fewer than four is left out.
-        batch: Images a batch, at least four.
+        batch: Images a batch, at least four; ``None`` for as many as suits the networks.
+        budget: Seconds after which no further batch is begun; ``None`` for no limit. What was compared counts.
         progress: Called with images done and images altogether; what it raises ends the work.
 
     Returns:
@@ -132,6 +183,8 @@ def cka(
     Raises:
         InputError: There are fewer than four images, or a layer gives no maps.
     """
+    begin = time.monotonic()
+    batch = min(batch_size(first), batch_size(second)) if batch is None else batch
     parts = [positions[start : start + batch] for start in range(0, len(positions), batch)]
     parts = [part for part in parts if len(part) >= LEAST]
     if not parts or batch < LEAST:
@@ -151,9 +204,17 @@ def cka(
         done += len(part)
         if progress is not None:
             progress(done, sum(map(len, parts)))
+        if budget is not None and time.monotonic() - begin > budget:
+            break
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = np.sqrt(np.maximum(own[0][:, None], 0.0) * np.maximum(own[1][None], 0.0))
         return np.where(scale > 0, cross / scale, np.nan)
+
+
+def batch_size(side: Side) -> int:
+    """Returns how many images are run through a network at a time."""
+    each = max(side.network.anatomy.macs, 1)
+    return max(FEW, min(CHUNK, int(WORK // each)))
 
 
 def weight_change(before: nn.Module, after: nn.Module) -> tuple[LayerChange, ...]:

@@ -49,8 +49,16 @@ def verdicts(rows: Sequence[LayerDepth]) -> tuple[Verdict, ...]:
     told = [row for row in rows if row.told]
     if len(told) < 3:
         raise InputError("{count} layers are too few to say how anything changes with depth.", count=len(told))
+    return (_sparser(quietable(rows)), _keeps(told), _carries(told))
+
+
+def quietable(rows: Sequence[LayerDepth]) -> list[LayerDepth]:
+    """Returns the layers whose sparsity can be compared: activations, where there are two or more.
+
+    A pool keeps the largest of several values, so that it has fewer zeros than the activation before it by its nature.
+    """
     active = [row for row in rows if row.kind == "activation"]
-    return (_sparser(active if len(active) >= 3 else told), _keeps(told), _carries(told))
+    return active if len(active) >= 2 else [row for row in rows if row.told]
 
 
 def _sparser(rows: Sequence[LayerDepth]) -> Verdict:

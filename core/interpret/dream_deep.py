@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SIDE = 320
 """Longest side of the picture, in pixels, by default."""
 LARGEST = 1024
+LONGEST = 4
+"""How many times as long as its short side a picture may be; of a longer one the middle is used."""
 RATE = 0.01
 """How far a pixel goes in a step, on average, in shares of full brightness."""
 
@@ -95,7 +97,7 @@ def deep_dream(
 
     Args:
         network: The network.
-        image: Any picture. A network that takes only one size sees its middle square.
+        image: Any picture; of a panorama its middle. A network that takes only one size sees its middle square.
         layer: A layer that gives maps, or a row of values.
         channels: Only these channels count; ``None`` for all of them.
         depth: Sizes, steps and strength.
@@ -190,6 +192,9 @@ def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _picture(image: Image.Image, network: Network, side: int) -> NDArray[np.uint8]:
     """Returns a picture at its working size, and gray where the network sees no colours."""
+    reach = LONGEST * min(image.size)
+    left, top = (max(0, length - reach) // 2 for length in image.size)
+    image = image.crop((left, top, image.width - left, image.height - top))
     share = side / max(image.size)
     size = (max(1, round(image.width * share)), max(1, round(image.height * share)))
     shrunk = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)

@@ -60,6 +60,7 @@ class KernelSheet:
         columns: Tiles a row. With several inputs a row is a filter and a column an input channel.
         tile: Height and width of a tile, in pixels.
         gutter: Gap between tiles, in pixels.
+        broken: Number of weights among those drawn that are no finite numbers; they are drawn as zeros.
     """
 
     image: Image.Image
@@ -75,6 +76,7 @@ class KernelSheet:
     columns: int
     tile: tuple[int, int]
     gutter: int
+    broken: int = 0
 
 
 def conv_layers(network: Network | nn.Module) -> tuple[ConvLayer, ...]:
@@ -140,6 +142,8 @@ def kernel_tiles(
     shown = _indices("filter", outputs, weights.shape[0], weights.shape[0] if first else _DEFAULT_OUTPUTS)
     seen = _indices("input channel", inputs, weights.shape[1], _DEFAULT_INPUTS)
     picked = weights[list(shown)][:, list(seen)].numpy()
+    broken = int((~np.isfinite(picked)).sum())
+    picked = np.nan_to_num(picked, nan=0.0, posinf=0.0, neginf=0.0)
     limit = float(np.abs(picked).max())
     unit = picked / limit if limit > 0 else picked
     if rgb:
@@ -165,6 +169,7 @@ def kernel_tiles(
         columns=across,
         tile=(tiles.shape[1], tiles.shape[2]),
         gutter=gutter,
+        broken=broken,
     )
 
 

@@ -11,6 +11,8 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 from torch import Tensor
 
+from core.errors import InputError
+
 DUPLICATE = 0.95
 """Cosine from which two filters count as the same."""
 NEAR_ZERO = 0.01
@@ -60,7 +62,14 @@ def alike(weights: Tensor, limit: float = DUPLICATE) -> Alike:
     Args:
         weights: OxIxkhxkw, as :func:`core.interpret.filters.kernels` gives them. Values that are no numbers count as 0.
         limit: The cosine from which two filters count as the same.
+
+    Raises:
+        InputError: The limit is not above 0 and at most 1.
     """
+    if not 0 < limit <= 1:
+        raise InputError(
+            "{limit} is no cosine to count filters as the same from. Choose above 0, up to 1.", limit=limit
+        )
     flat = np.nan_to_num(weights.detach().cpu().double().flatten(1).numpy(), posinf=0.0, neginf=0.0)
     lengths = np.linalg.norm(flat, axis=1)
     typical = float(np.median(lengths)) if lengths.any() else 0.0

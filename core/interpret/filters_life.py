@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from core.errors import InputError
-from core.interpret.dream_twin import twin_of
+from core.interpret.dream_twin import UpTo, twin_of
 from core.interpret.filters import conv_layers
 from core.interpret.probe import Probe, device_of, unknown_layer
 
@@ -60,6 +61,7 @@ def life(
     batches: Iterable[Tensor],
     *,
     total: int = 0,
+    budget: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Life:
     """Shows a convolution images and notes which of its filters ever answer.
@@ -69,6 +71,7 @@ def life(
         layer: A two-dimensional convolution.
         batches: Normalised images, BxCxHxW each.
         total: Number of images, for ``progress``.
+        budget: Seconds after which no further batch is looked at; ``None`` for no limit. What was seen counts.
         progress: Called with images done and in all; what it raises ends the work with nothing left behind.
 
     Raises:
@@ -77,7 +80,7 @@ def life(
     """
     if layer not in {row.name for row in conv_layers(network)}:
         raise unknown_layer(layer, [row.name for row in conv_layers(network)])
-    seen = 0
+    begin, seen = time.monotonic(), 0
     high = low = above = None
     places = 0
     with Probe(twin_of(network)) as probe:
@@ -85,7 +88,8 @@ def life(
         for batch in batches:
             if not judged:
                 judged, cut = _judged(probe, layer, batch[:1])
-            maps = _maps(probe, judged, batch)
+            with UpTo(probe, judged, network.anatomy.layer(judged).calls) as upto:
+                maps = upto(batch.to(device_of(probe.model))).float()
             most, least, positive = maps.amax((0, 2, 3)), maps.amin((0, 2, 3)), (maps > 0).sum((0, 2, 3))
             high = most if high is None else torch.maximum(high, most)
             low = least if low is None else torch.minimum(low, least)
@@ -94,6 +98,8 @@ def life(
             seen += len(batch)
             if progress is not None:
                 progress(seen, max(total, seen))
+            if budget is not None and time.monotonic() - begin > budget:
+                break
     if high is None or low is None or above is None:
         raise InputError("There is no image to show to the filters. Choose data with at least one.")
     if not bool((high.isfinite() & low.isfinite()).all()):
@@ -156,14 +162,3 @@ def _judged(probe: Probe, layer: str, image: Tensor) -> tuple[str, bool]:
     judged = next((name for name, tensor in into if tensor is own[layer]), layer)
     last = own[layer] if judged == layer else outputs[judged]
     return judged, any(tensor is last for tensor in watch.given)
-
-
-def _maps(probe: Probe, layer: str, batch: Tensor) -> Tensor:
-    found: list[Tensor] = []
-    module = probe.model.get_submodule(layer)
-    handle = module.register_forward_hook(lambda _m, _i, output: found.append(output.detach().clone()))
-    try:
-        probe.model(batch.to(device_of(probe.model)))
-    finally:
-        handle.remove()
-    return found[-1].float()

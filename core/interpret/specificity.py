@@ -37,8 +37,8 @@ class Spot:
 
     Attributes:
         box: Top, left, bottom, right in pixels of the image as the network sees it, clipped to it.
-        exact: Whether that is all that the cell can see (its receptive field); else the part of the picture at the
-            cell's place, which is only its middle: everything else may have had a say, too.
+        exact: Whether that is all that the cell can see (its receptive field); else, where this is not known or as
+            large as the picture, the part of the picture at the cell's place: everything else may have had a say, too.
     """
 
     box: tuple[float, float, float, float]
@@ -112,7 +112,7 @@ def spot(anatomy: Anatomy, layer: str, place: int, grid: tuple[int, int]) -> Spo
     if field is not None:
         top, left, bottom, right = field.window(row, column)
         box = (max(0.0, top), max(0.0, left), min(side, bottom), min(side, right))
-        if box[2] > box[0] and box[3] > box[1]:
+        if box[2] > box[0] and box[3] > box[1] and min(bottom - top, right - left) < side:
             return Spot(box, True)
     high, wide = side / grid[0], side / grid[1]
     return Spot((row * high, column * wide, (row + 1) * high, (column + 1) * wide), False)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 BATCH = 16
 ROOM = 400_000_000
 """Bytes that the kept outputs of one batch may take."""
+WORK = 100e9
+"""Multiply-adds that one batch may cost: so that it can be given up in time."""
+CACHED = 1_500_000
+"""Values that are measured at a time."""
 SIDE = 7
 """Maps are averaged down to so many rows and columns before cells are drawn from them."""
 
@@ -133,9 +137,9 @@ def survey(
 
 
 def batch_size(anatomy: Anatomy, layers: Sequence[str]) -> int:
-    """Returns how many images are run at a time, so that what is kept of them fits into :data:`ROOM`."""
+    """Returns how many images are run at a time: what is kept of them fits :data:`ROOM`, their work :data:`WORK`."""
     each = sum(anatomy.layer(name).activation_bytes for name in layers)
-    return max(1, min(BATCH, ROOM // max(each, 1)))
+    return max(1, min(BATCH, ROOM // max(each, 1), int(WORK // max(anatomy.macs, 1))))
 
 
 def _maps(network: Network, x: Tensor, layouts: dict[str, Layout]) -> list[tuple[str, Tensor, Tensor]]:
@@ -159,34 +163,33 @@ def _draw(images: int, cells: int, seed: int, start: int) -> Tensor:
 
 
 def _figures(maps: Tensor, pixels: Tensor, drawn: Tensor) -> tuple[NDArray, ...]:
+    """Measures a batch a few images at a time: what is worked out on the way stays in the processor's cache."""
+    few = max(1, CACHED // max(maps[0].numel(), 1))
+    parts = [_measured(*part) for part in zip(maps.split(few), pixels.split(few), drawn.split(few), strict=True)]
+    found = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+    return (*found, np.array([maps.shape[2:]]))
+
+
+def _measured(maps: Tensor, pixels: Tensor, drawn: Tensor) -> tuple[Tensor, ...]:
     count, channels, height, width = maps.shape
     flat = maps.flatten(2)
     broken = torch.zeros(count, dtype=torch.long)
     if not bool(flat.sum().isfinite()):
         broken = (~flat.isfinite()).flatten(1).sum(1)
         flat = flat.nan_to_num(0.0, 0.0, 0.0)
-    squares = flat.square()
+    energy = torch.linalg.vector_norm(flat, dim=2).square()
     maxima, places = flat.max(2)
-    length = squares.sum((1, 2)).sqrt()
+    length = energy.sum(1).sqrt()
     number = float(channels * height * width)
-    spread = flat.abs().sum((1, 2)) / length.clamp_min(1e-30)
+    spread = torch.linalg.vector_norm(flat, 1, dim=2).sum(1) / length.clamp_min(1e-30)
     hoyer = (number**0.5 - spread) / max(number**0.5 - 1.0, 1e-9)
     hoyer = torch.where(length > 0, hoyer, torch.ones_like(hoyer)).clamp(0, 1)
+    zeros = (flat == 0).flatten(1).float().mean(1)
+    off = (flat <= 0).flatten(1).float().mean(1) if bool(flat.amin() < 0) else zeros
     chosen, colours = _cells(flat.unflatten(2, (height, width)), pixels, drawn)
-    found = (
-        flat.mean(2),
-        squares.mean(2),
-        maxima,
-        places.int(),
-        (flat <= 0).flatten(1).float().mean(1),
-        (flat == 0).flatten(1).float().mean(1),
-        hoyer,
-        broken,
-        chosen,
-        colours,
-        torch.tensor([[height, width]]),
-    )
-    return tuple(tensor.cpu().numpy() for tensor in found)
+    return (
+        flat.mean(2), energy / (height * width), maxima, places.int(), off, zeros, hoyer, broken, chosen, colours,
+    )  # fmt: skip
 
 
 def _cells(maps: Tensor, pixels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:

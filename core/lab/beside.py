@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from core.data.loaders import PixelStore
 from core.errors import InputError
 from core.interpret.compare import LayerChange, Side, cka, weight_change
 from core.interpret.depth import depth_layers
+from core.lab.channels import BUDGET, read_ahead
 from core.models.network import Network
 
 IMAGES = 64
@@ -31,12 +34,14 @@ class Similarity:
         columns: Layers of the second.
         values: Linear CKA, rows x columns; nan where a layer answers the same to all images.
         images: How many images it was worked out on.
+        asked: How many there were; more than that if time ran out.
     """
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     values: NDArray[np.float64]
     images: int
+    asked: int
 
 
 def similarity(
@@ -45,6 +50,7 @@ def similarity(
     images: Dataset,
     *,
     layers: int = LAYERS,
+    budget: float | None = BUDGET,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> Similarity:
     """Compares the layers of two networks, or of one with themselves, by what they answer to the same images.
@@ -56,6 +62,7 @@ def similarity(
         second: Another, or the same.
         images: The images.
         layers: How many layers of each at most.
+        budget: Seconds after which no further images are read or compared; ``None`` for no limit.
         progress: Called with ``reading`` or ``comparing``, images done and images altogether; what it raises ends the
             work with nothing left behind.
 
@@ -67,19 +74,25 @@ def similarity(
         raise InputError("No layer of this network keeps the picture's layout, so there is nothing to compare.")
     tell = progress or (lambda _doing, _done, _total: None)
     room = settings.pixel_cache_limit()
+    begin, seen = time.monotonic(), 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal seen
+        seen = done
+        tell("comparing", done, total)
+
     with PixelStore(images, first.preprocessing, canvas=False, max_bytes=room) as store:
-        bad = {entry.key for entry in store.fill(progress=lambda done, total: (tell("reading", done, total), None)[1])}
-        positions = [place for place, item in enumerate(images.items) if item.key not in bad]
+        positions, asked = read_ahead(store, budget=budget, progress=partial(tell, "reading"))
+        left = None if budget is None else budget - (time.monotonic() - begin)
         one = Side(first, rows, store)
-        told = lambda done, total: tell("comparing", done, total)  # noqa: E731
         if second is first:
-            values = cka(one, one, positions, progress=told)
+            values = cka(one, one, positions, budget=left, progress=told)
         elif second.preprocessing == first.preprocessing:
-            values = cka(one, Side(second, columns, store), positions, progress=told)
+            values = cka(one, Side(second, columns, store), positions, budget=left, progress=told)
         else:
             with PixelStore(images, second.preprocessing, canvas=False, max_bytes=room) as other:
-                values = cka(one, Side(second, columns, other), positions, progress=told)
-    return Similarity(rows, columns, values, len(positions))
+                values = cka(one, Side(second, columns, other), positions, budget=left, progress=told)
+    return Similarity(rows, columns, values, seen, asked)
 
 
 def same_build(first: Network, second: Network) -> bool:

@@ -7,9 +7,11 @@ import hashlib
 import io
 import json
 import os
+import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import settings
-from core.data.dataset import Dataset, lot
+from core.data.dataset import Dataset, Item, lot
 from core.data.loaders import PixelStore
 from core.errors import InputError
 from core.interpret import depth
@@ -30,8 +32,10 @@ ROOM = 500_000_000
 """Bytes that the kept answers may take on disk; the least used go first."""
 IMAGES = 200
 """Images that are looked at unless more are asked for."""
-BUDGET = 25.0
-"""Seconds after which no further images are looked at; what was seen until then counts."""
+BUDGET = 20.0
+"""Seconds after which no further images are read or looked at; what was seen until then counts."""
+READ = 16
+"""Images that are read at a time."""
 
 Progress = Callable[[str, int, int], object]
 
@@ -124,7 +128,8 @@ def gather(
         network: The network.
         images: The images, as :func:`chosen` gives them.
         layer: Name of a layer that gives maps.
-        budget: Seconds after which no further images are begun; ``None`` for no limit.
+        budget: Seconds after which no further images are begun; ``None`` for no limit. Answers of fewer images than
+            were asked for are not kept on disk: another time there may be more time.
         progress: Called with ``reading`` or ``looking``, images done and images altogether; what it raises ends the
             work with nothing left behind.
         prints: Fingerprints of network and images, where they are known already.
@@ -138,17 +143,17 @@ def gather(
         return Gathered(
             _answers(layer, kept), tuple(kept["keys"].tolist()), kept["labels"], images.classes, int(kept["asked"])
         )
-    found, readable = _look(network, images, (layer,), cells=0, budget=budget, progress=progress)
+    found, seen, asked = _look(network, images, (layer,), cells=0, budget=budget, progress=progress)
     answers = found[layer]
-    seen = readable.items[: len(answers)]
     gathered = Gathered(
         answers,
         tuple(item.key for item in seen),
         np.array([item.label for item in seen], np.int64),
         images.classes,
-        len(readable),
+        asked,
     )
-    _write(path, _packed(gathered))
+    if len(seen) == asked:
+        _write(path, _packed(gathered))
     return gathered
 
 
@@ -183,9 +188,8 @@ def story(
         return Story(rows, **record)
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    found, readable = _look(network, images, names, cells=depth.CELLS, budget=budget, progress=progress)
-    count = len(next(iter(found.values())))
-    labels = np.array([item.label for item in readable.items[:count]], np.int64)
+    found, seen, asked = _look(network, images, names, cells=depth.CELLS, budget=budget, progress=progress)
+    labels = np.array([item.label for item in seen], np.int64)
     order = {layer.name: place for place, layer in enumerate(anatomy.layers)}
     measured = []
     for done, name in enumerate(sorted(names, key=order.__getitem__)):
@@ -194,8 +198,9 @@ def story(
         measured.append(
             depth.measure(anatomy, found.pop(name), labels, classes=len(images.classes), told=name in set(told))
         )
-    made = Story(tuple(measured), count, len(readable), len(set(labels.tolist())))
-    _write(path, json.dumps(dataclasses.asdict(made)).encode())
+    made = Story(tuple(measured), len(seen), asked, len(set(labels.tolist())))
+    if len(seen) == asked:
+        _write(path, json.dumps(dataclasses.asdict(made)).encode())
     return made
 
 
@@ -252,25 +257,48 @@ def _look(
     cells: int,
     budget: float | None,
     progress: Progress | None,
-) -> tuple[dict[str, Answers], Dataset]:
-    """Returns each layer's answers, and the images that could be read."""
-
-    def told(doing: str) -> Callable[[int, int], None] | None:
-        if progress is None:
-            return None
-
-        def tell(done: int, total: int) -> None:
-            progress(doing, done, total)
-
-        return tell
-
+) -> tuple[dict[str, Answers], tuple[Item, ...], int]:
+    """Returns each layer's answers, the images they are of, and how many there were to look at."""
+    tell = progress or (lambda _doing, _done, _total: None)
+    begin = time.monotonic()
     with PixelStore(images, network.preprocessing, canvas=False, max_bytes=settings.pixel_cache_limit()) as store:
-        bad = {entry.key for entry in store.fill(progress=told("reading"))}
-        positions = [place for place, item in enumerate(images.items) if item.key not in bad]
-        if not positions:
-            raise InputError("None of the images of {source} can be read.", source=images.title)
-        found = survey(network, store, positions, layers, cells=cells, budget=budget, progress=told("looking"))
-    return found, images.subset(positions)
+        positions, asked = read_ahead(store, budget=budget, progress=partial(tell, "reading"))
+        left = None if budget is None else budget - (time.monotonic() - begin)
+        found = survey(network, store, positions, layers, cells=cells, budget=left, progress=partial(tell, "looking"))
+    count = len(next(iter(found.values())))
+    return found, tuple(images.items[place] for place in positions[:count]), asked
+
+
+def read_ahead(
+    store: PixelStore, *, budget: float | None, progress: Callable[[int, int], object]
+) -> tuple[list[int], int]:
+    """Reads a store's images, and finds out which can be read; half of the time there is may go into that.
+
+    Args:
+        store: The images.
+        budget: Seconds that reading and all that follows may take; ``None`` for no limit.
+        progress: Called with images read and images altogether.
+
+    Returns:
+        Places of those that were read, and how many can be read as far as it is known.
+
+    Raises:
+        InputError: None can be read.
+    """
+    begin, total = time.monotonic(), len(store)
+    places: list[int] = []
+    gone = 0
+    for start in range(0, total, READ):
+        part = range(start, min(start + READ, total))
+        bad = {entry.key for entry in store.fill(part)}
+        places += [place for place in part if store.dataset.items[place].key not in bad]
+        gone += len(bad)
+        progress(part.stop, total)
+        if places and budget is not None and time.monotonic() - begin > budget / 2:
+            break
+    if not places:
+        raise InputError("None of the images of {source} can be read.", source=store.dataset.title)
+    return places, total - gone
 
 
 # --- on disk ---------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def life_of_run(
     images: int = IMAGES,
     roots: Sequence[Path] | None = None,
     dataset: Dataset | None = None,
+    budget: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Life:
     """Shows a convolution some of a run's images, held-out ones first, and notes which of its filters ever answer.
@@ -48,6 +49,7 @@ def life_of_run(
         images: How many images, at most, evenly spread.
         roots: Folders that images may be read under; ``None`` for no limit.
         dataset: The run's images, where they are open already.
+        budget: Seconds after which no further images are shown; ``None`` for no limit.
         progress: Called with images done and in all; what it raises ends the work.
 
     Raises:
@@ -58,7 +60,7 @@ def life_of_run(
 
     opened = reopen(run, roots=roots) if dataset is None else dataset
     chosen = _spread(opened, images)
-    return life(network, layer, _batches(opened, chosen, network), total=len(chosen), progress=progress)
+    return life(network, layer, _batches(opened, chosen, network), total=len(chosen), budget=budget, progress=progress)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,8 @@ from pages.ui.pickers import Target
 GROUPS = 12
 """Groups of the same that are drawn, at most."""
 MEMBERS = 16
+BUDGET = 20.0
+"""Seconds after which the filters are shown no further images."""
 APART = 96
 """Filters up to which each cell of the map can be pointed at."""
 
@@ -210,11 +212,11 @@ def _looked(target: Target, network: Any, layer: str, key: tuple[Any, ...]) -> b
         dataset = pickers.reopened(target.run)
         caches.remember(
             "life", key,
-            lambda: life_of_run(target.run, network, layer, dataset=dataset, progress=progress),
+            lambda: life_of_run(target.run, network, layer, dataset=dataset, budget=BUDGET, progress=progress),
         )  # fmt: skip
     except InputError as error:
         place.empty()
-        faces.broken(_("The images could not be shown"), translate_error(error), icon="broken_image", tone="warn")
+        faces.broken(_("The filters could not be judged"), translate_error(error), icon="broken_image", tone="warn")
         return False
     place.empty()
     return True

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import beside_models, beside_sheets, components, faces, layers, maps_layer, pickers, state
+from pages.ui import beside_models, beside_sheets, components, faces, layers, maps_layer, own_images, pickers, state
 from pages.ui.faces import guarded
 from pages.ui.i18n import N_, _, translate_error
 from pages.ui.inside import Subject
@@ -22,7 +22,7 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
         subject: What is looked at.
         names: Layers that give maps.
     """
-    st.fragment(_view)(subject, names)
+    own_images.part(_view)(subject, names)
 
 
 @guarded
@@ -74,7 +74,8 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
         known = {entry.name: entry for entry in anatomy.layers}
         before = [name for name in names[: names.index(layer)] if name in alike]
         after = [name for name in names[names.index(layer) :] if name in alike]
-        usual = after[0] if after else before[-1]
+        told = set(layers.main_layers(anatomy, names))
+        usual = next((name for name in after if name in told), after[0] if after else before[-1])
         key = f"bl-beside-second-{count}-{layer}"
         second = st.selectbox(
             _("With the layer"), alike, index=alike.index(usual), key=key,

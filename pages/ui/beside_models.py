@@ -7,7 +7,19 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import beside_sheets, caches, charts, components, figures, maps_layer, moment, own_images, pickers
+from pages.ui import (
+    beside_sheets,
+    caches,
+    charts,
+    components,
+    figures,
+    inside,
+    maps_layer,
+    moment,
+    own_images,
+    pickers,
+    spread,
+)
 from pages.ui.i18n import _, _n, translate_error
 from pages.ui.inside import Subject
 from pages.ui.pickers import Target
@@ -55,17 +67,20 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
 
 def _partner(subject: Subject) -> Target | None:
     """Draws the choice of the other network: another moment of the run, another run, a backbone."""
-    from core.lab.moments import moments_of
+    from core.lab.moments import epochs_of, moments_of
     from core.models.catalog import BACKBONES, weights_state
 
     options: dict[str, tuple[str, Any]] = {}
     run = subject.target.run
+    epochs: list[int] = []
     if run is not None:
         for when in moments_of(run):
             target = moment.target_at(run, when)
             if target.key != subject.target.key:
-                label = _("This run: {moment}").format(moment=_(moment.NAMES[when]).lower())
+                label = _("This run: {moment}").format(moment=moment.title(when).lower())
                 options[f"moment:{when}"] = (label, target)
+        if epochs := epochs_of(run):
+            options["epoch"] = (_("This run: after an epoch"), None)
     for other in pickers.runs_with_weights()[:40]:
         if run is None or other.id != run.id:
             options[f"run:{other.id}"] = (_("Run: {name}").format(name=other.name), pickers.target_of(other))
@@ -84,6 +99,9 @@ def _partner(subject: Subject) -> Target | None:
         _("With the model"), list(options), key="bl-beside-model", format_func=lambda name: options[name][0],
         persist_state="session",
     )  # fmt: skip
+    if chosen == "epoch":
+        number = spread.epoch_slider(epochs, key=f"bl-beside-epoch-{run.id}", label=_("After epoch"))
+        return moment.target_at(run, str(number))
     return options[chosen][1] if chosen in options else next(iter(options.values()))[1]
 
 
@@ -122,6 +140,9 @@ def _answers(first: Subject, second: Subject) -> None:
         order = [int(index) for index in said.argsort()[::-1][:3]]
         with column:
             components.section(part.target.title)
+            if said.sum() != said.sum():
+                components.note(inside.no_answer())
+                continue
             components.probabilities([(part.network.classes[i], float(said[i])) for i in order],
                                      marked=part.network.classes[order[0]])  # fmt: skip
 
@@ -151,7 +172,8 @@ def _weights(subject: Subject, second: Subject) -> None:
             hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
         )
     )  # fmt: skip
-    chart.update_xaxes(title_text=_("Layers with weights, from the picture on"), showticklabels=False)
+    chart.update_xaxes(title_text=_("Layers with weights, from the picture on"), showticklabels=False,
+                       showgrid=False, ticks="", title_standoff=14)  # fmt: skip
     chart.update_yaxes(title_text=_("Change / length before"), tickformat=".2~%", rangemode="tozero")
     most = max(rows, key=lambda row: row.relative if row.relative < float("inf") else -1.0)
     text = _n(
@@ -163,6 +185,12 @@ def _weights(subject: Subject, second: Subject) -> None:
         text += " " + _("The largest change is {share} of its length, in {layer}.").format(
             share=figures.percent(most.relative), layer=most.layer
         )
+    damaged = [row.layer for row in rows if row.relative != row.relative]
+    if damaged:
+        text += " " + _n(
+            "{n} layer holds weights that are no numbers: {names}.",
+            "{n} layers hold weights that are no numbers: {names}.", len(damaged),
+        ).format(n=len(damaged), names=", ".join(damaged[:4]) + (" …" if len(damaged) > 4 else ""))  # fmt: skip
     statistics = [row for row in rows if row.statistics and row.relative == 0.0]
     if statistics:
         text += " " + _n(
@@ -173,6 +201,8 @@ def _weights(subject: Subject, second: Subject) -> None:
 
 
 def _share(relative: float) -> str:
+    if relative != relative:
+        return _("not a number")
     return figures.percent(relative) if relative < float("inf") else "∞"
 
 
@@ -188,16 +218,23 @@ def _cka(subject: Subject, second: Subject) -> None:
     if own is None:
         return
     key = (*subject.target.key, *second.target.key, *own.key)
-    if not caches.known("similarities", key, entries=8) and st.session_state.get(WISH) != key:
+
+    def compared(progress: Any = None) -> Any:
+        return caches.remember(
+            "similarities", key,
+            lambda: similarity(second.network, subject.network, own.images, progress=progress), entries=8,
+        )  # fmt: skip
+
+    if caches.known("similarities", key, entries=8):
+        _matrix(compared(), second.target.title, subject.target.title)
+        return
+    if st.session_state.get(WISH) != key:
         if not own_images.asked("", _("Compare the layers"), icon=":material/grid_on:", key="bl-cka-go"):
             return
         st.session_state[WISH] = key
     try:
         with own_images.progress(key="bl-cka", cancel=_forget) as tell:
-            found = caches.remember(
-                "similarities", key,
-                lambda: similarity(second.network, subject.network, own.images, progress=tell), entries=8,
-            )  # fmt: skip
+            found = compared(tell)
     except InputError as error:
         _forget()
         components.note(translate_error(error))
@@ -225,12 +262,24 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
         )
     )  # fmt: skip
     chart.update_xaxes(title_text=columns, showgrid=False, type="category", tickangle=40, tickfont={"size": 11})
-    chart.update_yaxes(title_text=rows, showgrid=False, type="category", autorange="reversed", tickfont={"size": 11})
+    chart.update_yaxes(title_text=rows, showgrid=False, type="category", autorange="reversed", tickfont={"size": 11},
+                       title_standoff=20)  # fmt: skip
     text = _("Linear CKA of the layers on {n} images.").format(n=figures.exact(found.images))
+    if found.images < found.asked:
+        text += " " + _("Time ran out for {n} more.").format(n=figures.exact(found.asked - found.images))
     if found.rows == found.columns:
         diagonal = np.diagonal(values)
         least = int(np.nanargmin(diagonal)) if np.isfinite(diagonal).any() else 0
         text += " " + _("Layer against itself: least alike is {layer} with {value}.").format(
-            layer=found.rows[least], value=figures.number(float(diagonal[least]), 2)
+            layer=found.rows[least], value=inside.number(float(diagonal[least]), 2)
         )
     charts.show(chart, key="bl-cka-matrix", alt=text)
+    components.why(
+        _("Each layer turns the images into a table of which of them it takes for alike; CKA is the correlation of two "
+          "such tables. Channels need not belong to each other, so different networks can be compared. HSIC is "
+          "estimated without bias, batch by batch, so few images do not make layers look more alike than they are; "
+          "values may fall a little below 0."),
+        formula=r"\mathrm{CKA}(K,L)=\frac{\mathrm{HSIC}(K,L)}{\sqrt{\mathrm{HSIC}(K,K)\,\mathrm{HSIC}(L,L)}}",
+        paper=("Kornblith et al. 2019, Similarity of Neural Network Representations Revisited",
+               "https://arxiv.org/abs/1905.00414"), key="bl-cka-why",
+    )  # fmt: skip

@@ -28,18 +28,21 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
         layer: Name of the layer.
         key: What caches of the three sheets are keyed on.
     """
+    from core.interpret.compare import against
+
     try:
-        told = caches.remember("beside", key, lambda: _measured(first[1], second[1]), entries=8)
+        told = caches.remember("beside", key, lambda: against(first[1], second[1]), entries=8)
     except InputError as error:
         components.note(translate_error(error))
         return
+    channels = len(told.order)
     count = st.segmented_control(
-        _("Channels"), [n for n in COUNTS if n < told["channels"]], default=min(16, told["channels"]) if
-        told["channels"] > 16 else 0, key=f"bl-beside-count-{told['channels'] > 64}-{told['channels'] > 16}",
+        _("Channels"), [n for n in COUNTS if n < channels], default=16 if channels > 16 else 0,
+        key=f"bl-beside-count-{channels > 64}-{channels > 16}",
         required=True, persist_state="session",
         format_func=lambda n: _("The {n} that differ most").format(n=n) if n else _("All of them"),
     )  # fmt: skip
-    order = told["order"][: count or None]
+    order = list(told.order[: count or None])
     drawn = caches.remember(
         "beside-sheets", (*key, count), lambda: _sheets(first[1], second[1], told, order), entries=16
     )
@@ -60,12 +63,19 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
             inside.scale_bar(colours, inside.number(drawn[index].low), inside.number(drawn[index].high))
             if picked is not None and picked != place:
                 st.session_state["bl-beside-channel"] = order[picked]
-                st.rerun(scope="fragment")
+                st.rerun()
     components.note(
         _("The same channels in the same order, the most different first. Both sides share one scale; red is more on "
           "the second side, blue less.")
     )  # fmt: skip
-    if told["same"] == told["channels"]:
+    if told.broken:
+        inside.callout(
+            _("{n} channels hold values that are no finite numbers; they are drawn as zeros, and come last.").format(
+                n=figures.exact(told.broken)
+            ),
+            icon="error",
+        )
+    if told.same == channels:
         components.note(
             _("Nothing differs here, to the last bit: what was changed lies behind this layer, as with a frozen part.")
         )
@@ -73,25 +83,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
     _large(first, second, order[place])
 
 
-def _measured(first: Any, second: Any) -> dict[str, Any]:
-    import numpy as np
-
-    from core.interpret.compare import channel_agreement, difference
-
-    change = difference(first, second)
-    agreement = channel_agreement(first, second)
-    moved = change.flatten(1).square().mean(1).sqrt().numpy()
-    size = float(np.sqrt((first.float().square().mean() + second.float().square().mean()).item() / 2)) or 1.0
-    moved = np.nan_to_num(moved)
-    usable = agreement[np.isfinite(agreement)]
-    return {
-        "change": change, "order": [int(index) for index in (-moved).argsort(kind="stable")],
-        "channels": len(change), "relative": float(np.sqrt(np.mean(moved**2))) / size,
-        "agreement": float(np.median(usable)) if len(usable) else None, "same": int((moved == 0).sum()),
-    }  # fmt: skip
-
-
-def _sheets(first: Any, second: Any, told: dict[str, Any], order: list[int]) -> list[Drawn]:
+def _sheets(first: Any, second: Any, told: Any, order: list[int]) -> list[Drawn]:
     from core.interpret.sheets import feature_sheet, limits_of
 
     columns = 4 if len(order) <= 16 else 8 if len(order) <= 64 else 16
@@ -102,21 +94,21 @@ def _sheets(first: Any, second: Any, told: dict[str, Any], order: list[int]) -> 
         for maps in (first, second)
     ]
     change = feature_sheet(
-        told["change"][order], columns=columns, tile_px=tile, gutter=2, scale="layer", colormap="blue-red"
+        told.change[order], columns=columns, tile_px=tile, gutter=2, scale="layer", colormap="blue-red"
     )
     return [Drawn(made[0]), Drawn(made[1]), Drawn(change)]
 
 
-def _figures(told: dict[str, Any]) -> None:
+def _figures(told: Any) -> None:
     components.metrics(
         [
-            Figure(_("Difference"), figures.percent(told["relative"]), _("of the answers' own size")),
+            Figure(_("Difference"), figures.percent(told.relative), _("of the answers' own size")),
             Figure(
-                _("Agreement"), "–" if told["agreement"] is None else figures.number(told["agreement"], 2),
+                _("Agreement"), inside.number(told.agreement, 2),
                 _("median correlation of a channel's two maps"),
             ),
             Figure(
-                _("Unchanged"), figures.exact(told["same"]), _("of {n} channels, exactly").format(n=told["channels"]),
+                _("Unchanged"), figures.exact(told.same), _("of {n} channels, exactly").format(n=len(told.order)),
             ),
         ],
         compact=True,

@@ -91,17 +91,20 @@ def _histogram(values: Any) -> None:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return
-    counts, edges = np.histogram(finite, BINS)
+    width = float(finite.max() - finite.min()) / BINS or 1.0
+    places = np.ceil(finite / width).astype(int)  # a bin ends with its right edge: zeros are not among what answers
+    first = int(places.min())
+    counts = np.bincount((places - first).ravel())
+    middles = (np.arange(first, first + len(counts)) - 0.5) * width
     chart = charts.figure(
         190, hovermode="closest", bargap=0.06, showlegend=False, margin={"l": 8, "r": 8, "t": 6, "b": 8}
     )
     go = charts.plotly()
-    colours = [charts.FROZEN if high <= 0 else charts.ACCENT for high in edges[1:]]
+    colours = [charts.FROZEN if middle < 0 else charts.ACCENT for middle in middles]
     chart.add_trace(
         go.Bar(
-            x=((edges[:-1] + edges[1:]) / 2).tolist(), y=counts.tolist(), marker={"color": colours},
-            width=float(edges[1] - edges[0]), hovertemplate=_("around {x}: {n} values").format(x="%{x:.3g}", n="%{y}")
-            + "<extra></extra>",
+            x=middles.tolist(), y=counts.tolist(), marker={"color": colours}, width=width,
+            hovertemplate=_("around {x}: {n} values").format(x="%{x:.3g}", n="%{y}") + "<extra></extra>",
         )
     )  # fmt: skip
     chart.update_yaxes(title_text=_("Places"))

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, components, figures
+from pages.ui import caches, components, figures, inside
 from pages.ui.faces import guarded
 from pages.ui.i18n import _, translate_error
 from pages.ui.inside import Subject
@@ -23,13 +23,16 @@ def draw(subject: Subject, layer: str, channel: int) -> None:
 
 @guarded
 def _panel(subject: Subject, layer: str, channel: int) -> None:
+    before = subject.probabilities()
+    if before.sum() != before.sum():
+        components.note(inside.no_answer())
+        return
     percent = st.slider(
         _("Loudness of channel {n}").format(n=channel), 0, 400, 100, 10, format="%d %%",
         key=f"bl-dial-{layer}-{channel}",
         help=_("Every value of this channel is multiplied by this before the next layer reads it: 0 % mutes it, "
                "100 % leaves it as it is."),
     )  # fmt: skip
-    before = subject.probabilities()
     try:
         after = before if percent == 100 else turned(subject, layer, channel, percent / 100)
     except InputError as error:

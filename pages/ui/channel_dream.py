@@ -1,4 +1,4 @@
-"""The picture that excites one channel most, grown on a click."""
+"""The picture that excites one channel most, grown on a click: in the page, or, where that takes long, in a process."""
 
 from __future__ import annotations
 
@@ -7,63 +7,61 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import caches, components, figures, inside, own_images
+from core.runs.store import LIVE
+from pages.ui import components, growing, inside, own_images
 from pages.ui.faces import guarded
 from pages.ui.i18n import _, translate_error
 from pages.ui.inside import Subject
 
-STEPS = 128
+WISH = "bl-channel-dream-wish"
 
 
 def draw(subject: Subject, layer: str, channel: int) -> None:
     """Draws the picture where it is known, else the button that grows it."""
     components.section(_("What it looks for"))
-    st.fragment(_panel)(subject, layer, channel)
+    own_images.part(_panel)(subject, layer, channel)
 
 
 @guarded
 def _panel(subject: Subject, layer: str, channel: int) -> None:
-    key, wish = (*subject.target.key, layer, channel), f"bl-dream-{layer}-{channel}"
-    wanted = bool(st.session_state.get(wish))
-    if not caches.known("channel-dreams", key, entries=64) and not wanted:
+    from core.interpret import dream
+    from pages.ui.dreams import Ask
+
+    ask = Ask(layer, (channel,), (_("Channel {n}").format(n=channel),), dream.Recipe())
+    job = growing.job_of(subject.target, layer)
+    if job is not None and channel not in job.request.get("channels", ()):
+        job = None
+    if job is not None and job.state in LIVE:
+        st.fragment(growing.panel, run_every=1.0)(job, subject.network, ask)
+        return
+    known = dream.kept(subject.network, layer, ask.channels, ask.recipe)
+    if known:
+        _picture(known[0])
+        return
+    wish = (*subject.target.key, layer, channel)
+    if st.session_state.get(WISH) != wish:
+        growing.ended(job)
         text = _("A picture can be grown from noise, step by step, that excites this channel as strongly as it can.")
         if not own_images.asked(text, _("Grow it"), icon=":material/auto_awesome:", key="bl-dream-go"):
             return
-    st.session_state[wish] = True
+    st.session_state[WISH] = wish
     try:
-        dream = _grown(subject, layer, channel, key, wish)
+        with own_images.alone():
+            st.session_state[WISH] = None  # so that a click on Cancel finds nothing to be done
+            growing.grow(subject.target, subject.network, ask, st.container())
     except InputError as error:
-        st.session_state[wish] = False
         components.note(translate_error(error))
         return
-    inside.picture(
-        dream[0], most=300, title=_("Grown for channel {n}").format(n=channel), text=dream[1],
-        alt=_("Picture grown to excite channel {n} of {layer}").format(n=channel, layer=layer),
-    )  # fmt: skip
+    st.rerun()
 
 
-def _grown(subject: Subject, layer: str, channel: int, key: tuple[Any, ...], wish: str) -> Any:
-    def forget() -> None:
-        st.session_state[wish] = False
-
-    if caches.known("channel-dreams", key, entries=64):
-        return caches.remember("channel-dreams", key, lambda: None, entries=64)
-    with own_images.progress(key="bl-dream", cancel=forget) as tell:
-        return caches.remember(
-            "channel-dreams", key, lambda: _made(subject, layer, channel, lambda done, total: tell(
-                _("Growing the picture: step {done} of {total}"), done, total)), entries=64,
-        )  # fmt: skip
-
-
-def _made(subject: Subject, layer: str, channel: int, progress: Any) -> tuple[Any, str]:
-    from PIL import Image
-
-    from core.interpret.dream import maximise
-
-    (dream,) = maximise(subject.network, layer, [channel], steps=STEPS, progress=progress)
+def _picture(one: Any) -> None:
     text = _("Activation {reached}; pictures of noise reach {noise} at most.").format(
-        reached=figures.number(dream.reached), noise=figures.number(dream.noise_most)
+        reached=inside.number(one.reached), noise=inside.number(one.noise_most)
     )
-    if not dream.excited:
+    if not one.excited:
         text += " " + _("So nothing that could be grown excites it.")
-    return Image.fromarray(dream.image), text
+    inside.picture(
+        growing.encoded(one.image), most=300, title=_("Grown for channel {n}").format(n=one.channel), text=text,
+        alt=_("Picture grown to excite channel {n} of {layer}").format(n=one.channel, layer=one.layer),
+    )  # fmt: skip

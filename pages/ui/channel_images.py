@@ -21,7 +21,7 @@ WISH = "bl-excite-wish"
 def draw(subject: Subject, layer: str, channel: int) -> None:
     """Draws the images, or the button that looks for them."""
     components.section(_("Which of your images excite it most"))
-    st.fragment(_panel)(subject, layer, channel)
+    own_images.part(_panel)(subject, layer, channel)
 
 
 @guarded
@@ -85,19 +85,19 @@ def _specific(found: Any, key: tuple[Any, ...], channel: int) -> None:
 def _tiles(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channel: int) -> None:
     shown = caches.remember("spots", (*key, channel), lambda: _marked(subject, own, found, key, channel), entries=48)
     tiles = [
-        Tile(image, caption=label, note=_("answer {x}").format(x=figures.number(value)),
+        Tile(image, caption=label, note=_("answer {x}").format(x=inside.number(value)),
              alt=_("{name}, a {label}: the spot that excites channel {n} most is framed").format(
                  name=name, label=label, n=channel))
         for image, name, label, value in shown["tiles"]
     ]  # fmt: skip
     grid(tiles, size=150)
     looked = len(found.keys)
-    if shown["whole"]:
-        frame = _("What the strongest cell can see is the whole picture.")
-    elif shown["exact"]:
+    if shown["exact"]:
         frame = _("The frame is all that the strongest cell can see (its receptive field).")
     else:
-        frame = _("The frame is the strongest cell's place in the picture; attention lets it see beyond it.")
+        frame = _(
+            "The frame is the strongest cell's place in the picture. What it can see (its receptive field) is larger."
+        )
     if looked < found.asked:
         count = _("Found among {n} of {all} images; time ran out for the others.").format(
             n=figures.exact(looked), all=figures.exact(found.asked)
@@ -115,8 +115,7 @@ def _marked(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channe
 
     order = caches.remember("strongest", key, lambda: strongest(found.answers, COUNT), entries=12)[channel]
     place = {item.key: index for index, item in enumerate(own.images.items)}
-    tiles, gone, exact, whole = [], 0, True, True
-    side = subject.network.preprocessing.crop
+    tiles, gone, exact = [], 0, True
     for row in (int(index) for index in order):
         name = found.keys[row]
         try:
@@ -128,12 +127,11 @@ def _marked(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channe
             subject.network.anatomy, found.answers.layer, int(found.answers.places[row, channel]), found.answers.grid
         )
         exact = exact and where.exact
-        whole = whole and where.box == (0.0, 0.0, side, side)
         tiles.append(
             (framed(picture, where.box), name, found.classes[int(found.labels[row])],
              float(found.answers.maxima[row, channel]))
         )  # fmt: skip
-    return {"tiles": tiles, "gone": gone, "exact": exact, "whole": bool(tiles) and whole}
+    return {"tiles": tiles, "gone": gone, "exact": exact}
 
 
 def framed(picture: Any, box: tuple[float, float, float, float]) -> bytes:

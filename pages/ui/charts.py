@@ -199,7 +199,7 @@ def bars(
     chart.add_trace(
         go.Bar(
             x=list(values), y=list(labels), orientation="h", marker={"color": colour},
-            texttemplate="%{x:.1%}" if share else "%{x:,.3~s}", textposition="auto",
+            texttemplate="%{x:.1%}" if share else "%{x:,.3~s}", textposition="auto", constraintext="none",
             hovertemplate="%{y}: %{x:.1%}<extra></extra>" if share else "%{y}: %{x:,}<extra></extra>",
         )
     )  # fmt: skip

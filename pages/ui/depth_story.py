@@ -17,6 +17,8 @@ from pages.ui.own_images import Own
 WISH = "bl-depth-wish"
 MOST = 100
 """Images that the story begins with."""
+TICK = 16
+"""Letters of a layer's name that fit under an axis."""
 VERDICTS = {
     "holds": (N_("It holds here."), "check_circle"),
     "partly": (N_("Only in part here."), "contrast"),
@@ -27,7 +29,7 @@ VERDICTS = {
 
 def draw(subject: Subject) -> None:
     """Draws the view."""
-    st.fragment(_view)(subject)
+    own_images.part(_view)(subject)
 
 
 @guarded
@@ -39,6 +41,12 @@ def _view(subject: Subject) -> None:
     if story is None:
         return
     inside.warn_random(subject.target)
+    broken = sum(row.broken for row in story.rows)
+    if broken:
+        inside.callout(
+            _("{n} values of these layers are no finite numbers; they count as zeros.").format(n=figures.exact(broken)),
+            icon="error",
+        )
     _claims(story)
     _charts(story)
     looked = _n("{n} image", "{n} images", story.images).format(n=figures.exact(story.images))
@@ -55,21 +63,26 @@ def _story(subject: Subject, own: Own) -> Any:
 
     key = (*subject.target.key, *own.key)
     prints = own_images.prints(subject, own)
-    wanted = st.session_state.get(WISH) == key
-    if not caches.known("stories", key, entries=8) and not wanted and not story_known(subject.network, prints):
-        text = _(
-            "Runs {n} of your images through the network once and measures what each layer does with them."
-        ).format(n=figures.exact(len(own.images.items)))
-        label = _("Measure the layers")
-        icon = ":material/stacked_line_chart:"
-        if not own_images.asked(text, label, icon=icon, key="bl-depth-go", primary=True):
-            return None
-        st.session_state[WISH] = key
+
+    def told(progress: Any = None) -> Any:
+        return caches.remember(
+            "stories", key, lambda: story(subject.network, own.images, progress=progress, prints=prints), entries=8
+        )
+
     try:
+        if caches.known("stories", key, entries=8) or story_known(subject.network, prints):
+            return told()
+        if st.session_state.get(WISH) != key:
+            text = _(
+                "Runs {n} of your images through the network once and measures what each layer does with them."
+            ).format(n=figures.exact(len(own.images.items)))
+            label = _("Measure the layers")
+            icon = ":material/stacked_line_chart:"
+            if not own_images.asked(text, label, icon=icon, key="bl-depth-go", primary=True):
+                return None
+            st.session_state[WISH] = key
         with own_images.progress(key="bl-depth", cancel=_forget) as tell:
-            return caches.remember(
-                "stories", key, lambda: story(subject.network, own.images, progress=tell, prints=prints), entries=8
-            )
+            return told(tell)
     except InputError as error:
         _forget()
         components.note(translate_error(error))
@@ -96,19 +109,20 @@ def _claims(story: Any) -> None:
 
 
 def _charts(story: Any) -> None:
+    from core.interpret.depth_claims import quietable
+
     told = [row for row in story.rows if row.told]
-    active = [row for row in story.rows if row.kind == "activation"]
-    quiet = active if len(active) >= 3 else told
+    quiet = quietable(story.rows)
     with st.container(key="bl-wrap-depth"):
         left, right = st.columns(2, gap="large")
     with left:
         components.section(_("Sparsity"))
+        lines = [(_("exactly zero"), [row.zeros for row in quiet]),
+                 (_("sparseness (Hoyer)"), [row.hoyer for row in quiet])]  # fmt: skip
+        if any(row.sparsity != row.zeros for row in quiet):  # else one line would lie exactly on the other
+            lines.insert(0, (_("at or below zero"), [row.sparsity for row in quiet]))
         _lines(
-            quiet,
-            [(_("at or below zero"), [row.sparsity for row in quiet]),
-             (_("exactly zero"), [row.zeros for row in quiet]),
-             (_("sparseness (Hoyer)"), [row.hoyer for row in quiet])],
-            key="sparsity", share=True,
+            quiet, lines, key="sparsity", share=True,
             alt=_("Share of values at or below zero: {first} in the first of these layers, {last} in the last.").format(
                 first=figures.percent(quiet[0].sparsity), last=figures.percent(quiet[-1].sparsity)),
         )  # fmt: skip
@@ -213,9 +227,12 @@ def _lines(
 
 
 def _short(name: str) -> str:
+    """Returns the end of a layer's name that still fits under an axis: what tells it from its neighbours."""
     parts = name.split(".")
-    text = name if len(name) <= 16 else ".".join(["…", *parts[-2:]])
-    return text if len(text) <= 18 else f"…{text[-16:]}"
+    while len(name) > TICK and len(parts) > 1:
+        parts = parts[1:]
+        name = "…" + ".".join(parts)
+    return name if len(name) <= TICK + 2 else f"…{name[-TICK:]}"
 
 
 def _why() -> None:

@@ -162,10 +162,10 @@ def _answer(target: Target, network: Any, ask: Ask) -> None:
     if job is not None and job.state in LIVE:
         st.fragment(growing.panel, run_every=1.0)(job, network, ask)
         return
-    growing.ended(job)
     known = {one.channel: one for one in dream.kept(network, layer, ask.channels, ask.recipe)}
     missing = [channel for channel in ask.channels if channel not in known]
     if missing:
+        growing.ended(job)
         place, begin = st.container(), st.empty()
         text = _n("Grow {n} picture", "Grow {n} pictures", len(missing)).format(n=len(missing))
         if begin.button(text, type="primary", icon=":material/blur_on:", key="bl-dream-grow"):

@@ -201,6 +201,12 @@ def warn_random(target: Target) -> None:
         callout(_(RANDOM), icon="casino")
 
 
+def no_answer() -> str:
+    """Says that a network's probabilities are no numbers."""
+    return _("What the network says of this picture is not a number. Its weights are damaged, or its training went "
+             "astray.")  # fmt: skip
+
+
 def callout(text: str, *, icon: str = "info", good: bool = False) -> None:
     """Draws one honest sentence about a picture, beside or under it."""
     tone = " bl-good" if good else ""
@@ -264,7 +270,9 @@ def columns_slider(count: int, *, key: str, shape: float = 1.0) -> int:
     """
     if count < 3:
         return max(count, 1)
-    usual = min(max(round((count * 1.5 / shape) ** 0.5), 4), 40, count)
+    square = min(max(round((count * 1.5 / shape) ** 0.5), 4), 40, count)
+    whole = [n for n in range(1, count + 1) if count % n == 0 and 0.7 <= n / square <= 1.4 and n <= 40]
+    usual = min(whole, key=lambda n: abs(n - square), default=square)  # rather no row that is only begun
     return int(
         st.slider(
             _("Tiles a row"), 1, min(count, 64), usual, key=f"{key}-{count}", persist_state="session",

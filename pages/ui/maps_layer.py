@@ -35,7 +35,7 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
         subject: What is looked at.
         names: Layers that give maps.
     """
-    st.fragment(_view)(subject, names)
+    own_images.part(_view)(subject, names)
 
 
 @guarded
@@ -200,7 +200,7 @@ def _order(subject: Subject, layer: str, maps: Any, sort: str) -> list[int] | No
 
 def _by_class(subject: Subject, layer: str) -> list[int] | None:
     """Returns the channels by how well they tell the person's classes apart; says what is missing for it."""
-    own = own_images.choose(subject, "bl-excite")
+    own = own_images.choose(subject, "bl-maps-sort")
     if own is None:
         return None
     found = own_images.gathered(subject, own, layer)

@@ -14,6 +14,7 @@ from pages.ui import caches, charts, components, figures, nav, pickers, state
 from pages.ui.i18n import N_, _, translate_error
 from pages.ui.inside import Subject
 
+ALONE = "bl-work-alone"
 COUNTS = (50, 100, 200, 400)
 DOING = {
     "reading": N_("Reading the images: {done} of {total}"),
@@ -62,10 +63,7 @@ def choose(subject: Subject, key: str, *, most: int = 200) -> Own | None:
             format_func=lambda name: charts.split_label(name) if name else _("All"),
         )  # fmt: skip
         there = sum(1 for item in dataset.items if not split or item.split == split)
-        counts = [count for count in COUNTS if count < there] or [there]
-        if there <= COUNTS[-1] and there not in counts:
-            counts.append(there)
-        usual = max((count for count in counts if count <= most), default=counts[0])
+        counts, usual = _counts(there, most)
         count_key = f"{key}-count-{len(counts)}-{counts[-1]}"
         count = st.segmented_control(
             _("How many"), counts, default=usual, key=count_key, required=True, persist_state="session",
@@ -80,11 +78,15 @@ def usual(subject: Subject, *, most: int = 200) -> Own | None:
     dataset = _dataset(subject, quiet=True)
     if dataset is None or not dataset.items:
         return None
-    there = len(dataset.items)
+    return _drawn(dataset, "", _counts(len(dataset.items), most)[1])
+
+
+def _counts(there: int, most: int) -> tuple[list[int], int]:
+    """Returns how many of so many images may be looked at, and with which of these numbers to begin."""
     counts = [count for count in COUNTS if count < there] or [there]
     if there <= COUNTS[-1] and there not in counts:
         counts.append(there)
-    return _drawn(dataset, "", max((count for count in counts if count <= most), default=counts[0]))
+    return counts, max((count for count in counts if count <= most), default=counts[0])
 
 
 def _drawn(dataset: Any, split: str, count: int) -> Own:
@@ -118,6 +120,33 @@ def _dataset(subject: Subject, *, quiet: bool = False) -> Any:
     return None
 
 
+def part(view: Callable[..., None]) -> Callable[..., None]:
+    """Returns a view as a fragment; while work goes on that can be given up, as a plain part of the page.
+
+    A click inside a fragment waits until the fragment is done. Only a click on the page itself ends what it does.
+    """
+    if not st.session_state.get(ALONE):
+        return st.fragment(view)
+
+    def plain(*given: Any) -> None:
+        with st.container():  # as a fragment has one: so everything keeps its place
+            view(*given)
+
+    return plain
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Does a piece of work outside of all fragments that :func:`part` makes: the page is drawn anew for it, once."""
+    if not st.session_state.get(ALONE):
+        st.session_state[ALONE] = True
+        st.rerun()
+    try:
+        yield
+    finally:
+        st.session_state.pop(ALONE, None)
+
+
 @contextmanager
 def progress(*, key: str, cancel: Callable[[], None]) -> Iterator[Callable[[str, int, int], None]]:
     """Shows how far a piece of work is, with a way to give it up: what is clicked meanwhile ends the work.
@@ -129,19 +158,20 @@ def progress(*, key: str, cancel: Callable[[], None]) -> Iterator[Callable[[str,
     Yields:
         What the work calls with what it does, how much is done and how much there is.
     """
-    place = st.empty()
-    with place.container(horizontal=True, vertical_alignment="center", key=f"{key}-doing"):
-        bar = st.progress(0.0, text=_("Beginning …"), width="stretch")
-        st.button(_("Cancel"), icon=":material/close:", key=f"{key}-cancel", on_click=cancel)
+    with alone():
+        place = st.empty()
+        with place.container(horizontal=True, vertical_alignment="center", key=f"{key}-doing"):
+            bar = st.progress(0.0, text=_("Beginning …"), width="stretch")
+            st.button(_("Cancel"), icon=":material/close:", key=f"{key}-cancel", on_click=cancel)
 
-    def tell(doing: str, done: int, total: int) -> None:
-        text = _(DOING.get(doing, doing)).format(done=figures.exact(done), total=figures.exact(total))
-        bar.progress(min(done / max(total, 1), 1.0), text=text)
+        def tell(doing: str, done: int, total: int) -> None:
+            text = _(DOING.get(doing, doing)).format(done=figures.exact(done), total=figures.exact(total))
+            bar.progress(min(done / max(total, 1), 1.0), text=text)
 
-    try:
-        yield tell
-    finally:
-        place.empty()
+        try:
+            yield tell
+        finally:
+            place.empty()
 
 
 def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) -> bool:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
+import numpy as np
 import pytest
+import streamlit as st
 
-from core.interpret import activations
+from core.interpret import activations, dream
+from core.lab import channels, dream_job
 from core.models.anatomy import anatomy_of
-from pages.ui import attention_maps, beside_sheets, layers, maps_layer
+from core.runs.jobs import JobStore
+from core.runs.process import process_stamp
+from pages.ui import (
+    attention_maps,
+    beside_sheets,
+    channel_card,
+    charts,
+    depth_story,
+    growing,
+    layers,
+    maps_layer,
+    own_images,
+)
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -108,6 +124,18 @@ def test_a_clicked_channel_gets_its_card(open_page, words, monkeypatch) -> None:
         assert word in said
 
 
+def test_zeros_count_among_what_does_not_answer(monkeypatch) -> None:
+    drawn = []
+    monkeypatch.setattr(charts, "show", lambda chart, **_options: drawn.append(chart))
+    channel_card._histogram(np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.2]], np.float32))
+    (bars,) = drawn[0].data
+    assert bars.y[0] == 3
+    assert bars.x[0] < 0
+    assert bars.marker.color[0] == charts.FROZEN
+    assert set(bars.marker.color[1:]) == {charts.ACCENT}
+    assert sum(bars.y) == 6
+
+
 def test_a_muted_channel_moves_the_probabilities(open_page, words) -> None:
     app = open_page("feature_maps", layer="conv5", **BACKBONE)
     (slider,) = [slider for slider in app.slider if "Loudness" in slider.label]
@@ -128,6 +156,41 @@ def test_a_runs_own_images_that_excite_a_channel(open_page, words, learned) -> N
     assert "class selectivity" in said
     assert "Found among" in said
     assert "receptive field" in said
+
+
+def test_a_picture_that_takes_long_is_grown_in_a_process_for_the_moment_looked_into(
+    open_page, words, learned, monkeypatch
+) -> None:
+    started = []
+
+    def start(wish, owner=""):
+        started.append(wish)
+        return JobStore(dream_job.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
+
+    monkeypatch.setattr(growing, "LONG", -1.0)
+    monkeypatch.setattr(growing, "TRIED", -1.0)
+    monkeypatch.setattr(dream_job, "start", start)
+    run = learned()
+    app = open_page("feature_maps", run=run.id, moment="start", layer="stage2")
+    next(button for button in app.button if button.key == "bl-dream-go").click().run()
+    assert not app.exception
+    (wish,) = started
+    assert (wish.reference, wish.layer, wish.channels) == (f"{run.id}@start", "stage2", (0,))
+    app.run()
+    assert "Waiting for the device" in words(app)
+    assert "bl-dream-go" not in [button.key for button in app.button]
+
+
+def test_channels_sorted_by_class_stand_beside_the_images_that_excite_them(open_page, words, learned, drawn) -> None:
+    session = {"bl-maps-sort": "class"}
+    app = open_page("feature_maps", run=learned().id, layer="stage2", session=session)
+    next(button for button in app.button if button.key == "bl-maps-sort-go").click().run()
+    assert not app.exception
+    said = words(app)
+    assert "Something went wrong" not in said
+    assert "class selectivity" in said
+    names = [int(name) for name in drawn[-1][1]["names"]]
+    assert sorted(names) == list(range(len(names)))
 
 
 def test_all_layers_in_one_scroll(open_page, words) -> None:
@@ -152,6 +215,34 @@ def test_the_depth_story_of_a_run(open_page, words, learned) -> None:
         assert word in said
 
 
+def test_work_that_can_be_given_up_is_done_outside_of_fragments(open_page, words, learned, monkeypatch) -> None:
+    done_alone = []
+
+    def measured(*given, **options):
+        done_alone.append(bool(st.session_state.get(own_images.ALONE)))
+        return story(*given, **options)
+
+    story = channels.story
+    monkeypatch.setattr(channels, "story", measured)
+    app = open_page("feature_maps", run=learned().id, view="depth")
+    next(button for button in app.button if button.key == "bl-depth-go").click().run()
+    assert not app.exception
+    assert done_alone == [True]
+    assert own_images.ALONE not in app.session_state
+    app.run()
+    assert "Measured on" in words(app)
+    assert len(done_alone) == 1
+
+
+def test_a_channels_picture_is_grown_in_its_card(open_page, words, monkeypatch) -> None:
+    recipe = dream.Recipe
+    monkeypatch.setattr(dream, "Recipe", lambda *given, **options: recipe(*(given or (32, 2)), **options))
+    app = open_page("feature_maps", layer="conv1.0", **BACKBONE)
+    next(button for button in app.button if button.key == "bl-dream-go").click().run()
+    assert not app.exception
+    assert "pictures of noise reach" in words(app)
+
+
 def test_a_run_beside_its_start_shows_frozen_layers_unmoved(open_page, words, drawn, learned) -> None:
     app = open_page("feature_maps", run=learned().id, view="beside")
     assert not app.exception
@@ -164,6 +255,19 @@ def test_two_pictures_and_two_layers(open_page, drawn, what: str) -> None:
     app = open_page("feature_maps", view="beside", session={"bl-beside-what": what}, **BACKBONE)
     assert not app.exception
     assert len(drawn) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("layer4.1.relu", "layer4.1.relu"),
+        ("features.2.0.block.0.2", "…2.0.block.0.2"),
+        ("features.denseblock1.denselayer1.relu1", "…relu1"),
+        ("averyveryverylongname", "…veryverylongname"),
+    ],
+)
+def test_a_long_name_under_an_axis_keeps_what_tells_it_from_others(name: str, short: str) -> None:
+    assert depth_story._short(name) == short
 
 
 def test_a_moment_of_a_run_that_has_no_such_weights_falls_back(open_page, drawn, learned) -> None:

@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from core.lab import moments
+from core.models.network import Network
 
 TRAIN = (
     "--backbone", "squeezenet1_1", "--weights", "none", "--preset", "linear-probe", "--image-size", "64",
@@ -96,6 +100,30 @@ def test_two_backbones(call: Call, image: Path, tmp_path: Path) -> None:
     assert "weights" not in record
     assert len(record["answers"]) == 2
     assert (tmp_path / "both.png").is_file()
+
+
+def test_damaged_weights_give_no_answer(
+    call: Call, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = moments.network_named
+
+    def damaged(*given: Any, **named: Any) -> Network:
+        network = loaded(*given, **named)
+        with torch.no_grad():
+            next(network.model.parameters())[0] = float("nan")
+        return network
+
+    monkeypatch.setattr(moments, "network_named", damaged)
+    name = f"{BACKBONE}@none"
+    status, record, _ = call("compare", name, name, image, "--out", tmp_path / "side.png")
+    assert status == 0
+    assert [row["predicted"] for row in record["answers"]] == [None, None]
+    assert [row["probability"] for row in record["answers"]] == [None, None]
+    assert record["maps"]["broken_channels"] == record["maps"]["channels"]
+    assert record["maps"]["unchanged_channels"] == 0
+    status, record, _ = call("filters", BACKBONE, "--weights", "none", "--out", tmp_path / "kernels")
+    assert record["broken"] == 27, "one filter of 3 x 3 x 3"
+    assert record["minimum"] < 0 < record["maximum"]
 
 
 def test_a_run_that_is_gone(call: Call, image: Path, tmp_path: Path) -> None:

@@ -15,7 +15,17 @@ from core.data.loaders import PixelStore
 from core.errors import InputError
 from core.interpret import compare
 from core.interpret.activations import activations
-from core.interpret.compare import Side, channel_agreement, cka, difference, weight_change
+from core.interpret.compare import (
+    CHUNK,
+    FEW,
+    Side,
+    against,
+    batch_size,
+    channel_agreement,
+    cka,
+    difference,
+    weight_change,
+)
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES
 from tests.core.interpret.test_survey import Pictures
@@ -159,3 +169,27 @@ def test_weights_that_grew_from_nothing_moved_without_bound() -> None:
         before.weight.zero_()
     assert weight_change(nn.Sequential(before), nn.Sequential(after))[0].relative == float("inf")
     assert weight_change(nn.Sequential(before), nn.Sequential(nn.Linear(3, 3))) == ()
+
+
+def test_sides_with_values_that_are_no_numbers_are_still_set_against_each_other() -> None:
+    first = torch.rand(4, 3, 3, generator=torch.Generator().manual_seed(0))
+    second = first.clone()
+    second[1] += 0.5
+    second[2, 0, 0] = float("nan")
+    found = against(first, second)
+    assert found.order == (1, 0, 3, 2)
+    assert (found.same, found.broken) == (2, 1), "what is no number is not unchanged"
+    assert 0 < found.relative < 1
+    assert found.agreement == pytest.approx(1.0)
+    assert against(first, first).relative == 0.0
+    with pytest.raises(InputError, match="cannot be set against"):
+        against(first, second[:2])
+
+
+def test_a_heavy_network_is_run_over_fewer_images_at_a_time(tiny, store, monkeypatch) -> None:
+    side = Side(tiny(), ("stem",), store)
+    assert batch_size(side) == CHUNK
+    monkeypatch.setattr(compare, "WORK", 12.0 * side.network.anatomy.macs)
+    assert batch_size(side) == 12
+    monkeypatch.setattr(compare, "WORK", 1.0)
+    assert batch_size(side) == FEW

@@ -130,6 +130,14 @@ def rows(**columns: list[float]) -> list[LayerDepth]:
     ]
 
 
+def test_two_activations_are_compared_without_the_pools_between_them() -> None:
+    told = rows(zeros=[0.4, 0.1, 0.6, 0.2])
+    kinds = ("activation", "pool", "activation", "pool")
+    found = verdicts([replace(row, kind=kind) for row, kind in zip(told, kinds, strict=True)])[0]
+    assert found.verdict == "holds"
+    assert (found.values["from_layer"], found.values["to_layer"]) == ("layer0", "layer2")
+
+
 def test_the_courses_sentences_are_told_true_and_false() -> None:
     rising, falling = [0.2, 0.4, 0.6, 0.9], [0.9, 0.6, 0.4, 0.2]
     true = verdicts(rows(zeros=rising, picture=falling, accuracy=rising))

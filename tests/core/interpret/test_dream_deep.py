@@ -58,6 +58,14 @@ def test_chosen_channels_alone(tiny: Callable[..., Network], photo: Image.Image)
     assert (one.image != every.image).mean() > 0.3
 
 
+def test_of_a_panorama_the_middle_is_used(tiny: Callable[..., Network]) -> None:
+    wide = Image.new("RGB", (800, 20), "white")
+    wide.paste((200, 0, 0), (360, 0, 440, 20))
+    found = deep_dream(tiny(), wide, "body.1", depth=DEPTH, precision="fp32")
+    assert found.original.shape == (12, 48, 3)
+    assert (found.original[:, :, 1] < 128).all()
+
+
 def test_tokens_see_the_middle_square(tiny: Callable[..., Network], photo: Image.Image) -> None:
     network = tiny("tokens")
 

@@ -93,3 +93,14 @@ def test_all_zero_kernels_are_grey() -> None:
 def test_what_cannot_be_drawn(tiny: Callable[..., Network], given: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         kernel_tiles(tiny(), **given)
+
+
+def test_weights_that_are_no_numbers_are_drawn_as_zeros_and_counted() -> None:
+    layer = nn.Conv2d(4, 2, 3)
+    with torch.no_grad():
+        layer.weight[0, 0, 0, 0] = float("nan")
+    drawn = kernel_tiles(nn.Sequential(layer), "0", tile_px=1, gutter=0)
+    assert drawn.broken == 1
+    assert np.isfinite([drawn.limit, drawn.minimum, drawn.maximum]).all()
+    red, _green, blue, _alpha = np.asarray(drawn.image)[0, 0]
+    assert abs(int(red) - int(blue)) < 12, "near white, the colour of zero"

@@ -128,6 +128,14 @@ def test_without_a_relu_only_what_never_varies_is_dead(network: Network) -> None
     assert found.highest[3] < 0
 
 
+def test_little_time_shows_fewer_images_and_no_more_of_the_network_than_needed(network: Network) -> None:
+    ran: list[int] = []
+    network.model.second.register_forward_hook(lambda *_: ran.append(1))
+    found = life(network, "first", batches(), total=5, budget=0.0)
+    assert found.images == 3
+    assert len(ran) == 1, "only to find out what follows the filter"
+
+
 def test_nothing_is_left_behind(network: Network) -> None:
     def stop(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
@@ -166,3 +174,9 @@ def test_movement_over_epochs() -> None:
     assert found.still == 1
     with pytest.raises(ValueError, match="no epoch"):
         motion(start, {})
+
+
+@pytest.mark.parametrize("limit", [0.0, -0.5, 1.5, float("nan")])
+def test_a_limit_that_is_no_cosine_is_said(limit: float) -> None:
+    with pytest.raises(InputError, match="is no cosine"):
+        alike(torch.rand(3, 2, 3, 3), limit)

@@ -19,6 +19,7 @@ from core.interpret import survey as surveying
 from core.interpret.activations import activations
 from core.interpret.specificity import specificity, spot, strongest
 from core.interpret.survey import Answers, survey
+from core.models.anatomy import anatomy_of
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, SIZE
 
@@ -201,6 +202,14 @@ def test_a_spot_is_the_receptive_field_clipped_to_the_image(tiny) -> None:
     last = spot(tiny("tokens").anatomy, "last", 5, (4, 4))
     assert not last.exact
     assert last.box == (8.0, 8.0, 16.0, 16.0)
+
+
+def test_where_a_cell_sees_the_whole_picture_its_place_is_the_spot() -> None:
+    anatomy = anatomy_of("resnet18")
+    where = spot(anatomy, "layer4", 7 * 2 + 3, (7, 7))
+    assert not where.exact
+    assert where.box == (64.0, 96.0, 96.0, 128.0)
+    assert spot(anatomy, "layer1", 0, (56, 56)).exact
 
 
 def test_answers_know_their_size() -> None:

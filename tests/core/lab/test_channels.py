@@ -13,6 +13,7 @@ import torch
 from core import settings
 from core.data.sources import Dataset, open_dataset
 from core.errors import InputError, RunMissing
+from core.interpret import compare
 from core.lab import channels
 from core.lab.beside import moved, same_build, similarity
 from core.lab.channels import chosen, gather, images_key, known, prints_of, story, weights_key
@@ -200,3 +201,35 @@ def test_networks_of_different_build_are_not_set_weight_against_weight(images: D
     with pytest.raises(InputError, match="different networks"):
         moved(first, second)
     assert similarity(tiny(), second, images, layers=3).values.shape == (3, 3)
+
+
+class Clock:
+    """Time that passes by one second a look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_little_time_is_shared_by_reading_and_looking(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "READ", 4)
+    monkeypatch.setattr(channels, "time", Clock())
+    found = gather(tiny(), images, "1.2", budget=3.0)
+    assert len(found.keys) == 8, "half of three seconds went into reading: two looks at the clock"
+    assert found.asked == 16
+    assert files() == [], "another time there may be more time"
+    assert len(gather(tiny(), images, "1.2", budget=None).keys) == 16
+
+
+def test_comparing_ends_in_time(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "FEW", 4)
+    monkeypatch.setattr(compare, "WORK", 1.0)
+    network = tiny()
+    found = similarity(network, network, images, layers=3, budget=0.0)
+    assert (found.images, found.asked) == (4, 16)
+    assert np.isfinite(np.diag(found.values)).all()
+    whole = similarity(network, network, images, layers=3, budget=None)
+    assert (whole.images, whole.asked) == (16, 16)
