@@ -13,6 +13,7 @@ from pages.ui import (
     heat_choice,
     heat_map,
     heat_rows,
+    heat_runs,
     heat_study,
     heat_time,
     inside,
@@ -36,8 +37,7 @@ VIEWS = {
     "study": N_("All pictures together"),
 }
 OF_RUNS = ("epochs", "study")
-NEXT = "bl-heat-view-next"
-"""Where the view to go to is noted once the choice of views is drawn already."""
+VIEW = "bl-heat-view"
 
 
 def render() -> None:
@@ -75,23 +75,19 @@ def _study(subject: Subject) -> None:
     if view == "one":
         _one(subject, probabilities)
         return
-    with st.container(key="bl-wrap-heat-row"):
-        main, aside = st.columns([3, 1], gap="medium")
-    with aside:
-        choice, look = _choose(subject, probabilities)
-    with main:
-        _beside(view, subject, choice, look)
+    choice, look = heat_choice.draw(subject, probabilities, view)
+    _beside(view, subject, choice, look)
 
 
 def _view(subject: Subject) -> str:
     """Draws the choice of what is seen beside what."""
     offered = [name for name in VIEWS if subject.target.run is not None or name not in OF_RUNS]
-    asked = st.session_state.pop(NEXT, None) or st.session_state.get(heat_rows.VIEW) or st.query_params.get("view")
-    st.session_state[heat_rows.VIEW] = asked if asked in offered else "one"
+    asked = st.query_params.get("view")
+    st.session_state[VIEW] = asked if asked in offered else "one"
     chosen = st.segmented_control(
-        _("Side by side"), offered, key=heat_rows.VIEW, format_func=lambda name: _(VIEWS[name]), required=True,
+        _("Side by side"), offered, key=VIEW, format_func=lambda name: _(VIEWS[name]), required=True,
         wrap=True, label_visibility="collapsed",
-        on_change=lambda: state.show_in_address(view=_kept(st.session_state[heat_rows.VIEW])),
+        on_change=lambda: state.show_in_address(view=_kept(st.session_state[VIEW])),
     )  # fmt: skip
     return str(chosen or "one")
 
@@ -100,30 +96,11 @@ def _kept(view: str | None) -> str | None:
     return None if view in (None, "one") else view
 
 
-def _choose(subject: Subject, probabilities: Any) -> tuple[Choice, Look]:
-    """Draws the choices beside the maps."""
-    target = heat_choice.target(subject, probabilities)
-    method = heat_choice.method(subject)
-    against = heat_choice.against(subject, probabilities, target)
-    look, layer, settings = heat_choice.look(subject, method)
-    return Choice(method, target, against, layer, settings), look
-
-
 def _one(subject: Subject, probabilities: Any) -> None:
     with st.container(key="bl-wrap-heat"):
         left, right, aside = st.columns([1.35, 1, 1], gap="medium")
     with aside:
-        choice, look = _choose(subject, probabilities)
-        place = st.empty()
-    explanation = None
-    with left:
-        try:
-            explanation = heat_map.explained(subject, choice, place)
-        except InputError as error:
-            faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
-            return
-        if explanation is not None:
-            heat_map.draw(subject, explanation, choice, look)
+        choice, look = heat_choice.draw(subject, probabilities, "one")
     with right:
         inside.picture(
             subject.picture, title=_("What the network sees"), text=subject.crop_words(),
@@ -131,6 +108,14 @@ def _one(subject: Subject, probabilities: Any) -> None:
             alt=_("The chosen picture, cropped as the network sees it"),
         )  # fmt: skip
         _answers(subject, probabilities, choice.target)
+    with left:  # last: it may take long, and the rest is there meanwhile
+        try:
+            explanation = heat_map.explained(subject, choice)
+        except InputError as error:
+            _refused(error)
+            return
+        if explanation is not None:
+            heat_map.draw(subject, explanation, choice, look)
     if explanation is not None:
         trust.draw(subject, explanation.heatmap, settings=dict(choice.settings))
 
@@ -141,7 +126,7 @@ def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
         "classes": heat_rows.classes,
         "layers": heat_rows.layers,
         "pictures": heat_rows.pictures,
-        "runs": heat_rows.runs,
+        "runs": heat_runs.draw,
         "epochs": heat_time.draw,
     }
     try:
@@ -150,13 +135,16 @@ def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
         else:
             rows[view](subject, choice, look)
     except InputError as error:
-        faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
+        _refused(error)
+
+
+def _refused(error: InputError) -> None:
+    faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
 
 
 def _open(key: str) -> None:
     """Leads to the heatmap of a picture that was clicked."""
     st.session_state.pop("bl-image-item", None)
-    st.session_state[NEXT] = "one"
     state.show_in_address(image=key, view=None)
     st.rerun()
 
@@ -184,7 +172,6 @@ def _answers(subject: Subject, probabilities: Any, target: int) -> None:
                 key="bl-heat-true",
             )
         ):
-            st.session_state[NEXT] = "classes"
             state.show_in_address(view="classes")
             st.rerun()
 

@@ -11,7 +11,6 @@ import io
 import json
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +22,7 @@ from core import settings
 from core.errors import InputError
 from core.specs import DataSpec, ModelSpec
 from pages.ui.i18n import N_
+from pages.ui.shelf import Shelf
 
 if TYPE_CHECKING:
     from core.runs.journal import Journal
@@ -236,13 +236,17 @@ def _feature_maps(target: Any, image: Any, layer: str) -> Any:
     return activations(network_, x, [layer])[layer]
 
 
-def remember(shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entries: int = 32) -> Any:
+def remember(
+    shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entries: int = 32,
+    waiting: Callable[[], None] | None = None,
+) -> Any:  # fmt: skip
     """Returns what ``make`` made for this key, once; the least used of more than ``entries`` is forgotten.
 
     For small results (PNG bytes, tables) of a page; the key must say everything they depend on, such as
-    ``(*target.key, image.sha256, layer)``.
+    ``(*target.key, image.sha256, layer)``. While somebody else makes the same, ``waiting`` is called now and then;
+    what it raises ends the waiting.
     """
-    return _shelf(shelf, entries).get(key, make)
+    return _shelf(shelf, entries).get(key, make, waiting)
 
 
 def known(shelf: str, key: tuple[Any, ...], *, entries: int = 32) -> bool:
@@ -345,44 +349,6 @@ def _meter(pid: int, device: str) -> Meter:
     from core.runs.usage import Meter
 
     return Meter(pid, device)
-
-
-# --- a shelf for what takes arguments that cannot be hashed -----------------------------------------------------------
-
-
-class Shelf:
-    """A bounded memory: what was used longest ago is forgotten first. Equal keys wait for one maker."""
-
-    def __init__(self, entries: int) -> None:
-        self._entries = entries
-        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
-        self._lock = threading.Lock()
-        self._makers: dict[tuple[Any, ...], threading.Lock] = {}
-
-    def has(self, key: tuple[Any, ...]) -> bool:
-        """Whether the key's value is kept."""
-        with self._lock:
-            return key in self._kept
-
-    def get(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """Returns the key's value, made now where it is not kept."""
-        with self._lock:
-            maker = self._makers.setdefault(key, threading.Lock())
-        try:
-            with maker:
-                with self._lock:
-                    if key in self._kept:
-                        self._kept.move_to_end(key)
-                        return self._kept[key]
-                value = make()
-                with self._lock:
-                    self._kept[key] = value
-                    while len(self._kept) > self._entries:
-                        self._kept.popitem(last=False)
-                return value
-        finally:
-            with self._lock:
-                self._makers.pop(key, None)
 
 
 @lru_cache(maxsize=64)  # shelves are few, and bounded themselves

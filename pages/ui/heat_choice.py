@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -12,8 +13,23 @@ from pages.ui import components, figures, heat_words, inside, layers, state
 from pages.ui.i18n import N_, _
 from pages.ui.inside import Subject
 
-CLASS, METHOD = "bl-heat-class", "bl-heat-method-kept"
+CLASS, METHOD, LAYER = "bl-heat-class", "bl-heat-method-kept", "bl-heat-layer-kept"
 NOBODY = -1
+OPACITY = 55
+EVERYTHING = frozenset({"class", "method", "layer", "settings", "look"})
+USED = {
+    "methods": EVERYTHING - {"method", "settings"},
+    "layers": EVERYTHING - {"layer"},
+    "pictures": EVERYTHING - {"class"},
+    "runs": EVERYTHING - {"layer"},
+    "study": frozenset({"method", "layer"}),
+}
+"""What can be chosen in a view, where that is not everything; the rest would change nothing there."""
+PARTS: dict[str, str | None] = {
+    "class": "class", "against": "class", "kind": "method", "method": "method", "look": "look", "more": None,
+    "why": "method", "off": None,
+}  # fmt: skip
+"""The places of the choices in order, and which choice each is for; the last ones are shut at first."""
 AGAINST = N_("Draws what speaks for the one class rather than for the other: the map of their difference.")
 
 
@@ -52,8 +68,56 @@ class Choice:
 class Look:
     """How maps are drawn: opacity from 0 to 1, and the colours of those without a sign."""
 
-    opacity: float
-    colormap: str
+    opacity: float = OPACITY / 100
+    colormap: str = "viridis"
+
+
+def draw(subject: Subject, probabilities: Any, view: str) -> tuple[Choice, Look]:
+    """Draws the choices that count in a view: in a column beside the one map, in a strip above several.
+
+    Args:
+        subject: What is looked at.
+        probabilities: The network's answer.
+        view: Name of the view; ``one`` for the one map.
+    """
+    from core.interpret.attribution import METHODS
+
+    used, strip = USED.get(view, EVERYTHING), view != "one"
+    places = _places(used, strip)
+    chosen, other, look, why_not = int(probabilities.argmax()), None, Look(), reasons(subject)
+    if "class" in used:
+        with places["class"]:
+            chosen = target(subject, probabilities)
+        with places["against"]:
+            other = against(subject, probabilities, chosen)
+    name = current(why_not)
+    if "method" in used:
+        name = method(why_not, places)
+    if "look" in used:
+        with places["look"]:
+            look = _look()
+    with places["more"]:
+        look, layer, settings = _more(subject, METHODS[name], used, look)
+    if "method" in used:
+        with places["why"]:
+            _why(METHODS[name])
+    with places["off"]:
+        _elsewhere(why_not, METHODS[name].family if "method" in used else None)
+    return Choice(name, chosen, other, layer, settings), look
+
+
+def _places(used: frozenset[str], strip: bool) -> dict[str, Any]:
+    """Makes room for each choice: one under the other, or side by side with the method's name below."""
+    order = [name for name, part in PARTS.items() if part is None or part in used]
+    if not strip:
+        return {name: st.container() for name in order}
+    foot = [name for name in ("more", "why", "off") if name in order]
+    top = [name for name in order if name not in ("method", *foot)]
+    with st.container(key="bl-wrap-heat-strip"):
+        places = dict(zip(top, st.columns(len(top), gap="medium"), strict=True))
+    places["method"] = st.container()
+    with st.container(key="bl-wrap-heat-foot"):
+        return places | dict(zip(foot, st.columns(len(foot), gap="small"), strict=True))
 
 
 def target(subject: Subject, probabilities: Any) -> int:
@@ -110,61 +174,67 @@ def reasons(subject: Subject) -> dict[str, str | None]:
     return {row.id: row.unavailable(subject.network) for row in METHODS.values()}
 
 
-def method(subject: Subject) -> str:
+def current(why_not: dict[str, str | None]) -> str:
+    """Returns the method that the address or the session names, if it can work here."""
+    usable = [name for name, reason in why_not.items() if reason is None]
+    asked = st.query_params.get("method") or st.session_state.get(METHOD)
+    return str(asked) if asked in usable else "grad-cam" if "grad-cam" in usable else usable[0]
+
+
+def choose_method(name: str | None) -> None:
+    """Chooses a method, here and in the address; ``None`` for the usual one."""
+    st.session_state[METHOD] = name
+    state.show_in_address(method=name)
+
+
+def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
     """Draws the choice of a method, family by family; one that cannot work here is named with the reason."""
     from core.interpret.attribution import FAMILIES, METHODS
 
-    why_not = reasons(subject)
-    usable = [name for name, reason in why_not.items() if reason is None]
-    asked = st.query_params.get("method") or st.session_state.get(METHOD)
-    current = str(asked) if asked in usable else "grad-cam" if "grad-cam" in usable else usable[0]
-    families = [family for family in FAMILIES if any(METHODS[name].family == family for name in usable)]
-    st.session_state["bl-heat-family"] = METHODS[current].family
-    st.session_state["bl-heat-method"] = current
-
-    def keep(name: str | None) -> None:
-        if name is not None:
-            st.session_state[METHOD] = name
-            state.show_in_address(method=name)
-
-    def first() -> None:
-        family = st.session_state["bl-heat-family"]
-        keep(next((name for name in usable if METHODS[name].family == family), None))
-
-    st.selectbox(
-        _("Kind of method"), families, key="bl-heat-family", format_func=lambda f: _(FAMILIES[f]), on_change=first
-    )
-    here = [name for name in usable if METHODS[name].family == METHODS[current].family]
-    st.pills(
-        _("Method"), here, key="bl-heat-method", format_func=lambda name: METHODS[name].title, required=True,
-        wrap=True,
-        on_change=lambda: keep(st.session_state["bl-heat-method"]),
+    usable, chosen = [name for name, reason in why_not.items() if reason is None], current(why_not)
+    family = METHODS[chosen].family
+    families = [each for each in FAMILIES if any(METHODS[name].family == each for name in usable)]
+    here = [name for name in usable if METHODS[name].family == family]
+    st.session_state["bl-heat-family"], st.session_state["bl-heat-method"] = family, chosen
+    places["kind"].selectbox(
+        _("Kind of method"), families, key="bl-heat-family", format_func=lambda f: _(FAMILIES[f]),
+        on_change=lambda: choose_method(
+            next((name for name in usable if METHODS[name].family == st.session_state["bl-heat-family"]), None)
+        ),
     )  # fmt: skip
-    components.note(_(METHODS[current].description))
-    _not_here(why_not, METHODS[current].family)
-    _why(METHODS[current])
-    return current
+    with places["method"]:
+        st.pills(
+            _("Method"), here, key="bl-heat-method", format_func=lambda name: METHODS[name].title, required=True,
+            wrap=True, on_change=lambda: choose_method(st.session_state["bl-heat-method"]),
+        )  # fmt: skip
+        components.note(_(METHODS[chosen].description))
+        for line in _refused(why_not, {family}):
+            st.html(f'<p class="bl-off">{escape(line)}</p>')
+    return chosen
 
 
-def _not_here(why_not: dict[str, str | None], family: str) -> None:
-    """Names the methods that cannot work on this network: this family's in sight, the others' behind a click."""
+def _refused(why_not: dict[str, str | None], families: Collection[str]) -> list[str]:
+    """Returns a line for each reason why methods of these families cannot work on this network."""
     from core.interpret.attribution import METHODS
 
     rows: dict[str, list[str]] = {}
     for name, reason in why_not.items():
-        if reason is not None:
-            rows.setdefault(reason, []).append(name)
-    hidden = []
-    for reason, names in rows.items():
-        titles = ", ".join(METHODS[name].title for name in names)
-        line = _("{method}: not on this network. {reason}").format(method=titles, reason=_(reason))
-        if any(METHODS[name].family == family for name in names):
-            st.html(f'<p class="bl-off">{escape(line)}</p>')
-        else:
-            hidden.append(line)
-    if hidden:
+        if reason is not None and METHODS[name].family in families:
+            rows.setdefault(reason, []).append(METHODS[name].title)
+    return [
+        _("{method}: not on this network. {reason}").format(method=", ".join(titles), reason=_(reason))
+        for reason, titles in rows.items()
+    ]
+
+
+def _elsewhere(why_not: dict[str, str | None], family: str | None) -> None:
+    """Names, behind a click, the methods of the other families that cannot work on this network."""
+    from core.interpret.attribution import FAMILIES
+
+    lines = _refused(why_not, [other for other in FAMILIES if other != family])
+    if lines:
         with st.expander(_("Not on this network"), icon=":material/block:", key="bl-heat-off"):
-            for line in hidden:
+            for line in lines:
                 components.note(line)
 
 
@@ -176,21 +246,29 @@ def _why(row: Any) -> None:
         st.caption(row.paper)
 
 
-def look(subject: Subject, method_: str) -> tuple[Look, str | None, tuple[tuple[str, int], ...]]:
-    """Draws opacity, and behind "More" colours, layer and the method's settings."""
-    from core.interpret.attribution import METHODS
+def _look() -> Look:
+    opacity = st.slider(
+        _("Opacity"), 0, 100, OPACITY, 5, format="%d %%", key="bl-heat-opacity", persist_state="session"
+    )
+    return Look(opacity / 100)
 
-    row = METHODS[method_]
-    opacity = st.slider(_("Opacity"), 0, 100, 55, 5, format="%d %%", key="bl-heat-opacity", persist_state="session")
-    layer = None
+
+def _more(
+    subject: Subject, row: Any, used: frozenset[str], look: Look
+) -> tuple[Look, str | None, tuple[tuple[str, int], ...]]:
+    """Draws the rare choices behind "More": colours, layer, and the method's settings."""
+    layer: str | None = None
+    settings: tuple[tuple[str, int], ...] = ()
     with components.more("bl-heat-more"):
-        if row.signed:
-            components.note(_("Red speaks for the class, blue against it. Elsewhere the picture stays clear."))
-        colormap = inside.colormap_picker("bl-heat-colours")
-        if row.needs_layer:
+        if "look" in used:
+            if row.signed and "method" in used:
+                components.note(_("Red speaks for the class, blue against it. Elsewhere the picture stays clear."))
+            look = replace(look, colormap=inside.colormap_picker("bl-heat-colours"))
+        if "layer" in used and (row.needs_layer or "method" not in used):
             layer = _layer(subject.network.anatomy)
-        settings = _settings(row)
-    return Look(opacity / 100, colormap), layer, settings
+        if "settings" in used:
+            settings = _settings(row)
+    return look, layer, settings
 
 
 def layer_names(anatomy: Any) -> tuple[str, ...]:
@@ -202,12 +280,18 @@ def layer_names(anatomy: Any) -> tuple[str, ...]:
 
 
 def _layer(anatomy: Any) -> str | None:
+    """Draws the choice of a layer, kept in the address; ``None`` for the network's own."""
     names = layer_names(anatomy)
     known = {layer.name: layer for layer in anatomy.layers}
-    if st.session_state.get("bl-heat-layer") not in ("", *names):
-        st.session_state["bl-heat-layer"] = ""
+    asked = st.query_params.get("layer") or st.session_state.get(LAYER)
+    st.session_state["bl-heat-layer"] = asked if asked in names else ""
+
+    def choose() -> None:
+        st.session_state[LAYER] = st.session_state["bl-heat-layer"] or None
+        state.show_in_address(layer=st.session_state[LAYER])
+
     chosen = st.selectbox(
-        _("Layer"), ["", *names], key="bl-heat-layer", persist_state="session",
+        _("Layer"), ["", *names], key="bl-heat-layer", on_change=choose,
         format_func=lambda n: layers.layer_label(known[n])
         if n
         else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer),

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import caches, components, figures, heat_choice, inside, state
+from pages.ui import caches, components, figures, heat_choice, inside
 from pages.ui.heat_choice import Choice, Look
 from pages.ui.i18n import N_, _
 from pages.ui.inside import Subject
@@ -17,20 +17,22 @@ PEAK = 0.98
 """Share of the pixels whose colours stay within the scale."""
 ASKED = 12.0
 """Seconds from which a method is not begun unasked."""
+QUICK = 2
+"""Passes up to which a method is drawn unasked and without progress."""
 SHELF, KEPT = "explanations", 160
+BEGUN = "bl-heat-asked"
 EMPTY = N_(
     "Nothing in {layer} speaks for {name} in this picture, so the map is empty. Choose another class, layer or method."
 )
 Tell = Callable[[int, int], None]
 
 
-def explained(subject: Subject, choice: Choice, place: Any) -> Any:
+def explained(subject: Subject, choice: Choice) -> Any:
     """Returns the explanation, made once; a slow method shows how far it is and can be given up.
 
     Args:
         subject: Network and picture.
         choice: What is to be drawn.
-        place: Where progress is shown, an ``st.empty()``.
 
     Returns:
         ``None`` where it would take so long that it waits for a click.
@@ -48,30 +50,67 @@ def explained(subject: Subject, choice: Choice, place: Any) -> Any:
             layer=choice.layer, settings=dict(choice.settings), progress=tell,
         )  # fmt: skip
 
-    if caches.known(SHELF, key, entries=KEPT) or choice.row.passes <= 2:
+    if caches.known(SHELF, key, entries=KEPT):
         return caches.remember(SHELF, key, make, entries=KEPT)
-    wait = seconds(subject, choice)
-    if wait > ASKED and not _asked(choice, wait, key):
+    if choice.row.passes <= QUICK:
+        with st.spinner(_("Drawing the map …"), show_time=True):
+            return caches.remember(SHELF, key, make, entries=KEPT)
+    if not agreed(subject, choice, key):
         return None
-    with progressing(place, choice.row.title, _give_up) as tell:
-        return caches.remember(SHELF, key, lambda: make(tell), entries=KEPT)
+    return made_slowly(choice.row.title, SHELF, key, make, entries=KEPT)
+
+
+def made_slowly(
+    title: str, shelf: str, key: tuple[Any, ...], make: Callable[[Tell], Any], *, entries: int,
+    cancel: Callable[[], None] | None = None,
+) -> Any:  # fmt: skip
+    """Returns what is remembered for a key; it is made, where it is not there yet, with progress and a way out.
+
+    Args:
+        title: What is at work, translated.
+        shelf: As in :func:`caches.remember`.
+        key: The same.
+        make: Makes it, and calls its argument with passes done and in all.
+        entries: As in :func:`caches.remember`.
+        cancel: Called before the page is drawn anew without it; by default the usual method is chosen.
+    """
+    if caches.known(shelf, key, entries=entries):
+        return caches.remember(shelf, key, lambda: None, entries=entries)
+    with progressing(title, cancel or give_up, key) as (tell, wait):
+        return caches.remember(shelf, key, lambda: make(tell), entries=entries, waiting=wait)
+
+
+def agreed(subject: Subject, choice: Choice, key: tuple[Any, ...], times: int = 1) -> bool:
+    """Tells whether to begin: at once with what is quick, else when asked to, which is offered.
+
+    Args:
+        subject: Network and picture.
+        choice: What is to be drawn.
+        key: What tells it from others.
+        times: How many such maps.
+    """
+    if choice.row.passes <= QUICK:
+        return True
+    wait = times * seconds(subject, choice)
+    return wait <= ASKED or _asked(choice, wait, key)
 
 
 def seconds(subject: Subject, choice: Choice) -> float:
-    """Estimates how long a map takes, from what one Grad-CAM of this network took here."""
+    """Estimates how long a map takes, from what one gradient of this network took here, the first being a cold one."""
     from core.interpret.attribution import explain
 
     def measure() -> float:
-        return explain(subject.network, subject.input(), "saliency").heatmap.seconds
+        return min(explain(subject.network, subject.input(), "saliency").heatmap.seconds for _once in range(2))
 
-    one = caches.remember("pass-seconds", subject.target.key, measure, entries=16)
+    with st.spinner(_("Seeing how long it will take …"), show_time=True):
+        one = caches.remember("pass-seconds", subject.target.key, measure, entries=16)
     return float(one) * choice.row.cost(dict(choice.settings), subject.network.anatomy) / 2
 
 
 def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
     """Offers to begin what takes long; tells whether it was asked for."""
     token = "bl-heat-go-" + str(abs(hash(key)))
-    if st.session_state.get("bl-heat-asked") == token:
+    if st.session_state.get(BEGUN) == token:
         return True
     with st.container(border=True, key="bl-heat-wait"):
         components.section(
@@ -79,40 +118,51 @@ def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
             _("It asks the network many times. You can cancel it, and others can use the network meanwhile."),
         )
         if st.button(_("Draw it"), key=token, type="primary", icon=":material/play_arrow:"):
-            st.session_state["bl-heat-asked"] = token
+            st.session_state[BEGUN] = token
             st.rerun()
     return False
 
 
 @contextmanager
-def progressing(place: Any, title: str, give_up: Callable[[], None], key: str = "one") -> Iterator[Tell]:
+def progressing(
+    title: str, cancel: Callable[[], None], key: tuple[Any, ...]
+) -> Iterator[tuple[Tell, Callable[[], None]]]:
     """Shows how far something is, with a way out, until the block ends.
 
     Args:
-        place: Where, an ``st.empty()``.
         title: What is at work, translated.
-        give_up: Called before the page is drawn anew without it.
+        cancel: Called before the page is drawn anew without it.
         key: What tells it from others on the page.
+
+    Yields:
+        What is called with passes done and in all, and what is called while somebody else makes the same.
     """
-    with place.container():
-        bar = st.progress(0.0, text=_("{method} looks many times …").format(method=title))
-        st.button(_("Cancel"), icon=":material/close:", key=f"bl-heat-cancel-{key}", on_click=give_up)
+    place, mark = st.empty(), abs(hash(key))
+    with place.container(horizontal=True, vertical_alignment="center", key=f"bl-heat-doing-{mark}"):
+        bar = st.progress(0.0, text=_("{method} looks many times …").format(method=title), width="stretch")
+        st.button(_("Cancel"), icon=":material/close:", key=f"bl-heat-cancel-{mark}", on_click=cancel)
 
     def tell(done: int, total: int) -> None:
-        bar.progress(
-            min(done / max(total, 1), 1.0),
-            text=_("{method}: {done} of {total} passes").format(method=title, done=done, total=total),
+        text = _("{method}: {done} of {total} passes").format(
+            method=title, done=figures.exact(done), total=figures.exact(total)
         )
+        bar.progress(min(done / max(total, 1), 1.0), text=text)
+
+    def wait() -> None:
+        bar.progress(0.0, text=_("{method}: somebody else has just begun the same, and you share it …").format(
+            method=title
+        ))  # fmt: skip
 
     try:
-        yield tell
+        yield tell, wait
     finally:
         place.empty()
 
 
-def _give_up() -> None:
-    st.session_state[heat_choice.METHOD] = "grad-cam"
-    state.show_in_address(method=None)
+def give_up() -> None:
+    """Goes back to the usual, quick method."""
+    st.session_state.pop(BEGUN, None)
+    heat_choice.choose_method(None)
 
 
 def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:
@@ -139,9 +189,9 @@ def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None
     )  # fmt: skip
 
 
-def scale(heat: Any, look: Look) -> None:
-    """Draws the scale of a map's colours."""
-    if heat.signed:
+def scale(drawn: Any, look: Look) -> None:
+    """Draws the scale of the colours of a map, or of a method's maps."""
+    if drawn.signed:
         inside.scale_bar("blue-red", _("against"), _("for"))
     else:
         inside.scale_bar(look.colormap, _("nothing"), _("most"))

@@ -1,8 +1,10 @@
-"""Many heatmaps side by side: methods, classes, layers, pictures, runs."""
+"""Many heatmaps side by side: methods, classes, layers, pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,16 +13,14 @@ import streamlit as st
 from core.errors import InputError
 from pages.ui import caches, components, faces, figures, heat_choice, heat_map, inside, pickers
 from pages.ui.heat_choice import Choice, Look
-from pages.ui.i18n import _, translate_error
+from pages.ui.i18n import _
 from pages.ui.inside import Subject
 from pages.ui.tiles import Tile, grid
 
 SIDE = 200
-MOST_LAYERS, MOST_RUNS = 12, 4
+MOST_LAYERS = 12
 COUNTS = (6, 12, 24, 48)
-VIEW = "bl-heat-view"
-QUICK = 2
-"""Passes up to which a method is drawn unasked."""
+SHELF, KEPT = "heat-rows", 24
 
 
 def methods(subject: Subject, choice: Choice, look: Look) -> None:
@@ -32,74 +32,101 @@ def methods(subject: Subject, choice: Choice, look: Look) -> None:
         _("They answer the same question in different ways. Where they agree, more can be believed."),
     )
     usable = [name for name, reason in heat_choice.reasons(subject).items() if reason is None]
-    slow = st.toggle(
+    usable.sort(key=lambda name: list(FAMILIES).index(METHODS[name].family))  # stable: within a family as in the table
+    quick = [name for name in usable if METHODS[name].passes <= heat_map.QUICK]
+    slow = [name for name in usable if name not in quick]
+    wanted = st.toggle(
         _("Slow ones too"), key="bl-heat-slow", persist_state="session",
         help=_("Methods that ask the network dozens of times: {names}.").format(
-            names=", ".join(METHODS[name].title for name in usable if METHODS[name].passes > QUICK)
+            names=", ".join(METHODS[name].title for name in slow)
         ),
     )  # fmt: skip
-    names = [name for name in usable if slow or METHODS[name].passes <= QUICK]
-    found = _several(subject, choice, names)
-    order = list(FAMILIES)
-    names.sort(key=lambda name: order.index(METHODS[name].family))  # stable: within a family as in the table
-    tiles = [
-        _tile(subject, found[name], look, METHODS[name].title, _(FAMILIES[METHODS[name].family])) for name in names
-    ]
-    grid(tiles, size=SIDE)
+    doing, place = st.container(), st.empty()
+    tiles: dict[str, Tile] = {}
+
+    def show(name: str, explanation: Any) -> None:
+        tiles[name] = _tile(subject, explanation, look, METHODS[name].title, _(FAMILIES[METHODS[name].family]))
+
+    def draw() -> None:
+        with place.container():
+            grid([tiles[name] for name in usable if name in tiles], size=SIDE)
+
+    for name, explanation in _quick(subject, choice, quick).items():
+        show(name, explanation)
+    draw()
+    for name in slow if wanted else ():
+        fresh = not caches.known(heat_map.SHELF, _key(subject, choice, name), entries=heat_map.KEPT)
+        with doing:
+            show(name, _slow(subject, choice, name))
+        if fresh:
+            draw()  # each as soon as it is there
+    if wanted:
+        draw()
     _legend(look)
 
 
-def _several(subject: Subject, choice: Choice, names: Sequence[str]) -> dict[str, Any]:
-    """Returns explanations by many methods; those that can share one pass do, each is kept by itself."""
+def _key(subject: Subject, choice: Choice, name: str) -> tuple[Any, ...]:
+    """Returns what the map by another method with its usual settings is kept under."""
+    return (*subject.key, *replace(choice, method=name, settings=()).key)
+
+
+def _given(choice: Choice) -> dict[str, Any]:
+    return {"target": choice.target, "against": choice.against, "layer": choice.layer}
+
+
+def _quick(subject: Subject, choice: Choice, names: Sequence[str]) -> dict[str, Any]:
+    """Returns explanations by quick methods; those that can share one pass do, each is kept by itself."""
     from core.interpret.attribution import METHODS, explain, explain_many
 
-    def key(name: str) -> tuple[Any, ...]:
-        return (*subject.key, *Choice(name, choice.target, choice.against, choice.layer).key)
+    def known(name: str) -> bool:
+        return caches.known(heat_map.SHELF, _key(subject, choice, name), entries=heat_map.KEPT)
 
-    given: dict[str, Any] = {"target": choice.target, "against": choice.against, "layer": choice.layer}
-    missing = [name for name in names if not caches.known(heat_map.SHELF, key(name), entries=heat_map.KEPT)]
+    missing = [name for name in names if not known(name)]
     shared = [name for name in missing if METHODS[name].formula]
-    made: dict[str, Any] = explain_many(subject.network, subject.input(), shared, **given) if shared else {}
-    place = st.empty()
+    with st.spinner(_("Drawing the maps …"), show_time=True) if missing else nullcontext():
+        made = explain_many(subject.network, subject.input(), shared, **_given(choice)) if shared else {}
 
-    def make(name: str) -> Any:
-        if name in made:
-            return made[name]
-        if METHODS[name].passes <= QUICK:
-            return explain(subject.network, subject.input(), name, **given)
-        with heat_map.progressing(place, METHODS[name].title, _back, name) as tell:
-            return explain(subject.network, subject.input(), name, progress=tell, **given)
+        def make(name: str) -> Any:
+            return made[name] if name in made else explain(subject.network, subject.input(), name, **_given(choice))
 
-    return {
-        name: caches.remember(heat_map.SHELF, key(name), partial(make, name), entries=heat_map.KEPT) for name in names
-    }
+        return {
+            name: caches.remember(
+                heat_map.SHELF, _key(subject, choice, name), partial(make, name), entries=heat_map.KEPT
+            )
+            for name in names
+        }
+
+
+def _slow(subject: Subject, choice: Choice, name: str) -> Any:
+    """Returns the explanation by a slow method; giving it up turns all slow ones off."""
+    from core.interpret.attribution import METHODS, explain
+
+    def make(tell: heat_map.Tell) -> Any:
+        return explain(subject.network, subject.input(), name, progress=tell, **_given(choice))
+
+    def cancel() -> None:
+        st.session_state["bl-heat-slow"] = False
+
+    return heat_map.made_slowly(
+        METHODS[name].title, heat_map.SHELF, _key(subject, choice, name), make, entries=heat_map.KEPT, cancel=cancel
+    )
 
 
 def classes(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws the same method for the likeliest classes: predicted against true first, where they differ."""
-    from core.interpret.attribution import explain_classes
-
     components.section(
         _("What speaks for each class"),
-        _("One map a class, the likeliest first; then what speaks for the first rather than for the second."),
+        _("One map a class, the likeliest first; then what speaks for the one rather than for the other."),
     )
     names, said = subject.network.classes, subject.probabilities()
     order = [int(index) for index in said.argsort()[::-1][:6]]
     truth = names.index(subject.image.truth) if subject.image.truth in names else None
-    wanted = list(dict.fromkeys([order[0], *([truth] if truth is not None else []), *order, choice.target]))[:7]
-    key = (*subject.key, *choice.key, "classes", tuple(wanted))
-
-    def make() -> Any:
-        given: dict[str, Any] = {"layer": choice.layer, "settings": dict(choice.settings)}
-        with heat_map.progressing(st.empty(), choice.row.title, _back) as tell:
-            found = explain_classes(subject.network, subject.input(), choice.method, wanted, progress=tell, **given)
-            if len(wanted) > 1:
-                found += explain_classes(
-                    subject.network, subject.input(), choice.method, wanted[:1], against=wanted[1], **given
-                )
-        return found
-
-    found = caches.remember("heat-rows", key, make, entries=24)
+    asked = [choice.target, *([choice.against] if choice.against is not None else [])]
+    wanted = list(dict.fromkeys([order[0], *([truth] if truth is not None else []), *asked, *order]))[:7]
+    other = choice.against if choice.against is not None else next((i for i in wanted if i != choice.target), None)
+    found = _each_class(subject, choice, wanted, other)
+    if found is None:
+        return
     tiles = []
     for explanation in found:
         heat = explanation.heatmap
@@ -112,7 +139,34 @@ def classes(subject: Subject, choice: Choice, look: Look) -> None:
     grid(tiles, size=SIDE)
     if not choice.row.follows_class:
         inside.callout(_("This map is the same for every class: the method asks for none."))
-    _legend(look, signed=choice.row.signed)
+    heat_map.scale(choice.row, look)
+
+
+def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: int | None) -> Any:
+    """Returns an explanation a class, and one of the chosen class against another; ``None`` if it waits for a click."""
+    from core.interpret.attribution import explain_classes
+
+    key = (*subject.key, *choice.key, "classes", tuple(wanted), other)
+
+    def make(tell: heat_map.Tell) -> Any:
+        def ask(targets: Sequence[int], against: int | None = None) -> Any:
+            return explain_classes(
+                subject.network, subject.input(), choice.method, targets, against=against, layer=choice.layer,
+                settings=dict(choice.settings), progress=tell,
+            )  # fmt: skip
+
+        return ask(wanted) + (ask([choice.target], other) if other is not None else [])
+
+    return _made(subject, choice, key, make, len(wanted) + 1)
+
+
+def _made(
+    subject: Subject, choice: Choice, key: tuple[Any, ...], make: Callable[[heat_map.Tell], Any], times: int
+) -> Any:
+    """Returns what is kept of a row of maps, made now where it is not; ``None`` where it waits for a click."""
+    if not caches.known(SHELF, key, entries=KEPT) and not heat_map.agreed(subject, choice, key, times):
+        return None
+    return heat_map.made_slowly(choice.row.title, SHELF, key, make, entries=KEPT)
 
 
 def layers(subject: Subject, choice: Choice, look: Look) -> None:
@@ -134,21 +188,22 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
     names = some_of(heat_choice.layer_names(subject.network.anatomy), MOST_LAYERS)
     key = (*subject.key, *choice.key, "layers", tuple(names))
 
-    def make() -> Any:
-        with heat_map.progressing(st.empty(), choice.row.title, _back) as tell:
-            return explain_layers(
-                subject.network, subject.input(), choice.method, names, target=choice.target, against=choice.against,
-                settings=dict(choice.settings), progress=tell,
-            )  # fmt: skip
+    def make(tell: heat_map.Tell) -> Any:
+        return explain_layers(
+            subject.network, subject.input(), choice.method, names, target=choice.target, against=choice.against,
+            settings=dict(choice.settings), progress=tell,
+        )  # fmt: skip
 
-    found = caches.remember("heat-rows", key, make, entries=24)
+    found = _made(subject, choice, key, make, len(names))
+    if found is None:
+        return
     known = {layer.name: layer for layer in subject.network.anatomy.layers}
     tiles = [
         _tile(subject, explanation, look, name, " × ".join(map(str, known[name].output_shape)))
         for name, explanation in found.items()
     ]
     grid(tiles, size=SIDE)
-    _legend(look, signed=choice.row.signed)
+    heat_map.scale(choice.row, look)
 
 
 def pictures(subject: Subject, choice: Choice, look: Look) -> None:
@@ -171,17 +226,17 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
             _("No pictures"), _("None of this run's pictures is there any more. Choose another run."), icon="imagesmode"
         )
         return
-    plain = Choice(choice.method, choice.target, None, choice.layer, choice.settings)
-    key = (*subject.target.key, plain.method, plain.layer, plain.settings, tuple(name for name, _t, _p in shown))
+    key = (*subject.target.key, choice.method, choice.layer, choice.settings, tuple(name for name, _t, _p in shown))
 
-    def make() -> Any:
-        inputs = [_input(subject, picture) for _n, _t, picture in shown]
-        with heat_map.progressing(st.empty(), choice.row.title, _back) as tell:
-            return explain_each(
-                subject.network, inputs, plain.method, layer=plain.layer, settings=dict(plain.settings), progress=tell
-            )
+    def make(tell: heat_map.Tell) -> Any:
+        return explain_each(
+            subject.network, [_input(subject, picture) for _n, _t, picture in shown], choice.method,
+            layer=choice.layer, settings=dict(choice.settings), progress=tell,
+        )  # fmt: skip
 
-    found = caches.remember("heat-rows", key, make, entries=24)
+    found = _made(subject, choice, key, make, len(shown))
+    if found is None:
+        return
     names = subject.network.classes
     tiles = []
     for (name, truth, picture), explanation in zip(shown, found, strict=True):
@@ -194,7 +249,7 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
         alt = _("{key}: heat for {name}").format(key=name, name=predicted)
         tiles.append(Tile(drawn, f"{predicted} {share}", note, alt, tone))
     grid(tiles, size=150)
-    _legend(look, signed=choice.row.signed)
+    heat_map.scale(choice.row, look)
 
 
 def _shown(subject: Subject, count: int) -> list[tuple[str, str | None, Any]]:
@@ -223,84 +278,21 @@ def _shown(subject: Subject, count: int) -> list[tuple[str, str | None, Any]]:
 
 
 def _input(subject: Subject, picture: Any) -> Any:
-    from dataclasses import replace
-
     from core.data.images import to_tensor
 
     prep = subject.network.preprocessing
     return to_tensor(picture, replace(prep, resize=prep.crop))
 
 
-def runs(subject: Subject, choice: Choice, look: Look) -> None:
-    """Draws the same picture through several runs."""
-    components.section(
-        _("The same picture through several runs"),
-        _("Runs may give the same answer for different reasons. Each is asked about the chosen class, if it knows it."),
-    )
-    there = {run.id: run for run in pickers.runs_with_weights()}
-    if len(there) < 2:
-        faces.empty(
-            _("Not enough runs"), _("With two runs or more their heatmaps are shown side by side here."),
-            icon="difference", action=_("Train another"), target="train",
-        )  # fmt: skip
-        return
-    own = subject.target.run.id if subject.target.run is not None else None
-    usual = list(dict.fromkeys([*([own] if own in there else []), *there]))[:3]
-    chosen = st.multiselect(
-        _("Runs"), list(there), default=usual, key="bl-heat-runs", format_func=lambda id_: there[id_].name,
-        max_selections=MOST_RUNS, persist_state="session",
-    )  # fmt: skip
-    wanted = subject.network.classes[choice.target]
-    tiles = []
-    for id_ in chosen:
-        try:
-            tiles.append(_through(subject, there[id_], choice, wanted, look))
-        except InputError as error:
-            components.note(f"{there[id_].name}: {translate_error(error)}")
-    grid(tiles, size=SIDE)
-    _legend(look, signed=choice.row.signed)
-
-
-def _through(subject: Subject, run: Any, choice: Choice, wanted: str, look: Look) -> Tile:
-    from core.data.images import fit, open_image, to_tensor
-    from core.interpret.attribution import explain
-
-    target = pickers.target_of(run)
-    key = (*target.key, subject.image.sha256, choice.method, wanted, choice.settings)
-
-    def make() -> Any:
-        network = target.network()
-        opened = open_image(subject.image.data, name=subject.image.name)
-        index = network.classes.index(wanted) if wanted in network.classes else None
-        with heat_map.progressing(st.empty(), run.name, _back, run.id) as tell:
-            found = explain(
-                network, to_tensor(opened, network.preprocessing), choice.method, target=index,
-                settings=dict(choice.settings), progress=tell,
-            )  # fmt: skip
-        return fit(opened, network.preprocessing), network.classes, found
-
-    picture, names, found = caches.remember("heat-runs", key, make, entries=24)
-    name = names[found.heatmap.target]
-    share = figures.percent(float(found.probabilities[found.heatmap.target]))
-    drawn = heat_map.over(picture, found.heatmap, look)
-    alt = _("{run}: heat for {name}").format(run=run.name, name=name)
-    return Tile(drawn, run.name, f"{name} {share}", alt)
-
-
 def _tile(subject: Subject, explanation: Any, look: Look, caption: str, note: str) -> Tile:
     heat = explanation.heatmap
-    drawn = heat_map.over(subject.picture, heat, look)
+    drawn = caches.encoded(heat_map.over(subject.picture, heat, look), 2 * SIDE)
     name = heat_map.named(subject.network.classes, heat)
     alt = _("{caption}: heat for {name}").format(caption=caption, name=name)
     return Tile(drawn, caption, _("nothing speaks for it") if heat.empty else note, alt)
 
 
-def _legend(look: Look, *, signed: bool | None = None) -> None:
-    if signed is not True:
-        inside.scale_bar(look.colormap, _("nothing"), _("most"))
-    if signed is not False:
-        inside.scale_bar("blue-red", _("against"), _("for"))
-
-
-def _back() -> None:
-    st.session_state[VIEW] = "one"
+def _legend(look: Look) -> None:
+    """Draws the scales of maps without and with a sign."""
+    inside.scale_bar(look.colormap, _("nothing"), _("most"))
+    inside.scale_bar("blue-red", _("against"), _("for"))

@@ -72,6 +72,15 @@ def runs_with_weights() -> list[Any]:
     return [run for run in RunStore().list() if run.has_weights]
 
 
+def run_labels(runs: Sequence[Any]) -> dict[str, str]:
+    """Returns ``{id: name}`` of runs; of those that share a name each bears its id's end, too.
+
+    A widget tells its options apart by their labels alone: of two that look the same it would always take the first.
+    """
+    names = [run.name for run in runs]
+    return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {run.id[-4:]}" for run in runs}
+
+
 def run_picker(key: str, *, weights: bool = True) -> Any:
     """Draws a list of the runs and returns the chosen :class:`core.runs.store.Run`, or ``None`` where there is none.
 
@@ -85,7 +94,7 @@ def run_picker(key: str, *, weights: bool = True) -> Any:
     if not runs:
         return None
     ids = [run.id for run in runs]
-    names = {run.id: run.name for run in runs}
+    names = run_labels(runs)
     wanted = state.run_id()
     if wanted in ids:
         if st.session_state.get(key) != wanted:

@@ -38,11 +38,11 @@ class ImageChoice:
     name: str
     data: bytes = field(repr=False)
     truth: str | None = None
+    sha256: str = field(init=False, repr=False, compare=False)
+    """The bytes' digest, worked out once: what caches are keyed on."""
 
-    @property
-    def sha256(self) -> str:
-        """The bytes' digest: what caches are keyed on."""
-        return hashlib.sha256(self.data).hexdigest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
 
 
 def data() -> DataSpec | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
+import threading
 from types import MappingProxyType
 
 import numpy as np
@@ -11,11 +13,20 @@ import pytest
 from PIL import Image
 
 from core.interpret import attribution
+from core.runs.store import Run
 from core.specs import ModelSpec
 from pages.ui import heat_map, inside, pickers
+from pages.ui.shelf import Shelf
 from pages.ui.state import ImageChoice
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
+
+
+def twin(run: Run) -> Run:
+    """Copies a run's folder, name and all."""
+    path = run.path.with_name(run.path.name[:-4] + "ffff")
+    shutil.copytree(run.path, path)
+    return Run(path)
 
 
 def labels(app) -> list[str]:
@@ -55,7 +66,7 @@ def test_another_class_and_another_method(open_page, learned, words) -> None:
 
 
 def test_another_layer(open_page, learned, words) -> None:
-    app = open_page("heatmaps", run=learned().id, session={"bl-heat-layer": "conv1.0"})
+    app = open_page("heatmaps", run=learned().id, layer="conv1.0")
     assert not app.exception
     assert "Computed on conv1.0 in" in words(app)
     app.selectbox(key="bl-heat-layer").set_value("").run()
@@ -103,7 +114,7 @@ def test_a_long_work_waits_for_a_click(open_page, learned, words, monkeypatch) -
         ("layers", "conv1.0"),
         ("pictures", "Each for the class that the network says"),
         ("runs", "Not enough runs"),
-        ("epochs", "This picture before, at its best, and at the end"),
+        ("epochs", "This picture through the training"),
     ],
 )
 def test_maps_side_by_side(open_page, learned, words, view: str, said: str) -> None:
@@ -111,6 +122,76 @@ def test_maps_side_by_side(open_page, learned, words, view: str, said: str) -> N
     assert not app.exception
     assert said in words(app)
     assert "Something went wrong" not in words(app)
+
+
+def test_only_what_counts_in_a_view_can_be_chosen(open_page, learned) -> None:
+    run = learned()
+
+    def keys(view: str) -> set[str]:
+        app = open_page("heatmaps", run=run.id, view=view)
+        assert not app.exception
+        return {str(box.key) for box in app.selectbox} & {"bl-heat-target", "bl-heat-against", "bl-heat-family"}
+
+    assert keys("one") == {"bl-heat-target", "bl-heat-against", "bl-heat-family"}
+    assert keys("methods") == {"bl-heat-target", "bl-heat-against"}
+    assert keys("pictures") == keys("study") == {"bl-heat-family"}
+
+
+def test_a_layer_and_a_contrast_of_classes_from_the_address(open_page, learned, words) -> None:
+    app = open_page("heatmaps", run=learned().id, view="classes", target="red", against="blue", layer="conv1.0")
+    assert not app.exception
+    assert "red rather than blue" in words(app)
+    app.selectbox(key="bl-heat-layer").set_value("").run()
+    assert "layer" not in app.query_params
+
+
+def test_a_contrast_holds_over_runs_and_a_foreign_class_is_said(open_page, learned, words) -> None:
+    first = learned()
+    other = twin(first)
+    (other.path / "classes.json").write_text('{"classes": ["blue", "green"]}')
+    app = open_page("heatmaps", run=first.id, view="runs", target="red", against="blue")
+    assert not app.exception
+    assert "red rather than blue" in words(app)
+    assert "does not know red; says" in words(app)
+
+
+def test_runs_of_one_name_stay_apart(open_page, learned) -> None:
+    older = learned()
+    newer = twin(older)
+    app = open_page("heatmaps", run=older.id)
+    options = app.selectbox(key="bl-network-run").options
+    assert sorted(options) == sorted(f"Small one · {run.id[-4:]}" for run in (older, newer))
+    app.selectbox(key="bl-heat-target").set_value(1).run()
+    assert app.query_params["run"] in (older.id, [older.id])
+
+
+def test_a_row_that_takes_long_waits_for_a_click(open_page, learned, words, monkeypatch) -> None:
+    monkeypatch.setattr(heat_map, "seconds", lambda *_: 5.0)
+    app = open_page("heatmaps", run=learned().id, method="occlusion", view="classes")
+    assert not app.exception
+    assert "Occlusion takes about 15 s here" in words(app)
+    assert "difference" not in words(app).replace("difference of the two scores", "")
+
+
+def test_who_waits_for_anothers_map_may_leave() -> None:
+    shelf, begun, end = Shelf(4), threading.Event(), threading.Event()
+
+    def make() -> str:
+        begun.set()
+        assert end.wait(20)
+        return "the map"
+
+    def leave() -> None:
+        raise InterruptedError
+
+    first = threading.Thread(target=shelf.get, args=(("key",), make))
+    first.start()
+    assert begun.wait(20)
+    with pytest.raises(InterruptedError):
+        shelf.get(("key",), make, leave)
+    end.set()
+    first.join()
+    assert shelf.get(("key",), make, leave) == "the map"
 
 
 def test_a_backbone_offers_no_epochs(open_page, words) -> None:
