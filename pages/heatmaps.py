@@ -131,7 +131,7 @@ def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
     }
     try:
         if view == "study":
-            heat_study.draw(subject.target.run, choice.method, choice.layer, _open)
+            heat_study.draw(subject.target, choice, _open)
         else:
             rows[view](subject, choice, look)
     except InputError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.cli.output import Output, share, table
-from core.cli.shared import gentle_stop, roots
+from core.cli.shared import gentle_stop, method_settings, roots
 from core.errors import InputError
 from core.runs.jobs import Job
 
@@ -20,10 +20,11 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
         raise InputError("heat-study needs a RUN (or --job with a study's folder).")
     from core.lab import heat_study as lab
     from core.lab.data import reopen
-    from core.lab.networks import network_of_run
-    from core.runs.store import RunStore
+    from core.lab.moments import network_named, run_named
 
-    run = RunStore(arguments.runs_dir).open(arguments.run)
+    run = run_named(arguments.run, runs_dir=arguments.runs_dir)
+    if run is None:
+        raise InputError("A backbone held no pictures out, and {name} is one. Name a run.", name=arguments.run)
     asked = [False]
 
     def ask() -> None:
@@ -31,7 +32,8 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
 
     with gentle_stop(lambda: asked[0], ask):
         made, maps = lab.study(
-            network_of_run(run), reopen(run, roots=roots(arguments)), method=arguments.method, layer=arguments.layer,
+            network_named(arguments.run, runs_dir=arguments.runs_dir), reopen(run, roots=roots(arguments)),
+            method=arguments.method, layer=arguments.layer, settings=method_settings(arguments.setting),
             of=arguments.of, most=lab.MOST if arguments.images is None else arguments.images, stop=lambda: asked[0],
             progress=lambda done, total: output.progress(f"explaining: {done} of {total}", passing=True),
         )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.output import Output, share, write
+from core.cli.shared import method_settings
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
         network, to_tensor(image, network.preprocessing), names,
         target=_class_index(arguments.target, network.classes),
         against=_class_index(arguments.against, network.classes), layer=arguments.layer,
-        settings=_settings(arguments.setting),
+        settings=method_settings(arguments.setting),
         progress=lambda done, total: output.progress(f"{done} of {total} passes", passing=True),
     )  # fmt: skip
     picture = fit(image, network.preprocessing)
@@ -56,7 +57,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
         from core.cli.trust import add_metrics
 
         add_metrics(network, to_tensor(image, network.preprocessing), found, rows, lines, output,
-                    settings=_settings(arguments.setting))  # fmt: skip
+                    settings=method_settings(arguments.setting))  # fmt: skip
         record |= {"metrics": rows[0]["metrics"]}
     output.result(record, lines)
 
@@ -77,20 +78,6 @@ def _methods(arguments: argparse.Namespace, network: Network) -> list[str]:
             method=", ".join(METHODS[name].title for name in names),
         )
     return names
-
-
-def _settings(words: list[str]) -> dict[str, int]:
-    """Reads ``NAME=NUMBER`` words."""
-    found = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        try:
-            found[name] = int(value)
-        except ValueError as error:
-            raise InputError(
-                "The setting {word} is not NAME=NUMBER, such as samples=50. See: python -m core methods.", word=word
-            ) from error
-    return found
 
 
 def _record(network: Network, found: Explanation) -> dict[str, Any]:

@@ -84,10 +84,21 @@ def _add_finder(finder: argparse.ArgumentParser) -> None:
     test.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
 
 
+def _add_setting(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="of the method; see: python -m core methods",
+    )
+
+
 def _add_heat_study(study: argparse.ArgumentParser) -> None:
-    study.add_argument("run", metavar="RUN", nargs="?")
+    study.add_argument("run", metavar="RUN", nargs="?", help="at another moment: RUN@start, RUN@last, RUN@12")
     study.set_defaults(verb=("core.cli.heat_study", "heat_study"))
     study.add_argument("--method", default="grad-cam", help="see: python -m core methods")
+    _add_setting(study)
     study.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
     study.add_argument("--of", choices=("predicted", "truth"), default="predicted", help="the class explained")
     study.add_argument("--images", type=int, metavar="N", help="held-out images to look at, at most; 400 by default")
@@ -162,13 +173,7 @@ def _add_inside(explain: argparse.ArgumentParser) -> None:
     which.add_argument("--methods", metavar="A,B,...|all", help="several, side by side in one picture")
     explain.add_argument("--target", metavar="CLASS", help="name or index; by default the predicted class")
     explain.add_argument("--against", metavar="CLASS", help="what speaks for the class rather than for this one")
-    explain.add_argument(
-        "--setting",
-        action="append",
-        default=[],
-        metavar="NAME=NUMBER",
-        help="of the method; see: python -m core methods",
-    )
+    _add_setting(explain)
     explain.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
     explain.add_argument("--opacity", type=float, default=0.5, metavar="X", help="of the heat over the image, 0 to 1")
     explain.add_argument("--metrics", action="store_true", help="test the map, and say how far it can be trusted")

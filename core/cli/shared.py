@@ -1,14 +1,16 @@
-"""What several verbs need: folders to stay within, and an end in good order."""
+"""What several verbs need: folders to stay within, the settings of a method, and an end in good order."""
 
 from __future__ import annotations
 
 import argparse
 import getpass
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from core.errors import InputError
 
 
 def roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
@@ -44,3 +46,21 @@ def gentle_stop(requested: Callable[[], bool], request: Callable[[], object]) ->
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def method_settings(words: Sequence[str]) -> dict[str, int]:
+    """Reads the ``NAME=NUMBER`` words of a heatmap's method.
+
+    Raises:
+        InputError: A word is none.
+    """
+    found = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            found[name] = int(value)
+        except ValueError as error:
+            raise InputError(
+                "The setting {word} is not NAME=NUMBER, such as samples=50. See: python -m core methods.", word=word
+            ) from error
+    return found

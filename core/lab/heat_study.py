@@ -139,6 +139,7 @@ def study(
     *,
     method: str = "grad-cam",
     layer: str | None = None,
+    settings: Mapping[str, int] | None = None,
     of: str = "predicted",
     most: int = MOST,
     progress: Progress | None = None,
@@ -151,6 +152,7 @@ def study(
         dataset: Pictures, divided.
         method: Id of a row of :data:`core.interpret.attribution.METHODS`.
         layer: Layer for methods that look at one; ``None`` for the network's own choice.
+        settings: The method's own settings, by name.
         of: ``predicted`` or ``truth``: which class is explained.
         most: Pictures at most.
         progress: Called with pictures done and in all; what it raises ends the work.
@@ -173,11 +175,12 @@ def study(
     maps: list[NDArray[np.float32]] = []
     looked: str | None = None
     complete = True
+    how = {"method": method, "layer": layer, "settings": settings}
     for done, index in enumerate(chosen):
         if stop():
             complete = False
             break
-        found = _one(network, dataset, index, method, layer, of)
+        found = _one(network, dataset, index, of, how)
         if found is not None:
             row, heat, looked = found
             rows.append(row)
@@ -194,7 +197,7 @@ def study(
 
 
 def _one(
-    network: Network, dataset: Dataset, index: int, method: str, layer: str | None, of: str
+    network: Network, dataset: Dataset, index: int, of: str, how: Mapping[str, Any]
 ) -> tuple[Row, NDArray[np.float32], str | None] | None:
     """Explains one picture; ``None`` if it cannot be read."""
     from core.data.images import to_tensor
@@ -206,7 +209,7 @@ def _one(
     except InputError:
         return None
     x = to_tensor(image, network.preprocessing)
-    found = explain(network, x, method, target=item.label if of == "truth" else None, layer=layer)
+    found = explain(network, x, target=item.label if of == "truth" else None, **how)
     heat = found.heatmap
     strength = positive(heat.values)
     mask = dataset.mask(index)

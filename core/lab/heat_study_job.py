@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,29 @@ MAPS = "maps.npz"
 Tell = Callable[[dict[str, Any]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is studied of a run.
+
+    Attributes:
+        method: Id of a row of :data:`core.interpret.attribution.METHODS`.
+        layer: Layer for methods that look at one; ``None`` for the network's own choice.
+        of: ``predicted`` or ``truth``: which class is explained.
+        moment: Which of its weights, see :func:`core.lab.moments.network_at`.
+        settings: The method's own settings, by name.
+    """
+
+    method: str = "grad-cam"
+    layer: str | None = None
+    of: str = "predicted"
+    moment: str = "best"
+    settings: Mapping[str, int] = field(default_factory=dict)
+
+
 def start(
     run_id: str,
+    asked: Asked,
     *,
-    method: str = "grad-cam",
-    layer: str | None = None,
-    of: str = "predicted",
     most: int | None = None,
     runs_dir: Path | str | None = None,
     roots: Sequence[Path] | None = None,
@@ -44,9 +62,7 @@ def start(
 
     Args:
         run_id: The run, which has weights.
-        method: Id of a row of :data:`core.interpret.attribution.METHODS`.
-        layer: Layer for methods that look at one; ``None`` for the network's own choice.
-        of: ``predicted`` or ``truth``: which class is explained.
+        asked: What is studied.
         most: Pictures at most.
         runs_dir: Folder of the runs, beside which the study is kept.
         roots: Folders that pictures may be read under, links resolved; ``None`` for no limit.
@@ -56,20 +72,20 @@ def start(
         RunMissing: There is no such run.
         InputError: The folder cannot be written, or no process can be started.
     """
-    request = _request(run_id, method, layer, of, runs_dir)
+    request = _request(run_id, asked, runs_dir)
     return start_job(KIND, VERB, {**request, "most": most}, runs_dir, roots=roots, owner=owner)
 
 
-def latest(run_id: str, method: str, layer: str | None, of: str, runs_dir: Path | str | None = None) -> Job | None:
-    """Returns the newest study of these weights with this method, whatever became of it."""
-    wanted = _request(run_id, method, layer, of, runs_dir)
+def latest(run_id: str, asked: Asked, runs_dir: Path | str | None = None) -> Job | None:
+    """Returns the newest study of these weights in this way, whatever became of it."""
+    wanted = _request(run_id, asked, runs_dir)
     return next((job for job in JobStore(KIND, runs_dir).list() if wanted.items() <= job.request.items()), None)
 
 
-def _request(run_id: str, method: str, layer: str | None, of: str, runs_dir: Path | str | None) -> dict[str, Any]:
+def _request(run_id: str, asked: Asked, runs_dir: Path | str | None) -> dict[str, Any]:
     run = RunStore(runs_dir).get(run_id)
     stamp = run.checkpoint.stat().st_mtime_ns if run.has_weights else 0  # better weights make another study
-    return {"run": run_id, "stamp": str(stamp), "method": method, "layer": layer, "of": of}
+    return {"run": run_id, "stamp": str(stamp), **asdict(asked)}
 
 
 def result(job: Job) -> tuple[Study, Maps] | None:
@@ -116,9 +132,10 @@ def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None 
 def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None) -> None:
     request = job.request
     try:
-        run_id, method, of = str(request["run"]), str(request["method"]), str(request["of"])
-        layer, most = request["layer"], request.get("most")
-    except KeyError as error:
+        run_id, most = str(request["run"]), request.get("most")
+        asked = Asked(**{field.name: request[field.name] for field in fields(Asked)})
+        settings = {str(name): int(value) for name, value in asked.settings.items()}
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError("The request of this study is damaged. Make a new one.") from error
 
     def report(**record: Any) -> None:
@@ -132,14 +149,14 @@ def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
         from core.device import resolve_device
         from core.lab import heat_study
         from core.lab.data import reopen
-        from core.lab.networks import network_of_run
+        from core.lab.moments import network_at
 
         run = RunStore(job.path.parent.parent).get(run_id)
-        network = network_of_run(run)
+        network = network_at(run, asked.moment, roots=roots)
         network.model.to(resolve_device("auto"))
         made, maps = heat_study.study(
-            network, reopen(run, roots=roots), method=method, layer=layer, of=of,
-            most=heat_study.MOST if most is None else int(most),
+            network, reopen(run, roots=roots), method=asked.method, layer=asked.layer, settings=settings,
+            of=asked.of, most=heat_study.MOST if most is None else int(most),
             progress=lambda done, total: report(doing="explaining", done=done, total=total),
             stop=lambda: job.stop_requested,
         )  # fmt: skip

@@ -22,7 +22,7 @@ USED = {
     "layers": EVERYTHING - {"layer"},
     "pictures": EVERYTHING - {"class"},
     "runs": EVERYTHING - {"layer"},
-    "study": frozenset({"method", "layer"}),
+    "study": frozenset({"method", "layer", "settings"}),
 }
 """What can be chosen in a view, where that is not everything; the rest would change nothing there."""
 PARTS: dict[str, str | None] = {

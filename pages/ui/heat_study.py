@@ -11,7 +11,9 @@ from core.errors import InputError
 from core.runs.store import ENDED, LIVE
 from pages.ui import at_work, caches, components, figures, heat_groups, live, pickers, queueing
 from pages.ui.faces import broken, empty, guarded
+from pages.ui.heat_choice import Choice
 from pages.ui.i18n import N_, _, translate_error
+from pages.ui.pickers import Target
 
 DOING = {
     "queued": N_("Waiting for the device"),
@@ -22,15 +24,15 @@ OF = {"predicted": N_("The predicted class"), "truth": N_("The true class")}
 Open = Callable[[str], None]
 
 
-def draw(run: Any, method: str, layer: str | None, open_image: Open) -> None:
+def draw(target: Target, choice: Choice, open_image: Open) -> None:
     """Draws the study of a run's held-out pictures with one method: start, progress, cancel, and what it found.
 
     Args:
-        run: The :class:`core.runs.store.Run`; ``None`` where a bare backbone is looked into.
-        method: Id of the method.
-        layer: The chosen layer; ``None`` for the network's own choice.
+        target: The run at the chosen moment; a bare backbone has no pictures of its own.
+        choice: The method, its layer and settings.
         open_image: Called with the key of a picture that was clicked.
     """
+    run = target.run
     if run is None:
         empty(
             _("No run to study"),
@@ -42,18 +44,21 @@ def draw(run: Any, method: str, layer: str | None, open_image: Open) -> None:
         _("What speaks for"), list(OF), default="predicted", format_func=lambda name: _(OF[name]), key="bl-study-of",
         required=True, persist_state="session",
     )  # fmt: skip
-    from core.lab.heat_study_job import latest
+    from core.lab.heat_study_job import Asked, latest
 
-    job = latest(run.id, method, layer, of or "predicted")
+    asked = Asked(
+        choice.method, choice.layer, of or "predicted", getattr(target, "moment", "best"), dict(choice.settings)
+    )
+    job = latest(run.id, asked)
     status = job.status() if job is not None else {"state": ""}
     if status["state"] in LIVE:
         st.fragment(_progress, run_every=1.0)(job)
         return
     _ended(status)
     found = result(job) if job is not None else None
-    _start(run, method, layer, of or "predicted", again=found is not None)
+    _start(run, asked, again=found is not None)
     if found is not None and job is not None:
-        _found(run, job, found[0], found[1], open_image)
+        _found(target, job, found[0], found[1], open_image)
 
 
 def result(job: Any) -> Any:
@@ -67,7 +72,7 @@ def result(job: Any) -> Any:
     return caches.remember("heat-studies", (str(job.path), stamp), lambda: heat_study_job.result(job), entries=6)
 
 
-def _start(run: Any, method: str, layer: str | None, of: str, *, again: bool) -> None:
+def _start(run: Any, asked: Any, *, again: bool) -> None:
     from core.lab import heat_study_job
 
     if not again:
@@ -79,9 +84,7 @@ def _start(run: Any, method: str, layer: str | None, of: str, *, again: bool) ->
         )
     label = _("Study them again") if again else _("Study all held-out pictures")
     if st.button(label, icon=":material/grid_view:", key="bl-study-start", type="tertiary" if again else "primary"):
-        heat_study_job.start(
-            run.id, method=method, layer=layer, of=of, roots=caches.roots(), owner=queueing.owner()
-        )  # fmt: skip
+        heat_study_job.start(run.id, asked, roots=caches.roots(), owner=queueing.owner())
         st.rerun()
 
 
@@ -103,23 +106,24 @@ def _ended(status: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
-def _found(run: Any, job: Any, made: Any, maps: Any, open_image: Open) -> None:
+def _found(target: Target, job: Any, made: Any, maps: Any, open_image: Open) -> None:
     if not made.rows:
         components.note(_("The study was cancelled before its first picture."))
         return
-    text = _("{n} pictures, {method} with its usual settings, the run's best weights, {time}.").format(
-        n=figures.exact(len(made.rows)), method=_title(made.method), time=figures.duration(made.seconds)
-    )
+    text = _("{n} pictures of {name}, {method}, {time}.").format(
+        n=figures.exact(len(made.rows)), name=target.title, method=_title(made.method),
+        time=figures.duration(made.seconds),
+    )  # fmt: skip
     if not made.complete:
         text += " " + _("It was cancelled before the last one.")
     components.note(text)
     heat_groups.means(made, maps)
     try:
-        dataset = pickers.reopened(run)
+        dataset = pickers.reopened(target.run)
     except InputError as error:
         components.note(translate_error(error))
         return
-    gallery = heat_groups.Pictures(run, job.id, dataset, made, maps, open_image)
+    gallery = heat_groups.Pictures(target.run, job.id, dataset, made, maps, open_image)
     heat_groups.groups(made, maps, gallery)
     heat_groups.outside(made, maps, gallery)
 

@@ -16,6 +16,7 @@ from core.data.splits import split
 from core.errors import InputError
 from core.lab import heat_study, heat_study_job
 from core.lab.heat_study import EVEN_BORDER, SIDE, Row, Study, mean_of, outside, pictures, study
+from core.lab.heat_study_job import Asked
 from core.models.network import Network, assemble
 from core.runs import launch
 from core.runs.entries import QUEUED
@@ -138,13 +139,32 @@ def run(image_folder: Callable[..., Path]) -> Run:
 
 def asked(run: Run, **more: Any) -> Job:
     """Makes the job without a process."""
-    request = {"method": "grad-cam", "layer": None, "of": "predicted", **more}
-    wanted = heat_study_job._request(run.id, request["method"], request["layer"], request["of"], None)
-    return JobStore(heat_study_job.KIND).create(wanted)
+    return JobStore(heat_study_job.KIND).create(heat_study_job._request(run.id, Asked(**more), None))
+
+
+def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
+    jobs = [
+        asked(run, method="smoothgrad", settings={"samples": 2}),
+        asked(run, method="smoothgrad", settings={"samples": 2}, moment="start"),
+        asked(run, method="smoothgrad", settings={"samples": 3}),
+    ]
+    for job in jobs:
+        assert heat_study_job.work(job)["state"] == "finished"
+    plain, start, more = (heat_study_job.result(job) for job in jobs)
+    assert plain is not None
+    assert start is not None
+    assert more is not None
+    assert (plain[1] == start[1]).all()  # this run learned nothing: its best weights are those of the start
+    assert not (plain[1] == more[1]).all()
+    assert heat_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2})) == jobs[0]
+    assert heat_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
+    late = asked(run, moment="7")
+    with pytest.raises(InputError, match="no weights of its last epoch"):
+        heat_study_job.work(late)
 
 
 def test_a_job_is_done_and_found_again(run: Run) -> None:
-    assert heat_study_job.latest(run.id, "grad-cam", None, "predicted") is None
+    assert heat_study_job.latest(run.id, Asked()) is None
     job = asked(run)
     told: list[dict[str, Any]] = []
     assert heat_study_job.work(job, told.append)["state"] == "finished"
@@ -154,14 +174,14 @@ def test_a_job_is_done_and_found_again(run: Run) -> None:
     assert len(made.rows) == len(maps) == 6
     assert made.split == "test"
     assert {record["doing"] for record in told} >= {"explaining"}
-    assert heat_study_job.latest(run.id, "grad-cam", None, "predicted") == job
-    assert heat_study_job.latest(run.id, "grad-cam", None, "truth") is None
+    assert heat_study_job.latest(run.id, Asked()) == job
+    assert heat_study_job.latest(run.id, Asked(of="truth")) is None
     with pytest.raises(InputError, match="studied before"):
         heat_study_job.work(job)
     (job.path / heat_study_job.MAPS).write_bytes(b"no archive")
     assert heat_study_job.result(job) is None
     (run.path / "best.safetensors").touch()
-    assert heat_study_job.latest(run.id, "grad-cam", None, "predicted") is None  # other weights
+    assert heat_study_job.latest(run.id, Asked()) is None  # other weights
 
 
 def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
@@ -178,7 +198,7 @@ def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
 def test_a_page_starts_a_process_that_queues_with_the_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
-    job = heat_study_job.start(run.id, most=20)
+    job = heat_study_job.start(run.id, Asked(), most=20)
     assert words == [("heat-study", "--job", str(job.path))]
     assert QUEUED[heat_study_job.KIND] == heat_study_job.VERB
     assert job.request["most"] == 20
