@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.interpret.activations import check_image
-from core.interpret.asking import Progress, ask, batch_of
+from core.interpret.asking import Progress, ask, batch_of, side_by_side
 from core.interpret.imputation import filling, imputed
 from core.interpret.probe import Probe, device_of, model_of
 from core.interpret.scores import METRICS, Curve, Metric, Scores, Settings
@@ -115,7 +115,7 @@ class _Test:
         found = []
         for chunk in _chunks(images, self.batch):
             with Probe(self.network) as probe:
-                logits = ask(probe, self.network, chunk)
+                logits = ask(probe, self.network, side_by_side(chunk))
             found.append(logits.double().softmax(1)[:, self.target].cpu().numpy())
             self.tick(len(chunk))
         return np.concatenate(found) if found else np.zeros(0)
