@@ -22,14 +22,13 @@ from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder
+from core.runs.recorder import Recorder, Tell
 
 if TYPE_CHECKING:
     from core.interpret.dream_deep import DeepDream
 
 KIND = "dreams"
 PICTURE, ORIGINAL = "dream.png", "original.png"
-Tell = Callable[[dict[str, Any]], None]
 
 
 class Stopped(Exception):

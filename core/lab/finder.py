@@ -17,14 +17,13 @@ from core.lab.job_life import carry_out, turn
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder
+from core.runs.recorder import Recorder, Tell
 from core.specs import Experiment
 
 if TYPE_CHECKING:
     from core.training.finder import RateCurve
 
 KIND = "rates"
-Tell = Callable[[dict[str, Any]], None]
 
 
 class Stopped(Exception):

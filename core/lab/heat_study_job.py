@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder
+from core.runs.recorder import Recorder, Tell
 from core.runs.store import RunStore
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 KIND = "heat-studies"
 VERB = "heat-study"
 MAPS = "maps.npz"
-Tell = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)

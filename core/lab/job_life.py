@@ -16,10 +16,7 @@ from core.errors import InputError
 from core.lab.worker import record_failure
 from core.runs.jobs import Job
 from core.runs.queue import hold_device
-from core.runs.recorder import Recorder
-
-Tell = Callable[[dict[str, Any]], None]
-"""Receives plain records about what goes on."""
+from core.runs.recorder import Recorder, Tell
 
 
 def carry_out(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ from core.lab.ranking import IMAGES, Ranking
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder
+from core.runs.recorder import Recorder, Tell
 from core.specs import DataSpec, ModelSpec, from_record
 
 KIND = "rankings"
-Tell = Callable[[dict[str, Any]], None]
 
 
 def start(

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from core.device import memory_in_use
-from core.lab.worker import Tell
 from core.models import download
 from core.runs import control
-from core.runs.recorder import Recorder
+from core.runs.recorder import Recorder, Tell
 from core.runs.store import Run
 from core.training.events import (
     Changed,

@@ -20,11 +20,10 @@ from core.lab.networks import build_network
 from core.lab.proof import Proof
 from core.lab.telling import Halted, Listener, Teller, fetching, reading
 from core.lab.watching import Watching
-from core.lab.worker import Tell
 from core.models import catalog
 from core.models.network import Network, load_into
 from core.runs.files import read_json, write_json
-from core.runs.recorder import Recorder
+from core.runs.recorder import Recorder, Tell
 from core.runs.store import Run
 from core.specs import DataSpec, Experiment
 from core.training import room

@@ -9,7 +9,7 @@ import errno
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,8 @@ import filelock
 from core.errors import InputError
 from core.runs import control
 from core.runs.queue import hold_device, queue_devices
-from core.runs.recorder import Recorder
+from core.runs.recorder import Recorder, Tell
 from core.runs.store import Run, RunStore
-
-Tell = Callable[[dict[str, Any]], None]
-"""Receives plain records about what goes on; each has a key ``event``."""
 
 
 def work(run: Run, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from typing import Any
@@ -27,6 +27,8 @@ from core.specs import Act, Experiment
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "streamlit", "captum", "timm")
 HEARTBEAT = 0.5
 """Seconds between two writes of ``status.json`` that only move a counter on."""
+Tell = Callable[[dict[str, Any]], None]
+"""Receives plain records about what goes on in a process, for whoever shows it."""
 STEP_POINTS = 2_000
 """Lines that ``steps.jsonl`` is meant to hold; the step curve is thinned to about this many."""
 

@@ -43,7 +43,7 @@ def _images(subject: Subject, names: tuple[str, ...]) -> None:
     with st.container(key="bl-wrap-beside-choice"):
         left, right = st.columns(2, gap="large")
     with left:
-        layer = one_layer(subject, names, "bl-beside-layer")
+        layer = layers.one_of(subject.network.anatomy, names, "bl-beside-layer")
     with right:
         other = other_picture(subject)
     if other is None:
@@ -60,7 +60,7 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
     with st.container(key="bl-wrap-beside-choice"):
         left, right = st.columns(2, gap="large")
     with left:
-        layer = one_layer(subject, names, "bl-beside-layer")
+        layer = layers.one_of(subject.network.anatomy, names, "bl-beside-layer")
     count = channels_of(anatomy, layer)
     alike = [name for name in names if name != layer and channels_of(anatomy, name) == count]
     with right:
@@ -94,23 +94,6 @@ def channels_of(anatomy: Any, name: str) -> int:
     layer = anatomy.layer(name)
     shape = layers.map_shape(layer)
     return int(shape[0] if shape else layer.output_shape[-1])
-
-
-def one_layer(subject: Subject, names: tuple[str, ...], key: str, *, last: bool = False) -> str:
-    """Draws the choice of one layer, of those that tell the story; to begin with one in the middle, or the last."""
-    anatomy = subject.network.anatomy
-    known = {layer.name: layer for layer in anatomy.layers}
-    told = list(layers.main_layers(anatomy, names))
-    asked = st.session_state.get("bl-maps-layer")
-    if asked in names and asked not in told:
-        told = [name for name in names if name in {*told, asked}]
-    index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
-    return str(
-        st.selectbox(
-            _("Layer"), told, index=index, key=f"{key}-{len(told)}",
-            format_func=lambda name: layers.layer_label(known[name]),
-        )
-    )  # fmt: skip
 
 
 def other_picture(subject: Subject) -> Subject | None:

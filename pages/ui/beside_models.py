@@ -14,6 +14,7 @@ from pages.ui import (
     components,
     figures,
     inside,
+    layers,
     maps_layer,
     moment,
     own_images,
@@ -31,12 +32,10 @@ IMAGES = 100
 
 def draw(subject: Subject, names: tuple[str, ...]) -> None:
     """Draws the comparison of the network that is looked into with another one."""
-    from pages.ui.beside import one_layer
-
     with st.container(key="bl-wrap-beside-choice"):
         left, right = st.columns(2, gap="large")
     with left:
-        layer = one_layer(subject, names, "bl-beside-models", last=True)
+        layer = layers.one_of(subject.network.anatomy, names, "bl-beside-models", last=True)
     with right:
         other = _partner(subject)
     if other is None:

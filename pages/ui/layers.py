@@ -80,3 +80,19 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
     )  # fmt: skip
     remember(chosen)
     return str(chosen)
+
+
+def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) -> str:
+    """Draws the choice of one layer, of those that tell the story; to begin with one in the middle, or the last."""
+    known = {layer.name: layer for layer in anatomy.layers}
+    told = list(main_layers(anatomy, names))
+    asked = st.session_state.get("bl-maps-layer")
+    if asked in names and asked not in told:
+        told = [name for name in names if name in {*told, asked}]
+    index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
+    return str(
+        st.selectbox(
+            _("Layer"), told, index=index, key=f"{key}-{len(told)}",
+            format_func=lambda name: layer_label(known[name]),
+        )
+    )  # fmt: skip
