@@ -93,10 +93,9 @@ def _rate(run: Any, status: dict[str, Any], key: str) -> None:
                     before=figures.number(now), after=figures.number(now * factor)) if now else None,
             )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-rate-own"):
-        factor = st.number_input(
-            _("Times"), 1e-6, 1e6, 0.7, format="%g", key=f"{key}-rate-factor", persist_state="session"
-        )
-        asking.button(_("Change the rate"), partial(run.request, "rate", float(factor)), key=f"{key}-rate-go")
+        own = f"{key}-rate-factor"
+        st.number_input(_("Times"), 1e-6, 1e6, 0.7, format="%g", key=own, persist_state="session")
+        asking.button(_("Change the rate"), partial(_written, run, "rate", own), key=f"{key}-rate-go")
 
 
 def _unfreeze(run: Any, status: dict[str, Any], key: str) -> None:
@@ -116,8 +115,14 @@ def _extend(run: Any, status: dict[str, Any], key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-epochs"):
         for more in EXTRA:
             asking.button(f"+{more}", partial(run.request, "extend", more), key=f"{key}-extend-{more}")
-        count = st.number_input(_("More"), 1, 100_000, 20, key=f"{key}-extend-own", persist_state="session")
-        asking.button(_("Add"), partial(run.request, "extend", int(count)), key=f"{key}-extend-go")
+        own = f"{key}-extend-own"
+        st.number_input(_("More"), 1, 100_000, 20, key=own, persist_state="session")
+        asking.button(_("Add"), partial(_written, run, "extend", own), key=f"{key}-extend-go")
+
+
+def _written(run: Any, kind: str, field: str) -> None:
+    """Asks for what stands in a field at the click, which may be newer than what the page was last drawn with."""
+    run.request(kind, float(st.session_state[field]))
 
 
 def _discard(run: Any, key: str) -> None:
