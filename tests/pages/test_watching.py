@@ -93,6 +93,18 @@ def test_each_change_is_asked_for(open_page, make_run, alive) -> None:
     assert asked(run) == [("rate", 0.1), ("extend", 5), ("unfreeze", 1), ("rate", 0.25)]
 
 
+def test_a_click_takes_what_was_written_just_before(open_page, make_run, alive) -> None:
+    """The browser sends a field and a click together where the page has not been drawn anew in between."""
+    run = make_run("running", lr=0.001, **alive)
+    app = open_page("train", session=OPEN, run=run.id)
+    app.number_input(key=f"{KEY}-rate-factor").set_value(0.25)
+    pick(app, f"{KEY}-rate-go").click().run()
+    app.number_input(key=f"{KEY}-extend-own").set_value(7)
+    pick(app, f"{KEY}-extend-go").click().run()
+    assert not app.exception
+    assert asked(run) == [("rate", 0.25), ("extend", 7)]
+
+
 def test_what_was_asked_is_pending_until_the_run_has_done_it(open_page, make_run, words, alive) -> None:
     run = make_run("running", **alive)
     run.request("rate", 0.3)
