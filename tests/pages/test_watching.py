@@ -12,7 +12,7 @@ from core.runs import control, launch
 from core.runs.recorder import Recorder
 from core.runs.store import RunStore
 from core.specs import Act
-from pages.ui import asking, controls, queueing
+from pages.ui import asking, controls, queueing, warmup
 
 KEY = "bl-train-live"
 OPEN = {f"{KEY}-change": True}
@@ -82,7 +82,8 @@ def test_pausing_is_shown_until_it_is_done(open_page, make_run, words, alive) ->
     assert "Pausing" in words(app)
 
 
-def test_each_change_is_asked_for(open_page, make_run, alive) -> None:
+def test_each_change_is_asked_for(open_page, make_run, alive, monkeypatch) -> None:
+    monkeypatch.setattr(warmup, "pending", lambda: False)  # whether or not another test has loaded torch before
     run = make_run("running", lr=0.001, **alive)
     app = open_page("train", session=OPEN, run=run.id)
     for start in ("rate-0.1", "extend-5", "unfreeze"):
