@@ -140,13 +140,12 @@ def story_of_layer(run: Run, start: Network, layer: str) -> Story:
     return Story(layer, motion(before, later), before, later)
 
 
-def course_of_run(run: Run, start: Network, *, progress: Callable[[int, int], None] | None = None) -> Course:
+def course_of_run(run: Run, start: Network) -> Course:
     """Returns how far every convolution had come after each epoch whose weights were kept.
 
     Args:
         run: The run.
         start: Its network before training, see :func:`core.lab.moments.network_at`.
-        progress: Called with epochs done and in all; what it raises ends the work.
 
     Raises:
         InputError: The network has no convolution, no epoch was kept, or its file is damaged.
@@ -159,13 +158,10 @@ def course_of_run(run: Run, start: Network, *, progress: Callable[[int, int], No
     before = {name: kernels(start, name).double() for name in rows}
     lengths = {name: float(kernel.norm()) or 1.0 for name, kernel in before.items()}
     epochs, columns = [], []
-    total = len(kept_epochs(run.path))
     for epoch, state in _kept(run, [f"{name}.weight" for name in rows]):
         gone = {name: float((state[f"{name}.weight"].double() - kernel).norm()) for name, kernel in before.items()}
         columns.append([gone[name] / lengths[name] for name in rows])
         epochs.append(epoch)
-        if progress is not None:
-            progress(len(epochs), total)
     return Course(tuple(rows), tuple(epochs), np.array(columns).T)
 
 
