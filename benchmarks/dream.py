@@ -54,13 +54,15 @@ def timed(network: Network, given: argparse.Namespace, precision: str) -> tuple[
     """Grows the pictures once, from nothing; returns seconds, pictures and what noise reaches at most."""
     begun = time.perf_counter(), time.process_time()
     found = maximise(
-        network, given.layer, list(range(given.filters)), size=given.size, steps=given.steps, precision=precision,
+        network,
+        given.layer,
+        list(range(given.filters)),
+        size=given.size,
+        steps=given.steps,
+        precision=precision,
         fresh=True,
-    )  # fmt: skip
-    spent = {
-        "wall_s": round(time.perf_counter() - begun[0], 2),
-        "cpu_s": round(time.process_time() - begun[1], 2),
-    }
+    )
+    spent = {"wall_s": round(time.perf_counter() - begun[0], 2), "cpu_s": round(time.process_time() - begun[1], 2)}
     pictures = torch.from_numpy(np.stack([one.image for one in found])).permute(0, 3, 1, 2).float() / 255
     return spent, pictures, float(np.mean([one.noise_most for one in found]))
 
@@ -96,10 +98,19 @@ def main() -> None:
             "noise_most": round(noise, 4),
         }
     report(
-        "dream", model=given.model, weights=given.weights, layer=given.layer, filters=given.filters, size=given.size,
-        steps=given.steps, precision=auto, seconds=times, plain_pixels_s=plain_seconds, reached=reached,
+        "dream",
+        model=given.model,
+        weights=given.weights,
+        layer=given.layer,
+        filters=given.filters,
+        size=given.size,
+        steps=given.steps,
+        precision=auto,
+        seconds=times,
+        plain_pixels_s=plain_seconds,
+        reached=reached,
         limit_s=20.0,
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -95,10 +95,15 @@ def main() -> None:
         if any(row.get(key) for row in rows)
     }
     report(
-        "estimates", batch=arguments.batch, cycles=arguments.cycles, load=[round(x, 1) for x in os.getloadavg()],
-        within_30_percent=sum(1 / 1.3 <= row["time_ratio"] <= 1.3 for row in rows), of=len(rows),
-        farthest=worst, rows=rows,
-    )  # fmt: skip
+        "estimates",
+        batch=arguments.batch,
+        cycles=arguments.cycles,
+        load=[round(x, 1) for x in os.getloadavg()],
+        within_30_percent=sum(1 / 1.3 <= row["time_ratio"] <= 1.3 for row in rows),
+        of=len(rows),
+        farthest=worst,
+        rows=rows,
+    )
 
 
 def _experiment(backbone: str, plan: str, arguments: argparse.Namespace, epochs: int = 1) -> Experiment:
@@ -191,9 +196,7 @@ def _steps(network: Network, material: Material, experiment: Experiment) -> list
 def _memory(backbone: str, plan: str, precision: str, arguments: argparse.Namespace) -> dict[str, Any]:
     fixed = argparse.Namespace(**{**vars(arguments), "precision": precision})
     told = estimate(_experiment(backbone, plan, fixed), CLASSES, Counts(2 * arguments.batch, 1)).memory
-    command = [
-        sys.executable, "-m", "benchmarks.estimates", "--batch", str(arguments.batch), "--precision", precision,
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "benchmarks.estimates", "--batch", str(arguments.batch), "--precision", precision]
     asked = ((backbone, "--recorded"), (backbone,), ("mnist_cnn",))
     recorded, resident, libraries = (
         int(

@@ -109,9 +109,7 @@ def measured(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]
     network = network_of_run(run)
     dataset = reopen(run)
     name = Path(given.data).name
-    usable = [
-        row for row in METHODS.values() if row.unavailable(network) is None and row.passes <= given.most_passes
-    ]  # fmt: skip
+    usable = [row for row in METHODS.values() if row.unavailable(network) is None and row.passes <= given.most_passes]
     chosen = pictures(dataset, given.images)[1]
     turns: dict[int, int] = defaultdict(int)
     order = {}
@@ -137,17 +135,28 @@ def measured(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]
                 continue
             compared = found.compared()
             yield {
-                "data": name, "key": item.key, "method": row.id, "right": network.classes[heat.target]
-                == dataset.classes[item.label], "seconds": heat.seconds, "empty": heat.empty,
+                "data": name,
+                "key": item.key,
+                "method": row.id,
+                "right": network.classes[heat.target] == dataset.classes[item.label],
+                "seconds": heat.seconds,
+                "empty": heat.empty,
                 "better": sum(c.clear for c in compared if c.metric.id in VOTES) >= PART,
-                **{c.metric.id: c.value for c in compared}, **{f"random {c.metric.id}": c.random for c in compared},
+                **{c.metric.id: c.value for c in compared},
+                **{f"random {c.metric.id}": c.random for c in compared},
                 "sensitivity": found.sensitivity,
                 "untrained": None if found.likeness is None else found.likeness.spearman,
-                **({} if found.placement is None else {
-                    "hit": found.placement.hit, "energy": found.placement.energy, "iou": found.placement.iou,
-                    "area": found.placement.area,
-                }),
-            }  # fmt: skip
+                **(
+                    {}
+                    if found.placement is None
+                    else {
+                        "hit": found.placement.hit,
+                        "energy": found.placement.energy,
+                        "iou": found.placement.iou,
+                        "area": found.placement.area,
+                    }
+                ),
+            }
 
 
 def by_chance(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]]) -> Iterator[dict[str, Any]]:
@@ -178,13 +187,16 @@ def luck(path: Path) -> str:
             found[f"{row['data']}, {row['kind']}"].append(row["won"])
             found["all"].append(row["won"])
     return "\n".join(
-        json.dumps({
-            "maps of": name, "maps": len(won),
-            **{vote: round(float(np.mean([w[vote] for w in won])), 3) for vote in VOTES},
-            "called better": round(float(np.mean([sum(w.values()) >= PART for w in won])), 3),
-        })
+        json.dumps(
+            {
+                "maps of": name,
+                "maps": len(won),
+                **{vote: round(float(np.mean([w[vote] for w in won])), 3) for vote in VOTES},
+                "called better": round(float(np.mean([sum(w.values()) >= PART for w in won])), 3),
+            }
+        )
         for name, won in found.items()
-    )  # fmt: skip
+    )
 
 
 def _ignorant(kind: str, side: int, *seeds: int) -> np.ndarray:
@@ -204,10 +216,20 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 COLUMNS = {
-    "deletion": "deletion ↓", "insertion": "insertion ↑", "road": "ROAD ↑", "drop": "drop ↓", "increase": "increase ↑",
-    "infidelity": "infidelity ↓ (×10⁻³)", "sensitivity": "sensitivity ↓", "better": "better than random ↑",
-    "untrained": "untrained", "hit": "pointing ↑", "energy": "energy ↑", "iou": "IoU ↑", "seconds": "s, least",
-}  # fmt: skip
+    "deletion": "deletion ↓",
+    "insertion": "insertion ↑",
+    "road": "ROAD ↑",
+    "drop": "drop ↓",
+    "increase": "increase ↑",
+    "infidelity": "infidelity ↓ (×10⁻³)",
+    "sensitivity": "sensitivity ↓",
+    "better": "better than random ↑",
+    "untrained": "untrained",
+    "hit": "pointing ↑",
+    "energy": "energy ↑",
+    "iou": "IoU ↑",
+    "seconds": "s, least",
+}
 
 
 def table(path: Path) -> str:
@@ -231,8 +253,10 @@ def table(path: Path) -> str:
             parts.append(f"| {METHODS[name].title} | " + " | ".join(_cell(kept[name], c) for c in columns) + " |")
         chance = {name: [row[f"random {name}"] for row in every] for name in METRICS}
         area = [row["area"] for row in every if "area" in row]
-        cells = [_number(chance[c], c) if c in chance else _number(area, c) if c in ("hit", "energy") else "–"
-                 for c in columns]  # fmt: skip
+        cells = [
+            _number(chance[c], c) if c in chance else _number(area, c) if c in ("hit", "energy") else "–"
+            for c in columns
+        ]
         parts.append("| *random maps* | " + " | ".join(cells) + " |\n")
     return "\n".join(parts)
 

@@ -35,9 +35,12 @@ def main() -> None:
     given = parser.parse_args()
     phase = Phase("all", "plan", given.epochs, "sgd", lr=1e-3)
     experiment = Experiment(
-        DataSpec("shapes", images_per_class=given.images // 4), ModelSpec(given.backbone, "none", image_size=128),
-        TrainingSpec("custom", (phase,), device="cpu", precision="fp32"), freeze=FreezePlan("all"), name="kept",
-    )  # fmt: skip
+        DataSpec("shapes", images_per_class=given.images // 4),
+        ModelSpec(given.backbone, "none", image_size=128),
+        TrainingSpec("custom", (phase,), device="cpu", precision="fp32"),
+        freeze=FreezePlan("all"),
+        name="kept",
+    )
     with tempfile.TemporaryDirectory() as folder:
         ratios: list[float] = []
         for turn in range(given.rounds + 1):  # the first warms up
@@ -58,10 +61,15 @@ def main() -> None:
         moved = time.perf_counter() - begin
         size = sum(kept_file(kept.path, epoch).stat().st_size for epoch in there)
         report(
-            "kept", backbone=given.backbone, ratio=round(statistics.median(ratios), 4),
-            ratios=[round(ratio, 4) for ratio in ratios], epochs_kept=len(there), megabytes=round(size / 1e6, 1),
-            network_seconds=round(opened, 3), movement_seconds=round(moved, 3),
-        )  # fmt: skip
+            "kept",
+            backbone=given.backbone,
+            ratio=round(statistics.median(ratios), 4),
+            ratios=[round(ratio, 4) for ratio in ratios],
+            epochs_kept=len(there),
+            megabytes=round(size / 1e6, 1),
+            network_seconds=round(opened, 3),
+            movement_seconds=round(moved, 3),
+        )
 
 
 def timed(folder: Path, experiment: Experiment, room: int) -> tuple[Run, float]:

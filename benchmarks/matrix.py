@@ -29,13 +29,13 @@ from core.models.initial import initialise
 from core.models.network import Network, bare
 
 SIZES = (64, 96, 128, 160, 224)
-SETTINGS = {
-    "channels": 6, "samples": 5, "steps": 20, "regions": 12, "noise": 10, "seed": 0,
-}  # fmt: skip
+SETTINGS = {"channels": 6, "samples": 5, "steps": 20, "regions": 12, "noise": 10, "seed": 0}
 OWN = {
-    "integrated-gradients": {"steps": 80}, "kernel-shap": {"regions": 5, "samples": 2**9},
-    "lime": {"samples": 20, "regions": 8}, "feature-ablation": {"regions": 12},
-}  # fmt: skip
+    "integrated-gradients": {"steps": 80},
+    "kernel-shap": {"regions": 5, "samples": 2**9},
+    "lime": {"samples": 20, "regions": 8},
+    "feature-ablation": {"regions": 12},
+}
 AGREES = 0.999  # correlation
 ADDS_UP = 0.02  # relative difference of a sum, of which the rest is the rounding of 80 steps
 

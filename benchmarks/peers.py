@@ -56,9 +56,14 @@ def lightning_epochs(network: Network, loaders: dict[str, DataLoader[Any]]) -> I
     module = Module()
     while True:
         trainer = lightning.Trainer(
-            max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
-            enable_model_summary=False, num_sanity_val_steps=0,
-        )  # fmt: skip
+            max_epochs=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
         begin = time.perf_counter()
         trainer.fit(module, loaders["train"], loaders["val"])
         yield time.perf_counter() - begin
@@ -80,9 +85,10 @@ def keras_epochs(backbone: str, network: Network, loaders: dict[str, DataLoader[
     colours_last = keras.layers.Permute((2, 3, 1), input_shape=(3, size, size))
     model = keras.Sequential([colours_last, body, keras.layers.Dense(len(network.classes))])
     model.compile(
-        keras.optimizers.SGD(1e-3, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        keras.optimizers.SGD(1e-3, momentum=0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-    )  # fmt: skip
+    )
 
     while True:
         begin = time.perf_counter()

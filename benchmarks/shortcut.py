@@ -40,8 +40,12 @@ def main() -> None:
             for arm, outcome in found.outcomes.items()
         }
         seconds = round(time.perf_counter() - begun, 1)
-        print(json.dumps({"seed": int(seed), "images": found.images, "area": round(found.area, 3), **told,
-                          "seconds": seconds}), flush=True)  # fmt: skip
+        print(
+            json.dumps(
+                {"seed": int(seed), "images": found.images, "area": round(found.area, 3), **told, "seconds": seconds}
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

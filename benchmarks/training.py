@@ -140,15 +140,14 @@ def ours(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     spec = DataSpec(str(folder))
     phase = Phase("train", "plan", arguments.epochs, "sgd", lr=1e-3)
     experiment = Experiment(
-        spec, ModelSpec(arguments.backbone),
+        spec,
+        ModelSpec(arguments.backbone),
         TrainingSpec("custom", (phase,), arguments.batch, device="cpu", precision=arguments.precision),
         freeze=PLANS[arguments.case],
-    )  # fmt: skip
+    )
     begin = time.perf_counter()
     images = decode(open_dataset(spec.source), spec, network.preprocessing, canvas=False)
-    material = Material(
-        images.store, torch.tensor(images.positions("train")), torch.tensor(images.positions("val"))
-    )  # fmt: skip
+    material = Material(images.store, torch.tensor(images.positions("train")), torch.tensor(images.positions("val")))
     decoded = time.perf_counter()
     epochs, started = [], None
     for event in Trainer(network, material, experiment, CPU).run():
@@ -206,17 +205,23 @@ def peer_epochs(arguments: argparse.Namespace, folder: Path) -> dict[str, Iterat
 def plain_loaders(arguments: argparse.Namespace, folder: Path, network: Network) -> dict[str, DataLoader[Any]]:
     """Returns the tutorials' loaders of both splits."""
     prep = network.preprocessing
-    change = transforms.Compose([
-        transforms.Resize(prep.resize), transforms.CenterCrop(prep.crop), transforms.ToTensor(),
-        transforms.Normalize(prep.mean, prep.std),
-    ])  # fmt: skip
+    change = transforms.Compose(
+        [
+            transforms.Resize(prep.resize),
+            transforms.CenterCrop(prep.crop),
+            transforms.ToTensor(),
+            transforms.Normalize(prep.mean, prep.std),
+        ]
+    )
     return {
         name: DataLoader(
-            ImageFolder(str(folder / name), change), batch_size=arguments.batch, shuffle=name == "train",
+            ImageFolder(str(folder / name), change),
+            batch_size=arguments.batch,
+            shuffle=name == "train",
             num_workers=arguments.workers,
         )
         for name in ("train", "val")
-    }  # fmt: skip
+    }
 
 
 def frozen_plainly(arguments: argparse.Namespace) -> Network:
@@ -234,10 +239,11 @@ def overhead(arguments: argparse.Namespace, folder: str) -> dict[str, Any]:
     material = Material(images.store, torch.tensor(images.positions("train")), torch.tensor(images.positions("val")))
     phase = Phase("train", "plan", arguments.rounds + 1, "sgd", lr=1e-3)
     experiment = Experiment(
-        spec, ModelSpec(arguments.backbone),
+        spec,
+        ModelSpec(arguments.backbone),
         TrainingSpec("custom", (phase,), arguments.batch, device="cpu", precision="fp32"),
         freeze=PLANS["overhead"],
-    )  # fmt: skip
+    )
     events = Trainer(network, material, experiment, CPU).run()
     bare = bare_epochs(other, material, phase, arguments.batch)
 

@@ -45,10 +45,20 @@ def server(home: Path) -> Iterator[tuple[str, psutil.Process]]:
         port = probe.getsockname()[1]
     environment = {**os.environ, "BACKBONE_LAB_RUNS": str(home / "runs"), "BACKBONE_LAB_DATA": str(home)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", f"--server.port={port}",
-         "--server.headless=true"],
-        cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "streamlit_app.py",
+            f"--server.port={port}",
+            "--server.headless=true",
+        ],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         while True:

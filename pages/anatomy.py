@@ -91,9 +91,12 @@ def _network() -> tuple[ModelSpec, Any]:
     refused = st.session_state.get("bl.anatomy.refused")
     if refused is not None:
         broken(
-            _("The network cannot take such images"), translate_error(refused),
-            kept=_("Nothing is changed: it is shown as it was."), icon="report", tone="warn",
-        )  # fmt: skip
+            _("The network cannot take such images"),
+            translate_error(refused),
+            kept=_("Nothing is changed: it is shown as it was."),
+            icon="report",
+            tone="warn",
+        )
     return spec, anatomy
 
 
@@ -108,26 +111,38 @@ def _images(spec: ModelSpec, anatomy: Any) -> None:
     side, channels = anatomy.input_size, getattr(anatomy, "channels", 3)
     colour = _("gray") if channels == 1 else _("RGB")
     with st.popover(
-        _("Images of {n} × {n} px, {colour}").format(n=side, colour=colour), icon=":material/aspect_ratio:",
+        _("Images of {n} × {n} px, {colour}").format(n=side, colour=colour),
+        icon=":material/aspect_ratio:",
         key="bl-anatomy-images",
-    ):  # fmt: skip
+    ):
         state.follow("bl-anatomy-size", side)
         st.number_input(
-            _("Side in pixels"), 8, 1024, key="bl-anatomy-size", step=32,
+            _("Side in pixels"),
+            8,
+            1024,
+            key="bl-anatomy-size",
+            step=32,
             on_change=lambda: _try(spec, image_size=int(st.session_state["bl-anatomy-size"])),
-        )  # fmt: skip
+        )
         labels = {3: _("RGB"), 1: _("Gray")}
         state.follow("bl-anatomy-channels", channels)
         st.segmented_control(
-            _("Colours"), list(labels), key="bl-anatomy-channels", format_func=lambda c: labels[c], required=True,
+            _("Colours"),
+            list(labels),
+            key="bl-anatomy-channels",
+            format_func=lambda c: labels[c],
+            required=True,
             help=_("For gray images the first layer's kernels are summed over red, green and blue."),
             on_change=lambda: _try(spec, channels=st.session_state["bl-anatomy-channels"]),
-        )  # fmt: skip
+        )
         if spec.image_size is not None or spec.channels is not None:
             st.button(
-                _("Back to the network's own"), key="bl-anatomy-own", on_click=_try, args=(spec,),
+                _("Back to the network's own"),
+                key="bl-anatomy-own",
+                on_click=_try,
+                args=(spec,),
                 kwargs={"image_size": None, "channels": None},
-            )  # fmt: skip
+            )
 
 
 def _try(spec: ModelSpec, **changes: Any) -> None:
@@ -249,9 +264,16 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
     """Draws one of the sheets below the drawing."""
     with st.container(key="bl-anatomy-sheets"):
         sheet = st.segmented_control(
-            _("More about it"), list(SHEETS), default="layer", key="bl-anatomy-sheet", required=True, wrap=True,
-            format_func=lambda name: _(SHEETS[name]), persist_state="session", label_visibility="collapsed",
-        )  # fmt: skip
+            _("More about it"),
+            list(SHEETS),
+            default="layer",
+            key="bl-anatomy-sheet",
+            required=True,
+            wrap=True,
+            format_func=lambda name: _(SHEETS[name]),
+            persist_state="session",
+            label_visibility="collapsed",
+        )
     if sheet == "head":
         head_builder.builder(anatomy, spec, classes())
     elif sheet == "rates":

@@ -30,9 +30,13 @@ def _layers(spec: ModelSpec) -> None:
 
     if small.find(spec.backbone) is None:
         st.button(
-            _("Build a network of your own"), key="bl-build-own", icon=":material/construction:", type="tertiary",
-            on_click=_take, args=(ModelSpec(small.OWN.name, "none"),),
-        )  # fmt: skip
+            _("Build a network of your own"),
+            key="bl-build-own",
+            icon=":material/construction:",
+            type="tertiary",
+            on_click=_take,
+            args=(ModelSpec(small.OWN.name, "none"),),
+        )
         return
     own = spec.backbone == small.OWN.name
     label = _("Its layers") if own else _("Its layers: change one, and the network becomes your own")

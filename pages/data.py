@@ -80,9 +80,13 @@ def _kind(known: DataSpec | None) -> str:
 def _embedded(known: DataSpec | None) -> str:
     state.follow("bl-embedded", known.source if known and known.source in names.DATA else "shapes")
     name = st.pills(
-        _("Set"), list(names.DATA), key="bl-embedded", format_func=lambda n: _(names.DATA[n]), required=True,
+        _("Set"),
+        list(names.DATA),
+        key="bl-embedded",
+        format_func=lambda n: _(names.DATA[n]),
+        required=True,
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     name = name or "shapes"
     components.note(_(ABOUT[name]))
     return name
@@ -99,15 +103,19 @@ def _folder(known: DataSpec | None) -> str | None:
             _("No image folders here"),
             _("Put a folder with one subfolder for each class under {root}.").format(root=roots[0]),
             icon="folder_open",
-        )  # fmt: skip
+        )
         return None
     if asked:
         state.follow("bl-folder", asked)
     return st.selectbox(
-        _("Folder"), found, key="bl-folder", format_func=lambda path: _relative(path, roots),
+        _("Folder"),
+        found,
+        key="bl-folder",
+        format_func=lambda path: _relative(path, roots),
         help=_("Folders under {roots}, one subfolder for each class.").format(roots=", ".join(map(str, roots))),
-        accept_new_options=True, persist_state="session",
-    )  # fmt: skip
+        accept_new_options=True,
+        persist_state="session",
+    )
 
 
 def _folders(roots: tuple[Path, ...]) -> list[str]:
@@ -135,16 +143,24 @@ def _upload(known: DataSpec | None) -> str | None:
 
     limit = settings.upload_limit()
     file = st.file_uploader(
-        _("Zip file"), type="zip", key="bl-zip", max_upload_size=max(1, int(limit / 1e6)),
+        _("Zip file"),
+        type="zip",
+        key="bl-zip",
+        max_upload_size=max(1, int(limit / 1e6)),
         help=_("One folder for each class. At most {size}.").format(size=figures.size(limit)),
-    )  # fmt: skip
+    )
     if file is not None and st.session_state.get("bl.zip.done") != file.file_id:
         try:
             with st.spinner(_("Unpacking …")):
                 path = unpack_zip(file, file.name)
         except InputError as error:
-            broken(_("This zip was not taken"), translate_error(error),
-                   kept=_("Nothing of it was kept."), icon="folder_zip", tone="warn")  # fmt: skip
+            broken(
+                _("This zip was not taken"),
+                translate_error(error),
+                kept=_("Nothing of it was kept."),
+                icon="folder_zip",
+                tone="warn",
+            )
             return None
         st.session_state["bl.zip.done"] = file.file_id
         state.set_data(DataSpec(str(path), test_share=state.TEST_SHARE))
@@ -159,8 +175,11 @@ def _upload(known: DataSpec | None) -> str | None:
     chosen = st.selectbox(_("Uploaded"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name)
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
-        components.note(_("{used} of {quota} used by all uploads.").format(
-            used=figures.size(usage()), quota=figures.size(settings.upload_quota())))  # fmt: skip
+        components.note(
+            _("{used} of {quota} used by all uploads.").format(
+                used=figures.size(usage()), quota=figures.size(settings.upload_quota())
+            )
+        )
     if right.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
         _delete_upload(chosen)
     return chosen
@@ -203,15 +222,21 @@ def _overview(dataset: Any) -> None:
     sizes = [sum(per_class[name] for per_class in counts.values()) for name in dataset.classes]
     components.metrics(
         [
-            Figure(_("Images"), figures.count(len(dataset)), dataset.licence and
-                   _("licence: {name}").format(name=dataset.licence), figures.exact(len(dataset))),
-            Figure(_("Classes"), figures.exact(len(dataset.classes)), _shown(dataset.classes),
-                   ", ".join(dataset.classes)),
+            Figure(
+                _("Images"),
+                figures.count(len(dataset)),
+                dataset.licence and _("licence: {name}").format(name=dataset.licence),
+                figures.exact(len(dataset)),
+            ),
+            Figure(
+                _("Classes"), figures.exact(len(dataset.classes)), _shown(dataset.classes), ", ".join(dataset.classes)
+            ),
             Figure(_("Training") if parts[1:] else _("Not divided"), figures.exact(parts[0][1]), others),
-            Figure(_("Smallest class"), figures.exact(min(sizes)),
-                   _("largest {n}").format(n=figures.exact(max(sizes)))),
+            Figure(
+                _("Smallest class"), figures.exact(min(sizes)), _("largest {n}").format(n=figures.exact(max(sizes)))
+            ),
         ]
-    )  # fmt: skip
+    )
 
 
 def _shown(names: tuple[str, ...], most: int = 4) -> str:
@@ -250,25 +275,39 @@ def _shares(spec: DataSpec, dataset: Any) -> None:
             )
         state.follow("bl-val-share", round(spec.val_share * 100))
         val = st.slider(
-            _("Validation"), 5, 50, key="bl-val-share", step=5, format="%d %%",
+            _("Validation"),
+            5,
+            50,
+            key="bl-val-share",
+            step=5,
+            format="%d %%",
             help=_("Held out from learning, looked at after each epoch to find the best one."),
-        )  # fmt: skip
+        )
         changed = replace(changed, val_share=val / 100)
         if "test" not in own:
             state.follow("bl-test-share", round(spec.test_share * 100))
             test = st.slider(
-                _("Test"), 0, 40, key="bl-test-share", step=5, format="%d %%",
+                _("Test"),
+                0,
+                40,
+                key="bl-test-share",
+                step=5,
+                format="%d %%",
                 help=_("Held out from everything, looked at once, at the end."),
-            )  # fmt: skip
+            )
             changed = replace(changed, test_share=test / 100)
     with components.more("bl-data-more"):
         state.follow("bl-data-seed", spec.seed)
         seed = st.number_input(_("Seed"), 0, 2**31, key="bl-data-seed", help=_("The same seed makes the same split."))
         state.follow("bl-per-class", spec.images_per_class or 0)
         limit = st.number_input(
-            _("Most images of a class (0: all)"), 0, 10**6, key="bl-per-class", step=10,
+            _("Most images of a class (0: all)"),
+            0,
+            10**6,
+            key="bl-per-class",
+            step=10,
             help=_("Few images make a quick trial, and show what transfer is worth."),
-        )  # fmt: skip
+        )
     changed = replace(changed, seed=int(seed), images_per_class=int(limit) or None)
     if changed != spec:
         state.set_data(changed, state.data_title())
@@ -281,9 +320,14 @@ def _samples(spec: DataSpec, dataset: Any) -> None:
     present = list(counts)
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-sample-controls"):
         split = st.segmented_control(
-            _("From"), present, default=present[0], key="bl-sample-split", format_func=charts.split_label,
-            required=True, persist_state="session",
-        )  # fmt: skip
+            _("From"),
+            present,
+            default=present[0],
+            key="bl-sample-split",
+            format_func=charts.split_label,
+            required=True,
+            persist_state="session",
+        )
         size = st.slider(_("Tile size"), 64, 224, 112, step=16, key="bl-tile-size", persist_state="session", width=180)
         if st.button(_("Show others"), icon=":material/shuffle:", key="bl-sample-next"):
             st.session_state["bl.sample.page"] = st.session_state.get("bl.sample.page", 0) + 1
@@ -295,12 +339,13 @@ def _samples(spec: DataSpec, dataset: Any) -> None:
         pictures = caches.thumbnails(spec, positions)
     shown = [
         tiles.Tile(
-            picture, dataset.classes[dataset.items[i].label],
+            picture,
+            dataset.classes[dataset.items[i].label],
             alt=_("Picture of class {name}").format(name=dataset.classes[dataset.items[i].label]),
         )
         for i, picture in zip(positions, pictures, strict=True)
         if picture is not None
-    ]  # fmt: skip
+    ]
     tiles.grid(shown, size=size, pixelated=True)
     components.note(_("{n} pictures, one class after the other, as they are in the data.").format(n=len(shown)))
 
@@ -343,39 +388,60 @@ def _soundness(report: Any) -> None:
     sizes = report.sizes
     components.metrics(
         [
-            Figure(_("Unreadable"), figures.exact(unreadable),
-                   _("left out of training") if unreadable else _("every image opens")),
-            Figure(_("In two splits at once"), figures.exact(leaks),
-                   _("pictures leak") if leaks else _("no picture leaks"),
-                   _("A picture that stands in training and also in validation or test makes a result look too good.")),
-            Figure(_("Typical size"), "{} × {}".format(*sizes.typical) if sizes else figures.DASH,
-                   _("px, {a} to {b}").format(a="{}×{}".format(*sizes.smallest), b="{}×{}".format(*sizes.largest))
-                   if sizes else ""),
+            Figure(
+                _("Unreadable"),
+                figures.exact(unreadable),
+                _("left out of training") if unreadable else _("every image opens"),
+            ),
+            Figure(
+                _("In two splits at once"),
+                figures.exact(leaks),
+                _("pictures leak") if leaks else _("no picture leaks"),
+                _("A picture that stands in training and also in validation or test makes a result look too good."),
+            ),
+            Figure(
+                _("Typical size"),
+                "{} × {}".format(*sizes.typical) if sizes else figures.DASH,
+                _("px, {a} to {b}").format(a="{}×{}".format(*sizes.smallest), b="{}×{}".format(*sizes.largest))
+                if sizes
+                else "",
+            ),
             Figure(_("Colour mode"), _most(report.modes), _share(report.modes)),
         ],
         compact=True,
-    )  # fmt: skip
+    )
     if unreadable:
         _table(
-            _("Files that cannot be read"), "bl-unreadable",
-            {_("File"): [bad.key for bad in report.unreadable],
-             _("Why"): [translate_error(bad.error) if bad.error else bad.reason for bad in report.unreadable]},
-        )  # fmt: skip
+            _("Files that cannot be read"),
+            "bl-unreadable",
+            {
+                _("File"): [bad.key for bad in report.unreadable],
+                _("Why"): [translate_error(bad.error) if bad.error else bad.reason for bad in report.unreadable],
+            },
+        )
     if report.ignored:
         _table(
-            _("Passed over"), "bl-ignored",
-            {_("File"): [key for key, _why in report.ignored],
-             _("Why"): [_(why.template).format(**why.values) for _key, why in report.ignored]},
-        )  # fmt: skip
+            _("Passed over"),
+            "bl-ignored",
+            {
+                _("File"): [key for key, _why in report.ignored],
+                _("Why"): [_(why.template).format(**why.values) for _key, why in report.ignored],
+            },
+        )
     if report.twins:
         kinds = [
             _("in two splits") if t.leak else _("in two classes") if t.conflict else _("twice") for t in report.twins
         ]
         _table(
-            _("Pictures that stand there more than once"), "bl-twins",
-            {_("One"): [t.first for t in report.twins], _("The other"): [t.second for t in report.twins],
-             _("Stands"): kinds, _("Exactly equal"): [t.exact for t in report.twins]},
-        )  # fmt: skip
+            _("Pictures that stand there more than once"),
+            "bl-twins",
+            {
+                _("One"): [t.first for t in report.twins],
+                _("The other"): [t.second for t in report.twins],
+                _("Stands"): kinds,
+                _("Exactly equal"): [t.exact for t in report.twins],
+            },
+        )
 
 
 def _table(title: str, key: str, columns: dict[str, list[Any]]) -> None:

@@ -32,8 +32,10 @@ def render() -> None:
         faces.empty(
             _("Nothing to judge yet"),
             _("Train a network first; here you then see how often it is right, and on which pictures it is not."),
-            action=_("Train one"), target="train", icon="fact_check",
-        )  # fmt: skip
+            action=_("Train one"),
+            target="train",
+            icon="fact_check",
+        )
         return
     status = run.status()
     with right:
@@ -64,9 +66,11 @@ def _title(run: Any, status: dict[str, Any]) -> None:
         components.note(translate_error(error))
         return
     parts = [
-        names.backbone(spec.model.backbone), names.weights(spec.model.weights),
-        names.preset(spec.training.preset).lower(), names.data(spec.data.source),
-    ]  # fmt: skip
+        names.backbone(spec.model.backbone),
+        names.weights(spec.model.weights),
+        names.preset(spec.training.preset).lower(),
+        names.data(spec.data.source),
+    ]
     if status.get("seconds"):
         parts.append(figures.duration(status["seconds"]))
     words = " · ".join(f"<bdi>{escape(part)}</bdi>" for part in parts)
@@ -109,11 +113,21 @@ def _judgement(run: Any, found: dict[str, Any]) -> None:
     split = order[0]
     if len(order) > 1:
         counts = {name: found[name].scores.images for name in order}
-        split = st.segmented_control(
-            _("Judged on"), order, default=order[0], key="bl-eval-split", required=True, persist_state="session",
-            format_func=lambda s: f"{_(SPLITS[s])} · {counts[s]}",
-            help=_("Test images were never used. Validation images chose the best epoch, so they flatter a little."),
-        ) or order[0]  # fmt: skip
+        split = (
+            st.segmented_control(
+                _("Judged on"),
+                order,
+                default=order[0],
+                key="bl-eval-split",
+                required=True,
+                persist_state="session",
+                format_func=lambda s: f"{_(SPLITS[s])} · {counts[s]}",
+                help=_(
+                    "Test images were never used. Validation images chose the best epoch, so they flatter a little."
+                ),
+            )
+            or order[0]
+        )
     judged = found[split]
     _answer(judged)
     if "test" not in found:
@@ -132,18 +146,40 @@ def _answer(judged: Any) -> None:
     scores = judged.scores
     right = round(scores.accuracy * scores.images)
     largest = max(scores.per_class, key=lambda row: row.support)
-    components.metrics([
-        Figure(_("Accuracy"), figures.percent(scores.accuracy), _("{k} of {n} right").format(k=right, n=scores.images),
-               _("Share of the images that are classified right.")),
-        Figure(_("Baseline"), figures.percent(scores.baseline), _("always naming {name}").format(name=largest.name),
-               _("What you get without looking: the share of the largest class.")),
-        Figure(_("Balanced accuracy"), figures.percent(scores.balanced_accuracy), _("each class counts the same"),
-               _("Mean of the recalls of the classes that occur.")),
-        Figure(_("Mean F1"), figures.percent(scores.macro_f1), _("over the classes"),
-               _("F1 is the harmonic mean of precision and recall; here its mean over the classes that occur.")),
-        Figure(_("Log loss"), figures.number(scores.log_loss), _("nats, lower is better"),
-               _("Mean of −log p of the true class: it also punishes being sure and wrong.")),
-    ])  # fmt: skip
+    components.metrics(
+        [
+            Figure(
+                _("Accuracy"),
+                figures.percent(scores.accuracy),
+                _("{k} of {n} right").format(k=right, n=scores.images),
+                _("Share of the images that are classified right."),
+            ),
+            Figure(
+                _("Baseline"),
+                figures.percent(scores.baseline),
+                _("always naming {name}").format(name=largest.name),
+                _("What you get without looking: the share of the largest class."),
+            ),
+            Figure(
+                _("Balanced accuracy"),
+                figures.percent(scores.balanced_accuracy),
+                _("each class counts the same"),
+                _("Mean of the recalls of the classes that occur."),
+            ),
+            Figure(
+                _("Mean F1"),
+                figures.percent(scores.macro_f1),
+                _("over the classes"),
+                _("F1 is the harmonic mean of precision and recall; here its mean over the classes that occur."),
+            ),
+            Figure(
+                _("Log loss"),
+                figures.number(scores.log_loss),
+                _("nats, lower is better"),
+                _("Mean of −log p of the true class: it also punishes being sure and wrong."),
+            ),
+        ]
+    )
     low, high = interval(right, scores.images)
     components.note(
         _("With {n} images the true accuracy lies between {low} and {high} (95\u00a0% Wilson interval).").format(
@@ -162,19 +198,26 @@ def interval(right: int, images: int) -> tuple[float, float]:
 
 def _no_test() -> None:
     inside.callout(
-        _("This run has no test images. The validation images judged here also chose its best epoch, so the figures "
-          "flatter it a little. Set a test share on the Data page to get a fair one.")
-    )  # fmt: skip
+        _(
+            "This run has no test images. The validation images judged here also chose its best epoch, so the figures "
+            "flatter it a little. Set a test share on the Data page to get a fair one."
+        )
+    )
 
 
 def _confusion(judged: Any) -> None:
     components.section(_("What it takes for what"))
     matrix, classes = judged.scores.confusion, judged.predictions.classes
     shown = st.segmented_control(
-        _("Show"), ["counts", "shares"], default="counts", key="bl-eval-matrix", required=True,
+        _("Show"),
+        ["counts", "shares"],
+        default="counts",
+        key="bl-eval-matrix",
+        required=True,
         format_func=lambda s: _("Counts") if s == "counts" else _("Shares of each true class"),
-        label_visibility="collapsed", persist_state="session",
-    )  # fmt: skip
+        label_visibility="collapsed",
+        persist_state="session",
+    )
     shares = shown == "shares"
     values = matrix / matrix.sum(axis=1, keepdims=True).clip(1) if shares else matrix
     chart = charts.confusion(values.tolist(), classes, normalised=shares)
@@ -191,16 +234,15 @@ def _confusion_words(judged: Any) -> str:
     (true, said), count = pairs[0]
     return _n(
         "Rows are true classes. Most often {true} is taken for {said}: {n} image.",
-        "Rows are true classes. Most often {true} is taken for {said}: {n} images.", count,
-    ).format(true=classes[true], said=classes[said], n=count)  # fmt: skip
+        "Rows are true classes. Most often {true} is taken for {said}: {n} images.",
+        count,
+    ).format(true=classes[true], said=classes[said], n=count)
 
 
 def _pairs(judged: Any) -> Counter[tuple[int, int]]:
     predictions = judged.predictions
     said = predictions.probabilities.argmax(axis=1)
-    return Counter(
-        (int(t), int(p)) for t, p in zip(predictions.labels, said, strict=True) if t != p
-    )  # fmt: skip
+    return Counter((int(t), int(p)) for t, p in zip(predictions.labels, said, strict=True) if t != p)
 
 
 def _per_class(judged: Any) -> None:
@@ -210,11 +252,13 @@ def _per_class(judged: Any) -> None:
     rows = judged.scores.per_class
     table = pd.DataFrame(
         {
-            "name": [row.name for row in rows], "precision": [100 * row.precision for row in rows],
-            "recall": [100 * row.recall for row in rows], "f1": [100 * row.f1 for row in rows],
+            "name": [row.name for row in rows],
+            "precision": [100 * row.precision for row in rows],
+            "recall": [100 * row.recall for row in rows],
+            "f1": [100 * row.f1 for row in rows],
             "support": [row.support for row in rows],
         }
-    )  # fmt: skip
+    )
 
     def share(title: str, help_: str) -> Any:
         return st.column_config.ProgressColumn(
@@ -222,7 +266,10 @@ def _per_class(judged: Any) -> None:
         )
 
     st.dataframe(
-        table, hide_index=True, key="bl-eval-classes", height=min(36 * (len(rows) + 1) + 2, 560),
+        table,
+        hide_index=True,
+        key="bl-eval-classes",
+        height=min(36 * (len(rows) + 1) + 2, 560),
         column_config={
             "name": st.column_config.TextColumn(_("Class")),
             "precision": share(_("Precision"), _("Of the images called so, the share that is so.")),
@@ -230,7 +277,7 @@ def _per_class(judged: Any) -> None:
             "f1": share(_("F1"), _("Harmonic mean of precision and recall.")),
             "support": st.column_config.NumberColumn(_("Images"), help=_("Images that are so."), width=70),
         },
-    )  # fmt: skip
+    )
     weakest = min((row for row in rows if row.support), key=lambda row: row.f1)
     words = _("Weakest class: {name}, with an F1 of {f1}.") if weakest.f1 < 1 else _("No class is ever missed.")
     components.note(words.format(name=weakest.name, f1=figures.percent(weakest.f1)))
@@ -276,9 +323,14 @@ def _filtered(judged: Any, wrong: list[int]) -> list[int]:
         return _("{true} taken for {said} · {n}").format(true=classes[true], said=classes[taken], n=count)
 
     kind = st.selectbox(
-        _("Mistakes"), ["", *names], key="bl-eval-kind", format_func=label, persist_state="session",
-        label_visibility="collapsed", width=420,
-    )  # fmt: skip
+        _("Mistakes"),
+        ["", *names],
+        key="bl-eval-kind",
+        format_func=label,
+        persist_state="session",
+        label_visibility="collapsed",
+        width=420,
+    )
     if not kind:
         return wrong
     true, taken, _count = names[kind]
@@ -330,7 +382,7 @@ def _thumbnail(run: Any, dataset: Any, place: dict[str, int], key: str) -> bytes
     try:
         return caches.remember(
             "mistakes", (run.id, key), lambda: caches.encoded(dataset.load(place[key]), SIDE), entries=256
-        )  # fmt: skip
+        )
     except InputError:
         return None
 
@@ -350,12 +402,16 @@ def _names(judged: Any, rows: list[int]) -> None:
         }
     )
     st.dataframe(
-        table, hide_index=True, key="bl-eval-names",
+        table,
+        hide_index=True,
+        key="bl-eval-names",
         column_config={
-            "key": _("Picture"), "true": _("Is"), "said": _("Taken for"),
+            "key": _("Picture"),
+            "true": _("Is"),
+            "said": _("Taken for"),
             "share": st.column_config.NumberColumn(_("Probability"), format="percent"),
         },
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -75,9 +75,15 @@ def _view(subject: Subject) -> str:
     key = "bl-maps-view"
     st.session_state[key] = asked if asked in offered else "layer"
     chosen = st.segmented_control(
-        _("View"), offered, key=key, format_func=lambda name: _(VIEWS[name]), required=True, wrap=True,
-        label_visibility="collapsed", on_change=lambda: state.show_in_address(view=_kept(st.session_state[key])),
-    )  # fmt: skip
+        _("View"),
+        offered,
+        key=key,
+        format_func=lambda name: _(VIEWS[name]),
+        required=True,
+        wrap=True,
+        label_visibility="collapsed",
+        on_change=lambda: state.show_in_address(view=_kept(st.session_state[key])),
+    )
     if not attends:
         components.note(attention_maps.why_not(subject))
     return str(chosen or "layer")

@@ -59,9 +59,15 @@ def _view(target: Target) -> str:
         state.show_in_address(view=st.session_state["bl-filters-what"])
 
     st.segmented_control(
-        _("What to see"), views, key="bl-filters-what", format_func=lambda name: _(VIEWS[name]), required=True,
-        wrap=True, label_visibility="collapsed", on_change=remember,
-    )  # fmt: skip
+        _("What to see"),
+        views,
+        key="bl-filters-what",
+        format_func=lambda name: _(VIEWS[name]),
+        required=True,
+        wrap=True,
+        label_visibility="collapsed",
+        on_change=remember,
+    )
     st.session_state["bl-filters-asked"] = chosen
     if chosen != views[0] or "view" in st.query_params:
         state.show_in_address(view=chosen)

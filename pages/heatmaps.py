@@ -85,10 +85,15 @@ def _view(subject: Subject) -> str:
     asked = st.query_params.get("view")
     st.session_state[VIEW] = asked if asked in offered else "one"
     chosen = st.segmented_control(
-        _("Side by side"), offered, key=VIEW, format_func=lambda name: _(VIEWS[name]), required=True,
-        wrap=True, label_visibility="collapsed",
+        _("Side by side"),
+        offered,
+        key=VIEW,
+        format_func=lambda name: _(VIEWS[name]),
+        required=True,
+        wrap=True,
+        label_visibility="collapsed",
         on_change=lambda: state.show_in_address(view=_kept(st.session_state[VIEW])),
-    )  # fmt: skip
+    )
     return str(chosen or "one")
 
 
@@ -103,10 +108,12 @@ def _one(subject: Subject, probabilities: Any) -> None:
         choice, look = heat_choice.draw(subject, probabilities, "one")
     with right:
         inside.picture(
-            subject.picture, title=_("What the network sees"), text=subject.crop_words(),
+            subject.picture,
+            title=_("What the network sees"),
+            text=subject.crop_words(),
             sharp=subject.picture.width <= 96,
             alt=_("The chosen picture, cropped as the network sees it"),
-        )  # fmt: skip
+        )
         _answers(subject, probabilities, choice.target)
     with left:  # last: it may take long, and the rest is there meanwhile
         try:

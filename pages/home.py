@@ -117,11 +117,15 @@ def _walk(run: Any) -> None:
 
 def _sentence(run: Any) -> str:
     spec = run.experiment
-    return _("{backbone} learns {data}: the backbone stays as it is, a new head learns.").format(
-        backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
-    ) if spec.freeze.trainable_stages == 0 else _("{backbone} learns {data}.").format(
-        backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
-    )  # fmt: skip
+    return (
+        _("{backbone} learns {data}: the backbone stays as it is, a new head learns.").format(
+            backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
+        )
+        if spec.freeze.trainable_stages == 0
+        else _("{backbone} learns {data}.").format(
+            backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
+        )
+    )
 
 
 def _curve(run: Any, status: dict[str, Any]) -> None:
@@ -159,9 +163,7 @@ def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
     for name in list(pickers.held_out(target.run))[:count]:
         image = pickers.dataset_image(target.run, name)
         explanation = caches.explanation(target, image)
-        picture = overlay(
-            fit(open_image(image.data), network.preprocessing), explanation.heatmap.values, opacity=0.55
-        )  # fmt: skip
+        picture = overlay(fit(open_image(image.data), network.preprocessing), explanation.heatmap.values, opacity=0.55)
         predicted = network.classes[explanation.predicted]
         right = predicted == image.truth
         shown.append(

@@ -22,8 +22,10 @@ def render() -> None:
         empty(
             _("No runs yet"),
             _("Every training is kept here with its settings, its curve and its best weights."),
-            action=_("Start with images"), target="data", icon="history",
-        )  # fmt: skip
+            action=_("Start with images"),
+            target="data",
+            icon="history",
+        )
         return
     asking.refusal()
     queueing.panel(key="bl-runs-queue")
@@ -52,9 +54,14 @@ def _table(was_alive: bool) -> None:
         st.rerun()
     config = st.column_config
     event = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="bl-runs", on_select="rerun", selection_mode="single-row",
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="bl-runs",
+        on_select="rerun",
+        selection_mode="single-row",
         column_order=["name", "state", "accuracy", "curve", "data", "backbone", "recipe", "learns", "time", "started"],
-        height=min(38 * (len(rows) + 1) + 2, 460), row_height=38,
+        height=min(38 * (len(rows) + 1) + 2, 460),
+        row_height=38,
         alt=_("Table of all runs with state, accuracy, backbone, recipe and time."),
         column_config={
             "name": config.TextColumn(_("Run"), width="medium"),
@@ -72,7 +79,7 @@ def _table(was_alive: bool) -> None:
             "time": config.TextColumn(_("Time")),
             "started": config.TextColumn(_("Started")),
         },
-    )  # fmt: skip
+    )
     components.note(
         _n(
             "{n} run. Choose its row to open, rename, download or delete it.",
@@ -136,15 +143,23 @@ def _actions(run: Any, status: dict[str, Any]) -> None:
         if st.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
             _rename(run)
         st.download_button(
-            _("Download"), data=lambda: _packed(run), file_name=f"{run.id}.zip", mime="application/zip",
-            icon=":material/download:", key="bl-download", on_click="ignore",
+            _("Download"),
+            data=lambda: _packed(run),
+            file_name=f"{run.id}.zip",
+            mime="application/zip",
+            icon=":material/download:",
+            key="bl-download",
+            on_click="ignore",
             help=_("The whole folder: settings, curves, weights, predictions, log."),
-        )  # fmt: skip
+        )
         alive = status["state"] in LIVE
         if st.button(
-            _("Delete"), icon=":material/delete:", key="bl-delete", disabled=alive,
+            _("Delete"),
+            icon=":material/delete:",
+            key="bl-delete",
+            disabled=alive,
             help=_("Stop it first.") if alive else None,
-        ):  # fmt: skip
+        ):
             _delete(run)
 
 
@@ -161,9 +176,11 @@ def _rename(run: Any) -> None:
     def ask() -> None:
         st.text_input(_("Name"), value=run.name, max_chars=120, key="bl-new-name")
         if st.button(
-            _("Rename"), type="primary", key="bl-rename-now",
+            _("Rename"),
+            type="primary",
+            key="bl-rename-now",
             on_click=lambda: asking.attempt(lambda: run.rename(st.session_state["bl-new-name"] or "")),
-        ):  # fmt: skip
+        ):
             st.rerun()
 
     ask()
@@ -179,9 +196,12 @@ def _delete(run: Any) -> None:
         )
         with st.container(horizontal=True):
             gone = st.button(
-                _("Delete for good"), type="primary", icon=":material/delete:", key="bl-delete-now",
+                _("Delete for good"),
+                type="primary",
+                icon=":material/delete:",
+                key="bl-delete-now",
                 on_click=lambda: asking.attempt(lambda: _remove(run)),
-            )  # fmt: skip
+            )
             if st.button(_("Keep it"), key="bl-delete-not") or gone:
                 st.rerun()
 

@@ -71,10 +71,16 @@ def _runs(plan: Any) -> Any:
         runs = shortcut.earlier(prepared)
         if st.session_state.pop(GO, False):
             kept = {arm: run for arm, run in runs.items() if run.state in LIVE or _usable(run)}
-            runs = shortcut.begin(
-                prepared, skip=tuple(kept), device=state.train_choice().device, roots=caches.roots(),
-                owner=queueing.owner(),
-            ) | kept  # fmt: skip
+            runs = (
+                shortcut.begin(
+                    prepared,
+                    skip=tuple(kept),
+                    device=state.train_choice().device,
+                    roots=caches.roots(),
+                    owner=queueing.owner(),
+                )
+                | kept
+            )
             runs = {arm: runs[arm] for arm in shortcut.ARMS}
     except RunMissing:
         runs = {}  # deleted at this very moment
@@ -98,10 +104,13 @@ def _follow(plan: Any, prepared: Any, runs: dict[str, Any]) -> None:
     if wrong:
         arm = next(iter(wrong))
         _ended_early(
-            _("{name} did not finish").format(name=_(ARM_NAMES[arm])), live.message(runs[arm].status())
-            if wrong[arm] == "failed" else _("Its weights are gone. Start it again.") if wrong[arm] == "finished"
+            _("{name} did not finish").format(name=_(ARM_NAMES[arm])),
+            live.message(runs[arm].status())
+            if wrong[arm] == "failed"
+            else _("Its weights are gone. Start it again.")
+            if wrong[arm] == "finished"
             else _("It was stopped or interrupted. Start it again."),
-        )  # fmt: skip
+        )
         return
     shortcut_result.trained(runs, ARM_NAMES)
     shortcut_result.draw(plan, prepared, runs, ARM_NAMES)

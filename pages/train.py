@@ -49,8 +49,10 @@ def render() -> None:
         empty(
             _("No images chosen yet"),
             _("A training needs images with at least two classes. Choose a built-in set or your own folder first."),
-            action=_("Choose images"), target="data", icon="photo_library",
-        )  # fmt: skip
+            action=_("Choose images"),
+            target="data",
+            icon="photo_library",
+        )
         return
     with busy(_("Looking through the images …")):
         dataset = caches.divided(data)
@@ -126,14 +128,20 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
     rate = planning.first_rate(choice)
     state.follow("bl-lr", rate)
     lr = third.selectbox(
-        _("Learning rate"), sorted({*RATES, rate}), key="bl-lr", format_func=lambda r: f"{r:g}",
+        _("Learning rate"),
+        sorted({*RATES, rate}),
+        key="bl-lr",
+        format_func=lambda r: f"{r:g}",
         help=_("How far a step goes against the gradient, for the head."),
-    )  # fmt: skip
+    )
     state.follow("bl-optimizer", choice.optimizer)
     optimizer = fourth.selectbox(
-        _("Optimizer"), OPTIMIZERS, key="bl-optimizer", format_func=names.optimizer,
+        _("Optimizer"),
+        OPTIMIZERS,
+        key="bl-optimizer",
+        format_func=names.optimizer,
         help=_("How gradients become steps. Each has a usual rate, which follows it."),
-    )  # fmt: skip
+    )
     if optimizer != choice.optimizer:  # its own default rate follows it
         state.set_train_choice(replace(choice, epochs=epochs, batch_size=batch, optimizer=optimizer, lr=None))
         st.rerun()
@@ -145,10 +153,12 @@ def _batch(place: Any, choice: TrainChoice) -> Any:
     sizes = {*BATCHES, *([] if choice.batch_size == "auto" else [choice.batch_size])}
     state.follow("bl-batch", choice.batch_size)
     return place.selectbox(
-        _("Batch"), ["auto", *sorted(sizes)], key="bl-batch",
+        _("Batch"),
+        ["auto", *sorted(sizes)],
+        key="bl-batch",
         format_func=lambda size: _("Automatic") if size == "auto" else str(size),
         help=_("Images a step: the gradient is their mean. Automatic takes as many as the memory holds."),
-    )  # fmt: skip
+    )
 
 
 def _parts(choice: TrainChoice) -> TrainChoice:
@@ -179,9 +189,13 @@ def _augmentation(choice: TrainChoice) -> TrainChoice:
     current = "own" if st.session_state.get("bl.augment.own") else known.get(choice.augment, "own")
     state.follow("bl-augment", current)
     name = st.segmented_control(
-        _("Augmentation"), list(AUGMENT), key="bl-augment", format_func=lambda a: _(AUGMENT[a]), required=True,
+        _("Augmentation"),
+        list(AUGMENT),
+        key="bl-augment",
+        format_func=lambda a: _(AUGMENT[a]),
+        required=True,
         help=_("Training images are changed at random each time they are seen: details are not learned by heart."),
-    )  # fmt: skip
+    )
     st.session_state["bl.augment.own"] = name == "own"
     if name != "own":
         return replace(choice, augment=AugmentSpec.preset(name or "none"))
@@ -190,14 +204,23 @@ def _augmentation(choice: TrainChoice) -> TrainChoice:
 
 def _own_augmentation(spec: AugmentSpec) -> AugmentSpec:
     columns = st.columns(4)
-    for key, value in (("flip", spec.flip), ("crop", round(spec.crop_scale * 100)), ("turn", int(spec.rotation)),
-                       ("colour", round(spec.color * 100))):  # fmt: skip
+    for key, value in (
+        ("flip", spec.flip),
+        ("crop", round(spec.crop_scale * 100)),
+        ("turn", int(spec.rotation)),
+        ("colour", round(spec.color * 100)),
+    ):
         st.session_state.setdefault(f"bl-augment-{key}", value)
     flip = columns[0].toggle(_("Mirror"), key="bl-augment-flip", persist_state="session")
     crop = columns[1].slider(
-        _("Smallest crop"), 5, 100, key="bl-augment-crop", format="%d %%", persist_state="session",
+        _("Smallest crop"),
+        5,
+        100,
+        key="bl-augment-crop",
+        format="%d %%",
+        persist_state="session",
         help=_("Share of the image's area that a random crop keeps at least."),
-    )  # fmt: skip
+    )
     turn = columns[2].slider(_("Rotation"), 0, 90, key="bl-augment-turn", format="± %d°", persist_state="session")
     colour = columns[3].slider(_("Colour"), 0, 100, key="bl-augment-colour", format="± %d %%", persist_state="session")
     return AugmentSpec(flip=bool(flip), crop_scale=crop / 100, rotation=float(turn), color=colour / 100)

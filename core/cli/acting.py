@@ -68,10 +68,16 @@ def queue(arguments: argparse.Namespace, output: Output) -> None:
             output.progress(f"started again: {run.id}")
     rows = [_row(place) for place in (*line.working(store), *line.waiting(store))]
     shown = [
-        (row["position"] or "now", row["run"], row["name"], row["device"] or "-", row["owner"] or "-",
-         _when(row["starts_in"]))
+        (
+            row["position"] or "now",
+            row["run"],
+            row["name"],
+            row["device"] or "-",
+            row["owner"] or "-",
+            _when(row["starts_in"]),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
     lines = table(shown, ("place", "run", "name", "device", "owner", "starts in"))
     record = {
         "working": [row for row in rows if not row["position"]],

@@ -9,9 +9,19 @@ from core.cli.output import Output, table, write
 from core.specs import ModelSpec
 
 _SHOWN = (
-    "name", "type", "output", "kernel", "stride", "padding", "groups", "parameters", "formula", "macs",
-    "receptive_size", "receptive_jump",
-)  # fmt: skip
+    "name",
+    "type",
+    "output",
+    "kernel",
+    "stride",
+    "padding",
+    "groups",
+    "parameters",
+    "formula",
+    "macs",
+    "receptive_size",
+    "receptive_jump",
+)
 
 
 def anatomy(arguments: argparse.Namespace, output: Output) -> None:
@@ -26,10 +36,15 @@ def anatomy(arguments: argparse.Namespace, output: Output) -> None:
             write(Path(place), writer(found))
     rows = layer_rows(found)
     stages = [
-        (stage.name, "-" if stage.spatial is None else f"{stage.spatial[0]}x{stage.spatial[1]}", stage.channels or "-",
-         len(stage.blocks), stage.parameters)
+        (
+            stage.name,
+            "-" if stage.spatial is None else f"{stage.spatial[0]}x{stage.spatial[1]}",
+            stage.channels or "-",
+            len(stage.blocks),
+            stage.parameters,
+        )
         for stage in found.stages
-    ]  # fmt: skip
+    ]
     lines = [
         f"{arguments.name}: {found.channels} x {found.input_size} x {found.input_size} -> {found.num_classes} classes",
         f"{found.total:,} parameters, {found.macs:,} multiply-adds, {found.activation_bytes:,} bytes of activations",

@@ -103,9 +103,17 @@ def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[s
         path = Path(arguments.out) / f"{_file_name(one.layer)}-{_file_name(label)}.png"
         write(path, png(Image.fromarray(one.image)))
         rows.append(
-            {"layer": one.layer, "channel": one.channel, "label": label, "reached": one.reached, "noise": one.noise,
-             "noise_most": one.noise_most, "excited": one.excited, "file": str(path)}
-        )  # fmt: skip
+            {
+                "layer": one.layer,
+                "channel": one.channel,
+                "label": label,
+                "reached": one.reached,
+                "noise": one.noise,
+                "noise_most": one.noise_most,
+                "excited": one.excited,
+                "file": str(path),
+            }
+        )
     return {"pictures": rows}
 
 
@@ -118,9 +126,12 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
 
     usual = Depth()
     depth = Depth(
-        arguments.octaves, steps=usual.steps if arguments.steps is None else arguments.steps,
-        strength=arguments.strength, side=arguments.size or SIDE, seed=arguments.seed,
-    )  # fmt: skip
+        arguments.octaves,
+        steps=usual.steps if arguments.steps is None else arguments.steps,
+        strength=arguments.strength,
+        side=arguments.size or SIDE,
+        seed=arguments.seed,
+    )
     layer = arguments.layer or network.anatomy.cam_layer
     channels = _numbers(arguments.channels) if arguments.channels else None
     found = deep_dream(
@@ -166,9 +177,13 @@ def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Out
     record: dict[str, Any] = {}
     if arguments.images:
         seen = life_of_run(
-            run, network, layer, images=arguments.images, roots=roots(arguments),
+            run,
+            network,
+            layer,
+            images=arguments.images,
+            roots=roots(arguments),
             progress=lambda done, total: output.progress(f"image {done} of {total}", passing=True),
-        )  # fmt: skip
+        )
         record["dead"] = {"filters": list(seen.dead), "images": seen.images, "judged": seen.judged, "cut": seen.cut}
     if (story := story_of_run(run, layer, roots=roots(arguments))) is not None:
         told = story.motion
@@ -252,8 +267,10 @@ def _class_index(name: str, classes: tuple[str, ...]) -> int:
         return int(name)
     raise InputError(
         "There is no class {name}. There are {count}: {some}.",
-        name=name, count=len(classes), some=", ".join(classes[:10]) + (", …" if len(classes) > 10 else ""),
-    )  # fmt: skip
+        name=name,
+        count=len(classes),
+        some=", ".join(classes[:10]) + (", …" if len(classes) > 10 else ""),
+    )
 
 
 def _median(values: Any) -> float:

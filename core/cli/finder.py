@@ -31,9 +31,14 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
     with gentle_stop(lambda: asked[0], ask):
         try:
             found = find_now(
-                experiment, phase, steps=arguments.steps, runs_dir=arguments.runs_dir, roots=roots(arguments),
-                tell=lambda record: _show(record, output), stop=lambda: asked[0],
-            )  # fmt: skip
+                experiment,
+                phase,
+                steps=arguments.steps,
+                runs_dir=arguments.runs_dir,
+                roots=roots(arguments),
+                tell=lambda record: _show(record, output),
+                stop=lambda: asked[0],
+            )
         except Stopped:
             output.result({"state": "stopped"}, ["stopped"])
             return 1

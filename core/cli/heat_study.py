@@ -32,11 +32,16 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
 
     with gentle_stop(lambda: asked[0], ask):
         made, maps = lab.study(
-            network_named(arguments.run, runs_dir=arguments.runs_dir), reopen(run, roots=roots(arguments)),
-            method=arguments.method, layer=arguments.layer, settings=method_settings(arguments.setting),
-            of=arguments.of, most=lab.MOST if arguments.images is None else arguments.images, stop=lambda: asked[0],
+            network_named(arguments.run, runs_dir=arguments.runs_dir),
+            reopen(run, roots=roots(arguments)),
+            method=arguments.method,
+            layer=arguments.layer,
+            settings=method_settings(arguments.setting),
+            of=arguments.of,
+            most=lab.MOST if arguments.images is None else arguments.images,
+            stop=lambda: asked[0],
             progress=lambda done, total: output.progress(f"explaining: {done} of {total}", passing=True),
-        )  # fmt: skip
+        )
     if not made.rows:
         output.result({"state": "stopped"}, ["stopped"])
         return 1
@@ -61,9 +66,17 @@ def _show(made: Any, maps: Any, output: Output) -> None:
                 (label, mean.count, share(mean.right), share(mean.middle), share(mean.border), share(mean.inside))
             )
             record.append(
-                {"class": name, "group": group, "images": mean.count, "right": mean.right, "middle": mean.middle,
-                 "border": mean.border, "inside": mean.inside, "area": mean.area}
-            )  # fmt: skip
+                {
+                    "class": name,
+                    "group": group,
+                    "images": mean.count,
+                    "right": mean.right,
+                    "middle": mean.middle,
+                    "border": mean.border,
+                    "inside": mean.inside,
+                    "area": mean.area,
+                }
+            )
     worst = [(made.rows[place].key, value) for place, value in outside(made, maps)[:10]]
     lines = table(rows, ("class", "images", "right", "middle quarter", "border", "on object"))
     lines += ["", f"Even heat would have 25 % in the middle quarter and {share(EVEN_BORDER)} at the border."]

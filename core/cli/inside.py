@@ -32,12 +32,15 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     begin = time.perf_counter()
     names = _methods(arguments, network)
     found = explain_many(
-        network, to_tensor(image, network.preprocessing), names,
+        network,
+        to_tensor(image, network.preprocessing),
+        names,
         target=_class_index(arguments.target, network.classes),
-        against=_class_index(arguments.against, network.classes), layer=arguments.layer,
+        against=_class_index(arguments.against, network.classes),
+        layer=arguments.layer,
         settings=method_settings(arguments.setting),
         progress=lambda done, total: output.progress(f"{done} of {total} passes", passing=True),
-    )  # fmt: skip
+    )
     picture = fit(image, network.preprocessing)
     drawn = [draw_heatmap(picture, found[name].heatmap, opacity=arguments.opacity) for name in names]
     path = Path(arguments.out)
@@ -56,8 +59,15 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     if arguments.metrics:
         from core.cli.trust import add_metrics
 
-        add_metrics(network, to_tensor(image, network.preprocessing), found, rows, lines, output,
-                    settings=method_settings(arguments.setting))  # fmt: skip
+        add_metrics(
+            network,
+            to_tensor(image, network.preprocessing),
+            found,
+            rows,
+            lines,
+            output,
+            settings=method_settings(arguments.setting),
+        )
         record |= {"metrics": rows[0]["metrics"]}
     output.result(record, lines)
 

@@ -193,8 +193,11 @@ def _similarity(
     values = [[float(value) if np.isfinite(value) else None for value in row] for row in found.values]
     record["cka"] = {"rows": found.rows, "columns": found.columns, "values": values, "images": found.images}
     if found.rows != found.columns:
-        best = [(row, found.columns[int(np.nanargmax(line))], round(float(np.nanmax(line)), 3))
-                for row, line in zip(found.rows, found.values, strict=True) if np.isfinite(line).any()]  # fmt: skip
+        best = [
+            (row, found.columns[int(np.nanargmax(line))], round(float(np.nanmax(line)), 3))
+            for row, line in zip(found.rows, found.values, strict=True)
+            if np.isfinite(line).any()
+        ]
         return table(best, ("layer", "most alike", "CKA"))
     return table(
         [(name, round(float(value), 3)) for name, value in zip(found.rows, np.diagonal(found.values), strict=True)],

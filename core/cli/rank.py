@@ -41,10 +41,17 @@ def rank(arguments: argparse.Namespace, output: Output) -> int:
         scores = row.scores
         if scores is not None:
             rows.append(
-                (row.model.backbone, row.model.weights, f"{scores.log_me:.3f}", share(scores.probe_accuracy),
-                 share(scores.knn_accuracy), f"{scores.regularised_h_score:.3f}",
-                 "-" if scores.leep is None else f"{scores.leep:.3f}", f"{row.seconds:.1f}")
-            )  # fmt: skip
+                (
+                    row.model.backbone,
+                    row.model.weights,
+                    f"{scores.log_me:.3f}",
+                    share(scores.probe_accuracy),
+                    share(scores.knn_accuracy),
+                    f"{scores.regularised_h_score:.3f}",
+                    "-" if scores.leep is None else f"{scores.leep:.3f}",
+                    f"{row.seconds:.1f}",
+                )
+            )
     lines += table(rows, _HEADER) if rows else ["No backbone could be ranked."]
     lines += [f"left out: {row.model.backbone}: {row.problem}" for row in ranking.rows if row.problem is not None]
     lines += [
@@ -83,9 +90,14 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
     facts = facts_of(dataset, model)
     if facts.pretrained and not arguments.unmeasured:
         ranking = compute(
-            data, [model], device=arguments.device, images_limit=sample_size(facts.classes), roots=within,
-            runs_dir=RunStore(arguments.runs_dir).root, progress=lambda step: _show(step._asdict(), output),
-        )  # fmt: skip
+            data,
+            [model],
+            device=arguments.device,
+            images_limit=sample_size(facts.classes),
+            roots=within,
+            runs_dir=RunStore(arguments.runs_dir).root,
+            progress=lambda step: _show(step._asdict(), output),
+        )
         problem = ranking.rows[0].problem
         if problem is not None:
             raise InputError(problem.template, **problem.values)

@@ -11,17 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.options import complete, given
 from core.cli.shared import roots
 from core.errors import InputError
-from core.specs import (
-    AugmentSpec,
-    DataSpec,
-    EarlyStopping,
-    Experiment,
-    FreezePlan,
-    Loss,
-    Mix,
-    Phase,
-    TrainingSpec,
-)
+from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, TrainingSpec
 from core.training.recipes import Recipe, make_recipe
 
 if TYPE_CHECKING:
@@ -29,17 +19,31 @@ if TYPE_CHECKING:
     from core.models.network import Network
 
 SCHEDULED = {
-    "warmup": ("warmup", ()), "every": ("every", ("step",)), "milestones": ("milestones", ("multi-step",)),
-    "gamma": ("gamma", ("step", "multi-step", "exponential", "plateau")), "power": ("power", ("polynomial",)),
-    "floor": ("floor", ("cosine", "polynomial")), "patience": ("patience", ("plateau",)),
+    "warmup": ("warmup", ()),
+    "every": ("every", ("step",)),
+    "milestones": ("milestones", ("multi-step",)),
+    "gamma": ("gamma", ("step", "multi-step", "exponential", "plateau")),
+    "power": ("power", ("polynomial",)),
+    "floor": ("floor", ("cosine", "polynomial")),
+    "patience": ("patience", ("plateau",)),
     "watch": ("metric", ("plateau",)),
-}  # fmt: skip
+}
 """Words of the schedule: the field of :class:`core.specs.Schedule`, and the curves that read it (none: all)."""
 
 BESIDE_RECIPE = (
-    "data", "name", "epochs", "weights", "image_size", "seed", "device", "precision", "batch_size", "val_share",
-    "test_share", "images_per_class",
-)  # fmt: skip
+    "data",
+    "name",
+    "epochs",
+    "weights",
+    "image_size",
+    "seed",
+    "device",
+    "precision",
+    "batch_size",
+    "val_share",
+    "test_share",
+    "images_per_class",
+)
 """What may be said of a run of the course."""
 
 
@@ -115,9 +119,13 @@ def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Exp
     phases = _phases(recipe, arguments)
     spec = replace(spec, weights=recipe.weights if pretrained or options.weights else "none")
     found = Experiment(
-        data, spec, _training(preset, phases, options, given(arguments)), recipe.freeze,
-        AugmentSpec.preset(options.augment), options.name,
-    )  # fmt: skip
+        data,
+        spec,
+        _training(preset, phases, options, given(arguments)),
+        recipe.freeze,
+        AugmentSpec.preset(options.augment),
+        options.name,
+    )
     _check(found, network, options)
     return found
 
@@ -187,8 +195,10 @@ def _phases(recipe: Recipe, arguments: argparse.Namespace) -> tuple[Phase, ...]:
         if word in known and readers and not set(readers) & set(names):
             raise InputError(
                 "--{word} says nothing to the schedule {name}. It is for: {readers}.",
-                word=word, name=names[-1], readers=", ".join(readers),
-            )  # fmt: skip
+                word=word,
+                name=names[-1],
+                readers=", ".join(readers),
+            )
     if "momentum" in known and recipe.phases[0].optimizer.lower() not in ("sgd", "rmsprop"):
         raise InputError(
             "--momentum says nothing to {name}. It is for sgd and rmsprop; for others there is --option.",

@@ -49,9 +49,13 @@ def _started(arguments: argparse.Namespace) -> tuple[Run, ...]:
     if arguments.seeds is None and arguments.folds is None:
         raise InputError("series needs --seeds 0,1,2 or --folds 5 (or the id of a series that was started).")
     return start_series(
-        experiment(arguments), arguments.seeds or (), arguments.folds or 0, arguments.runs_dir,
-        roots=roots(arguments), owner=user(),
-    )  # fmt: skip
+        experiment(arguments),
+        arguments.seeds or (),
+        arguments.folds or 0,
+        arguments.runs_dir,
+        roots=roots(arguments),
+        owner=user(),
+    )
 
 
 def _nothing_beside(arguments: argparse.Namespace) -> None:

@@ -82,9 +82,16 @@ def _run(arguments: argparse.Namespace) -> Run:
 def report(run: Run, status: dict[str, Any], output: Output) -> int:
     """Says how a training ended."""
     keys = (
-        "best_epoch", "best_val_accuracy", "val_accuracy", "test_accuracy", "seconds", "images_per_second",
-        "trainable_parameters", "total_parameters", "state",
-    )  # fmt: skip
+        "best_epoch",
+        "best_val_accuracy",
+        "val_accuracy",
+        "test_accuracy",
+        "seconds",
+        "images_per_second",
+        "trainable_parameters",
+        "total_parameters",
+        "state",
+    )
     record = {"run": run.id, "path": str(run.path), **{key: status.get(key) for key in keys}}
     lines = [f"{status['state']}: {run.path}"]
     if record["best_epoch"]:

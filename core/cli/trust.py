@@ -60,21 +60,29 @@ def metrics(
     if heat.empty:
         return {"metrics": None}, ["An empty map cannot be tested."]
     found = trust(
-        network, x, heat, settings=settings,
+        network,
+        x,
+        heat,
+        settings=settings,
         progress=lambda done, total: output.progress(f"testing: {done} of {total} passes", passing=True),
-    )  # fmt: skip
+    )
     rows, record = [], {}
     for row in found.compared():
         record[row.metric.id] = {
-            "value": row.value, "random": row.random, "deviation": row.deviation, "beaten": row.beaten,
-            "chance": row.chance, "unlearned": row.unlearned, "advantage": row.advantage,
+            "value": row.value,
+            "random": row.random,
+            "deviation": row.deviation,
+            "beaten": row.beaten,
+            "chance": row.chance,
+            "unlearned": row.unlearned,
+            "advantage": row.advantage,
             "higher_is_better": row.metric.higher,
-        }  # fmt: skip
+        }
         unlearned = "-" if row.unlearned is None else f"{row.unlearned:.4g}"
         better = "higher" if row.metric.higher else "lower"
         rows.append(
             (row.metric.title, f"{row.value:.4g}", f"{row.random:.4g} ± {row.deviation:.2g}", unlearned, better)
-        )  # fmt: skip
+        )
     lines = ["", *table(rows, ("figure", "map", "random maps", "random weights", "better"))]
     if found.sensitivity is not None:
         lines.append(f"sensitivity {found.sensitivity:.3g} (unrelated maps {found.unrelated:.3g})")

@@ -143,8 +143,10 @@ def _check_upload(stream: BinaryIO, size: int, name: str) -> None:
     if size > settings.upload_limit():
         raise InputError(
             "{name} has {size} MB; an upload may have {limit} MB.",
-            name=name, size=round(size / 1e6), limit=round(settings.upload_limit() / 1e6),
-        )  # fmt: skip
+            name=name,
+            size=round(size / 1e6),
+            limit=round(settings.upload_limit() / 1e6),
+        )
     if _directory_bytes(stream, size) > _DIRECTORY_BYTES:
         raise _too_many(name)
 
@@ -176,8 +178,9 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> list[tuple[Pure
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InputError(
                 "{name} holds {entry}, which is a link or a device. Pack the files themselves.",
-                name=name, entry=str(path),
-            )  # fmt: skip
+                name=name,
+                entry=str(path),
+            )
         if info.is_dir() or info.filename.endswith("\\") or _is_litter(path):
             continue
         if info.flag_bits & 0x1:
@@ -238,8 +241,10 @@ def _check_room(needed: int, root: Path, name: str) -> None:
     if usage(root) + needed > settings.upload_quota():
         raise InputError(
             "{name} needs {needed} MB, and all uploads together may take {quota} MB. Delete an older upload first.",
-            name=name, needed=round(needed / 1e6, 1), quota=round(settings.upload_quota() / 1e6),
-        )  # fmt: skip
+            name=name,
+            needed=round(needed / 1e6, 1),
+            quota=round(settings.upload_quota() / 1e6),
+        )
     if needed > shutil.disk_usage(root).free:
         raise InputError(
             "The disk is too full for {name}: it needs {needed} MB.", name=name, needed=round(needed / 1e6)

@@ -135,8 +135,9 @@ class Dataset:
             if self.classes[label] not in place:
                 raise InputError(
                     "The data have the class {name}, which the network does not know. Its classes: {known}.",
-                    name=self.classes[label], known=_listed(classes),
-                )  # fmt: skip
+                    name=self.classes[label],
+                    known=_listed(classes),
+                )
         items = tuple(dataclasses.replace(item, label=place[self.classes[item.label]]) for item in self.items)
         return dataclasses.replace(self, classes=tuple(classes), items=items)
 

@@ -79,8 +79,10 @@ def open_embedded(name: str, options: str = "", *, seed: int = 0) -> Dataset:
         if key not in info.options or not value.isascii() or not value.isdigit():
             raise InputError(
                 "The data set {name} has no option {option}. Options, each a whole number: {known}.",
-                name=name, option=f"{key}={value}", known=", ".join(info.options) or "–",
-            )  # fmt: skip
+                name=name,
+                option=f"{key}={value}",
+                known=", ".join(info.options) or "–",
+            )
         given[key] = int(value)
     return info.open(info, seed, given)
 
@@ -167,9 +169,15 @@ def _dataset(
     reader: TableReader | TextureReader | shapes.ShapesReader,
 ) -> Dataset:
     return Dataset(
-        name=info.name, title=info.title, classes=info.classes, items=items, presplit=presplit,
-        reader=reader, description=info.description, licence=info.licence,
-    )  # fmt: skip
+        name=info.name,
+        title=info.title,
+        classes=info.classes,
+        items=items,
+        presplit=presplit,
+        reader=reader,
+        description=info.description,
+        licence=info.licence,
+    )
 
 
 def _table(name: str) -> np.ndarray:

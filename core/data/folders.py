@@ -16,10 +16,14 @@ from core.data.images import SUFFIXES, open_image
 from core.errors import InputError
 
 SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 """Folder names (in lower case) that mean a split."""
 
 _DEPTH = 8
@@ -82,8 +86,9 @@ def locate(source: str, roots: Sequence[Path] | None) -> Path:
             if not candidates:
                 raise InputError(
                     "{path} lies outside the folders that may be read here. Put the images under {root}.",
-                    path=source, root=str(limits[0]) if limits else "",
-                )  # fmt: skip
+                    path=source,
+                    root=str(limits[0]) if limits else "",
+                )
         for path in candidates:
             if path.is_dir():
                 return path
@@ -99,8 +104,9 @@ def locate(source: str, roots: Sequence[Path] | None) -> Path:
         )
     raise InputError(
         "There is no folder {path}, nor an embedded data set of that name. Embedded: {known}.",
-        path=source, known="mnist, digits, shapes, textures",
-    )  # fmt: skip
+        path=source,
+        known="mnist, digits, shapes, textures",
+    )
 
 
 def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_classes: int = 2) -> Dataset:
@@ -129,9 +135,15 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
         for key in found.get(name, ())
     )
     return Dataset(
-        name=str(path), title=path.name, classes=classes, items=items, presplit=bool(splits),
-        reader=FolderReader(base, scan.roots), root=base, ignored=tuple(scan.ignored),
-    )  # fmt: skip
+        name=str(path),
+        title=path.name,
+        classes=classes,
+        items=items,
+        presplit=bool(splits),
+        reader=FolderReader(base, scan.roots),
+        root=base,
+        ignored=tuple(scan.ignored),
+    )
 
 
 @dataclass
@@ -233,8 +245,9 @@ def _splits(scan: _Scan, folders: list[Path]) -> dict[str, Path]:
         if split in found:
             raise InputError(
                 "The folders {first} and {second} mean the same split. Keep one of them.",
-                first=found[split].name, second=path.name,
-            )  # fmt: skip
+                first=found[split].name,
+                second=path.name,
+            )
         found[split] = path
     if "train" not in found:
         if len(named) == len(folders) and len(named) > 1:
@@ -260,15 +273,17 @@ def _class_names(
         for name in sorted(set(found) - set(first)):
             raise InputError(
                 "The split {split} has the class {name}, which the training images lack. Rename or remove it.",
-                split=split, name=name,
-            )  # fmt: skip
+                split=split,
+                name=name,
+            )
     if not first:
         _nothing(source, scan)
     if len(first) < least_classes:
         raise InputError(
             "{path} holds a single class, {name}. Put the images of each class in a folder of its own, two at least.",
-            path=source, name=next(iter(first)),
-        )  # fmt: skip
+            path=source,
+            name=next(iter(first)),
+        )
     return tuple(sorted(first))
 
 

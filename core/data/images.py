@@ -55,9 +55,20 @@ _TRANSPOSE = {
 _RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 _BROKEN = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, AttributeError,
-    RuntimeError, AssertionError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    AttributeError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 """What Pillow's decoders are known to raise on damaged files."""
 
 
@@ -216,8 +227,10 @@ def _check_size(pixels: int, name: str) -> None:
 def _too_large(pixels: int, name: str) -> InputError:
     return InputError(
         "{name} has {pixels} million pixels; at most {limit} million can be opened. Make it smaller first.",
-        name=name, pixels=round(pixels / 1e6), limit=round(MAX_PIXELS / 1e6),
-    )  # fmt: skip
+        name=name,
+        pixels=round(pixels / 1e6),
+        limit=round(MAX_PIXELS / 1e6),
+    )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -262,8 +275,10 @@ def _resize(image: Image.Image, prep: Preprocessing) -> Image.Image:
     if short * long > MAX_PIXELS:
         raise InputError(
             "An image of {width} x {height} pixels is too narrow a strip to be resized to {short} pixels.",
-            width=width, height=height, short=short,
-        )  # fmt: skip
+            width=width,
+            height=height,
+            short=short,
+        )
     size = (short, long) if width <= height else (long, short)
     return image if size == image.size else image.resize(size, _RESAMPLE[prep.interpolation])
 

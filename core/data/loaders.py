@@ -44,13 +44,7 @@ class PixelStore:
     """
 
     def __init__(
-        self,
-        dataset: Dataset,
-        prep: Preprocessing,
-        *,
-        canvas: bool = False,
-        max_bytes: int,
-        threads: int | None = None,
+        self, dataset: Dataset, prep: Preprocessing, *, canvas: bool = False, max_bytes: int, threads: int | None = None
     ) -> None:
         self.dataset = dataset
         self.prep = prep

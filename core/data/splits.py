@@ -68,10 +68,7 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
         for part in (part for part in SPLITS if part in counts):
             if not counts[part].get(name, 0):
                 told.append(
-                    Sentence(
-                        "The class {name} has no images in the split {split}.",
-                        {"name": name, "split": part},
-                    )
+                    Sentence("The class {name} has no images in the split {split}.", {"name": name, "split": part})
                 )
     training = {name: count for name, count in counts.get("train", {}).items() if count}
     if training and max(training.values()) >= 10 * min(training.values()):

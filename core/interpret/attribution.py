@@ -29,9 +29,18 @@ if TYPE_CHECKING:
     from core.models.network import Network
 
 __all__ = [
-    "FAMILIES", "METHODS", "Explanation", "Heatmap", "Method", "Setting", "explain", "explain_classes", "explain_each",
-    "explain_layers", "explain_many",
-]  # fmt: skip
+    "FAMILIES",
+    "METHODS",
+    "Explanation",
+    "Heatmap",
+    "Method",
+    "Setting",
+    "explain",
+    "explain_classes",
+    "explain_each",
+    "explain_layers",
+    "explain_many",
+]
 
 
 def explain(
@@ -222,10 +231,16 @@ def explain_each(
             tell = _part(progress, start, len(pictures))
             found.append(
                 explain(
-                    network, chunk[0], method, target=classes[0], against=against, layer=layer, settings=settings,
+                    network,
+                    chunk[0],
+                    method,
+                    target=classes[0],
+                    against=against,
+                    layer=layer,
+                    settings=settings,
                     progress=tell,
                 )
-            )  # fmt: skip
+            )
         else:
             started = time.perf_counter()
             passes = cams.layer_passes(

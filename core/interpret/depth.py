@@ -108,13 +108,7 @@ def activation_layers(anatomy: Anatomy, most: int = 24) -> tuple[str, ...]:
 
 
 def measure(
-    anatomy: Anatomy,
-    answers: Answers,
-    labels: NDArray[np.integer],
-    *,
-    classes: int,
-    told: bool = True,
-    seed: int = 0,
+    anatomy: Anatomy, answers: Answers, labels: NDArray[np.integer], *, classes: int, told: bool = True, seed: int = 0
 ) -> LayerDepth:
     """Measures one layer.
 

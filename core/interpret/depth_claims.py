@@ -78,8 +78,10 @@ def _sparser(rows: Sequence[LayerDepth]) -> Verdict:
     values = {
         "first": _percent(shares[0]) if off else round(shares[0], 3),
         "last": _percent(shares[-1]) if off else round(shares[-1], 3),
-        "from_layer": rows[0].layer, "to_layer": rows[-1].layer, "rho": _signed(rho),
-    }  # fmt: skip
+        "from_layer": rows[0].layer,
+        "to_layer": rows[-1].layer,
+        "rho": _signed(rho),
+    }
     return Verdict(SPARSER, _word(rho, shares[-1] > shares[0]), template, values)
 
 
@@ -100,9 +102,12 @@ def _keeps(rows: Sequence[LayerDepth]) -> Verdict:
         "correlation with depth {rho})."
     )
     values = {
-        "first": _percent(first), "last": _percent(last), "from_layer": told[0][0], "to_layer": told[-1][0],
+        "first": _percent(first),
+        "last": _percent(last),
+        "from_layer": told[0][0],
+        "to_layer": told[-1][0],
         "rho": _signed(rho),
-    }  # fmt: skip
+    }
     return Verdict(KEEPS, word, template, values)
 
 
@@ -117,9 +122,12 @@ def _carries(rows: Sequence[LayerDepth]) -> Verdict:
         "correlation with depth {rho})."
     )
     values = {
-        "first": _percent(shares[0]), "last": _percent(shares[-1]), "from_layer": told[0][0], "to_layer": told[-1][0],
+        "first": _percent(shares[0]),
+        "last": _percent(shares[-1]),
+        "from_layer": told[0][0],
+        "to_layer": told[-1][0],
         "rho": _signed(rho),
-    }  # fmt: skip
+    }
     return Verdict(CLASSES, _word(rho, shares[-1] > shares[0]), template, values)
 
 

@@ -18,16 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.interpret import dream_kept
-from core.interpret.dream_climb import (
-    Climber,
-    Spot,
-    batch_size,
-    grow,
-    noise_scores,
-    opened,
-    precision_for,
-    spot_of,
-)
+from core.interpret.dream_climb import Climber, Spot, batch_size, grow, noise_scores, opened, precision_for, spot_of
 from core.interpret.dream_kept import Kept
 from core.interpret.probe import device_of
 from core.interpret.target import resolve_target
@@ -212,11 +203,16 @@ def _batches(
         )
         yield [
             Dream(
-                image, climber.spot.layer.name, channel, recipe.place, float(reached),
-                float(noise[:, channel].mean()), float(noise[:, channel].max()),
+                image,
+                climber.spot.layer.name,
+                channel,
+                recipe.place,
+                float(reached),
+                float(noise[:, channel].mean()),
+                float(noise[:, channel].max()),
             )
             for channel, image, reached in zip(few, grown.images, grown.reached, strict=True)
-        ]  # fmt: skip
+        ]
 
 
 def _checked(channels: Sequence[int], count: int, layer: str) -> list[int]:
@@ -226,8 +222,10 @@ def _checked(channels: Sequence[int], count: int, layer: str) -> list[int]:
         if not 0 <= channel < count:
             raise InputError(
                 "There is no channel {channel} in the layer {layer}. Choose from 0 to {last}.",
-                channel=channel, layer=layer, last=count - 1,
-            )  # fmt: skip
+                channel=channel,
+                layer=layer,
+                last=count - 1,
+            )
     return [int(channel) for channel in channels]
 
 

@@ -14,11 +14,7 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from core.specs import Preprocessing
 
-COLOURS = (
-    (0.2513, 0.1161, 0.0117),
-    (0.2166, -0.0359, -0.0291),
-    (0.1729, -0.1238, 0.0194),
-)
+COLOURS = ((0.2513, 0.1161, 0.0117), (0.2166, -0.0359, -0.0291), (0.1729, -0.1238, 0.0194))
 """Columns: the three directions in which the colours of photographs vary independently of each other (brightness,
 red-yellow against blue, green against magenta), each as long as they vary along it (standard deviation, in shares of
 full brightness). Principal components of the pixels of this project's colour samples, measured

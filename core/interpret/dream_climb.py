@@ -298,8 +298,10 @@ def _seen(network: Network, spot: Spot, size: int) -> Spot:
         if works:
             raise InputError(
                 "Pictures of {size} px are too small for the layer {layer}. Choose at least {least} px.",
-                size=size, layer=spot.layer.name, least=works[0],
-            )  # fmt: skip
+                size=size,
+                layer=spot.layer.name,
+                least=works[0],
+            )
         spot = Spot(spot.layer, spot.layout, spot.channels, spot.place, crop)
         shape = _answer(network, spot, crop)
     if shape is None:
@@ -311,8 +313,13 @@ def _seen(network: Network, spot: Spot, size: int) -> Spot:
         raise InputError(
             "There is no neuron at row {row}, column {column}: the map of {layer} is {height} × {width} for a picture "
             "of {size} px. Count from 0.",
-            row=row, column=column, layer=spot.layer.name, height=shape[0], width=shape[1], size=size,
-        )  # fmt: skip
+            row=row,
+            column=column,
+            layer=spot.layer.name,
+            height=shape[0],
+            width=shape[1],
+            size=size,
+        )
     return spot
 
 

@@ -51,9 +51,13 @@ class Depth:
 
     def __post_init__(self) -> None:
         limits = {
-            "octaves": (self.octaves, 1, 8), "zoom": (self.zoom, 1.1, 2.0), "steps": (self.steps, 1, 200),
-            "strength": (self.strength, 0.05, 10), "side": (self.side, 32, LARGEST), "seed": (self.seed, 0, 2**31 - 1),
-        }  # fmt: skip
+            "octaves": (self.octaves, 1, 8),
+            "zoom": (self.zoom, 1.1, 2.0),
+            "steps": (self.steps, 1, 200),
+            "strength": (self.strength, 0.05, 10),
+            "side": (self.side, 32, LARGEST),
+            "seed": (self.seed, 0, 2**31 - 1),
+        }
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 raise InputError(
@@ -130,11 +134,7 @@ def deep_dream(
 
 
 def _dream(
-    climber: Climber,
-    start: Tensor,
-    index: Tensor | None,
-    depth: Depth,
-    progress: Callable[[int, int], None] | None,
+    climber: Climber, start: Tensor, index: Tensor | None, depth: Depth, progress: Callable[[int, int], None] | None
 ) -> Tensor:
     chance = torch.Generator().manual_seed(depth.seed)
     sizes = _sizes(climber, start, depth)
@@ -217,8 +217,10 @@ def _index(channels: Sequence[int] | None, spot: Spot) -> Tensor | None:
         if not 0 <= channel < spot.channels:
             raise InputError(
                 "There is no channel {channel} in the layer {layer}. Choose from 0 to {last}.",
-                channel=channel, layer=spot.layer.name, last=spot.channels - 1,
-            )  # fmt: skip
+                channel=channel,
+                layer=spot.layer.name,
+                last=spot.channels - 1,
+            )
     return torch.tensor(list(channels))
 
 

@@ -25,9 +25,14 @@ FLAT = 1e-6
 """Range of a filter's answers, as a share of the layer's largest, below which it counts as constant."""
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
 _CUTTING = {
-    torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, nn.functional.relu, nn.functional.relu_,
+    torch.relu,
+    torch.relu_,
+    torch.Tensor.relu,
+    torch.Tensor.relu_,
+    nn.functional.relu,
+    nn.functional.relu_,
     nn.functional.relu6,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,9 +114,15 @@ def life(
     size = float(torch.maximum(high.abs(), low.abs()).max())
     silent = high <= 0 if cut else (high - low) <= FLAT * size
     return Life(
-        layer, judged, cut, seen, high.double().cpu().numpy(), low.double().cpu().numpy(),
-        (above.double() / places).cpu().numpy(), tuple(int(i) for i in silent.nonzero().flatten()),
-    )  # fmt: skip
+        layer,
+        judged,
+        cut,
+        seen,
+        high.double().cpu().numpy(),
+        low.double().cpu().numpy(),
+        (above.double() / places).cpu().numpy(),
+        tuple(int(i) for i in silent.nonzero().flatten()),
+    )
 
 
 class _Watch(TorchFunctionMode):

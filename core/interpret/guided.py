@@ -23,9 +23,19 @@ Rule = Callable[[Tensor, Tensor, Tensor, Function], Tensor]
 """What came in, what went out, the gradient from above and the function, to the gradient handed down."""
 
 _IN_PLACE_AT = {
-    "relu": 0, "relu6": 0, "silu": 0, "hardswish": 0, "hardsigmoid": 0, "mish": 0, "selu": 0, "elu": 1, "celu": 1,
-    "leaky_relu": 1, "hardtanh": 2, "threshold": 2,
-}  # fmt: skip
+    "relu": 0,
+    "relu6": 0,
+    "silu": 0,
+    "hardswish": 0,
+    "hardsigmoid": 0,
+    "mish": 0,
+    "selu": 0,
+    "elu": 1,
+    "celu": 1,
+    "leaky_relu": 1,
+    "hardtanh": 2,
+    "threshold": 2,
+}
 """At which place behind the tensor these functions are told whether to work in place."""
 
 

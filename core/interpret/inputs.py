@@ -20,9 +20,16 @@ from core.interpret.probe import Probe, device_of
 from core.interpret.scored import noise_level, noise_like
 
 __all__ = [
-    "Progress", "gradient", "gradient_shap", "input_x_gradient", "integrated_gradients", "saliency",
-    "smooth_grad", "strongest", "var_grad",
-]  # fmt: skip
+    "Progress",
+    "gradient",
+    "gradient_shap",
+    "input_x_gradient",
+    "integrated_gradients",
+    "saliency",
+    "smooth_grad",
+    "strongest",
+    "var_grad",
+]
 
 
 def gradient(request: Request) -> Tensor:

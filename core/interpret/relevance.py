@@ -166,9 +166,18 @@ class _Shares:
         return _shared(x, lambda value, w: F.linear(value, w, bias), weight, 0.0)
 
     def normalise(
-        self, func: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None = None,
-        bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5, **named: Any,
-    ) -> Any:  # fmt: skip
+        self,
+        func: Any,
+        x: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+        **named: Any,
+    ) -> Any:
         """Takes a BatchNorm together with the convolution right before it; any other shares by itself."""
         if self._last is None or self._last[0] is not x:
             given = (mean, variance, weight, bias, training, momentum, eps)

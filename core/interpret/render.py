@@ -13,16 +13,7 @@ from PIL import Image
 from core.errors import InputError
 from core.interpret.colormaps import COLORMAPS, DIVERGING, lookup
 
-__all__ = [
-    "COLORMAPS",
-    "DIVERGING",
-    "colorbar",
-    "draw_heatmap",
-    "heat_image",
-    "overlay",
-    "png",
-    "stretch",
-]
+__all__ = ["COLORMAPS", "DIVERGING", "colorbar", "draw_heatmap", "heat_image", "overlay", "png", "stretch"]
 
 
 class Drawable(Protocol):

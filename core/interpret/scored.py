@@ -106,9 +106,12 @@ def smooth_grad_cam_plus_plus(request: Request) -> Tensor:
         count = min(step, samples - start)
         noise = noise_like(request.x, count, generator)
         passes = cams.layer_passes(
-            network, request.x + spread * noise, targets=[[request.aim.target]] * count, against=request.aim.against,
+            network,
+            request.x + spread * noise,
+            targets=[[request.aim.target]] * count,
+            against=request.aim.against,
             layers=[layer],
-        )  # fmt: skip
+        )
         for found in passes:
             gradient = found[0][layer].gradients
             for power, total in enumerate(sums, start=1):

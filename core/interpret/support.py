@@ -14,10 +14,23 @@ if TYPE_CHECKING:
 
 _SHAREABLE = RELUS | frozenset(
     {
-        "conv2d", "linear", "batch_norm", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "dropout", "flatten",
-        "view", "reshape", "squeeze", "contiguous", "clone", "to", "unflatten",
+        "conv2d",
+        "linear",
+        "batch_norm",
+        "max_pool2d",
+        "avg_pool2d",
+        "adaptive_avg_pool2d",
+        "dropout",
+        "flatten",
+        "view",
+        "reshape",
+        "squeeze",
+        "contiguous",
+        "clone",
+        "to",
+        "unflatten",
     }
-)  # fmt: skip
+)
 """Functions for which LRP is defined, or through which values pass unchanged."""
 _POOLS = frozenset({"max_pool2d", "adaptive_max_pool2d"})
 _LINEAR = frozenset(

@@ -187,9 +187,7 @@ def _measured(maps: Tensor, pixels: Tensor, drawn: Tensor) -> tuple[Tensor, ...]
     zeros = (flat == 0).flatten(1).float().mean(1)
     off = (flat <= 0).flatten(1).float().mean(1) if bool(flat.amin() < 0) else zeros
     chosen, colours = _cells(flat.unflatten(2, (height, width)), pixels, drawn)
-    return (
-        flat.mean(2), energy / (height * width), maxima, places.int(), off, zeros, hoyer, broken, chosen, colours,
-    )  # fmt: skip
+    return (flat.mean(2), energy / (height * width), maxima, places.int(), off, zeros, hoyer, broken, chosen, colours)
 
 
 def _cells(maps: Tensor, pixels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,18 +25,42 @@ if TYPE_CHECKING:
 RELUS = frozenset({"relu", "relu_", "relu6", "hardtanh", "hardtanh_", "threshold", "threshold_", "clamp_min"})
 SMOOTH = frozenset(
     {
-        "silu", "silu_", "gelu", "hardswish", "hardswish_", "elu", "elu_", "leaky_relu", "leaky_relu_", "selu", "selu_",
-        "mish", "tanh", "tanh_", "prelu", "celu", "celu_", "softplus", "rrelu",
+        "silu",
+        "silu_",
+        "gelu",
+        "hardswish",
+        "hardswish_",
+        "elu",
+        "elu_",
+        "leaky_relu",
+        "leaky_relu_",
+        "selu",
+        "selu_",
+        "mish",
+        "tanh",
+        "tanh_",
+        "prelu",
+        "celu",
+        "celu_",
+        "softplus",
+        "rrelu",
     }
-)  # fmt: skip
+)
 """Nonlinearities that let something through below zero."""
 GATES = frozenset({"sigmoid", "sigmoid_", "hardsigmoid", "hardsigmoid_"})
 MIXES = frozenset(
     {
-        "softmax", "layer_norm", "group_norm", "instance_norm", "rms_norm", "normalize",
-        "scaled_dot_product_attention", "multi_head_attention_forward", "_native_multi_head_attention",
+        "softmax",
+        "layer_norm",
+        "group_norm",
+        "instance_norm",
+        "rms_norm",
+        "normalize",
+        "scaled_dot_product_attention",
+        "multi_head_attention_forward",
+        "_native_multi_head_attention",
     }
-)  # fmt: skip
+)
 """Functions in which values are multiplied or divided by others of the same picture."""
 _PRODUCTS = ("mul", "matmul", "bmm", "einsum", "div", "pow", "addcmul", "baddbmm", "true_divide", "truediv")
 

@@ -66,11 +66,7 @@ def _healthy(case: Case) -> Remark:
         Sentence("Nothing to worry about: it learns, and what it learns holds on new images.", {}),
         Sentence(
             "After {n} epochs the accuracy is {train} in training and {val} in validation.",
-            {
-                "n": case.epoch,
-                "train": percent(case.now("train_accuracy")),
-                "val": percent(case.now("val_accuracy")),
-            },
+            {"n": case.epoch, "train": percent(case.now("train_accuracy")), "val": percent(case.now("val_accuracy"))},
         ),
         Sentence("Let it go on.", {}) if case.live else Sentence("Judge it on images that it has never seen.", {}),
     )

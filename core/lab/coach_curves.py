@@ -312,6 +312,4 @@ def _rate(case: Case) -> str:
     return figure(float(rates[-1]) if len(rates) and np.isfinite(rates[-1]) else case.phase.lr)
 
 
-RULES = (
-    diverged, rate_too_high, rate_too_low, overfitting, losses_apart, underfitting, easier, long_ago, plateau,
-)  # fmt: skip
+RULES = (diverged, rate_too_high, rate_too_low, overfitting, losses_apart, underfitting, easier, long_ago, plateau)

@@ -57,12 +57,7 @@ def dead_units(case: Case) -> Remark | None:
         Sentence("Many ReLU units of {stage} are dead: they answer zero to every image.", {"stage": worst["stage"]}),
         Sentence(
             "{dead} of {units} ({share}) gave nothing but zeros on a few validation images in epoch {epoch}.",
-            {
-                "dead": worst["dead"],
-                "units": worst["units"],
-                "share": percent(share),
-                "epoch": looked[-1]["epoch"],
-            },
+            {"dead": worst["dead"], "units": worst["units"], "share": percent(share), "epoch": looked[-1]["epoch"]},
         ),
         Sentence("Lower the rate, warm it up, or use leaky ReLUs: dead units get no gradient and stay dead.", {}),
     )
@@ -122,8 +117,7 @@ def step_size(case: Case) -> Remark | None:
             "warn",
             Sentence("Single steps change {stage} a lot: its learning rate is probably too high.", {"stage": name}),
             Sentence(
-                "One step moves its weights by {ratio} of their length; 0.1 % is usual.",
-                {"ratio": percent(ratio)},
+                "One step moves its weights by {ratio} of their length; 0.1 % is usual.", {"ratio": percent(ratio)}
             ),
             Sentence("Lower the rate, or give this stage a lower one of its own.", {}),
         )
@@ -283,6 +277,4 @@ def _column(row: Mapping[str, Any], name: str) -> dict[str, float]:
     return {entry["stage"]: float(entry[name]) for entry in row.get("stages", ()) if entry.get(name) is not None}
 
 
-RULES = (
-    leakage, missing_class, early_on_training, gradients, step_size, dead_units, drifting, imbalance,
-)  # fmt: skip
+RULES = (leakage, missing_class, early_on_training, gradients, step_size, dead_units, drifting, imbalance)

@@ -80,11 +80,7 @@ def reopen(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset:
     """
     spec = run.experiment.data
     dataset = open_dataset(
-        spec.source,
-        roots=roots,
-        seed=spec.seed,
-        images_per_class=spec.images_per_class,
-        classes=run.classes() or None,
+        spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class, classes=run.classes() or None
     )
     recorded = {row["key"]: row["split"] for row in run.split_rows()}
     items = tuple(replace(item, split=recorded[item.key]) for item in dataset.items if item.key in recorded)

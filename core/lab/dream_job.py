@@ -176,10 +176,13 @@ def _grow(job: Job, wish: Wish, report: Callable[..., None]) -> None:
         return
     ready: list[int] = []
     common: dict[str, Any] = {
-        "size": wish.size, "steps": wish.steps, "seed": wish.seed, "precision": wish.precision,
+        "size": wish.size,
+        "steps": wish.steps,
+        "seed": wish.seed,
+        "precision": wish.precision,
         "found": lambda one: ready.append(one.channel),
         "progress": lambda done, total: report("growing", done, total, ready=len(ready)),
-    }  # fmt: skip
+    }
     if wish.layer:
         dream.maximise(network, wish.layer, wish.channels, place=wish.place, **common)  # type: ignore[arg-type]
     else:

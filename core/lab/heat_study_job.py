@@ -154,11 +154,16 @@ def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
         network = network_at(run, asked.moment, roots=roots)
         network.model.to(resolve_device("auto"))
         made, maps = heat_study.study(
-            network, reopen(run, roots=roots), method=asked.method, layer=asked.layer, settings=settings,
-            of=asked.of, most=heat_study.MOST if most is None else int(most),
+            network,
+            reopen(run, roots=roots),
+            method=asked.method,
+            layer=asked.layer,
+            settings=settings,
+            of=asked.of,
+            most=heat_study.MOST if most is None else int(most),
             progress=lambda done, total: report(doing="explaining", done=done, total=total),
             stop=lambda: job.stop_requested,
-        )  # fmt: skip
+        )
     keep(job, made, maps)
     recorder.update(state="finished" if made.complete else "stopped", doing="", ended=time.time(), seconds=made.seconds)
 

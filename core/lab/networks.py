@@ -89,11 +89,7 @@ def build_network(
 
 
 def compare_weights(
-    spec: ModelSpec,
-    classes: Sequence[str],
-    *,
-    runs_dir: Path | str | None = None,
-    roots: Sequence[Path] | None = None,
+    spec: ModelSpec, classes: Sequence[str], *, runs_dir: Path | str | None = None, roots: Sequence[Path] | None = None
 ) -> Grafted | None:
     """Says what the run or file that ``spec`` names has for its network, without building it or reading a value.
 

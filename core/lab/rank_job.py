@@ -134,10 +134,16 @@ def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
 
         recorder.update(state="running", begun=time.time())
         ranking = rank(
-            data, models, device=device, images_limit=images, roots=roots, runs_dir=job.path.parent.parent,
-            progress=progress, found=lambda so_far: job.write_result(so_far.as_record()),
+            data,
+            models,
+            device=device,
+            images_limit=images,
+            roots=roots,
+            runs_dir=job.path.parent.parent,
+            progress=progress,
+            found=lambda so_far: job.write_result(so_far.as_record()),
             stop=lambda: job.stop_requested,
-        )  # fmt: skip
+        )
     job.write_result(ranking.as_record())
     recorder.update(
         state="finished" if ranking.complete else "stopped", doing="", ended=time.time(), seconds=ranking.seconds

@@ -38,11 +38,21 @@ ARMS = (WITH, WITHOUT, PRETRAINED)
 FOLDERS = (WITH, WITHOUT)
 BACKBONE = "efficientnet_lite0"
 SMALL = (
-    *(piece for size in (16, 32, 64) for piece in (
-        Piece("conv", size=size, kernel=3, padding=1), Piece("batch-norm"), Piece("relu"), Piece("max-pool", kernel=2),
-    )),
-    Piece("conv", size=64, kernel=3, padding=1), Piece("batch-norm"), Piece("relu"), Piece("global-average-pool"),
-)  # fmt: skip
+    *(
+        piece
+        for size in (16, 32, 64)
+        for piece in (
+            Piece("conv", size=size, kernel=3, padding=1),
+            Piece("batch-norm"),
+            Piece("relu"),
+            Piece("max-pool", kernel=2),
+        )
+    ),
+    Piece("conv", size=64, kernel=3, padding=1),
+    Piece("batch-norm"),
+    Piece("relu"),
+    Piece("global-average-pool"),
+)
 """Four convolutions that learn from nothing within seconds."""
 SIDE = 256
 """Largest side of the pictures that are written, in pixels."""

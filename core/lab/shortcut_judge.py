@@ -185,9 +185,14 @@ def _near(mark: Mark, size: tuple[int, int], network: Network) -> NDArray[np.boo
 
 
 def _heat(
-    network: Network, test: Dataset, places: Sequence[int], marked: int, mark: Mark, near: NDArray[np.bool_],
+    network: Network,
+    test: Dataset,
+    places: Sequence[int],
+    marked: int,
+    mark: Mark,
+    near: NDArray[np.bool_],
     tick: _Ticker,
-) -> float:  # fmt: skip
+) -> float:
     shares = []
     for place in places:
         x = to_tensor(planted(test.load(place), mark), network.preprocessing)

@@ -139,9 +139,14 @@ class Teller:
             self.epoch_seconds = ()
             self.recorder.precision(event.index, event.precision)
             update(
-                doing="training", phase=event.phase, phase_index=event.index, precision=event.precision,
-                cached=event.cached, cut=event.cut, phase_parameters=event.trainable_parameters,
-            )  # fmt: skip
+                doing="training",
+                phase=event.phase,
+                phase_index=event.index,
+                precision=event.precision,
+                cached=event.cached,
+                cut=event.cut,
+                phase_parameters=event.trainable_parameters,
+            )
         elif isinstance(event, Progress):
             update(now=False, doing=event.doing, done=event.done, total=event.total)
         elif isinstance(event, Step):

@@ -168,9 +168,15 @@ def trust(
 
     def again(other: Network, image: Tensor) -> Heatmap:
         found = explain(
-            other, image, heat.method, target=heat.target, against=heat.against, layer=heat.layer, settings=settings,
+            other,
+            image,
+            heat.method,
+            target=heat.target,
+            against=heat.against,
+            layer=heat.layer,
+            settings=settings,
             progress=steps.within(),
-        )  # fmt: skip
+        )
         steps.close()
         return found.heatmap
 
@@ -254,6 +260,12 @@ def _comparison(row: Metric, found: Trust) -> Comparison:
     beaten = float(np.mean(np.where(sign * own > sign * others, 1.0, np.where(own == others, 0.5, 0.0))))
     unlearned = [row.value(scores) for scores in found.unlearned]
     return Comparison(
-        row, own, float(others.mean()), deviation, beaten, chance,
-        float(np.mean(unlearned)) if unlearned else None, float(sign * (own - others.mean()) / max(deviation, least)),
-    )  # fmt: skip
+        row,
+        own,
+        float(others.mean()),
+        deviation,
+        beaten,
+        chance,
+        float(np.mean(unlearned)) if unlearned else None,
+        float(sign * (own - others.mean()) / max(deviation, least)),
+    )

@@ -79,18 +79,27 @@ def _faithful(found: Trust) -> Remark | None:
     )
     if len(good) >= len(votes) - 1:
         return Remark(
-            "faithful", "good", Sentence("The network does depend on the places that this map shows.", {}), evidence,
+            "faithful",
+            "good",
+            Sentence("The network does depend on the places that this map shows.", {}),
+            evidence,
             Sentence("Read it as a map of places that matter, not of outlines.", {}),
-        )  # fmt: skip
+        )
     if len(good) < PART:
         return Remark(
-            "no-better-than-random", "bad", Sentence("This map is no better than a random map here.", {}), evidence,
+            "no-better-than-random",
+            "bad",
+            Sentence("This map is no better than a random map here.", {}),
+            evidence,
             Sentence("Do not read anything into it. Try another method or a deeper layer.", {}),
-        )  # fmt: skip
+        )
     return Remark(
-        "partly-faithful", "warn", Sentence("The tests disagree: this map is better than random ones in part.", {}),
-        evidence, Sentence("Compare several methods, and believe the places that they agree on.", {}),
-    )  # fmt: skip
+        "partly-faithful",
+        "warn",
+        Sentence("The tests disagree: this map is better than random ones in part.", {}),
+        evidence,
+        Sentence("Compare several methods, and believe the places that they agree on.", {}),
+    )
 
 
 def _rounded(row: Comparison, value: float) -> float:
@@ -113,25 +122,31 @@ def _sanity(found: Trust) -> Remark | None:
     )
     if alike < LIKE:
         return Remark(
-            "learned", "good", Sentence("With random weights the map is another one: it shows what was learned.", {}),
-            evidence, Sentence("One check of several; it does not make the map right.", {}),
-        )  # fmt: skip
+            "learned",
+            "good",
+            Sentence("With random weights the map is another one: it shows what was learned.", {}),
+            evidence,
+            Sentence("One check of several; it does not make the map right.", {}),
+        )
     if alike <= found.chance_likeness:
         return None  # as alike as random maps are: it does not tell
     return Remark(
-        "not-learned", "bad",
+        "not-learned",
+        "bad",
         Sentence("With random weights the map is nearly the same: it shows the picture, not what was learned.", {}),
-        evidence, Sentence("Choose a method that depends more on the weights, such as Grad-CAM on the last layer.", {}),
-    )  # fmt: skip
+        evidence,
+        Sentence("Choose a method that depends more on the weights, such as Grad-CAM on the last layer.", {}),
+    )
 
 
 def _nothing_to_compare() -> Remark:
     return Remark(
-        "no-sanity-check", "warn",
+        "no-sanity-check",
+        "warn",
         Sentence("With random weights this method shows nothing at all, so there is no map to compare with.", {}),
         Sentence("The map of the same network with random weights is empty.", {}),
         Sentence("Compare a method whose maps are never empty, such as Grad-CAM++.", {}),
-    )  # fmt: skip
+    )
 
 
 def _stable(found: Trust) -> Remark | None:
@@ -140,13 +155,15 @@ def _stable(found: Trust) -> Remark | None:
     if found.sensitivity <= JUMPY * found.unrelated:
         return None
     return Remark(
-        "jumpy", "warn", Sentence("The map jumps when the picture changes by less than an eye can see.", {}),
+        "jumpy",
+        "warn",
+        Sentence("The map jumps when the picture changes by less than an eye can see.", {}),
         Sentence(
             "It moves by {moved} of its length; two unrelated maps lie {unrelated} apart.",
             {"moved": figure(found.sensitivity), "unrelated": figure(found.unrelated)},
         ),
         Sentence("Average over noisy copies (SmoothGrad), or choose a method on a layer.", {}),
-    )  # fmt: skip
+    )
 
 
 def _object(found: Trust) -> Remark | None:
@@ -159,15 +176,19 @@ def _object(found: Trust) -> Remark | None:
     )
     if place.energy >= 2 * place.area or place.energy >= 0.5:
         return Remark(
-            "on-object", "good", Sentence("The evidence lies on the object.", {}), evidence,
+            "on-object",
+            "good",
+            Sentence("The evidence lies on the object.", {}),
+            evidence,
             Sentence("Look at the pictures where it does not.", {}),
-        )  # fmt: skip
+        )
     tone_bad = place.energy <= place.area
     return Remark(
-        "off-object", "bad" if tone_bad else "warn",
+        "off-object",
+        "bad" if tone_bad else "warn",
         Sentence("The evidence lies outside the object.", {})
         if tone_bad
         else Sentence("Most of the evidence lies beside the object.", {}),
         evidence,
         Sentence("The network may have learned the surroundings. Test it on pictures with other ones.", {}),
-    )  # fmt: skip
+    )

@@ -64,8 +64,7 @@ class Watching:
                 self._note(event.epoch, trainer.at.step, last=event.epoch >= trainer.epochs)
                 if (photographer := self._photographer) is not None:
                     self._try(
-                        "snapshots",
-                        lambda: photographer.epoch_end(event.epoch, self._best, improved=event.improved),
+                        "snapshots", lambda: photographer.epoch_end(event.epoch, self._best, improved=event.improved)
                     )
                 self._keep(lambda keeper: keeper.epoch_end(event.epoch))
         elif isinstance(event, PhaseStarted):

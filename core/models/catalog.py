@@ -25,10 +25,30 @@ from core.models.sources.packages import Packages
 from core.specs import ModelSpec, Piece, Preprocessing
 
 __all__ = [
-    "AVAILABLE", "BACKBONES", "DOWNLOAD", "FAMILIES", "NONE", "TIMM", "Backbone", "WeightsEntry", "backbone", "blank",
-    "build", "categories", "download", "downloading", "entries", "entry", "fetch", "input_size", "preprocessing",
-    "search", "skeleton", "timm_available", "weights_state",
-]  # fmt: skip
+    "AVAILABLE",
+    "BACKBONES",
+    "DOWNLOAD",
+    "FAMILIES",
+    "NONE",
+    "TIMM",
+    "Backbone",
+    "WeightsEntry",
+    "backbone",
+    "blank",
+    "build",
+    "categories",
+    "download",
+    "downloading",
+    "entries",
+    "entry",
+    "fetch",
+    "input_size",
+    "preprocessing",
+    "search",
+    "skeleton",
+    "timm_available",
+    "weights_state",
+]
 
 _TIMM = timm_hub.Timm()
 

@@ -28,10 +28,21 @@ Shape = tuple[int, ...]
 """Channels, height and width of a feature map; or the number of values once it is flat."""
 
 _PREFIX = {
-    "conv": "conv", "batch-norm": "norm", "relu": "act", "leaky-relu": "act", "elu": "act", "gelu": "act",
-    "tanh": "act", "sigmoid": "act", "max-pool": "pool", "average-pool": "pool", "dropout": "dropout",
-    "global-average-pool": "pool", "flatten": "flatten", "linear": "linear",
-}  # fmt: skip
+    "conv": "conv",
+    "batch-norm": "norm",
+    "relu": "act",
+    "leaky-relu": "act",
+    "elu": "act",
+    "gelu": "act",
+    "tanh": "act",
+    "sigmoid": "act",
+    "max-pool": "pool",
+    "average-pool": "pool",
+    "dropout": "dropout",
+    "global-average-pool": "pool",
+    "flatten": "flatten",
+    "linear": "linear",
+}
 _WINDOWED = ("conv", "max-pool", "average-pool")
 
 
@@ -108,8 +119,9 @@ def _step(piece: Piece, index: int | None, name: str, shape: Shape) -> Step:
         problem = InputError(
             "{layer} needs a feature map, but {values} plain values reach it. Move it before the flatten and the "
             "linear layers.",
-            layer=name, values=shape[0],
-        )  # fmt: skip
+            layer=name,
+            values=shape[0],
+        )
         return Step(piece, index, name, shape, (), problem=problem)
     if piece.kind in _WINDOWED:
         return _windowed(piece, index, name, shape)
@@ -135,16 +147,22 @@ def _windowed(piece: Piece, index: int | None, name: str, shape: Shape) -> Step:
         problem = InputError(
             "{layer} does not fit: the feature map that reaches it is {side} px wide, its window {kernel} px. "
             "floor((h + 2p - k)/s) + 1 = {formula}. Choose a smaller window, more padding, or fewer pools before it.",
-            layer=name, side=height, kernel=kernel, formula=filled,
-        )  # fmt: skip
+            layer=name,
+            side=height,
+            kernel=kernel,
+            formula=filled,
+        )
         return Step(piece, index, name, shape, (), size_formula=filled, problem=problem)
     if piece.kind != "conv":
         if 2 * padding > kernel:
             problem = InputError(
                 "{layer} has padding {padding}, more than half of its window of {kernel} px: some windows would hold "
                 "nothing but padding. Choose at most {most}.",
-                layer=name, padding=padding, kernel=kernel, most=kernel // 2,
-            )  # fmt: skip
+                layer=name,
+                padding=padding,
+                kernel=kernel,
+                most=kernel // 2,
+            )
             return Step(piece, index, name, shape, (), size_formula=filled, problem=problem)
         return Step(piece, index, name, shape, (channels, side, side), size_formula=filled)
     count = (kernel * kernel * channels + 1) * piece.size
@@ -157,14 +175,18 @@ def _too_large(step: Step, total: int) -> InputError | None:
         return InputError(
             "With {layer} the network has {parameters} parameters; at most {limit} are built. Pool more, or choose "
             "fewer channels or a smaller layer.",
-            layer=step.name, parameters=f"{total:,}", limit=f"{MAX_PARAMETERS:,}",
-        )  # fmt: skip
+            layer=step.name,
+            parameters=f"{total:,}",
+            limit=f"{MAX_PARAMETERS:,}",
+        )
     if math.prod(step.shape) > MAX_VALUES:
         return InputError(
             "{layer} makes {values} values of one image; at most {limit} are computed. Choose smaller images, fewer "
             "channels or a larger stride.",
-            layer=step.name, values=f"{math.prod(step.shape):,}", limit=f"{MAX_VALUES:,}",
-        )  # fmt: skip
+            layer=step.name,
+            values=f"{math.prod(step.shape):,}",
+            limit=f"{MAX_VALUES:,}",
+        )
     return None
 
 

@@ -32,7 +32,7 @@ _VIEWS = _GETTERS.union(
 )
 """What hands values on without computing new ones."""
 _FRESH = frozenset(("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")).union(
-    ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
+    ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor")
 )
 """What makes new values that have nothing to do with the image."""
 

@@ -15,9 +15,22 @@ from core.models.families import N_
 from core.specs import ModelSpec, Piece, Preprocessing
 
 __all__ = [
-    "NETWORKS", "OWN", "SmallNetwork", "Step", "alzheimer_cnn", "alzheimer_test1", "alzheimer_test2", "construct",
-    "emnist_cnn", "find", "flowers_cnn", "mnist_cnn", "preprocessing", "resolve", "trace_design",
-]  # fmt: skip
+    "NETWORKS",
+    "OWN",
+    "SmallNetwork",
+    "Step",
+    "alzheimer_cnn",
+    "alzheimer_test1",
+    "alzheimer_test2",
+    "construct",
+    "emnist_cnn",
+    "find",
+    "flowers_cnn",
+    "mnist_cnn",
+    "preprocessing",
+    "resolve",
+    "trace_design",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +215,15 @@ NETWORKS: Mapping[str, SmallNetwork] = MappingProxyType({network.name: network f
 """The small networks of the course, by name."""
 
 OWN = SmallNetwork(
-    "own", N_("A network of your own"),
+    "own",
+    N_("A network of your own"),
     N_("Built from the pieces you choose: convolutions, norms, activations, pools, dropout and dense layers."),
-    "", 3, 64, 10, (),
-)  # fmt: skip
+    "",
+    3,
+    64,
+    10,
+    (),
+)
 """What a network of one's own takes as its input where nothing else is said. It has no pieces yet."""
 
 

@@ -11,9 +11,25 @@ from core.models.parts import Anatomy, Layer
 from core.specs import FreezePlan
 
 COLUMNS = (
-    "name", "type", "stage", "input", "output", "kernel", "stride", "padding", "dilation", "groups", "parameters",
-    "formula", "macs", "activation_bytes", "receptive_size", "receptive_jump", "receptive_centre", "trainable",
-)  # fmt: skip
+    "name",
+    "type",
+    "stage",
+    "input",
+    "output",
+    "kernel",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "parameters",
+    "formula",
+    "macs",
+    "activation_bytes",
+    "receptive_size",
+    "receptive_jump",
+    "receptive_centre",
+    "trainable",
+)
 """Names of the columns. Parameters, multiply-adds and activations are those that no inner layer has, so that they add
 up; an activation of 0 bytes is made in place."""
 

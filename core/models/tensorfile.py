@@ -32,9 +32,20 @@ _MAX_DEPTH = 4
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "params", "weights")
 """Keys under which training scripts put a network's tensors, beside the optimizer's and others."""
 _BROKEN = (
-    OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, RuntimeError, AssertionError, MemoryError,
-    pickle.UnpicklingError, zipfile.BadZipFile, OverflowError, NotImplementedError,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    AssertionError,
+    MemoryError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    OverflowError,
+    NotImplementedError,
+)
 """What torch's reader is known to raise on damaged files."""
 
 Shape = tuple[int, ...]
@@ -109,8 +120,9 @@ def _check(path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise InputError(
             "{file} is no file of weights that can be read here. Give one that ends in {suffixes}.",
-            file=path.name, suffixes=", ".join(SUFFIXES),
-        )  # fmt: skip
+            file=path.name,
+            suffixes=", ".join(SUFFIXES),
+        )
     try:
         if not path.is_file():
             raise InputError("The weight file {file} does not exist.", file=str(path))
@@ -120,8 +132,10 @@ def _check(path: Path) -> None:
     if size > MAX_BYTES:
         raise InputError(
             "The weight file {file} has {size} GB; at most {limit} GB are read.",
-            file=path.name, size=round(size / 2**30, 1), limit=MAX_BYTES // 2**30,
-        )  # fmt: skip
+            file=path.name,
+            size=round(size / 2**30, 1),
+            limit=MAX_BYTES // 2**30,
+        )
 
 
 def _open_safetensors(path: Path) -> TensorFile:
@@ -160,8 +174,9 @@ def _unpickled(path: Path, place: str) -> dict[str, Tensor]:
             "The weight file {file} holds Python objects beside tensors ({what}), and opening such a file can run any "
             "code, so nothing of it was opened. Save the tensors alone: torch.save(model.state_dict(), …), or as "
             "safetensors.",
-            file=path.name, what=culprit[1].rstrip("."),
-        ) from error  # fmt: skip
+            file=path.name,
+            what=culprit[1].rstrip("."),
+        ) from error
     except _BROKEN as error:
         raise _damaged(path) from error
     return _tensors(path, record)
@@ -187,8 +202,10 @@ def _count(path: Path, count: int) -> None:
     if count > MAX_TENSORS:
         raise InputError(
             "The weight file {file} names {count} tensors; at most {limit} are read.",
-            file=path.name, count=count, limit=MAX_TENSORS,
-        )  # fmt: skip
+            file=path.name,
+            count=count,
+            limit=MAX_TENSORS,
+        )
 
 
 def _tensors(path: Path, record: Any) -> dict[str, Tensor]:

@@ -26,8 +26,15 @@ REPEAT = 2.0
 """Seconds within which the same start by the same owner is a double click, and means one run."""
 _LOOKED_AT = 50
 _OF_ONE_LIFE = (
-    "message", "message_template", "message_values", "ended", "eta_seconds", "foreground", "spawned", "ahead",
-)  # fmt: skip
+    "message",
+    "message_template",
+    "message_values",
+    "ended",
+    "eta_seconds",
+    "foreground",
+    "spawned",
+    "ahead",
+)
 """What a status says of one process only."""
 
 
@@ -64,9 +71,11 @@ def start(
         if first is not None:
             return first
         known = {
-            "owner": owner, "estimate_seconds": estimate_seconds, "spawned": launch_stamp(),
+            "owner": owner,
+            "estimate_seconds": estimate_seconds,
+            "spawned": launch_stamp(),
             "queue_device": known_device(experiment.training.device),
-        }  # fmt: skip
+        }
         run = store.create(experiment, **{key: value for key, value in known.items() if value is not None})
     try:
         if pinned:

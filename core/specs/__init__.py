@@ -9,35 +9,43 @@ from __future__ import annotations
 
 from core.specs.data import AUGMENTATIONS, SPLITS, AugmentSpec, DataSpec, Preprocessing
 from core.specs.experiment import SCHEMA, Experiment, from_record
-from core.specs.learning import (
-    ACTS,
-    BALANCES,
-    LOSSES,
-    METRICS,
-    SCHEDULES,
-    Act,
-    EarlyStopping,
-    Loss,
-    Mix,
-    Schedule,
-)
-from core.specs.model import (
-    INITS,
-    LEARNS,
-    NORM_MODES,
-    PIECES,
-    POOLS,
-    WEIGHTS,
-    FreezePlan,
-    HeadSpec,
-    ModelSpec,
-    Piece,
-)
+from core.specs.learning import ACTS, BALANCES, LOSSES, METRICS, SCHEDULES, Act, EarlyStopping, Loss, Mix, Schedule
+from core.specs.model import INITS, LEARNS, NORM_MODES, PIECES, POOLS, WEIGHTS, FreezePlan, HeadSpec, ModelSpec, Piece
 from core.specs.training import OPTIMIZERS, PRECISIONS, PRESETS, TRAINS, Phase, TrainingSpec
 
 __all__ = [
-    "ACTS", "AUGMENTATIONS", "BALANCES", "INITS", "LEARNS", "LOSSES", "METRICS", "NORM_MODES", "OPTIMIZERS", "PIECES",
-    "POOLS", "PRECISIONS", "PRESETS", "SCHEDULES", "SCHEMA", "SPLITS", "TRAINS", "WEIGHTS", "Act", "AugmentSpec",
-    "DataSpec", "EarlyStopping", "Experiment", "FreezePlan", "HeadSpec", "Loss", "Mix", "ModelSpec", "Phase", "Piece",
-    "Preprocessing", "Schedule", "TrainingSpec", "from_record",
-]  # fmt: skip
+    "ACTS",
+    "AUGMENTATIONS",
+    "BALANCES",
+    "INITS",
+    "LEARNS",
+    "LOSSES",
+    "METRICS",
+    "NORM_MODES",
+    "OPTIMIZERS",
+    "PIECES",
+    "POOLS",
+    "PRECISIONS",
+    "PRESETS",
+    "SCHEDULES",
+    "SCHEMA",
+    "SPLITS",
+    "TRAINS",
+    "WEIGHTS",
+    "Act",
+    "AugmentSpec",
+    "DataSpec",
+    "EarlyStopping",
+    "Experiment",
+    "FreezePlan",
+    "HeadSpec",
+    "Loss",
+    "Mix",
+    "ModelSpec",
+    "Phase",
+    "Piece",
+    "Preprocessing",
+    "Schedule",
+    "TrainingSpec",
+    "from_record",
+]

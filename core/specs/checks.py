@@ -18,8 +18,11 @@ def whole(name: str, value: Any, *, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(
             "{name} is {value}. It must be a whole number from {low} to {high}.",
-            name=name, value=value, low=low, high=high,
-        )  # fmt: skip
+            name=name,
+            value=value,
+            low=low,
+            high=high,
+        )
 
 
 def number(name: str, value: Any, *, low: float, high: float, above: bool = False) -> None:
@@ -29,8 +32,11 @@ def number(name: str, value: Any, *, low: float, high: float, above: bool = Fals
     if above:
         raise InputError(
             "{name} is {value}. It must be a number above {low} and at most {high}.",
-            name=name, value=value, low=low, high=high,
-        )  # fmt: skip
+            name=name,
+            value=value,
+            low=low,
+            high=high,
+        )
     raise InputError(
         "{name} is {value}. It must be a number from {low} to {high}.", name=name, value=value, low=low, high=high
     )

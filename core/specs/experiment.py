@@ -162,6 +162,11 @@ def _value(key: str, value: Any) -> Any:
 
 _LISTS: dict[str, tuple[str, Any]] = {"phases": ("phase", Phase), "design": ("piece", Piece), "acts": ("act", Act)}
 _RECORDS: dict[str, Any] = {
-    "head": HeadSpec, "freeze": FreezePlan, "augment": AugmentSpec, "schedule": Schedule, "loss": Loss, "mix": Mix,
+    "head": HeadSpec,
+    "freeze": FreezePlan,
+    "augment": AugmentSpec,
+    "schedule": Schedule,
+    "loss": Loss,
+    "mix": Mix,
     "early": EarlyStopping,
-}  # fmt: skip
+}

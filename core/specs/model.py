@@ -12,9 +12,7 @@ from core.specs.checks import number, one_of, whole
 
 WEIGHTS = ("default", "none")
 """Where weights come from, beside the name of one of a backbone's own entries, ``run:ID`` and ``file:PATH``."""
-INITS = (
-    "own", "xavier-uniform", "xavier-normal", "he-uniform", "he-normal", "orthogonal", "zeros", "ones",
-)  # fmt: skip
+INITS = ("own", "xavier-uniform", "xavier-normal", "he-uniform", "he-normal", "orthogonal", "zeros", "ones")
 POOLS = ("own", "average", "flatten")
 LEARNS = ("all", "norm-bias")
 NORM_MODES = ("eval", "train")

@@ -13,9 +13,17 @@ from core.specs.learning import METRICS, Act, EarlyStopping, Loss, Mix, Schedule
 from core.specs.model import FreezePlan
 
 PRESETS = (
-    "linear-probe", "fine-tune", "two-phase", "six-step", "gradual", "discriminative", "full", "scratch", "course",
+    "linear-probe",
+    "fine-tune",
+    "two-phase",
+    "six-step",
+    "gradual",
+    "discriminative",
+    "full",
+    "scratch",
+    "course",
     "custom",
-)  # fmt: skip
+)
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad")
 PRECISIONS = ("auto", "fp32", "bf16")
 TRAINS = ("head", "plan")

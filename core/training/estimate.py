@@ -107,12 +107,7 @@ class Estimate:
 
 
 def estimate(
-    experiment: Experiment,
-    classes: int,
-    counts: Counts,
-    *,
-    profile: Profile | None = None,
-    device_type: str = "cpu",
+    experiment: Experiment, classes: int, counts: Counts, *, profile: Profile | None = None, device_type: str = "cpu"
 ) -> Estimate:
     """Estimates what an experiment needs.
 

@@ -240,11 +240,7 @@ class Writer:
     def __init__(self, path: Path, form: Form, count: int) -> None:
         self._path, self._size = path, count * form.bytes
         self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        entry = {
-            "dtype": _TYPES[form.dtype],
-            "shape": [count, *form.lying],
-            "data_offsets": [0, self._size],
-        }
+        entry = {"dtype": _TYPES[form.dtype], "shape": [count, *form.lying], "data_offsets": [0, self._size]}
         self._entry, self._found, self._written = entry, hashlib.blake2b(digest_size=_DIGEST // 2), 0
         self._file: BinaryIO = self._temporary.open("wb")
         self._file.write(self._head("0" * _DIGEST))

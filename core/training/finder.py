@@ -133,8 +133,8 @@ def only_phase(experiment: Experiment, phase: int | str = 0) -> Experiment:
         tried, name=tried.name, trains="plan", epochs=1, lr=1.0, schedule=Schedule(), freeze=None, augment=None
     )
     training = replace(
-        experiment.training, preset="custom", phases=(alone,), early=None, ema=0.0, best="val_accuracy", acts=(),
-    )  # fmt: skip
+        experiment.training, preset="custom", phases=(alone,), early=None, ema=0.0, best="val_accuracy", acts=()
+    )
     return replace(
         experiment, name="", training=training, freeze=experiment.plan(tried), augment=experiment.augmentation(tried)
     )
@@ -200,10 +200,17 @@ def find_rate(
         )
     found = suggest(test.rates, test.losses)
     yield RateCurve(
-        **dataclasses.asdict(found), rates=tuple(test.rates), losses=tuple(test.losses), exploded=test.exploded,
-        phase=tried.name, optimizer=tried.optimizer, batch=alone.training.images, precision=test.at.precision,
-        cached=test.cached, seconds=time.perf_counter() - begin,
-    )  # fmt: skip
+        **dataclasses.asdict(found),
+        rates=tuple(test.rates),
+        losses=tuple(test.losses),
+        exploded=test.exploded,
+        phase=tried.name,
+        optimizer=tried.optimizer,
+        batch=alone.training.images,
+        precision=test.at.precision,
+        cached=test.cached,
+        seconds=time.perf_counter() - begin,
+    )
 
 
 class _Over(Exception):

@@ -98,9 +98,7 @@ def _make(phase: Phase, settings: list[dict[str, Any]]) -> torch.optim.Optimizer
         return kind(settings, lr=phase.lr, **given)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
-            "The optimizer {name} cannot be made with these settings: {reason}",
-            name=phase.optimizer,
-            reason=str(error),
+            "The optimizer {name} cannot be made with these settings: {reason}", name=phase.optimizer, reason=str(error)
         ) from error
 
 

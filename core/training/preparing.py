@@ -143,9 +143,15 @@ class Preparation:
             return
         positions = positions.unique()  # in rising order: the same images make the same file, however they are divided
         wanted = Wanted(
-            self.pixels, feed.cut, self._form, positions, self._at_once, view, self._key(positions, view),
+            self.pixels,
+            feed.cut,
+            self._form,
+            positions,
+            self._at_once,
+            view,
+            self._key(positions, view),
             self._in_memory,
-        )  # fmt: skip
+        )
         for item in wanted.gather(self._shelf):
             if isinstance(item, Kept):
                 feed.kept[view] = item
@@ -183,8 +189,9 @@ class Preparation:
         if pixels is None:
             return None
         changed = (
-            "" if view is None
+            ""
+            if view is None
             else (view, self.training.seed, len(self.material.store), positions.tolist(), asdict(self._augment))
-        )  # fmt: skip
+        )
         prep = self.network.preprocessing
         return key_of((self._digest, pixels, changed, asdict(prep), self.pixels.precision, self._at_once), self.device)

@@ -54,9 +54,15 @@ class Rates:
 
 
 DEFAULT_EPOCHS = {
-    "linear-probe": 10, "fine-tune": 8, "two-phase": 10, "six-step": 50, "gradual": 12, "discriminative": 8, "full": 8,
+    "linear-probe": 10,
+    "fine-tune": 8,
+    "two-phase": 10,
+    "six-step": 50,
+    "gradual": 12,
+    "discriminative": 8,
+    "full": 8,
     "scratch": 20,
-}  # fmt: skip
+}
 """Epochs of each preset that :func:`make_recipe` makes, where nothing else is said."""
 HEAD_SHARE = 20 / 50
 """Share of the six-step protocol's epochs in which the head learns alone."""
@@ -155,8 +161,14 @@ def _evenly(stages: int | Literal["all"], total: int) -> tuple[tuple[FreezePlan,
 
 
 _SCALE = {
-    "rmsprop": 0.3, "sgd": 10.0, "adagrad": 10.0, "adadelta": 1000.0, "adafactor": 10.0, "adamax": 2.0, "asgd": 10.0,
-}  # fmt: skip
+    "rmsprop": 0.3,
+    "sgd": 10.0,
+    "adagrad": 10.0,
+    "adadelta": 1000.0,
+    "adafactor": 10.0,
+    "adamax": 2.0,
+    "asgd": 10.0,
+}
 """Default rates relative to AdamW's, by the optimizer's name in small letters: SGD wants larger steps, RMSprop smaller
 ones."""
 _NO_DECAY = ("rprop",)
@@ -227,9 +239,14 @@ class _Maker:
         self, name: str, trains: str, epochs: int, rate: float, decay: float = 0.0, schedule: str = "constant"
     ) -> Phase:
         return Phase(
-            name=name, trains=trains, epochs=epochs, optimizer=self.optimizer, lr=rate,
-            weight_decay=self._decay(decay), schedule=Schedule(schedule),
-        )  # fmt: skip
+            name=name,
+            trains=trains,
+            epochs=epochs,
+            optimizer=self.optimizer,
+            lr=rate,
+            weight_decay=self._decay(decay),
+            schedule=Schedule(schedule),
+        )
 
     def _decay(self, decoupled: float) -> float:
         kind = self.optimizer.lower()

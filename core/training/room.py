@@ -36,8 +36,14 @@ def _needs(experiment: Experiment, classes: int, size: int, device: torch.device
     precision = "bf16" if experiment.training.precision == "bf16" else "fp32"
     return [
         memory_of(
-            experiment.model, classes, experiment.plan(phase), size, precision, phase.optimizer, phase.momentum,
+            experiment.model,
+            classes,
+            experiment.plan(phase),
+            size,
+            precision,
+            phase.optimizer,
+            phase.momentum,
             device.type,
         ).step
         for phase in experiment.training.phases
-    ]  # fmt: skip
+    ]

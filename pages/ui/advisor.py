@@ -39,8 +39,10 @@ def draw(spec: ModelSpec, data: DataSpec | None) -> None:
         empty(
             _("No images chosen yet"),
             _("The advisor looks at your images and names a recipe; it also ranks backbones before any training."),
-            action=_("Choose images"), target="data", icon="lightbulb",
-        )  # fmt: skip
+            action=_("Choose images"),
+            target="data",
+            icon="lightbulb",
+        )
         return
     try:
         with busy(_("Looking through the images …"), 200):
@@ -109,9 +111,10 @@ def _place(advice: Any) -> str:
     few = advice.size == "small"
     if advice.kind == "":
         return (
-            _("Few images. Whether they are like the pretraining's is not measured yet.") if few
+            _("Few images. Whether they are like the pretraining's is not measured yet.")
+            if few
             else _("Many images. Whether they are like the pretraining's is not measured yet.")
-        )  # fmt: skip
+        )
     if advice.kind == "similar":
         return _("Few images, like the pretraining's.") if few else _("Many images, like the pretraining's.")
     return _("Few images, unlike the pretraining's.") if few else _("Many images, unlike the pretraining's.")
@@ -123,9 +126,12 @@ def _buttons(spec: ModelSpec, data: DataSpec, advice: Any) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="bl-advice-buttons"):
         label = _("This recipe is chosen") if chosen else _("Use this recipe")
         if st.button(
-            label, type="primary", icon=":material/check:" if chosen else ":material/auto_fix_high:", disabled=chosen,
+            label,
+            type="primary",
+            icon=":material/check:" if chosen else ":material/auto_fix_high:",
+            disabled=chosen,
             key="bl-advice-use",
-        ):  # fmt: skip
+        ):
             use(spec, advice)
             st.rerun()
         if chosen:
@@ -141,9 +147,11 @@ def _buttons(spec: ModelSpec, data: DataSpec, advice: Any) -> None:
     if ranking.live(data) is not None:
         return
     if advice.kind == "" and st.button(
-        _("Measure how like they are"), icon=":material/straighten:", key="bl-advice-measure",
+        _("Measure how like they are"),
+        icon=":material/straighten:",
+        key="bl-advice-measure",
         help=_("Sends up to 200 training images through the frozen network once. Seconds, and no training."),
-    ):  # fmt: skip
+    ):
         from core.lab.facts import sample_size
 
         ranking.start(data, (spec,), sample_size(len(caches.divided(data).classes)))
@@ -183,10 +191,15 @@ def use(spec: ModelSpec, advice: Any) -> None:
     choice = state.train_choice()
     state.set_train_choice(
         replace(
-            choice, preset=advice.preset, epochs=advice.epochs, lr=None, augment=advice.augment,
-            gradual=advice.gradual, stage_factors=(),
+            choice,
+            preset=advice.preset,
+            epochs=advice.epochs,
+            lr=None,
+            augment=advice.augment,
+            gradual=advice.gradual,
+            stage_factors=(),
         )
-    )  # fmt: skip
+    )
 
 
 def _why() -> None:
@@ -200,6 +213,9 @@ def _why() -> None:
             "are conventions."
         ),
         formula=r"\tfrac12\Big(\frac{a_{\text{kNN}}-a_0}{1-a_0}+1+\frac{\mathrm{LEEP}}{H(y)}\Big)",
-        paper=("Nguyen et al. 2020, LEEP: a new measure to evaluate transferability", "https://arxiv.org/abs/2002.12462"),
+        paper=(
+            "Nguyen et al. 2020, LEEP: a new measure to evaluate transferability",
+            "https://arxiv.org/abs/2002.12462",
+        ),
         key="bl-advice-why",
-    )  # fmt: skip
+    )

@@ -85,16 +85,25 @@ def _chart(found: Any, alt: str) -> None:
     scale = [[i / 8, "#{:02x}{:02x}{:02x}".format(*colours[round(i * 255 / 8)])] for i in range(9)]
     chart = charts.figure(560, hovermode="closest")
     chart.add_heatmap(
-        z=np.round(found.cosine[np.ix_(order, order)], 3).tolist(), x=names, y=names, zmin=-1, zmax=1, colorscale=scale,
+        z=np.round(found.cosine[np.ix_(order, order)], 3).tolist(),
+        x=names,
+        y=names,
+        zmin=-1,
+        zmax=1,
+        colorscale=scale,
         hovertemplate=_("filters {a} and {b}: {value}").format(a="%{y}", b="%{x}", value="%{z:.2f}")
         + "<extra></extra>",
         colorbar={"thickness": 10, "outlinewidth": 0, "tickvals": [-1, 0, 1]},
-    )  # fmt: skip
+    )
     chart.update_xaxes(showgrid=False, type="category", showticklabels=len(order) <= 24, constrain="domain")
     chart.update_yaxes(
-        showgrid=False, type="category", showticklabels=len(order) <= 24, autorange="reversed", scaleanchor="x",
+        showgrid=False,
+        type="category",
+        showticklabels=len(order) <= 24,
+        autorange="reversed",
+        scaleanchor="x",
         constrain="domain",
-    )  # fmt: skip
+    )
     charts.show(chart, key="bl-filters-alike", alt=alt)
 
 
@@ -107,14 +116,18 @@ def _figures(found: Any) -> None:
     limit = f"{found.limit:.2f}"
     components.metrics(
         [
-            Figure(_("Duplicates"), figures.exact(same), _("of {n} filters could go").format(n=figures.exact(count)),
-                   help=_("Beyond the first of each group with a cosine of {limit} or more").format(limit=limit)),
+            Figure(
+                _("Duplicates"),
+                figures.exact(same),
+                _("of {n} filters could go").format(n=figures.exact(count)),
+                help=_("Beyond the first of each group with a cosine of {limit} or more").format(limit=limit),
+            ),
             Figure(_("Opposites"), figures.exact(len(found.opposites)), _("pairs, each the other's negative")),
             Figure(_("Nearly nothing"), figures.exact(len(found.near_zero)), _("below 1 % of the usual length")),
             Figure(_("Likeness"), inside.number(float(away.mean()), 2), _("mean cosine of two, without its sign")),
         ],
         compact=True,
-    )  # fmt: skip
+    )
 
 
 def _lists(found: Any) -> None:
@@ -153,9 +166,12 @@ def _duplicates(network: Any, layer: str, found: Any) -> None:
         drawn = kernel_tiles(network, layer, outputs=group[:MEMBERS], inputs=None, columns=16, tile_px=44)
         title = " = ".join(str(index) for index in group[:MEMBERS]) + (" …" if len(group) > MEMBERS else "")
         inside.picture(
-            drawn.image, title=title, alt=_("Filters {names} beside each other").format(names=title), sharp=True,
+            drawn.image,
+            title=title,
+            alt=_("Filters {names} beside each other").format(names=title),
+            sharp=True,
             most=drawn.image.width,
-        )  # fmt: skip
+        )
     if len(found.duplicates) > GROUPS:
         left = len(found.duplicates) - GROUPS
         components.note(_n("{n} more group.", "{n} more groups.", left).format(n=left))
@@ -178,8 +194,11 @@ def _life(target: Target, network: Any, layer: str) -> None:
         return
     dead, count = len(found.dead), len(found.highest)
     if not dead:
-        text = _n("Every one of the {count} filters was awake on {n} image.",
-                  "Every one of the {count} filters was awake on some of {n} images.", found.images)  # fmt: skip
+        text = _n(
+            "Every one of the {count} filters was awake on {n} image.",
+            "Every one of the {count} filters was awake on some of {n} images.",
+            found.images,
+        )
         inside.callout(text.format(count=count, n=found.images), icon="check", good=True)
     else:
         text = _("{dead} of {count} filters said nothing on {n} images: {names}.")
@@ -211,9 +230,10 @@ def _looked(target: Target, network: Any, layer: str, key: tuple[Any, ...]) -> b
     try:
         dataset = pickers.reopened(target.run)
         caches.remember(
-            "life", key,
+            "life",
+            key,
             lambda: life_of_run(target.run, network, layer, dataset=dataset, budget=BUDGET, progress=progress),
-        )  # fmt: skip
+        )
     except InputError as error:
         place.empty()
         faces.broken(_("The filters could not be judged"), translate_error(error), icon="broken_image", tone="warn")

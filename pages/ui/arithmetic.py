@@ -76,8 +76,9 @@ def drawing(window: Window) -> tuple[str, int]:
         taps = [tap * window.dilation * cell for tap in range(window.kernel)]
         parts += [
             f'<rect class="tap" x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}"/>'
-            for x in taps for y in taps
-        ]  # fmt: skip
+            for x in taps
+            for y in taps
+        ]
     count = min(4, window.result)
     small = OUTPUT / max(count, 3)
     left, top = INPUT + GAP, (INPUT - OUTPUT) / 2

@@ -28,8 +28,10 @@ def why_not(subject: Subject) -> str:
     """Says why a network has no attention maps."""
     kinds = {layer.kind for layer in subject.network.anatomy.layers}
     if any("Attention" in kind or "Attn" in kind for kind in kinds):
-        return _("No attention maps: this network's attention looks at windows or pieces of the map, not at the whole "
-                 "picture.")  # fmt: skip
+        return _(
+            "No attention maps: this network's attention looks at windows or pieces of the map, not at the whole "
+            "picture."
+        )
     return _("No attention maps: this network has no attention.")
 
 
@@ -56,10 +58,14 @@ def _view(subject: Subject) -> None:
         side, main = st.columns([1, 2.6], gap="large")
     with main:
         place = st.select_slider(
-            _("Layer"), range(len(there)), value=len(there) - 1, key="bl-attention-layer", persist_state="session",
+            _("Layer"),
+            range(len(there)),
+            value=len(there) - 1,
+            key="bl-attention-layer",
+            persist_state="session",
             format_func=lambda index: str(index + 1),
             help=_("From the first attention layer to the last."),
-        )  # fmt: skip
+        )
         name = there[min(int(place or 0), len(there) - 1)]
     weights = found[name]
     grid = _grid(weights)
@@ -98,10 +104,16 @@ def _query(weights: Any, grid: tuple[int, int]) -> int | None:
     extra = weights.shape[-1] - grid[0] * grid[1]
     first = _("The class token") if extra else _("All patches, on average")
     whose = st.segmented_control(
-        _("Who looks"), ["first", "patch"], default="first", key="bl-attention-who", required=True,
-        format_func=lambda which: first if which == "first" else _("One patch"), persist_state="session", wrap=True,
+        _("Who looks"),
+        ["first", "patch"],
+        default="first",
+        key="bl-attention-who",
+        required=True,
+        format_func=lambda which: first if which == "first" else _("One patch"),
+        persist_state="session",
+        wrap=True,
         help=_("The class token gathers what the answer is made from. A patch looks for what belongs to it."),
-    )  # fmt: skip
+    )
     if whose != "patch":
         return 0 if extra else None
     row = st.slider(_("Row"), 1, grid[0], (grid[0] + 1) // 2, key=f"bl-attention-row-{grid[0]}")
@@ -116,23 +128,28 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
     columns = min(6, len(maps))
     tile = max(4, (inside.WIDTH + inside.GAP) // columns - inside.GAP)
     drawn = caches.remember(
-        "attention-sheets", (*subject.key, name, query),
+        "attention-sheets",
+        (*subject.key, name, query),
         lambda: maps_layer.Drawn(
             feature_sheet(maps.float(), columns=columns, tile_px=tile, gutter=inside.GAP, scale="layer")
         ),
         entries=64,
-    )  # fmt: skip
+    )
     kept = int(st.session_state.get("bl-attention-head", 0))
     chosen = kept if kept < len(maps) else 0
     picked = sheet(
-        drawn.sheet, key="bl-attention-sheet", label=_("Head {n}"), chosen=chosen,
+        drawn.sheet,
+        key="bl-attention-sheet",
+        label=_("Head {n}"),
+        chosen=chosen,
         alt=_("Where each of {n} heads of {layer} looks; the brighter, the more").format(n=len(maps), layer=name),
-    )  # fmt: skip
+    )
     if picked is not None:
         st.session_state["bl-attention-head"] = chosen = picked
     inside.scale_bar("viridis", inside.number(drawn.low), inside.number(drawn.high))
-    components.note(_("{layer}: {n} heads on one scale. Click a head to see it on the picture.").format(
-        layer=name, n=len(maps)))  # fmt: skip
+    components.note(
+        _("{layer}: {n} heads on one scale. Click a head to see it on the picture.").format(layer=name, n=len(maps))
+    )
     return chosen
 
 
@@ -141,18 +158,26 @@ def _large(subject: Subject, name: str, maps: Any, head: int, query: int | None)
 
     values = maps[head].float().numpy()
     inside.picture(
-        _over(subject, values, query, maps.shape[1:]), most=340, title=_("Head {n}").format(n=head),
+        _over(subject, values, query, maps.shape[1:]),
+        most=340,
+        title=_("Head {n}").format(n=head),
         text=_("Where it looks, on the picture"),
         alt=_("Attention of head {n} of {layer} laid over the picture").format(n=head, layer=name),
-    )  # fmt: skip
+    )
     shares = values.ravel() / max(float(values.sum()), 1e-12)
     spread = float(np.exp(-(shares[shares > 0] * np.log(shares[shares > 0])).sum()))
     components.metrics(
-        [Figure(_("Spread"), figures.number(spread), _("of {n} patches").format(n=shares.size),
-                help=_("exp of the entropy: over how many patches it looks as if it looked at them alike.")),
-         Figure(_("Strongest"), figures.percent(float(shares.max())), _("of what goes to patches"))],
+        [
+            Figure(
+                _("Spread"),
+                figures.number(spread),
+                _("of {n} patches").format(n=shares.size),
+                help=_("exp of the entropy: over how many patches it looks as if it looked at them alike."),
+            ),
+            Figure(_("Strongest"), figures.percent(float(shares.max())), _("of what goes to patches")),
+        ],
         compact=True,
-    )  # fmt: skip
+    )
 
 
 def _over(subject: Subject, values: Any, query: int | None, grid: Any) -> Any:
@@ -199,12 +224,17 @@ def _rollout(
     for column, (step, image) in zip(columns, shown, strict=True):
         with column:
             inside.picture(
-                image, most=380, title=_("Up to layer {n}").format(n=step + 1),
+                image,
+                most=380,
+                title=_("Up to layer {n}").format(n=step + 1),
                 alt=_("Attention rollout up to layer {n} laid over the picture").format(n=step + 1),
-            )  # fmt: skip
+            )
     components.why(
-        _("Rollout says where information can have come from, whatever the class; it knows nothing of the values that "
-          "were handed on, so read it beside a heatmap."),
+        _(
+            "Rollout says where information can have come from, whatever the class; it knows nothing of the values "
+            "that were handed on, so read it beside a heatmap."
+        ),
         formula=r"\tilde A = \prod_l \tfrac12\big(\bar A_l + I\big)",
-        paper=("Abnar and Zuidema 2020", "https://arxiv.org/abs/2005.00928"), key="bl-attention-why",
-    )  # fmt: skip
+        paper=("Abnar and Zuidema 2020", "https://arxiv.org/abs/2005.00928"),
+        key="bl-attention-why",
+    )

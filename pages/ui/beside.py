@@ -28,9 +28,14 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
 @guarded
 def _view(subject: Subject, names: tuple[str, ...]) -> None:
     what = st.segmented_control(
-        _("Compare"), list(WHAT), default="images" if subject.target.run is None else "models", key="bl-beside-what",
-        required=True, format_func=lambda name: _(WHAT[name]), persist_state="session",
-    )  # fmt: skip
+        _("Compare"),
+        list(WHAT),
+        default="images" if subject.target.run is None else "models",
+        key="bl-beside-what",
+        required=True,
+        format_func=lambda name: _(WHAT[name]),
+        persist_state="session",
+    )
     if what == "models":
         beside_models.draw(subject, names)
     elif what == "layers":
@@ -50,9 +55,11 @@ def _images(subject: Subject, names: tuple[str, ...]) -> None:
         return
     first, second = maps_layer.maps_of(subject, layer), maps_layer.maps_of(other, layer)
     beside_sheets.draw(
-        (subject.image.name, first, subject), (other.image.name, second, other), layer,
+        (subject.image.name, first, subject),
+        (other.image.name, second, other),
+        layer,
         key=(*subject.key, other.image.sha256, layer),
-    )  # fmt: skip
+    )
 
 
 def _layers(subject: Subject, names: tuple[str, ...]) -> None:
@@ -78,15 +85,22 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
         usual = next((name for name in after if name in told), after[0] if after else before[-1])
         key = f"bl-beside-second-{count}-{layer}"
         second = st.selectbox(
-            _("With the layer"), alike, index=alike.index(usual), key=key,
+            _("With the layer"),
+            alike,
+            index=alike.index(usual),
+            key=key,
             format_func=lambda name: layers.layer_label(known[name]),
-            help=_("Layers with as many channels; they need not mean the same, unless a path goes around the layers "
-                   "between them."),
-        )  # fmt: skip
+            help=_(
+                "Layers with as many channels; they need not mean the same, unless a path goes around the layers "
+                "between them."
+            ),
+        )
     beside_sheets.draw(
-        (layer, maps_layer.maps_of(subject, layer), subject), (second, maps_layer.maps_of(subject, second), subject),
-        layer, key=(*subject.key, layer, second),
-    )  # fmt: skip
+        (layer, maps_layer.maps_of(subject, layer), subject),
+        (second, maps_layer.maps_of(subject, second), subject),
+        layer,
+        key=(*subject.key, layer, second),
+    )
 
 
 def channels_of(anatomy: Any, name: str) -> int:
@@ -108,9 +122,12 @@ def other_picture(subject: Subject) -> Subject | None:
     options["file"] = _("A file …")
     names = [name for name in options if name.partition(":")[2] != subject.image.name]
     chosen = st.selectbox(
-        _("With the picture"), names, key="bl-beside-picture", format_func=lambda name: options[name],
+        _("With the picture"),
+        names,
+        key="bl-beside-picture",
+        format_func=lambda name: options[name],
         persist_state="session",
-    )  # fmt: skip
+    )
     try:
         image = _image(subject, str(chosen))
         if image is None:

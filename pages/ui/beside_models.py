@@ -52,15 +52,18 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
     if same:
         beside_sheets.draw(
             (other.title, maps_layer.maps_of(second, layer), second),
-            (subject.target.title, maps_layer.maps_of(subject, layer), subject), layer,
+            (subject.target.title, maps_layer.maps_of(subject, layer), subject),
+            layer,
             key=(*subject.key, *other.key, layer),
-        )  # fmt: skip
+        )
         _weights(subject, second)
     else:
         components.note(
-            _("These are different networks, so channel {n} of one is not channel {n} of the other. What can be "
-              "compared is which images their layers take for alike.").format(n=0)
-        )  # fmt: skip
+            _(
+                "These are different networks, so channel {n} of one is not channel {n} of the other. What can be "
+                "compared is which images their layers take for alike."
+            ).format(n=0)
+        )
     _cka(subject, second)
 
 
@@ -95,9 +98,12 @@ def _partner(subject: Subject) -> Target | None:
         components.note(_("There is no other network here to compare with: train a run first."))
         return None
     chosen = st.selectbox(
-        _("With the model"), list(options), key="bl-beside-model", format_func=lambda name: options[name][0],
+        _("With the model"),
+        list(options),
+        key="bl-beside-model",
+        format_func=lambda name: options[name][0],
         persist_state="session",
-    )  # fmt: skip
+    )
     if chosen == "epoch":
         number = spread.epoch_slider(epochs, key=f"bl-beside-epoch-{run.id}", label=_("After epoch"))
         return moment.target_at(run, str(number))
@@ -142,8 +148,9 @@ def _answers(first: Subject, second: Subject) -> None:
             if said.sum() != said.sum():
                 components.note(inside.no_answer())
                 continue
-            components.probabilities([(part.network.classes[i], float(said[i])) for i in order],
-                                     marked=part.network.classes[order[0]])  # fmt: skip
+            components.probabilities(
+                [(part.network.classes[i], float(said[i])) for i in order], marked=part.network.classes[order[0]]
+            )
 
 
 def _weights(subject: Subject, second: Subject) -> None:
@@ -152,9 +159,11 @@ def _weights(subject: Subject, second: Subject) -> None:
 
     try:
         rows = caches.remember(
-            "weights-moved", (*subject.target.key, *second.target.key),
-            lambda: moved(second.network, subject.network), entries=16,
-        )  # fmt: skip
+            "weights-moved",
+            (*subject.target.key, *second.target.key),
+            lambda: moved(second.network, subject.network),
+            entries=16,
+        )
     except InputError as error:
         components.note(translate_error(error))
         return
@@ -165,14 +174,20 @@ def _weights(subject: Subject, second: Subject) -> None:
     chart = charts.figure(260, hovermode="closest", showlegend=False, bargap=0.15)
     chart.add_trace(
         go.Bar(
-            x=list(range(len(rows))), y=[min(row.relative, max(finite, default=1.0)) for row in rows],
+            x=list(range(len(rows))),
+            y=[min(row.relative, max(finite, default=1.0)) for row in rows],
             marker={"color": [charts.FROZEN if row.relative == 0 else charts.ACCENT for row in rows]},
             customdata=[[row.layer, _share(row.relative)] for row in rows],
             hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
         )
-    )  # fmt: skip
-    chart.update_xaxes(title_text=_("Layers with weights, from the picture on"), showticklabels=False,
-                       showgrid=False, ticks="", title_standoff=14)  # fmt: skip
+    )
+    chart.update_xaxes(
+        title_text=_("Layers with weights, from the picture on"),
+        showticklabels=False,
+        showgrid=False,
+        ticks="",
+        title_standoff=14,
+    )
     chart.update_yaxes(title_text=_("Change / length before"), tickformat=".2~%", rangemode="tozero")
     most = max(rows, key=lambda row: row.relative if row.relative < float("inf") else -1.0)
     text = _n(
@@ -188,14 +203,16 @@ def _weights(subject: Subject, second: Subject) -> None:
     if damaged:
         text += " " + _n(
             "{n} layer holds weights that are no numbers: {names}.",
-            "{n} layers hold weights that are no numbers: {names}.", len(damaged),
-        ).format(n=len(damaged), names=", ".join(damaged[:4]) + (" …" if len(damaged) > 4 else ""))  # fmt: skip
+            "{n} layers hold weights that are no numbers: {names}.",
+            len(damaged),
+        ).format(n=len(damaged), names=", ".join(damaged[:4]) + (" …" if len(damaged) > 4 else ""))
     statistics = [row for row in rows if row.statistics and row.relative == 0.0]
     if statistics:
         text += " " + _n(
             "In {n} of the unmoved layers the running statistics moved.",
-            "In {n} of the unmoved layers the running statistics moved.", len(statistics),
-        ).format(n=len(statistics))  # fmt: skip
+            "In {n} of the unmoved layers the running statistics moved.",
+            len(statistics),
+        ).format(n=len(statistics))
     charts.show(chart, key="bl-beside-moved", alt=text)
 
 
@@ -220,9 +237,11 @@ def _cka(subject: Subject, second: Subject) -> None:
 
     def compared(progress: Any = None) -> Any:
         return caches.remember(
-            "similarities", key,
-            lambda: similarity(second.network, subject.network, own.images, progress=progress), entries=8,
-        )  # fmt: skip
+            "similarities",
+            key,
+            lambda: similarity(second.network, subject.network, own.images, progress=progress),
+            entries=8,
+        )
 
     if caches.known("similarities", key, entries=8):
         _matrix(compared(), second.target.title, subject.target.title)
@@ -255,14 +274,21 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
     chart.add_trace(
         go.Heatmap(
             z=[[float(v) if np.isfinite(v) else None for v in row] for row in values],
-            x=list(found.columns), y=list(found.rows), zmin=0,
-            zmax=1, xgap=1, ygap=1, hovertemplate=hover, colorbar={"thickness": 10, "outlinewidth": 0},
+            x=list(found.columns),
+            y=list(found.rows),
+            zmin=0,
+            zmax=1,
+            xgap=1,
+            ygap=1,
+            hovertemplate=hover,
+            colorbar={"thickness": 10, "outlinewidth": 0},
             colorscale=[[i / (len(charts.VIRIDIS) - 1), colour] for i, colour in enumerate(charts.VIRIDIS)],
         )
-    )  # fmt: skip
+    )
     chart.update_xaxes(title_text=columns, showgrid=False, type="category", tickangle=40, tickfont={"size": 11})
-    chart.update_yaxes(title_text=rows, showgrid=False, type="category", autorange="reversed", tickfont={"size": 11},
-                       title_standoff=20)  # fmt: skip
+    chart.update_yaxes(
+        title_text=rows, showgrid=False, type="category", autorange="reversed", tickfont={"size": 11}, title_standoff=20
+    )
     text = _("Linear CKA of the layers on {n} images.").format(n=figures.exact(found.images))
     if found.images < found.asked:
         text += " " + _("Time ran out for {n} more.").format(n=figures.exact(found.asked - found.images))
@@ -274,11 +300,16 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
         )
     charts.show(chart, key="bl-cka-matrix", alt=text)
     components.why(
-        _("Each layer turns the images into a table of which of them it takes for alike; CKA is the correlation of two "
-          "such tables. Channels need not belong to each other, so different networks can be compared. HSIC is "
-          "estimated without bias, batch by batch, so few images do not make layers look more alike than they are; "
-          "values may fall a little below 0."),
+        _(
+            "Each layer turns the images into a table of which of them it takes for alike; CKA is the correlation of "
+            "two such tables. Channels need not belong to each other, so different networks can be compared. HSIC is "
+            "estimated without bias, batch by batch, so few images do not make layers look more alike than they are; "
+            "values may fall a little below 0."
+        ),
         formula=r"\mathrm{CKA}(K,L)=\frac{\mathrm{HSIC}(K,L)}{\sqrt{\mathrm{HSIC}(K,K)\,\mathrm{HSIC}(L,L)}}",
-        paper=("Kornblith et al. 2019, Similarity of Neural Network Representations Revisited",
-               "https://arxiv.org/abs/1905.00414"), key="bl-cka-why",
-    )  # fmt: skip
+        paper=(
+            "Kornblith et al. 2019, Similarity of Neural Network Representations Revisited",
+            "https://arxiv.org/abs/1905.00414",
+        ),
+        key="bl-cka-why",
+    )

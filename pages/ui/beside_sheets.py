@@ -37,11 +37,14 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
         return
     channels = len(told.order)
     count = st.segmented_control(
-        _("Channels"), [n for n in COUNTS if n < channels], default=16 if channels > 16 else 0,
+        _("Channels"),
+        [n for n in COUNTS if n < channels],
+        default=16 if channels > 16 else 0,
         key=f"bl-beside-count-{channels > 64}-{channels > 16}",
-        required=True, persist_state="session",
+        required=True,
+        persist_state="session",
         format_func=lambda n: _("The {n} that differ most").format(n=n) if n else _("All of them"),
-    )  # fmt: skip
+    )
     order = list(told.order[: count or None])
     drawn = caches.remember(
         "beside-sheets", (*key, count), lambda: _sheets(first[1], second[1], told, order), entries=16
@@ -56,18 +59,24 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
         with column:
             components.note(title)
             picked = sheet(
-                drawn[index].sheet, key=f"bl-beside-sheet-{index}", label=_("Channel {n}"), names=names, chosen=place,
+                drawn[index].sheet,
+                key=f"bl-beside-sheet-{index}",
+                label=_("Channel {n}"),
+                names=names,
+                chosen=place,
                 alt=_("{n} channels of {layer}: {title}").format(n=len(order), layer=layer, title=title),
-            )  # fmt: skip
+            )
             colours = "blue-red" if index == 2 else "viridis"
             inside.scale_bar(colours, inside.number(drawn[index].low), inside.number(drawn[index].high))
             if picked is not None and picked != place:
                 st.session_state["bl-beside-channel"] = order[picked]
                 st.rerun()
     components.note(
-        _("The same channels in the same order, the most different first. Both sides share one scale; red is more on "
-          "the second side, blue less.")
-    )  # fmt: skip
+        _(
+            "The same channels in the same order, the most different first. Both sides share one scale; red is more on "
+            "the second side, blue less."
+        )
+    )
     if told.broken:
         inside.callout(
             _("{n} channels hold values that are no finite numbers; they are drawn as zeros, and come last.").format(
@@ -103,16 +112,11 @@ def _figures(told: Any) -> None:
     components.metrics(
         [
             Figure(_("Difference"), figures.percent(told.relative), _("of the answers' own size")),
-            Figure(
-                _("Agreement"), inside.number(told.agreement, 2),
-                _("median correlation of a channel's two maps"),
-            ),
-            Figure(
-                _("Unchanged"), figures.exact(told.same), _("of {n} channels, exactly").format(n=len(told.order)),
-            ),
+            Figure(_("Agreement"), inside.number(told.agreement, 2), _("median correlation of a channel's two maps")),
+            Figure(_("Unchanged"), figures.exact(told.same), _("of {n} channels, exactly").format(n=len(told.order))),
         ],
         compact=True,
-    )  # fmt: skip
+    )
 
 
 def _large(first: Part, second: Part, channel: int) -> None:
@@ -130,8 +134,11 @@ def _large(first: Part, second: Part, channel: int) -> None:
         unit = (values - low) / (high - low) if high > low else np.zeros_like(values)
         with column:
             inside.picture(
-                overlay(part[2].picture, unit, opacity=0.75, fade=True), title=part[0], most=420,
+                overlay(part[2].picture, unit, opacity=0.75, fade=True),
+                title=part[0],
+                most=420,
                 text=_("from {low} to {high}").format(
-                    low=inside.number(float(values.min())), high=inside.number(float(values.max()))),
+                    low=inside.number(float(values.min())), high=inside.number(float(values.max()))
+                ),
                 alt=_("Channel {n} over {name}").format(n=channel, name=part[0]),
-            )  # fmt: skip
+            )

@@ -123,9 +123,13 @@ def _made(spec: ModelSpec, draft: Draft) -> ModelSpec:
         channels = None if draft.channels == network.channels else draft.channels
         return replace(spec, weights=weights, design=(), image_size=size, channels=channels)
     return replace(
-        spec, backbone=small.OWN.name, weights=weights, design=draft.design, image_size=draft.size,
+        spec,
+        backbone=small.OWN.name,
+        weights=weights,
+        design=draft.design,
+        image_size=draft.size,
         channels=draft.channels,
-    )  # fmt: skip
+    )
 
 
 def _start(draft: Draft) -> None:
@@ -134,9 +138,11 @@ def _start(draft: Draft) -> None:
 
     with st.popover(_("Start from …"), icon=":material/restart_alt:", key="bl-build-start"):
         name = st.selectbox(
-            _("Network"), ["", *small.NETWORKS], key="bl-build-from",
+            _("Network"),
+            ["", *small.NETWORKS],
+            key="bl-build-from",
             format_func=lambda n: _(small.NETWORKS[n].title) if n else _("Empty"),
-        )  # fmt: skip
+        )
         if not name:
             st.button(_("Start empty"), key="bl-build-empty", on_click=draft.fill, args=((),))
             return
@@ -197,15 +203,23 @@ def _images(draft: Draft) -> None:
     with st.container(key="bl-build-images", horizontal=True, vertical_alignment="bottom"):
         state.follow("bl-build-size", draft.size)
         draft.size = st.number_input(
-            _("Image size in px"), _LOW_SIZE, _HIGH_SIZE, key="bl-build-size", width=150,
+            _("Image size in px"),
+            _LOW_SIZE,
+            _HIGH_SIZE,
+            key="bl-build-size",
+            width=150,
             help=_("Every image is squeezed into a square of this side."),
-        )  # fmt: skip
+        )
         state.follow("bl-build-channels", draft.channels)
         labels = {1: _("Gray"), 3: _("RGB")}
         picked = st.segmented_control(
-            _("Colours"), list(labels), key="bl-build-channels", format_func=lambda n: labels[n], required=True,
+            _("Colours"),
+            list(labels),
+            key="bl-build-channels",
+            format_func=lambda n: labels[n],
+            required=True,
             help=_("Gray images have one channel, colour images three: red, green and blue."),
-        )  # fmt: skip
+        )
         draft.channels = picked or draft.channels
 
 
@@ -263,9 +277,14 @@ def _menu(draft: Draft, number: int, place: int) -> None:
             del draft.rows[here]
 
     st.menu_button(
-        _("Change"), offered, key=key, on_click=act, format_func=lambda name: _(ACTIONS[name]), type="tertiary",
+        _("Change"),
+        offered,
+        key=key,
+        on_click=act,
+        format_func=lambda name: _(ACTIONS[name]),
+        type="tertiary",
         icon=":material/more_vert:",
-    )  # fmt: skip
+    )
 
 
 def _add(draft: Draft) -> None:

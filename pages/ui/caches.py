@@ -237,9 +237,13 @@ def _feature_maps(target: Any, image: Any, layer: str) -> Any:
 
 
 def remember(
-    shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entries: int = 32,
+    shelf: str,
+    key: tuple[Any, ...],
+    make: Callable[[], Any],
+    *,
+    entries: int = 32,
     waiting: Callable[[], None] | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """Returns what ``make`` made for this key, once; the least used of more than ``entries`` is forgotten.
 
     For small results (PNG bytes, tables) of a page; the key must say everything they depend on, such as

@@ -51,9 +51,7 @@ def draw(spec: ModelSpec) -> ModelSpec:
     shown = names if spec.backbone in names else [spec.backbone, *names]
     view = _view()
     if not names:
-        empty(
-            _("No network fits"), _("Take a word out of the search, or allow more parameters."), icon="search_off"
-        )  # fmt: skip
+        empty(_("No network fits"), _("Take a word out of the search, or allow more parameters."), icon="search_off")
     elif view == "map":
         _map(catalog, spec, names)
     else:
@@ -109,26 +107,38 @@ def _filter(catalog: Any) -> list[str]:
     with st.container(key="bl-wrapsmall-find"):
         search, family, limit, more = st.columns([1.3, 1.1, 1.1, 1], vertical_alignment="bottom")
     text = search.text_input(
-        _("Search"), key="bl-search", placeholder=_("resnet 50"), icon=":material/search:",
-        help=_("All words must occur in the network's name or family."), persist_state="session",
-    )  # fmt: skip
+        _("Search"),
+        key="bl-search",
+        placeholder=_("resnet 50"),
+        icon=":material/search:",
+        help=_("All words must occur in the network's name or family."),
+        persist_state="session",
+    )
     chosen = family.selectbox(
         _("Family"), families, key="bl-family", format_func=lambda f: _family(catalog, f) if f else _("All families")
     )
     largest = limit.select_slider(
-        _("At most"), LIMITS, value=LIMITS[-1], key="bl-largest", persist_state="session",
+        _("At most"),
+        LIMITS,
+        value=LIMITS[-1],
+        key="bl-largest",
+        persist_state="session",
         format_func=lambda n: _("any size") if n == LIMITS[-1] else figures.count(n).replace(".0", ""),
         help=_("Parameters of the network."),
-    )  # fmt: skip
+    )
     with more, st.container(gap="xxsmall"):
         here = st.toggle(
-            _("Weights here"), key="bl-here", persist_state="session",
+            _("Weights here"),
+            key="bl-here",
+            persist_state="session",
             help=_("Only networks whose pretrained weights are on this machine, or that need none."),
-        )  # fmt: skip
+        )
         timm = catalog.timm_available() and st.toggle(
-            _("timm too"), key="bl-timm", persist_state="session",
+            _("timm too"),
+            key="bl-timm",
+            persist_state="session",
             help=_("Some 1,100 further classifiers of the library timm, found by the search."),
-        )  # fmt: skip
+        )
     found = []
     for name in _search(catalog, text, bool(timm)):
         row = catalog.BACKBONES.get(name)
@@ -162,9 +172,14 @@ def _select(catalog: Any, spec: ModelSpec, names: Sequence[str]) -> str:
         left, right = st.columns([2.4, 1], vertical_alignment="bottom")
     picked = left.selectbox(_("Network"), options, key="bl-backbone", format_func=lambda name: _line(catalog, name))
     right.segmented_control(
-        _("Look at them as"), list(VIEWS), key="bl-view", format_func=lambda v: _(VIEWS[v]), default="map",
-        required=True, persist_state="session",
-    )  # fmt: skip
+        _("Look at them as"),
+        list(VIEWS),
+        key="bl-view",
+        format_func=lambda v: _(VIEWS[v]),
+        default="map",
+        required=True,
+        persist_state="session",
+    )
     return str(picked or spec.backbone)
 
 
@@ -210,8 +225,11 @@ def _alt(count: int, unplaced: int) -> str:
         count,
     ).format(n=count)
     if unplaced:
-        more = _n("{n} more without a published accuracy stands in the table.",
-                  "{n} more without a published accuracy stand in the table.", unplaced)  # fmt: skip
+        more = _n(
+            "{n} more without a published accuracy stands in the table.",
+            "{n} more without a published accuracy stand in the table.",
+            unplaced,
+        )
         text += " " + more.format(n=figures.exact(unplaced))
     return text
 
@@ -250,31 +268,42 @@ def figure(rows: Sequence[Any], chosen: str) -> Any:
                 text=[_hover(row) for row in members],
                 hovertemplate="%{text}<extra></extra>",
                 marker={
-                    "color": colour, "opacity": 0.82, "size": [_dot(row) for row in members],
+                    "color": colour,
+                    "opacity": 0.82,
+                    "size": [_dot(row) for row in members],
                     "line": {"width": 1, "color": "rgba(255,255,255,.55)"},
                 },
                 selected={"marker": {"opacity": 0.95}},
                 unselected={"marker": {"opacity": 0.82}},
             )
-        )  # fmt: skip
+        )
     marked = next((row for row in rows if row.name == chosen), None)
     if marked is not None:
         size = _dot(marked)
         side = "bottom left" if marked.parameters > 60e6 else "bottom right"  # where fewest others are
         chart.add_trace(
             go.Scatter(
-                x=[marked.parameters / 1e6], y=[marked.top1], mode="markers+text", text=[marked.title],
-                textposition=side, textfont={"size": 16, "color": charts.ACCENT}, hoverinfo="skip", showlegend=False,
+                x=[marked.parameters / 1e6],
+                y=[marked.top1],
+                mode="markers+text",
+                text=[marked.title],
+                textposition=side,
+                textfont={"size": 16, "color": charts.ACCENT},
+                hoverinfo="skip",
+                showlegend=False,
                 customdata=[marked.name],
                 marker={"size": size + 9, "color": "rgba(0,0,0,0)", "line": {"width": 2.5, "color": charts.ACCENT}},
                 unselected={"marker": {"opacity": 1}},
             )
-        )  # fmt: skip
+        )
     ticks = (1, 2, 5, 10, 20, 50, 100, 200, 500)
     chart.update_xaxes(
-        title_text=_("Parameters, in millions"), type="log", range=[-0.12, 3.0], tickvals=ticks,
+        title_text=_("Parameters, in millions"),
+        type="log",
+        range=[-0.12, 3.0],
+        tickvals=ticks,
         ticktext=[str(tick) for tick in ticks],
-    )  # fmt: skip
+    )
     low = min((row.top1 for row in rows), default=55.0)
     chart.update_yaxes(title_text=_("ImageNet top-1, in %"), range=[min(low, 60) - 4, 93])
     return chart
@@ -306,7 +335,12 @@ def _table(catalog: Any, names: Sequence[str]) -> None:
     # Rows are told apart by their place, so each list of names has a table of its own.
     digest = hashlib.sha1("\n".join(names).encode()).hexdigest()[:10]
     event = st.dataframe(
-        frame, hide_index=True, height=420, key=f"{_TABLE}-{digest}", on_select="rerun", selection_mode="single-row",
+        frame,
+        hide_index=True,
+        height=420,
+        key=f"{_TABLE}-{digest}",
+        on_select="rerun",
+        selection_mode="single-row",
         alt=_("Table of the networks with their family, parameters, work, accuracy and weights."),
         column_config={
             "title": config.TextColumn(_("Network"), width="medium"),
@@ -319,7 +353,7 @@ def _table(catalog: Any, names: Sequence[str]) -> None:
             "mb": config.NumberColumn(_("Weights, MB"), format="%.0f"),
             "here": config.CheckboxColumn(_("Here")),
         },
-    )  # fmt: skip
+    )
     rows = event.selection.rows
     _take("bl.table", names[rows[0]] if rows else None)
     components.note(
@@ -335,12 +369,28 @@ def _row(catalog: Any, name: str) -> dict[str, Any]:
     row = catalog.BACKBONES.get(name)
     here = catalog.weights_state(name) == catalog.AVAILABLE
     if row is None:
-        return {"title": name, "family": "timm", "parameters": None, "gflops": None, "top1": None, "size": None,
-                "year": None, "mb": None, "here": here}  # fmt: skip
+        return {
+            "title": name,
+            "family": "timm",
+            "parameters": None,
+            "gflops": None,
+            "top1": None,
+            "size": None,
+            "year": None,
+            "mb": None,
+            "here": here,
+        }
     return {
-        "title": row.title, "family": _(row.family), "parameters": row.parameters, "gflops": row.gflops,
-        "top1": row.top1, "size": row.input_size, "year": row.year or None, "mb": row.weights_mb, "here": here,
-    }  # fmt: skip
+        "title": row.title,
+        "family": _(row.family),
+        "parameters": row.parameters,
+        "gflops": row.gflops,
+        "top1": row.top1,
+        "size": row.input_size,
+        "year": row.year or None,
+        "mb": row.weights_mb,
+        "here": here,
+    }
 
 
 # --- the card of the chosen network ----------------------------------------------------------------------------------
@@ -369,12 +419,20 @@ def _figures(catalog: Any, spec: ModelSpec, row: Any) -> None:
     side = catalog.preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
     colour = _("square, gray") if side.channels == 1 else _("square, RGB")
     shown = [
-        Figure(_("Parameters"), figures.count(parameters), _("with its own head"),
-               _("{n} parameters").format(n=figures.exact(parameters))),
+        Figure(
+            _("Parameters"),
+            figures.count(parameters),
+            _("with its own head"),
+            _("{n} parameters").format(n=figures.exact(parameters)),
+        ),
         Figure(_("Input"), f"{side.crop} px", colour),
-        Figure(_("Work per image"), figures.count(work), _("multiply-adds"),
-               _("A multiply-add is one multiplication and one addition.")),
-    ]  # fmt: skip
+        Figure(
+            _("Work per image"),
+            figures.count(work),
+            _("multiply-adds"),
+            _("A multiply-add is one multiplication and one addition."),
+        ),
+    ]
     if entry is not None and spec.weights != "none" and not spec.weights.startswith(("run:", "file:")):
         here = _("on this machine") if entry.state == catalog.AVAILABLE else _("to be downloaded")
         right = f"{top1:.1f} %" if top1 else figures.DASH

@@ -29,19 +29,28 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
     with st.container(key="bl-wrap-channel"):
         left, middle, right = st.columns(3, gap="medium")
     large, over = caches.remember(
-        "map-channels", (*subject.key, layer, channel, colormap),
-        lambda: _enlarged(subject.picture, values, colormap), entries=64,
-    )  # fmt: skip
+        "map-channels",
+        (*subject.key, layer, channel, colormap),
+        lambda: _enlarged(subject.picture, values, colormap),
+        entries=64,
+    )
     with left:
         inside.picture(
-            large, sharp=True, most=SIDE, title=_("The map"), text=_range(values),
+            large,
+            sharp=True,
+            most=SIDE,
+            title=_("The map"),
+            text=_range(values),
             alt=_("Map of channel {n} of {layer}").format(n=channel, layer=layer),
-        )  # fmt: skip
+        )
     with middle:
         inside.picture(
-            over, most=SIDE, title=_("On the picture"), text=_("Where this channel answers most strongly"),
+            over,
+            most=SIDE,
+            title=_("On the picture"),
+            text=_("Where this channel answers most strongly"),
             alt=_("Map of channel {n} laid over the picture").format(n=channel),
-        )  # fmt: skip
+        )
     with right:
         _histogram(values)
         _kernel(subject, layer, channel)
@@ -62,9 +71,12 @@ def _range(values: Any) -> str:
     if not len(finite):
         return _("No value is a finite number")
     text = _("{h} × {w} values from {low} to {high}; {share} at or below zero").format(
-        h=values.shape[0], w=values.shape[1], low=inside.number(float(finite.min())),
-        high=inside.number(float(finite.max())), share=figures.percent(float((finite <= 0).mean())),
-    )  # fmt: skip
+        h=values.shape[0],
+        w=values.shape[1],
+        low=inside.number(float(finite.min())),
+        high=inside.number(float(finite.max())),
+        share=figures.percent(float((finite <= 0).mean())),
+    )
     return text + (_("; {n} are no finite numbers").format(n=broken) if broken else "")
 
 
@@ -103,17 +115,21 @@ def _histogram(values: Any) -> None:
     colours = [charts.FROZEN if middle < 0 else charts.ACCENT for middle in middles]
     chart.add_trace(
         go.Bar(
-            x=middles.tolist(), y=counts.tolist(), marker={"color": colours}, width=width,
+            x=middles.tolist(),
+            y=counts.tolist(),
+            marker={"color": colours},
+            width=width,
             hovertemplate=_("around {x}: {n} values").format(x="%{x:.3g}", n="%{y}") + "<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.update_yaxes(title_text=_("Places"))
     charts.show(
-        chart, key="bl-channel-histogram",
+        chart,
+        key="bl-channel-histogram",
         alt=_("How often each value occurs in the map; grey at or below zero. Mean {mean}, deviation {std}.").format(
             mean=inside.number(float(finite.mean())), std=inside.number(float(finite.std()))
         ),
-    )  # fmt: skip
+    )
 
 
 def _kernel(subject: Subject, layer: str, channel: int) -> None:
@@ -130,9 +146,13 @@ def _kernel(subject: Subject, layer: str, channel: int) -> None:
         "maker-kernels", (*subject.target.key, maker, channel), lambda: _drawn(subject, maker, channel), entries=64
     )
     inside.picture(
-        drawn, sharp=True, most=168, title=_("The kernel that makes it"), text=facts,
+        drawn,
+        sharp=True,
+        most=168,
+        title=_("The kernel that makes it"),
+        text=facts,
         alt=_("Kernel {n} of {layer}").format(n=channel, layer=maker),
-    )  # fmt: skip
+    )
 
 
 def _maker(subject: Subject, layer: str) -> str | None:
@@ -150,9 +170,13 @@ def _drawn(subject: Subject, maker: str, channel: int) -> tuple[bytes, str]:
     first = next(iter(subject.network.anatomy.layers)).name == maker and inputs == 3
     strongest = weights[channel].flatten(1).norm(dim=1).argsort(descending=True)[:16].tolist()
     sheet = kernel_tiles(
-        subject.network, maker, outputs=[channel], inputs=None if first else strongest, columns=4,
+        subject.network,
+        maker,
+        outputs=[channel],
+        inputs=None if first else strongest,
+        columns=4,
         tile_px=168 if first else max(8, min(40, 160 // max(high, wide) * max(high, wide) // 4)),
-    )  # fmt: skip
+    )
     image = sheet.image
     if not sheet.rgb and len(strongest) > 4:  # one row of sixteen becomes four rows of four
         image = _folded(sheet)

@@ -28,11 +28,18 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
         components.note(inside.no_answer())
         return
     percent = st.slider(
-        _("Loudness of channel {n}").format(n=channel), 0, 400, 100, 10, format="%d %%",
+        _("Loudness of channel {n}").format(n=channel),
+        0,
+        400,
+        100,
+        10,
+        format="%d %%",
         key=f"bl-dial-{layer}-{channel}",
-        help=_("Every value of this channel is multiplied by this before the next layer reads it: 0 % mutes it, "
-               "100 % leaves it as it is."),
-    )  # fmt: skip
+        help=_(
+            "Every value of this channel is multiplied by this before the next layer reads it: 0 % mutes it, "
+            "100 % leaves it as it is."
+        ),
+    )
     try:
         after = before if percent == 100 else turned(subject, layer, channel, percent / 100)
     except InputError as error:
@@ -74,6 +81,8 @@ def _words(classes: Any, before: Any, after: Any, own: int, percent: int) -> str
     if abs(points) < 0.05:
         return _("Nothing moves: for this picture the answer does not hang on this channel.")
     return _("{name} goes from {before} to {now} ({points} percentage points).").format(
-        name=classes[own], before=figures.percent(first), now=figures.percent(now),
+        name=classes[own],
+        before=figures.percent(first),
+        now=figures.percent(now),
         points=f"{points:+.1f}".replace("-", "−"),
-    )  # fmt: skip
+    )

@@ -62,6 +62,9 @@ def _picture(one: Any) -> None:
     if not one.excited:
         text += " " + _("So nothing that could be grown excites it.")
     inside.picture(
-        growing.encoded(one.image), most=300, title=_("Grown for channel {n}").format(n=one.channel), text=text,
+        growing.encoded(one.image),
+        most=300,
+        title=_("Grown for channel {n}").format(n=one.channel),
+        text=text,
         alt=_("Picture grown to excite channel {n} of {layer}").format(n=one.channel, layer=one.layer),
-    )  # fmt: skip
+    )

@@ -85,11 +85,16 @@ def _specific(found: Any, key: tuple[Any, ...], channel: int) -> None:
 def _tiles(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channel: int) -> None:
     shown = caches.remember("spots", (*key, channel), lambda: _marked(subject, own, found, key, channel), entries=48)
     tiles = [
-        Tile(image, caption=label, note=_("answer {x}").format(x=inside.number(value)),
-             alt=_("{name}, a {label}: the spot that excites channel {n} most is framed").format(
-                 name=name, label=label, n=channel))
+        Tile(
+            image,
+            caption=label,
+            note=_("answer {x}").format(x=inside.number(value)),
+            alt=_("{name}, a {label}: the spot that excites channel {n} most is framed").format(
+                name=name, label=label, n=channel
+            ),
+        )
         for image, name, label, value in shown["tiles"]
-    ]  # fmt: skip
+    ]
     grid(tiles, size=150)
     looked = len(found.keys)
     if shown["exact"]:
@@ -128,9 +133,13 @@ def _marked(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channe
         )
         exact = exact and where.exact
         tiles.append(
-            (framed(picture, where.box), name, found.classes[int(found.labels[row])],
-             float(found.answers.maxima[row, channel]))
-        )  # fmt: skip
+            (
+                framed(picture, where.box),
+                name,
+                found.classes[int(found.labels[row])],
+                float(found.answers.maxima[row, channel]),
+            )
+        )
     return {"tiles": tiles, "gone": gone, "exact": exact}
 
 
@@ -152,8 +161,9 @@ def framed(picture: Any, box: tuple[float, float, float, float]) -> bytes:
     pen.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline="white", width=2)
     side = max(drawn.size) * 2 // 5
     if max(box[2] - box[0], box[3] - box[1]) * factor < side // 2:
-        patch = picture.crop((int(box[1]), int(box[0]), max(int(box[1]) + 1, round(box[3])),
-                              max(int(box[0]) + 1, round(box[2]))))  # fmt: skip
+        patch = picture.crop(
+            (int(box[1]), int(box[0]), max(int(box[1]) + 1, round(box[3])), max(int(box[0]) + 1, round(box[2])))
+        )
         patch = patch.resize((side, side), Image.Resampling.NEAREST)
         across = 0 if (left + right) / 2 > drawn.width / 2 else drawn.width - side
         down = 0 if (top + bottom) / 2 > drawn.height / 2 else drawn.height - side

@@ -21,9 +21,7 @@ SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "test": TEST, "all": "#8A9599"}
 ACCENT, FROZEN = "#17908C", "#9AA9AE"
 HAIR = "rgba(128,140,145,.55)"
 GRID = "rgba(128,140,145,.18)"
-VIRIDIS = (
-    "#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151", "#FDE725",
-)  # fmt: skip
+VIRIDIS = ("#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151", "#FDE725")
 FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
@@ -51,21 +49,45 @@ def figure(height: int = 280, **layout: Any) -> Any:
     go = plotly()
 
     axis = {
-        "showgrid": True, "gridcolor": GRID, "zeroline": False, "showline": True, "linecolor": HAIR, "linewidth": 1,
-        "ticks": "outside", "ticklen": 4, "tickcolor": HAIR, "fixedrange": True, "automargin": True, "tickangle": 0,
-        "title": {"standoff": 8, "font": {"size": 15}}, "tickfont": {"size": 14},
-    }  # fmt: skip
+        "showgrid": True,
+        "gridcolor": GRID,
+        "zeroline": False,
+        "showline": True,
+        "linecolor": HAIR,
+        "linewidth": 1,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": HAIR,
+        "fixedrange": True,
+        "automargin": True,
+        "tickangle": 0,
+        "title": {"standoff": 8, "font": {"size": 15}},
+        "tickfont": {"size": 14},
+    }
     chart = go.Figure()
     chart.update_layout(
-        height=height, margin={"l": 8, "r": 12, "t": 30, "b": 8}, hovermode="x unified",
-        font={"size": 14, "family": FONT}, hoverlabel={"font": {"size": 14, "family": FONT}},
+        height=height,
+        margin={"l": 8, "r": 12, "t": 30, "b": 8},
+        hovermode="x unified",
+        font={"size": 14, "family": FONT},
+        hoverlabel={"font": {"size": 14, "family": FONT}},
         legend={
-            "traceorder": "normal", "font": {"size": 14}, "orientation": "h", "x": 0, "y": 1.02, "xanchor": "left",
+            "traceorder": "normal",
+            "font": {"size": 14},
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "xanchor": "left",
             "yanchor": "bottom",
         },
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", uirevision="keep", dragmode=False,
-        colorway=list(OKABE_ITO), xaxis=axis, yaxis=axis,
-    )  # fmt: skip
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        uirevision="keep",
+        dragmode=False,
+        colorway=list(OKABE_ITO),
+        xaxis=axis,
+        yaxis=axis,
+    )
     chart.update_layout(**layout)
     return chart
 
@@ -115,11 +137,20 @@ DRAWN_AS = {
 def _look() -> dict[str, Any]:
     """Returns what all Vega-Lite charts look like."""
     return {
-        "axis": {"gridColor": GRID, "domainColor": HAIR, "tickColor": HAIR, "domain": True, "ticks": True,
-                 "labelFontSize": 13, "titleFontSize": 14},
-        "legend": {"labelFontSize": 14}, "text": {"font": FONT},
-        "view": {"stroke": None}, "font": FONT,
-    }  # fmt: skip
+        "axis": {
+            "gridColor": GRID,
+            "domainColor": HAIR,
+            "tickColor": HAIR,
+            "domain": True,
+            "ticks": True,
+            "labelFontSize": 13,
+            "titleFontSize": 14,
+        },
+        "legend": {"labelFontSize": 14},
+        "text": {"font": FONT},
+        "view": {"stroke": None},
+        "font": FONT,
+    }
 
 
 def phase_label(name: str) -> str:
@@ -176,12 +207,19 @@ def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, norm
     chart = figure(side, hovermode="closest")
     chart.add_trace(
         go.Heatmap(
-            z=[list(row) for row in matrix], x=list(classes), y=list(classes), hovertemplate=hover, xgap=1, ygap=1,
-            colorscale=[[i / (len(VIRIDIS) - 1), colour] for i, colour in enumerate(VIRIDIS)], zmin=0,
-            zmax=1 if normalised else None, texttemplate=template if count <= 15 else None,
+            z=[list(row) for row in matrix],
+            x=list(classes),
+            y=list(classes),
+            hovertemplate=hover,
+            xgap=1,
+            ygap=1,
+            colorscale=[[i / (len(VIRIDIS) - 1), colour] for i, colour in enumerate(VIRIDIS)],
+            zmin=0,
+            zmax=1 if normalised else None,
+            texttemplate=template if count <= 15 else None,
             colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".0%" if normalised else None},
         )
-    )  # fmt: skip
+    )
     chart.update_xaxes(title_text=_("Predicted"), showgrid=False, type="category", constrain="domain")
     chart.update_yaxes(
         title_text=_("True"), showgrid=False, autorange="reversed", type="category", scaleanchor="x", constrain="domain"
@@ -198,11 +236,16 @@ def bars(
     chart = figure(80 + 26 * len(labels), hovermode="closest", bargap=0.3, showlegend=False)
     chart.add_trace(
         go.Bar(
-            x=list(values), y=list(labels), orientation="h", marker={"color": colour},
-            texttemplate="%{x:.1%}" if share else "%{x:,.3~s}", textposition="auto", constraintext="none",
+            x=list(values),
+            y=list(labels),
+            orientation="h",
+            marker={"color": colour},
+            texttemplate="%{x:.1%}" if share else "%{x:,.3~s}",
+            textposition="auto",
+            constraintext="none",
             hovertemplate="%{y}: %{x:.1%}<extra></extra>" if share else "%{y}: %{x:,}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     chart.update_xaxes(title_text=unit, range=[0, 1] if share else None, tickformat=".0%" if share else None)
     chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
     return chart

@@ -23,9 +23,7 @@ EXTRA = (1, 5, 10)
 """Epochs that are added with one click."""
 LISTED = 12
 """Most changes that are listed."""
-ASKED = {
-    "pause": N_("Pause"), "stop": N_("Stop and keep the best weights"), "discard": N_("Stop and discard"),
-}  # fmt: skip
+ASKED = {"pause": N_("Pause"), "stop": N_("Stop and keep the best weights"), "discard": N_("Stop and discard")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +47,23 @@ def bar(run: Any, status: dict[str, Any], *, key: str) -> None:
     at_work = status["state"] == "running" and bool(status.get("epochs"))
     with st.container(horizontal=True, vertical_alignment="center", width="content", key=f"{key}-controls"):
         st.button(
-            _("Pausing …") if status["state"] == "pausing" else _("Pause"), icon=":material/pause_circle:",
-            key=f"{key}-pause", disabled=ending, on_click=_ask, args=(run, "pause"),
+            _("Pausing …") if status["state"] == "pausing" else _("Pause"),
+            icon=":material/pause_circle:",
+            key=f"{key}-pause",
+            disabled=ending,
+            on_click=_ask,
+            args=(run, "pause"),
             help=_("Ends after the step it is in and frees the device. Resume goes on as if nothing had happened."),
-        )  # fmt: skip
+        )
         st.button(
             _("Stopping …") if status["state"] == "stopping" else _("Stop, keep the best"),
-            icon=":material/stop_circle:", key=f"{key}-stop", disabled=ending, on_click=_ask, args=(run, "stop"),
+            icon=":material/stop_circle:",
+            key=f"{key}-stop",
+            disabled=ending,
+            on_click=_ask,
+            args=(run, "stop"),
             help=_("Ends after the step it is in. The best weights so far are kept and judged."),
-        )  # fmt: skip
+        )
         change = st.popover(_("Change"), icon=":material/tune:", key=f"{key}-change", on_change="rerun")
     if change.open:  # what is not seen is not sent each second
         with change:
@@ -88,10 +94,15 @@ def _rate(run: Any, status: dict[str, Any], key: str) -> None:
     with st.container(horizontal=True, key=f"{key}-rates"):
         for factor in RATES:
             asking.button(
-                f"× {factor:g}", partial(run.request, "rate", factor), key=f"{key}-rate-{factor:g}",
+                f"× {factor:g}",
+                partial(run.request, "rate", factor),
+                key=f"{key}-rate-{factor:g}",
                 help=_("{before} becomes {after}").format(
-                    before=figures.number(now), after=figures.number(now * factor)) if now else None,
-            )  # fmt: skip
+                    before=figures.number(now), after=figures.number(now * factor)
+                )
+                if now
+                else None,
+            )
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-rate-own"):
         own = f"{key}-rate-factor"
         st.number_input(_("Times"), 1e-6, 1e6, 0.7, format="%g", key=own, persist_state="session")
@@ -103,9 +114,13 @@ def _unfreeze(run: Any, status: dict[str, Any], key: str) -> None:
     st.markdown(_("**What learns**"))
     label = _("Unfreeze {stage} now").format(stage=stage) if stage else _("Unfreeze the next stage now")
     asking.button(
-        label, partial(run.request, "unfreeze", 1), key=f"{key}-unfreeze", icon=":material/lock_open:",
-        disabled=stage is None, help=reason or _("It joins in before the next epoch, with its own rate."),
-    )  # fmt: skip
+        label,
+        partial(run.request, "unfreeze", 1),
+        key=f"{key}-unfreeze",
+        icon=":material/lock_open:",
+        disabled=stage is None,
+        help=reason or _("It joins in before the next epoch, with its own rate."),
+    )
     if reason:
         st.caption(reason)
 
@@ -130,9 +145,11 @@ def _discard(run: Any, key: str) -> None:
     st.divider()
     if not st.session_state.get(sure):
         st.button(
-            _("Stop and discard"), icon=":material/delete:", key=f"{key}-discard",
+            _("Stop and discard"),
+            icon=":material/delete:",
+            key=f"{key}-discard",
             on_click=partial(st.session_state.__setitem__, sure, True),
-        )  # fmt: skip
+        )
         return
     st.markdown(_("This run with its weights and curves is removed for good."))
     with st.container(horizontal=True, key=f"{key}-discard-ask"):
@@ -169,9 +186,11 @@ def joined(experiment: Any, phase: int, before: int, count: int = 1) -> str:
     phases = experiment.training.phases
     at_work = phases[min(phase, len(phases) - 1)]
     return caches.remember(
-        "joined", (experiment.model, experiment.freeze, at_work, before, count),
-        lambda: _joined(experiment, at_work, before, count), entries=64,
-    )  # fmt: skip
+        "joined",
+        (experiment.model, experiment.freeze, at_work, before, count),
+        lambda: _joined(experiment, at_work, before, count),
+        entries=64,
+    )
 
 
 def _joined(experiment: Any, phase: Any, before: int, count: int) -> str:

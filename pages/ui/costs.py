@@ -106,17 +106,23 @@ def measure_button(experiment: Experiment | None) -> None:
     if status["state"] in LIVE:
         stopping = status["state"] == "stopping"
         if st.button(
-            _("Stopping …") if stopping else _("Cancel measuring"), icon=":material/close:", disabled=stopping,
-            key="bl-costs-cancel", type="tertiary",
-        ):  # fmt: skip
+            _("Stopping …") if stopping else _("Cancel measuring"),
+            icon=":material/close:",
+            disabled=stopping,
+            key="bl-costs-cancel",
+            type="tertiary",
+        ):
             job.request_stop()
             st.rerun()
         return
     _say_failure(status)
     if st.button(
-        _("Measure its speed here"), icon=":material/speed:", key="bl-costs-measure", type="tertiary",
+        _("Measure its speed here"),
+        icon=":material/speed:",
+        key="bl-costs-measure",
+        type="tertiary",
         help=_("Times a few steps of this network on this machine, in a process of its own; once is enough."),
-    ):  # fmt: skip
+    ):
         profile.start(experiment.model, experiment.training.device)
         st.rerun()
 
@@ -205,9 +211,13 @@ def _memory(found: Any) -> Figure:
         return Figure(title, figures.DASH, _("not to be had"), translate_error(found))
     memory = found.memory
     parts = (
-        (_("parameters"), memory.parameters), (_("gradients"), memory.gradients), (_("optimizer"), memory.optimizer),
-        (_("activations"), memory.activations), (_("workspace"), memory.workspace), (_("features"), memory.features),
-    )  # fmt: skip
+        (_("parameters"), memory.parameters),
+        (_("gradients"), memory.gradients),
+        (_("optimizer"), memory.optimizer),
+        (_("activations"), memory.activations),
+        (_("workspace"), memory.workspace),
+        (_("features"), memory.features),
+    )
     text = ", ".join(f"{name} {figures.size(size)}" for name, size in parts if size)
     return Figure(title, figures.size(memory.step), _("without the libraries"), text)
 
@@ -224,6 +234,8 @@ def _time(found: Any, measuring: Any) -> Figure:
     if seconds is None:
         return Figure(title, figures.DASH, _("not measured here yet"))
     return Figure(
-        title, figures.duration(seconds), _("measured here"),
+        title,
+        figures.duration(seconds),
+        _("measured here"),
         _("{time} altogether").format(time=figures.duration(found.seconds)) if found.seconds else "",
-    )  # fmt: skip
+    )

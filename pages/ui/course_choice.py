@@ -30,9 +30,12 @@ def draw(choice: TrainChoice, classes: int) -> tuple[TrainChoice, bool]:
 
     state.follow("bl-course", choice.course if choice.course in COURSE else next(iter(COURSE)))
     picked = st.selectbox(
-        _("Run of the course"), list(COURSE), key="bl-course", format_func=lambda name: _(COURSE[name].title),
+        _("Run of the course"),
+        list(COURSE),
+        key="bl-course",
+        format_func=lambda name: _(COURSE[name].title),
         help=_("The trainings that the course's notes tell of, with their own numbers."),
-    )  # fmt: skip
+    )
     run = COURSE[picked]
     chosen = choice.preset == "course" and choice.course == run.id
     st.html(f'<p class="bl-course">{escape(_(run.description))}</p>')
@@ -43,9 +46,11 @@ def draw(choice: TrainChoice, classes: int) -> tuple[TrainChoice, bool]:
     if not chosen:
         _needs(run, classes)
     taken = st.button(
-        _("This recipe is chosen") if chosen else _("Use this recipe"), key="bl-course-use", disabled=chosen,
+        _("This recipe is chosen") if chosen else _("Use this recipe"),
+        key="bl-course-use",
+        disabled=chosen,
         icon=":material/check:" if chosen else ":material/school:",
-    )  # fmt: skip
+    )
     if not chosen:
         components.note(_("Nothing changes before you use it. It brings its own network, head and parts that learn."))
     return (take(choice, run), True) if taken else (choice, False)
@@ -65,9 +70,15 @@ def take(choice: TrainChoice, run: Any) -> TrainChoice:
         f.name: getattr(run.training, f.name) for f in fields(TrainingSpec) if f.name in own and f.name not in KEPT
     }
     return replace(
-        choice, preset="course", course=run.id, phases=run.training.phases, augment=run.augment, gradual=(),
-        stage_factors=(), **brought,
-    )  # fmt: skip
+        choice,
+        preset="course",
+        course=run.id,
+        phases=run.training.phases,
+        augment=run.augment,
+        gradual=(),
+        stage_factors=(),
+        **brought,
+    )
 
 
 def still(choice: TrainChoice) -> TrainChoice:
@@ -119,10 +130,11 @@ def _phases(planned: Experiment, anatomy: Any) -> list[str]:
 def _augmentation(spec: AugmentSpec) -> str:
     known = {AugmentSpec.preset(name): name for name in AUGMENTATIONS}
     return {
-        "none": _("Images as they are."), "basic": _("Images mirrored and cropped a little."),
+        "none": _("Images as they are."),
+        "basic": _("Images mirrored and cropped a little."),
         "strong": _("Images changed strongly."),
         "own": _("Images changed at random: mirrored, cropped or turned as the notes say."),
-    }[known.get(spec, "own")]  # fmt: skip
+    }[known.get(spec, "own")]
 
 
 def _needs(run: Any, classes: int) -> None:
@@ -130,14 +142,19 @@ def _needs(run: Any, classes: int) -> None:
 
     if classes != run.classes:
         components.note(
-            _n("The course had {n} class; yours have {own}, and the head follows.",
-               "The course had {n} classes; yours have {own}, and the head follows.", run.classes)
-            .format(n=run.classes, own=classes)
-        )  # fmt: skip
+            _n(
+                "The course had {n} class; yours have {own}, and the head follows.",
+                "The course had {n} classes; yours have {own}, and the head follows.",
+                run.classes,
+            ).format(n=run.classes, own=classes)
+        )
     if run.model.weights == "default" and weights_state(run.model.backbone) == "needs download":
         broken(
             _("Its weights are not on this machine"),
-            _("{network} starts from pretrained weights. The run fetches them, or fails where there is no network. "
-              "They can also be had on the Backbone page.").format(network=names.backbone(run.model.backbone)),
-            icon="cloud_off", tone="warn",
-        )  # fmt: skip
+            _(
+                "{network} starts from pretrained weights. The run fetches them, or fails where there is no network. "
+                "They can also be had on the Backbone page."
+            ).format(network=names.backbone(run.model.backbone)),
+            icon="cloud_off",
+            tone="warn",
+        )

@@ -57,20 +57,24 @@ MEASURES = {
     "loss": Measure(N_("Loss"), (("train", "train_loss"), ("val", "val_loss")), "loss", "loss"),
     "lr": Measure(N_("Learning rate"), (("only", "lr"),), "lr", "rate"),
     "balanced": Measure(
-        N_("Balanced accuracy"), (("val", "val_balanced_accuracy"),),
+        N_("Balanced accuracy"),
+        (("val", "val_balanced_accuracy"),),
         help=N_("Mean over the classes of the share classified right: rare classes count as much as frequent ones."),
     ),
     "f1": Measure(
-        N_("F1"), (("val", "val_f1"),),
+        N_("F1"),
+        (("val", "val_f1"),),
         help=N_("Mean over the classes of the F1 score, which asks both how many are found and how many are right."),
     ),
     "gap": Measure(
-        N_("Training less validation accuracy"), (("train", "train_accuracy"), ("val", "val_accuracy")), kind="gap",
+        N_("Training less validation accuracy"),
+        (("train", "train_accuracy"), ("val", "val_accuracy")),
+        kind="gap",
         help=N_("Large when images are learned by heart."),
     ),
     "speed": Measure(N_("Images per second"), (("only", "images_per_second"),), kind="plain"),
     "seconds": Measure(N_("Seconds an epoch"), (("only", "seconds"),), kind="plain"),
-}  # fmt: skip
+}
 CHOICE = ("balanced", "f1", "gap", "speed", "seconds")
 """What can be shown beside the rate."""
 
@@ -113,9 +117,11 @@ def draw(
     version = book.look()
     asked = (status.get("epochs"), status.get("steps"), status.get("best_epoch"), tuple(marks), steps, height)
     spec = caches.remember(
-        "curves", (run.id, measure, *(version if steps else (version[0], version[2])), asked, i18n.language()),
-        lambda: chart(book, measure, status, marks=marks, steps=steps, height=height), entries=48,
-    )  # fmt: skip
+        "curves",
+        (run.id, measure, *(version if steps else (version[0], version[2])), asked, i18n.language()),
+        lambda: chart(book, measure, status, marks=marks, steps=steps, height=height),
+        entries=48,
+    )
     text = sentence(book, measure)
     charts.show_growing(spec, key=key, alt=text)
 
@@ -133,9 +139,9 @@ def sentence(book: Journal, measure: str) -> str:
     """Returns the line of text under a curve."""
     row, known = book.epochs.last, MEASURES[measure]
     if not row:
-        return {
-            "accuracy": _("Accuracy after each epoch."), "loss": _("Loss after each epoch."),
-        }.get(measure) or _("{what} after each epoch.").format(what=_(known.title))  # fmt: skip
+        return {"accuracy": _("Accuracy after each epoch."), "loss": _("Loss after each epoch.")}.get(measure) or _(
+            "{what} after each epoch."
+        ).format(what=_(known.title))
     values = {name: row.get(column) for name, column in known.columns}
     if measure == "accuracy":
         return _("Accuracy after epoch {n}: training {train}, validation {val}.").format(
@@ -179,16 +185,21 @@ def chart(
     done = int(book.epochs.last.get("epoch", 0))
     domain = [0, reach(done, int(status.get("epochs") or 0))]
     x = {
-        "field": "epoch", "type": "quantitative", "title": _("Epoch"), "scale": {"domain": domain, "nice": False},
+        "field": "epoch",
+        "type": "quantitative",
+        "title": _("Epoch"),
+        "scale": {"domain": domain, "nice": False},
         "axis": {"tickMinStep": 1, "format": ",d"},
-    }  # fmt: skip
+    }
     return {
         "datasets": {
             "epochs": table(epoch=book.epochs.column("epoch")[rows], **shown),
             "steps": table(**curve),
             "best": table(**_best(book, known, lines, best)),
-            "phases": table(epoch=[epoch - 0.5 for epoch, _name in _starts(book)],
-                             text=[charts.phase_label(name) for _epoch, name in _starts(book)]),
+            "phases": table(
+                epoch=[epoch - 0.5 for epoch, _name in _starts(book)],
+                text=[charts.phase_label(name) for _epoch, name in _starts(book)],
+            ),
             "marks": table(epoch=[mark.epoch for mark in marks], text=[mark.text for mark in marks]),
         },
         "height": height,
@@ -201,7 +212,7 @@ def chart(
             _mark_layer(),
         ],
         "encoding": {"x": x, "y": _y_axis(known, values)},
-    }  # fmt: skip
+    }
 
 
 def _lines(book: Journal, known: Measure) -> dict[str, Any]:
@@ -267,24 +278,31 @@ def _line_layer(known: Measure, names: list[str], *, pointed: bool) -> dict[str,
     titles = {"train": charts.split_label("train"), "val": charts.split_label("val"), "only": _(known.title)}
     words = " : ".join(f"datum.label === '{name}' ? {_quoted(titles[name])}" for name in names)
     legend = {
-        "title": None, "orient": "top", "labelExpr": f"{words} : datum.label", "symbolType": "stroke",
-        "symbolStrokeWidth": 3, "labelLimit": 400,
-    }  # fmt: skip
+        "title": None,
+        "orient": "top",
+        "labelExpr": f"{words} : datum.label",
+        "symbolType": "stroke",
+        "symbolStrokeWidth": 3,
+        "labelLimit": 400,
+    }
     return {
         "data": {"name": "epochs"},
         "transform": [{"fold": names, "as": ["curve", "value"]}, {"filter": "isValid(datum.value)"}],
         "mark": {
-            "type": "line", "strokeWidth": 2.5 if pointed else 1.8, "clip": True,
+            "type": "line",
+            "strokeWidth": 2.5 if pointed else 1.8,
+            "clip": True,
             "point": {"size": 30, "filled": True} if pointed else False,
         },
         "encoding": {
             "color": {
-                "field": "curve", "type": "nominal",
+                "field": "curve",
+                "type": "nominal",
                 "scale": {"domain": names, "range": [COLOURS[name] for name in names]},
                 "legend": None if names == ["only"] else legend,
-            },
+            }
         },
-    }  # fmt: skip
+    }
 
 
 def _step_layer(known: Measure) -> dict[str, Any]:
@@ -304,38 +322,53 @@ def _rule_layer(known: Measure, names: list[str]) -> dict[str, Any]:
         "data": {"name": "epochs"},
         "mark": {"type": "rule", "color": "#8A9599"},
         "params": [
-            {"name": "under", "select": {"type": "point", "on": "pointerover", "nearest": True,
-                                         "clear": "pointerout", "encodings": ["x"]}}
+            {
+                "name": "under",
+                "select": {
+                    "type": "point",
+                    "on": "pointerover",
+                    "nearest": True,
+                    "clear": "pointerout",
+                    "encodings": ["x"],
+                },
+            }
         ],
         "encoding": {
-            "y": None, "opacity": shown,
+            "y": None,
+            "opacity": shown,
             "tooltip": [{"field": "epoch", "type": "quantitative", "title": _("Epoch"), "format": ",d"}, *tips],
         },
-    }  # fmt: skip
+    }
 
 
 def _best_layer() -> dict[str, Any]:
     return {
         "data": {"name": "best"},
         "mark": {"type": "point", "shape": "circle", "size": 150, "color": VAL, "strokeWidth": 2.5, "filled": False},
-        "encoding": {
-            "tooltip": [{"field": "epoch", "type": "quantitative", "title": _("Best epoch"), "format": ",d"}],
-        },
-    }  # fmt: skip
+        "encoding": {"tooltip": [{"field": "epoch", "type": "quantitative", "title": _("Best epoch"), "format": ",d"}]},
+    }
 
 
 def _phase_layers(*, labelled: bool) -> list[dict[str, Any]]:
     """Returns the hairlines where phases begin, with their names if there are not too many."""
     line = {
-        "data": {"name": "phases"}, "mark": {"type": "rule", "color": HAIR, "strokeDash": [2, 3]},
+        "data": {"name": "phases"},
+        "mark": {"type": "rule", "color": HAIR, "strokeDash": [2, 3]},
         "encoding": {"y": None},
-    }  # fmt: skip
+    }
     words = {
         "data": {"name": "phases"},
-        "mark": {"type": "text", "align": "left", "baseline": "bottom", "dx": 3, "dy": -3,
-                 "color": "#7B888D", "fontSize": 13},
+        "mark": {
+            "type": "text",
+            "align": "left",
+            "baseline": "bottom",
+            "dx": 3,
+            "dy": -3,
+            "color": "#7B888D",
+            "fontSize": 13,
+        },
         "encoding": {"y": {"value": 0}, "text": {"field": "text", "type": "nominal"}},
-    }  # fmt: skip
+    }
     return [line, words] if labelled else [line]
 
 
@@ -343,12 +376,20 @@ def _mark_layer() -> dict[str, Any]:
     """Returns what a person changed, as small triangles on the lower edge."""
     return {
         "data": {"name": "marks"},
-        "mark": {"type": "point", "shape": "triangle-up", "filled": True, "size": 110, "color": ACCENT, "opacity": 1,
-                 "yOffset": -6},
-        "encoding": {
-            "y": {"value": "height"}, "tooltip": [{"field": "text", "type": "nominal", "title": _("Changed")}],
+        "mark": {
+            "type": "point",
+            "shape": "triangle-up",
+            "filled": True,
+            "size": 110,
+            "color": ACCENT,
+            "opacity": 1,
+            "yOffset": -6,
         },
-    }  # fmt: skip
+        "encoding": {
+            "y": {"value": "height"},
+            "tooltip": [{"field": "text", "type": "nominal", "title": _("Changed")}],
+        },
+    }
 
 
 def _y_axis(known: Measure, values: list[float]) -> dict[str, Any]:

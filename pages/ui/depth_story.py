@@ -117,31 +117,42 @@ def _charts(story: Any) -> None:
         left, right = st.columns(2, gap="large")
     with left:
         components.section(_("Sparsity"))
-        lines = [(_("exactly zero"), [row.zeros for row in quiet]),
-                 (_("sparseness (Hoyer)"), [row.hoyer for row in quiet])]  # fmt: skip
+        lines = [
+            (_("exactly zero"), [row.zeros for row in quiet]),
+            (_("sparseness (Hoyer)"), [row.hoyer for row in quiet]),
+        ]
         if any(row.sparsity != row.zeros for row in quiet):  # else one line would lie exactly on the other
             lines.insert(0, (_("at or below zero"), [row.sparsity for row in quiet]))
         _lines(
-            quiet, lines, key="sparsity", share=True,
+            quiet,
+            lines,
+            key="sparsity",
+            share=True,
             alt=_("Share of values at or below zero: {first} in the first of these layers, {last} in the last.").format(
-                first=figures.percent(quiet[0].sparsity), last=figures.percent(quiet[-1].sparsity)),
-        )  # fmt: skip
+                first=figures.percent(quiet[0].sparsity), last=figures.percent(quiet[-1].sparsity)
+            ),
+        )
         components.section(_("Effective rank"))
         _lines(
             told,
             [(_("effective rank"), [row.rank for row in told]), (_("at most"), [float(row.most) for row in told])],
             key="rank",
             alt=_("How many directions the images' answers spread over: {first} in {one}, {last} in {other}.").format(
-                first=figures.number(told[0].rank), one=told[0].layer, last=figures.number(told[-1].rank),
-                other=told[-1].layer),
-        )  # fmt: skip
+                first=figures.number(told[0].rank),
+                one=told[0].layer,
+                last=figures.number(told[-1].rank),
+                other=told[-1].layer,
+            ),
+        )
         components.section(_("Mean and spread"))
         _lines(
-            told, [(_("mean"), [row.mean for row in told]), (_("deviation"), [row.variance**0.5 for row in told])],
+            told,
+            [(_("mean"), [row.mean for row in told]), (_("deviation"), [row.variance**0.5 for row in told])],
             key="spread",
             alt=_("Mean and standard deviation of each layer's values; the variance ends at {last}.").format(
-                last=figures.number(told[-1].variance)),
-        )  # fmt: skip
+                last=figures.number(told[-1].variance)
+            ),
+        )
     with right:
         _classes(story, told)
         _picture(told)
@@ -162,26 +173,41 @@ def _classes(story: Any, told: Sequence[Any]) -> None:
         best = max(judged, key=lambda row: row.accuracy)
         _lines(
             judged,
-            [(_("accuracy of a linear classifier"), [row.accuracy for row in judged]),
-             (_("guessing"), [chance] * len(judged))],
-            key="classes", share=True,
-            alt=_("A linear classifier on pooled answers, judged on images it was not fitted to: best on {layer} with "
-                  "{share} ± {deviation}; guessing reaches {chance}.").format(
-                layer=best.layer, share=figures.percent(best.accuracy), deviation=figures.percent(best.deviation),
-                chance=figures.percent(chance)),
-        )  # fmt: skip
+            [
+                (_("accuracy of a linear classifier"), [row.accuracy for row in judged]),
+                (_("guessing"), [chance] * len(judged)),
+            ],
+            key="classes",
+            share=True,
+            alt=_(
+                "A linear classifier on pooled answers, judged on images it was not fitted to: best on {layer} with "
+                "{share} ± {deviation}; guessing reaches {chance}."
+            ).format(
+                layer=best.layer,
+                share=figures.percent(best.accuracy),
+                deviation=figures.percent(best.deviation),
+                chance=figures.percent(chance),
+            ),
+        )
     else:
         components.note(_("Too few images of some class were looked at to fit a classifier."))
     apart = [row for row in told if row.distance is not None and row.distance < float("inf")]
     if apart:
         components.section(_("How far apart the classes lie"))
         _lines(
-            apart, [(_("distance of class means"), [row.distance for row in apart])], key="distance",
-            alt=_("Distance of two classes' mean answers, in units of the spread within a class: {first} in {one}, "
-                  "{last} in {other}.").format(
-                first=figures.number(apart[0].distance), one=apart[0].layer, last=figures.number(apart[-1].distance),
-                other=apart[-1].layer),
-        )  # fmt: skip
+            apart,
+            [(_("distance of class means"), [row.distance for row in apart])],
+            key="distance",
+            alt=_(
+                "Distance of two classes' mean answers, in units of the spread within a class: {first} in {one}, "
+                "{last} in {other}."
+            ).format(
+                first=figures.number(apart[0].distance),
+                one=apart[0].layer,
+                last=figures.number(apart[-1].distance),
+                other=apart[-1].layer,
+            ),
+        )
 
 
 def _picture(told: Sequence[Any]) -> None:
@@ -190,12 +216,20 @@ def _picture(told: Sequence[Any]) -> None:
         return
     components.section(_("What is left of the picture"))
     _lines(
-        kept, [(_("colours that can be read off"), [row.picture for row in kept])], key="picture", share=True,
-        alt=_("Share of the variance of the picture's colours that a linear map reads off answers at the same place: "
-              "{first} in {one}, {last} in {other}.").format(
-            first=figures.percent(kept[0].picture), one=kept[0].layer, last=figures.percent(kept[-1].picture),
-            other=kept[-1].layer),
-    )  # fmt: skip
+        kept,
+        [(_("colours that can be read off"), [row.picture for row in kept])],
+        key="picture",
+        share=True,
+        alt=_(
+            "Share of the variance of the picture's colours that a linear map reads off answers at the same place: "
+            "{first} in {one}, {last} in {other}."
+        ).format(
+            first=figures.percent(kept[0].picture),
+            one=kept[0].layer,
+            last=figures.percent(kept[-1].picture),
+            other=kept[-1].layer,
+        ),
+    )
 
 
 def _lines(
@@ -210,18 +244,24 @@ def _lines(
         colour = charts.FROZEN if quiet else (charts.ACCENT, *charts.OKABE_ITO[1:])[index]
         chart.add_trace(
             go.Scatter(
-                x=list(range(len(rows))), y=values, name=name, mode="lines" if quiet else "lines+markers",
+                x=list(range(len(rows))),
+                y=values,
+                name=name,
+                mode="lines" if quiet else "lines+markers",
                 line={"color": colour, "width": 1.5 if quiet else 2, "dash": "dot" if quiet else "solid"},
                 customdata=names,
                 hovertemplate="%{customdata}: " + ("%{y:.1%}" if share else "%{y:.3g}") + f"<extra>{name}</extra>",
             )
-        )  # fmt: skip
+        )
     step = max(1, -(-len(rows) // 8))
     places = list(range(0, len(rows), step))
     chart.update_xaxes(
-        tickvals=places, ticktext=[_short(names[place]) for place in places], tickangle=30, tickfont={"size": 12},
+        tickvals=places,
+        ticktext=[_short(names[place]) for place in places],
+        tickangle=30,
+        tickfont={"size": 12},
         title_text=_("Layer, from the picture on"),
-    )  # fmt: skip
+    )
     chart.update_yaxes(rangemode="tozero", tickformat=".0%" if share else None, range=[0, 1.02] if share else None)
     charts.show(chart, key=f"bl-depth-{key}", alt=alt)
 
@@ -237,9 +277,12 @@ def _short(name: str) -> str:
 
 def _why() -> None:
     components.why(
-        _("Sparsity counts values at or below zero. The effective rank says over how many directions the images' "
-          "pooled answers spread. The linear classifier is judged by cross-validation. The picture's colours "
-          "are read off single places by ridge regression, on images kept apart."),
+        _(
+            "Sparsity counts values at or below zero. The effective rank says over how many directions the images' "
+            "pooled answers spread. The linear classifier is judged by cross-validation. The picture's colours "
+            "are read off single places by ridge regression, on images kept apart."
+        ),
         formula=r"\mathrm{erank}=\exp\Big(-\sum_i p_i\ln p_i\Big),\quad p_i=\frac{\sigma_i}{\sum_j\sigma_j}",
-        paper=("Roy and Vetterli 2007", "https://ieeexplore.ieee.org/document/7098875"), key="bl-depth-why",
-    )  # fmt: skip
+        paper=("Roy and Vetterli 2007", "https://ieeexplore.ieee.org/document/7098875"),
+        key="bl-depth-why",
+    )

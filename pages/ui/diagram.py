@@ -148,9 +148,12 @@ def diagram(
 
     channels, side = image
     data = {
-        "rows": [asdict(row) for row in rows], "label": label, "legend": legend, "height": HIGH,
+        "rows": [asdict(row) for row in rows],
+        "label": label,
+        "legend": legend,
+        "height": HIGH,
         "image": [_("Image"), shape_words((side, side)), _("{n} channels").format(n=channels)],
-    }  # fmt: skip
+    }
     _component()(data=data, key=key, on_event_change=changed)
 
 
@@ -185,17 +188,25 @@ def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str, starts: M
             locked["word"] = _("from epoch {n}").format(n=starts[stage.name])
         parts.append(
             Part(
-                stage.name, title, lines, state,
+                stage.name,
+                title,
+                lines,
+                state,
                 label=_("{stage}: {parameters} parameters, {shape}, {state}. Show its blocks.").format(
-                    stage=title, parameters=figures.exact(stage.parameters), shape=stage_shape(anatomy, stage),
+                    stage=title,
+                    parameters=figures.exact(stage.parameters),
+                    shape=stage_shape(anatomy, stage),
                     state=_(STATES.get(state, "")),
                 ),
                 help=_("{n} parameters").format(n=figures.exact(stage.parameters)),
-                width=round(max(stage.parameters, 1) ** 0.4, 2), height=round(height),
-                units=units if len(units) > 1 or any(u["skip"] for u in units) else (), unit=unit,
-                marked=len(units) <= 4, **locked,
+                width=round(max(stage.parameters, 1) ** 0.4, 2),
+                height=round(height),
+                units=units if len(units) > 1 or any(u["skip"] for u in units) else (),
+                unit=unit,
+                marked=len(units) <= 4,
+                **locked,
             )
-        )  # fmt: skip
+        )
     return Row(_("Stages, from image to logits"), tuple(parts), chosen)
 
 
@@ -209,12 +220,16 @@ def block_row(anatomy: Any, stage: Any, states: States, *, chosen: str) -> Row:
         lines = (f"{block.kind} · {figures.count(block.parameters)}", shape, *paths)
         parts.append(
             Part(
-                block_id(anatomy, block), short_name(block.name), lines, state,
-                help=_block_words(block), skip=block.skip,
+                block_id(anatomy, block),
+                short_name(block.name),
+                lines,
+                state,
+                help=_block_words(block),
+                skip=block.skip,
                 label=", ".join((block.name, *lines, _(STATES.get(state, "")))),
                 **lock(block.name, state, block_open(block, states), head=stage.name == "head"),
             )
-        )  # fmt: skip
+        )
     title = _n("{stage}: {n} block", "{stage}: {n} blocks", len(parts)).format(
         stage=stage_title(stage.name), n=len(parts)
     )
@@ -232,10 +247,15 @@ def layer_row(anatomy: Any, block: Any, states: States, *, chosen: str) -> Row:
         lines = (f"{layer.kind}{size}", map_words(layer.output_shape, layer.layout))
         parts.append(
             Part(
-                name, short, lines, state, label=", ".join((name, *lines, _(STATES.get(state, "")))), help=name,
+                name,
+                short,
+                lines,
+                state,
+                label=", ".join((name, *lines, _(STATES.get(state, "")))),
+                help=name,
                 **lock(short, state, states.open(name), head=layer.stage == "head"),
             )
-        )  # fmt: skip
+        )
     words = _n("{block}: {n} layer", "{block}: {n} layers", len(parts)).format(block=block.name, n=len(parts))
     return Row(words, tuple(parts), chosen)
 

@@ -40,9 +40,10 @@ def draw(target: Target, network: Any) -> None:
     with main:
         if image is None:
             faces.empty(
-                _("No picture yet"), _("Choose a sample, give a file or take a photograph; it is kept nowhere."),
+                _("No picture yet"),
+                _("Choose a sample, give a file or take a photograph; it is kept nowhere."),
                 icon="add_photo_alternate",
-            )  # fmt: skip
+            )
             return
         _answer(target, network, image, layer, depth)
 
@@ -53,14 +54,23 @@ def _depth() -> Any:
     strength = st.slider(_("Strength"), 0.2, 3.0, 1.0, 0.1, key="bl-deep-strength", persist_state="session")
     with components.more("bl-deep-more"):
         octaves = st.slider(
-            _("Octaves"), 1, 6, 4, key="bl-deep-octaves", persist_state="session",
+            _("Octaves"),
+            1,
+            6,
+            4,
+            key="bl-deep-octaves",
+            persist_state="session",
             help=_("Sizes at which the picture is changed: in the small ones large patterns grow."),
-        )  # fmt: skip
+        )
         steps = st.slider(_("Steps at each size"), 2, 60, 10, key="bl-deep-steps", persist_state="session")
         side = st.select_slider(
-            _("Longest side"), SIDES, SIDE, key="bl-deep-side", persist_state="session",
+            _("Longest side"),
+            SIDES,
+            SIDE,
+            key="bl-deep-side",
+            persist_state="session",
             format_func=lambda n: _("{n} px").format(n=n),
-        )  # fmt: skip
+        )
     return Depth(int(octaves), steps=int(steps), strength=float(strength), side=int(side))
 
 
@@ -112,10 +122,16 @@ def _wish(target: Target, picture: Any, layer: str, depth: Any) -> Any:
     from core.lab.dream_job import Wish
 
     return Wish(
-        target.named, layer, weights=growing.weights_of(target), size=depth.side, steps=depth.steps,
-        seed=depth.seed, octaves=depth.octaves, strength=depth.strength,
+        target.named,
+        layer,
+        weights=growing.weights_of(target),
+        size=depth.side,
+        steps=depth.steps,
+        seed=depth.seed,
+        octaves=depth.octaves,
+        strength=depth.strength,
         picture=growing.as_text(picture, depth.side),
-    )  # fmt: skip
+    )
 
 
 def _of_job(job: Any, target: Target, image: Any, picture: Any, layer: str, depth: Any) -> Any:
@@ -153,14 +169,20 @@ def _show(found: Any, layer: str) -> None:
     more = found.after / found.before if found.before > 0 else 0.0
     components.note(
         _("The mean square of {layer} is {after} instead of {before}: {times} times as strong.").format(
-            layer=layer, after=inside.number(found.after), before=inside.number(found.before),
+            layer=layer,
+            after=inside.number(found.after),
+            before=inside.number(found.before),
             times=inside.number(more, 2),
         )
-    )  # fmt: skip
+    )
     st.download_button(
-        _("Download"), growing.encoded(found.image), f"deep-dream-{layer}.png", "image/png",
-        icon=":material/download:", key="bl-deep-download",
-    )  # fmt: skip
+        _("Download"),
+        growing.encoded(found.image),
+        f"deep-dream-{layer}.png",
+        "image/png",
+        icon=":material/download:",
+        key="bl-deep-download",
+    )
     components.why(
         _(
             "Each step follows the gradient of the layer's mean square back to the pixels, first on a small version of "

@@ -53,10 +53,19 @@ def draw(target: Target, network: Any) -> None:
         target: What is looked into.
         network: Its loaded network.
     """
-    mode = st.segmented_control(
-        _("Of what"), list(MODES), key="bl-dream-mode", default="channels", required=True, wrap=True,
-        format_func=lambda name: _(MODES[name]), persist_state="session",
-    ) or "channels"  # fmt: skip
+    mode = (
+        st.segmented_control(
+            _("Of what"),
+            list(MODES),
+            key="bl-dream-mode",
+            default="channels",
+            required=True,
+            wrap=True,
+            format_func=lambda name: _(MODES[name]),
+            persist_state="session",
+        )
+        or "channels"
+    )
     if mode == "picture":
         dream_picture.draw(target, network)
         return
@@ -91,10 +100,16 @@ def _channels(network: Any, *, single: bool) -> Ask | None:
     parts = math.ceil(count / BATCH)
     part = 1
     if parts > 1:
-        part = int(st.number_input(
-            _("Batch"), 1, parts, key=f"bl-dream-from-{layer}", persist_state="session",
-            help=_("This layer has {n} channels; they are grown {batch} at a time.").format(n=count, batch=BATCH),
-        ))  # fmt: skip
+        part = int(
+            st.number_input(
+                _("Batch"),
+                1,
+                parts,
+                key=f"bl-dream-from-{layer}",
+                persist_state="session",
+                help=_("This layer has {n} channels; they are grown {batch} at a time.").format(n=count, batch=BATCH),
+            )
+        )
     numbers = tuple(range((part - 1) * BATCH, min(part * BATCH, count)))
     components.note(_("Channels {first} to {last} of {n}").format(first=numbers[0], last=numbers[-1], n=count))
     recipe = _recipe(_place() if single else None)
@@ -104,10 +119,15 @@ def _channels(network: Any, *, single: bool) -> Ask | None:
 def _place() -> Any:
     """Draws which neuron of a channel is meant."""
     where = st.segmented_control(
-        _("Neuron"), ["centre", "place"], key="bl-dream-where", default="centre", required=True,
-        format_func=lambda name: _("In the middle") if name == "centre" else _("At a place"), persist_state="session",
+        _("Neuron"),
+        ["centre", "place"],
+        key="bl-dream-where",
+        default="centre",
+        required=True,
+        format_func=lambda name: _("In the middle") if name == "centre" else _("At a place"),
+        persist_state="session",
         help=_("One value of a channel's map: what does it look for in its window?"),
-    )  # fmt: skip
+    )
     if where != "place":
         return "centre"
     left, right = st.columns(2)
@@ -124,9 +144,13 @@ def _classes(network: Any) -> Ask | None:
     here = usual if kept is None else [number for number in kept if number < len(known)]
     st.session_state["bl-dream-classes"] = here if here or not kept else usual
     chosen = st.multiselect(
-        _("Classes"), list(every), key="bl-dream-classes", max_selections=BATCH, persist_state="session",
+        _("Classes"),
+        list(every),
+        key="bl-dream-classes",
+        max_selections=BATCH,
+        persist_state="session",
         format_func=lambda number: known[number] if number < len(known) else "",
-    )  # fmt: skip
+    )
     recipe = _recipe(None)
     if not chosen:
         components.note(_("Choose at least one class."))
@@ -139,17 +163,30 @@ def _recipe(place: Any) -> Any:
 
     with components.more("bl-dream-more"):
         size = st.select_slider(
-            _("Size"), SIZES, SIZE, key="bl-dream-size", persist_state="session",
+            _("Size"),
+            SIZES,
+            SIZE,
+            key="bl-dream-size",
+            persist_state="session",
             format_func=lambda side: _("{n} px").format(n=side),
-        )  # fmt: skip
+        )
         steps = st.select_slider(
-            _("Steps"), (32, 64, 128, 256, 512), STEPS, key="bl-dream-steps", persist_state="session",
+            _("Steps"),
+            (32, 64, 128, 256, 512),
+            STEPS,
+            key="bl-dream-steps",
+            persist_state="session",
             help=_("More steps make a clearer pattern."),
-        )  # fmt: skip
+        )
         seed = st.number_input(
-            _("Seed"), 0, 10_000, 0, key="bl-dream-seed", persist_state="session",
+            _("Seed"),
+            0,
+            10_000,
+            0,
+            key="bl-dream-seed",
+            persist_state="session",
             help=_("Another seed starts from other noise; what stays the same is what the channel looks for."),
-        )  # fmt: skip
+        )
     return Recipe(int(size), int(steps), int(seed), place)
 
 
@@ -190,9 +227,12 @@ def _gallery(target: Target, network: Any, ask: Ask, known: dict[int, Any]) -> N
     kept = st.session_state.get("bl-dream-chosen")
     chosen = kept[1] if kept and kept[0] == ask.layer and kept[1] in there else there[0]
     picked = gallery(
-        [growing.tile(known[channel], labels[channel]) for channel in there], key=f"bl-dream-gallery-{ask.layer}",
-        size=growing.TILE, help=_("Show it large"), chosen=there.index(chosen),
-    )  # fmt: skip
+        [growing.tile(known[channel], labels[channel]) for channel in there],
+        key=f"bl-dream-gallery-{ask.layer}",
+        size=growing.TILE,
+        help=_("Show it large"),
+        chosen=there.index(chosen),
+    )
     if picked is not None:
         chosen = there[picked]
         st.session_state["bl-dream-chosen"] = (ask.layer, chosen)
@@ -223,11 +263,13 @@ def _large(target: Target, network: Any, ask: Ask, one: Any, label: str) -> None
             growing.encoded(shown.image), alt=_("The picture that excites {name} most").format(name=label), most=320
         )
     with right:
-        inside.facts([
-            (_("reaches"), inside.number(shown.reached)),
-            (_("noise, on average"), inside.number(shown.noise)),
-            (_("noise, at most"), inside.number(shown.noise_most)),
-        ])  # fmt: skip
+        inside.facts(
+            [
+                (_("reaches"), inside.number(shown.reached)),
+                (_("noise, on average"), inside.number(shown.noise)),
+                (_("noise, at most"), inside.number(shown.noise_most)),
+            ]
+        )
         components.note(_said(shown, single=ask.recipe.place is not None, of_class=not ask.layer))
         with st.container(horizontal=True):
             if not better:
@@ -236,9 +278,13 @@ def _large(target: Target, network: Any, ask: Ask, one: Any, label: str) -> None
                     growing.grow(target, network, Ask(ask.layer, (one.channel,), (label,), recipe), st.container())
                     st.rerun()
             st.download_button(
-                _("Download"), growing.encoded(shown.image), f"{one.layer}-{one.channel}.png", "image/png",
-                icon=":material/download:", key="bl-dream-download",
-            )  # fmt: skip
+                _("Download"),
+                growing.encoded(shown.image),
+                f"{one.layer}-{one.channel}.png",
+                "image/png",
+                icon=":material/download:",
+                key="bl-dream-download",
+            )
             if ask.layer and st.button(_("See what it answers"), icon=":material/grid_view:", key="bl-dream-maps"):
                 st.session_state["bl-maps-channel"] = (ask.layer, one.channel)
                 st.session_state["bl-maps-layer"] = ask.layer

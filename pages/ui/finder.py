@@ -67,10 +67,12 @@ def _phase(experiment: Experiment) -> int:
     if len(phases) == 1 or not state.train_choice().by_phase:
         return 0
     chosen = st.selectbox(
-        _("Phase"), range(len(phases)), key="bl-finder-phase",
+        _("Phase"),
+        range(len(phases)),
+        key="bl-finder-phase",
         format_func=lambda index: f"{index + 1}. {names.phase(phases[index].name) if index < len(phases) else ''}",
         help=_("The test starts from the weights that the run starts from, not from those the phases before leave."),
-    )  # fmt: skip
+    )
     return min(int(chosen or 0), len(phases) - 1)
 
 
@@ -120,9 +122,11 @@ def _ended(status: dict[str, Any]) -> None:
         broken(_("No rate could be looked for"), live.message(status), icon="report", tone="warn")
     elif status["state"] == "interrupted":
         broken(
-            _("The search was interrupted"), _("Its process ended without a word. Start it again."), icon="bolt",
+            _("The search was interrupted"),
+            _("Its process ended without a word. Start it again."),
+            icon="bolt",
             tone="warn",
-        )  # fmt: skip
+        )
 
 
 def _curve(curve: Any, phase: int, take: Take) -> None:
@@ -137,8 +141,9 @@ def _curve(curve: Any, phase: int, take: Take) -> None:
             "within a few steps. The suggestion is the middle one of three readings: where the curve is steepest "
             "({steepest}), the middle of the fall ({valley}), and a tenth of where it ends ({tenth})."
         ).format(steepest=_rate(curve.steepest), valley=_rate(curve.valley), tenth=_rate(curve.tenth)),
-        paper=PAPER, key="bl-finder-why",
-    )  # fmt: skip
+        paper=PAPER,
+        key="bl-finder-why",
+    )
 
 
 def figure(curve: Any) -> Any:
@@ -151,16 +156,25 @@ def figure(curve: Any) -> Any:
         x=curve.rates, y=curve.losses, mode="lines", line=faint, opacity=0.35, hoverinfo="skip", name=_("Each step")
     )
     chart.add_scatter(
-        x=curve.rates, y=curve.smoothed, mode="lines", line={"color": charts.TRAIN, "width": 2.5}, name=_("Smoothed"),
+        x=curve.rates,
+        y=curve.smoothed,
+        mode="lines",
+        line={"color": charts.TRAIN, "width": 2.5},
+        name=_("Smoothed"),
         hovertemplate=_("loss {value}").replace("{value}", "%{y:.3f}") + "<extra></extra>",
-    )  # fmt: skip
+    )
     if curve.suggested is not None:
         place = min(range(len(curve.rates)), key=lambda index: abs(curve.rates[index] / curve.suggested - 1))
         chart.add_vline(x=curve.suggested, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
         chart.add_scatter(
-            x=[curve.suggested], y=[curve.smoothed[place]], mode="markers", name=_("Suggested"), hoverinfo="skip",
-            marker={"size": 12, "color": charts.ACCENT}, cliponaxis=False,
-        )  # fmt: skip
+            x=[curve.suggested],
+            y=[curve.smoothed[place]],
+            mode="markers",
+            name=_("Suggested"),
+            hoverinfo="skip",
+            marker={"size": 12, "color": charts.ACCENT},
+            cliponaxis=False,
+        )
     chart.update_xaxes(title_text=_("Learning rate of the head"), type="log", exponentformat="power", dtick=1)
     chart.update_yaxes(title_text=_("Loss"), range=[low - 0.05 * (high - low), high])
     return chart

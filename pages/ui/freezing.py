@@ -116,16 +116,25 @@ def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
         left, right = st.columns([2.5, 1], gap="medium")
     state.follow("bl-freeze-preset", now)
     picked = left.segmented_control(
-        _("What may learn"), options, key="bl-freeze-preset", format_func=lambda name: _(labels[name]), required=True,
-        wrap=True, help=_("Frozen parts keep what they know. The head is new and always learns."),
-    )  # fmt: skip
+        _("What may learn"),
+        options,
+        key="bl-freeze-preset",
+        format_func=lambda name: _(labels[name]),
+        required=True,
+        wrap=True,
+        help=_("Frozen parts keep what they know. The head is new and always learns."),
+    )
     stages = len(anatomy.backbone_stages)
     count = stages_at_the_end(anatomy, plan)
     state.follow("bl-freeze-last", count)
     wanted = right.slider(
-        _("Last stages that learn"), 0, max(1, stages), key="bl-freeze-last", disabled=stages == 0,
+        _("Last stages that learn"),
+        0,
+        max(1, stages),
+        key="bl-freeze-last",
+        disabled=stages == 0,
         help=_("0 for the head alone. The later a stage, the more it is about the task it was trained for."),
-    )  # fmt: skip
+    )
     if picked and picked != now and picked != OWN:
         st.session_state["bl.freeze.preset"] = picked
         if picked == "gradual":
@@ -169,14 +178,18 @@ def counts(anatomy: Any, plan: FreezePlan, extra: tuple[Figure, ...] = ()) -> No
 
     components.metrics(
         [
-            Figure(_("Trainable"), figures.count(found.trainable),
-                   _("{share} of all").format(share=figures.percent(share, 2)), exact(found.trainable)),
+            Figure(
+                _("Trainable"),
+                figures.count(found.trainable),
+                _("{share} of all").format(share=figures.percent(share, 2)),
+                exact(found.trainable),
+            ),
             Figure(_("Frozen"), figures.count(found.frozen), "", exact(found.frozen)),
             Figure(_("Total"), figures.count(found.total), classes, exact(found.total)),
             *extra,
         ],
         compact=True,
-    )  # fmt: skip
+    )
     components.bar(
         [(_("Learns"), found.trainable, "accent"), (_("Frozen"), found.frozen, "frozen")],
         label=_("{trainable} parameters learn, {frozen} are frozen.").format(

@@ -111,9 +111,13 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
 
     recipe = ask.recipe
     common = {
-        "size": recipe.size, "steps": recipe.steps, "seed": recipe.seed, "progress": bar, "found": found,
+        "size": recipe.size,
+        "steps": recipe.steps,
+        "seed": recipe.seed,
+        "progress": bar,
+        "found": found,
         "watch": watch,
-    }  # fmt: skip
+    }
     try:
         if ask.layer:
             dream.maximise(network, ask.layer, ask.channels, place=recipe.place, **common)
@@ -134,9 +138,16 @@ def start(target: Target, network: Any, ask: Any) -> None:
     precision = precision_for(ask.recipe.precision, device_of(network.model))
 
     wish = dream_job.Wish(
-        target.named, ask.layer, weights=weights_of(target), channels=ask.channels, size=ask.recipe.size,
-        steps=ask.recipe.steps, seed=ask.recipe.seed, place=ask.recipe.place, precision=precision,
-    )  # fmt: skip
+        target.named,
+        ask.layer,
+        weights=weights_of(target),
+        channels=ask.channels,
+        size=ask.recipe.size,
+        steps=ask.recipe.steps,
+        seed=ask.recipe.seed,
+        place=ask.recipe.place,
+        precision=precision,
+    )
     dream_job.start(wish, owner=queueing.owner())
 
 
@@ -188,9 +199,12 @@ def ended(job: Any) -> None:
         broken(_("These pictures could not be grown"), live.message(status), icon="report", tone="warn")
     elif status["state"] == "interrupted":
         broken(
-            _("The work was interrupted"), _("Its process ended without a word. Start it again."), icon="bolt",
-            kept=_("What was grown until then is kept."), tone="warn",
-        )  # fmt: skip
+            _("The work was interrupted"),
+            _("Its process ended without a word. Start it again."),
+            icon="bolt",
+            kept=_("What was grown until then is kept."),
+            tone="warn",
+        )
 
 
 def tile(one: Any, label: str) -> Tile:

@@ -41,9 +41,14 @@ def builder(anatomy: Any, spec: ModelSpec, classes: int | None) -> None:
     options = [name for name in KINDS if name != "dense" or not refused["flatten"] or kind == "dense"]
     state.follow("bl-head-kind", kind)
     picked = st.segmented_control(
-        _("Head"), options, key="bl-head-kind", format_func=lambda name: _(KINDS[name]), required=True, wrap=True,
+        _("Head"),
+        options,
+        key="bl-head-kind",
+        format_func=lambda name: _(KINDS[name]),
+        required=True,
+        wrap=True,
         help=_("The head is new for your classes: it turns the backbone's features into one value a class."),
-    )  # fmt: skip
+    )
     if picked and picked != kind:
         st.session_state["bl.head.own"] = picked == "own"
         _set(spec, MADE.get(picked, replace(spec.head, hidden=spec.head.hidden or (512, 128))))
@@ -54,9 +59,14 @@ def builder(anatomy: Any, spec: ModelSpec, classes: int | None) -> None:
         pool = _pool(head.pool, refused)
     state.follow("bl-head-dropout", round(head.dropout * 100))
     dropout = second.slider(
-        _("Dropout"), 0, 90, key="bl-head-dropout", step=5, format="%d %%",
+        _("Dropout"),
+        0,
+        90,
+        key="bl-head-dropout",
+        step=5,
+        format="%d %%",
         help=_("Share of the values before the last layer that each training step leaves out, at random."),
-    )  # fmt: skip
+    )
     if hidden is not None:
         wanted = HeadSpec(hidden, pool, dropout / 100)
         if wanted != head:
@@ -108,9 +118,12 @@ def _hidden(sizes: tuple[int, ...]) -> tuple[int, ...] | None:
     """Draws the sizes of the hidden layers; ``None`` while what is written makes no sense."""
     state.follow("bl-head-hidden", ", ".join(map(str, sizes)))
     text = st.text_input(
-        _("Hidden layers"), key="bl-head-hidden", placeholder="512, 128", max_chars=60,
+        _("Hidden layers"),
+        key="bl-head-hidden",
+        placeholder="512, 128",
+        max_chars=60,
         help=_("Sizes from the features to the classes, with commas between; each is followed by ReLU and dropout."),
-    )  # fmt: skip
+    )
     try:
         found = tuple(int(word) for word in text.replace(";", ",").split(",") if word.strip())
     except ValueError:
@@ -128,10 +141,13 @@ def _pool(pool: str, refused: dict[str, str]) -> str:
     possible = [name for name in POOLS if not refused[name] or name == pool]
     state.follow("bl-head-pool", pool)
     picked = st.segmented_control(
-        _("Of the last feature map it gets"), possible, key="bl-head-pool", format_func=lambda p: _(POOLS[p]),
+        _("Of the last feature map it gets"),
+        possible,
+        key="bl-head-pool",
+        format_func=lambda p: _(POOLS[p]),
         required=True,
         help=_("Average: the mean of each channel. Flatten: every value at its place, which takes many parameters."),
-    )  # fmt: skip
+    )
     return str(picked or pool)
 
 
@@ -140,9 +156,12 @@ def _result(anatomy: Any, classes: int | None) -> None:
     refused = st.session_state.get("bl.head.refused")
     if refused is not None:
         broken(
-            _("This head does not fit"), translate_error(refused), kept=_("The head before is kept."), icon="report",
+            _("This head does not fit"),
+            translate_error(refused),
+            kept=_("The head before is kept."),
+            icon="report",
             tone="warn",
-        )  # fmt: skip
+        )
     if classes is None:
         components.note(
             _("No images are chosen yet, so the network is shown with its own head for {n} classes.").format(
@@ -155,14 +174,18 @@ def _result(anatomy: Any, classes: int | None) -> None:
     components.metrics(
         [
             Figure(_("Features"), figures.exact(features), _("enter the head"), figures.exact(features)),
-            Figure(_("Classes"), figures.exact(anatomy.num_classes),
-                   _("from your data") if classes else _("of ImageNet")),
-            Figure(_("Head's parameters"), figures.count(stage.parameters),
-                   _n("in {n} layer", "in {n} layers", len(layers)).format(n=len(layers)),
-                   _("{n} parameters").format(n=figures.exact(stage.parameters))),
+            Figure(
+                _("Classes"), figures.exact(anatomy.num_classes), _("from your data") if classes else _("of ImageNet")
+            ),
+            Figure(
+                _("Head's parameters"),
+                figures.count(stage.parameters),
+                _n("in {n} layer", "in {n} layers", len(layers)).format(n=len(layers)),
+                _("{n} parameters").format(n=figures.exact(stage.parameters)),
+            ),
         ],
         compact=True,
-    )  # fmt: skip
+    )
     lines = [f"{layer.name}: {layer.formula}" for layer in layers if layer.formula]
     if lines:
         st.code("\n".join(lines), language=None)

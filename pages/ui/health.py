@@ -54,9 +54,14 @@ def _panel(run: Any, status: dict[str, Any], key: str) -> None:
     st.html(_table(rows))
     components.note(sentence(rows))
     what = st.segmented_control(
-        _("Over the epochs"), list(WHAT), key=f"{key}-what", format_func=lambda name: _(WHAT[name][0]),
-        default="gradient", required=True, persist_state="session",
-    )  # fmt: skip
+        _("Over the epochs"),
+        list(WHAT),
+        key=f"{key}-what",
+        format_func=lambda name: _(WHAT[name][0]),
+        default="gradient",
+        required=True,
+        persist_state="session",
+    )
     _course(run, status, rows, what or "gradient", key)
     spread.draw(run, rows, key)
 
@@ -85,13 +90,17 @@ def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
         return _("No gradients were measured yet.")
     first, last = next(iter(norms)), list(norms)[-1]
     steps = [value for stage in norms if (value := spread.latest(rows, stage, "update")[1])]
-    text = _("One step moves the weights by {low} to {high} of their length.").format(
-        low=figures.number(min(steps), 2), high=figures.number(max(steps), 2)
-    ) if steps else ""  # fmt: skip
+    text = (
+        _("One step moves the weights by {low} to {high} of their length.").format(
+            low=figures.number(min(steps), 2), high=figures.number(max(steps), 2)
+        )
+        if steps
+        else ""
+    )
     if len(norms) < 2:
         return _("Only {stage} learns; its gradient's norm is {value}.").format(
             stage=stage_title(first), value=figures.number(norms[first])
-        ) + (f" {text}" if text else "")  # fmt: skip
+        ) + (f" {text}" if text else "")
     ratio = norms[first] / norms[last]
     if ratio < VANISHING:
         words = _("The gradients vanish on their way back: {first} gets {ratio} of what {last} gets.")
@@ -148,14 +157,14 @@ def _colour(index: int) -> str:
 # --- over epochs ------------------------------------------------------------------------------------------------------
 
 
-def _course(
-    run: Any, status: dict[str, Any], rows: Sequence[Mapping[str, Any]], what: str, key: str
-) -> None:  # fmt: skip
+def _course(run: Any, status: dict[str, Any], rows: Sequence[Mapping[str, Any]], what: str, key: str) -> None:
     epochs = int(status.get("epochs") or 0)
     spec = caches.remember(
-        "health charts", (str(run.path), stamp(run.path / "health.jsonl"), what, epochs, i18n.language()),
-        lambda: chart(rows, what, epochs), entries=32,
-    )  # fmt: skip
+        "health charts",
+        (str(run.path), stamp(run.path / "health.jsonl"), what, epochs, i18n.language()),
+        lambda: chart(rows, what, epochs),
+        entries=32,
+    )
     text = _(WHAT[what][1])
     charts.show_growing(spec, key=f"{key}-{what}", alt=text)
 
@@ -187,22 +196,42 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
             {
                 "data": {"name": "rows"},
                 "transform": [{"fold": list(shown), "as": ["stage", "value"]}, {"filter": "isValid(datum.value)"}],
-                "mark": {"type": "line", "strokeWidth": 2, "clip": True,
-                         "point": {"size": 28, "filled": True} if len(picked) <= 30 else False},
+                "mark": {
+                    "type": "line",
+                    "strokeWidth": 2,
+                    "clip": True,
+                    "point": {"size": 28, "filled": True} if len(picked) <= 30 else False,
+                },
                 "encoding": {
                     "color": {
-                        "field": "stage", "type": "nominal",
+                        "field": "stage",
+                        "type": "nominal",
                         "scale": {"domain": list(shown), "range": colours},
-                        "legend": {"title": None, "orient": "top", "labelExpr": f"{words} : datum.label" if words
-                                   else "datum.label", "symbolType": "stroke", "symbolStrokeWidth": 3},
-                    },
+                        "legend": {
+                            "title": None,
+                            "orient": "top",
+                            "labelExpr": f"{words} : datum.label" if words else "datum.label",
+                            "symbolType": "stroke",
+                            "symbolStrokeWidth": 3,
+                        },
+                    }
                 },
             },
             {
                 "data": {"name": "rows"},
                 "mark": {"type": "rule", "color": "#8A9599"},
-                "params": [{"name": "under", "select": {"type": "point", "on": "pointerover", "nearest": True,
-                                                        "clear": "pointerout", "encodings": ["x"]}}],
+                "params": [
+                    {
+                        "name": "under",
+                        "select": {
+                            "type": "point",
+                            "on": "pointerover",
+                            "nearest": True,
+                            "clear": "pointerout",
+                            "encodings": ["x"],
+                        },
+                    }
+                ],
                 "encoding": {
                     "y": None,
                     "opacity": {"condition": {"param": "under", "empty": False, "value": 0.8}, "value": 0},
@@ -212,17 +241,21 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
         ],
         "encoding": {
             "x": {
-                "field": "epoch", "type": "quantitative", "title": _("Epoch"), "axis": {"tickMinStep": 1,
-                                                                                      "format": ",d"},
+                "field": "epoch",
+                "type": "quantitative",
+                "title": _("Epoch"),
+                "axis": {"tickMinStep": 1, "format": ",d"},
                 "scale": {"domain": [0, curves.reach(int(rows[-1]["epoch"]), epochs)], "nice": False},
             },
             "y": {
-                "field": "value", "type": "quantitative", "title": _(WHAT[what][0]), "axis": {"format": "~g",
-                                                                                            "tickCount": 5},
+                "field": "value",
+                "type": "quantitative",
+                "title": _(WHAT[what][0]),
+                "axis": {"format": "~g", "tickCount": 5},
                 "scale": {"type": "log", "domain": domain, "nice": False},
             },
         },
-    }  # fmt: skip
+    }
 
 
 def _positive(value: Any) -> float:

@@ -26,9 +26,15 @@ USED = {
 }
 """What can be chosen in a view, where that is not everything; the rest would change nothing there."""
 PARTS: dict[str, str | None] = {
-    "class": "class", "against": "class", "kind": "method", "method": "method", "look": "look", "more": None,
-    "why": "method", "off": None,
-}  # fmt: skip
+    "class": "class",
+    "against": "class",
+    "kind": "method",
+    "method": "method",
+    "look": "look",
+    "more": None,
+    "why": "method",
+    "off": None,
+}
 """The places of the choices in order, and which choice each is for; the last ones are shut at first."""
 AGAINST = N_("Draws what speaks for the one class rather than for the other: the map of their difference.")
 
@@ -140,9 +146,13 @@ def target(subject: Subject, probabilities: Any) -> int:
         return f"{classes[index]} · {figures.percent(float(probabilities[index]))}"
 
     chosen = st.selectbox(
-        _("What speaks for"), [NOBODY, *order], key="bl-heat-target", format_func=label, on_change=choose,
+        _("What speaks for"),
+        [NOBODY, *order],
+        key="bl-heat-target",
+        format_func=label,
+        on_change=choose,
         help=_("The map answers for one class at a time. Choose another to see what would speak for it."),
-    )  # fmt: skip
+    )
     return order[0] if chosen is None or chosen < 0 else int(chosen)
 
 
@@ -161,9 +171,13 @@ def against(subject: Subject, probabilities: Any, target_: int) -> int | None:
         state.show_in_address(against=None if index is None or index < 0 else classes[index])
 
     chosen = st.selectbox(
-        _("Rather than"), [NOBODY, *others], key="bl-heat-against", on_change=choose, help=_(AGAINST),
+        _("Rather than"),
+        [NOBODY, *others],
+        key="bl-heat-against",
+        on_change=choose,
+        help=_(AGAINST),
         format_func=lambda i: _("No other class") if i < 0 else f"{classes[i]} · {figures.percent(probabilities[i])}",
-    )  # fmt: skip
+    )
     return None if chosen is None or chosen < 0 else int(chosen)
 
 
@@ -197,16 +211,24 @@ def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
     here = [name for name in usable if METHODS[name].family == family]
     st.session_state["bl-heat-family"], st.session_state["bl-heat-method"] = family, chosen
     places["kind"].selectbox(
-        _("Kind of method"), families, key="bl-heat-family", format_func=lambda f: _(FAMILIES[f]),
+        _("Kind of method"),
+        families,
+        key="bl-heat-family",
+        format_func=lambda f: _(FAMILIES[f]),
         on_change=lambda: choose_method(
             next((name for name in usable if METHODS[name].family == st.session_state["bl-heat-family"]), None)
         ),
-    )  # fmt: skip
+    )
     with places["method"]:
         st.pills(
-            _("Method"), here, key="bl-heat-method", format_func=lambda name: METHODS[name].title, required=True,
-            wrap=True, on_change=lambda: choose_method(st.session_state["bl-heat-method"]),
-        )  # fmt: skip
+            _("Method"),
+            here,
+            key="bl-heat-method",
+            format_func=lambda name: METHODS[name].title,
+            required=True,
+            wrap=True,
+            on_change=lambda: choose_method(st.session_state["bl-heat-method"]),
+        )
         components.note(_(METHODS[chosen].description))
         for line in _refused(why_not, {family}):
             st.html(f'<p class="bl-off">{escape(line)}</p>')
@@ -291,12 +313,15 @@ def _layer(anatomy: Any) -> str | None:
         state.show_in_address(layer=st.session_state[LAYER])
 
     chosen = st.selectbox(
-        _("Layer"), ["", *names], key="bl-heat-layer", on_change=choose,
-        format_func=lambda n: layers.layer_label(known[n])
-        if n
-        else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer),
+        _("Layer"),
+        ["", *names],
+        key="bl-heat-layer",
+        on_change=choose,
+        format_func=lambda n: (
+            layers.layer_label(known[n]) if n else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer)
+        ),
         help=_("The last layer that keeps the picture's layout says most about the class. Earlier ones show detail."),
-    )  # fmt: skip
+    )
     return chosen or None
 
 
@@ -305,9 +330,14 @@ def _settings(row: Any) -> tuple[tuple[str, int], ...]:
     changed = []
     for setting in row.settings:
         value = st.number_input(
-            _(setting.title), setting.low, setting.high, setting.default, key=f"bl-heat-set-{row.id}-{setting.id}",
-            help=_(setting.help), persist_state="session",
-        )  # fmt: skip
+            _(setting.title),
+            setting.low,
+            setting.high,
+            setting.default,
+            key=f"bl-heat-set-{row.id}-{setting.id}",
+            help=_(setting.help),
+            persist_state="session",
+        )
         if value is not None and int(value) != setting.default:
             changed.append((setting.id, int(value)))
     return tuple(changed)

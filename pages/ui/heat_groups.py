@@ -45,9 +45,11 @@ class Pictures:
     def draw(self, places: Sequence[int], notes: Sequence[str], key: str) -> None:
         """Draws these rows of the study as pictures that lead to their heatmap."""
         where = caches.remember(
-            "places", (self.run.id,), lambda: {item.key: index for index, item in enumerate(self.dataset.items)},
+            "places",
+            (self.run.id,),
+            lambda: {item.key: index for index, item in enumerate(self.dataset.items)},
             entries=4,
-        )  # fmt: skip
+        )
         cells, keys = [], []
         for place, note in zip(places, notes, strict=True):
             row = self.made.rows[place]
@@ -98,17 +100,27 @@ def means(made: Any, maps: Any) -> None:
         components.note(_("Nothing spoke for any class in any picture."))
         return
     rows = [
-        Figure(_("Middle quarter"), figures.percent(whole.middle), _("25 % if the heat were even"),
-               _("Share of the heat in the middle quarter of the picture, mean of all pictures.")),
-        Figure(_("Border"), figures.percent(whole.border),
-               _("{even} if the heat were even").format(even=figures.percent(EVEN_BORDER)),
-               _("Share of the heat in the outer tenth on each side.")),
-    ]  # fmt: skip
+        Figure(
+            _("Middle quarter"),
+            figures.percent(whole.middle),
+            _("25 % if the heat were even"),
+            _("Share of the heat in the middle quarter of the picture, mean of all pictures."),
+        ),
+        Figure(
+            _("Border"),
+            figures.percent(whole.border),
+            _("{even} if the heat were even").format(even=figures.percent(EVEN_BORDER)),
+            _("Share of the heat in the outer tenth on each side."),
+        ),
+    ]
     if whole.inside is not None:
         rows.append(
-            Figure(_("On the object"), figures.percent(whole.inside),
-                   _("it covers {area}").format(area=figures.percent(whole.area)))
-        )  # fmt: skip
+            Figure(
+                _("On the object"),
+                figures.percent(whole.inside),
+                _("it covers {area}").format(area=figures.percent(whole.area)),
+            )
+        )
         hits = [row.hit for row in made.rows if row.hit is not None and not row.empty]
         rows.append(Figure(_("Peak on the object"), figures.percent(sum(hits) / max(len(hits), 1)), _("pointing game")))
     blank = sum(row.empty for row in made.rows)
@@ -170,8 +182,9 @@ def groups(made: Any, maps: Any, pictures: Pictures) -> None:
             "pictures falls apart into nearly separate parts, the network decides in different ways. The number of "
             "parts is where the eigenvalues of the net's Laplacian have their widest gap."
         ),
-        paper=("Lapuschkin et al. 2019", "https://arxiv.org/abs/1902.10178"), key="bl-study-why",
-    )  # fmt: skip
+        paper=("Lapuschkin et al. 2019", "https://arxiv.org/abs/1902.10178"),
+        key="bl-study-why",
+    )
 
 
 def outside(made: Any, maps: Any, pictures: Pictures) -> None:
@@ -183,8 +196,8 @@ def outside(made: Any, maps: Any, pictures: Pictures) -> None:
     if st.session_state.get("bl-study-inside") not in kinds:
         st.session_state["bl-study-inside"] = kinds[0]
     kind = st.segmented_control(
-        _("Inside means"), kinds, format_func=lambda name: _(INSIDE[name]), key="bl-study-inside", required=True,
-    )  # fmt: skip
+        _("Inside means"), kinds, format_func=lambda name: _(INSIDE[name]), key="bl-study-inside", required=True
+    )
     box = None
     if kind == "box":
         with st.container(key="bl-wrap-study-box"):

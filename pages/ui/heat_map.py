@@ -46,9 +46,15 @@ def explained(subject: Subject, choice: Choice) -> Any:
 
     def make(tell: Tell | None = None) -> Any:
         return explain(
-            subject.network, subject.input(), choice.method, target=choice.target, against=choice.against,
-            layer=choice.layer, settings=dict(choice.settings), progress=tell,
-        )  # fmt: skip
+            subject.network,
+            subject.input(),
+            choice.method,
+            target=choice.target,
+            against=choice.against,
+            layer=choice.layer,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
 
     if caches.known(SHELF, key, entries=KEPT):
         return caches.remember(SHELF, key, make, entries=KEPT)
@@ -61,9 +67,14 @@ def explained(subject: Subject, choice: Choice) -> Any:
 
 
 def made_slowly(
-    title: str, shelf: str, key: tuple[Any, ...], make: Callable[[Tell], Any], *, entries: int,
+    title: str,
+    shelf: str,
+    key: tuple[Any, ...],
+    make: Callable[[Tell], Any],
+    *,
+    entries: int,
     cancel: Callable[[], None] | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """Returns what is remembered for a key; it is made, where it is not there yet, with progress and a way out.
 
     Args:
@@ -149,9 +160,9 @@ def progressing(
         bar.progress(min(done / max(total, 1), 1.0), text=text)
 
     def wait() -> None:
-        bar.progress(0.0, text=_("{method}: somebody else has just begun the same, and you share it …").format(
-            method=title
-        ))  # fmt: skip
+        bar.progress(
+            0.0, text=_("{method}: somebody else has just begun the same, and you share it …").format(method=title)
+        )
 
     try:
         yield tell, wait
@@ -173,9 +184,10 @@ def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None
     name = named(subject.network.classes, heat)
     drawn = over(subject.picture, heat, look)
     inside.picture(
-        drawn, title=f"{choice.row.title} · {name}",
+        drawn,
+        title=f"{choice.row.title} · {name}",
         alt=_("Heatmap of what speaks for {name}, laid over the picture").format(name=name),
-    )  # fmt: skip
+    )
     scale(heat, look)
     if heat.empty:
         inside.callout(_(EMPTY).format(layer=heat.layer or _("the picture"), name=name), icon="hide_image")
@@ -184,9 +196,14 @@ def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None
     inside.warn_random(subject.target)
     components.note(summary(heat))
     st.download_button(
-        _("Save picture"), png(drawn), file_name=f"{choice.method}.png", mime="image/png", icon=":material/download:",
-        key="bl-heat-save", on_click="ignore",
-    )  # fmt: skip
+        _("Save picture"),
+        png(drawn),
+        file_name=f"{choice.method}.png",
+        mime="image/png",
+        icon=":material/download:",
+        key="bl-heat-save",
+        on_click="ignore",
+    )
 
 
 def scale(drawn: Any, look: Look) -> None:
@@ -213,8 +230,9 @@ def over(picture: Any, heat: Any, look: Look) -> Any:
 
     colormap = "blue-red" if heat.signed else look.colormap
     if not heat.per_pixel:
-        return overlay(picture, heat.values, opacity=look.opacity, colormap=colormap, signed=heat.signed,
-                       fade=heat.signed)  # fmt: skip
+        return overlay(
+            picture, heat.values, opacity=look.opacity, colormap=colormap, signed=heat.signed, fade=heat.signed
+        )
     limit = float(np.quantile(np.abs(heat.values), PEAK)) or 1.0
     low = -1.0 if heat.signed else 0.0
     values = (heat.values / limit).clip(low, 1.0)

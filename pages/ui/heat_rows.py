@@ -36,11 +36,13 @@ def methods(subject: Subject, choice: Choice, look: Look) -> None:
     quick = [name for name in usable if METHODS[name].passes <= heat_map.QUICK]
     slow = [name for name in usable if name not in quick]
     wanted = st.toggle(
-        _("Slow ones too"), key="bl-heat-slow", persist_state="session",
+        _("Slow ones too"),
+        key="bl-heat-slow",
+        persist_state="session",
         help=_("Methods that ask the network dozens of times: {names}.").format(
             names=", ".join(METHODS[name].title for name in slow)
         ),
-    )  # fmt: skip
+    )
     doing, place = st.container(), st.empty()
     tiles: dict[str, Tile] = {}
 
@@ -151,9 +153,15 @@ def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: 
     def make(tell: heat_map.Tell) -> Any:
         def ask(targets: Sequence[int], against: int | None = None) -> Any:
             return explain_classes(
-                subject.network, subject.input(), choice.method, targets, against=against, layer=choice.layer,
-                settings=dict(choice.settings), progress=tell,
-            )  # fmt: skip
+                subject.network,
+                subject.input(),
+                choice.method,
+                targets,
+                against=against,
+                layer=choice.layer,
+                settings=dict(choice.settings),
+                progress=tell,
+            )
 
         return ask(wanted) + (ask([choice.target], other) if other is not None else [])
 
@@ -190,9 +198,15 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
 
     def make(tell: heat_map.Tell) -> Any:
         return explain_layers(
-            subject.network, subject.input(), choice.method, names, target=choice.target, against=choice.against,
-            settings=dict(choice.settings), progress=tell,
-        )  # fmt: skip
+            subject.network,
+            subject.input(),
+            choice.method,
+            names,
+            target=choice.target,
+            against=choice.against,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
 
     found = _made(subject, choice, key, make, len(names))
     if found is None:
@@ -217,9 +231,12 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
     )
     count = COUNTS[1]
     if run is not None:
-        count = st.segmented_control(
-            _("How many"), COUNTS, default=count, key="bl-heat-count", required=True, persist_state="session"
-        ) or count  # fmt: skip
+        count = (
+            st.segmented_control(
+                _("How many"), COUNTS, default=count, key="bl-heat-count", required=True, persist_state="session"
+            )
+            or count
+        )
     shown = _shown(subject, count)
     if not shown:
         faces.empty(
@@ -230,9 +247,13 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
 
     def make(tell: heat_map.Tell) -> Any:
         return explain_each(
-            subject.network, [_input(subject, picture) for _n, _t, picture in shown], choice.method,
-            layer=choice.layer, settings=dict(choice.settings), progress=tell,
-        )  # fmt: skip
+            subject.network,
+            [_input(subject, picture) for _n, _t, picture in shown],
+            choice.method,
+            layer=choice.layer,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
 
     found = _made(subject, choice, key, make, len(shown))
     if found is None:

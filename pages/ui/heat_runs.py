@@ -26,16 +26,24 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
     labels = pickers.run_labels(list(there.values()))
     if len(there) < 2:
         faces.empty(
-            _("Not enough runs"), _("With two runs or more their heatmaps are shown side by side here."),
-            icon="difference", action=_("Train another"), target="train",
-        )  # fmt: skip
+            _("Not enough runs"),
+            _("With two runs or more their heatmaps are shown side by side here."),
+            icon="difference",
+            action=_("Train another"),
+            target="train",
+        )
         return
     own = subject.target.run.id if subject.target.run is not None else None
     usual = list(dict.fromkeys([*([own] if own in there else []), *there]))[:3]
     chosen = st.multiselect(
-        _("Runs"), list(there), default=usual, key="bl-heat-runs", format_func=lambda id_: labels[id_],
-        max_selections=MOST, persist_state="session",
-    )  # fmt: skip
+        _("Runs"),
+        list(there),
+        default=usual,
+        key="bl-heat-runs",
+        format_func=lambda id_: labels[id_],
+        max_selections=MOST,
+        persist_state="session",
+    )
     tiles = []
     for id_ in chosen:
         try:
@@ -61,9 +69,14 @@ def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look)
         opened = open_image(subject.image.data, name=subject.image.name)
         index = {name: place for place, name in enumerate(network.classes)}
         found = explain(
-            network, to_tensor(opened, network.preprocessing), choice.method, target=index.get(wanted),
-            against=index.get(other) if wanted in index else None, settings=dict(choice.settings), progress=tell,
-        )  # fmt: skip
+            network,
+            to_tensor(opened, network.preprocessing),
+            choice.method,
+            target=index.get(wanted),
+            against=index.get(other) if wanted in index else None,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
         return fit(opened, network.preprocessing), network.classes, found
 
     picture, known, found = heat_map.made_slowly(label, "heat-runs", key, make, entries=24)

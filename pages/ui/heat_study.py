@@ -41,9 +41,14 @@ def draw(target: Target, choice: Choice, open_image: Open) -> None:
         )
         return
     of = st.segmented_control(
-        _("What speaks for"), list(OF), default="predicted", format_func=lambda name: _(OF[name]), key="bl-study-of",
-        required=True, persist_state="session",
-    )  # fmt: skip
+        _("What speaks for"),
+        list(OF),
+        default="predicted",
+        format_func=lambda name: _(OF[name]),
+        key="bl-study-of",
+        required=True,
+        persist_state="session",
+    )
     from core.lab.heat_study_job import Asked, latest
 
     asked = Asked(
@@ -101,9 +106,11 @@ def _ended(status: dict[str, Any]) -> None:
         broken(_("These heatmaps could not be studied"), live.message(status), icon="report", tone="warn")
     elif status["state"] == "interrupted":
         broken(
-            _("The study was interrupted"), _("Its process ended without a word. Start it again."), icon="bolt",
+            _("The study was interrupted"),
+            _("Its process ended without a word. Start it again."),
+            icon="bolt",
             tone="warn",
-        )  # fmt: skip
+        )
 
 
 def _found(target: Target, job: Any, made: Any, maps: Any, open_image: Open) -> None:
@@ -111,9 +118,11 @@ def _found(target: Target, job: Any, made: Any, maps: Any, open_image: Open) -> 
         components.note(_("The study was cancelled before its first picture."))
         return
     text = _("{n} pictures of {name}, {method}, {time}.").format(
-        n=figures.exact(len(made.rows)), name=target.title, method=_title(made.method),
+        n=figures.exact(len(made.rows)),
+        name=target.title,
+        method=_title(made.method),
         time=figures.duration(made.seconds),
-    )  # fmt: skip
+    )
     if not made.complete:
         text += " " + _("It was cancelled before the last one.")
     components.note(text)

@@ -41,10 +41,12 @@ def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> Non
     components.section(
         _("This picture through the training"),
         _("What did the training change in where it looks? The network's weights at each moment draw their own map.")
-        if kept_too else
-        _("What did the training change in where it looks? This run kept its weights before training, at its best and "
-          "at its end only."),
-    )  # fmt: skip
+        if kept_too
+        else _(
+            "What did the training change in where it looks? This run kept its weights before training, at its best "
+            "and at its end only."
+        ),
+    )
     wanted = subject.network.classes[choice.target]
     tiles, found = [], []
     for epoch, name in moments:
@@ -103,9 +105,15 @@ def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> A
         there = replace(subject, target=target, network=network)
         index = network.classes.index(wanted) if wanted in network.classes else None
         return explain(
-            network, there.input(), choice.method, target=index, against=choice.against, layer=choice.layer,
-            settings=dict(choice.settings), progress=tell,
-        )  # fmt: skip
+            network,
+            there.input(),
+            choice.method,
+            target=index,
+            against=choice.against,
+            layer=choice.layer,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
 
     return heat_map.made_slowly(moment.title(name), "heat-moments", key, make, entries=6 * MOST)
 

@@ -203,8 +203,9 @@ def warn_random(target: Target) -> None:
 
 def no_answer() -> str:
     """Says that a network's probabilities are no numbers."""
-    return _("What the network says of this picture is not a number. Its weights are damaged, or its training went "
-             "astray.")  # fmt: skip
+    return _(
+        "What the network says of this picture is not a number. Its weights are damaged, or its training went astray."
+    )
 
 
 def callout(text: str, *, icon: str = "info", good: bool = False) -> None:
@@ -275,17 +276,27 @@ def columns_slider(count: int, *, key: str, shape: float = 1.0) -> int:
     usual = min(whole, key=lambda n: abs(n - square), default=square)  # rather no row that is only begun
     return int(
         st.slider(
-            _("Tiles a row"), 1, min(count, 64), usual, key=f"{key}-{count}", persist_state="session",
+            _("Tiles a row"),
+            1,
+            min(count, 64),
+            usual,
+            key=f"{key}-{count}",
+            persist_state="session",
             help=_("Fewer tiles a row are larger. Small maps are enlarged by a whole factor, so they stay exact."),
         )
-    )  # fmt: skip
+    )
 
 
 def colormap_picker(key: str) -> str:
     """Draws the choice of a colour map, the same on every page that shares the key."""
     chosen = st.segmented_control(
-        _("Colours"), list(COLORMAPS), default="viridis", format_func=lambda name: COLORMAPS[name], key=key,
-        required=True, persist_state="session",
+        _("Colours"),
+        list(COLORMAPS),
+        default="viridis",
+        format_func=lambda name: COLORMAPS[name],
+        key=key,
+        required=True,
+        persist_state="session",
         help=_("All three run evenly from dark to light, also for colour-blind eyes and in greyscale print."),
-    )  # fmt: skip
+    )
     return chosen or "viridis"

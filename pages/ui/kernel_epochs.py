@@ -63,15 +63,19 @@ def _of_snapshots(run: Any) -> None:
     if story is None:
         faces.empty(
             _("No epochs to look back on"),
-            _("This run kept neither weights of single epochs nor snapshots of its filters. How much space weights may "
-              "take is chosen on Train, under More, Stopping."),
+            _(
+                "This run kept neither weights of single epochs nor snapshots of its filters. How much space weights "
+                "may take is chosen on Train, under More, Stopping."
+            ),
             icon="history_toggle_off",
-        )  # fmt: skip
+        )
         return
     components.note(
-        _("Only the snapshots of the first layer tell this: the run kept no weights of single epochs (they were too "
-          "large for the space it was given, or that was none).")
-    )  # fmt: skip
+        _(
+            "Only the snapshots of the first layer tell this: the run kept no weights of single epochs (they were too "
+            "large for the space it was given, or that was none)."
+        )
+    )
     st.fragment(_panel)(run, story)
 
 
@@ -88,9 +92,11 @@ def _layers(course: Any) -> None:
 
     components.section(
         _("How far each convolution had come"),
-        _("The change of its weights since before training, as a share of their length. Frozen ones stand exactly "
-          "still."),
-    )  # fmt: skip
+        _(
+            "The change of its weights since before training, as a share of their length. Frozen ones stand exactly "
+            "still."
+        ),
+    )
     still = int((course.moved == 0).all(1).sum())
     if still == len(course.layers):
         text = _("No convolution moved: this run trained its head on a frozen backbone.")
@@ -101,18 +107,25 @@ def _layers(course: Any) -> None:
     hover = _("{layer} after epoch {epoch}: {share}").format(layer="%{y}", epoch="%{x}", share="%{z:.2%}")
     chart.add_trace(
         go.Heatmap(
-            z=course.moved.tolist(), x=[str(epoch) for epoch in course.epochs], y=list(course.layers), zmin=0,
+            z=course.moved.tolist(),
+            x=[str(epoch) for epoch in course.epochs],
+            y=list(course.layers),
+            zmin=0,
             hovertemplate=hover + "<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
             colorscale=[[i / (len(charts.VIRIDIS) - 1), colour] for i, colour in enumerate(charts.VIRIDIS)],
         )
-    )  # fmt: skip
+    )
     chart.update_xaxes(title_text=_("After epoch"), showgrid=False, type="category", nticks=12)
     chart.update_yaxes(showgrid=False, type="category", autorange="reversed", tickfont={"size": 10}, automargin=True)
     most = int(np.argmax(course.moved[:, -1]))
-    text = _n(
-        "{n} of {all} convolutions stood exactly still. ", "{n} of {all} convolutions stood exactly still. ", still
-    ).format(n=still, all=len(course.layers)) if still else ""  # fmt: skip
+    text = (
+        _n(
+            "{n} of {all} convolutions stood exactly still. ", "{n} of {all} convolutions stood exactly still. ", still
+        ).format(n=still, all=len(course.layers))
+        if still
+        else ""
+    )
     text += _("Furthest by epoch {epoch}: {layer}, by {share} of its length.").format(
         epoch=course.epochs[-1], layer=course.layers[most], share=figures.percent(float(course.moved[most, -1]))
     )
@@ -125,10 +138,18 @@ def _panel(run: Any, story: Any) -> None:
         left, right = st.columns([1.6, 1], gap="large")
     with right:
         epoch = spread.epoch_slider(story.motion.epochs, key=f"bl-filters-epoch-{run.id}", label=_("After epoch"))
-        shown = st.segmented_control(
-            _("Show"), list(SHOWN), default="after", key="bl-filters-epoch-shown", required=True,
-            format_func=lambda name: _(SHOWN[name]), persist_state="session",
-        ) or "after"  # fmt: skip
+        shown = (
+            st.segmented_control(
+                _("Show"),
+                list(SHOWN),
+                default="after",
+                key="bl-filters-epoch-shown",
+                required=True,
+                format_func=lambda name: _(SHOWN[name]),
+                persist_state="session",
+            )
+            or "after"
+        )
         part = _input(story)
         if story.motion.moved.any():
             _figures(story.motion, epoch)
@@ -195,9 +216,12 @@ def _figures(motion: Any, epoch: int) -> None:
     rows = [
         Figure(_("Moved"), figures.percent(float(moved.mean())), _("of a filter's length, on average")),
         Figure(_("Turned"), f"{inside.number(float(turned.mean()), 2)}°", _("against the start, on average")),
-        Figure(_("Furthest"), str(furthest), _("the filter that moved by {share}").format(
-            share=figures.percent(float(moved[furthest])))),
-    ]  # fmt: skip
+        Figure(
+            _("Furthest"),
+            str(furthest),
+            _("the filter that moved by {share}").format(share=figures.percent(float(moved[furthest]))),
+        ),
+    ]
     components.metrics(rows, compact=True)
     if motion.still:
         components.note(_n("{n} filter stood still.", "{n} filters stood still.", motion.still).format(n=motion.still))
@@ -212,18 +236,24 @@ def _course(motion: Any, layer: str) -> None:
     components.section(_("How far the filters of {layer} had come").format(layer=layer))
     chart = charts.figure(260)
     lines = {
-        _("Furthest filter"): motion.moved.max(1), _("Half of them"): np.median(motion.moved, axis=1),
+        _("Furthest filter"): motion.moved.max(1),
+        _("Half of them"): np.median(motion.moved, axis=1),
         _("Least"): motion.moved.min(1),
-    }  # fmt: skip
+    }
     for name, values in lines.items():
         chart.add_scatter(
-            x=list(motion.epochs), y=[float(v) for v in values], mode="lines+markers", name=name,
+            x=list(motion.epochs),
+            y=[float(v) for v in values],
+            mode="lines+markers",
+            name=name,
             hovertemplate="%{y:.2%}<extra>" + name + "</extra>",
-        )  # fmt: skip
+        )
     chart.update_xaxes(title_text=_("Epoch"), dtick=max(1, -(-(motion.epochs[-1] - motion.epochs[0]) // 10)))
     chart.update_yaxes(title_text=_("Moved"), tickformat=".2~%", rangemode="tozero")
     charts.show(
-        chart, key="bl-filters-course",
-        alt=_("Distance of the filters of {layer} from their start; half of them had moved by {share} in the end.")
-        .format(layer=layer, share=figures.percent(float(np.median(motion.moved[-1])))),
-    )  # fmt: skip
+        chart,
+        key="bl-filters-course",
+        alt=_(
+            "Distance of the filters of {layer} from their start; half of them had moved by {share} in the end."
+        ).format(layer=layer, share=figures.percent(float(np.median(motion.moved[-1])))),
+    )

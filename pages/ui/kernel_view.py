@@ -55,9 +55,14 @@ def draw(target: Target, network: Any) -> None:
 def _view() -> str:
     """Draws the choice between a run's filters, those it began with, and the difference."""
     chosen = st.segmented_control(
-        _("Weights"), list(VIEWS), default="after", key="bl-filters-view",
-        format_func=lambda name: _(VIEWS[name]), required=True, persist_state="session",
-    )  # fmt: skip
+        _("Weights"),
+        list(VIEWS),
+        default="after",
+        key="bl-filters-view",
+        format_func=lambda name: _(VIEWS[name]),
+        required=True,
+        persist_state="session",
+    )
     return str(chosen or "after")
 
 
@@ -93,11 +98,13 @@ def layer_picker(found: dict[str, Any], first: str | None = None) -> str:
 
     st.session_state["bl-filters-name"] = chosen
     st.selectbox(
-        _("Layer"), names, key="bl-filters-name",
+        _("Layer"),
+        names,
+        key="bl-filters-name",
         format_func=lambda n: f"{n} · {' × '.join(map(str, found[n].shape))}",
         on_change=lambda: remember(st.session_state["bl-filters-name"]),
         help=_("Convolutions in order: filters × input channels × height × width."),
-    )  # fmt: skip
+    )
     remember(chosen)
     return str(chosen)
 
@@ -108,9 +115,11 @@ def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
     split = False
     if row.rgb:
         split = st.toggle(
-            _("Red, green and blue apart"), key="bl-filters-split", persist_state="session",
+            _("Red, green and blue apart"),
+            key="bl-filters-split",
+            persist_state="session",
             help=_("Shows what a filter wants of each colour, instead of the filter in its colours."),
-        )  # fmt: skip
+        )
     first, last = _range(_("Filters"), count, MOST if row.rgb else 32, f"bl-filters-out-{row.name}")
     inputs: list[int] | None = None
     if not row.rgb or split:
@@ -119,9 +128,14 @@ def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
     free = inputs is None or len(inputs) == 1
     with components.more("bl-filters-more"):
         order = st.segmented_control(
-            _("Order"), ["index", "strength"], default="index", key="bl-filters-order", required=True,
-            format_func=lambda o: _("As numbered") if o == "index" else _("Strongest first"), persist_state="session",
-        )  # fmt: skip
+            _("Order"),
+            ["index", "strength"],
+            default="index",
+            key="bl-filters-order",
+            required=True,
+            format_func=lambda o: _("As numbered") if o == "index" else _("Strongest first"),
+            persist_state="session",
+        )
         columns = inside.columns_slider(last - first + 1, key="bl-filters-columns") if free else len(inputs or ())
     ranked = list(range(count)) if order == "index" else _ranked(source, row.name)
     return ranked[first : last + 1], inputs, columns
@@ -158,15 +172,24 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
         inside.callout(text, icon="ac_unit", good=True)
         return
     shown = Sheet(
-        png(drawn.image, enlarged=True), drawn.image.width, drawn.image.height, drawn.columns, len(pairs), drawn.tile,
+        png(drawn.image, enlarged=True),
+        drawn.image.width,
+        drawn.image.height,
+        drawn.columns,
+        len(pairs),
+        drawn.tile,
         drawn.gutter,
-    )  # fmt: skip
+    )
     chosen = _chosen(row.name, pairs)
     names = [f"{o}" if i is None or row.shape[1] == 1 else f"{o} ← {i}" for o, i in pairs]
     picked = sheet(
-        shown, key="bl-filters-sheet", alt=_alt(drawn, row, view), label=_("Filter {n}"), names=names,
+        shown,
+        key="bl-filters-sheet",
+        alt=_alt(drawn, row, view),
+        label=_("Filter {n}"),
+        names=names,
         chosen=pairs.index(chosen),
-    )  # fmt: skip
+    )
     if picked is not None and pairs[picked] != chosen:
         chosen = pairs[picked]
         st.session_state["bl-filters-chosen"] = (row.name, chosen)
@@ -250,12 +273,14 @@ def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
     with left:
         inside.picture(png(large.image), sharp=True, most=168, alt=title)
     with right:
-        inside.facts([
-            (_("smallest"), inside.number(float(weights.min()))),
-            (_("largest"), inside.number(float(weights.max()))),
-            (_("mean"), inside.number(float(weights.mean()))),
-            (_("length"), inside.number(float(weights.norm()))),
-        ])  # fmt: skip
+        inside.facts(
+            [
+                (_("smallest"), inside.number(float(weights.min()))),
+                (_("largest"), inside.number(float(weights.max()))),
+                (_("mean"), inside.number(float(weights.mean()))),
+                (_("length"), inside.number(float(weights.norm()))),
+            ]
+        )
         components.note(_("Enlarged on a scale of its own, so that its pattern shows whatever its strength."))
         _onward(row.name, number)
 

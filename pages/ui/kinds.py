@@ -30,9 +30,13 @@ KINDS = {
     "Identity": N_("Hands on what it gets."),
 }
 ALIKE = {
-    "LinearHead": "Linear", "ConvHead": "Conv2d", "NonDynamicallyQuantizableLinear": "Linear",
-    "LayerNorm2d": "LayerNorm", "Conv2dSame": "Conv2d", "SameConv2d": "Conv2d",
-}  # fmt: skip
+    "LinearHead": "Linear",
+    "ConvHead": "Conv2d",
+    "NonDynamicallyQuantizableLinear": "Linear",
+    "LayerNorm2d": "LayerNorm",
+    "Conv2dSame": "Conv2d",
+    "SameConv2d": "Conv2d",
+}
 
 
 def about(kind: str) -> str:

@@ -75,15 +75,19 @@ def part_card(anatomy: Any, stage_name: str, block: Any, states: States, toggle:
     inner = [layer for layer in inside if layer.leaf]
     components.metrics(
         [
-            Figure(_("Parameters"), figures.count(parameters), _("{share} of all").format(
-                share=figures.percent(parameters / anatomy.total, 2)), exact(parameters)),
+            Figure(
+                _("Parameters"),
+                figures.count(parameters),
+                _("{share} of all").format(share=figures.percent(parameters / anatomy.total, 2)),
+                exact(parameters),
+            ),
             Figure(_("Layers"), figures.exact(len(inner)), _("that compute something")),
             Figure(_("Multiply-adds"), figures.count(sum(layer.own_macs for layer in inside)), _("for one image")),
             Figure(_("Activations"), figures.size(sum(layer.activation_bytes for layer in inner)), _("for one image")),
             *([Figure(_("Output"), leaving, _("height × width × channels"))] if leaving and not head else []),
         ],
         compact=True,
-    )  # fmt: skip
+    )
     components.note(_("Choose one of its parts above for its own figures."))
 
 
@@ -110,9 +114,14 @@ def _title(title: str, kind: str, name: str, state: str, words: dict[str, Any], 
         if state != "none":
             icon = ":material/lock:" if state == "frozen" else ":material/lock_open:"
             st.button(
-                words["lock"] if words["free"] else _("Always learns"), key="bl-card-lock", icon=icon,
-                disabled=not words["free"], help=words["word"], on_click=toggle, args=(name,),
-            )  # fmt: skip
+                words["lock"] if words["free"] else _("Always learns"),
+                key="bl-card-lock",
+                icon=icon,
+                disabled=not words["free"],
+                help=words["word"],
+                on_click=toggle,
+                args=(name,),
+            )
 
 
 def _figures(anatomy: Any, layer: Any) -> list[Figure]:
@@ -121,21 +130,37 @@ def _figures(anatomy: Any, layer: Any) -> list[Figure]:
     found = [
         Figure(_("Input"), shapes[0], _("height × width × channels") if len(layer.input_shape) == 3 else ""),
         Figure(_("Output"), shapes[1], _("height × width × channels") if spatial else ""),
-        Figure(_("Parameters"), figures.count(layer.own_parameters),
-               _("{share} of all").format(share=figures.percent(layer.own_parameters / anatomy.total, 2))
-               if layer.own_parameters else "", exact(layer.own_parameters)),
+        Figure(
+            _("Parameters"),
+            figures.count(layer.own_parameters),
+            _("{share} of all").format(share=figures.percent(layer.own_parameters / anatomy.total, 2))
+            if layer.own_parameters
+            else "",
+            exact(layer.own_parameters),
+        ),
         Figure(_("Multiply-adds"), figures.count(layer.own_macs), _("for one image"), figures.exact(layer.own_macs)),
-        Figure(_("Activation"), figures.size(layer.activation_bytes), _("for one image, in fp32"),
-               _("{n} bytes").format(n=figures.exact(layer.activation_bytes))),
+        Figure(
+            _("Activation"),
+            figures.size(layer.activation_bytes),
+            _("for one image, in fp32"),
+            _("{n} bytes").format(n=figures.exact(layer.activation_bytes)),
+        ),
         receptive(layer),
-    ]  # fmt: skip
+    ]
     if layer.kernel:
         sides = [("k", layer.kernel), ("s", layer.stride), ("p", layer.padding), ("d", layer.dilation)]
         told = ", ".join(f"{sign} {side[0]}" for sign, side in sides[1:] if side)
         if layer.groups and layer.groups > 1:
             told += ", " + _("{n} groups").format(n=layer.groups)
-        found.insert(2, Figure(_("Kernel"), diagram.shape_words(layer.kernel), told,
-                               _("s: stride, p: padding, d: dilation, in pixels of its input")))  # fmt: skip
+        found.insert(
+            2,
+            Figure(
+                _("Kernel"),
+                diagram.shape_words(layer.kernel),
+                told,
+                _("s: stride, p: padding, d: dilation, in pixels of its input"),
+            ),
+        )
     if layer.calls > 1:
         found.append(Figure(_("Runs"), f"{layer.calls} ×", _("in one pass")))
     return found
@@ -157,8 +182,11 @@ def receptive(layer: Any) -> Figure:
 
 
 def _parameters(layer: Any) -> None:
-    components.note(_("Its parameters, one kernel's weights and bias times the number of kernels:")
-                    if layer.kernel else _("Its parameters:"))  # fmt: skip
+    components.note(
+        _("Its parameters, one kernel's weights and bias times the number of kernels:")
+        if layer.kernel
+        else _("Its parameters:")
+    )
     st.code(layer.formula, language=None)
 
 
@@ -168,8 +196,12 @@ def _size(window: Window) -> None:
         components.note(_("The side of its output, from input h, padding p, kernel k and stride s:"))
         st.latex(rule)
     else:
-        components.note(_("It pads as much as it needs, so that the side of its output is that of its input over the "
-                          "stride, rounded up."))  # fmt: skip
+        components.note(
+            _(
+                "It pads as much as it needs, so that the side of its output is that of its input over the "
+                "stride, rounded up."
+            )
+        )
 
 
 def _slide(window: Window) -> None:

@@ -34,10 +34,16 @@ def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], No
             select(names[picked[0][0]])
 
     st.dataframe(
-        _frame(shown, States(anatomy, plan)), hide_index=True, height=420, key="bl-table", on_select=clicked,
-        selection_mode="single-cell", placeholder="", column_config=_columns(),
+        _frame(shown, States(anatomy, plan)),
+        hide_index=True,
+        height=420,
+        key="bl-table",
+        on_select=clicked,
+        selection_mode="single-cell",
+        placeholder="",
+        column_config=_columns(),
         alt=_("Table of the network's layers, in the order in which they work, with sizes, parameters and work."),
-    )  # fmt: skip
+    )
     components.note(_("A click on a row opens the layer, above and below; a click on a column's name sorts."))
     _downloads(anatomy, plan, title)
 
@@ -46,9 +52,7 @@ def _filtered(rows: list[Any]) -> list[Any]:
     """Draws the filter and returns the layers that pass."""
     with st.container(key="bl-wrapsmall-table"):
         first, second, third, fourth = st.columns([1.3, 1, 1, 1], vertical_alignment="bottom")
-    text = first.text_input(
-        _("Name or kind holds"), key="bl-table-text", persist_state="session"
-    )  # fmt: skip
+    text = first.text_input(_("Name or kind holds"), key="bl-table-text", persist_state="session")
     kinds = list(dict.fromkeys(layer.kind for layer in rows))
     if any(kind not in kinds for kind in st.session_state.get("bl-table-kind") or ()):
         st.session_state["bl-table-kind"] = []
@@ -62,11 +66,13 @@ def _filtered(rows: list[Any]) -> list[Any]:
     only = fourth.toggle(_("Only with parameters"), key="bl-table-only", persist_state="session")
     wanted = text.strip().lower()
     return [
-        layer for layer in rows
+        layer
+        for layer in rows
         if (not wanted or wanted in layer.name.lower() or wanted in layer.kind.lower())
-        and (not kind or layer.kind in kind) and (not stage or layer.stage in stage)
+        and (not kind or layer.kind in kind)
+        and (not stage or layer.stage in stage)
         and (not only or layer.own_parameters)
-    ]  # fmt: skip
+    ]
 
 
 def _totals(anatomy: Any, shown: list[Any], count: int) -> None:
@@ -77,14 +83,22 @@ def _totals(anatomy: Any, shown: list[Any], count: int) -> None:
     components.metrics(
         [
             Figure(_("Layers"), figures.exact(len(shown)), "" if whole else _("of {n}").format(n=count)),
-            Figure(_("Parameters"), figures.count(parameters),
-                   "" if whole else _("of {n}").format(n=figures.count(anatomy.total)), layer_card.exact(parameters)),
+            Figure(
+                _("Parameters"),
+                figures.count(parameters),
+                "" if whole else _("of {n}").format(n=figures.count(anatomy.total)),
+                layer_card.exact(parameters),
+            ),
             Figure(_("Multiply-adds"), figures.count(macs), _("for one image"), figures.exact(macs)),
-            Figure(_("Activations"), figures.size(memory), _("for one image, in fp32"),
-                   _("{n} bytes").format(n=figures.exact(memory))),
+            Figure(
+                _("Activations"),
+                figures.size(memory),
+                _("for one image, in fp32"),
+                _("{n} bytes").format(n=figures.exact(memory)),
+            ),
         ],
         compact=True,
-    )  # fmt: skip
+    )
 
 
 def _frame(rows: list[Any], states: States) -> Any:
@@ -152,10 +166,20 @@ def _downloads(anatomy: Any, plan: FreezePlan, title: str) -> None:
     excel = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     with st.container(horizontal=True, key="bl-table-downloads"):
         st.download_button(
-            _("Download as CSV"), lambda: to_csv(anatomy, plan), f"{title}-layers.csv", "text/csv",
-            key="bl-table-csv", icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+            _("Download as CSV"),
+            lambda: to_csv(anatomy, plan),
+            f"{title}-layers.csv",
+            "text/csv",
+            key="bl-table-csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
         st.download_button(
-            _("Download for Excel"), lambda: to_excel(anatomy, plan), f"{title}-layers.xlsx", excel,
-            key="bl-table-excel", icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+            _("Download for Excel"),
+            lambda: to_excel(anatomy, plan),
+            f"{title}-layers.xlsx",
+            excel,
+            key="bl-table-excel",
+            icon=":material/download:",
+            on_click="ignore",
+        )

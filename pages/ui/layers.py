@@ -68,16 +68,23 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
 
     st.session_state[f"{key}-stage"], st.session_state[f"{key}-name"] = known[chosen].stage, chosen
     st.segmented_control(
-        _("How deep"), stages, key=f"{key}-stage", format_func=lambda s: stage_label(anatomy, s), required=True,
+        _("How deep"),
+        stages,
+        key=f"{key}-stage",
+        format_func=lambda s: stage_label(anatomy, s),
+        required=True,
         wrap=True,
         help=_("A network works in stages; each sees a coarser picture, with more channels, than the one before."),
         on_change=lambda: remember(first[st.session_state[f"{key}-stage"]]),
-    )  # fmt: skip
+    )
     here = [name for name in offered if known[name].stage == known[chosen].stage]
     st.selectbox(
-        _("Layer"), here, key=f"{key}-name", format_func=lambda n: layer_label(known[n]),
+        _("Layer"),
+        here,
+        key=f"{key}-name",
+        format_func=lambda n: layer_label(known[n]),
         on_change=lambda: remember(st.session_state[f"{key}-name"]),
-    )  # fmt: skip
+    )
     remember(chosen)
     return str(chosen)
 
@@ -92,7 +99,6 @@ def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) 
     index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
     return str(
         st.selectbox(
-            _("Layer"), told, index=index, key=f"{key}-{len(told)}",
-            format_func=lambda name: layer_label(known[name]),
+            _("Layer"), told, index=index, key=f"{key}-{len(told)}", format_func=lambda name: layer_label(known[name])
         )
-    )  # fmt: skip
+    )

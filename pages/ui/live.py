@@ -70,9 +70,15 @@ def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
 def sections(run: Any, status: dict[str, Any], *, key: str) -> None:
     """Draws the choice of what is looked at under the curves, and what was chosen; nothing else is worked out."""
     chosen = st.segmented_control(
-        _("Look at"), list(SECTIONS), key=f"{key}-section", format_func=lambda name: _(SECTIONS[name]),
-        default="metrics", required=True, persist_state="session", label_visibility="collapsed",
-    )  # fmt: skip
+        _("Look at"),
+        list(SECTIONS),
+        key=f"{key}-section",
+        format_func=lambda name: _(SECTIONS[name]),
+        default="metrics",
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
     if chosen == "coach":
         coach.draw(run, status, key=f"{key}-coach")
     elif chosen == "inside":
@@ -95,9 +101,13 @@ def _metrics(run: Any, status: dict[str, Any], key: str) -> None:
         curves.draw(run, status, "lr", key=f"{key}-lr", marks=known, steps=True)
     with right:
         measure = st.selectbox(
-            _("Measure"), curves.CHOICE, key=f"{key}-measure", persist_state="session",
-            format_func=lambda name: _(curves.MEASURES[name].title), label_visibility="collapsed",
-        )  # fmt: skip
+            _("Measure"),
+            curves.CHOICE,
+            key=f"{key}-measure",
+            persist_state="session",
+            format_func=lambda name: _(curves.MEASURES[name].title),
+            label_visibility="collapsed",
+        )
         curves.draw(run, status, measure, key=f"{key}-chosen", marks=known, height=236)
 
 
@@ -180,18 +190,27 @@ def _figures(run: Any, status: dict[str, Any]) -> None:
     components.metrics(
         [
             Figure(_("Epochs"), figures.exact(done), _("of {n}").format(n=figures.exact(epochs)) if epochs else ""),
-            Figure(_("Validation accuracy"), figures.percent(last.get("val_accuracy")),
-                   _("best {value}").format(value=figures.percent(best)) if best is not None else "",
-                   _("Share of the held-out images that are classified right.")),
+            Figure(
+                _("Validation accuracy"),
+                figures.percent(last.get("val_accuracy")),
+                _("best {value}").format(value=figures.percent(best)) if best is not None else "",
+                _("Share of the held-out images that are classified right."),
+            ),
             Figure(_("Training accuracy"), figures.percent(last.get("train_accuracy"))),
             Figure(_("Speed"), figures.rate(status.get("images_per_second")), _("images/s")),
-            Figure(_("Device"), str(status.get("device") or status.get("queue_device") or figures.DASH),
-                   _("{size} in use").format(size=figures.size(memory)) if memory else ""),
-            Figure(_("Running for"), figures.duration(_elapsed(status)), _("started {when}").format(
-                when=figures.ago(status.get("started"))) if status.get("started") else ""),
+            Figure(
+                _("Device"),
+                str(status.get("device") or status.get("queue_device") or figures.DASH),
+                _("{size} in use").format(size=figures.size(memory)) if memory else "",
+            ),
+            Figure(
+                _("Running for"),
+                figures.duration(_elapsed(status)),
+                _("started {when}").format(when=figures.ago(status.get("started"))) if status.get("started") else "",
+            ),
         ],
         compact=True,
-    )  # fmt: skip
+    )
 
 
 def _elapsed(status: dict[str, Any]) -> float | None:
@@ -210,11 +229,21 @@ def ended(run: Any, status: dict[str, Any]) -> None:
         text += " " + (_("It can go on from where it was.") if goes_on else _("Train it again."))
         broken(_("This run was interrupted"), text, kept=kept, icon="bolt", tone="warn")
     elif state == "stopped":
-        broken(_("This run was stopped"), _("It ended before its last epoch, as asked."), kept=kept,
-               icon="stop_circle", tone="warn")  # fmt: skip
+        broken(
+            _("This run was stopped"),
+            _("It ended before its last epoch, as asked."),
+            kept=kept,
+            icon="stop_circle",
+            tone="warn",
+        )
     elif state == "paused":
-        broken(_("This run is paused"), _("Resume it, and it goes on as if nothing had happened."), kept=kept,
-               icon="pause_circle", tone="warn")  # fmt: skip
+        broken(
+            _("This run is paused"),
+            _("Resume it, and it goes on as if nothing had happened."),
+            kept=kept,
+            icon="pause_circle",
+            tone="warn",
+        )
     if status.get("early"):
         components.note(
             _("Ended early, because they no longer improved: {phases}.").format(
@@ -245,15 +274,29 @@ def result_figures(status: dict[str, Any]) -> list[Figure]:
     if status.get("val_accuracy") is not None and status.get("precision") == "bf16":
         about += " " + _("Judged once more in 32 bit; the curve was computed in 16 bit, where close calls may differ.")
     return [
-        Figure(_("Validation accuracy"), figures.percent(status.get("val_accuracy") or status.get("best_val_accuracy")),
-               _("best epoch {n}").format(n=best) if best else "", about),
-        Figure(_("Test accuracy"), figures.percent(test), _("on images never used before") if test is not None else
-               _("no test images")),
-        Figure(_("Learned"), figures.count(trainable), _("of {n} parameters").format(n=figures.count(total)),
-               _("{n} parameters").format(n=figures.exact(trainable))),
-        Figure(_("Time"), figures.duration(status.get("seconds") or _elapsed(status)),
-               _("{n} images/s").format(n=figures.rate(status.get("images_per_second")))),
-    ]  # fmt: skip
+        Figure(
+            _("Validation accuracy"),
+            figures.percent(status.get("val_accuracy") or status.get("best_val_accuracy")),
+            _("best epoch {n}").format(n=best) if best else "",
+            about,
+        ),
+        Figure(
+            _("Test accuracy"),
+            figures.percent(test),
+            _("on images never used before") if test is not None else _("no test images"),
+        ),
+        Figure(
+            _("Learned"),
+            figures.count(trainable),
+            _("of {n} parameters").format(n=figures.count(total)),
+            _("{n} parameters").format(n=figures.exact(trainable)),
+        ),
+        Figure(
+            _("Time"),
+            figures.duration(status.get("seconds") or _elapsed(status)),
+            _("{n} images/s").format(n=figures.rate(status.get("images_per_second"))),
+        ),
+    ]
 
 
 def links(run: Any) -> None:

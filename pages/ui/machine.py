@@ -65,9 +65,12 @@ def _speed(run: Any, status: dict[str, Any]) -> list[Figure]:
     epochs = min(RECENT, len(book.epochs))
     found = [
         Figure(_("Speed"), figures.rate(status.get("images_per_second")), _("images/s")),
-        Figure(_("An epoch"), figures.duration(book.recent("seconds", RECENT) / epochs if epochs else None),
-               _("mean of the last {n}").format(n=epochs) if epochs else ""),
-    ]  # fmt: skip
+        Figure(
+            _("An epoch"),
+            figures.duration(book.recent("seconds", RECENT) / epochs if epochs else None),
+            _("mean of the last {n}").format(n=epochs) if epochs else "",
+        ),
+    ]
     if status["state"] in LIVE:
         found.append(Figure(_("Left"), figures.duration(status.get("eta_seconds"))))
     batch, parts = status.get("batch_size"), int(status.get("parts") or 1)
@@ -85,22 +88,33 @@ def _machine(status: dict[str, Any]) -> list[Figure]:
     found = []
     if now.cores is not None and now.all_cores:
         found.append(
-            Figure(_("Processor"), _("{n} cores").format(n=f"{now.cores:.1f}"), _("of {n}").format(n=now.all_cores),
-                   _("How many cores the training keeps busy."))
-        )  # fmt: skip
+            Figure(
+                _("Processor"),
+                _("{n} cores").format(n=f"{now.cores:.1f}"),
+                _("of {n}").format(n=now.all_cores),
+                _("How many cores the training keeps busy."),
+            )
+        )
     if now.memory is not None:
         free = _("{size} free").format(size=figures.size(now.memory_free))
         found.append(Figure(_("Memory"), figures.size(now.memory), free, _("Main memory that the training holds.")))
     if now.temperature is not None:
         found.append(Figure(_("Processor's temperature"), f"{now.temperature:.0f} °C"))
     if now.gpu_busy is not None:
-        found.append(Figure(_("GPU"), figures.percent(now.gpu_busy, 0), str(now.gpu or ""),
-                            _("Share of the last moments in which the GPU computed.")))  # fmt: skip
+        found.append(
+            Figure(
+                _("GPU"),
+                figures.percent(now.gpu_busy, 0),
+                str(now.gpu or ""),
+                _("Share of the last moments in which the GPU computed."),
+            )
+        )
     if now.gpu_memory is not None:
         found.append(
-            Figure(_("GPU memory"), figures.size(now.gpu_memory),
-                   _("of {n}").format(n=figures.size(now.gpu_memory_total)))
-        )  # fmt: skip
+            Figure(
+                _("GPU memory"), figures.size(now.gpu_memory), _("of {n}").format(n=figures.size(now.gpu_memory_total))
+            )
+        )
     if now.gpu_temperature is not None:
         watts = _("{n} W").format(n=f"{now.gpu_power:.0f}") if now.gpu_power is not None else ""
         found.append(Figure(_("GPU's temperature"), f"{now.gpu_temperature:.0f} °C", watts))

@@ -77,13 +77,23 @@ def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
     usual = [kind for kind in offered if kind in USUAL] or offered[:1]
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-all-choices"):
         kinds = st.pills(
-            _("Layers"), offered, default=usual, selection_mode="multi", key="bl-all-kinds", persist_state="session",
+            _("Layers"),
+            offered,
+            default=usual,
+            selection_mode="multi",
+            key="bl-all-kinds",
+            persist_state="session",
             format_func=lambda kind: _(KINDS[kind]),
-        )  # fmt: skip
+        )
         size = st.segmented_control(
-            _("Size"), list(SIZES), default=28, key="bl-all-size", required=True, persist_state="session",
+            _("Size"),
+            list(SIZES),
+            default=28,
+            key="bl-all-size",
+            required=True,
+            persist_state="session",
             format_func=lambda side: _(SIZES[side]),
-        )  # fmt: skip
+        )
     with components.more("bl-all-more"):
         scale, colormap = maps_layer.scale_and_colours("bl-maps")
     return layers_of_kinds(anatomy, list(kinds or ())), int(size or 28), scale, colormap
@@ -126,9 +136,13 @@ def _row(subject: Subject, index: int, name: str, drawn: Any, stats: Any, open_l
             if st.button(name, key=f"bl-all-open-{index}", type="tertiary", icon=":material/zoom_in:"):
                 open_layer(name)
             text = _("{kind}, {stage}: {n} channels of {h} × {w}, {share} at or below zero").format(
-                kind=layer.kind, stage=layers.stage_label(subject.network.anatomy, layer.stage), n=stats.channels,
-                h=stats.height, w=stats.width, share=figures.percent(stats.sparsity),
-            )  # fmt: skip
+                kind=layer.kind,
+                stage=layers.stage_label(subject.network.anatomy, layer.stage),
+                n=stats.channels,
+                h=stats.height,
+                w=stats.width,
+                share=figures.percent(stats.sparsity),
+            )
             if stats.broken:
                 text += _("; {n} values are no finite numbers").format(n=figures.exact(stats.broken))
             components.note(text)

@@ -25,10 +25,14 @@ def draw(subject: Subject) -> None:
     style.watching()
     components.section(
         _("Over the epochs"),
-        _("What the network saw in a few pinned images after each epoch. Any other picture can be looked at in the "
-          "epochs whose weights were kept: choose one at the top, under At.")
-        if epochs_of(run) else
-        _("What the network saw in a few pinned images after each epoch. This run kept no weights of single epochs, so "
-          "other pictures can be looked at before training, at the best and at the last epoch only."),
-    )  # fmt: skip
+        _(
+            "What the network saw in a few pinned images after each epoch. Any other picture can be looked at in the "
+            "epochs whose weights were kept: choose one at the top, under At."
+        )
+        if epochs_of(run)
+        else _(
+            "What the network saw in a few pinned images after each epoch. This run kept no weights of single epochs, "
+            "so other pictures can be looked at before training, at the best and at the last epoch only."
+        ),
+    )
     scrubber.draw(run, run.status(), key="bl-maps-time")

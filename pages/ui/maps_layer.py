@@ -46,10 +46,13 @@ def _view(subject: Subject, names: tuple[str, ...]) -> None:
         layer = _layer(subject, names)
     with side:
         inside.picture(
-            subject.picture, title=_("What the network sees"), text=subject.crop_words(),
-            sharp=subject.picture.width <= 96, most=260,
+            subject.picture,
+            title=_("What the network sees"),
+            text=subject.crop_words(),
+            sharp=subject.picture.width <= 96,
+            most=260,
             alt=_("The chosen picture, cropped as the network sees it"),
-        )  # fmt: skip
+        )
         inside.warn_random(subject.target)
         look = _look(subject, layer)
     with main:
@@ -72,33 +75,55 @@ def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
     shape = layers.map_shape(anatomy.layer(layer))
     channels = shape[0] if shape else anatomy.layer(layer).output_shape[-1]
     sort = st.selectbox(
-        _("Sorted by"), list(SORTS), format_func=lambda s: _(SORTS[s]), key="bl-maps-sort", persist_state="session",
-        help=_("Mean, maximum and variance are of this picture's maps. Class-specificity asks how well a channel tells "
-               "your classes apart (F of an analysis of variance over your images)."),
-    )  # fmt: skip
+        _("Sorted by"),
+        list(SORTS),
+        format_func=lambda s: _(SORTS[s]),
+        key="bl-maps-sort",
+        persist_state="session",
+        help=_(
+            "Mean, maximum and variance are of this picture's maps. Class-specificity asks how well a channel tells "
+            "your classes apart (F of an analysis of variance over your images)."
+        ),
+    )
     with components.more("bl-maps-more"):
         columns = inside.columns_slider(channels, key="bl-maps-columns")
         scale, colormap = scale_and_colours("bl-maps")
         st.toggle(
-            _("Every layer"), key="bl-maps-every", persist_state="session",
+            _("Every layer"),
+            key="bl-maps-every",
+            persist_state="session",
             help=_("Offers the layers inside the blocks, too: each convolution, normalisation and activation."),
-        )  # fmt: skip
+        )
     return columns, scale, colormap, str(sort or "")
 
 
 def scale_and_colours(key: str) -> tuple[str, str]:
     """Draws the choice of a scale and of colours; both hold for all views that share the key."""
     scale = st.segmented_control(
-        _("Brightness of"), list(SCALES), default="channel", format_func=lambda s: _(SCALES[s]), key=f"{key}-scale",
-        required=True, persist_state="session", wrap=True,
-        help=_("Each channel: every map uses all colours, so faint patterns show. Whole layer, whole network: one "
-               "scale for all, so that maps can be compared."),
-    )  # fmt: skip
+        _("Brightness of"),
+        list(SCALES),
+        default="channel",
+        format_func=lambda s: _(SCALES[s]),
+        key=f"{key}-scale",
+        required=True,
+        persist_state="session",
+        wrap=True,
+        help=_(
+            "Each channel: every map uses all colours, so faint patterns show. Whole layer, whole network: one "
+            "scale for all, so that maps can be compared."
+        ),
+    )
     colormap = st.segmented_control(
-        _("Colours"), [*inside.COLORMAPS, "blue-red"], default="viridis", key=f"{key}-colours", required=True,
-        format_func=lambda name: inside.COLORMAPS.get(name) or _("Around zero"), persist_state="session", wrap=True,
+        _("Colours"),
+        [*inside.COLORMAPS, "blue-red"],
+        default="viridis",
+        key=f"{key}-colours",
+        required=True,
+        format_func=lambda name: inside.COLORMAPS.get(name) or _("Around zero"),
+        persist_state="session",
+        wrap=True,
         help=_("Around zero: blue below, near white at zero, red above."),
-    )  # fmt: skip
+    )
     return str(scale or "channel"), str(colormap or "viridis")
 
 
@@ -152,9 +177,8 @@ def network_limits(subject: Subject) -> tuple[float, float]:
     from core.interpret.sheets import limits_of
 
     return caches.remember(
-        "map-limits", subject.key,
-        lambda: limits_of(activations(subject.network, subject.input()).values()), entries=64,
-    )  # fmt: skip
+        "map-limits", subject.key, lambda: limits_of(activations(subject.network, subject.input()).values()), entries=64
+    )
 
 
 class Drawn:
@@ -176,15 +200,21 @@ def _sheet(
     limits = network_limits(subject) if scale == "network" else None
     own = tuple(order) if sort == "class" else ()
     return caches.remember(
-        "map-sheets", (*subject.key, layer, columns, scale, colormap, sort, hash(own)),
+        "map-sheets",
+        (*subject.key, layer, columns, scale, colormap, sort, hash(own)),
         lambda: Drawn(
             feature_sheet(
-                maps if order is None else maps[order], columns=columns, tile_px=tile, gutter=inside.GAP,
-                colormap=colormap, scale=scale, limits=limits,
+                maps if order is None else maps[order],
+                columns=columns,
+                tile_px=tile,
+                gutter=inside.GAP,
+                colormap=colormap,
+                scale=scale,
+                limits=limits,
             )
         ),
         entries=64,
-    )  # fmt: skip
+    )
 
 
 def _order(subject: Subject, layer: str, maps: Any, sort: str) -> list[int] | None:
@@ -249,13 +279,22 @@ def _figures(stats: Any) -> None:
             Figure(_("Channels"), figures.exact(stats.channels), _("one map each")),
             Figure(_("Map size"), f"{stats.height} × {stats.width}", _("pixels")),
             Figure(
-                _("Sparsity"), figures.percent(stats.sparsity), _("of all values at or below zero"),
+                _("Sparsity"),
+                figures.percent(stats.sparsity),
+                _("of all values at or below zero"),
                 help=_("What a ReLU has silenced, or would. Sparse answers are easier to tell apart."),
             ),
-            Figure(_("Silent"), f"{stats.silent}", _("of {n} channels").format(n=stats.channels),
-                   help=_("Channels without a single value above zero for this picture.")),
-            Figure(_("Range"), f"{inside.number(stats.minimum, 2)}…{inside.number(stats.maximum, 2)}",
-                   _("mean {x}").format(x=inside.number(stats.mean))),
+            Figure(
+                _("Silent"),
+                f"{stats.silent}",
+                _("of {n} channels").format(n=stats.channels),
+                help=_("Channels without a single value above zero for this picture."),
+            ),
+            Figure(
+                _("Range"),
+                f"{inside.number(stats.minimum, 2)}…{inside.number(stats.maximum, 2)}",
+                _("mean {x}").format(x=inside.number(stats.mean)),
+            ),
         ],
         compact=True,
-    )  # fmt: skip
+    )

@@ -16,14 +16,24 @@ def layer(subject: Subject, name: str, maps: Any, png: bytes) -> None:
     stem = f"{_plain(subject.target.title)}-{_plain(name)}"
     with st.container(horizontal=True, key="bl-maps-save"):
         st.download_button(
-            _("Save picture"), png, file_name=f"{stem}.png", mime="image/png", icon=":material/download:",
-            key="bl-maps-png", on_click="ignore",
-        )  # fmt: skip
+            _("Save picture"),
+            png,
+            file_name=f"{stem}.png",
+            mime="image/png",
+            icon=":material/download:",
+            key="bl-maps-png",
+            on_click="ignore",
+        )
         st.download_button(
-            _("Save arrays"), lambda: arrays({name: maps}), file_name=f"{stem}.npz",
-            mime="application/octet-stream", icon=":material/data_array:", key="bl-maps-npz", on_click="ignore",
+            _("Save arrays"),
+            lambda: arrays({name: maps}),
+            file_name=f"{stem}.npz",
+            mime="application/octet-stream",
+            icon=":material/data_array:",
+            key="bl-maps-npz",
+            on_click="ignore",
             help=_("The values themselves, channels × rows × columns in float32, for NumPy."),
-        )  # fmt: skip
+        )
 
 
 def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]) -> None:
@@ -37,14 +47,24 @@ def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]
 
     with st.container(horizontal=True, key="bl-all-save"):
         st.download_button(
-            _("Save all pictures"), lambda: zipped(pictures), file_name=f"{stem}.zip", mime="application/zip",
-            icon=":material/folder_zip:", key="bl-all-png", on_click="ignore",
-        )  # fmt: skip
+            _("Save all pictures"),
+            lambda: zipped(pictures),
+            file_name=f"{stem}.zip",
+            mime="application/zip",
+            icon=":material/folder_zip:",
+            key="bl-all-png",
+            on_click="ignore",
+        )
         st.download_button(
-            _("Save all arrays"), packed, file_name=f"{stem}.npz", mime="application/octet-stream",
-            icon=":material/data_array:", key="bl-all-npz", on_click="ignore",
+            _("Save all arrays"),
+            packed,
+            file_name=f"{stem}.npz",
+            mime="application/octet-stream",
+            icon=":material/data_array:",
+            key="bl-all-npz",
+            on_click="ignore",
             help=_("One array a layer, channels × rows × columns in float32, for NumPy."),
-        )  # fmt: skip
+        )
 
 
 def arrays(maps: dict[str, Any]) -> bytes:

@@ -98,10 +98,15 @@ def choose_target(target: Target) -> Target:
     st.session_state[KIND] = kind if kind in offered else "best" if "best" in offered else offered[-1]
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-moments"):
         chosen = st.segmented_control(
-            _("At"), offered, key=KIND, format_func=lambda name: _("An epoch") if name == EPOCH else _(NAMES[name]),
-            required=True, on_change=lambda: _remember(epochs), wrap=True,
+            _("At"),
+            offered,
+            key=KIND,
+            format_func=lambda name: _("An epoch") if name == EPOCH else _(NAMES[name]),
+            required=True,
+            on_change=lambda: _remember(epochs),
+            wrap=True,
             help=_("Which of the run's weights are looked into. Before training: the backbone and an untrained head."),
-        )  # fmt: skip
+        )
         if chosen == EPOCH:
             chosen = _epoch_slider(epochs, number)
     return target if chosen in (None, "best") else target_at(run, str(chosen))
@@ -113,8 +118,9 @@ def load(target: Target) -> Any:
         with st.spinner(_("Loading {name} …").format(name=target.title), show_time=True):
             return target.network()
     except InputError as error:
-        faces.broken(_("This moment cannot be looked into"), translate_error(error), icon="history_toggle_off",
-                     tone="warn")  # fmt: skip
+        faces.broken(
+            _("This moment cannot be looked into"), translate_error(error), icon="history_toggle_off", tone="warn"
+        )
         return None
 
 
@@ -124,9 +130,13 @@ def _epoch_slider(epochs: Sequence[int], number: int | None) -> str:
     if len(epochs) > 1:
         st.session_state[NUMBER] = here
         here = st.select_slider(
-            _("After epoch"), list(epochs), key=NUMBER, on_change=lambda: _remember(epochs), width=320,
+            _("After epoch"),
+            list(epochs),
+            key=NUMBER,
+            on_change=lambda: _remember(epochs),
+            width=320,
             help=_("The epochs whose weights were kept: spread over the run, as far as its space for them goes."),
-        )  # fmt: skip
+        )
     return str(here)
 
 

@@ -34,35 +34,47 @@ PLACES: Mapping[str, Place] = {
         Place("data", N_("Data"), N_("What do I have?"), ":material/photo_library:", N_("Build")),
         Place("backbone", N_("Backbone"), N_("Which network shall I start from?"), ":material/layers:", N_("Build")),
         Place(
-            "anatomy", N_("Anatomy"), N_("What is in it, and what will learn?"), ":material/account_tree:", N_("Build"),
+            "anatomy", N_("Anatomy"), N_("What is in it, and what will learn?"), ":material/account_tree:", N_("Build")
         ),
         Place("train", N_("Train"), N_("Is it learning?"), ":material/play_circle:", N_("Build")),
         Place("evaluate", N_("Evaluate"), N_("How good, and where not?"), ":material/fact_check:", N_("Judge")),
         Place("runs", N_("Runs"), N_("Which was better, and why?"), ":material/history:", N_("Judge")),
         Place(
-            "feature_maps", N_("Feature maps"), N_("What does each layer see?"), ":material/grid_view:",
+            "feature_maps",
+            N_("Feature maps"),
+            N_("What does each layer see?"),
+            ":material/grid_view:",
             N_("Look inside"),
         ),
         Place("filters", N_("Filters"), N_("What does it look for?"), ":material/blur_on:", N_("Look inside")),
         Place(
-            "heatmaps", N_("Heatmaps"), N_("Where does it look to decide?"), ":material/local_fire_department:",
+            "heatmaps",
+            N_("Heatmaps"),
+            N_("Where does it look to decide?"),
+            ":material/local_fire_department:",
             N_("Look inside"),
         ),
         Place(
-            "shortcut", N_("Shortcut lab"), N_("Did it learn the object, or something beside it?"),
-            ":material/call_split:", N_("Look inside"),
+            "shortcut",
+            N_("Shortcut lab"),
+            N_("Did it learn the object, or something beside it?"),
+            ":material/call_split:",
+            N_("Look inside"),
         ),
     )
-}  # fmt: skip
+}
 
 
 def page(name: str) -> Any:
     """Returns Streamlit's page object for one of :data:`PLACES`, titled in the person's language."""
     place = PLACES[name]
     return st.Page(
-        _opener(name), title=_(place.title), icon=place.icon, url_path=None if name == "home" else name,
+        _opener(name),
+        title=_(place.title),
+        icon=place.icon,
+        url_path=None if name == "home" else name,
         default=name == "home",
-    )  # fmt: skip
+    )
 
 
 def sections() -> dict[str, list[Any]]:

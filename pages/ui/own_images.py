@@ -59,17 +59,27 @@ def choose(subject: Subject, key: str, *, most: int = 200) -> Own | None:
     offered = ["", *splits] if len(splits) != 1 else [""]
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-own"):
         split = st.segmented_control(
-            _("Of your images"), offered, default="", key=f"{key}-split", required=True, persist_state="session",
+            _("Of your images"),
+            offered,
+            default="",
+            key=f"{key}-split",
+            required=True,
+            persist_state="session",
             format_func=lambda name: charts.split_label(name) if name else _("All"),
-        )  # fmt: skip
+        )
         there = sum(1 for item in dataset.items if not split or item.split == split)
         counts, usual = _counts(there, most)
         count_key = f"{key}-count-{len(counts)}-{counts[-1]}"
         count = st.segmented_control(
-            _("How many"), counts, default=usual, key=count_key, required=True, persist_state="session",
+            _("How many"),
+            counts,
+            default=usual,
+            key=count_key,
+            required=True,
+            persist_state="session",
             format_func=figures.exact,
             help=_("The classes take turns. More images tell more, and take longer."),
-        )  # fmt: skip
+        )
     return _drawn(dataset, str(split or ""), int(count or usual))
 
 
@@ -93,11 +103,14 @@ def _drawn(dataset: Any, split: str, count: int) -> Own:
     from core.lab.channels import chosen, images_key
 
     images = caches.remember(
-        "own-images", (dataset.name, len(dataset.items), hash(dataset.items), split, count),
-        lambda: chosen(dataset, split, count), entries=16,
-    )  # fmt: skip
-    key = caches.remember("own-keys", (id(images), dataset.name, split, count, hash(images.items)),
-                          lambda: images_key(images), entries=16)  # fmt: skip
+        "own-images",
+        (dataset.name, len(dataset.items), hash(dataset.items), split, count),
+        lambda: chosen(dataset, split, count),
+        entries=16,
+    )
+    key = caches.remember(
+        "own-keys", (id(images), dataset.name, split, count, hash(images.items)), lambda: images_key(images), entries=16
+    )
     return Own(images, (key,), split, dataset.title)
 
 
@@ -201,9 +214,8 @@ def gathered(subject: Subject, own: Own, layer: str) -> Any:
     key = (*subject.target.key, *own.key, layer)
     if caches.known("gathered", key, entries=12) or known(prints(subject, own), layer):
         return caches.remember(
-            "gathered", key,
-            lambda: gather(subject.network, own.images, layer, prints=prints(subject, own)), entries=12,
-        )  # fmt: skip
+            "gathered", key, lambda: gather(subject.network, own.images, layer, prints=prints(subject, own)), entries=12
+        )
     return None
 
 
@@ -216,7 +228,8 @@ def gather_now(subject: Subject, own: Own, layer: str, key: str, cancel: Callabl
 
     with progress(key=key, cancel=cancel) as tell:
         return caches.remember(
-            "gathered", (*subject.target.key, *own.key, layer),
+            "gathered",
+            (*subject.target.key, *own.key, layer),
             lambda: gather(subject.network, own.images, layer, progress=tell, prints=prints(subject, own)),
             entries=12,
-        )  # fmt: skip
+        )

@@ -38,9 +38,14 @@ def draw(phases: tuple[Phase, ...], anatomy: Any, refused: list[InputError]) -> 
     index = min(int(st.session_state.get("bl.phase", 0)), len(phases) - 1)
     state.follow("bl-phase-picked", index)
     picked = st.segmented_control(
-        _("Phases"), range(len(phases)), key="bl-phase-picked", required=True, wrap=True,
-        format_func=lambda i: title(i, phases), help=_("They follow one another. Pick one to change it."),
-    )  # fmt: skip
+        _("Phases"),
+        range(len(phases)),
+        key="bl-phase-picked",
+        required=True,
+        wrap=True,
+        format_func=lambda i: title(i, phases),
+        help=_("They follow one another. Pick one to change it."),
+    )
     st.session_state["bl.phase"] = index = index if picked is None else int(picked)
     buttons = st.container(key="bl-phase-buttons", horizontal=True)
     with st.container(border=True, key="bl-phase-one"):
@@ -132,10 +137,16 @@ def _learns(key: str, phase: Phase, anatomy: Any) -> dict[str, Any]:
     first, second = st.columns([1.6, 1], vertical_alignment="bottom")
     state.follow(f"{key}-learns", kind)
     picked = first.segmented_control(
-        _("What learns"), options, key=f"{key}-learns", format_func=lambda n: _(LEARNS[n]), required=True, wrap=True,
-        help=_("The head always learns. Chosen parts are those of the Anatomy page; all phases that name them share "
-               "them."),
-    )  # fmt: skip
+        _("What learns"),
+        options,
+        key=f"{key}-learns",
+        format_func=lambda n: _(LEARNS[n]),
+        required=True,
+        wrap=True,
+        help=_(
+            "The head always learns. Chosen parts are those of the Anatomy page; all phases that name them share them."
+        ),
+    )
     if picked == "head":
         return {"trains": "head", "freeze": None}
     if picked == "own":
@@ -149,9 +160,12 @@ def _learns(key: str, phase: Phase, anatomy: Any) -> dict[str, Any]:
     count = 1 if phase.freeze is None else planning.stages(phase.freeze, stages)
     state.follow(f"{key}-stages", count)
     chosen = second.number_input(
-        _("Stages, from the last"), 1, stages, key=f"{key}-stages",
+        _("Stages, from the last"),
+        1,
+        stages,
+        key=f"{key}-stages",
         help=_("This network has {n}; with all of them everything learns.").format(n=stages),
-    )  # fmt: skip
+    )
     if phase.freeze is not None and kind == "stages" and chosen == count:
         return {"trains": "plan", "freeze": phase.freeze}
     return {"trains": "plan", "freeze": FreezePlan("all" if chosen == stages else int(chosen), norm=norm)}
@@ -162,18 +176,35 @@ def _optimizer(key: str, phase: Phase, *, trains: str) -> dict[str, Any]:
     first, second, third = st.columns(3)
     known = (*OPTIMIZERS, *([] if phase.optimizer in OPTIMIZERS else [phase.optimizer]))
     name = one(
-        first, _("Optimizer"), f"{key}-optimizer", phase.optimizer, known, names.optimizer,
+        first,
+        _("Optimizer"),
+        f"{key}-optimizer",
+        phase.optimizer,
+        known,
+        names.optimizer,
         _("How gradients become steps. Adam and its kin set the size of each value's step themselves; SGD does not."),
-    )  # fmt: skip
+    )
     changes: dict[str, Any] = {"optimizer": name}
     changes["lr"] = real(
-        second, _("Learning rate"), f"{key}-lr", phase.lr, 1e-7, 100.0, 1e-4,
+        second,
+        _("Learning rate"),
+        f"{key}-lr",
+        phase.lr,
+        1e-7,
+        100.0,
+        1e-4,
         _("How far a step goes against the gradient, for the head."),
-    )  # fmt: skip
+    )
     changes["weight_decay"] = real(
-        third, _("Weight decay"), f"{key}-decay", phase.weight_decay, 0.0, 10.0, 1e-4,
+        third,
+        _("Weight decay"),
+        f"{key}-decay",
+        phase.weight_decay,
+        0.0,
+        10.0,
+        1e-4,
         _("Pulls weights towards zero, against overfitting. 0.01 is usual for AdamW, 0.0001 for SGD."),
-    )  # fmt: skip
+    )
     if name != phase.optimizer:
         changes |= {"options": (), "nesterov": phase.nesterov and name == "sgd"}
     if name in MOMENTUM:
@@ -188,28 +219,49 @@ def _optimizer(key: str, phase: Phase, *, trains: str) -> dict[str, Any]:
 def _momentum(key: str, phase: Phase, name: str) -> dict[str, Any]:
     first, second, _third = st.columns(3, vertical_alignment="bottom")
     momentum = real(
-        first, _("Momentum"), f"{key}-momentum", phase.momentum, 0.0, 0.9999, 0.05,
+        first,
+        _("Momentum"),
+        f"{key}-momentum",
+        phase.momentum,
+        0.0,
+        0.9999,
+        0.05,
         _("Share of the last step that is kept in the next."),
-    )  # fmt: skip
+    )
     if name != "sgd":
         return {"momentum": momentum}
     nesterov = switch(
-        second, _("Nesterov"), f"{key}-nesterov", value=phase.nesterov,
+        second,
+        _("Nesterov"),
+        f"{key}-nesterov",
+        value=phase.nesterov,
         help_=_("Looks ahead along the momentum before it takes the gradient."),
-    )  # fmt: skip
+    )
     return {"momentum": momentum, "nesterov": nesterov}
 
 
 def _backbone(key: str, phase: Phase) -> dict[str, Any]:
     first, second, _third = st.columns(3)
     factor = real(
-        first, _("Backbone, times the head"), f"{key}-factor", phase.backbone_factor, 0.0001, 10.0, 0.05,
+        first,
+        _("Backbone, times the head"),
+        f"{key}-factor",
+        phase.backbone_factor,
+        0.0001,
+        10.0,
+        0.05,
         _("Rate of the backbone's last stage as a multiple of the head's."),
-    )  # fmt: skip
+    )
     decay = real(
-        second, _("Each stage before, times"), f"{key}-stage-decay", phase.stage_decay, 0.01, 1.0, 0.05,
+        second,
+        _("Each stage before, times"),
+        f"{key}-stage-decay",
+        phase.stage_decay,
+        0.01,
+        1.0,
+        0.05,
         _("Rate of each earlier stage as a multiple of the next one's; 1 for the same throughout."),
-    )  # fmt: skip
+    )
     return {"backbone_factor": factor, "stage_decay": decay}
 
 
@@ -219,10 +271,14 @@ def _augment(key: str, phase: Phase) -> dict[str, Any]:
     options = [name for name in AUGMENT if name != "own" or kind == "own"]
     state.follow(f"{key}-augment", kind)
     picked = st.segmented_control(
-        _("Augmentation of this phase"), options, key=f"{key}-augment", format_func=lambda n: _(AUGMENT[n]),
-        required=True, wrap=True,
+        _("Augmentation of this phase"),
+        options,
+        key=f"{key}-augment",
+        format_func=lambda n: _(AUGMENT[n]),
+        required=True,
+        wrap=True,
         help=_("A phase that trains the head alone is much faster without: its features are then computed once."),
-    )  # fmt: skip
+    )
     if picked in ("own", kind):
         return {}
     return {"augment": None if not picked else AugmentSpec.preset(picked)}

@@ -102,9 +102,13 @@ def run_picker(key: str, *, weights: bool = True) -> Any:
     elif st.session_state.get(key) not in ids:
         st.session_state[key] = ids[0]
     chosen = st.selectbox(
-        _("Run"), ids, key=key, format_func=lambda id_: names[id_], persist_state="session",
+        _("Run"),
+        ids,
+        key=key,
+        format_func=lambda id_: names[id_],
+        persist_state="session",
         on_change=lambda: state.choose_run(st.session_state[key]),
-    )  # fmt: skip
+    )
     if chosen != state.run_id() or st.query_params.get("run") != chosen:
         state.choose_run(chosen)
     return runs[ids.index(chosen)]
@@ -124,9 +128,13 @@ def network_picker(key: str = "bl-network") -> Target | None:
         kinds = {"run": _("A trained run"), "backbone": _("A backbone")}
         st.session_state[f"{key}-kind"] = kind  # the widget mirrors the choice; its callback makes it
         st.segmented_control(
-            _("Look into"), list(kinds), format_func=lambda k: kinds[k], key=f"{key}-kind", required=True,
+            _("Look into"),
+            list(kinds),
+            format_func=lambda k: kinds[k],
+            key=f"{key}-kind",
+            required=True,
             on_change=lambda: choose_kind(st.session_state[f"{key}-kind"]),
-        )  # fmt: skip
+        )
     if kind == "run":
         run = run_picker(f"{key}-run")
         return target_of(run) if run else None
@@ -172,13 +180,20 @@ def _backbone_picker(key: str) -> Target:
     st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = looked.backbone, looked.weights
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            _("Backbone"), names, key=f"{key}-backbone", format_func=lambda n: backbone(n).title,
+            _("Backbone"),
+            names,
+            key=f"{key}-backbone",
+            format_func=lambda n: backbone(n).title,
             on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], looked.weights),
-        )  # fmt: skip
+        )
         st.segmented_control(
-            _("Weights"), list(labels), key=f"{key}-weights", format_func=lambda w: labels[w], required=True,
+            _("Weights"),
+            list(labels),
+            key=f"{key}-weights",
+            format_func=lambda w: labels[w],
+            required=True,
             on_change=lambda: choose_model(looked.backbone, st.session_state[f"{key}-weights"]),
-        )  # fmt: skip
+        )
     if looked == spec:
         state.show_in_address(run=None, backbone=spec.backbone, weights=spec.weights)
     else:
@@ -246,9 +261,15 @@ def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageCh
     elif st.session_state.get(f"{key}-kind") not in sources:
         st.session_state[f"{key}-kind"] = first
     kind = st.segmented_control(
-        _("Image"), list(sources), format_func=lambda s: sources[s], key=f"{key}-kind", required=True,
-        persist_state="session", wrap=True, on_change=lambda: state.show_in_address(image=None),
-    )  # fmt: skip
+        _("Image"),
+        list(sources),
+        format_func=lambda s: sources[s],
+        key=f"{key}-kind",
+        required=True,
+        persist_state="session",
+        wrap=True,
+        on_change=lambda: state.show_in_address(image=None),
+    )
     draw = {"dataset": _from_data, "sample": _sample, "upload": _upload, "camera": _camera}[kind or first]
     chosen = draw(target, key)
     if chosen is not None and chosen != known:
@@ -262,9 +283,15 @@ def _sample(_target: Target | None, key: str) -> ImageChoice | None:
         components.note(_("No sample pictures are installed. Choose a file."))
         return None
     name = st.pills(
-        _("Sample"), list(found), default=next(iter(found)), format_func=lambda n: _(SAMPLES[n]), key=f"{key}-sample",
-        label_visibility="collapsed", required=True, persist_state="session",
-    )  # fmt: skip
+        _("Sample"),
+        list(found),
+        default=next(iter(found)),
+        format_func=lambda n: _(SAMPLES[n]),
+        key=f"{key}-sample",
+        label_visibility="collapsed",
+        required=True,
+        persist_state="session",
+    )
     chosen = name or next(iter(found))
     return ImageChoice("sample", _(SAMPLES[chosen]), found[chosen].read_bytes())
 
@@ -316,10 +343,14 @@ def _from_data(target: Target | None, key: str) -> ImageChoice | None:
         return None
     st.session_state[item] = asked if asked in options else next(iter(options))
     name = st.selectbox(
-        _("Image from the data"), list(options), key=item, label_visibility="collapsed", persist_state="session",
+        _("Image from the data"),
+        list(options),
+        key=item,
+        label_visibility="collapsed",
+        persist_state="session",
         format_func=lambda k: f"{options[k]} · {state.short_source(k)}",
         on_change=lambda: state.show_in_address(image=st.session_state[item]),
-    )  # fmt: skip
+    )
     state.show_in_address(image=name)
     try:
         return dataset_image(target.run, name)

@@ -43,9 +43,13 @@ def settings(number: int, piece: Piece) -> Piece:
     key = f"bl-piece-{number}"
     state.follow(f"{key}-kind", piece.kind)
     kind = st.selectbox(
-        _("Kind of layer"), list(KINDS), key=f"{key}-kind", format_func=lambda k: _(KINDS[k]), width=160,
+        _("Kind of layer"),
+        list(KINDS),
+        key=f"{key}-kind",
+        format_func=lambda k: _(KINDS[k]),
+        width=160,
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     if kind != piece.kind:
         piece = usual(str(kind))
     values: dict[str, Any] = {}

@@ -66,9 +66,15 @@ def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
     if choice.preset == "gradual":
         gradual = unfreezing(anatomy, choice.gradual or freezing.gradual_default(anatomy), plan.norm)
     return make_recipe(
-        choice.preset, epochs=choice.epochs, lr=choice.lr, optimizer=choice.optimizer, weights=state.model().weights,
-        freeze=plan, rates=Rates(choice.backbone_factor, choice.stage_decay, choice.stage_factors), gradual=gradual,
-    )  # fmt: skip
+        choice.preset,
+        epochs=choice.epochs,
+        lr=choice.lr,
+        optimizer=choice.optimizer,
+        weights=state.model().weights,
+        freeze=plan,
+        rates=Rates(choice.backbone_factor, choice.stage_decay, choice.stage_factors),
+        gradual=gradual,
+    )
 
 
 def experiment(choice: TrainChoice, made: Recipe) -> Experiment:

@@ -91,13 +91,22 @@ def _row(place: Any, marked: str | None, key: str) -> None:
             ("front", "vertical_align_top", _("To the front"), first),
         ):
             asking.button(
-                "", partial(_move, run, where), key=f"{key}-{where}-{run.id}", icon=f":material/{icon}:", help=words,
-                disabled=off, type="tertiary",
-            )  # fmt: skip
+                "",
+                partial(_move, run, where),
+                key=f"{key}-{where}-{run.id}",
+                icon=f":material/{icon}:",
+                help=words,
+                disabled=off,
+                type="tertiary",
+            )
         asking.button(
-            "", run.request_stop, key=f"{key}-cancel-{run.id}", icon=":material/close:", help=_("Cancel"),
+            "",
+            run.request_stop,
+            key=f"{key}-cancel-{run.id}",
+            icon=":material/close:",
+            help=_("Cancel"),
             type="tertiary",
-        )  # fmt: skip
+        )
 
 
 def _move(run: Any, where: str) -> None:

@@ -35,9 +35,14 @@ def draw(found: Any, spec: ModelSpec) -> None:
         spec: The chosen network.
     """
     score = st.segmented_control(
-        _("Score"), list(SCORES), key="bl-ranking-score", format_func=lambda s: _(SCORES[s][0]), required=True,
-        default="log_me", persist_state="session",
-    )  # fmt: skip
+        _("Score"),
+        list(SCORES),
+        key="bl-ranking-score",
+        format_func=lambda s: _(SCORES[s][0]),
+        required=True,
+        default="log_me",
+        persist_state="session",
+    )
     score = score or "log_me"
     ordered = found.ordered(score)
     if ordered:
@@ -50,9 +55,13 @@ def draw(found: Any, spec: ModelSpec) -> None:
     _table(found.ordered() or found.rows)
     _absent(found)
     best = replace(found.ordered()[0].model, head=spec.head) if found.ordered() else None
-    if best is not None and best != spec and st.button(
-        _("Take {name}").format(name=components.plain(title(best))), icon=":material/check:", key="bl-ranking-take"
-    ):  # fmt: skip
+    if (
+        best is not None
+        and best != spec
+        and st.button(
+            _("Take {name}").format(name=components.plain(title(best))), icon=":material/check:", key="bl-ranking-take"
+        )
+    ):
         state.set_model(best)
         st.rerun()
 
@@ -68,9 +77,12 @@ def _sentence(found: Any, ordered: Sequence[Any], score: str) -> str:
     text = _(
         "{score} of {n} backbones on {images} of {all} training images, the higher the better: {best} leads."
     ).format(
-        score=_(SCORES[score][0]), n=len(ordered), images=figures.exact(found.images),
-        all=figures.exact(found.training_images), best=title(ordered[0].model),
-    )  # fmt: skip
+        score=_(SCORES[score][0]),
+        n=len(ordered),
+        images=figures.exact(found.images),
+        all=figures.exact(found.training_images),
+        best=title(ordered[0].model),
+    )
     return f"{text} {_(SCORES[score][1])}"
 
 
@@ -86,22 +98,34 @@ def _dots(ordered: Sequence[Any], score: str) -> Any:
     low = min(values)
     for label, value in zip(labels, values, strict=True):
         chart.add_trace(
-            go.Scatter(x=[low, value], y=[label, label], mode="lines", line={"color": charts.HAIR, "width": 2},
-                       hoverinfo="skip")
-        )  # fmt: skip
+            go.Scatter(
+                x=[low, value],
+                y=[label, label],
+                mode="lines",
+                line={"color": charts.HAIR, "width": 2},
+                hoverinfo="skip",
+            )
+        )
     chart.add_trace(
         go.Scatter(
-            x=values, y=labels, mode="markers+text", text=[_value(score, value) for value in values],
-            textposition="middle right", cliponaxis=False, textfont={"size": 14},
+            x=values,
+            y=labels,
+            mode="markers+text",
+            text=[_value(score, value) for value in values],
+            textposition="middle right",
+            cliponaxis=False,
+            textfont={"size": 14},
             marker={"size": 13, "color": [charts.ACCENT, *[charts.FROZEN] * (len(values) - 1)]},
             hovertemplate="%{y}: %{text}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     span = (max(values) - low) or abs(low) or 1.0
     chart.update_xaxes(
-        title_text=_(SCORES[score][0]), range=[low - 0.06 * span, max(values) + 0.24 * span],
-        tickformat=".0%" if share else None, nticks=6,
-    )  # fmt: skip
+        title_text=_(SCORES[score][0]),
+        range=[low - 0.06 * span, max(values) + 0.24 * span],
+        tickformat=".0%" if share else None,
+        nticks=6,
+    )
     chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
     return chart
 
@@ -120,9 +144,11 @@ def _against(found: Any, score: str) -> None:
     comparison = compare(found, RunStore().list(), score)
     if not comparison.pairs:
         components.note(
-            _("Once runs with these backbones on the same images have finished, what they reached stands here beside "
-              "what was predicted.")
-        )  # fmt: skip
+            _(
+                "Once runs with these backbones on the same images have finished, what they reached stands here beside "
+                "what was predicted."
+            )
+        )
         return
     charts.show(_scatter(comparison, score), key="bl-ranking-real", alt=_agreement(comparison, score))
 
@@ -135,13 +161,18 @@ def _scatter(comparison: Any, score: str) -> Any:
     chart.update_layout(margin={"t": 8})
     chart.add_trace(
         go.Scatter(
-            x=[pair.row.score(score) for pair in pairs], y=[pair.accuracy for pair in pairs], mode="markers+text",
-            text=[title(pair.row.model) for pair in pairs], textposition=_sides(pairs, score), cliponaxis=False,
-            textfont={"size": 13}, customdata=[[pair.name, names.preset(pair.preset)] for pair in pairs],
+            x=[pair.row.score(score) for pair in pairs],
+            y=[pair.accuracy for pair in pairs],
+            mode="markers+text",
+            text=[title(pair.row.model) for pair in pairs],
+            textposition=_sides(pairs, score),
+            cliponaxis=False,
+            textfont={"size": 13},
+            customdata=[[pair.name, names.preset(pair.preset)] for pair in pairs],
             marker={"size": 12, "color": charts.ACCENT},
             hovertemplate="%{text}: %{y:.1%}<br>%{customdata[0]}, %{customdata[1]}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     values = [pair.row.score(score) for pair in pairs]
     span = (max(values) - min(values)) or abs(values[0]) or 1.0
     reached = [pair.accuracy for pair in pairs]
@@ -149,15 +180,18 @@ def _scatter(comparison: Any, score: str) -> Any:
     low = max(0.0, min(reached) - room)
     step = next(step for step in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if (1.0 - low) / step <= 6 or step == 0.2)
     chart.update_xaxes(
-        title_text=_("Predicted: {score}").format(score=_(SCORES[score][0])), nticks=5,
+        title_text=_("Predicted: {score}").format(score=_(SCORES[score][0])),
+        nticks=5,
         range=[min(values) - 0.35 * span, max(values) + 0.35 * span],
         tickformat=".0%" if score.endswith("accuracy") else None,
-    )  # fmt: skip
+    )
     accuracy = _("Test accuracy") if comparison.split == "test" else _("Validation accuracy")
     chart.update_yaxes(
-        title_text=accuracy, range=[low, max(reached) + 1.5 * room], tickformat=".1%" if step < 0.01 else ".0%",
+        title_text=accuracy,
+        range=[low, max(reached) + 1.5 * room],
+        tickformat=".1%" if step < 0.01 else ".0%",
         tickvals=[1.0 - step * place for place in range(int((1.0 - low) / step) + 1)],
-    )  # fmt: skip
+    )
     return chart
 
 
@@ -172,8 +206,9 @@ def _agreement(comparison: Any, score: str) -> str:
     count = len(comparison.pairs)
     text = _n(
         "{n} backbone was ranked and trained on the same images; of several runs the best counts.",
-        "{n} backbones were ranked and trained on the same images; of several runs the best counts.", count,
-    ).format(n=count)  # fmt: skip
+        "{n} backbones were ranked and trained on the same images; of several runs the best counts.",
+        count,
+    ).format(n=count)
     if comparison.images:
         text += " " + _("They were judged on {images} images, so one image is {share}.").format(
             images=figures.exact(comparison.images), share=figures.percent(1 / comparison.images)
@@ -211,7 +246,9 @@ def _table(rows: Sequence[Any]) -> None:
     config = st.column_config
     formats = {"probe_accuracy": "%.1f %%", "knn_accuracy": "%.1f %%"}
     st.dataframe(
-        frame, hide_index=True, key="bl-ranking-table",
+        frame,
+        hide_index=True,
+        key="bl-ranking-table",
         alt=_("Table of the ranked backbones with every score and the seconds each took."),
         column_config={
             "backbone": config.TextColumn(_("Backbone")),
@@ -221,7 +258,7 @@ def _table(rows: Sequence[Any]) -> None:
             },
             "seconds": config.NumberColumn(_("Seconds"), format="%.1f"),
         },
-    )  # fmt: skip
+    )
 
 
 def _absent(found: Any) -> None:

@@ -90,9 +90,12 @@ def progress(data: DataSpec, *, alone: bool) -> None:
         broken(_("This ranking failed"), runs_live.message(status))
     elif status["state"] == "interrupted":
         broken(
-            _("This ranking was interrupted"), _("Its process ended without a word. Start it again."), icon="bolt",
-            kept=_("What it had found until then is shown below.") if job.result and not alone else None, tone="warn",
-        )  # fmt: skip
+            _("This ranking was interrupted"),
+            _("Its process ended without a word. Start it again."),
+            icon="bolt",
+            kept=_("What it had found until then is shown below.") if job.result and not alone else None,
+            tone="warn",
+        )
     elif alone:
         _left_out(job)
 
@@ -147,14 +150,22 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
     with st.container(key="bl-wrapsmall-ranking"):
         left, right = st.columns([3, 1], vertical_alignment="bottom")
     picked = left.multiselect(
-        _("Backbones to rank"), options, key="bl-ranking-names", format_func=label, persist_state="session",
+        _("Backbones to rank"),
+        options,
+        key="bl-ranking-names",
+        format_func=label,
+        persist_state="session",
         help=_("To begin with: those whose weights are on this machine. Others are downloaded when their turn comes."),
-    )  # fmt: skip
+    )
     busy_ = live(data) is not None
     if right.button(
-        _("Rank them"), icon=":material/leaderboard:", disabled=busy_ or not picked, key="bl-ranking-start",
-        width="stretch", help=_("One pass of at most 1,000 training images through each; it goes on if you leave."),
-    ):  # fmt: skip
+        _("Rank them"),
+        icon=":material/leaderboard:",
+        disabled=busy_ or not picked,
+        key="bl-ranking-start",
+        width="stretch",
+        help=_("One pass of at most 1,000 training images through each; it goes on if you leave."),
+    ):
         from core.lab.ranking import IMAGES
 
         start(data, [spec if name == CHOSEN else ModelSpec(name) for name in picked], IMAGES)

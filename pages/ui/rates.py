@@ -27,17 +27,24 @@ def norms(anatomy: Any, plan: FreezePlan) -> None:
     left, right = st.columns([1, 1.4], vertical_alignment="center")
     with left:
         mode = st.segmented_control(
-            _("BatchNorm of frozen parts"), list(labels), key="bl-freeze-norm", required=True,
+            _("BatchNorm of frozen parts"),
+            list(labels),
+            key="bl-freeze-norm",
+            required=True,
             format_func=lambda m: labels[m],
-        )  # fmt: skip
+        )
     with right:
         components.note(
-            _("Kept: frozen features are the same for an image in every epoch, whatever else is in its batch. The "
-              "default.")
-            if plan.norm == "eval" else
-            _("Followed: means and variances drift with each batch, so frozen parts answer differently each time. It "
-              "can help where your images look unlike photos, and needs batches of 16 or more.")
-        )  # fmt: skip
+            _(
+                "Kept: frozen features are the same for an image in every epoch, whatever else is in its batch. The "
+                "default."
+            )
+            if plan.norm == "eval"
+            else _(
+                "Followed: means and variances drift with each batch, so frozen parts answer differently each time. It "
+                "can help where your images look unlike photos, and needs batches of 16 or more."
+            )
+        )
     if mode and mode != plan.norm:
         state.set_freeze(replace(plan, norm=mode))
         st.rerun()
@@ -59,10 +66,13 @@ def rates(anatomy: Any, plan: FreezePlan) -> None:
     kinds = {"decay": _("One decay factor"), "hand": _("By hand, stage by stage")}
     state.follow("bl-rates-kind", "hand" if choice.stage_factors else "decay")
     kind = st.segmented_control(
-        _("Learning rates of the stages"), list(kinds), key="bl-rates-kind", format_func=lambda k: kinds[k],
+        _("Learning rates of the stages"),
+        list(kinds),
+        key="bl-rates-kind",
+        format_func=lambda k: kinds[k],
         required=True,
         help=_("Early stages hold what most pictures share, so they need smaller steps than late ones."),
-    )  # fmt: skip
+    )
     found = factors(anatomy, choice)
     if kind == "hand":
         _by_hand(choice, found, [name for name in stages if name in learning])
@@ -70,8 +80,9 @@ def rates(anatomy: Any, plan: FreezePlan) -> None:
         _by_decay(replace(choice, stage_factors=()), choice)
     lines = [
         _("{stage} × {factor}").format(stage=diagram.stage_title(name), factor=figures.number(found[name], 2))
-        for name in reversed(stages) if name in learning
-    ]  # fmt: skip
+        for name in reversed(stages)
+        if name in learning
+    ]
     components.note(_("Of the head's rate: {list}").format(list=", ".join(lines)))
 
 
@@ -115,12 +126,16 @@ def _by_decay(plain: TrainChoice, choice: TrainChoice) -> None:
     before = stage_decay(choice)
     state.follow("bl-rates-decay", before)
     decay = second.number_input(
-        _("Each stage before it, as a multiple of the next"), 0.01, 1.0, key="bl-rates-decay", step=0.05,
+        _("Each stage before it, as a multiple of the next"),
+        0.01,
+        1.0,
+        key="bl-rates-decay",
+        step=0.05,
         format="%.3g",
         help=_("1 gives all stages the same rate; Howard and Ruder (2018) divide by 2.6, which is {factor}.").format(
             factor=ULMFIT
         ),
-    )  # fmt: skip
+    )
     own = choice.backbone_factor if chosen == factor else float(chosen)
     kept = choice.stage_decay if decay == before else float(decay)
     wanted = replace(plain, backbone_factor=own, stage_decay=kept)
@@ -135,9 +150,7 @@ def _by_hand(choice: TrainChoice, found: dict[str, float], stages: list[str]) ->
     for column, name in zip(columns, stages, strict=False):
         key = f"bl-rates-{name}"
         state.follow(key, round(found[name], 4))
-        value = column.number_input(
-            diagram.stage_title(name), 0.0001, 10.0, key=key, step=0.05, format="%.3g",
-        )  # fmt: skip
+        value = column.number_input(diagram.stage_title(name), 0.0001, 10.0, key=key, step=0.05, format="%.3g")
         wanted.append((name, float(value)))
     if tuple(wanted) != choice.stage_factors:
         state.set_train_choice(replace(choice, stage_factors=tuple(wanted)))
@@ -152,17 +165,24 @@ def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
     starts = dict(choice.gradual)
     names = [stage.name for stage in reversed(anatomy.backbone_stages)]
     frame = pd.DataFrame(
-        {"stage": [diagram.stage_title(name) for name in names], "learns": [name in starts for name in names],
-         "epoch": [starts.get(name) for name in names]}
-    )  # fmt: skip
+        {
+            "stage": [diagram.stage_title(name) for name in names],
+            "learns": [name in starts for name in names],
+            "epoch": [starts.get(name) for name in names],
+        }
+    )
     edited = st.data_editor(
-        frame, key=f"bl-gradual-{hash(choice.gradual)}", hide_index=True, disabled=("stage",), width="stretch",
+        frame,
+        key=f"bl-gradual-{hash(choice.gradual)}",
+        hide_index=True,
+        disabled=("stage",),
+        width="stretch",
         column_config={
             "stage": st.column_config.TextColumn(_("Stage")),
             "learns": st.column_config.CheckboxColumn(_("Learns")),
             "epoch": st.column_config.NumberColumn(_("From epoch"), min_value=2, max_value=1000, step=1),
         },
-    )  # fmt: skip
+    )
     wanted = _schedule(names, edited)
     if wanted != choice.gradual and wanted:
         joined = {name for name, _epoch in wanted}

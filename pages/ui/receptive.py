@@ -44,8 +44,9 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
         return
     st.html(f"<style>{(style.ASSETS / 'inside.css').read_text(encoding='utf-8')}</style>")
     if name != layer:
-        components.note(_("Shown for {layer}: choose a layer with a feature map in the drawing for its own.").format(
-            layer=name))  # fmt: skip
+        components.note(
+            _("Shown for {layer}: choose a layer with a feature map in the drawing for its own.").format(layer=name)
+        )
     image = pickers.image_picker()
     if image is None:
         components.note(_("Choose a sample, give a file or take a photograph; it is looked at here and kept nowhere."))
@@ -58,8 +59,9 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
         return
     with busy(_("Following the layer's answer back to the pixels …"), 360):
         try:
-            drawn = caches.remember("fields", key, lambda: _measure(usable, anatomy, classes, image, name, cell),
-                                    entries=48)  # fmt: skip
+            drawn = caches.remember(
+                "fields", key, lambda: _measure(usable, anatomy, classes, image, name, cell), entries=48
+            )
         except InputError as error:
             drawn = error
     if isinstance(drawn, InputError):
@@ -127,8 +129,9 @@ def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, nam
     scale = large.width / picture.width
     dark = large.point(lambda value: value * 0.45)
     measured = overlay(dark, field.effective**0.5, opacity=0.95, colormap="magma", fade=True)
-    return Drawn(_framed(_dimmed(large, field.window, scale), field.window, scale),
-                 _framed(measured, field.window, scale), field)  # fmt: skip
+    return Drawn(
+        _framed(_dimmed(large, field.window, scale), field.window, scale), _framed(measured, field.window, scale), field
+    )
 
 
 def _dimmed(image: Any, window: tuple[float, float, float, float], scale: float) -> Any:
@@ -148,8 +151,12 @@ def _framed(image: Any, window: tuple[float, float, float, float], scale: float)
     top, left, bottom, right = (side * scale for side in window)
     draw = ImageDraw.Draw(image)
     for grow, colour, width in ((1, UNDER, 4), (0, WINDOW, 2)):
-        box = (max(0, left - grow), max(0, top - grow), min(image.width - 1, max(right + grow, left + 3)),
-               min(image.height - 1, max(bottom + grow, top + 3)))  # fmt: skip
+        box = (
+            max(0, left - grow),
+            max(0, top - grow),
+            min(image.width - 1, max(right + grow, left + 3)),
+            min(image.height - 1, max(bottom + grow, top + 3)),
+        )
         draw.rectangle(box, outline=colour, width=width)
     return image
 
@@ -161,34 +168,49 @@ def _answer(drawn: Drawn, remark: str) -> None:
     size = _("{h} × {w} px").format(h=field.size[0], w=field.size[1]) if field.size else _("the whole image")
     with left:
         inside.picture(
-            drawn.theory, most=MOST, title=_("What it can see"), text=size,
+            drawn.theory,
+            most=MOST,
+            title=_("What it can see"),
+            text=size,
             alt=_("The picture, dark outside of the window that one value of {layer} can see").format(
-                layer=field.layer),
-        )  # fmt: skip
+                layer=field.layer
+            ),
+        )
     with right:
         inside.picture(
-            drawn.measured, most=MOST, title=_("What it looks at"),
-            text=_("95 % of the influence lies within {n} × {n} px").format(n=field.extent) if not field.empty
+            drawn.measured,
+            most=MOST,
+            title=_("What it looks at"),
+            text=_("95 % of the influence lies within {n} × {n} px").format(n=field.extent)
+            if not field.empty
             else _("no pixel moves this value: it is silent here"),
             alt=_("The picture with the pixels that move one value of {layer}").format(layer=field.layer),
-        )  # fmt: skip
+        )
     components.metrics(
         [
             Figure(_("Theoretical field"), size, _(field.reason) or _("by kernels and strides alone")),
-            Figure(_("Effective field"), f"{field.extent} px" if not field.empty else figures.DASH,
-                   _("side of the square with 95 % of the squared gradient")),
-            Figure(_("Place in the map"), f"{field.cell[0]}, {field.cell[1]}",
-                   _("row and column of {h} × {w}").format(h=field.grid[0], w=field.grid[1])),
+            Figure(
+                _("Effective field"),
+                f"{field.extent} px" if not field.empty else figures.DASH,
+                _("side of the square with 95 % of the squared gradient"),
+            ),
+            Figure(
+                _("Place in the map"),
+                f"{field.cell[0]}, {field.cell[1]}",
+                _("row and column of {h} × {w}").format(h=field.grid[0], w=field.grid[1]),
+            ),
         ],
         compact=True,
-    )  # fmt: skip
+    )
     if remark:
         inside.callout(remark, icon="casino")
     components.why(
-        _("Kernels and strides say how far a value can see. How much each pixel in that window really moves it is its "
-          "gradient: strong in the middle and weak at the edges, because many more paths lead through the middle. "
-          "Training widens it."),
+        _(
+            "Kernels and strides say how far a value can see. How much each pixel in that window really moves it is "
+            "its gradient: strong in the middle and weak at the edges, because many more paths lead through the "
+            "middle. Training widens it."
+        ),
         formula=r"r_l = r_{l-1} + (k_l-1)\,j_{l-1},\qquad j_l = j_{l-1}\,s_l",
         paper=("Luo et al. 2016, Understanding the effective receptive field", "https://arxiv.org/abs/1701.04128"),
         key="bl-field-why",
-    )  # fmt: skip
+    )

@@ -40,9 +40,14 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
     source = choice.preset if choice.by_phase else "preset"
     state.follow("bl-source", source)
     picked = st.segmented_control(
-        _("Recipe from"), list(SOURCES), key="bl-source", format_func=lambda s: _(SOURCES[s]), required=True, wrap=True,
+        _("Recipe from"),
+        list(SOURCES),
+        key="bl-source",
+        format_func=lambda s: _(SOURCES[s]),
+        required=True,
+        wrap=True,
         help=_("A recipe says what learns when, and how fast. Each can be changed phase by phase."),
-    )  # fmt: skip
+    )
     if picked == "course":
         choice, taken = course_choice.draw(choice, classes)
         if taken:
@@ -79,8 +84,8 @@ def _presets(choice: TrainChoice) -> TrainChoice:
         choice = replace(choice, preset=offered[0], epochs=None, lr=None, course="", phases=phases)
     state.follow("bl-preset", choice.preset)
     preset = st.radio(
-        _("Recipe"), offered, key="bl-preset", format_func=names.preset, captions=[_(ABOUT[name]) for name in offered],
-    )  # fmt: skip
+        _("Recipe"), offered, key="bl-preset", format_func=names.preset, captions=[_(ABOUT[name]) for name in offered]
+    )
     if len(offered) == 1:
         components.note(_("The other recipes start from weights that have learned something; this network has none."))
     if preset != choice.preset:
@@ -109,16 +114,22 @@ def below(choice: TrainChoice, classes: int) -> None:
     """Draws the ways on from a recipe: to change its phases, and back to where everything began."""
     with st.container(horizontal=True, key="bl-recipe-ways"):
         if choice.preset != "custom" and st.button(
-            _("Edit its phases"), icon=":material/edit:", key="bl-edit-phases", type="tertiary",
+            _("Edit its phases"),
+            icon=":material/edit:",
+            key="bl-edit-phases",
+            type="tertiary",
             help=_("Makes the recipe's phases your own: each with its epochs, parts, optimizer, rate and schedule."),
-        ):  # fmt: skip
+        ):
             state.set_train_choice(to_phases(choice, classes, anew=True))
             state.read_again("bl-")
             st.rerun()
         if choice != TrainChoice() and st.button(
-            _("Start over"), icon=":material/restart_alt:", key="bl-start-over", type="tertiary",
+            _("Start over"),
+            icon=":material/restart_alt:",
+            key="bl-start-over",
+            type="tertiary",
             help=_("Sets everything on this page back to how it began; images and network stay."),
-        ):  # fmt: skip
+        ):
             state.set_train_choice(TrainChoice())
             forget_fields()
             st.rerun()

@@ -75,9 +75,15 @@ def _downloads(run: Any, text: str, *, embedded: bool) -> None:
 
 def _button(name: str, label: str, data: Any, mime: str) -> None:
     st.download_button(
-        label, data=data, file_name=name, mime=mime, icon=":material/download:", key=f"bl-repeat-{name.split('.')[0]}",
-        on_click="ignore", help=name,
-    )  # fmt: skip
+        label,
+        data=data,
+        file_name=name,
+        mime=mime,
+        icon=":material/download:",
+        key=f"bl-repeat-{name.split('.')[0]}",
+        on_click="ignore",
+        help=name,
+    )
 
 
 def _division(run: Any) -> bytes:

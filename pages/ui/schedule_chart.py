@@ -97,8 +97,11 @@ def draw(experiment: Experiment, anatomy: Any, images: int) -> None:
 
 def _titles() -> dict[str, str]:
     return {
-        "head": _("Head"), "backbone": _("Backbone"), "last": _("Last stage"), "first": _("First stage that learns"),
-    }  # fmt: skip
+        "head": _("Head"),
+        "backbone": _("Backbone"),
+        "last": _("Last stage"),
+        "first": _("First stage that learns"),
+    }
 
 
 _DASHES = {"head": "solid", "backbone": "dash", "last": "dash", "first": "dot"}
@@ -118,16 +121,22 @@ def _figure(experiment: Experiment, drawn: list[list[Line]]) -> Any:
         if x:
             chart.add_trace(
                 go.Scatter(
-                    x=x, y=y, name=titles[group], mode="lines", connectgaps=False, hovertemplate="%{y:.3g}",
+                    x=x,
+                    y=y,
+                    name=titles[group],
+                    mode="lines",
+                    connectgaps=False,
+                    hovertemplate="%{y:.3g}",
                     line={"color": charts.ACCENT, "width": 2.5 if group == "head" else 2, "dash": _DASHES[group]},
                 )
-            )  # fmt: skip
+            )
     total = experiment.training.epochs
     chart.update_xaxes(title_text=_("Epochs"), range=[0, total], dtick=_tick(total), tick0=0)
     chart.update_yaxes(
-        title_text=_("Learning rate"), type="log" if logarithmic else "linear",
+        title_text=_("Learning rate"),
+        type="log" if logarithmic else "linear",
         **({"dtick": 1, "tickformat": "~e"} if logarithmic else {"rangemode": "tozero", "tickformat": "~g"}),
-    )  # fmt: skip
+    )
     _boundaries(chart, experiment.training.phases)
     return chart
 
@@ -163,9 +172,16 @@ def _boundaries(chart: Any, phases: tuple[Phase, ...]) -> None:
             name = _fitting(names.phase(phase.name), number, phase.epochs / total)
             if name:
                 chart.add_annotation(
-                    x=start, y=1, yref="paper", text=name,
-                    showarrow=False, xanchor="left", yanchor="bottom", font={"size": 12}, xshift=2,
-                )  # fmt: skip
+                    x=start,
+                    y=1,
+                    yref="paper",
+                    text=name,
+                    showarrow=False,
+                    xanchor="left",
+                    yanchor="bottom",
+                    font={"size": 12},
+                    xshift=2,
+                )
         start += phase.epochs
     if len(phases) > 1:
         chart.update_layout(legend={"y": 1.14}, margin={"t": 54})
@@ -187,9 +203,11 @@ def words(experiment: Experiment, drawn: list[list[Line]]) -> str:
             text = _("{phase}: {rate} throughout").format(phase=names.phase(phase.name), rate=_number(rates[0]))
         elif max(rates) > max(rates[0], rates[-1]):
             text = _("{phase}: from {first} up to {most} and down to {last}").format(
-                phase=names.phase(phase.name), first=_number(rates[0]), most=_number(max(rates)),
+                phase=names.phase(phase.name),
+                first=_number(rates[0]),
+                most=_number(max(rates)),
                 last=_number(rates[-1], max(rates)),
-            )  # fmt: skip
+            )
         else:
             text = _("{phase}: from {first} to {last}").format(
                 phase=names.phase(phase.name), first=_number(rates[0]), last=_number(rates[-1], max(rates))

@@ -39,13 +39,24 @@ def draw(key: str, schedule: Schedule, epochs: int) -> Schedule:
     """
     first, second = st.columns([2, 1])
     name = one(
-        first, _("Schedule of the rate"), f"{key}-schedule", schedule.name, SCHEDULES, names.schedule,
+        first,
+        _("Schedule of the rate"),
+        f"{key}-schedule",
+        schedule.name,
+        SCHEDULES,
+        names.schedule,
         _("How the rate changes over the phase; the chart shows it."),
-    )  # fmt: skip
+    )
     warmup = real(
-        second, _("Warm-up, epochs"), f"{key}-warmup", schedule.warmup, 0.0, 1000.0, 0.5,
+        second,
+        _("Warm-up, epochs"),
+        f"{key}-warmup",
+        schedule.warmup,
+        0.0,
+        1000.0,
+        0.5,
         _("The rate first rises from nearly nothing, which spares a network that the first steps would shake."),
-    )  # fmt: skip
+    )
     components.note(_(ABOUT[name]))
     changes: dict[str, Any] = {"name": name, "warmup": warmup}
     if name == "multi-step" and not schedule.milestones:
@@ -62,30 +73,99 @@ def _settings(key: str, name: str, schedule: Schedule) -> dict[str, Any]:
     """Draws what the named schedule needs to know."""
     fields: list[tuple[str, Any]] = []
     if name in WITH_GAMMA:
-        fields.append(("gamma", lambda place: real(
-            place, _("Factor"), f"{key}-gamma", schedule.gamma, 0.0001, 1.0, 0.05,
-            _("What the rate is multiplied by: 0.1 for a tenth."))))  # fmt: skip
+        fields.append(
+            (
+                "gamma",
+                lambda place: real(
+                    place,
+                    _("Factor"),
+                    f"{key}-gamma",
+                    schedule.gamma,
+                    0.0001,
+                    1.0,
+                    0.05,
+                    _("What the rate is multiplied by: 0.1 for a tenth."),
+                ),
+            )
+        )
     if name == "step":
-        fields.append(("every", lambda place: whole(
-            place, _("Every so many epochs"), f"{key}-every", schedule.every, 1, 1000,
-            _("Epochs between two drops."))))  # fmt: skip
+        fields.append(
+            (
+                "every",
+                lambda place: whole(
+                    place,
+                    _("Every so many epochs"),
+                    f"{key}-every",
+                    schedule.every,
+                    1,
+                    1000,
+                    _("Epochs between two drops."),
+                ),
+            )
+        )
     if name == "multi-step":
         fields.append(("milestones", lambda place: _milestones(place, key, schedule.milestones)))
     if name == "polynomial":
-        fields.append(("power", lambda place: real(
-            place, _("Power"), f"{key}-power", schedule.power, 0.1, 10.0, 0.5,
-            _("1 is a straight line; larger falls earlier."))))  # fmt: skip
+        fields.append(
+            (
+                "power",
+                lambda place: real(
+                    place,
+                    _("Power"),
+                    f"{key}-power",
+                    schedule.power,
+                    0.1,
+                    10.0,
+                    0.5,
+                    _("1 is a straight line; larger falls earlier."),
+                ),
+            )
+        )
     if name in ("cosine", "polynomial"):
-        fields.append(("floor", lambda place: real(
-            place, _("Ends at, times the rate"), f"{key}-floor", schedule.floor, 0.0, 1.0, 0.01,
-            _("0 ends at nothing, 0.01 at a hundredth."))))  # fmt: skip
+        fields.append(
+            (
+                "floor",
+                lambda place: real(
+                    place,
+                    _("Ends at, times the rate"),
+                    f"{key}-floor",
+                    schedule.floor,
+                    0.0,
+                    1.0,
+                    0.01,
+                    _("0 ends at nothing, 0.01 at a hundredth."),
+                ),
+            )
+        )
     if name == "plateau":
-        fields.append(("patience", lambda place: whole(
-            place, _("Patience in epochs"), f"{key}-patience", schedule.patience, 0, 1000,
-            _("Epochs without improvement that it bears before a drop."))))  # fmt: skip
-        fields.append(("metric", lambda place: one(
-            place, _("What is watched"), f"{key}-metric", schedule.metric, METRICS, names.metric,
-            _("Losses are better low, all else high."))))  # fmt: skip
+        fields.append(
+            (
+                "patience",
+                lambda place: whole(
+                    place,
+                    _("Patience in epochs"),
+                    f"{key}-patience",
+                    schedule.patience,
+                    0,
+                    1000,
+                    _("Epochs without improvement that it bears before a drop."),
+                ),
+            )
+        )
+        fields.append(
+            (
+                "metric",
+                lambda place: one(
+                    place,
+                    _("What is watched"),
+                    f"{key}-metric",
+                    schedule.metric,
+                    METRICS,
+                    names.metric,
+                    _("Losses are better low, all else high."),
+                ),
+            )
+        )
     if not fields:
         return {}
     places = st.columns(3)
@@ -100,9 +180,12 @@ def _milestones(place: Any, key: str, milestones: tuple[int, ...]) -> tuple[int,
     """
     state.follow(f"{key}-milestones", ", ".join(map(str, milestones)))
     text = place.text_input(
-        _("After epochs"), key=f"{key}-milestones", max_chars=80, placeholder="10, 20",
+        _("After epochs"),
+        key=f"{key}-milestones",
+        max_chars=80,
+        placeholder="10, 20",
         help=_("Epochs of this phase, with commas between, in rising order."),
-    )  # fmt: skip
+    )
     words = [word.strip() for word in text.replace(";", ",").split(",") if word.strip()]
     if not all(word.isascii() and word.isdigit() and len(word) < 7 for word in words):
         raise InputError("milestones must be a list of epochs, such as 10, 20.")

@@ -66,9 +66,10 @@ def _loss(run: Any, status: dict[str, Any], epoch: int, key: str) -> None:
     asked = (str(run.path), book.look(), status.get("epochs"), status.get("best_epoch"), i18n.language())
     drawn = caches.remember("scrubbed", asked, lambda: curves.chart(book, "loss", status, height=210), entries=16)
     line = {
-        "data": {"name": "here"}, "mark": {"type": "rule", "color": ACCENT, "strokeWidth": 3},
+        "data": {"name": "here"},
+        "mark": {"type": "rule", "color": ACCENT, "strokeWidth": 3},
         "encoding": {"y": None},
-    }  # fmt: skip
+    }
     here = {**drawn["datasets"], "here": curves.table(epoch=[epoch])}
     text = _("Loss over the epochs; the line stands at epoch {n}.").format(n=epoch)
     spec = {**drawn, "datasets": here, "layer": [*drawn["layer"], line]}
@@ -83,9 +84,12 @@ def _words(run: Any, epoch: int, count: int) -> None:
     if float(epoch) in epochs:
         row = epochs.index(float(epoch))
         loss, accuracy = (float(book.epochs.column(name)[row]) for name in ("val_loss", "val_accuracy"))
-        said = _("Validation loss {loss}, accuracy {accuracy}.").format(
-            loss=figures.number(loss), accuracy=figures.percent(accuracy)
-        ) + f" {said}"  # fmt: skip
+        said = (
+            _("Validation loss {loss}, accuracy {accuracy}.").format(
+                loss=figures.number(loss), accuracy=figures.percent(accuracy)
+            )
+            + f" {said}"
+        )
     components.note(said)
 
 
@@ -171,18 +175,25 @@ def _sees(run: Any, pinned: Any, moment: Any, key: str) -> None:
     names = [f"{image.label} · {Path(image.key).name}" for image in pinned.images]
     components.section(_("What it sees"))
     chosen = st.selectbox(
-        _("Image"), range(len(names)), key=f"{key}-image", format_func=lambda index: names[index],
-        persist_state="session", label_visibility="collapsed",
-    )  # fmt: skip
+        _("Image"),
+        range(len(names)),
+        key=f"{key}-image",
+        format_func=lambda index: names[index],
+        persist_state="session",
+        label_visibility="collapsed",
+    )
     index = min(int(chosen or 0), len(names) - 1)
     sheets = caches.remember(
         "seen", (*_key(run, moment.epoch), index), lambda: [_maps(maps[index]) for maps in moment.maps], entries=128
     )
     for layer, sheet, (low, high) in zip(pinned.layers, sheets, moment.ranges, strict=True):
         text = _("{stage}, {layer}: {n} channels of one layer, from {low} to {high}.").format(
-            stage=stage_title(layer.stage), layer=layer.name, n=len(layer.channels), low=figures.number(low),
+            stage=stage_title(layer.stage),
+            layer=layer.name,
+            n=len(layer.channels),
+            low=figures.number(low),
             high=figures.number(high),
-        )  # fmt: skip
+        )
         _strip(sheet, text)
 
 

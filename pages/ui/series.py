@@ -23,8 +23,16 @@ SHOWN = {
     "seconds": (N_("Time"), figures.duration),
 }
 """What is shown of a series, and how it is written."""
-ICONS = {"finished": "check_circle", "running": "play_circle", "starting": "play_circle", "queued": "schedule",
-         "failed": "error", "interrupted": "error", "paused": "pause_circle", "stopped": "stop_circle"}  # fmt: skip
+ICONS = {
+    "finished": "check_circle",
+    "running": "play_circle",
+    "starting": "play_circle",
+    "queued": "schedule",
+    "failed": "error",
+    "interrupted": "error",
+    "paused": "pause_circle",
+    "stopped": "stop_circle",
+}
 """Of a run's state, before its name."""
 
 
@@ -108,7 +116,8 @@ def _rest(found: Any) -> str:
         )
     if found.left_out:
         text += " " + _n(
-            "{n} ended without finishing and does not count.", "{n} ended without finishing and do not count.",
+            "{n} ended without finishing and does not count.",
+            "{n} ended without finishing and do not count.",
             len(found.left_out),
-        ).format(n=len(found.left_out))  # fmt: skip
+        ).format(n=len(found.left_out))
     return text

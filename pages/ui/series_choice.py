@@ -20,16 +20,26 @@ def draw(choice: TrainChoice) -> TrainChoice:
     """Draws how many seeds and folds; returns the choice with them."""
     first, second = st.columns(2)
     seeds = whole(
-        first, _("Seeds in one go"), "bl-seeds", choice.seeds, 1, MOST_RUNS,
+        first,
+        _("Seeds in one go"),
+        "bl-seeds",
+        choice.seeds,
+        1,
+        MOST_RUNS,
         _("So many runs, each with the next seed: they say how much of a difference is chance."),
-    )  # fmt: skip
+    )
     options = sorted({*FOLDS, choice.folds})
     state.follow("bl-folds", choice.folds)
     folds = second.selectbox(
-        _("Folds"), options, key="bl-folds", format_func=lambda n: str(n) if n else _("None"),
-        help=_("Cross-validation: the images outside the test are dealt into so many folds, and in each run another "
-               "one validates."),
-    )  # fmt: skip
+        _("Folds"),
+        options,
+        key="bl-folds",
+        format_func=lambda n: str(n) if n else _("None"),
+        help=_(
+            "Cross-validation: the images outside the test are dealt into so many folds, and in each run another "
+            "one validates."
+        ),
+    )
     choice = replace(choice, seeds=seeds, folds=int(folds))
     if count(choice) > 1:
         components.note(words(choice))
@@ -72,9 +82,13 @@ def launch(choice: TrainChoice, experiment: Experiment) -> None:
     from core.lab.series import start_series
 
     runs = start_series(
-        experiment, _seeds(choice), choice.folds, roots=caches.roots(), owner=queueing.owner(),
+        experiment,
+        _seeds(choice),
+        choice.folds,
+        roots=caches.roots(),
+        owner=queueing.owner(),
         estimate_seconds=costs.expected_seconds(experiment),
-    )  # fmt: skip
+    )
     st.session_state["bl.train.new"] = False
     state.set_freeze(experiment.freeze)
     state.choose_run(runs[0].id)

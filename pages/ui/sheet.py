@@ -152,9 +152,14 @@ def _sheet() -> Any:
 
 
 def gallery(
-    tiles: Sequence[Tile], *, key: str, size: int = 150, help: str = "", chosen: int | None = None,
+    tiles: Sequence[Tile],
+    *,
+    key: str,
+    size: int = 150,
+    help: str = "",
+    chosen: int | None = None,
     pixelated: bool = False,
-) -> int | None:  # fmt: skip
+) -> int | None:
     """Draws pictures as buttons, in even columns.
 
     Args:
@@ -170,18 +175,21 @@ def gallery(
     """
     cells = [
         {
-            "src": data_uri(tile.image, side=size * 2), "alt": tile.alt or tile.caption, "caption": tile.caption,
-            "note": tile.note, "help": help,
+            "src": data_uri(tile.image, side=size * 2),
+            "alt": tile.alt or tile.caption,
+            "caption": tile.caption,
+            "note": tile.note,
+            "help": help,
         }
         for tile in tiles
-    ]  # fmt: skip
+    ]
     data = {"tiles": cells, "size": size, "chosen": chosen, "pixelated": pixelated}
     return _picked(_gallery()(data=data, key=key, on_picked_change=_nothing), len(tiles))
 
 
 def sheet(
     drawn: Sheet, *, key: str, alt: str, label: str, names: Sequence[str] | None = None, chosen: int | None = None
-) -> int | None:  # fmt: skip
+) -> int | None:
     """Draws a sheet; a tile shows its number on hover and can be clicked.
 
     Args:
@@ -196,10 +204,18 @@ def sheet(
         The number of the tile that was just clicked, else ``None``.
     """
     data = {
-        "src": data_uri(drawn.png), "width": drawn.width, "height": drawn.height, "columns": drawn.columns,
-        "count": drawn.count, "tile": list(drawn.tile), "gutter": drawn.gutter, "alt": alt, "label": label,
-        "chosen": chosen, "names": None if names is None else list(names),
-    }  # fmt: skip
+        "src": data_uri(drawn.png),
+        "width": drawn.width,
+        "height": drawn.height,
+        "columns": drawn.columns,
+        "count": drawn.count,
+        "tile": list(drawn.tile),
+        "gutter": drawn.gutter,
+        "alt": alt,
+        "label": label,
+        "chosen": chosen,
+        "names": None if names is None else list(names),
+    }
     return _picked(_sheet()(data=data, key=key, on_picked_change=_nothing), drawn.count)
 
 

@@ -29,9 +29,13 @@ def trained(runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:
         status = run.status()
         test = status.get("test_accuracy")
         rows.append(
-            Figure(_(titles[arm]), figures.percent(test), _("test accuracy") + " · " + figures.duration(
-                status.get("seconds")), _("On its own test pictures, divided off by chance as usual."))
-        )  # fmt: skip
+            Figure(
+                _(titles[arm]),
+                figures.percent(test),
+                _("test accuracy") + " · " + figures.duration(status.get("seconds")),
+                _("On its own test pictures, divided off by chance as usual."),
+            )
+        )
     components.metrics(rows, compact=True)
     with st.container(horizontal=True):
         for arm, run in runs.items():
@@ -53,17 +57,24 @@ def draw(plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str,
     _examples(found)
     components.metrics(
         [
-            Figure(_("Heat at the mark"), figures.percent(first.heat), _("{area} of the picture").format(
-                area=figures.percent(found.area)), _("Mean share of the heat, with half a cell of the map around it.")),
-            Figure(_("Trained without marks"), figures.percent(found.outcomes["without-mark"].heat),
-                   _("same pictures, same place")),
+            Figure(
+                _("Heat at the mark"),
+                figures.percent(first.heat),
+                _("{area} of the picture").format(area=figures.percent(found.area)),
+                _("Mean share of the heat, with half a cell of the map around it."),
+            ),
+            Figure(
+                _("Trained without marks"),
+                figures.percent(found.outcomes["without-mark"].heat),
+                _("same pictures, same place"),
+            ),
         ],
         compact=True,
-    )  # fmt: skip
+    )
     components.section(
-        _("4 · Take the mark away"), _("The same networks, judged on {n} test pictures in three ways.").format(
-            n=found.images)
-    )  # fmt: skip
+        _("4 · Take the mark away"),
+        _("The same networks, judged on {n} test pictures in three ways.").format(n=found.images),
+    )
     charts.show(chart(found, titles), key="bl-shortcut-chart", alt=sentence(found))
     from core.lab.shortcut_judge import verdict
 
@@ -118,12 +129,13 @@ def _examples(found: Any) -> None:
             right = example.answers[case] == found.marked
             cells.append(
                 Tile(
-                    picture.resize((192, 192)), f"{example.answers[case]} · {name}",
+                    picture.resize((192, 192)),
+                    f"{example.answers[case]} · {name}",
                     f"{found.marked}: {figures.percent(example.probabilities[case])}",
                     _("Test picture {n}, {case}: heat for {name}").format(n=number + 1, case=name, name=found.marked),
                     "" if right else "bad",
                 )
-            )  # fmt: skip
+            )
         with column:
             tiles.grid(cells, size=100)
 
@@ -137,11 +149,16 @@ def chart(found: Any, titles: Mapping[str, str]) -> Any:
     for case, title in CASE_NAMES.items():
         drawn.add_trace(
             go.Bar(
-                name=_(title), x=names, marker={"color": COLOURS[case]},
-                y=[found.outcomes[arm].accuracy[case] for arm in arms], texttemplate="%{y:.0%}", textposition="outside",
-                cliponaxis=False, hovertemplate="%{x}<br>" + _(title) + ": %{y:.1%}<extra></extra>",
+                name=_(title),
+                x=names,
+                marker={"color": COLOURS[case]},
+                y=[found.outcomes[arm].accuracy[case] for arm in arms],
+                texttemplate="%{y:.0%}",
+                textposition="outside",
+                cliponaxis=False,
+                hovertemplate="%{x}<br>" + _(title) + ": %{y:.1%}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     drawn.add_hline(y=found.guess, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
     drawn.update_xaxes(showgrid=False, type="category")
     drawn.update_yaxes(title_text=_("Accuracy"), range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
@@ -155,6 +172,8 @@ def sentence(found: Any) -> str:
         "Accuracy of the small network trained with marks: {marked} with the mark in place, {plain} with it removed, "
         "{moved} with it on the other classes. Dotted: guessing, {chance}."
     ).format(
-        marked=figures.percent(first.accuracy["marked"], 0), plain=figures.percent(first.accuracy["plain"], 0),
-        moved=figures.percent(first.accuracy["moved"], 0), chance=figures.percent(found.guess, 0),
-    )  # fmt: skip
+        marked=figures.percent(first.accuracy["marked"], 0),
+        plain=figures.percent(first.accuracy["plain"], 0),
+        moved=figures.percent(first.accuracy["moved"], 0),
+        chance=figures.percent(found.guess, 0),
+    )

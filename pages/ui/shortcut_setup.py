@@ -47,12 +47,16 @@ def _choices() -> Plan | None:
     own = [chosen.source] if chosen is not None and chosen.source not in OFFERED else []
     sources = [*OFFERED[:1], *own, *OFFERED[1:]]
     source = st.selectbox(
-        _("Pictures"), sources, key="bl-shortcut-source", format_func=names.data, persist_state="session",
+        _("Pictures"),
+        sources,
+        key="bl-shortcut-source",
+        format_func=names.data,
+        persist_state="session",
         help=_(
             "Digits are easy to learn, and still a mark is easier. Shapes are hard for a small network. Textures are "
             "so easy that it has no need of a mark."
         ),
-    )  # fmt: skip
+    )
     source = source if source in sources else sources[0]
     try:
         classes = caches.listed(Plan(source=source).data).classes
@@ -61,32 +65,60 @@ def _choices() -> Plan | None:
         return None
     if st.session_state.get("bl-shortcut-class") not in classes:
         st.session_state["bl-shortcut-class"] = usual(source, classes)
-    marked = st.selectbox(
-        _("Class that gets the mark"), classes, key="bl-shortcut-class", persist_state="session"
-    )  # fmt: skip
+    marked = st.selectbox(_("Class that gets the mark"), classes, key="bl-shortcut-class", persist_state="session")
     kind = st.segmented_control(
-        _("Mark"), KINDS, default="corner", format_func=lambda name: _(KIND_NAMES[name]), key="bl-shortcut-kind",
-        required=True, persist_state="session",
-    )  # fmt: skip
-    size = st.slider(_("Size"), 8, 30, 20, format="%d %%", key="bl-shortcut-size", persist_state="session",
-                     help=_("Side of the mark, as a share of the picture's side."))  # fmt: skip
+        _("Mark"),
+        KINDS,
+        default="corner",
+        format_func=lambda name: _(KIND_NAMES[name]),
+        key="bl-shortcut-kind",
+        required=True,
+        persist_state="session",
+    )
+    size = st.slider(
+        _("Size"),
+        8,
+        30,
+        20,
+        format="%d %%",
+        key="bl-shortcut-size",
+        persist_state="session",
+        help=_("Side of the mark, as a share of the picture's side."),
+    )
     with components.more("bl-shortcut-more"):
         corner = st.selectbox(
-            _("Where"), CORNERS, index=3, format_func=lambda name: _(CORNER_NAMES[name]), key="bl-shortcut-corner",
+            _("Where"),
+            CORNERS,
+            index=3,
+            format_func=lambda name: _(CORNER_NAMES[name]),
+            key="bl-shortcut-corner",
             persist_state="session",
-        )  # fmt: skip
+        )
         share = st.slider(
-            _("Marked training pictures of the class"), 10, 100, 100, 10, format="%d %%", key="bl-shortcut-share",
+            _("Marked training pictures of the class"),
+            10,
+            100,
+            100,
+            10,
+            format="%d %%",
+            key="bl-shortcut-share",
             persist_state="session",
-        )  # fmt: skip
+        )
         count = st.slider(
-            _("Classes that take part"), 2, max(3, min(len(classes), 6)), 2, key="bl-shortcut-classes",
+            _("Classes that take part"),
+            2,
+            max(3, min(len(classes), 6)),
+            2,
+            key="bl-shortcut-classes",
             persist_state="session",
-        )  # fmt: skip
+        )
     return Plan(
-        source=source, marked=str(marked), mark=Mark(kind or "corner", size / 100, corner or "bottom-right"),
-        share=share / 100, classes=min(count, len(classes)),
-    )  # fmt: skip
+        source=source,
+        marked=str(marked),
+        mark=Mark(kind or "corner", size / 100, corner or "bottom-right"),
+        share=share / 100,
+        classes=min(count, len(classes)),
+    )
 
 
 def _preview(plan: Plan) -> None:

@@ -30,14 +30,26 @@ def draw(run: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
         return
     stages = stages_of(rows)
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-spread"):
-        what = st.segmented_control(
-            _("How are they spread?"), list(DRAWN), key=f"{key}-drawn", format_func=lambda name: _(DRAWN[name]),
-            default="weights", required=True, persist_state="session",
-        ) or "weights"  # fmt: skip
+        what = (
+            st.segmented_control(
+                _("How are they spread?"),
+                list(DRAWN),
+                key=f"{key}-drawn",
+                format_func=lambda name: _(DRAWN[name]),
+                default="weights",
+                required=True,
+                persist_state="session",
+            )
+            or "weights"
+        )
         stage = st.selectbox(
-            _("Stage"), stages, index=len(stages) - 1, key=f"{key}-stage", format_func=stage_title,
+            _("Stage"),
+            stages,
+            index=len(stages) - 1,
+            key=f"{key}-stage",
+            format_func=stage_title,
             persist_state="session",
-        )  # fmt: skip
+        )
     at = epoch_slider(drawn, key=f"{key}-{run.id}")
     epoch, now = latest(rows, stage, what, at)
     first, start = _earliest(rows, stage, what)
@@ -48,9 +60,13 @@ def draw(run: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
     high = max(entry[what]["high"] for row in rows for entry in row["stages"] if _is(entry, stage, what))
     spec = _spread(now, start, (low, high))
     text = _("{what} of {stage} after epoch {n}, from {low} to {high}; behind them as after epoch {first}.").format(
-        what=_(DRAWN[what]), stage=stage_title(stage), n=epoch, low=figures.number(now["low"]),
-        high=figures.number(now["high"]), first=first,
-    )  # fmt: skip
+        what=_(DRAWN[what]),
+        stage=stage_title(stage),
+        n=epoch,
+        low=figures.number(now["low"]),
+        high=figures.number(now["high"]),
+        first=first,
+    )
     charts.show_growing(spec, key=f"{key}-histogram", alt=text)
 
 
@@ -85,9 +101,7 @@ def _earliest(rows: Sequence[Mapping[str, Any]], stage: str, what: str) -> tuple
     return 0, None
 
 
-def _spread(
-    now: Mapping[str, Any], start: Mapping[str, Any], limits: tuple[float, float]
-) -> dict[str, Any]:  # fmt: skip
+def _spread(now: Mapping[str, Any], start: Mapping[str, Any], limits: tuple[float, float]) -> dict[str, Any]:
     """Returns two histograms on the same axes, as densities, so that bins of different width compare."""
     both = {"now": now, "start": start}
     tables = {}
@@ -96,18 +110,25 @@ def _spread(
         total = sum(counted["counts"]) or 1
         left = [counted["low"] + width * index for index in range(len(counted["counts"]))]
         tables[name] = curves.table(
-            epoch=left, right=[edge + width for edge in left],
+            epoch=left,
+            right=[edge + width for edge in left],
             value=[count / total / width for count in counted["counts"]],
-        )  # fmt: skip
-    x = {"field": "epoch", "type": "quantitative", "title": None, "scale": {"domain": list(limits), "nice": False},
-         "axis": {"tickCount": 7}}  # fmt: skip
+        )
+    x = {
+        "field": "epoch",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"domain": list(limits), "nice": False},
+        "axis": {"tickCount": 7},
+    }
     y = {"field": "value", "type": "quantitative", "title": None, "axis": None, "scale": {"zero": True}}
     return {
         "datasets": tables,
         "height": 220,
         "layer": [
             {
-                "data": {"name": "start"}, "mark": {"type": "rect", "color": HAIR, "opacity": 0.45, "clip": True},
+                "data": {"name": "start"},
+                "mark": {"type": "rect", "color": HAIR, "opacity": 0.45, "clip": True},
                 "encoding": {"x": x, "x2": {"field": "right"}, "y": y, "y2": {"datum": 0}},
             },
             {
@@ -116,7 +137,7 @@ def _spread(
                 "encoding": {"x": x, "x2": {"field": "right"}, "y": y, "y2": {"datum": 0}},
             },
         ],
-    }  # fmt: skip
+    }
 
 
 def epoch_slider(epochs: Sequence[int], *, key: str, label: str | None = None) -> int:

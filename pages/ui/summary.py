@@ -55,9 +55,11 @@ def draw(
 def _sentence(experiment: Experiment, dataset: Any, counts: dict[str, int]) -> str:
     sentence = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
         backbone=components.plain(names.backbone(experiment.model.backbone)),
-        weights=components.plain(names.weights(experiment.model.weights)), classes=len(dataset.classes),
-        data=components.plain(dataset.title), train=figures.exact(counts["train"]),
-    )  # fmt: skip
+        weights=components.plain(names.weights(experiment.model.weights)),
+        classes=len(dataset.classes),
+        data=components.plain(dataset.title),
+        train=figures.exact(counts["train"]),
+    )
     held = _("{val} validate each epoch").format(val=figures.exact(counts["val"]))
     if counts["test"]:
         held += _(", {test} test the best weights at the end").format(test=figures.exact(counts["test"]))
@@ -109,9 +111,12 @@ def rate_words(phase: Phase) -> str:
 def schedule_words(schedule: Schedule) -> str:
     """Says how the rate changes; empty where it does not."""
     values = {
-        "gamma": f"{schedule.gamma:.3g}", "n": schedule.every, "metric": _inside(schedule.metric),
-        "epochs": ", ".join(map(str, schedule.milestones)), "patience": schedule.patience,
-    }  # fmt: skip
+        "gamma": f"{schedule.gamma:.3g}",
+        "n": schedule.every,
+        "metric": _inside(schedule.metric),
+        "epochs": ", ".join(map(str, schedule.milestones)),
+        "patience": schedule.patience,
+    }
     text = {
         "constant": "",
         "cosine": _("falling in a half cosine"),
@@ -182,9 +187,10 @@ def _about_loss(experiment: Experiment) -> list[str]:
         told.append(_("Images are mixed in pairs ({kind}).").format(kind=kind))
     if training.views and experiment.augment.active:
         told.append(
-            _n("{n} view of each image is drawn once.", "{n} views of each image are drawn once.",
-               training.views).format(n=training.views)
-        )  # fmt: skip
+            _n(
+                "{n} view of each image is drawn once.", "{n} views of each image are drawn once.", training.views
+            ).format(n=training.views)
+        )
     if experiment.model.head.dropout:
         told.append(
             _("The head drops {share} of its inputs.").format(share=figures.percent(experiment.model.head.dropout))
@@ -231,13 +237,17 @@ def _figures(experiment: Experiment, anatomy: Any, counts: dict[str, int]) -> No
     steps = figures.DASH if automatic else figures.exact(-(-counts["train"] // (training.images * training.accumulate)))
     components.metrics(
         [
-            Figure(_("Learn"), figures.count(found.trainable), _("of {n}").format(n=figures.count(found.total)),
-                   _("{n} parameters").format(n=figures.exact(found.trainable))),
+            Figure(
+                _("Learn"),
+                figures.count(found.trainable),
+                _("of {n}").format(n=figures.count(found.total)),
+                _("{n} parameters").format(n=figures.exact(found.trainable)),
+            ),
             Figure(_("Epochs"), figures.exact(training.epochs)),
             Figure(_("Steps an epoch"), steps, _("known at the start") if automatic else ""),
         ],
         compact=True,
-    )  # fmt: skip
+    )
     components.bar(
         [(_("Learns"), found.trainable, "accent"), (_("Frozen"), found.frozen, "frozen")],
         label=_("Share of the parameters that learn"),
@@ -254,6 +264,7 @@ def _weights_note(experiment: Experiment) -> None:
         broken(
             _("Weights to be downloaded"),
             _("This backbone's pretrained weights are not on this machine. The run fetches them or fails."),
-            icon="cloud_download", tone="warn",
-        )  # fmt: skip
+            icon="cloud_download",
+            tone="warn",
+        )
         nav.link("backbone", _("Choose another backbone"))

@@ -58,9 +58,15 @@ def _run(choice: TrainChoice) -> TrainChoice:
     )
     spec = state.model()
     size = whole(
-        second, _("Image size in px (0: the backbone's own)"), "bl-size", spec.image_size or 0, 0, 1024,
-        _("Larger images show more detail and take longer: twice the side is four times the work."), step=32,
-    )  # fmt: skip
+        second,
+        _("Image size in px (0: the backbone's own)"),
+        "bl-size",
+        spec.image_size or 0,
+        0,
+        1024,
+        _("Larger images show more detail and take longer: twice the side is four times the work."),
+        step=32,
+    )
     wanted = size if size >= 16 else None
     if wanted != spec.image_size:
         state.set_model(replace(spec, image_size=wanted))
@@ -72,43 +78,77 @@ def _run(choice: TrainChoice) -> TrainChoice:
 def _loss(choice: TrainChoice) -> TrainChoice:
     loss = choice.loss
     first, second = st.columns(2)
-    name = one(
-        first, _("Loss"), "bl-loss", loss.name, LOSSES, names.loss, _("What the training makes small."),
-    )  # fmt: skip
+    name = one(first, _("Loss"), "bl-loss", loss.name, LOSSES, names.loss, _("What the training makes small."))
     balance = one(
-        second, _("Class weights"), "bl-balance", loss.balance, BALANCES, lambda b: _(BALANCE[b]),
+        second,
+        _("Class weights"),
+        "bl-balance",
+        loss.balance,
+        BALANCES,
+        lambda b: _(BALANCE[b]),
         _("With rare classes counting more, each weighs by the inverse of its share of the training images."),
-    )  # fmt: skip
+    )
     components.note(_(LOSS_ABOUT[name]))
     smoothing, gamma = loss.smoothing, loss.gamma
     first, second = st.columns(2)
     smoothing = real(
-        first, _("Label smoothing"), "bl-smoothing", smoothing, 0.0, 0.9, 0.05,
+        first,
+        _("Label smoothing"),
+        "bl-smoothing",
+        smoothing,
+        0.0,
+        0.9,
+        0.05,
         _("This share of each label is spread over all classes, against overconfidence. 0.1 is usual, 0 is none."),
-    )  # fmt: skip
+    )
     if name == "focal":
         gamma = real(
-            second, _("Gamma"), "bl-gamma", gamma, 0.0, 10.0, 0.5,
+            second,
+            _("Gamma"),
+            "bl-gamma",
+            gamma,
+            0.0,
+            10.0,
+            0.5,
             _("The larger, the less easy images count; 0 makes it cross-entropy, 2 is what its authors use."),
-        )  # fmt: skip
+        )
     return replace(choice, loss=Loss(name, smoothing, gamma, balance))
 
 
 def _mix(choice: TrainChoice) -> TrainChoice:
     first, second, third = st.columns(3)
     mixup = real(
-        first, "MixUp", "bl-mixup", choice.mix.mixup, 0.0, 100.0, 0.1,
+        first,
+        "MixUp",
+        "bl-mixup",
+        choice.mix.mixup,
+        0.0,
+        100.0,
+        0.1,
         _("Two images are blended, and so are their labels. 0.2 blends little, 1 any shares; 0 is none."),
-    )  # fmt: skip
+    )
     cutmix = real(
-        second, "CutMix", "bl-cutmix", choice.mix.cutmix, 0.0, 100.0, 0.1,
+        second,
+        "CutMix",
+        "bl-cutmix",
+        choice.mix.cutmix,
+        0.0,
+        100.0,
+        0.1,
         _("A rectangle of one image is pasted into another; labels count by area. 1 is usual; 0 is none."),
-    )  # fmt: skip
+    )
     views = whole(
-        third, _("Views kept"), "bl-views", choice.views, 0, 1000,
-        _("So many augmented views of each image are drawn once and used in turn: what frozen parts make of them is "
-          "then computed once. 0 draws anew every time."),
-    )  # fmt: skip
+        third,
+        _("Views kept"),
+        "bl-views",
+        choice.views,
+        0,
+        1000,
+        _(
+            "So many augmented views of each image are drawn once and used in turn: what frozen parts make of them is "
+            "then computed once. 0 draws anew every time."
+        ),
+    )
     choice = replace(choice, mix=Mix(mixup, cutmix), views=views)
     try:
         choice.training((Phase("head", "head", 1),))
@@ -126,53 +166,112 @@ def _mix(choice: TrainChoice) -> TrainChoice:
 def _steps(choice: TrainChoice) -> TrainChoice:
     first, second, third = st.columns(3)
     accumulate = whole(
-        first, _("Batches a step"), "bl-accumulate", choice.accumulate, 1, 10_000,
+        first,
+        _("Batches a step"),
+        "bl-accumulate",
+        choice.accumulate,
+        1,
+        10_000,
         _("Gradients of so many batches are added before the weights move: a large batch in little memory."),
-    )  # fmt: skip
+    )
     clip = real(
-        second, _("Longest gradient"), "bl-clip", choice.clip or 0.0, 0.0, 1e6, 0.5,
+        second,
+        _("Longest gradient"),
+        "bl-clip",
+        choice.clip or 0.0,
+        0.0,
+        1e6,
+        0.5,
         _("A longer gradient is shortened to this norm, against leaps. 1 is usual, 0 is no limit."),
-    )  # fmt: skip
+    )
     ema = real(
-        third, _("Average of weights"), "bl-ema", choice.ema, 0.0, 0.9999, 0.001,
-        _("A moving average of the weights is judged and kept; this share of it stays at each step. 0.99 suits short "
-          "runs, 0.999 long ones, 0 is none."),
-    )  # fmt: skip
+        third,
+        _("Average of weights"),
+        "bl-ema",
+        choice.ema,
+        0.0,
+        0.9999,
+        0.001,
+        _(
+            "A moving average of the weights is judged and kept; this share of it stays at each step. 0.99 suits short "
+            "runs, 0.999 long ones, 0 is none."
+        ),
+    )
     return replace(choice, accumulate=accumulate, clip=clip or None, ema=ema)
 
 
 def _stopping(choice: TrainChoice) -> TrainChoice:
     wanted = switch(
-        st, _("Stop early"), "bl-early", value=choice.early is not None,
+        st,
+        _("Stop early"),
+        "bl-early",
+        value=choice.early is not None,
         help_=_("A phase ends before its last epoch once it no longer improves."),
-    )  # fmt: skip
+    )
     early = None
     if wanted:
         before = choice.early or EarlyStopping()
         first, second, third = st.columns(3)
         early = EarlyStopping(
-            one(first, _("What is watched"), "bl-early-metric", before.metric, METRICS, names.metric,
-                 _("Losses are better low, all else high.")),
-            whole(second, _("Patience in epochs"), "bl-early-patience", before.patience, 1, 1000,
-                   _("Epochs without improvement after which the phase ends.")),
-            real(third, _("Least change"), "bl-early-minimum", before.minimum, 0.0, 1000.0, 0.001,
-                    _("A smaller change does not count as an improvement.")),
-        )  # fmt: skip
+            one(
+                first,
+                _("What is watched"),
+                "bl-early-metric",
+                before.metric,
+                METRICS,
+                names.metric,
+                _("Losses are better low, all else high."),
+            ),
+            whole(
+                second,
+                _("Patience in epochs"),
+                "bl-early-patience",
+                before.patience,
+                1,
+                1000,
+                _("Epochs without improvement after which the phase ends."),
+            ),
+            real(
+                third,
+                _("Least change"),
+                "bl-early-minimum",
+                before.minimum,
+                0.0,
+                1000.0,
+                0.001,
+                _("A smaller change does not count as an improvement."),
+            ),
+        )
         if early.metric.startswith("train"):
             components.note(
-                _("This watches the training images, a slip found in course notes too: they go on improving while the "
-                  "network learns them by heart, so it stops too late. Watch a validation figure.")
-            )  # fmt: skip
+                _(
+                    "This watches the training images, a slip found in course notes too: they go on improving while "
+                    "the network learns them by heart, so it stops too late. Watch a validation figure."
+                )
+            )
     first, second = st.columns(2)
     best = one(
-        first, _("Best epoch by"), "bl-best", choice.best, METRICS, names.metric,
+        first,
+        _("Best epoch by"),
+        "bl-best",
+        choice.best,
+        METRICS,
+        names.metric,
         _("The weights of the epoch with the best value are the run's."),
-    )  # fmt: skip
+    )
     kept = whole(
-        second, _("Space for weights of epochs, in MiB"), "bl-kept", choice.kept_mib, 0, 1_000_000,
-        _("Weights after other epochs, spread over the run, so that any picture can be sent through the network as it "
-          "was then. As many are kept as fit; 0 keeps the best and the last only."), step=128,
-    )  # fmt: skip
+        second,
+        _("Space for weights of epochs, in MiB"),
+        "bl-kept",
+        choice.kept_mib,
+        0,
+        1_000_000,
+        _(
+            "Weights after other epochs, spread over the run, so that any picture can be sent through the network as "
+            "it was then. As many are kept as fit; 0 keeps the best and the last only."
+        ),
+        step=128,
+    )
     if best.startswith("train"):
         components.note(_("By the training images the last epochs nearly always win, also where they overfit."))
     return replace(choice, early=early, best=best, kept_mib=kept)
@@ -182,39 +281,69 @@ def _machine(choice: TrainChoice) -> TrainChoice:
     devices = _devices()
     first, second = st.columns(2)
     device = one(
-        first, _("Device"), "bl-device", choice.device if choice.device in devices else "auto", devices,
-        lambda d: _("Automatic") if d == "auto" else d, _("Automatic takes the first GPU, else the processor."),
-    )  # fmt: skip
+        first,
+        _("Device"),
+        "bl-device",
+        choice.device if choice.device in devices else "auto",
+        devices,
+        lambda d: _("Automatic") if d == "auto" else d,
+        _("Automatic takes the first GPU, else the processor."),
+    )
     together = 1
     gpus = len(devices) - 2
     if gpus > 1 and device == "auto":
         together = whole(
-            st, _("GPUs that train together"), "bl-processes", min(choice.processes, gpus), 1, gpus,
+            st,
+            _("GPUs that train together"),
+            "bl-processes",
+            min(choice.processes, gpus),
+            1,
+            gpus,
             _("Each takes its share of every batch, and they agree after every step. It pays with large batches."),
-        )  # fmt: skip
+        )
     precision = one(
-        second, _("Precision"), "bl-precision", choice.precision, PRECISIONS, lambda p: _(PRECISION[p]),
+        second,
+        _("Precision"),
+        "bl-precision",
+        choice.precision,
+        PRECISIONS,
+        lambda p: _(PRECISION[p]),
         _("Automatic times a few steps of each at the start and keeps the faster."),
-    )  # fmt: skip
+    )
     recover = switch(
-        st, _("Recover when memory runs out"), "bl-recover", value=choice.recover,
+        st,
+        _("Recover when memory runs out"),
+        "bl-recover",
+        value=choice.recover,
         help_=_("A step that does not fit is computed in halves, and the run says so."),
-    )  # fmt: skip
+    )
     deterministic = switch(
-        st, _("Repeat exactly"), "bl-deterministic", value=choice.deterministic,
+        st,
+        _("Repeat exactly"),
+        "bl-deterministic",
+        value=choice.deterministic,
         help_=_("Only algorithms that give the same bits every time. On a GPU some are slower."),
-    )  # fmt: skip
+    )
     gpu = len(devices) > 2 and device != "cpu"
     compiled = switch(
-        st, _("Translate the network first (torch.compile)"), "bl-compile", value=choice.compile and gpu,
-        disabled=not gpu, help_=_("Takes minutes at the start and makes each step faster; it pays in long runs."),
-    )  # fmt: skip
+        st,
+        _("Translate the network first (torch.compile)"),
+        "bl-compile",
+        value=choice.compile and gpu,
+        disabled=not gpu,
+        help_=_("Takes minutes at the start and makes each step faster; it pays in long runs."),
+    )
     if not gpu:
         components.note(_("Translating pays on a GPU only, and none is used here."))
     return replace(
-        choice, device=device, precision=precision, recover=recover, deterministic=deterministic,
-        compile=compiled and gpu, processes=together,
-    )  # fmt: skip
+        choice,
+        device=device,
+        precision=precision,
+        recover=recover,
+        deterministic=deterministic,
+        compile=compiled and gpu,
+        processes=together,
+    )
 
 
 def _devices() -> tuple[str, ...]:

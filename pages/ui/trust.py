@@ -85,9 +85,13 @@ def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: 
         from core.lab.trust import trust
 
         return trust(
-            subject.network, subject.input(), heat, settings=settings, mask=trust_region.object_mask(subject),
+            subject.network,
+            subject.input(),
+            heat,
+            settings=settings,
+            mask=trust_region.object_mask(subject),
             progress=progress,
-        )  # fmt: skip
+        )
 
     try:
         found = caches.remember(SHELF, known, make, entries=ENTRIES)
@@ -152,15 +156,24 @@ def curves(found: Any) -> Any:
             mean, spread = others.mean(0), others.std(0)
             edge = np.concatenate([mean + spread, (mean - spread)[::-1]]).clip(0, 1)
             chart.add_scatter(
-                x=np.concatenate([own.shares, own.shares[::-1]]).tolist(), y=edge.tolist(), fill="toself",
-                fillcolor=band, line={"width": 0}, mode="lines", hoverinfo="skip",
+                x=np.concatenate([own.shares, own.shares[::-1]]).tolist(),
+                y=edge.tolist(),
+                fill="toself",
+                fillcolor=band,
+                line={"width": 0},
+                mode="lines",
+                hoverinfo="skip",
                 name=_("{what}, random maps").format(what=label),
-            )  # fmt: skip
+            )
         chart.add_scatter(
-            x=own.shares.tolist(), y=own.probabilities.tolist(), mode="lines+markers", name=label,
-            line={"color": colour, "width": 2.5}, marker={"size": 5},
+            x=own.shares.tolist(),
+            y=own.probabilities.tolist(),
+            mode="lines+markers",
+            name=label,
+            line={"color": colour, "width": 2.5},
+            marker={"size": 5},
             hovertemplate=f"{label}: %{{y:.1%}}<extra></extra>",
-        )  # fmt: skip
+        )
     chart.update_xaxes(title_text=_("Share of the picture changed"), range=[0, 1], tickformat=".0%")
     chart.update_yaxes(title_text=_("Probability"), range=[0, 1.02], tickformat=".0%")
     return chart
@@ -173,9 +186,11 @@ def sentence(found: Any, name: str) -> str:
         "Probability of {name} while the strongest places of the map are taken away (deletion: {left} is left at half "
         "of the picture) or shown first (insertion: {shown}). Bands: {n} random maps, mean ± deviation."
     ).format(
-        name=name, left=figures.percent(float(found.scores.deletion.probabilities[half])),
-        shown=figures.percent(float(found.scores.insertion.probabilities[half])), n=len(found.random),
-    )  # fmt: skip
+        name=name,
+        left=figures.percent(float(found.scores.deletion.probabilities[half])),
+        shown=figures.percent(float(found.scores.insertion.probabilities[half])),
+        n=len(found.random),
+    )
 
 
 def _rounded(name: str, value: float) -> float:
@@ -189,9 +204,10 @@ def _rows(found: Any) -> list[Figure]:
     for row in found.compared():
         name = row.metric.id
         if name == "increase":
-            value, note = (_("yes") if row.value else _("no")), _("random: {share}").format(
-                share=figures.percent(row.random)
-            )  # fmt: skip
+            value, note = (
+                (_("yes") if row.value else _("no")),
+                _("random: {share}").format(share=figures.percent(row.random)),
+            )
         else:
             value = figures.number(_rounded(name, row.value))
             note = _("random {mean} ± {spread}").format(
@@ -202,28 +218,28 @@ def _rows(found: Any) -> list[Figure]:
                 beaten = round((1 - row.chance) * (total + 1))
                 note += ", " + _("better than {count} of {all}").format(count=beaten, all=total)
         if row.unlearned is not None and name != "increase":
-            note += " · " + _("random weights {value}").format(
-                value=figures.number(_rounded(name, row.unlearned))
-            )  # fmt: skip
+            note += " · " + _("random weights {value}").format(value=figures.number(_rounded(name, row.unlearned)))
         rows.append(Figure(_(TITLES[name]), value, note, f"{_(HELP[name])} {row.metric.paper}"))
     if found.sensitivity is not None:
         rows.append(
             Figure(
-                _("Sensitivity"), figures.number(found.sensitivity),
+                _("Sensitivity"),
+                figures.number(found.sensitivity),
                 _("unrelated maps {value}").format(value=figures.number(found.unrelated)),
                 _("Largest change of the map when every pixel changes by at most five of 255 levels. Yeh et al. 2019."),
             )
-        )  # fmt: skip
+        )
     if found.likeness is not None:
         rows.append(
             Figure(
-                _("Same as untrained"), figures.number(found.likeness.spearman, 2),
+                _("Same as untrained"),
+                figures.number(found.likeness.spearman, 2),
                 _("SSIM {ssim} · random maps at most {chance}").format(
-                    ssim=figures.number(found.likeness.ssim, 2), chance=figures.number(found.chance_likeness, 2),
+                    ssim=figures.number(found.likeness.ssim, 2), chance=figures.number(found.chance_likeness, 2)
                 ),
                 _("Rank correlation with the map of the same network with random weights. Adebayo et al. 2018."),
             )
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -239,5 +255,6 @@ def _how(maps: int, key: str) -> None:
             "it is called better when it wins at least {part} of {all}: deletion, insertion, ROAD, infidelity."
         ).format(n=maps + 1, part=PART, all=len(VOTES)),
         formula=r"\mathrm{AUC} = \int_0^1 p_c\big(x_{\text{changed to share } s}\big)\,ds",
-        paper=("Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292"), key=f"{key}-why",
-    )  # fmt: skip
+        paper=("Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292"),
+        key=f"{key}-why",
+    )

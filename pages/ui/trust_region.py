@@ -28,10 +28,14 @@ def draw(subject: Any, heat: Any, *, key: str) -> None:
     found = region(heat.values, rule)
     mask = object_mask(subject)
     rows = [
-        Figure(_("Area"), figures.percent(found.share), _("of the picture"),
-               _("Share of the picture above the threshold, {value}.").format(value=figures.number(found.threshold))),
+        Figure(
+            _("Area"),
+            figures.percent(found.share),
+            _("of the picture"),
+            _("Share of the picture above the threshold, {value}.").format(value=figures.number(found.threshold)),
+        ),
         Figure(_("Heat in it"), figures.percent(found.heat), _("of all heat")),
-    ]  # fmt: skip
+    ]
     if found.box is not None:
         width, height = found.box[2] - found.box[0], found.box[3] - found.box[1]
         rows.append(
@@ -40,25 +44,34 @@ def draw(subject: Any, heat: Any, *, key: str) -> None:
     if mask is not None:
         place = placement(heat.values, mask, rule)
         rows += [
-            Figure(_("Heat on the object"), figures.percent(place.energy),
-                   _("it covers {area}").format(area=figures.percent(place.area)),
-                   _("Where the object is, is known. Heat thrown at random would come to the object's own share.")),
+            Figure(
+                _("Heat on the object"),
+                figures.percent(place.energy),
+                _("it covers {area}").format(area=figures.percent(place.area)),
+                _("Where the object is, is known. Heat thrown at random would come to the object's own share."),
+            ),
             Figure(_("Peak on the object"), _("yes") if place.hit else _("no"), _("pointing game")),
             Figure(_("Overlap"), figures.number(place.iou, 2), _("IoU of region and object")),
-        ]  # fmt: skip
+        ]
     if box is not None:
         drawn = box_mask(box, heat.values.shape)
         rows.append(
-            Figure(_("Heat in your box"), figures.percent(energy(heat.values, drawn)),
-                   _("it covers {area}").format(area=figures.percent(float(drawn.mean()))))
-        )  # fmt: skip
+            Figure(
+                _("Heat in your box"),
+                figures.percent(energy(heat.values, drawn)),
+                _("it covers {area}").format(area=figures.percent(float(drawn.mean()))),
+            )
+        )
     with shown:
         components.metrics(rows, compact=True)
     with left:
         inside.picture(
-            _drawn(subject.picture, found, mask, box), title=_("What the map shows"), text=_legend(mask, box), most=320,
+            _drawn(subject.picture, found, mask, box),
+            title=_("What the map shows"),
+            text=_legend(mask, box),
+            most=320,
             alt=_("The picture with the region above the threshold and its box"),
-        )  # fmt: skip
+        )
 
 
 def object_mask(subject: Any) -> Any:
@@ -85,15 +98,23 @@ def _controls(key: str) -> tuple[str | float, tuple[float, float, float, float] 
     """Draws the rare choices; returns the threshold's rule and the drawn box."""
     with components.more(f"{key}-more"):
         kind = st.segmented_control(
-            _("Threshold"), list(RULES), default="otsu", format_func=lambda name: _(RULES[name]), key=f"{key}-rule",
-            required=True, persist_state="session",
+            _("Threshold"),
+            list(RULES),
+            default="otsu",
+            format_func=lambda name: _(RULES[name]),
+            key=f"{key}-rule",
+            required=True,
+            persist_state="session",
             help=_("Otsu's threshold splits the values best into two groups."),
-        )  # fmt: skip
+        )
         rule: str | float = "otsu"
         if kind == "share":
-            rule = st.slider(
-                _("Share of the peak"), 5, 95, 50, 5, format="%d %%", key=f"{key}-share", persist_state="session"
-            ) / 100  # fmt: skip
+            rule = (
+                st.slider(
+                    _("Share of the peak"), 5, 95, 50, 5, format="%d %%", key=f"{key}-share", persist_state="session"
+                )
+                / 100
+            )
         box = None
         if st.toggle(_("Draw a box"), key=f"{key}-boxed", persist_state="session"):
             across = st.slider(_("From left to right"), 0, 100, (25, 75), format="%d %%", key=f"{key}-across")

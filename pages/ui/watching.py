@@ -86,9 +86,12 @@ def _ways_on(run: Any, status: dict[str, Any]) -> None:
     """Draws what can be done with a run that has ended: go on with it, train it again, set up another."""
     with st.container(horizontal=True, key="bl-after"):
         if run.can_resume and st.button(
-            _("Resume"), type="primary", icon=":material/resume:", key="bl-resume",
+            _("Resume"),
+            type="primary",
+            icon=":material/resume:",
+            key="bl-resume",
             help=_("Goes on from the last state that was written, bit by bit as if it had never been interrupted."),
-        ):  # fmt: skip
+        ):
             resume(run)
         if status["state"] != "finished" and st.button(_("Train this again"), icon=":material/replay:", key="bl-again"):
             launch(run.experiment)

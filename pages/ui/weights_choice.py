@@ -39,10 +39,17 @@ def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
     kinds = [kind for kind in KINDS if kind != DEFAULT or entries]
     now = _kind(spec.weights)
     state.follow("bl-weights", now if now in kinds else NONE)
-    kind = st.segmented_control(
-        _("Weights"), kinds, key="bl-weights", format_func=lambda k: _(KINDS[k]), required=True,
-        help=_("Pretrained: learned on ImageNet's 1.3 million photos. Random: the architecture alone."),
-    ) or now  # fmt: skip
+    kind = (
+        st.segmented_control(
+            _("Weights"),
+            kinds,
+            key="bl-weights",
+            format_func=lambda k: _(KINDS[k]),
+            required=True,
+            help=_("Pretrained: learned on ImageNet's 1.3 million photos. Random: the architecture alone."),
+        )
+        or now
+    )
     if kind == DEFAULT:
         return _pretrained(catalog, spec, entries)
     if kind == NONE:
@@ -66,9 +73,8 @@ def _pretrained(catalog: Any, spec: ModelSpec, entries: Any) -> ModelSpec:
         now = spec.weights if spec.weights in by_name else entries[0].name
         state.follow("bl-entry", now)
         picked = st.selectbox(
-            _("Which pretrained weights"), list(by_name), key="bl-entry",
-            format_func=lambda name: _entry(by_name[name]),
-        )  # fmt: skip
+            _("Which pretrained weights"), list(by_name), key="bl-entry", format_func=lambda name: _entry(by_name[name])
+        )
         weights = DEFAULT if picked == entries[0].name else picked
     else:
         weights = DEFAULT
@@ -106,9 +112,12 @@ def _fetch(name: str, weights: str) -> None:
         return
     if job is not None and job.state == jobs.FAILED:
         faces.broken(
-            _("The weights could not be fetched"), translate_error(job.error),
-            kept=_("Nothing else is changed; random weights need no network."), icon="cloud_off", tone="warn",
-        )  # fmt: skip
+            _("The weights could not be fetched"),
+            translate_error(job.error),
+            kept=_("Nothing else is changed; random weights need no network."),
+            icon="cloud_off",
+            tone="warn",
+        )
     elif job is not None and job.state == jobs.CANCELLED:
         components.note(_("The download was cancelled. What has arrived is kept, and the next one goes on from there."))
     size = catalog.entry(name, weights).size_mb
@@ -159,9 +168,12 @@ def _random(spec: ModelSpec) -> ModelSpec:
     state.follow("bl-init", spec.init)
     titles = {name: SCHEMES[name].title if name in SCHEMES else OWN_INIT[0] for name in INITS}
     init = left.selectbox(
-        _("Drawn by"), INITS, key="bl-init", format_func=lambda name: _(titles[name]),
+        _("Drawn by"),
+        INITS,
+        key="bl-init",
+        format_func=lambda name: _(titles[name]),
         help=_("How random weights are drawn decides whether a deep network learns at all."),
-    )  # fmt: skip
+    )
     bias = 0.0
     if init != "own":
         state.follow("bl-init-bias", spec.init_bias)
@@ -202,9 +214,12 @@ def _file(spec: ModelSpec) -> ModelSpec:
     folder = uploads()
     limit = settings.upload_limit()
     uploaded = st.file_uploader(
-        _("Weight file"), type=TYPES, key="bl-weight-file", max_upload_size=max(1, int(limit / 1e6)),
+        _("Weight file"),
+        type=TYPES,
+        key="bl-weight-file",
+        max_upload_size=max(1, int(limit / 1e6)),
         help=_("safetensors, or a .pth that holds tensors alone: nothing in it is run."),
-    )  # fmt: skip
+    )
     if uploaded is not None:
         stored = keep(uploaded.name, uploaded.getvalue(), folder)
         if st.session_state.get("bl.weight-file.seen") != uploaded.file_id:
@@ -280,9 +295,12 @@ def _compared(spec: ModelSpec) -> None:
         found = compare_weights(spec, classes, roots=settings.data_roots())
     except InputError as error:
         faces.broken(
-            _("These weights cannot be used"), translate_error(error), icon="report", tone="warn",
+            _("These weights cannot be used"),
+            translate_error(error),
+            icon="report",
+            tone="warn",
             kept=_("Nothing in the file was run, and nothing of it was copied."),
-        )  # fmt: skip
+        )
         return
     if found is None:
         return

@@ -33,30 +33,62 @@ from core.specs import (
 FULL = Experiment(
     data=DataSpec("photos", 0.25, 0.1, 4, 30, folds=5, fold=3),
     model=ModelSpec(
-        "own", "none", 48, 1, "he-normal", 0.01, HeadSpec((32, 16), "flatten", 0.3),
+        "own",
+        "none",
+        48,
+        1,
+        "he-normal",
+        0.01,
+        HeadSpec((32, 16), "flatten", 0.3),
         (Piece("conv", size=8, kernel=3, padding=1), Piece("leaky-relu", rate=0.2), Piece("flatten")),
     ),
     training=TrainingSpec(
         "custom",
         (
             Phase(
-                "a", "head", 3, "sgd", 0.1, 0.5, 0.4, (("stage1", 0.01), ("head", 2.0)), 0.01, 0.8, True,
+                "a",
+                "head",
+                3,
+                "sgd",
+                0.1,
+                0.5,
+                0.4,
+                (("stage1", 0.01), ("head", 2.0)),
+                0.01,
+                0.8,
+                True,
                 (("dampening", 0.0), ("foreach", True)),
                 Schedule("multi-step", 1.5, 7, (1, 2), 0.3, 2.0, 0.1, 4, "val_f1"),
-                FreezePlan(1, ("layer1.0",), ("layer4.1",), "norm-bias", "train"), AugmentSpec(True, 0.5, 10.0, 0.2),
+                FreezePlan(1, ("layer1.0",), ("layer4.1",), "norm-bias", "train"),
+                AugmentSpec(True, 0.5, 10.0, 0.2),
             ),
             Phase("b", "plan", 4, "NAdam"),
         ),
-        "auto", 7, "cuda:1", "bf16", Loss("focal", 0.1, 1.5, "balanced"), Mix(0.2, 0.7), 2.5, 3, 0.99,
-        EarlyStopping("val_f1", 9, 0.01), "val_loss", 4, True, True, False,
-        processes=2, kept_mib=64, precisions=("bf16", "fp32"),
+        "auto",
+        7,
+        "cuda:1",
+        "bf16",
+        Loss("focal", 0.1, 1.5, "balanced"),
+        Mix(0.2, 0.7),
+        2.5,
+        3,
+        0.99,
+        EarlyStopping("val_f1", 9, 0.01),
+        "val_loss",
+        4,
+        True,
+        True,
+        False,
+        processes=2,
+        kept_mib=64,
+        precisions=("bf16", "fp32"),
         acts=(Act(3, "rate", 0.5, 0), Act(9, "unfreeze", 2, 1), Act(11, "extend", 3, 1)),
     ),
     freeze=FreezePlan("all"),
     augment=AugmentSpec(rotation=5.0),
     name="all of it",
     series="a1b2",
-)  # fmt: skip
+)
 """An experiment in which no field has its default."""
 
 
@@ -77,8 +109,19 @@ def test_no_field_of_the_full_experiment_is_at_its_default() -> None:
                 assert value != field.default, f"{type(record).__name__}.{field.name}"
 
     training, phase = FULL.training, FULL.training.phases[0]
-    for record in (FULL, FULL.data, FULL.model, FULL.model.head, training, phase, phase.schedule, phase.freeze,
-                   training.loss, training.mix, training.early):  # fmt: skip
+    for record in (
+        FULL,
+        FULL.data,
+        FULL.model,
+        FULL.model.head,
+        training,
+        phase,
+        phase.schedule,
+        phase.freeze,
+        training.loss,
+        training.mix,
+        training.early,
+    ):
         check(record)
 
 
@@ -87,9 +130,7 @@ def test_every_field_survives_json() -> None:
     assert Experiment.from_json(Experiment.from_json(FULL.to_json()).to_json()) == FULL
 
 
-JUNK = (
-    None, True, 0, -1, 3, 10**400, 1.5, -0.1, "", "junk", "\n", [], [1], [[1]], ["a"], [None], {}, {"a": 1}, [{}],
-)  # fmt: skip
+JUNK = (None, True, 0, -1, 3, 10**400, 1.5, -0.1, "", "junk", "\n", [], [1], [[1]], ["a"], [None], {}, {"a": 1}, [{}])
 
 
 @pytest.mark.parametrize("path", leaves(json.loads(FULL.to_json())), ids=lambda path: ".".join(map(str, path)))
@@ -226,9 +267,16 @@ def old(schema: int) -> dict[str, Any]:
     """Returns an experiment as versions with an older schema wrote it."""
     head = {"dropout": 0.25} if schema == 1 else {"head": {"hidden": [64], "pool": "own", "dropout": 0.25}}
     phase = {
-        "name": "head", "trains": "head", "epochs": 3, "optimizer": "adamw", "lr": 0.01, "backbone_factor": 1.0,
-        "weight_decay": 0.0, "momentum": 0.9, "schedule": "constant",
-    }  # fmt: skip
+        "name": "head",
+        "trains": "head",
+        "epochs": 3,
+        "optimizer": "adamw",
+        "lr": 0.01,
+        "backbone_factor": 1.0,
+        "weight_decay": 0.0,
+        "momentum": 0.9,
+        "schedule": "constant",
+    }
     return {
         "schema": schema,
         "data": {"source": "shapes", "val_share": 0.2, "test_share": 0.0, "seed": 0, "images_per_class": None},
@@ -236,12 +284,15 @@ def old(schema: int) -> dict[str, Any]:
         "training": {
             "preset": "two-phase",
             "phases": [phase, {**phase, "name": "fine-tune", "trains": "plan", "schedule": "cosine"}],
-            "batch_size": 32, "seed": 0, "device": "auto", "precision": "auto",
+            "batch_size": 32,
+            "seed": 0,
+            "device": "auto",
+            "precision": "auto",
         },
         "freeze": {"trainable_stages": 1, "norm": "eval"},
         "augment": {"flip": True, "crop_scale": 0.7, "rotation": 0.0, "color": 0.0},
         "name": "old",
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("schema", [1, 2])

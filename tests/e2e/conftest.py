@@ -44,9 +44,14 @@ SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 FAULTS = ("page failed, reference", "Uncaught app execution", "Traceback (most recent call last)")
 """What a server's log must not hold."""
 CHROMIUM_FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -105,8 +110,11 @@ class Server:
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, f"--server.port={self.port}"],
-                cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                cwd=PROJECT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         wait_for(self._healthy, what="the server")
 
     def kill(self) -> None:
@@ -237,18 +245,20 @@ def end_run(run: Run) -> None:
 @pytest.fixture(scope="session")
 def run_tools() -> SimpleNamespace:
     """Does to runs what needs no browser: ``start``, ``end``, ``listed`` in a folder, ``until`` a condition holds."""
-    return SimpleNamespace(
-        start=start_run, end=end_run, until=wait_for, listed=lambda folder: RunStore(folder).list()
-    )  # fmt: skip
+    return SimpleNamespace(start=start_run, end=end_run, until=wait_for, listed=lambda folder: RunStore(folder).list())
 
 
 @pytest.fixture(scope="session")
 def trained(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One finished run on a built-in set, so that it can be copied to another server."""
     run = start_run(
-        tmp_path_factory.mktemp("trained"), "digits", preset="linear-probe", epochs=4, name="Digits, trained",
+        tmp_path_factory.mktemp("trained"),
+        "digits",
+        preset="linear-probe",
+        epochs=4,
+        name="Digits, trained",
         images_per_class=20,
-    )  # fmt: skip
+    )
     wait_for(lambda: run.state in ENDED, what="the trained run")
     assert run.state == "finished", run.log()
     server.runs.mkdir(exist_ok=True)

@@ -34,9 +34,13 @@ def turn(page: Page, lock: str) -> None:
 
 
 def test_a_clicked_plan_is_what_the_training_does(
-    drawing: Page, server: Any, run_tools: Any, fact: Callable[[Page, str], Locator], settled: Callable[[Page], Page],
+    drawing: Page,
+    server: Any,
+    run_tools: Any,
+    fact: Callable[[Page, str], Locator],
+    settled: Callable[[Page], Page],
     badge: Callable[[Page, str], Locator],
-) -> None:  # fmt: skip
+) -> None:
     page = drawing
     smaller_images(page, settled)
     head = 512 * 4 + 4
@@ -103,8 +107,12 @@ def test_the_drawing_scrolls_in_itself_and_stays_where_it_is(
     visit(calm, "anatomy", backbone="densenet121", weights="none")
     row = calm.locator(".bl-anatomy .outer .parts")
     expect(row).to_be_visible()
-    assert calm.evaluate("() => { const m = document.querySelector('[data-testid=stMain]');"
-                         " return m.scrollWidth - m.clientWidth; }") <= 1  # fmt: skip
+    assert (
+        calm.evaluate(
+            "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth; }"
+        )
+        <= 1
+    )
     stage = calm.get_by_role("button", name=re.compile("^Stage 5: "))
     stage.click()
     expect(stage).to_have_attribute("aria-pressed", "true")

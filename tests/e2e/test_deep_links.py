@@ -11,10 +11,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 TITLES = {
-    "": "Home", "data": "Data", "backbone": "Backbone", "anatomy": "Anatomy", "train": "Train",
-    "evaluate": "Evaluate", "runs": "Runs", "feature_maps": "Feature maps", "filters": "Filters",
-    "heatmaps": "Heatmaps", "shortcut": "Shortcut lab",
-}  # fmt: skip
+    "": "Home",
+    "data": "Data",
+    "backbone": "Backbone",
+    "anatomy": "Anatomy",
+    "train": "Train",
+    "evaluate": "Evaluate",
+    "runs": "Runs",
+    "feature_maps": "Feature maps",
+    "filters": "Filters",
+    "heatmaps": "Heatmaps",
+    "shortcut": "Shortcut lab",
+}
 SECTIONS = ("Build", "Judge", "Look inside")
 NAME = "Digits, trained"
 SHOWS = {
@@ -54,9 +62,12 @@ def test_an_address_on_a_cold_server_shows_the_full_frame(
 
 
 def test_a_runs_link_opens_the_run_on_a_cold_server(
-    calm: Page, trained: Any, copy_run: Callable[..., Any], visit: Callable[..., Page],
+    calm: Page,
+    trained: Any,
+    copy_run: Callable[..., Any],
+    visit: Callable[..., Page],
     cold_server: Callable[[], AbstractContextManager[Any]],
-) -> None:  # fmt: skip
+) -> None:
     with cold_server() as server:
         copy_run(trained, server.runs)
         visit(calm, "evaluate", at=server, run=trained.id)

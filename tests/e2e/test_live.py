@@ -239,9 +239,13 @@ def begun(run: Any) -> float:
 
 
 def test_the_server_dies_and_comes_back_and_the_run_goes_on(
-    calm: Page, cold_server: Callable[[], AbstractContextManager[Any]], visit: Visit, badge: Badge,
-    draw_images: Callable[[Path], Path], run_tools: Any,
-) -> None:  # fmt: skip
+    calm: Page,
+    cold_server: Callable[[], AbstractContextManager[Any]],
+    visit: Visit,
+    badge: Badge,
+    draw_images: Callable[[Path], Path],
+    run_tools: Any,
+) -> None:
     with cold_server() as server:
         images = draw_images(server.data / "colours")
         visit(calm, "train", at=server, data=str(images), **QUIET_NETWORK)

@@ -51,9 +51,13 @@ def shown(trained: Any, visit: Callable[..., Page]) -> Callable[[Page, str], Pag
 @pytest.mark.parametrize("theme", GROUND)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_its_window(
-    name: str, theme: Any, calm: Page, shown: Callable[[Page, str], Page], settled: Callable[[Page], Page],
+    name: str,
+    theme: Any,
+    calm: Page,
+    shown: Callable[[Page, str], Page],
+    settled: Callable[[Page], Page],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     calm.emulate_media(color_scheme=theme)
     shown(calm, name)
     for width in WIDTHS:

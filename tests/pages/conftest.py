@@ -82,20 +82,44 @@ def make_run() -> Callable[..., Run]:
         )
         rows = [
             {
-                "epoch": n + 1, "phase": "head", "phase_index": 0, "train_loss": 1.0 / (n + 1), "lr": 1e-3,
-                "train_accuracy": 0.6 + 0.1 * n, "val_loss": 1.1 / (n + 1), "val_accuracy": 0.5 + 0.1 * n,
-                "seconds": 1.0, "images_per_second": 100.0, "improved": True,
+                "epoch": n + 1,
+                "phase": "head",
+                "phase_index": 0,
+                "train_loss": 1.0 / (n + 1),
+                "lr": 1e-3,
+                "train_accuracy": 0.6 + 0.1 * n,
+                "val_loss": 1.1 / (n + 1),
+                "val_accuracy": 0.5 + 0.1 * n,
+                "seconds": 1.0,
+                "images_per_second": 100.0,
+                "improved": True,
             }
             for n in range(epochs)
-        ]  # fmt: skip
+        ]
         (run.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         record = {
-            "state": state, "started": time.time() - 60, "begun": time.time() - 58, "seconds": 58.0, "epochs": 10,
-            "epochs_done": epochs, "steps": 80, "step": 8 * epochs, "epoch": epochs, "best_epoch": epochs,
-            "best_val_accuracy": 0.7, "val_accuracy": 0.7, "test_accuracy": 0.65, "trainable_parameters": 5124,
-            "total_parameters": 3_376_132, "images_per_second": 120.0, "device": "cpu", "memory_bytes": 900_000_000,
-            "phase": "head", "doing": "training", **status,
-        }  # fmt: skip
+            "state": state,
+            "started": time.time() - 60,
+            "begun": time.time() - 58,
+            "seconds": 58.0,
+            "epochs": 10,
+            "epochs_done": epochs,
+            "steps": 80,
+            "step": 8 * epochs,
+            "epoch": epochs,
+            "best_epoch": epochs,
+            "best_val_accuracy": 0.7,
+            "val_accuracy": 0.7,
+            "test_accuracy": 0.65,
+            "trainable_parameters": 5124,
+            "total_parameters": 3_376_132,
+            "images_per_second": 120.0,
+            "device": "cpu",
+            "memory_bytes": 900_000_000,
+            "phase": "head",
+            "doing": "training",
+            **status,
+        }
         (run.path / "status.json").write_text(json.dumps(record))
         return run
 
@@ -131,8 +155,18 @@ def learned(image_folder: Callable[..., Path]) -> Callable[..., Run]:
         recorder = Recorder(run)
         recorder.classes(dataset.classes)
         recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
-        recorder.epoch({"epoch": 1, "phase": "head", "phase_index": 0, "train_loss": 0.4, "val_loss": 0.5,
-                        "train_accuracy": 0.9, "val_accuracy": 0.8, "lr": 0.001})  # fmt: skip
+        recorder.epoch(
+            {
+                "epoch": 1,
+                "phase": "head",
+                "phase_index": 0,
+                "train_loss": 0.4,
+                "val_loss": 0.5,
+                "train_accuracy": 0.9,
+                "val_accuracy": 0.8,
+                "lr": 0.001,
+            }
+        )
         save(assemble(model, dataset.classes, seed=0).model, run.path / "best.safetensors")
         if judged:
             held = [item for item in dataset.items if item.split in ("val", "test")]

@@ -53,8 +53,11 @@ def ranking_of(*rows: Ranked, complete: bool = True) -> Ranking:
 
 def make_job(ranking: Ranking | None = None, models: int = 1, **status: Any) -> Job:
     request = {
-        "data": dataclasses.asdict(DATA), "models": [dataclasses.asdict(LITE0)] * models, "images": 40, "device": "cpu",
-    }  # fmt: skip
+        "data": dataclasses.asdict(DATA),
+        "models": [dataclasses.asdict(LITE0)] * models,
+        "images": 40,
+        "device": "cpu",
+    }
     job = JobStore(rank_job.KIND).create(request)
     if ranking is not None:
         job.write_result(ranking.as_record())
@@ -145,9 +148,16 @@ def test_ranking_starts_with_the_backbones_whose_weights_are_here(card, words, m
 
 def test_a_ranking_at_work_shows_how_far_it_is_and_can_be_cancelled(card, alive) -> None:
     job = make_job(
-        models=3, state="running", doing="computing features", backbone="efficientnet_lite1", number=1, networks=3,
-        done=20, total=40, **alive,
-    )  # fmt: skip
+        models=3,
+        state="running",
+        doing="computing features",
+        backbone="efficientnet_lite1",
+        number=1,
+        networks=3,
+        done=20,
+        total=40,
+        **alive,
+    )
     app = card()
     assert not app.exception
     assert buttons(app)["bl-ranking-start"].disabled
@@ -198,11 +208,18 @@ def test_predictions_stand_beside_what_runs_reached(card, words, make_run) -> No
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ({"state": "failed", "message": "No.", "message_template": "There is no {x}.", "message_values": {"x": "disk"}},
-         "There is no disk."),
+        (
+            {
+                "state": "failed",
+                "message": "No.",
+                "message_template": "There is no {x}.",
+                "message_values": {"x": "disk"},
+            },
+            "There is no disk.",
+        ),
         ({"state": "running", "pid": 2**22 + 1, "create_time": 1.0}, "This ranking was interrupted"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("models", [1, 3])
 def test_a_ranking_that_broke_says_so(card, words, status: dict[str, Any], said: str, models: int) -> None:
     make_job(models=models, **status)

@@ -106,14 +106,10 @@ def test_layers_are_added_moved_copied_and_removed() -> None:
     act(app, 2, "up")
     act(app, 0, "copy")
     act(app, 0, "above")
-    assert [piece.kind for piece in made(app).design] == [
-        "relu", "conv", "conv", "relu", "max-pool", "linear", "tanh",
-    ]  # fmt: skip
+    assert [piece.kind for piece in made(app).design] == ["relu", "conv", "conv", "relu", "max-pool", "linear", "tanh"]
     act(app, 0, "remove")
     act(app, 4, "below")
-    assert [piece.kind for piece in made(app).design] == [
-        "conv", "conv", "relu", "max-pool", "linear", "relu", "tanh",
-    ]  # fmt: skip
+    assert [piece.kind for piece in made(app).design] == ["conv", "conv", "relu", "max-pool", "linear", "relu", "tanh"]
 
 
 def test_settings_stay_with_their_layer_when_others_move() -> None:

@@ -47,10 +47,19 @@ def looked(run: Run, epochs: int = 4, **first: Any) -> None:
     rows = []
     for epoch in range(1, epochs + 1):
         entries = [
-            {"stage": name, "learns": 1.0, "gradient": 0.5, "update": 2e-3, "distance": 0.01 * epoch, "units": 16,
-             "dead": 2, "weights": histogram(0.1 * epoch), "activations": histogram(epoch)}
+            {
+                "stage": name,
+                "learns": 1.0,
+                "gradient": 0.5,
+                "update": 2e-3,
+                "distance": 0.01 * epoch,
+                "units": 16,
+                "dead": 2,
+                "weights": histogram(0.1 * epoch),
+                "activations": histogram(epoch),
+            }
             for name in STAGES
-        ]  # fmt: skip
+        ]
         entries[0] |= first
         rows.append({"epoch": epoch, "step": 8 * epoch, "stages": entries})
     (run.path / "health.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -61,19 +70,24 @@ def photographed(run: Run, epochs: tuple[int, ...] = (1, 2, 3)) -> None:
     (run.path / "classes.json").write_text('{"classes": ["cat", "dog"]}')
     pinned = Pinned(
         (PinnedImage("cat/1.png", "cat", "val"), PinnedImage("dog/<b>.png", "dog", "val")),
-        (PinnedLayer("conv1", "stage1", (0, 2, 5)), PinnedLayer("layer4", "stage2", (1, 3))), "layer4", "conv1",
-    )  # fmt: skip
+        (PinnedLayer("conv1", "stage1", (0, 2, 5)), PinnedLayer("layer4", "stage2", (1, 3))),
+        "layer4",
+        "conv1",
+    )
     kernels = chance.normal(size=(4, 3, 3, 3)).astype(np.float16)
     pictures = chance.integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
     snapshots.pin(run.path, pinned, {"images": pictures, "kernels": kernels})
     for epoch in epochs:
         sure = 0.5 + 0.1 * epoch
         moment = Snapshot(
-            epoch, np.array([[sure, 1 - sure], [sure, 1 - sure]], np.float32),
-            chance.integers(0, 255, (2, 4, 4), dtype=np.uint8), np.ones(2, np.float32),
+            epoch,
+            np.array([[sure, 1 - sure], [sure, 1 - sure]], np.float32),
+            chance.integers(0, 255, (2, 4, 4), dtype=np.uint8),
+            np.ones(2, np.float32),
             (chance.integers(0, 255, (2, 3, 8, 8), dtype=np.uint8), np.zeros((2, 2, 4, 4), np.uint8)),
-            ((0.0, 3.5), (0.0, 1.0)), None if epoch == 1 else kernels + np.float16(0.1),
-        )  # fmt: skip
+            ((0.0, 3.5), (0.0, 1.0)),
+            None if epoch == 1 else kernels + np.float16(0.1),
+        )
         snapshots.write(run.path, moment)
 
 

@@ -24,9 +24,16 @@ def write(folder: Path, epochs: int, *, begin: int = 1, phases: int = 2) -> None
     with (folder / "metrics.jsonl").open("a") as file:
         for epoch in range(begin, epochs + 1):
             accuracy = float(np.clip(0.9 - 0.6 * np.exp(-epoch / 50) + chance[epoch], 0, 1))
-            row = {"epoch": epoch, "phase": f"p{epoch * phases // 20_000}", "phase_index": epoch * phases // 20_000,
-                   "train_loss": 2 / epoch, "val_loss": 2.2 / epoch, "train_accuracy": accuracy,
-                   "val_accuracy": accuracy - 0.05, "lr": 1e-3}  # fmt: skip
+            row = {
+                "epoch": epoch,
+                "phase": f"p{epoch * phases // 20_000}",
+                "phase_index": epoch * phases // 20_000,
+                "train_loss": 2 / epoch,
+                "val_loss": 2.2 / epoch,
+                "train_accuracy": accuracy,
+                "val_accuracy": accuracy - 0.05,
+                "lr": 1e-3,
+            }
             file.write(json.dumps(row) + "\n")
 
 

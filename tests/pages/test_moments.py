@@ -20,10 +20,13 @@ def run(image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> R
     phases = (Phase("head", "head", 2, lr=0.01), Phase("all", "plan", 2, lr=0.001))
     made = RunStore().create(
         Experiment(
-            DataSpec(str(image_folder())), ModelSpec("mnist_cnn", "none"),
-            TrainingSpec("custom", phases, 8, 3, "cpu", "fp32"), freeze=FreezePlan("all"), name="Through the epochs",
+            DataSpec(str(image_folder())),
+            ModelSpec("mnist_cnn", "none"),
+            TrainingSpec("custom", phases, 8, 3, "cpu", "fp32"),
+            freeze=FreezePlan("all"),
+            name="Through the epochs",
         )
-    )  # fmt: skip
+    )
     worker.work(made)
     assert made.state == "finished", made.log()
     return made

@@ -110,9 +110,15 @@ def test_an_address_that_was_tampered_with_is_passed_over(record) -> None:
 
 def test_a_set_up_survives_its_way_through_an_address() -> None:
     made = TrainChoice(
-        preset="custom", phases=PHASES, loss=Loss("focal", 0.1), mix=Mix(0.2), early=EarlyStopping("val_f1", 7, 0.001),
-        augment=AugmentSpec.preset("strong"), stage_factors=(("stage2", 0.1),), gradual=(("stage5", 3),),
-    )  # fmt: skip
+        preset="custom",
+        phases=PHASES,
+        loss=Loss("focal", 0.1),
+        mix=Mix(0.2),
+        early=EarlyStopping("val_f1", 7, 0.001),
+        augment=AugmentSpec.preset("strong"),
+        stage_factors=(("stage2", 0.1),),
+        gradual=(("stage5", 3),),
+    )
     plan = FreezePlan(1, thaw=("stage2",), norm="train")
     assert choice.from_address(choice.to_address(made, plan) or "") == (made, plan)
     assert choice.to_address(TrainChoice(), FreezePlan()) is None
@@ -246,11 +252,21 @@ def test_every_field_of_a_phase_reaches_the_experiment(open_page, launched) -> N
     assert launched[0].training.phases == (
         PHASES[0],
         Phase(
-            "last", "plan", 5, "sgd", 0.02, 0.1, 0.5, weight_decay=0.001, momentum=0.8, nesterov=True,
-            schedule=Schedule("step", warmup=1.0, every=2, gamma=0.5), freeze=FreezePlan(2),
+            "last",
+            "plan",
+            5,
+            "sgd",
+            0.02,
+            0.1,
+            0.5,
+            weight_decay=0.001,
+            momentum=0.8,
+            nesterov=True,
+            schedule=Schedule("step", warmup=1.0, every=2, gamma=0.5),
+            freeze=FreezePlan(2),
             augment=AugmentSpec.preset("basic"),
         ),
-    )  # fmt: skip
+    )
 
 
 def test_another_optimizer_leaves_nesterov_behind(open_page) -> None:
@@ -265,10 +281,14 @@ def test_another_optimizer_leaves_nesterov_behind(open_page) -> None:
 @pytest.mark.parametrize(
     ("name", "field", "value"),
     [
-        ("multi-step", "milestones", (2, 4)), ("exponential", "gamma", 0.9), ("cosine", "floor", 0.1),
-        ("polynomial", "power", 2.0), ("plateau", "patience", 1), ("one-cycle", "name", "one-cycle"),
+        ("multi-step", "milestones", (2, 4)),
+        ("exponential", "gamma", 0.9),
+        ("cosine", "floor", 0.1),
+        ("polynomial", "power", 2.0),
+        ("plateau", "patience", 1),
+        ("one-cycle", "name", "one-cycle"),
     ],
-)  # fmt: skip
+)
 def test_each_schedule_has_its_settings(open_page, name, field, value) -> None:
     app = open_page("train", session={**OWN, "bl.phase": 1})
     app.selectbox(key="bl-phase-1-schedule").set_value(name).run()
@@ -372,10 +392,21 @@ def test_every_option_behind_more_reaches_the_experiment(open_page, launched, wo
     assert "Steps an epoch" in said
     launch(app)
     assert launched[0].training == TrainingSpec(
-        "linear-probe", make_recipe("linear-probe").phases, batch_size="auto", precision="fp32",
-        loss=Loss("focal", 0.1, 1.5, "balanced"), mix=Mix(0.2, 1.0), clip=1.0, accumulate=2, ema=0.99,
-        early=EarlyStopping("val_loss", 2, 0.01), best="val_f1", views=4, deterministic=True, recover=False,
-    )  # fmt: skip
+        "linear-probe",
+        make_recipe("linear-probe").phases,
+        batch_size="auto",
+        precision="fp32",
+        loss=Loss("focal", 0.1, 1.5, "balanced"),
+        mix=Mix(0.2, 1.0),
+        clip=1.0,
+        accumulate=2,
+        ema=0.99,
+        early=EarlyStopping("val_loss", 2, 0.01),
+        best="val_f1",
+        views=4,
+        deterministic=True,
+        recover=False,
+    )
 
 
 def test_several_gpus_can_train_together_where_there_are_some(open_page, launched, monkeypatch) -> None:
@@ -442,9 +473,11 @@ def test_compiling_is_not_offered_without_a_gpu(open_page, monkeypatch, words) -
 
 def experiment(*phases: Phase, freeze: FreezePlan | None = None) -> Experiment:
     return Experiment(
-        DataSpec("shapes"), ModelSpec("efficientnet_lite0", "none"), TrainingSpec("custom", phases),
+        DataSpec("shapes"),
+        ModelSpec("efficientnet_lite0", "none"),
+        TrainingSpec("custom", phases),
         freeze or FreezePlan(2),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -458,8 +491,9 @@ def test_the_rate_is_drawn_for_head_and_backbone_one_phase_after_the_other(anato
             Phase("head", "head", 2, lr=0.01),
             Phase("both", "plan", 4, lr=0.001, backbone_factor=0.5, schedule=Schedule("cosine", warmup=1.0)),
         ),
-        anatomy, steps=10,
-    )  # fmt: skip
+        anatomy,
+        steps=10,
+    )
     head, (second, backbone) = drawn[0], drawn[1]
     assert [line.group for line in head] == ["head"]
     assert (head[0].epochs[0], head[0].epochs[-1], set(head[0].rates)) == (0.0, 2.0, {0.01})

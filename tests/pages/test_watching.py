@@ -191,8 +191,16 @@ def test_discarding_asks_once_more(open_page, make_run, words, alive) -> None:
 
 def test_where_the_time_goes_is_said_in_words(open_page, make_run, words, alive) -> None:
     run = make_run("running", epochs=0, batch_size=16, precision="fp32", **alive)
-    row = {"epoch": 1, "seconds": 10.0, "data_seconds": 6.2, "forward_seconds": 1.0, "backward_seconds": 2.0,
-           "val_seconds": 0.5, "train_accuracy": 0.5, "val_accuracy": 0.5}  # fmt: skip
+    row = {
+        "epoch": 1,
+        "seconds": 10.0,
+        "data_seconds": 6.2,
+        "forward_seconds": 1.0,
+        "backward_seconds": 2.0,
+        "val_seconds": 0.5,
+        "train_accuracy": 0.5,
+        "val_accuracy": 0.5,
+    }
     (run.path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
     said = words(open_page("train", session={f"{KEY}-section": "machine"}, run=run.id))
     assert "62 % of the time goes into waiting for images" in said

@@ -20,10 +20,13 @@ def write(prep: Preprocessing, augments: Sequence[AugmentSpec], *, exported: boo
     """
     part = Part(
         imports={
-            "import csv", "from concurrent.futures import ThreadPoolExecutor", "import numpy as np", "import torch",
+            "import csv",
+            "from concurrent.futures import ThreadPoolExecutor",
+            "import numpy as np",
+            "import torch",
             "from PIL import Image",
         }
-    )  # fmt: skip
+    )
     side = "RESIZE" if augments else "CROP"
     settings = [f"RESIZE, CROP = {prep.resize}, {prep.crop}  # short side, and the square that the network sees"]
     plain = prep.mean == (0.0, 0.0, 0.0) and prep.std == (1.0, 1.0, 1.0)
@@ -97,9 +100,11 @@ def _prepare(prep: Preprocessing, *, canvas: bool) -> str:
             @place@
             return image.crop((left, top, left + @side@, top + @side@))
         ''',
-        why=", with room around it for augmentation" if canvas else "", way=prep.interpolation.upper(),
-        place=place, side="RESIZE" if canvas else "CROP",
-    )  # fmt: skip
+        why=", with room around it for augmentation" if canvas else "",
+        way=prep.interpolation.upper(),
+        place=place,
+        side="RESIZE" if canvas else "CROP",
+    )
 
 
 def _read(side: str, *, exported: bool) -> str:
@@ -124,8 +129,9 @@ def _read(side: str, *, exported: bool) -> str:
             }
             return images, labels, parts
         ''',
-        side=side, file="f\"{rows[place]['key']}.png\"" if exported else 'rows[place]["key"]',
-    )  # fmt: skip
+        side=side,
+        file="f\"{rows[place]['key']}.png\"" if exported else 'rows[place]["key"]',
+    )
 
 
 def _normalise(prep: Preprocessing, *, plain: bool) -> str:
@@ -218,8 +224,9 @@ def _augment(spec: AugmentSpec, name: str) -> str:
             @lines@
             return pixels
         ''',
-        name=name, lines="\n".join(lines),
-    )  # fmt: skip
+        name=name,
+        lines="\n".join(lines),
+    )
 
 
 _SLICED = block(

@@ -58,12 +58,7 @@ def phases(experiment: Experiment, shape: Network, augments: Sequence[AugmentSpe
 
 
 def _phase(
-    experiment: Experiment,
-    phase: Phase,
-    shape: Network,
-    plan: FreezePlan,
-    augments: Sequence[AugmentSpec],
-    part: Part,
+    experiment: Experiment, phase: Phase, shape: Network, plan: FreezePlan, augments: Sequence[AugmentSpec], part: Part
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"name": phase.name, "epochs": phase.epochs, **_parts(phase, shape, plan)}
     row["optimizer"] = Code(_optimizer(phase, part))
@@ -71,9 +66,14 @@ def _phase(
         row["weight_decay"] = phase.weight_decay
     schedule = phase.schedule
     if schedule.name != "constant" or schedule.warmup:
-        used = {"cosine": ("floor",), "polynomial": ("floor", "power"), "step": ("every", "gamma"),
-                "multi-step": ("milestones", "gamma"), "exponential": ("gamma",),
-                "plateau": ("gamma", "patience", "metric")}.get(schedule.name, ())  # fmt: skip
+        used = {
+            "cosine": ("floor",),
+            "polynomial": ("floor", "power"),
+            "step": ("every", "gamma"),
+            "multi-step": ("milestones", "gamma"),
+            "exponential": ("gamma",),
+            "plateau": ("gamma", "patience", "metric"),
+        }.get(schedule.name, ())
         row["schedule"] = {"name": schedule.name, **{key: getattr(schedule, key) for key in used}}
         if schedule.warmup:
             row["schedule"]["warmup"] = schedule.warmup
@@ -195,10 +195,7 @@ def scheduling(experiment: Experiment) -> Part:
         part.imports.add("import math")
     code = {
         "cosine": ['floor = schedule["floor"]', "return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * part))"],
-        "polynomial": [
-            'floor = schedule["floor"]',
-            'return floor + (1 - floor) * (1 - part) ** schedule["power"]',
-        ],
+        "polynomial": ['floor = schedule["floor"]', 'return floor + (1 - floor) * (1 - part) ** schedule["power"]'],
         "one-cycle": [
             f"low, high, share = ({START}, 1.0, part / {RISE}) if part < {RISE} else "
             f"(1.0, {END}, (part - {RISE}) / {1 - RISE})",
@@ -279,8 +276,11 @@ def _loss(name: str, text: str, spec: Loss, *, mixed: bool) -> str:
             """@text@"""
             @lines@
         ''',
-        name=name, more=", weights" if weights else "", text=text, lines="\n".join(lines),
-    )  # fmt: skip
+        name=name,
+        more=", weights" if weights else "",
+        text=text,
+        lines="\n".join(lines),
+    )
 
 
 def _formula(spec: Loss, weights: str) -> list[str]:
@@ -351,8 +351,9 @@ def mixing(spec: Mix) -> Part:
             own = F.one_hot(labels, len(CLASSES)).float()
             return mixed, torch.lerp(own[partners], own, share)
         ''',
-        names=names, lines="\n".join(lines),
-    )  # fmt: skip
+        names=names,
+        lines="\n".join(lines),
+    )
     return Part(joined(span if cuts else "", mix), {"import numpy as np", "from torch.nn import functional as F"})
 
 

@@ -119,10 +119,15 @@ def _train(experiment: Experiment, *, augmented: bool, precision: str) -> str:
         phase.schedule.name not in ("constant", "plateau") or phase.schedule.warmup for phase in spec.phases
     )
     watches = any(phase.schedule.name == "plateau" for phase in spec.phases)
-    factors = [name for name, used in (
-        ('factor(now["phase"], now["done"], per_epoch, now["epochs"])', scheduled),
-        ('now["plateau"].factor', watches), ('now["rate"]', any(act.kind == "rate" for act in spec.acts)),
-    ) if used]  # fmt: skip
+    factors = [
+        name
+        for name, used in (
+            ('factor(now["phase"], now["done"], per_epoch, now["epochs"])', scheduled),
+            ('now["plateau"].factor', watches),
+            ('now["rate"]', any(act.kind == "rate" for act in spec.acts)),
+        )
+        if used
+    ]
     start = ['"index": index', '"phase": phase', '"epochs": phase["epochs"]', '"done": 0', '"step": steps']
     if watches:
         start.append('"plateau": Plateau()')
@@ -256,14 +261,16 @@ def _stop(spec: TrainingSpec) -> str:
     if early is None:
         return ""
     return block(
-        '''
+        """
         value = low("@metric@", values)
         least, waited = (value, 0) if value < least - @minimum@ else (least, waited + 1)
         if waited >= @patience@:
             break
-        ''',
-        metric=early.metric, minimum=early.minimum, patience=early.patience,
-    )  # fmt: skip
+        """,
+        metric=early.metric,
+        minimum=early.minimum,
+        patience=early.patience,
+    )
 
 
 def _step(spec: TrainingSpec, *, augmented: bool, precision: str, factors: list[str]) -> str:
@@ -313,7 +320,7 @@ def _main(spec: TrainingSpec, part: Part) -> str:
             "torch.use_deterministic_algorithms(True, warn_only=True)"
         )
     return block(
-        '''
+        """
         def main():
             here = Path(__file__).resolve()
             words = argparse.ArgumentParser(description="Trains the network again.")
@@ -338,6 +345,7 @@ def _main(spec: TrainingSpec, part: Part) -> str:
 
         if __name__ == "__main__":
             main()
-        ''',
-        exact=exact, device=device,
-    )  # fmt: skip
+        """,
+        exact=exact,
+        device=device,
+    )

@@ -148,8 +148,11 @@ def _sequence(spec: ModelSpec, channels: int, side: int, part: Part) -> str:
                 )
             )
         ''',
-        channels=channels, side=side, count=len(layers), layers="\n".join(layers),
-    )  # fmt: skip
+        channels=channels,
+        side=side,
+        count=len(layers),
+        layers="\n".join(layers),
+    )
 
 
 def _layer(module: Any) -> str:
@@ -223,9 +226,12 @@ def _lite(name: str, part: Part, *, drawn: bool) -> str:
             @load@
             return model
         ''',
-        name=name, rows="[" + ", ".join(map(str, rows)) + "]" if len(str(rows)) < 90 else _table(rows),
-        dropout=variant.dropout, last=lite._HEAD, load=load,
-    )  # fmt: skip
+        name=name,
+        rows="[" + ", ".join(map(str, rows)) + "]" if len(str(rows)) < 90 else _table(rows),
+        dropout=variant.dropout,
+        last=lite._HEAD,
+        load=load,
+    )
 
 
 def _table(rows: Sequence[tuple[Any, ...]]) -> str:
@@ -306,9 +312,10 @@ def _head(spec: ModelSpec, shape: Network, part: Part, helpers: list[str]) -> li
                     def forward(self, x):
                         return super().forward(F.dropout(x, @dropout@, self.training))
                 ''',
-                kind=kind, dropout=head.dropout,
+                kind=kind,
+                dropout=head.dropout,
             )
-        )  # fmt: skip
+        )
         made = f"head = Head({features}, len(CLASSES){last}"
     else:
         made = f"head = nn.{kind}({features}, len(CLASSES){last}"
@@ -358,8 +365,11 @@ def _initialise(spec: ModelSpec) -> str:
                 if bias is not None:
                     bias.fill_(@bias@)
         ''',
-        scheme=spec.init, bias=spec.init_bias, chance=chance, draw=_DRAWS[spec.init],
-    )  # fmt: skip
+        scheme=spec.init,
+        bias=spec.init_bias,
+        chance=chance,
+        draw=_DRAWS[spec.init],
+    )
 
 
 def _handed_on(part: Part, spec: ModelSpec, shape: Network, *, copy_head: bool) -> str:

@@ -94,8 +94,9 @@ def test_the_queue_is_shown_and_changed(call: Call, live: Run, capsys: pytest.Ca
     assert [(row["run"], row["owner"], row["position"]) for row in record["working"]] == [(live.id, "ann", 0)]
     assert record["working"][0]["ends_in"] == pytest.approx(90, abs=5)
     assert [(row["name"], row["position"], row["device"]) for row in record["waiting"]] == [
-        ("bob", 1, "cpu"), ("ann", 2, "cpu"),
-    ]  # fmt: skip
+        ("bob", 1, "cpu"),
+        ("ann", 2, "cpu"),
+    ]
     _, record, _ = call("queue", "--move", waiting[0].id, "front")
     assert [row["name"] for row in record["waiting"]] == ["ann", "bob"]
     main(["queue"])

@@ -16,9 +16,19 @@ from core.interpret.attribution import METHODS
 from core.runs import RunStore
 
 TRAIN = (
-    "--backbone", "squeezenet1_1", "--weights", "none", "--preset", "linear-probe", "--image-size", "64",
-    "--epochs", "2", "--device", "cpu",
-)  # fmt: skip
+    "--backbone",
+    "squeezenet1_1",
+    "--weights",
+    "none",
+    "--preset",
+    "linear-probe",
+    "--image-size",
+    "64",
+    "--epochs",
+    "2",
+    "--device",
+    "cpu",
+)
 
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
@@ -85,9 +95,16 @@ def test_a_test_folder_that_is_the_training_folder_is_a_leak(call: Call, image_f
 
 def test_train_ends_with_its_record(trained: dict[str, Any]) -> None:
     assert set(trained) >= {
-        "run", "path", "best_epoch", "val_accuracy", "test_accuracy", "seconds", "images_per_second",
-        "trainable_parameters", "total_parameters",
-    }  # fmt: skip
+        "run",
+        "path",
+        "best_epoch",
+        "val_accuracy",
+        "test_accuracy",
+        "seconds",
+        "images_per_second",
+        "trainable_parameters",
+        "total_parameters",
+    }
     assert Path(trained["path"]).name == trained["run"]
     assert trained["trainable_parameters"] == 512 * 2 + 2
     assert 0 <= trained["test_accuracy"] <= 1

@@ -48,9 +48,12 @@ def run(image_folder: Callable[..., Path]) -> Run:
         made.path, Pinned((), (), "", "conv1.0"), {"images": np.zeros((0, 8, 8, 3), np.uint8), "kernels": kernels}
     )
     nothing: dict[str, Any] = {
-        "probabilities": np.zeros((0, 2), np.float32), "heat": None, "peaks": np.zeros(0, np.float32), "maps": (),
+        "probabilities": np.zeros((0, 2), np.float32),
+        "heat": None,
+        "peaks": np.zeros(0, np.float32),
+        "maps": (),
         "ranges": (),
-    }  # fmt: skip
+    }
     snapshots.write(made.path, Snapshot(1, kernels=None, **nothing))
     snapshots.write(made.path, Snapshot(4, kernels=later, **nothing))
     return made

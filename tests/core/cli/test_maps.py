@@ -15,9 +15,19 @@ from core.lab import moments
 from core.models.network import Network
 
 TRAIN = (
-    "--backbone", "squeezenet1_1", "--weights", "none", "--preset", "linear-probe", "--image-size", "64",
-    "--epochs", "1", "--device", "cpu",
-)  # fmt: skip
+    "--backbone",
+    "squeezenet1_1",
+    "--weights",
+    "none",
+    "--preset",
+    "linear-probe",
+    "--image-size",
+    "64",
+    "--epochs",
+    "1",
+    "--device",
+    "cpu",
+)
 BACKBONE = "squeezenet1_1"
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
@@ -33,9 +43,23 @@ def image(tmp_path: Path) -> Path:
 def test_layers_of_a_kind_sorted_on_one_scale_with_their_numbers(call: Call, image: Path, tmp_path: Path) -> None:
     out = tmp_path / "maps"
     status, record, _ = call(
-        "features", BACKBONE, image, "--weights", "none", "--kinds", "pool,conv", "--sort", "maximum", "--scale",
-        "network", "--tile", 12, "--npz", "--out", out,
-    )  # fmt: skip
+        "features",
+        BACKBONE,
+        image,
+        "--weights",
+        "none",
+        "--kinds",
+        "pool,conv",
+        "--sort",
+        "maximum",
+        "--scale",
+        "network",
+        "--tile",
+        12,
+        "--npz",
+        "--out",
+        out,
+    )
     assert status == 0
     rows = {row["layer"]: row for row in record["layers"]}
     assert {"features.0", "features.2"} <= set(rows)
@@ -60,11 +84,14 @@ def test_features_of_every_layer_and_of_one(call: Call, image: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     ("more", "words"),
-    [(("--kinds", "nonsense"), "no kind of layer nonsense"),
-     (("--kinds", "attention"), "No layer of the kinds attention"),
-     (("--layer", "nowhere"), "no layer 'nowhere'"), (("--columns", "0"), "0 tiles a row")],
+    [
+        (("--kinds", "nonsense"), "no kind of layer nonsense"),
+        (("--kinds", "attention"), "No layer of the kinds attention"),
+        (("--layer", "nowhere"), "no layer 'nowhere'"),
+        (("--columns", "0"), "0 tiles a row"),
+    ],
     ids=["kind", "none of it", "layer", "columns"],
-)  # fmt: skip
+)
 def test_features_that_cannot_be(call: Call, image: Path, tmp_path: Path, more: tuple[str, ...], words: str) -> None:
     status, _, error = call("features", BACKBONE, image, "--weights", "none", "--out", tmp_path / "x", *more)
     assert status == 2

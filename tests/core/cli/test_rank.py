@@ -64,9 +64,11 @@ def test_a_job_is_done(image_folder: Callable[..., Path], capsys: pytest.Capture
 
     root = image_folder()
     request = {
-        "data": {"source": str(root)}, "models": [{"backbone": "shufflenet_v2_x0_5", "weights": "none"}],
-        "images": 8, "device": "cpu",
-    }  # fmt: skip
+        "data": {"source": str(root)},
+        "models": [{"backbone": "shufflenet_v2_x0_5", "weights": "none"}],
+        "images": 8,
+        "device": "cpu",
+    }
     job = JobStore(rank_job.KIND).create(request)
     assert main(["rank", "--job", str(job.path), "--json", "--within", str(root.parent)]) == 0
     assert answer(capsys)["state"] == "finished"

@@ -28,22 +28,85 @@ def experiment(*arguments: object) -> Experiment:
 
 def test_every_setting_reaches_the_experiment() -> None:
     found = experiment(
-        "--epochs", 9, "--optimizer", "sgd", "--momentum", 0.8, "--nesterov", "--weight-decay", 1e-3, "--option",
-        "dampening=0", "--option", "maximize=false", "--schedule", "multi-step", "--milestones", "3,6", "--gamma", 0.2,
-        "--warmup", 0.5, "--loss", "focal", "--smoothing", 0.1, "--focal-gamma", 1.5, "--balance", "--mixup", 0.2,
-        "--cutmix", 1, "--clip", 5, "--accumulate", 4, "--ema", 0.99, "--early", "val_f1:3:0.01", "--best", "val_loss",
-        "--views", 3, "--deterministic", "--compile", "--no-recover", "--batch", "auto", "--precision", "bf16",
-        "--seed", 5, "--augment", "basic",
-    )  # fmt: skip
+        "--epochs",
+        9,
+        "--optimizer",
+        "sgd",
+        "--momentum",
+        0.8,
+        "--nesterov",
+        "--weight-decay",
+        1e-3,
+        "--option",
+        "dampening=0",
+        "--option",
+        "maximize=false",
+        "--schedule",
+        "multi-step",
+        "--milestones",
+        "3,6",
+        "--gamma",
+        0.2,
+        "--warmup",
+        0.5,
+        "--loss",
+        "focal",
+        "--smoothing",
+        0.1,
+        "--focal-gamma",
+        1.5,
+        "--balance",
+        "--mixup",
+        0.2,
+        "--cutmix",
+        1,
+        "--clip",
+        5,
+        "--accumulate",
+        4,
+        "--ema",
+        0.99,
+        "--early",
+        "val_f1:3:0.01",
+        "--best",
+        "val_loss",
+        "--views",
+        3,
+        "--deterministic",
+        "--compile",
+        "--no-recover",
+        "--batch",
+        "auto",
+        "--precision",
+        "bf16",
+        "--seed",
+        5,
+        "--augment",
+        "basic",
+    )
     phase, training = found.training.phases[0], found.training
     assert (phase.optimizer, phase.momentum, phase.nesterov, phase.weight_decay) == ("sgd", 0.8, True, 1e-3)
     assert phase.options == (("dampening", 0.0), ("maximize", False))
     assert phase.schedule == Schedule("multi-step", warmup=0.5, milestones=(3, 6), gamma=0.2)
     assert training == TrainingSpec(
-        "scratch", training.phases, "auto", 5, "auto", "bf16", Loss("focal", 0.1, 1.5, "balanced"), Mix(0.2, 1.0),
-        clip=5.0, accumulate=4, ema=0.99, early=EarlyStopping("val_f1", 3, 0.01), best="val_loss", views=3,
-        deterministic=True, compile=True, recover=False,
-    )  # fmt: skip
+        "scratch",
+        training.phases,
+        "auto",
+        5,
+        "auto",
+        "bf16",
+        Loss("focal", 0.1, 1.5, "balanced"),
+        Mix(0.2, 1.0),
+        clip=5.0,
+        accumulate=4,
+        ema=0.99,
+        early=EarlyStopping("val_f1", 3, 0.01),
+        best="val_loss",
+        views=3,
+        deterministic=True,
+        compile=True,
+        recover=False,
+    )
     assert Experiment.from_json(found.to_json()) == found
 
 
@@ -113,10 +176,17 @@ def test_nothing_of_the_training_is_missing_on_the_command_line() -> None:
     """Whoever adds a field to the specs adds a word for it, or says here why there is none."""
     words = build_parser().parse_args(["train"]).settings
     spelt: dict[Any, str] = {
-        "recover": "no_recover", "options": "option", "stage_factors": "stage_rate", "metric": "watch",
-        "phases": "preset", "mix": "mixup", (Phase, "name"): "preset", (Schedule, "name"): "schedule",
-        (Loss, "name"): "loss", (Loss, "gamma"): "focal_gamma",
-    }  # fmt: skip
+        "recover": "no_recover",
+        "options": "option",
+        "stage_factors": "stage_rate",
+        "metric": "watch",
+        "phases": "preset",
+        "mix": "mixup",
+        (Phase, "name"): "preset",
+        (Schedule, "name"): "schedule",
+        (Loss, "name"): "loss",
+        (Loss, "gamma"): "focal_gamma",
+    }
     unsaid = {
         Phase: {"trains", "freeze", "augment"},  # what the preset and --freeze decide
         TrainingSpec: {"acts", "precisions"},  # what happened while it ran

@@ -96,10 +96,27 @@ def test_a_network_that_was_never_pretrained_starts_from_random_weights() -> Non
 
 def test_rates_and_head_reach_the_experiment() -> None:
     found = experiment(
-        "--backbone", "resnet18", "--weights", "none", "--freeze", "last-stages=2", "--head", "flatten:32",
-        "--dropout", "0.25", "--backbone-factor", "0.5", "--stage-decay", "0.4", "--stage-rate", "stage4=0.01",
-        "--channels", "1", "--norm", "train",
-    )  # fmt: skip
+        "--backbone",
+        "resnet18",
+        "--weights",
+        "none",
+        "--freeze",
+        "last-stages=2",
+        "--head",
+        "flatten:32",
+        "--dropout",
+        "0.25",
+        "--backbone-factor",
+        "0.5",
+        "--stage-decay",
+        "0.4",
+        "--stage-rate",
+        "stage4=0.01",
+        "--channels",
+        "1",
+        "--norm",
+        "train",
+    )
     assert found.model.head == HeadSpec((32,), "flatten", 0.25)
     assert found.model.channels == 1
     assert found.freeze == FreezePlan(2, norm="train")

@@ -43,10 +43,12 @@ def test_a_folder_a_class(tree: Tree) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ("train", "val", "test"), ("Training", "Validation", "Test"), ("TRAIN", "VALID", "TEST"),
+        ("train", "val", "test"),
+        ("Training", "Validation", "Test"),
+        ("TRAIN", "VALID", "TEST"),
         ("training", "valid", "testing"),
     ],
-)  # fmt: skip
+)
 def test_splits_are_recognised_in_any_case(tree: Tree, names: tuple[str, ...]) -> None:
     root = tree(images(*(f"{name}/{label}/{name}.png" for name in names for label in ("a", "b"))))
     dataset = open_dataset(str(root))

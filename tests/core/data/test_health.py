@@ -76,10 +76,7 @@ def test_copies_in_two_splits_are_leaks(tree: Tree) -> None:
     )
     report = inspect(open_dataset(str(root)))
     found = {(twin.first, twin.second, twin.exact) for twin in report.leaks}
-    assert found == {
-        ("train/a/1.png", "test/a/same.png", True),
-        ("train/b/2.png", "test/b/mirrored.jpg", False),
-    }
+    assert found == {("train/a/1.png", "test/a/same.png", True), ("train/b/2.png", "test/b/mirrored.jpg", False)}
     assert report.as_record()["leaks"] == 2
 
 

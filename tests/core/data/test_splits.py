@@ -108,11 +108,7 @@ def test_validation_is_carved_from_training_only() -> None:
     parts = [dataset({"a": 10, "b": 10}, part) for part in ("train", "test")]
     data = dataclasses.replace(parts[0], items=parts[0].items + parts[1].items)
     divided = split(data, spec(val_share=0.3, test_share=0.3))
-    assert divided.counts() == {
-        "train": {"a": 7, "b": 7},
-        "val": {"a": 3, "b": 3},
-        "test": {"a": 10, "b": 10},
-    }
+    assert divided.counts() == {"train": {"a": 7, "b": 7}, "val": {"a": 3, "b": 3}, "test": {"a": 10, "b": 10}}
     assert divided.items[20:] == parts[1].items
 
 

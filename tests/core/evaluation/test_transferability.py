@@ -121,8 +121,11 @@ def test_scale_rotation_and_order_do_not_matter() -> None:
     turn, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(7, 7)))
     order = np.random.default_rng(3).permutation(50)
     plain = assess(features, labels)
-    for other in (assess(1000.0 * features @ turn, labels), assess(features[order], labels[order]),
-                  assess(features, 7 - 3 * labels)):  # fmt: skip
+    for other in (
+        assess(1000.0 * features @ turn, labels),
+        assess(features[order], labels[order]),
+        assess(features, 7 - 3 * labels),
+    ):
         for name in ("log_me", "regularised_h_score", "h_score", "knn_accuracy", "probe_accuracy"):
             assert getattr(other, name) == pytest.approx(getattr(plain, name), abs=1e-5), name
 

@@ -38,9 +38,18 @@ def hooked(network: Network, x: Tensor, layer: str, channel: int, factor: float)
 
 @pytest.mark.parametrize(
     ("kind", "layer"),
-    [("NCHW", "stem.0"), ("NCHW", "stem"), ("NCHW", "body.0"), ("NCHW", "after"), ("NHWC", "mix"), ("NHWC", "patches"),
-     ("tokens", "norm"), ("tokens", "attention"), ("tokens", "patches")],
-)  # fmt: skip
+    [
+        ("NCHW", "stem.0"),
+        ("NCHW", "stem"),
+        ("NCHW", "body.0"),
+        ("NCHW", "after"),
+        ("NHWC", "mix"),
+        ("NHWC", "patches"),
+        ("tokens", "norm"),
+        ("tokens", "attention"),
+        ("tokens", "patches"),
+    ],
+)
 @pytest.mark.parametrize("factor", [0.0, 0.5, 3.0])
 def test_turning_equals_a_hook(kind: str, layer: str, factor: float, tiny: Callable[..., Network], image) -> None:
     network = tiny(kind)

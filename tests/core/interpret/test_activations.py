@@ -169,9 +169,15 @@ def test_kinds_of_layers_in_order(tiny: Callable[..., Network]) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "layer", "maker"),
-    [("NCHW", "stem.0", "stem.0"), ("NCHW", "stem.2", "stem.0"), ("NCHW", "after", "body.0"), ("NCHW", "body", None),
-     ("NHWC", "act", None), ("tokens", "norm", None)],
-)  # fmt: skip
+    [
+        ("NCHW", "stem.0", "stem.0"),
+        ("NCHW", "stem.2", "stem.0"),
+        ("NCHW", "after", "body.0"),
+        ("NCHW", "body", None),
+        ("NHWC", "act", None),
+        ("tokens", "norm", None),
+    ],
+)
 def test_the_kernel_behind_a_channel(kind: str, layer: str, maker: str | None, tiny, image: Tensor) -> None:
     assert maker_of(tiny(kind), image, layer) == maker
 

@@ -89,9 +89,19 @@ def answers(count: int = 30, channels: int = 6) -> Answers:
     means[:, 0] = 0
     flat = np.full(count, 0.25, np.float32)
     return Answers(
-        "layer1", (4, 4), means, means**2 + 1, means * 2, np.zeros((count, channels), np.int32), flat, flat, flat,
-        np.zeros(count, np.int64), np.zeros((count, 0, channels), np.float32), np.zeros((count, 0, 3), np.float32),
-    )  # fmt: skip
+        "layer1",
+        (4, 4),
+        means,
+        means**2 + 1,
+        means * 2,
+        np.zeros((count, channels), np.int32),
+        flat,
+        flat,
+        flat,
+        np.zeros(count, np.int64),
+        np.zeros((count, 0, channels), np.float32),
+        np.zeros((count, 0, 3), np.float32),
+    )
 
 
 def test_a_layer_is_measured_whole_or_for_its_sparsity_alone() -> None:

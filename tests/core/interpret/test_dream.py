@@ -284,8 +284,9 @@ def test_what_cannot_be_grown(tiny: Callable[..., Network], given: dict, words: 
 
 
 def test_too_small_for_the_network() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 17, 2), nn.ReLU(), nn.Conv2d(4, 4, 9), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                          nn.Linear(4, 2))  # fmt: skip
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 17, 2), nn.ReLU(), nn.Conv2d(4, 4, 9), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
     network = Network(
         model.eval(), examine(model, num_classes=2, image_size=64), Preprocessing(64, 64), ("a", "b"), "x"
     )

@@ -184,9 +184,14 @@ def test_infidelity_is_captums(looker: Network, bright: Tensor) -> None:
         return chosen, inputs * (1 - chosen)
 
     wanted = captum_infidelity(
-        lambda x: looker.model(x).softmax(1)[:, 0], perturb, bright, torch.from_numpy(heat).expand(1, 3, -1, -1),
-        n_perturb_samples=64, max_examples_per_batch=1, normalize=True,
-    )  # fmt: skip
+        lambda x: looker.model(x).softmax(1)[:, 0],
+        perturb,
+        bright,
+        torch.from_numpy(heat).expand(1, 3, -1, -1),
+        n_perturb_samples=64,
+        max_examples_per_batch=1,
+        normalize=True,
+    )
     falls = chances(looker, bright)[0] - chances(looker, bright * (1 - taken))
     assert infidelity(heat, windows, falls) == pytest.approx(float(wanted), rel=1e-3)
 

@@ -84,9 +84,10 @@ def test_randomising_cascades_from_the_head(tiny: Callable[..., Network]) -> Non
     stages = network.anatomy.stages
     for count in range(1, len(stages) + 1):
         changed = {
-            name for name, value in randomised(network, stages=count).model.named_parameters()
+            name
+            for name, value in randomised(network, stages=count).model.named_parameters()
             if not torch.equal(value, known[name])
-        }  # fmt: skip
+        }
         allowed = {name for stage in stages[-count:] for name in stage.parameter_names}
         assert changed <= allowed
         assert {name for name in allowed if known[name].ndim > 1} <= changed

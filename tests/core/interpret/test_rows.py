@@ -187,9 +187,15 @@ def test_many_visitors_of_many_methods_leave_nothing_behind(tiny: Callable[..., 
     network = tiny()
     network.model.train()
     names = [
-        "grad-cam", "guided-backprop", "deep-lift", "score-cam", "ablation-cam", "smoothgrad", "occlusion",
+        "grad-cam",
+        "guided-backprop",
+        "deep-lift",
+        "score-cam",
+        "ablation-cam",
+        "smoothgrad",
+        "occlusion",
         "random-cam",
-    ]  # fmt: skip
+    ]
     expected = {(name, t): explain(network, image, name, target=t).heatmap.values for name in names for t in (0, 2)}
     jobs = list(expected)
 

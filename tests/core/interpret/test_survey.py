@@ -215,7 +215,15 @@ def test_where_a_cell_sees_the_whole_picture_its_place_is_the_spot() -> None:
 def test_answers_know_their_size() -> None:
     nothing = np.zeros((2, 3), np.float32)
     found = Answers(
-        "x", (1, 1), nothing, nothing, nothing, nothing.astype(np.int32), *(np.zeros(2, np.float32),) * 3,
-        np.zeros(2, np.int64), np.zeros((2, 0, 3), np.float32), np.zeros((2, 0, 3), np.float32),
-    )  # fmt: skip
+        "x",
+        (1, 1),
+        nothing,
+        nothing,
+        nothing,
+        nothing.astype(np.int32),
+        *(np.zeros(2, np.float32),) * 3,
+        np.zeros(2, np.int64),
+        np.zeros((2, 0, 3), np.float32),
+        np.zeros((2, 0, 3), np.float32),
+    )
     assert (len(found), found.channels) == (2, 3)

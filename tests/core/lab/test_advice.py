@@ -29,8 +29,16 @@ ALIKE_SCORES, UNLIKE_SCORES = scores(0.98, -0.1), scores(0.7, -0.6)
 
 
 def facts(per_class: int, found: Transferability | None = None, **more: object) -> Facts:
-    values = {"images": 2 * per_class, "classes": 2, "smallest": per_class, "pretrained": True, "has_weights": True,
-              "input_size": 224, "side": 300, "scores": found}  # fmt: skip
+    values = {
+        "images": 2 * per_class,
+        "classes": 2,
+        "smallest": per_class,
+        "pretrained": True,
+        "has_weights": True,
+        "input_size": 224,
+        "side": 300,
+        "scores": found,
+    }
     return Facts(**{**values, **more})  # type: ignore[arg-type]
 
 
@@ -66,11 +74,16 @@ def test_each_situation_has_its_recipe(known: Facts, size: str, kind: str, prese
     assert sum(phase.epochs for phase in recipe.phases) == advice.epochs
 
 
-@pytest.mark.parametrize(("known", "plan"), [
-    (facts(100, ALIKE_SCORES), FreezePlan(0)), (facts(2000, ALIKE_SCORES), FreezePlan(2)),
-    (facts(100, UNLIKE_SCORES), FreezePlan(2)), (facts(2000, UNLIKE_SCORES), FreezePlan("all")),
-    (facts(100, pretrained=False), FreezePlan("all")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("known", "plan"),
+    [
+        (facts(100, ALIKE_SCORES), FreezePlan(0)),
+        (facts(2000, ALIKE_SCORES), FreezePlan(2)),
+        (facts(100, UNLIKE_SCORES), FreezePlan(2)),
+        (facts(2000, UNLIKE_SCORES), FreezePlan("all")),
+        (facts(100, pretrained=False), FreezePlan("all")),
+    ],
+)
 def test_the_fewer_and_the_more_alike_the_less_learns(known: Facts, plan: FreezePlan) -> None:
     assert advise(known, STAGES).freeze == plan
 

@@ -8,16 +8,7 @@ from typing import Any
 import pytest
 
 from core.lab.coach import Remark, advise_run
-from core.specs import (
-    AugmentSpec,
-    DataSpec,
-    EarlyStopping,
-    Experiment,
-    FreezePlan,
-    ModelSpec,
-    Phase,
-    TrainingSpec,
-)
+from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 
 COUNTS = {"train": {"a": 100, "b": 110}, "val": {"a": 50, "b": 50}, "test": {"a": 20, "b": 20}}
 
@@ -70,10 +61,15 @@ def health(n: int, **changes: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def said(
-    made: list[dict[str, Any]], inside: list[dict[str, Any]] | None = None, *, state: str = "running",
-    task: Experiment | None = None, counts: dict[str, dict[str, int]] | None = None, best: int | None = None,
+    made: list[dict[str, Any]],
+    inside: list[dict[str, Any]] | None = None,
+    *,
+    state: str = "running",
+    task: Experiment | None = None,
+    counts: dict[str, dict[str, int]] | None = None,
+    best: int | None = None,
     **more: Any,
-) -> dict[str, Remark]:  # fmt: skip
+) -> dict[str, Remark]:
     task = task or experiment()
     status = {"state": state, "epochs": task.training.epochs, "best_epoch": best or len(made)}
     found = advise_run(made, inside or [], status, task, counts or COUNTS, **more)

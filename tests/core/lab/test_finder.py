@@ -25,9 +25,11 @@ Folder = Callable[..., Path]
 def task(source: Path, preset: str = "full", **training: Any) -> Experiment:
     made = make_recipe(preset, weights="none")
     return Experiment(
-        DataSpec(str(source)), ModelSpec("mnist_cnn", "none"),
-        TrainingSpec(preset, made.phases, 8, device="cpu", **training), freeze=made.freeze,
-    )  # fmt: skip
+        DataSpec(str(source)),
+        ModelSpec("mnist_cnn", "none"),
+        TrainingSpec(preset, made.phases, 8, device="cpu", **training),
+        freeze=made.freeze,
+    )
 
 
 def asked(experiment: Experiment, phase: int = 0) -> Job:
@@ -121,8 +123,22 @@ def test_a_page_starts_a_process_that_queues_with_the_runs(
 
 
 def test_the_command_line_finds_a_rate(image_folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["lr-find", "--data", str(image_folder(images=16)), "--backbone", "mnist_cnn", "--weights", "none",
-             "--steps", "40", "--device", "cpu", "--batch-size", "8", "--quiet"]  # fmt: skip
+    words = [
+        "lr-find",
+        "--data",
+        str(image_folder(images=16)),
+        "--backbone",
+        "mnist_cnn",
+        "--weights",
+        "none",
+        "--steps",
+        "40",
+        "--device",
+        "cpu",
+        "--batch-size",
+        "8",
+        "--quiet",
+    ]
     assert main([*words, "--json"]) == 0
     record = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert record["state"] == "finished"

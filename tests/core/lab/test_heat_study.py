@@ -97,8 +97,11 @@ def test_means_and_outside_by_hand() -> None:
     left, even = np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE))
     left[:, : SIDE // 2] = 1
     maps = np.stack([left, even, np.zeros((SIDE, SIDE))]).astype(np.float16)
-    rows = (row("1", inside=0.9, area=0.2), replace(row("2", inside=0.1, area=0.2), predicted="b"),
-            replace(row("3"), empty=True))  # fmt: skip
+    rows = (
+        row("1", inside=0.9, area=0.2),
+        replace(row("2", inside=0.1, area=0.2), predicted="b"),
+        replace(row("3"), empty=True),
+    )
     made = Study("grad-cam", "x", "predicted", "val", ("a", "b"), rows, 1.0, True)
     mean = mean_of(rows, maps, [0, 1, 2])
     assert mean is not None

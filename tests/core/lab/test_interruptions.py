@@ -23,10 +23,7 @@ Folder = Callable[..., Path]
 
 
 def experiment(source: Path, *, epochs: int = 4, **training: object) -> Experiment:
-    phases = (
-        Phase("head", "head", 2, lr=0.01),
-        Phase("all", "plan", epochs, "sgd", lr=0.01, nesterov=True),
-    )
+    phases = (Phase("head", "head", 2, lr=0.01), Phase("all", "plan", epochs, "sgd", lr=0.01, nesterov=True))
     return Experiment(
         DataSpec(str(source)),
         ModelSpec("mnist_cnn", "none"),

@@ -81,8 +81,13 @@ def test_a_design_of_ones_own_trains_and_reloads(store: RunStore, image_folder: 
     assert Experiment.from_json((run.path / "experiment.json").read_text()).model == spec
     network = network_of_run(run)
     assert [name for name, _ in network.model.named_children()] == [
-        "conv1", "norm1", "act1", "pool1", "flatten1", "classifier",
-    ]  # fmt: skip
+        "conv1",
+        "norm1",
+        "act1",
+        "pool1",
+        "flatten1",
+        "classifier",
+    ]
 
 
 @pytest.mark.parametrize("pieces", [(Piece("flatten"),), (Piece("linear", size=8), Piece("relu"))])

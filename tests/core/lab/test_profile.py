@@ -82,10 +82,7 @@ def test_what_was_measured_is_kept_whatever_the_weights_and_the_head() -> None:
     assert profile.profile_known(dataclasses.replace(SMALL, image_size=56), "cpu") is None
     assert profile.profile_known(ModelSpec("mnist_cnn", "none"), "cpu") is None
     experiment = Experiment(
-        DataSpec("any"),
-        SMALL,
-        Training("full", make_recipe("full").phases, device="cpu"),
-        freeze=FreezePlan("all"),
+        DataSpec("any"), SMALL, Training("full", make_recipe("full").phases, device="cpu"), freeze=FreezePlan("all")
     )
     told = profile.estimate_here(experiment, 10, Counts(100, 20))
     assert told.seconds is not None

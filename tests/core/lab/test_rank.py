@@ -96,12 +96,18 @@ def test_a_ranking_scores_what_it_can_and_names_what_it_cannot(data: DataSpec, m
     steps: list[Progress] = []
     so_far: list[Ranking] = []
     found = rank(
-        data, [SMALL, "resnet18", "no_such_network", OTHER, SMALL], device="cpu", progress=steps.append,
+        data,
+        [SMALL, "resnet18", "no_such_network", OTHER, SMALL],
+        device="cpu",
+        progress=steps.append,
         found=so_far.append,
-    )  # fmt: skip
+    )
     assert [row.model.backbone for row in found.rows] == [
-        "shufflenet_v2_x0_5", "resnet18", "no_such_network", "mobilenet_v3_small",
-    ]  # fmt: skip
+        "shufflenet_v2_x0_5",
+        "resnet18",
+        "no_such_network",
+        "mobilenet_v3_small",
+    ]
     assert [row.problem is None for row in found.rows] == [True, False, False, True]
     assert "nowhere" in str(found.rows[1].problem)
     assert "no_such_network" in str(found.rows[2].problem)
@@ -117,8 +123,11 @@ def test_a_ranking_scores_what_it_can_and_names_what_it_cannot(data: DataSpec, m
     assert row.precision in ("fp32", "bf16")
     assert row.scores.probe_accuracy > 0.8  # noisy colours: any filter tells them apart
     assert {step.doing for step in steps} == {
-        "reading images", "building the network", "computing features", "comparing",
-    }  # fmt: skip
+        "reading images",
+        "building the network",
+        "computing features",
+        "comparing",
+    }
     assert Ranking.from_record(json.loads(json.dumps(found.as_record()))) == found
 
 
@@ -217,8 +226,10 @@ def test_predictions_are_held_against_the_best_finished_run_of_each_network() ->
     finish(replace(models[1], weights="default"), ranking.data, 1.0, 1.0)
     finish(replace(models[2], head=HeadSpec((64,))), ranking.data, 0.8, 0.9)
     finish(models[2], replace(ranking.data, seed=7), 1.0, 1.0)
-    (RunStore().create(Experiment(ranking.data, models[0], TrainingSpec("full", make_recipe("full").phases))).path
-     / "experiment.json").write_text("{")  # fmt: skip
+    (
+        RunStore().create(Experiment(ranking.data, models[0], TrainingSpec("full", make_recipe("full").phases))).path
+        / "experiment.json"
+    ).write_text("{")
     found = compare(ranking, RunStore().list())
     assert (found.split, found.images) == ("test", 2)
     assert [pair.accuracy for pair in found.pairs] == [0.9, 0.85, 0.65]
@@ -246,9 +257,11 @@ def make_job(data: DataSpec, *models: ModelSpec) -> Job:
     import dataclasses
 
     request = {
-        "data": dataclasses.asdict(data), "models": [dataclasses.asdict(m) for m in models], "images": 8,
+        "data": dataclasses.asdict(data),
+        "models": [dataclasses.asdict(m) for m in models],
+        "images": 8,
         "device": "cpu",
-    }  # fmt: skip
+    }
     return JobStore(rank_job.KIND).create(request)
 
 

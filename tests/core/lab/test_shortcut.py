@@ -184,9 +184,11 @@ def test_a_network_that_sees_the_mark_alone_is_found_out() -> None:
 
 def outcome(marked: float, plain: float, recall: float, alarms: float) -> Outcome:
     return Outcome(
-        {"marked": marked, "plain": plain, "moved": plain}, {"marked": recall, "plain": plain},
-        {"marked": 0.1, "plain": 0.1, "moved": alarms}, 0.1,
-    )  # fmt: skip
+        {"marked": marked, "plain": plain, "moved": plain},
+        {"marked": recall, "plain": plain},
+        {"marked": 0.1, "plain": 0.1, "moved": alarms},
+        0.1,
+    )
 
 
 def told(first: Outcome, guess: float = 0.5, images: int = 60) -> dict[str, str]:
@@ -196,8 +198,11 @@ def told(first: Outcome, guess: float = 0.5, images: int = 60) -> dict[str, str]
 
 def test_a_network_that_learned_nothing_is_not_praised() -> None:
     assert told(outcome(0.5, 0.5, 0.5, 0.1)) == {
-        "nothing-learned": "warn", "heat-on-mark": "warn", "without-mark": "warn", "pretrained": "warn",
-    }  # fmt: skip
+        "nothing-learned": "warn",
+        "heat-on-mark": "warn",
+        "without-mark": "warn",
+        "pretrained": "warn",
+    }
     wise = told(outcome(0.95, 0.95, 0.95, 0.1))
     assert wise["not-taken"] == wise["without-mark"] == wise["pretrained"] == "good"
     assert told(outcome(0.9, 0.9, 0.9, 0.1), guess=0.88)["without-mark"] == "warn"  # most pictures are of one class

@@ -29,10 +29,22 @@ def scores(deletion: float, insertion: float, road: float, infidelity: float) ->
 def made(own: Scores, **more: Any) -> Trust:
     chance = [scores(0.5 + d, 0.5 + d, d, 0.02 + 0.001 * d) for d in np.linspace(-0.02, 0.02, 19)]
     base = Trust(
-        method="grad-cam", layer="x", target=0, probability=0.9, blank=0.1, scores=own, random=tuple(chance),
-        unlearned=(), likeness=None, chance_likeness=0.1, sensitivity=None, unrelated=0.8,
-        region=region(np.eye(8)), placement=None, seconds=1.0,
-    )  # fmt: skip
+        method="grad-cam",
+        layer="x",
+        target=0,
+        probability=0.9,
+        blank=0.1,
+        scores=own,
+        random=tuple(chance),
+        unlearned=(),
+        likeness=None,
+        chance_likeness=0.1,
+        sensitivity=None,
+        unrelated=0.8,
+        region=region(np.eye(8)),
+        placement=None,
+        seconds=1.0,
+    )
     return replace(base, **more)
 
 

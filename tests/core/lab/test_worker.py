@@ -55,9 +55,18 @@ def test_a_run_fills_its_folder(store: RunStore, image_folder: Callable[..., Pat
     status = worker.work(run, lambda record: events.append(record["event"]))
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
     assert names >= {
-        "experiment.json", "environment.json", "classes.json", "split.csv", "status.json", "metrics.jsonl",
-        "best.safetensors", "last.safetensors", "predictions.parquet", "log.txt", "steps.jsonl",
-    }  # fmt: skip
+        "experiment.json",
+        "environment.json",
+        "classes.json",
+        "split.csv",
+        "status.json",
+        "metrics.jsonl",
+        "best.safetensors",
+        "last.safetensors",
+        "predictions.parquet",
+        "log.txt",
+        "steps.jsonl",
+    }
     assert status["state"] == run.state == "finished"
     assert len(run.metrics()[0]) == 2
     assert run.classes() == ("blue", "red")
@@ -93,10 +102,7 @@ def test_the_best_weights_are_the_ones_that_load(store: RunStore, image_folder: 
 
 @pytest.mark.parametrize(
     ("make", "sentence"),
-    [
-        (lambda root: root / "nowhere", "nowhere"),
-        (lambda root: (root / "empty").mkdir() or root / "empty", "empty"),
-    ],
+    [(lambda root: root / "nowhere", "nowhere"), (lambda root: (root / "empty").mkdir() or root / "empty", "empty")],
 )
 def test_bad_data_end_the_run_with_a_sentence(
     store: RunStore, tmp_path: Path, make: Callable[[Path], Path], sentence: str
@@ -155,10 +161,7 @@ def test_a_launched_trainer_is_told_its_roots(
 
 def test_a_run_is_trained_by_one_process_only(store: RunStore, image_folder: Callable[..., Path]) -> None:
     run = store.create(experiment(image_folder()))
-    with (
-        filelock.FileLock(run.path / ".trainer.lock"),
-        pytest.raises(InputError, match="by another process already"),
-    ):
+    with filelock.FileLock(run.path / ".trainer.lock"), pytest.raises(InputError, match="by another process already"):
         worker.work(run)
 
 
@@ -333,8 +336,12 @@ def test_the_best_of_the_first_phase_is_not_mixed_with_the_second(
     top = fresh.anatomy.stages[-1].parameter_names[0]
     assert best.model.get_parameter(stem).equal(fresh.model.get_parameter(stem))
     after_one = store.create(
-        dataclasses.replace(plan, training=TrainingSpec("two-phase", (dataclasses.replace(head, epochs=1),),
-                                                        batch_size=8, device="cpu", precision="fp32"))
-    )  # fmt: skip
+        dataclasses.replace(
+            plan,
+            training=TrainingSpec(
+                "two-phase", (dataclasses.replace(head, epochs=1),), batch_size=8, device="cpu", precision="fp32"
+            ),
+        )
+    )
     worker.work(after_one)
     assert not best.model.get_parameter(top).equal(network_of_run(after_one).model.get_parameter(top))

@@ -16,10 +16,27 @@ from core.models.arithmetic import formula, window
 from core.models.trace import smallest_size
 
 FAMILIES = (
-    "resnet18", "resnext50_32x4d", "vgg11_bn", "densenet121", "mobilenet_v2", "efficientnet_b0", "efficientnet_lite0",
-    "shufflenet_v2_x0_5", "squeezenet1_1", "regnet_y_400mf", "convnext_tiny", "vit_b_32", "swin_t", "swin_v2_t",
-    "maxvit_t", "googlenet", "inception_v3", "alexnet", "mnasnet0_5", "mobilenet_v3_small",
-)  # fmt: skip
+    "resnet18",
+    "resnext50_32x4d",
+    "vgg11_bn",
+    "densenet121",
+    "mobilenet_v2",
+    "efficientnet_b0",
+    "efficientnet_lite0",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_1",
+    "regnet_y_400mf",
+    "convnext_tiny",
+    "vit_b_32",
+    "swin_t",
+    "swin_v2_t",
+    "maxvit_t",
+    "googlenet",
+    "inception_v3",
+    "alexnet",
+    "mnasnet0_5",
+    "mobilenet_v3_small",
+)
 
 
 def value(text: str) -> tuple[int, int]:
@@ -81,11 +98,20 @@ def test_published_parameters(name: str, total: int) -> None:
 @pytest.mark.parametrize(
     ("name", "gmacs"),
     [
-        ("resnet50", 4.089), ("vgg16", 15.470), ("mobilenet_v2", 0.301), ("densenet121", 2.834),
-        ("efficientnet_b0", 0.386), ("vit_b_32", 4.409), ("swin_t", 4.491), ("swin_v2_t", 5.94),
-        ("convnext_tiny", 4.456), ("inception_v3", 5.713), ("regnet_y_400mf", 0.402), ("resnext50_32x4d", 4.230),
+        ("resnet50", 4.089),
+        ("vgg16", 15.470),
+        ("mobilenet_v2", 0.301),
+        ("densenet121", 2.834),
+        ("efficientnet_b0", 0.386),
+        ("vit_b_32", 4.409),
+        ("swin_t", 4.491),
+        ("swin_v2_t", 5.94),
+        ("convnext_tiny", 4.456),
+        ("inception_v3", 5.713),
+        ("regnet_y_400mf", 0.402),
+        ("resnext50_32x4d", 4.230),
     ],
-)  # fmt: skip
+)
 def test_published_multiply_adds(name: str, gmacs: float) -> None:
     assert anatomy_of(name).macs / 1e9 == pytest.approx(gmacs, abs=6e-4)
 

@@ -154,9 +154,13 @@ def test_the_inner_name_decides(resnet) -> None:
     expected = sizes(resnet, "layer4.1", "layer1.0.conv1", "fc")
     assert freeze.counts(resnet, plan) == (expected, resnet.total - expected, resnet.total)
     assert freeze.stage_state(resnet, plan) == {
-        "stage1": "frozen", "stage2": "partly", "stage3": "frozen", "stage4": "frozen", "stage5": "partly",
+        "stage1": "frozen",
+        "stage2": "partly",
+        "stage3": "frozen",
+        "stage4": "frozen",
+        "stage5": "partly",
         "head": "learns",
-    }  # fmt: skip
+    }
     assert freeze.part_state(resnet, plan)["layer4"] == "partly"
     assert freeze.layer_state(resnet, plan)["layer1.0.conv1"] == "learns"
 

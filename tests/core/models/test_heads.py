@@ -237,8 +237,11 @@ def test_the_heads_of_the_notes() -> None:
     small = build_head(catalog.skeleton("resnet18"), anatomy_of("resnet18"), 12, HeadSpec((256,), dropout=0.5))
     assert small.stages[-1].parameters == (512 + 1) * 256 + (256 + 1) * 12
     assert [layer.kind for layer in small.layers if layer.name.startswith("fc.")] == [
-        "Linear", "ReLU", "Dropout", "Linear",
-    ]  # fmt: skip
+        "Linear",
+        "ReLU",
+        "Dropout",
+        "Linear",
+    ]
 
 
 def test_a_head_beyond_all_measure_is_refused() -> None:

@@ -74,11 +74,22 @@ def test_pencil_and_torch_agree(name: str) -> None:
 
 def test_every_piece_builds_and_keeps_its_word() -> None:
     pieces = (
-        Piece("conv", size=4, kernel=5, stride=2, padding=2), Piece("batch-norm"), Piece("relu"),
-        Piece("average-pool", kernel=3, stride=2, padding=1), Piece("elu"), Piece("dropout", rate=0.3), Piece("gelu"),
-        Piece("conv", size=6, kernel=2), Piece("max-pool", kernel=2), Piece("tanh"), Piece("global-average-pool"),
-        Piece("linear", size=7), Piece("batch-norm"), Piece("sigmoid"), Piece("leaky-relu", rate=0.2),
-    )  # fmt: skip
+        Piece("conv", size=4, kernel=5, stride=2, padding=2),
+        Piece("batch-norm"),
+        Piece("relu"),
+        Piece("average-pool", kernel=3, stride=2, padding=1),
+        Piece("elu"),
+        Piece("dropout", rate=0.3),
+        Piece("gelu"),
+        Piece("conv", size=6, kernel=2),
+        Piece("max-pool", kernel=2),
+        Piece("tanh"),
+        Piece("global-average-pool"),
+        Piece("linear", size=7),
+        Piece("batch-norm"),
+        Piece("sigmoid"),
+        Piece("leaky-relu", rate=0.2),
+    )
     steps = small.trace_design(pieces, 3, 31, 4)
     assert steps[-1].problem is None
     model = small.construct(pieces, 3, 31, 4)

@@ -13,12 +13,24 @@ from core.runs import RunStore, control
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
 
 HOSTILE = (
-    b"\x00\xff\xfe{\n", b"null\n", b"[]\n", b'"stop"\n', b'{"kind": ["stop"]}\n', b'{"kind": "rate"}\n',
-    b'{"kind": "rate", "value": -1}\n', b'{"kind": "rate", "value": NaN}\n', b'{"kind": "rate", "value": true}\n',
-    b'{"kind": "extend", "value": 1e999}\n', b'{"kind": "extend", "value": 0.5}\n', b'{"kind": "extend"}\n',
-    b'{"kind": "unfreeze", "value": NaN}\n', b'{"kind": "extend", "value": 1' + b"0" * 400 + b"}\n",
-    b'{"kind": "halt", "value": 1}\n', b"[" * 200_000 + b"\n", b'{"kind": "ra\n',
-)  # fmt: skip
+    b"\x00\xff\xfe{\n",
+    b"null\n",
+    b"[]\n",
+    b'"stop"\n',
+    b'{"kind": ["stop"]}\n',
+    b'{"kind": "rate"}\n',
+    b'{"kind": "rate", "value": -1}\n',
+    b'{"kind": "rate", "value": NaN}\n',
+    b'{"kind": "rate", "value": true}\n',
+    b'{"kind": "extend", "value": 1e999}\n',
+    b'{"kind": "extend", "value": 0.5}\n',
+    b'{"kind": "extend"}\n',
+    b'{"kind": "unfreeze", "value": NaN}\n',
+    b'{"kind": "extend", "value": 1' + b"0" * 400 + b"}\n",
+    b'{"kind": "halt", "value": 1}\n',
+    b"[" * 200_000 + b"\n",
+    b'{"kind": "ra\n',
+)
 
 
 @pytest.mark.parametrize("line", HOSTILE, ids=range(len(HOSTILE)))
@@ -41,9 +53,15 @@ def test_a_torn_request_is_read_once_it_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [("rate", 0.0), ("rate", float("nan")), ("unfreeze", float("nan")), ("extend", float("inf")), ("extend", 0.5),
-     ("unfreeze", -1.0)],
-)  # fmt: skip
+    [
+        ("rate", 0.0),
+        ("rate", float("nan")),
+        ("unfreeze", float("nan")),
+        ("extend", float("inf")),
+        ("extend", 0.5),
+        ("unfreeze", -1.0),
+    ],
+)
 def test_a_value_that_is_not_allowed_is_refused(tmp_path: Path, kind: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{kind} is"):
         control.ask(tmp_path, kind, value)

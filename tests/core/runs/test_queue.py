@@ -142,9 +142,11 @@ def test_places_devices_and_owners(store: RunStore, add: Callable[..., Run]) -> 
     add("ended", "bob", "finished")
     found = [(place.run.name, place.position, place.device, place.owner) for place in queue.waiting(store)]
     assert found == [
-        ("bob 1", 1, "cpu", "bob"), ("ann 1", 2, "cpu", "ann"), ("ann 2", 3, "cpu", "ann"),
+        ("bob 1", 1, "cpu", "bob"),
+        ("ann 1", 2, "cpu", "ann"),
+        ("ann 2", 3, "cpu", "ann"),
         ("elsewhere", 1, "cuda:0", "ann"),
-    ]  # fmt: skip
+    ]
     assert [(place.run.name, place.position) for place in queue.working(store)] == [("at work", 0)]
 
 

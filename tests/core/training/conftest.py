@@ -22,10 +22,6 @@ def material(image_folder: Callable[..., Path]) -> Callable[..., Material]:
         spec = DataSpec(str(image_folder(name, images=images)), val_share=0.25)
         dataset = split(open_dataset(spec.source), spec)
         store = PixelStore(dataset, PREP, canvas=augment is not None, max_bytes=10**8)
-        return Material(
-            store,
-            torch.tensor(dataset.positions("train")),
-            torch.tensor(dataset.positions("val")),
-        )
+        return Material(store, torch.tensor(dataset.positions("train")), torch.tensor(dataset.positions("val")))
 
     return make

@@ -56,8 +56,10 @@ def model() -> nn.Sequential:
 def test_the_first_epoch_is_written_at_once(model: nn.Sequential, tmp_path: Path) -> None:
     checkpointer(model, tmp_path).epoch_end(improved=True)
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
-        "best.safetensors", "last.safetensors", "resume.pt",
-    }  # fmt: skip
+        "best.safetensors",
+        "last.safetensors",
+        "resume.pt",
+    }
 
 
 def test_quick_epochs_are_kept_in_memory_and_written_at_the_end(model: nn.Sequential, tmp_path: Path) -> None:

@@ -67,8 +67,7 @@ def test_the_first_phase_learns_what_the_notes_say(run_id: str, trainable: int, 
 
 
 @pytest.mark.parametrize(
-    ("run_id", "more"),
-    [("vgg16-cats-dogs", 3 * (512 * 512 * 9 + 512)), ("resnet50-cats-dogs", 512 * 2048 + 2 * 2048)],
+    ("run_id", "more"), [("vgg16-cats-dogs", 3 * (512 * 512 * 9 + 512)), ("resnet50-cats-dogs", 512 * 2048 + 2 * 2048)]
 )
 def test_the_second_phase_frees_the_last_four_layers(run_id: str, more: int) -> None:
     run = find(run_id)

@@ -55,9 +55,15 @@ def check(network: Network, plan: FreezePlan, cut: Cut) -> None:
 
 
 FAMILIES = {
-    "resnet18": 64, "mobilenet_v2": 64, "efficientnet_lite0": 64, "shufflenet_v2_x0_5": 64, "squeezenet1_1": 64,
-    "mnasnet0_5": 64, "mobilenet_v3_small": 64, "regnet_y_400mf": 64,
-}  # fmt: skip
+    "resnet18": 64,
+    "mobilenet_v2": 64,
+    "efficientnet_lite0": 64,
+    "shufflenet_v2_x0_5": 64,
+    "squeezenet1_1": 64,
+    "mnasnet0_5": 64,
+    "mobilenet_v3_small": 64,
+    "regnet_y_400mf": 64,
+}
 
 
 FAMILY_NAMES = sorted({row.family for row in BACKBONES.values()})

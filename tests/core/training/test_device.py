@@ -16,10 +16,7 @@ from core.training.feeds import Material
 
 Make = Callable[..., Material]
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 PHASE = Phase("all", "plan", 3, "adamw", lr=0.01)
 
 

@@ -49,9 +49,13 @@ def member(rank: int, size: int, port: int, folder: Path, material: Material, ta
     calls = iter(range(1000))
     with joined("cpu") as (world, device):
         trainer = Trainer(
-            tiny(batch_norm=False), material, task, device, world=world,
+            tiny(batch_norm=False),
+            material,
+            task,
+            device,
+            world=world,
             listen=lambda: [Wish("rate", 0.5)] if next(calls) == 3 else [],
-        )  # fmt: skip
+        )
         rows, acts, states = [], [], []
         for event in trainer.run():
             if isinstance(event, EpochEnd):
@@ -60,10 +64,14 @@ def member(rank: int, size: int, port: int, folder: Path, material: Material, ta
             elif isinstance(event, Changed):
                 acts.append(event.act)
     torch.save(
-        {"rows": rows, "acts": [dataclasses.asdict(act) for act in acts], "state": states[-1],
-         "weights": trainer.network.model.state_dict()},
+        {
+            "rows": rows,
+            "acts": [dataclasses.asdict(act) for act in acts],
+            "state": states[-1],
+            "weights": trainer.network.model.state_dict(),
+        },
         folder / f"{rank}.pt",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.slow

@@ -102,8 +102,13 @@ def test_a_good_rate_trains_better_than_one_far_below_it(material: Make) -> None
 
 
 def test_an_explosion_ends_the_test(material: Make) -> None:
-    curve = found(tiny(), material(), experiment(replace(SCRATCH, optimizer="sgd"), freeze=FreezePlan("all")), CPU,
-                  span=(1e-3, 1e6))  # fmt: skip
+    curve = found(
+        tiny(),
+        material(),
+        experiment(replace(SCRATCH, optimizer="sgd"), freeze=FreezePlan("all")),
+        CPU,
+        span=(1e-3, 1e6),
+    )
     assert curve.exploded
     assert len(curve.rates) < STEPS
     assert all(math.isfinite(loss) for loss in curve.losses)
@@ -152,9 +157,23 @@ def test_what_the_rate_does_not_depend_on_finds_the_same_test_again() -> None:
 
 def test_a_curve_is_written_and_read() -> None:
     curve = RateCurve(
-        (1e-3, 1e-2), (1.0, 0.5), (1.0, 0.6), None, None, None, None, 1e-2, NEVER_FELL, False, "head", "sgd", 4,
-        "fp32", True, 1.5,
-    )  # fmt: skip
+        (1e-3, 1e-2),
+        (1.0, 0.5),
+        (1.0, 0.6),
+        None,
+        None,
+        None,
+        None,
+        1e-2,
+        NEVER_FELL,
+        False,
+        "head",
+        "sgd",
+        4,
+        "fp32",
+        True,
+        1.5,
+    )
     assert RateCurve.from_record(json.loads(json.dumps(curve.as_record()))) == curve
     with pytest.raises(ValueError, match="lengths"):
         RateCurve.from_record({**curve.as_record(), "losses": [1.0]})

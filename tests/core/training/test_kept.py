@@ -63,9 +63,10 @@ def play(tmp_path: Path) -> Play:
 
 
 @pytest.mark.parametrize(
-    "phases", [[(2,)], [(2,), (0, 1, 2)], [(2,), (1, 2), (0, 1, 2)], [(2,), (0,), (2,)]],
+    "phases",
+    [[(2,)], [(2,), (0, 1, 2)], [(2,), (1, 2), (0, 1, 2)], [(2,), (0,), (2,)]],
     ids=["one", "two", "three", "given-back"],
-)  # fmt: skip
+)
 def test_every_epoch_is_what_it_was(play: Play, phases: list[tuple[int, ...]]) -> None:
     for learning in phases:
         play.phase(*learning)

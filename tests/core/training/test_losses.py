@@ -106,10 +106,7 @@ def test_the_courses_own_losses_by_hand() -> None:
     # both sum to 1, so that the mean difference adds nothing
     squares = [(0.09 + 0.04 + 0.01) / 3, (0.0625 + 0.5625 + 0.25) / 3]
     assert criterion(Loss("mse-mean"), counts)(logits, labels).tolist() == pytest.approx(squares)
-    wanted = [
-        -np.corrcoef([0.7, 0.2, 0.1], [1, 0, 0])[0, 1],
-        -np.corrcoef([0.25, 0.25, 0.5], [0, 1, 0])[0, 1],
-    ]
+    wanted = [-np.corrcoef([0.7, 0.2, 0.1], [1, 0, 0])[0, 1], -np.corrcoef([0.25, 0.25, 0.5], [0, 1, 0])[0, 1]]
     assert criterion(Loss("correlation"), counts)(logits, labels).tolist() == pytest.approx(wanted)
 
 

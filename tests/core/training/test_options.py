@@ -33,9 +33,14 @@ def plain() -> Network:
     """A network without normalisation, in which each image is alone."""
     torch.manual_seed(0)
     model = nn.Sequential(
-        nn.Conv2d(3, 6, 5, stride=2), nn.ReLU(), nn.Conv2d(6, 8, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(), nn.Linear(8, 2),
-    )  # fmt: skip
+        nn.Conv2d(3, 6, 5, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(6, 8, 3, stride=2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 2),
+    )
     anatomy = examine(model, num_classes=2, image_size=PREP.crop)
     return Network(model.eval(), anatomy, PREP, ("blue", "red"), "plain")
 
@@ -178,17 +183,19 @@ def test_early_stopping_counts_as_it_should(material: Make, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("best", "wanted"),
-    [("val_loss", 4), ("val_accuracy", 2), ("val_f1", 3), ("val_balanced_accuracy", 1)],
+    ("best", "wanted"), [("val_loss", 4), ("val_accuracy", 2), ("val_f1", 3), ("val_balanced_accuracy", 1)]
 )
 def test_best_by_any_metric(material: Make, monkeypatch: pytest.MonkeyPatch, best: str, wanted: int) -> None:
     rows = iter(
         {"val_loss": loss, "val_accuracy": accuracy, "val_f1": f1, "val_balanced_accuracy": balanced}
         for loss, accuracy, f1, balanced in [
-            (0.9, 0.5, 0.3, 0.8), (0.8, 0.9, 0.4, 0.7), (0.7, 0.8, 0.9, 0.6), (0.2, 0.9, 0.5, 0.5),
+            (0.9, 0.5, 0.3, 0.8),
+            (0.8, 0.9, 0.4, 0.7),
+            (0.7, 0.8, 0.9, 0.6),
+            (0.2, 0.9, 0.5, 0.5),
             (0.3, 0.4, 0.4, 0.4),
         ]
-    )  # fmt: skip
+    )
     monkeypatch.setattr(engine.Judgement, "result", lambda _: next(rows))
     events = run(tiny(), material(), experiment(Phase("a", "head", 5), best=best))
     wanted = 4 if best == "val_accuracy" else wanted  # two epochs tie at 0.9; the lower loss decides
@@ -327,9 +334,10 @@ def test_a_group_is_not_cut_into_single_images_that_cannot_be_normalised(materia
     # 18 images in groups of 2 x 8 leave 2; in groups of 2 x 3 a rest of 3 would be 2 and 1
     for batch, accumulate in ((2, 8), (2, 3), (2, 5), (3, 3)):
         events = run(
-            shrinking(), material(name=f"{batch}-{accumulate}"),
+            shrinking(),
+            material(name=f"{batch}-{accumulate}"),
             experiment(PLAN, freeze=ALL, batch_size=batch, accumulate=accumulate),
-        )  # fmt: skip
+        )
         assert events[-1].epochs == 2  # type: ignore[union-attr]
 
 

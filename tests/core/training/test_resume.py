@@ -13,17 +13,7 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.models.network import Network
-from core.specs import (
-    Act,
-    AugmentSpec,
-    EarlyStopping,
-    Experiment,
-    FreezePlan,
-    Loss,
-    Mix,
-    Phase,
-    Schedule,
-)
+from core.specs import Act, AugmentSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, Schedule
 from core.training import engine
 from core.training.engine import Trainer
 from core.training.events import Changed, EpochEnd, Event, Finished, PhaseStarted, Reached

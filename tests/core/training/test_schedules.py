@@ -49,14 +49,8 @@ BY_STEP: dict[str, tuple[Schedule, Oracle]] = {
         lambda o: lr_scheduler.CosineAnnealingLR(o, EPOCHS * STEPS, eta_min=0.1),
     ),
     "straight line": (Schedule("polynomial"), lambda o: lr_scheduler.PolynomialLR(o, EPOCHS * STEPS)),
-    "parabola": (
-        Schedule("polynomial", power=2.0),
-        lambda o: lr_scheduler.PolynomialLR(o, EPOCHS * STEPS, power=2.0),
-    ),
-    "exponential": (
-        Schedule("exponential", gamma=0.8),
-        lambda o: lr_scheduler.ExponentialLR(o, 0.8 ** (1 / STEPS)),
-    ),
+    "parabola": (Schedule("polynomial", power=2.0), lambda o: lr_scheduler.PolynomialLR(o, EPOCHS * STEPS, power=2.0)),
+    "exponential": (Schedule("exponential", gamma=0.8), lambda o: lr_scheduler.ExponentialLR(o, 0.8 ** (1 / STEPS))),
     "warm-up, then cosine": (
         Schedule("cosine", warmup=2.0),
         lambda o: lr_scheduler.SequentialLR(
