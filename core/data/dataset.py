@@ -8,26 +8,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from core.errors import InputError
+from core.messages import Sentence
 from core.specs import SPLITS
 
 UNSPLIT = "all"
 """What the counts call images that stand in no split (yet)."""
-
-
-class Sentence(NamedTuple):
-    """A remark for the person: a constant template and its values, to be translated and then filled in."""
-
-    template: str
-    values: dict[str, object]
-
-    def __str__(self) -> str:
-        return self.template.format(**self.values)
 
 
 class Reader(Protocol):

@@ -11,9 +11,10 @@ from typing import NoReturn
 import numpy as np
 from PIL import Image
 
-from core.data.dataset import Dataset, Item, Sentence
+from core.data.dataset import Dataset, Item
 from core.data.images import SUFFIXES, open_image
 from core.errors import InputError
+from core.messages import Sentence
 
 SPLIT_NAMES = {
     "train": "train",

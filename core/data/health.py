@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.data.dataset import Dataset, Sentence
+from core.data.dataset import Dataset
 from core.data.images import WORKERS, Unreadable, read_image
 from core.errors import InputError
+from core.messages import Sentence
 
 MOST_COMPARISONS = 300_000_000
 """Pairs of images that are compared for likeness; larger sets are searched for exact copies only."""

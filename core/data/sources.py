@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.data import embedded, folders
-from core.data.dataset import UNSPLIT, Dataset, Item, Sentence, lot
+from core.data.dataset import UNSPLIT, Dataset, Item, lot
 from core.data.embedded import EMBEDDED
+from core.messages import Sentence
 
 __all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "open_dataset"]
 

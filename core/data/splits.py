@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 
-from core.data.dataset import Dataset, Sentence, lot
+from core.data.dataset import Dataset, lot
 from core.errors import InputError
+from core.messages import Sentence
 from core.specs import SPLITS, DataSpec
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret.activations import check_image
+from core.interpret.asking import check_image
 from core.interpret.layout import channel_axis, require_map_layer
 from core.interpret.probe import Probe
 

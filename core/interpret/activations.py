@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
+from core.interpret.asking import check_image
 from core.interpret.layout import no_map, require_map_layer, spatial_layers, to_maps
 from core.interpret.probe import Probe
 from core.interpret.reach import reach
@@ -150,16 +151,3 @@ def packed(maps: dict[str, Tensor]) -> bytes:
     arrays: dict[str, Any] = {name: values.float().cpu().numpy() for name, values in maps.items()}
     np.savez_compressed(stream, **arrays)
     return stream.getvalue()
-
-
-def check_image(x: Tensor) -> None:
-    """Checks that a tensor is one image.
-
-    Raises:
-        InputError: It is not 1xCxHxW with floating-point values.
-    """
-    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[0] != 1 or not x.is_floating_point():
-        raise InputError(
-            "One normalised image of shape 1xCxHxW is needed, and this is {shape}.",
-            shape="x".join(map(str, x.shape)) if isinstance(x, Tensor) else type(x).__name__,
-        )

@@ -16,6 +16,9 @@ from core.interpret.target import Aim
 if TYPE_CHECKING:
     from core.models.network import Network
 
+if TYPE_CHECKING:
+    from core.models.network import Network
+
 Progress = Callable[[int, int], None]
 """Called with what is done and what there is to do; what it raises ends the work."""
 
@@ -136,3 +139,16 @@ def batch_of(network: Network, device: torch.device, *, graph: bool = False, who
     elif whole:  # larger batches gain nothing there, and everybody else waits for the network until one is through
         most = min(most, _TURN * torch.get_num_threads() // max(1, network.anatomy.macs * (3 if graph else 1)))
     return int(max(min(budget // each, most), 1))
+
+
+def check_image(x: Tensor) -> None:
+    """Checks that a tensor is one image.
+
+    Raises:
+        InputError: It is not 1xCxHxW with floating-point values.
+    """
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[0] != 1 or not x.is_floating_point():
+        raise InputError(
+            "One normalised image of shape 1xCxHxW is needed, and this is {shape}.",
+            shape="x".join(map(str, x.shape)) if isinstance(x, Tensor) else type(x).__name__,
+        )

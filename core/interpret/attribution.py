@@ -16,8 +16,7 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.interpret import cams
-from core.interpret.activations import check_image
-from core.interpret.asking import Progress, ask, batch_of, cannot_take
+from core.interpret.asking import Progress, ask, batch_of, cannot_take, check_image
 from core.interpret.heatmap import Explanation, Heatmap, explanation_of
 from core.interpret.layout import require_map_layer
 from core.interpret.method import FAMILIES, Method, Request, Setting

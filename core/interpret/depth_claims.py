@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import InputError
 from core.interpret.depth import LayerDepth
-from core.models.families import N_
+from core.messages import N_
 
 SPARSER = N_("Activations grow sparse with depth.")
 KEEPS = N_("First layers keep nearly all of the picture; deeper ones do not.")

@@ -26,8 +26,8 @@ from core.interpret.dream_canvas import (
     to_bytes,
 )
 from core.interpret.dream_twin import Redirecting, UpTo, twin_of
-from core.interpret.layout import Layout, batch_maps, map_layout, no_map, spatial_layers
-from core.interpret.probe import Probe, device_of, unknown_layer
+from core.interpret.layout import Layout, batch_maps, map_layout, no_map, spatial_layers, unknown_layer
+from core.interpret.probe import Probe, device_of
 
 if TYPE_CHECKING:
     from core.models.anatomy import Layer

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import InputError
-from core.interpret.activations import check_image
-from core.interpret.asking import Progress, ask, batch_of, side_by_side
+from core.interpret.asking import Progress, ask, batch_of, check_image, side_by_side
 from core.interpret.imputation import filling, imputed
 from core.interpret.probe import Probe, device_of, model_of
 from core.interpret.scores import METRICS, Curve, Metric, Scores, Settings

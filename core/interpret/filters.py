@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.interpret.colormaps import lookup
-from core.interpret.probe import lock_of, model_of, unknown_layer
+from core.interpret.layout import unknown_layer
+from core.interpret.probe import lock_of, model_of
 
 if TYPE_CHECKING:
     from core.models.network import Network

@@ -16,7 +16,8 @@ from torch.overrides import TorchFunctionMode
 from core.errors import InputError
 from core.interpret.dream_twin import UpTo, twin_of
 from core.interpret.filters import conv_layers
-from core.interpret.probe import Probe, device_of, unknown_layer
+from core.interpret.layout import unknown_layer
+from core.interpret.probe import Probe, device_of
 
 if TYPE_CHECKING:
     from core.models.network import Network

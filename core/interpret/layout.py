@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from torch import Tensor
 
 from core.errors import InputError
-from core.interpret.probe import some_of, unknown_layer
 from core.models.anatomy import Anatomy, Layer
 from core.models.trace import token_side
+
+if TYPE_CHECKING:
+    pass
 
 Layout = Literal["NCHW", "NHWC", "tokens"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -143,3 +145,19 @@ def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
     layers = [layer for layer in anatomy.layers if layer.name in wanted]
     told = [layer.name for layer in layers if outermost(layer.name) and (layer.leaf or layer.name in blocks)]
     return tuple(told) or tuple(names)
+
+
+def unknown_layer(name: str, known: Sequence[str]) -> InputError:
+    """Makes the error for a layer that cannot be used, naming a few that can."""
+    return InputError(
+        "There is no layer {layer} that can be looked at here. Choose one such as: {some}.",
+        layer=repr(name),
+        some=", ".join(some_of(known)) or "-",
+    )
+
+
+def some_of(names: Sequence[str], count: int = 6) -> list[str]:
+    """Returns at most ``count`` of the names, spread evenly and with the last."""
+    if len(names) <= count:
+        return list(names)
+    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]

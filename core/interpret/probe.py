@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
+from core.interpret.layout import unknown_layer
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -164,22 +165,6 @@ def logits_of(output: Any) -> Tensor:
             kind=f"a tensor of shape {tuple(first.shape)}" if isinstance(first, Tensor) else type(first).__name__,
         )
     return first
-
-
-def unknown_layer(name: str, known: Sequence[str]) -> InputError:
-    """Makes the error for a layer that cannot be used, naming a few that can."""
-    return InputError(
-        "There is no layer {layer} that can be looked at here. Choose one such as: {some}.",
-        layer=repr(name),
-        some=", ".join(some_of(known)) or "-",
-    )
-
-
-def some_of(names: Sequence[str], count: int = 6) -> list[str]:
-    """Returns at most ``count`` of the names, spread evenly and with the last."""
-    if len(names) <= count:
-        return list(names)
-    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
 
 
 def _flags(model: nn.Module) -> tuple[list[tuple[nn.Module, bool]], list[tuple[nn.Parameter, bool]]]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret.activations import check_image
+from core.interpret.asking import check_image
 from core.interpret.layout import require_map_layer, to_maps
 from core.interpret.probe import Probe, device_of
 from core.models.anatomy import NO_FIELD

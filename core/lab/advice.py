@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.data.dataset import Sentence
 from core.lab.facts import MANY, Facts
+from core.messages import Sentence
 from core.specs import AugmentSpec, FreezePlan
 from core.training.recipes import DEFAULT_EPOCHS
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.data.dataset import Sentence
 from core.lab import coach_curves, coach_inside
 from core.lab.remarks import Case, Remark, percent
+from core.messages import Sentence
 from core.specs import Experiment
 
 __all__ = ["Case", "Remark", "advise_run"]

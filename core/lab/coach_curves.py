@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from core.data.dataset import Sentence
 from core.lab.remarks import RECENT, Case, Remark, figure, percent
+from core.messages import Sentence
 
 GAP, WIDE_GAP = 0.15, 0.3
 """Training accuracy over validation accuracy from which images count as learned by heart, and clearly so."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from core.data.dataset import Sentence
 from core.lab.remarks import RECENT, Case, Remark, figure, percent
+from core.messages import Sentence
 
 DEAD, MOSTLY_DEAD = 0.4, 0.7
 """Share of a learning stage's ReLU units that are never on from which it is worth a word, and alarming."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core import settings
-from core.data.dataset import Dataset, Sentence, lot
+from core.data.dataset import Dataset, lot
 from core.data.images import Unreadable, normalise
 from core.data.loaders import PixelStore, iterate
 from core.data.sources import open_dataset
@@ -24,6 +24,7 @@ from core.errors import InputError
 from core.evaluation.transferability import assess
 from core.lab.networks import FILE, RUN, build_network
 from core.lab.ranking import IMAGES, Ranked, Ranking, candidate, without_head
+from core.messages import Sentence
 from core.models.catalog import preprocessing
 from core.models.network import Network, bare
 from core.specs import DataSpec, ModelSpec, Preprocessing

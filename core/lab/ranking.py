@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.data.dataset import Sentence
 from core.errors import InputError
 from core.evaluation.transferability import Transferability
+from core.messages import Sentence
 from core.runs.store import Run
 from core.specs import DataSpec, HeadSpec, ModelSpec, from_record
 

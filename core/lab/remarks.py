@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.dataset import Sentence
+from core.messages import Sentence
 from core.specs import Experiment, Phase
 
 Tone = Literal["good", "warn", "bad"]

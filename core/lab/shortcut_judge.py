@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.data.dataset import Dataset, Sentence
+from core.data.dataset import Dataset
 from core.data.images import fit, to_tensor
 from core.data.marks import Mark, planted
 from core.data.sources import open_dataset
@@ -24,6 +24,7 @@ from core.interpret.probe import Probe, device_of
 from core.lab.networks import network_of_run
 from core.lab.remarks import Remark, figure, percent
 from core.lab.shortcut import ARMS, PRETRAINED, WITH, WITHOUT, Prepared
+from core.messages import Sentence
 from core.specs import Preprocessing
 
 if TYPE_CHECKING:

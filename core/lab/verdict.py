@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.data.dataset import Sentence
 from core.lab.remarks import Remark, figure, percent
+from core.messages import Sentence
 
 if TYPE_CHECKING:
     from core.lab.trust import Comparison, Trust

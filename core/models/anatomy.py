@@ -13,10 +13,11 @@ from torch import nn
 from core.errors import InputError
 from core.models import catalog
 from core.models.blocks import blocks, map_of, refreshed
+from core.models.call import Call
 from core.models.parts import NO_FIELD, Anatomy, Block, Layer, Receptive, Stage
 from core.models.rows import Rows, bytes_of
 from core.models.stages import HEAD, NECK, Division, divide
-from core.models.trace import Call, follow, input_channels, layout, side, token_side
+from core.models.trace import follow, input_channels, layout, side, token_side
 
 __all__ = ["NO_FIELD", "Anatomy", "Block", "Layer", "Receptive", "Stage", "anatomy_of", "examine"]
 

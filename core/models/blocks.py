@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
+from core.models.call import Call
 from core.models.parts import Block
 from core.models.stages import Division
-from core.models.trace import Call, layout, side, token_side
+from core.models.trace import layout, side, token_side
 
 PARAMETER = "Parameter"
 

@@ -16,9 +16,10 @@ from torch import nn
 from core.errors import InputError
 from core.models import families, jobs
 from core.models.construct import OnMeta, Seeded, Uninitialised
+from core.models.download import Report
 from core.models.record import AVAILABLE, DOWNLOAD, NONE, TIMM, Backbone, WeightsEntry
 from core.models.small import OWN
-from core.models.sources import Report, Shape, Source, timm_hub
+from core.models.sources import Shape, Source, timm_hub
 from core.models.sources.course import Course
 from core.models.sources.hub import Hub
 from core.models.sources.packages import Packages

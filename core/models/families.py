@@ -7,6 +7,8 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
+from core.messages import N_
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -225,11 +227,6 @@ def find(name: str) -> tuple[str, Family]:
         if title is not None:
             return title, family
     return name, Family("Other", 0, "", "", re.escape(name), name)
-
-
-def N_(text: str) -> str:
-    """Marks a text for translation, which the pages do where they show it."""
-    return text
 
 
 _OF_TIMM = N_(

@@ -20,7 +20,7 @@ from core.models.macs import COUNTS
 from core.models.rules import RULES, Step, first, pointwise
 
 if TYPE_CHECKING:
-    from core.models.trace import Call
+    from core.models.call import Call
 
 _KEY = "_backbone_lab_trail"
 _GETTERS = frozenset({"T", "mT", "H", "mH", "data"})

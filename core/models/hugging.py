@@ -18,7 +18,7 @@ import torch
 
 from core.errors import WeightsUnavailable
 from core.models import download
-from core.models.sources import Report
+from core.models.download import Report
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 

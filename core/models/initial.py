@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.models.families import N_
+from core.messages import N_
 
 _NORMS = (nn.LayerNorm, nn.GroupNorm)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from core.errors import InputError
-from core.models.families import N_
+from core.messages import N_
 from core.models.field import FLAT, OTHER, RESIZED, WHOLE, WINDOWS, Shape
 
 NECK, HEAD = "neck", "head"

@@ -8,10 +8,11 @@ from torch import nn
 
 from core.models import arithmetic
 from core.models.blocks import PARAMETER
+from core.models.call import Call
 from core.models.field import Shape, Trail
 from core.models.parts import Layer, Receptive
 from core.models.stages import Division
-from core.models.trace import BATCH, Call, Trace, layout
+from core.models.trace import BATCH, Trace, layout
 
 _FLOAT_BYTES = 4
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from core.errors import InputError
+from core.messages import N_
 from core.models.design import Step, construct, trace_design
-from core.models.families import N_
 from core.specs import ModelSpec, Piece, Preprocessing
 
 __all__ = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from core.errors import InputError
-from core.models.families import N_
+from core.messages import N_
 from core.specs import (
     AugmentSpec,
     DataSpec,

@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from core.models.families import N_
+from core.messages import N_
 
 WEIGHT = 0.8
 """Weight of a step's neighbour in the smoothing, and of each further one beside the one before."""

@@ -180,7 +180,7 @@ def _made(
 def layers(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws the same method on one layer after another, from detail to meaning."""
     from core.interpret.attribution import explain_layers
-    from core.interpret.probe import some_of
+    from core.interpret.layout import some_of
 
     components.section(
         _("From layer to layer"),

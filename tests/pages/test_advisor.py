@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.dataset import Sentence
 from core.evaluation.transferability import Transferability
 from core.lab import rank_job
 from core.lab.ranking import Ranked, Ranking
+from core.messages import Sentence
 from core.runs.jobs import Job, JobStore
 from core.specs import DataSpec, FreezePlan, ModelSpec
 

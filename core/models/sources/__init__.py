@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import nn
 
-from core.models.download import Progress
+from core.models.download import Report
 from core.models.record import Backbone, WeightsEntry
 from core.specs import Piece, Preprocessing
-
-Report = Callable[[Progress], None]
-"""Hears of a download's progress; may raise to end it."""
 
 
 @dataclass(frozen=True, slots=True)

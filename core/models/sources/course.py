@@ -6,8 +6,9 @@ from torch import nn
 
 from core.errors import InputError
 from core.models import small
+from core.models.download import Report
 from core.models.record import Backbone, WeightsEntry
-from core.models.sources import Report, Shape
+from core.models.sources import Shape
 from core.specs import Preprocessing
 
 FAMILY, OWN_FAMILY = "Course networks", "Your own"

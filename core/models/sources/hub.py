@@ -13,8 +13,9 @@ from torchvision.models.vision_transformer import interpolate_embeddings
 from core.errors import InputError
 from core.models import families, weights
 from core.models.construct import OnMeta, Uninitialised
+from core.models.download import Report
 from core.models.record import Backbone, WeightsEntry
-from core.models.sources import Report, Shape
+from core.models.sources import Shape
 from core.specs import Preprocessing
 
 _IMAGENET = "ImageNet-1K"

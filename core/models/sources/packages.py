@@ -6,8 +6,9 @@ from torch import nn
 
 from core.models import families, lite
 from core.models.construct import Uninitialised
+from core.models.download import Report
 from core.models.record import AVAILABLE, DOWNLOAD, Backbone, WeightsEntry
-from core.models.sources import Report, Shape
+from core.models.sources import Shape
 from core.specs import Preprocessing
 
 _ENTRY = "IMAGENET1K"

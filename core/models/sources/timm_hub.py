@@ -16,8 +16,9 @@ from torch import nn
 from core.errors import InputError, WeightsUnavailable
 from core.models import hugging
 from core.models.construct import OnMeta, Uninitialised
+from core.models.download import Report
 from core.models.record import AVAILABLE, DOWNLOAD, TIMM, Backbone, WeightsEntry
-from core.models.sources import Report, Shape
+from core.models.sources import Shape
 from core.specs import Preprocessing
 
 HOME = "https://github.com/huggingface/pytorch-image-models"

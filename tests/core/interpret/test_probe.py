@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.interpret.attribution import METHODS, explain
-from core.interpret.probe import Probe, lock_of, logits_of, some_of
+from core.interpret.layout import some_of
+from core.interpret.probe import Probe, lock_of, logits_of
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, wrap
 
