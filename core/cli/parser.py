@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from core import specs
-from core.cli.filters_options import add_dream, add_filters
-from core.cli.maps_options import add_compare, add_features
+from core.cli.filters import add_dream, add_filters
+from core.cli.maps import add_compare, add_features
 from core.cli.options import add_settings, whole_numbers
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."

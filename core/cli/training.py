@@ -14,7 +14,7 @@ from core.cli.output import Output, share, table
 from core.cli.recipe import experiment
 from core.cli.shared import gentle_stop, roots, user
 from core.errors import InputError
-from core.runs.spawn import program
+from core.runs.process import program
 from core.runs.store import Run, RunStore
 
 

@@ -14,8 +14,7 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret.asking import check_image
 from core.interpret.layout import no_map, require_map_layer, spatial_layers, to_maps
-from core.interpret.probe import Probe
-from core.interpret.reach import reach
+from core.interpret.probe import Probe, reach
 
 if TYPE_CHECKING:
     from core.models.network import Network

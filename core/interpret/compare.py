@@ -17,8 +17,7 @@ from core.data.images import normalise
 from core.data.loaders import PixelStore
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, require_map_layer
-from core.interpret.probe import Probe, device_of
-from core.interpret.reach import reach
+from core.interpret.probe import Probe, device_of, reach
 from core.interpret.survey import ROOM
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from core.interpret.layout import kind_of
-from core.interpret.probe import Probe
-from core.interpret.reach import reach
+from core.interpret.probe import Probe, reach
 from core.models.anatomy import Anatomy
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.interpret.layout import unknown_layer
+from core.models.anatomy import Anatomy
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -176,3 +177,38 @@ def _put_back(modes: list[tuple[nn.Module, bool]], grads: list[tuple[nn.Paramete
         module.training = training
     for parameter, requires_grad in grads:
         parameter.requires_grad_(requires_grad)
+
+
+class Reached(Exception):
+    """Ends a forward pass that need not go on."""
+
+
+def reach(probe: Probe, x: Tensor, layers: Iterable[str], anatomy: Anatomy) -> None:
+    """Runs a network until its layers have answered, each for the last of its calls.
+
+    Args:
+        probe: An open probe that keeps these layers.
+        x: Normalised images, BxCxHxW.
+        layers: Names of the layers.
+        anatomy: The network's anatomy, which knows how often each layer runs.
+    """
+    left = {name: max(1, anatomy.layer(name).calls) for name in layers}
+    if not left:
+        return
+
+    def counter(name: str) -> Any:
+        def count(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+            left[name] -= 1
+            if left[name] <= 0:
+                del left[name]
+            if not left:
+                raise Reached
+
+        return count
+
+    with ExitStack() as stack:
+        for name in tuple(left):
+            handle = probe.model.get_submodule(name).register_forward_hook(counter(name))
+            stack.callback(handle.remove)
+        with suppress(Reached):
+            probe(x)

@@ -12,6 +12,7 @@ from core.models import download
 from core.runs import control
 from core.runs.recorder import Recorder, Tell
 from core.runs.store import Run
+from core.training.acts import Wish
 from core.training.events import (
     Changed,
     EpochEnd,
@@ -25,7 +26,6 @@ from core.training.events import (
     Step,
     as_record,
 )
-from core.training.wishes import Wish
 
 
 class Halted(Exception):

@@ -26,9 +26,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from core.errors import InputError, WeightsUnavailable
-from core.models.download import Progress
 
-Report = Callable[[Progress], None]
+Report = Callable[["Progress"], None]
 """Hears of a download's progress; may raise to end it."""
 
 CONNECT_SECONDS = 8.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 from core.errors import InputError, RunMissing
 from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobStore
-from core.runs.line import Ticket, order
 from core.runs.store import ENDED, Run, RunStore
 
 QUEUED = {"rankings": "rank", "rates": "lr-find", "heat-studies": "heat-study"}
@@ -137,3 +136,46 @@ def _entry(run: Run | Job) -> Entry | None:
 def _read(run: Run | Job, _modified: int, _size: int, _inode: int) -> Entry:
     status = read_json(run.path / "status.json")
     return Entry(run, status, ticket_of(run, status))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ticket:
+    """A place in the line. Two runs that change places change tickets.
+
+    Attributes:
+        front: 0, or the larger, the later somebody brought it to the front.
+        owner: Whose turn it uses.
+        queued: When it was queued, in seconds since 1970.
+        id: The run's id, so that no two tickets are equal.
+    """
+
+    front: int
+    owner: str
+    queued: float
+    id: str
+
+    @classmethod
+    def read(cls, record: Any) -> Ticket | None:
+        """Returns the ticket in a JSON object, or ``None`` if it is none."""
+        try:
+            return cls(int(record["front"]), str(record["owner"]), float(record["queued"]), str(record["id"]))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+
+
+def order(tickets: Iterable[Ticket], served: Mapping[str, float]) -> list[Ticket]:
+    """Returns the tickets in the order in which they are served.
+
+    Args:
+        tickets: Those that wait for one device.
+        served: When each owner was last given the device, in seconds since 1970; who never was is left out, and
+            whoever has it now is at infinity.
+    """
+    waiting = sorted(tickets, key=lambda ticket: (ticket.queued, ticket.id))
+    first = sorted((t for t in waiting if t.front), key=lambda ticket: -ticket.front)
+    rounds: dict[str, int] = defaultdict(int)
+    places: list[tuple[int, float, int, Ticket]] = []
+    for index, ticket in enumerate(t for t in waiting if not t.front):
+        places.append((rounds[ticket.owner], served.get(ticket.owner, float("-inf")), index, ticket))
+        rounds[ticket.owner] += 1
+    return [*first, *(ticket for *_, ticket in sorted(places))]

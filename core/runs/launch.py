@@ -16,9 +16,8 @@ from core.errors import InputError
 from core.runs import control
 from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobStore
-from core.runs.process import launch_stamp
+from core.runs.process import launch_stamp, spawn
 from core.runs.queue import changing, known_device
-from core.runs.spawn import spawn
 from core.runs.store import LIVE, Run, RunStore
 from core.specs import Experiment
 

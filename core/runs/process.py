@@ -8,12 +8,17 @@ clock moves; elsewhere by its time of creation.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from core import settings
 
 START_GRACE = 90.0
 """Seconds that a launched process has to write its first status before the run counts as interrupted."""
@@ -80,3 +85,41 @@ def _ticks(pid: int) -> int | None:
     if len(fields) <= _START_FIELD or fields[0] in ("Z", "X"):
         return None
     return int(fields[_START_FIELD])
+
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def program(processes: int = 1) -> list[str]:
+    """Returns the command line of this project's core in one process, or in several that train together."""
+    if processes == 1:
+        return [sys.executable, "-m", "core"]
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [sys.executable, *several, "-m", "--", "core"]  # behind "--" torchrun reads no word as its own
+
+
+def spawn(folder: Path, words: Sequence[str], roots: Sequence[Path] | None, *, processes: int = 1) -> None:
+    """Starts a process that outlives this one.
+
+    Args:
+        folder: The run's or job's folder.
+        words: Verb and arguments of the command line.
+        roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
+        processes: With more than one, ``torchrun`` starts them, and they find each other on this machine.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    _children[:] = [child for child in _children if child.poll() is None]
+    limits = [word for root in roots or () for word in ("--within", str(root))]
+    with (folder / "log.txt").open("ab") as log:
+        child = subprocess.Popen(
+            [*program(processes), *words, "--quiet", *limits],
+            cwd=settings.PROJECT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _children.append(child)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from core.models import freeze
 from core.models.anatomy import Anatomy
 from core.specs import Act, FreezePlan
 from core.training.position import Position
-from core.training.wishes import Wish
 
 
 class Acts:
@@ -63,3 +63,29 @@ class Acts:
             at.joining += int(act.value)
         at.acts += 1
         return stages
+
+
+HALTS = ("stop", "pause")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One wish.
+
+    Attributes:
+        kind: ``stop`` (end, keeping the best weights), ``pause`` (end so that it can go on as if nothing had
+            happened), or one of :data:`core.specs.ACTS`.
+        value: Of an act, see :class:`core.specs.Act`.
+    """
+
+    kind: str
+    value: float = 1.0
+
+
+Listen = Callable[[], Sequence[Wish]]
+"""Returns what was wished since it was last asked."""
+
+
+def nobody() -> Sequence[Wish]:
+    """Wishes nothing."""
+    return ()

@@ -22,7 +22,7 @@ from core.models import freeze
 from core.models.network import Network
 from core.specs import Act, Experiment, FreezePlan, Phase
 from core.training import failures
-from core.training.acts import Acts
+from core.training.acts import HALTS, Acts, Listen, nobody
 from core.training.averaging import Average
 from core.training.chance import Chance
 from core.training.distributed import ALONE, World
@@ -47,7 +47,6 @@ from core.training.portions import Portions
 from core.training.position import Position
 from core.training.preparing import Preparation
 from core.training.schedules import rate_factor
-from core.training.wishes import HALTS, Listen, nobody
 
 TELL_EVERY = 0.25
 """Seconds between two :class:`Step` events; reading the loss more often would make the device wait."""

@@ -21,11 +21,11 @@ import torch
 from core.errors import InputError
 from core.models.network import Network
 from core.specs import Experiment, Phase, Schedule
+from core.training.acts import Listen, Wish, nobody
 from core.training.engine import Trainer
 from core.training.events import PhaseStarted, Progress, Step
 from core.training.feeds import Material
 from core.training.suggestion import suggest
-from core.training.wishes import Listen, Wish, nobody
 
 STEPS = 100
 """Optimizer steps of a test."""

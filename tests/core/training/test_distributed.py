@@ -16,11 +16,11 @@ from tiny import CPU, experiment, tiny
 
 from core.specs import FreezePlan, Phase
 from core.training import engine
+from core.training.acts import Wish
 from core.training.distributed import joined
 from core.training.engine import Trainer
 from core.training.events import Changed, EpochEnd
 from core.training.feeds import Material
-from core.training.wishes import Wish
 
 TASK = experiment(
     Phase("head", "head", 2, "sgd", lr=0.05),

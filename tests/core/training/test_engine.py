@@ -15,10 +15,10 @@ from core.models.anatomy import examine
 from core.models.network import Network
 from core.specs import AugmentSpec, Experiment, FreezePlan, Phase
 from core.training import engine, feeds, preparing
+from core.training.acts import Wish
 from core.training.engine import fit
 from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
 from core.training.feeds import Material
-from core.training.wishes import Wish
 
 
 def run(network: Network, material: Material, experiment: Experiment, **options: object) -> list[Event]:

@@ -15,10 +15,10 @@ from core.errors import InputError
 from core.models.network import Network
 from core.specs import Act, AugmentSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, Schedule
 from core.training import engine
+from core.training.acts import Wish
 from core.training.engine import Trainer
 from core.training.events import Changed, EpochEnd, Event, Finished, PhaseStarted, Reached
 from core.training.feeds import Material
-from core.training.wishes import Wish
 
 Make = Callable[..., Material]
 STRONG = AugmentSpec.preset("strong")
