@@ -18,8 +18,8 @@ from benchmarks.timing import report
 
 _EXAMINE = """
 import json, sys, time
-import core.models.anatomy, core.models.catalog, core.models.heads
-from core.models.blueprint import blueprint
+import core.models.anatomy.examine, core.models.catalog.catalog, core.models.heads
+from core.models.anatomy_cache import blueprint
 from core.specs import ModelSpec
 spec = ModelSpec(sys.argv[1])
 times = []
@@ -29,7 +29,7 @@ for _ in range(2):
     times.append([1000 * (time.perf_counter() - begin[0]), 1000 * (time.process_time() - begin[1])])
 print(json.dumps({"times": times, "layers": len(found.layers), "total": found.total}))
 """
-_READ = _EXAMINE.replace("import core.models.anatomy, core.models.catalog, core.models.heads\n", "")
+_READ = _EXAMINE.replace("import core.models.anatomy.examine, core.models.catalog.catalog, core.models.heads\n", "")
 
 
 def measure(program: str, model: str, folder: str) -> dict[str, list[list[float]]]:

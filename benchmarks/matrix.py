@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from benchmarks.references import REFERENCES, Case
 from core.errors import InputError
 from core.interpret.attribution import METHODS, Heatmap, explain
-from core.models.catalog import BACKBONES, FAMILIES
-from core.models.initial import initialise
+from core.models.catalog.catalog import BACKBONES, FAMILIES
+from core.models.initialization import initialise
 from core.models.network import Network, bare
 
 SIZES = (64, 96, 128, 160, 224)

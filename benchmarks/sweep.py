@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _names(with_timm: bool) -> list[str]:
-    from core.models import catalog
+    from core.models.catalog import catalog
 
     names = list(catalog.BACKBONES)
     if with_timm and catalog.timm_available():
@@ -82,7 +82,7 @@ def _work(task: tuple[str, float]) -> dict[str, Any]:
     import torch
 
     from core.errors import InputError
-    from core.models import catalog
+    from core.models.catalog import catalog
 
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
@@ -115,8 +115,9 @@ def _require(holds: bool, text: str) -> None:
 
 
 def _checks(known: Any, row: dict[str, Any], step: bool) -> Iterator[tuple[str, Callable[[], None]]]:
-    from core.models import catalog, freeze
-    from core.models.anatomy import examine
+    from core.models import freeze
+    from core.models.anatomy.examine import examine
+    from core.models.catalog import catalog
     from core.models.heads import build_head
 
     model = catalog.skeleton(known.name)
@@ -204,10 +205,10 @@ def _train(known: Any, row: dict[str, Any]) -> None:
 def _real(known: Any) -> tuple[Any, Any, int]:
     """Returns the network with values and a head of seven classes, for the smallest images it takes."""
     from core.errors import InputError
-    from core.models import catalog
-    from core.models.anatomy import examine
+    from core.models.anatomy.examine import examine
+    from core.models.anatomy.trace import trace
+    from core.models.catalog import catalog
     from core.models.heads import build_head
-    from core.models.trace import trace
 
     sizes = [size for size in SIZES if size < known.input_size] if known.source != "course" else []
     for size in (*sizes, known.input_size):

@@ -43,7 +43,8 @@ from core.data.images import normalise
 from core.data.sources import open_dataset
 from core.device import reuse_freed_memory
 from core.lab.data import decode
-from core.models import catalog, freeze
+from core.models import freeze
+from core.models.catalog import catalog
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.engine import Trainer

@@ -26,19 +26,19 @@ def render() -> None:
 
 def _layers(spec: ModelSpec) -> None:
     """Draws the layers of a small network, to be changed; for any other network the way to one of one's own."""
-    from core.models import small
+    from core.models.architectures import small_networks
 
-    if small.find(spec.backbone) is None:
+    if small_networks.find(spec.backbone) is None:
         st.button(
             _("Build a network of your own"),
             key="bl-build-own",
             icon=":material/construction:",
             type="tertiary",
             on_click=_take,
-            args=(ModelSpec(small.OWN.name, "none"),),
+            args=(ModelSpec(small_networks.OWN.name, "none"),),
         )
         return
-    own = spec.backbone == small.OWN.name
+    own = spec.backbone == small_networks.OWN.name
     label = _("Its layers") if own else _("Its layers: change one, and the network becomes your own")
     with st.expander(label, icon=":material/layers:", expanded=own, key="bl-layers-own" if own else "bl-layers-known"):
         made = builder.draw(spec, _classes())

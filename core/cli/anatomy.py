@@ -26,8 +26,8 @@ _SHOWN = (
 
 def anatomy(arguments: argparse.Namespace, output: Output) -> None:
     """Prints a network's stages and layers; writes the table of layers to a file where one is asked for."""
-    from core.models.blueprint import blueprint
-    from core.models.table import layer_rows, to_csv, to_excel, totals
+    from core.models.anatomy_cache import blueprint
+    from core.models.layer_table import layer_rows, to_csv, to_excel, totals
 
     spec = ModelSpec(arguments.name, image_size=arguments.image_size, channels=arguments.channels)
     found = blueprint(spec, arguments.classes)

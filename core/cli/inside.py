@@ -65,7 +65,6 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
         if row["empty"]:
             lines.append("Nothing in the image speaks for this class at this layer: the map is empty.")
     if arguments.metrics:
-
         add_metrics(
             network,
             to_tensor(image, network.preprocessing),

@@ -23,7 +23,7 @@ def datasets(_arguments: argparse.Namespace, output: Output) -> None:
 
 def backbones(arguments: argparse.Namespace, output: Output) -> None:
     """Lists the backbones with their size, accuracy and whether their weights are here."""
-    from core.models import catalog
+    from core.models.catalog import catalog
 
     if arguments.timm and not catalog.timm_available():
         raise InputError("timm is not installed. Install it with “pip install timm”.")
@@ -48,15 +48,14 @@ def backbones(arguments: argparse.Namespace, output: Output) -> None:
 
 def _listed(name: str) -> dict[str, Any]:
     """Returns one backbone's row; networks of timm are not built for it, so their parameters stay open."""
-    from core.models import catalog
-    from core.models.sources import timm_hub
+    from core.models.catalog import catalog, timm
 
     known = catalog.BACKBONES.get(name)
     if known is None:
         return {
             "name": name,
             "title": name.removeprefix(catalog.TIMM),
-            "family": timm_hub.family(name),
+            "family": timm.family(name),
             "parameters": None,
             "input_size": catalog.preprocessing(name).crop,
             "gflops": None,

@@ -81,7 +81,7 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
     from core.lab.facts import facts_of, sample_size
     from core.lab.rank import rank as compute
     from core.lab.ranking import candidate
-    from core.models.anatomy import anatomy_of
+    from core.models.anatomy.examine import anatomy_of
     from core.runs.store import RunStore
 
     data, model = _data(arguments), candidate(arguments.backbone)

@@ -15,7 +15,7 @@ from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezeP
 from core.training.recipes import Recipe, make_recipe
 
 if TYPE_CHECKING:
-    from core.models.anatomy import Anatomy
+    from core.models.anatomy.examine import Anatomy
     from core.models.network import Network
 
 SCHEDULED = {
@@ -94,7 +94,7 @@ def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -
 
 def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Experiment:
     from core.cli import words
-    from core.models.catalog import entries
+    from core.models.catalog.catalog import entries
     from core.models.network import outline
 
     data = _data(options)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.models import freeze
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 from core.specs import POOLS, FreezePlan, HeadSpec, ModelSpec, Piece, from_record
 from core.training.recipes import Rates
 

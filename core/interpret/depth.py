@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from core.interpret.depth_figures import class_distance, effective_rank, picture_kept, probe_accuracy
 from core.interpret.layout import kind_of, layers_of_kinds, main_layers, spatial_layers
 from core.interpret.survey import Answers
-from core.models.anatomy import Anatomy
-from core.models.parts import HEAD
+from core.models.anatomy.examine import Anatomy
+from core.models.anatomy.records import HEAD
 
 FEW = 8
 """Layers below which a story is told by the blocks within them, too."""

@@ -30,7 +30,7 @@ from core.interpret.layout import Layout, batch_maps, map_layout, no_map, spatia
 from core.interpret.probe import Probe, device_of
 
 if TYPE_CHECKING:
-    from core.models.anatomy import Layer
+    from core.models.anatomy.examine import Layer
     from core.models.network import Network
 
 MOST = 16

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 from torch import Tensor
 
 from core.errors import InputError
-from core.models.anatomy import Anatomy, Layer
-from core.models.trace import token_side
+from core.models.anatomy.examine import Anatomy, Layer
+from core.models.anatomy.trace import token_side
 
 if TYPE_CHECKING:
     pass

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.interpret.layout import kind_of
 from core.interpret.probe import Probe, reach
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 
 if TYPE_CHECKING:
     from core.models.network import Network

@@ -13,7 +13,7 @@ from core.interpret.asking import Progress
 from core.interpret.target import Aim
 
 if TYPE_CHECKING:
-    from core.models.anatomy import Anatomy
+    from core.models.anatomy.examine import Anatomy
     from core.models.network import Network
 
 Family = Literal["cam", "gradient", "perturbation", "relevance", "attention", "baseline"]

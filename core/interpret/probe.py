@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.interpret.layout import unknown_layer
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 
 if TYPE_CHECKING:
     from core.models.network import Network

@@ -14,7 +14,7 @@ from core.errors import InputError
 from core.interpret.asking import check_image
 from core.interpret.layout import require_map_layer, to_maps
 from core.interpret.probe import Probe, device_of
-from core.models.anatomy import NO_FIELD
+from core.models.anatomy.examine import NO_FIELD
 
 if TYPE_CHECKING:
     from core.models.network import Network

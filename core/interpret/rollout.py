@@ -10,7 +10,7 @@ from core.interpret.asking import ask
 from core.interpret.attention import attention_layers, recorded
 from core.interpret.method import Request
 from core.interpret.probe import Probe
-from core.models.trace import token_side
+from core.models.anatomy.trace import token_side
 
 
 def attention_rollout(request: Request) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 from core.interpret.survey import Answers
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 
 
 @dataclass(frozen=True, slots=True, eq=False)

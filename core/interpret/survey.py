@@ -18,7 +18,7 @@ from core.data.loaders import PixelStore
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, no_map, require_map_layer
 from core.interpret.probe import Probe, device_of, reach
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 
 if TYPE_CHECKING:
     from core.models.network import Network

@@ -106,7 +106,7 @@ def facts_of(dataset: Dataset, model: ModelSpec, scores: Transferability | None 
         model: The chosen network and weights.
         scores: What was measured with it, see :meth:`core.lab.ranking.Ranking.find`.
     """
-    from core.models.catalog import backbone, entries, input_size
+    from core.models.catalog.catalog import backbone, entries, input_size
 
     counts = Counter(dataset.items[position].label for position in dataset.positions("train"))
     side, gray = _looks(dataset)

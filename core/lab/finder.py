@@ -101,7 +101,7 @@ def find_now(
     """
     from core.device import resolve_device, reuse_freed_memory
     from core.lab.networks import build_network
-    from core.models import catalog
+    from core.models.catalog import catalog
     from core.training import finder
 
     device = resolve_device(experiment.training.device)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import InputError
-from core.models.catalog import BACKBONES, TIMM
-from core.models.graft import Grafted, compare
+from core.models.catalog.catalog import BACKBONES, TIMM
 from core.models.network import Network, assemble, bare, blank, load_into, outline
+from core.models.weights.transfer import Grafted, compare
 from core.runs.store import LIVE, Run, RunStore
 from core.specs import ModelSpec
 

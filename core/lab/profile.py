@@ -166,7 +166,7 @@ def _work(job: Job, recorder: Recorder, tell: Callable[[int, int], None]) -> Non
 
 def _bare(spec: ModelSpec) -> ModelSpec:
     """Returns the network of ``spec`` with random weights and a plain head, at the same image size."""
-    from core.models.catalog import input_size
+    from core.models.catalog.catalog import input_size
 
     return dataclasses.replace(
         spec, weights="none", init="own", init_bias=0.0, head=HeadSpec(), image_size=input_size(spec)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core.models import freeze
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 from core.models.network import Network
 from core.specs import Experiment
 

@@ -25,7 +25,7 @@ from core.evaluation.transferability import assess
 from core.lab.networks import FILE, RUN, build_network
 from core.lab.ranking import IMAGES, Ranked, Ranking, candidate, without_head
 from core.messages import Sentence
-from core.models.catalog import preprocessing
+from core.models.catalog.catalog import preprocessing
 from core.models.network import Network, bare
 from core.specs import DataSpec, ModelSpec, Preprocessing
 from core.training.precision import autocast, choose_precision

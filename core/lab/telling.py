@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from core.device import memory_in_use
-from core.models import download
+from core.models.weights import download
 from core.runs import control
 from core.runs.recorder import Recorder, Tell
 from core.runs.store import Run

@@ -20,7 +20,7 @@ from core.lab.networks import build_network
 from core.lab.proof import Proof
 from core.lab.telling import Halted, Listener, Teller, fetching, reading
 from core.lab.watching import Watching
-from core.models import catalog
+from core.models.catalog import catalog
 from core.models.network import Network, load_into
 from core.runs.files import read_json, write_json
 from core.runs.recorder import Recorder, Tell

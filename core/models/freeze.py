@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.errors import InputError
-from core.models.anatomy import Anatomy
-from core.models.stages import HEAD, NECK
+from core.models.anatomy.examine import Anatomy
+from core.models.anatomy.stages import HEAD, NECK
 from core.specs import FreezePlan
 
 PRESETS = ("linear-probe", "last-block", "last-stages", "norm-bias", "all")

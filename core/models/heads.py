@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import InputError
-from core.models.anatomy import Anatomy, examine
-from core.models.stages import HEAD, NECK
-from core.models.trace import input_channels, side, trace
+from core.models.anatomy.examine import Anatomy, examine
+from core.models.anatomy.stages import HEAD, NECK
+from core.models.anatomy.trace import input_channels, side, trace
 from core.specs import HeadSpec
 
 LARGEST = 1_000_000_000

@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.models import catalog
-from core.models.anatomy import Anatomy, anatomy_of
-from core.models.blueprint import blueprint
-from core.models.graft import Grafted, graft
+from core.models.anatomy.examine import Anatomy, anatomy_of
+from core.models.anatomy_cache import blueprint
+from core.models.catalog import catalog
 from core.models.heads import build_head
-from core.models.initial import initialise
+from core.models.initialization import initialise
+from core.models.weights.transfer import Grafted, graft
 from core.specs import ModelSpec, Preprocessing
 
 _ALIASES = "aliases"

@@ -101,7 +101,7 @@ class ModelSpec:
     """Which network, from which weights, with which head.
 
     Attributes:
-        backbone: Name in :data:`core.models.catalog.BACKBONES`, or ``timm/NAME``.
+        backbone: Name in :data:`core.models.catalog.catalog.BACKBONES`, or ``timm/NAME``.
         weights: ``default`` for the pretrained weights, ``none`` for random ones, an entry's own name such as
             ``IMAGENET1K_V1``, ``run:ID`` for an earlier run's, or ``file:PATH``.
         image_size: Side of the network's square input, in pixels; ``None`` for the backbone's own.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.models import freeze
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 from core.specs import Act, FreezePlan
 from core.training.position import Position
 

@@ -20,8 +20,8 @@ from torch import Tensor, fx, nn
 from torch.fx.proxy import GraphAppendingTracer, Proxy
 
 from core.models import freeze, heads
-from core.models.anatomy import Anatomy
-from core.models.trace import input_channels
+from core.models.anatomy.examine import Anatomy
+from core.models.anatomy.trace import input_channels
 from core.specs import FreezePlan
 
 TRIES = 8

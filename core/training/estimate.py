@@ -10,7 +10,7 @@ import torch
 from core import settings
 from core.data.images import WORKERS
 from core.models import freeze
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 from core.specs import Experiment, FreezePlan, Phase
 from core.training import room
 from core.training.cut import foretold

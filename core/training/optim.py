@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from core.errors import InputError
-from core.models.anatomy import Anatomy
-from core.models.stages import HEAD, NECK
+from core.models.anatomy.examine import Anatomy
+from core.models.anatomy.stages import HEAD, NECK
 from core.specs import Phase
 
 KINDS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.models import freeze
-from core.models.anatomy import Anatomy
+from core.models.anatomy.examine import Anatomy
 from core.specs import AugmentSpec, FreezePlan
 from core.training.precision import MOST_IMAGES
 

@@ -93,7 +93,7 @@ def _weights(subject: Subject) -> dict[str, Any]:
 
 
 def _grid(weights: Any) -> tuple[int, int]:
-    from core.models.trace import token_side
+    from core.models.anatomy.trace import token_side
 
     side = token_side(weights.shape[-1]) or 1
     return side, side

@@ -70,7 +70,7 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
 def _partner(subject: Subject) -> Target | None:
     """Draws the choice of the other network: another moment of the run, another run, a backbone."""
     from core.lab.moments import epochs_of, moments_of
-    from core.models.catalog import BACKBONES, weights_state
+    from core.models.catalog.catalog import BACKBONES, weights_state
 
     options: dict[str, tuple[str, Any]] = {}
     run = subject.target.run

@@ -73,13 +73,13 @@ def draw(spec: ModelSpec, classes: int | None = None) -> ModelSpec:
     Returns:
         The network to use from now on. While the layers on the screen are impossible, that is the one before.
     """
-    from core.models import small
+    from core.models.architectures import small_networks
 
     st.html(f"<style>{(style.ASSETS / 'builder.css').read_text(encoding='utf-8')}</style>")
     draft = _draft(spec)
     _start(draft)
     _images(draft)
-    outputs = classes or (small.find(spec.backbone) or small.OWN).num_classes
+    outputs = classes or (small_networks.find(spec.backbone) or small_networks.OWN).num_classes
     problem = _layers(draft, outputs)
     _add(draft)
     if problem or not draft.rows:
@@ -99,11 +99,11 @@ def _source(spec: ModelSpec) -> tuple[object, ...]:
 
 def _draft(spec: ModelSpec) -> Draft:
     """Returns the layers on the screen; those of the spec where it was changed elsewhere."""
-    from core.models import small
+    from core.models.architectures import small_networks
 
     draft: Draft | None = st.session_state.get(_KEY)
     if draft is None or draft.made != _source(spec):
-        network = small.find(spec.backbone) or small.OWN
+        network = small_networks.find(spec.backbone) or small_networks.OWN
         size, channels = spec.image_size or network.input_size, spec.channels or network.channels
         # numbers go on where the last draft stopped, so that no widget inherits another layer's value
         draft = Draft([], size, channels, _source(spec), draft.count if draft else 0)
@@ -114,9 +114,9 @@ def _draft(spec: ModelSpec) -> Draft:
 
 def _made(spec: ModelSpec, draft: Draft) -> ModelSpec:
     """Returns the spec of the layers: the course's own network as long as they are just its layers."""
-    from core.models import small
+    from core.models.architectures import small_networks
 
-    network = small.NETWORKS.get(spec.backbone)
+    network = small_networks.NETWORKS.get(spec.backbone)
     weights = spec.weights if spec.weights.startswith(("run:", "file:")) else "none"
     if network is not None and draft.design == network.design:
         size = None if draft.size == network.input_size else draft.size
@@ -124,7 +124,7 @@ def _made(spec: ModelSpec, draft: Draft) -> ModelSpec:
         return replace(spec, weights=weights, design=(), image_size=size, channels=channels)
     return replace(
         spec,
-        backbone=small.OWN.name,
+        backbone=small_networks.OWN.name,
         weights=weights,
         design=draft.design,
         image_size=draft.size,
@@ -134,19 +134,19 @@ def _made(spec: ModelSpec, draft: Draft) -> ModelSpec:
 
 def _start(draft: Draft) -> None:
     """Draws what the layers may start from: nothing, or one of the small networks with settings of one's own."""
-    from core.models import small
+    from core.models.architectures import small_networks
 
     with st.popover(_("Start from …"), icon=":material/restart_alt:", key="bl-build-start"):
         name = st.selectbox(
             _("Network"),
-            ["", *small.NETWORKS],
+            ["", *small_networks.NETWORKS],
             key="bl-build-from",
-            format_func=lambda n: _(small.NETWORKS[n].title) if n else _("Empty"),
+            format_func=lambda n: _(small_networks.NETWORKS[n].title) if n else _("Empty"),
         )
         if not name:
             st.button(_("Start empty"), key="bl-build-empty", on_click=draft.fill, args=((),))
             return
-        network = small.NETWORKS[name]
+        network = small_networks.NETWORKS[name]
         components.note(_(network.description))
         design = _parameters(name)
 
@@ -172,9 +172,9 @@ def _parameters(name: str) -> tuple[Piece, ...] | None:
     import inspect
 
     from core.errors import InputError
-    from core.models import small
+    from core.models.architectures import small_networks
 
-    build = getattr(small, name)
+    build = getattr(small_networks, name)
     values: dict[str, Any] = {}
     for parameter in inspect.signature(build).parameters.values():
         key, label, usual = f"bl-build-{name}-{parameter.name}", _(_PARAMETERS[parameter.name]), parameter.default
@@ -225,7 +225,7 @@ def _images(draft: Draft) -> None:
 
 def _layers(draft: Draft, outputs: int) -> bool:
     """Draws the rows; returns whether one of them is impossible."""
-    from core.models.small import trace_design
+    from core.models.architectures.small_networks import trace_design
 
     st.html(
         f'<div class="bl-piece-fixed"><span class="bl-piece-name">{escape(_("Image"))}</span>'
@@ -312,7 +312,7 @@ def _add(draft: Draft) -> None:
 
 
 def _summary(draft: Draft, outputs: int, *, from_data: bool) -> None:
-    from core.models.small import trace_design
+    from core.models.architectures.small_networks import trace_design
 
     steps = trace_design(draft.design, draft.channels, draft.size, outputs)
     total = sum(step.parameters for step in steps)

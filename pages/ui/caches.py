@@ -148,7 +148,8 @@ def _stamp(source: str) -> int:
 
 
 def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Any:
-    """Returns the :class:`core.models.anatomy.Anatomy` of the network that a spec describes; nothing is downloaded.
+    """Returns the :class:`core.models.anatomy.examine.Anatomy` of the network that a spec describes; nothing is
+    downloaded.
 
     Args:
         spec: Backbone, image size, channels, design and head.
@@ -157,7 +158,7 @@ def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Any:
     Raises:
         InputError: The network is unknown, or cannot be built like that.
     """
-    from core.models.blueprint import blueprint
+    from core.models.anatomy_cache import blueprint
 
     return blueprint(spec, num_classes)
 

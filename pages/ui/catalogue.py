@@ -42,7 +42,7 @@ def draw(spec: ModelSpec) -> ModelSpec:
         What is chosen after it; the caller keeps it.
     """
     with busy(_("Loading the catalogue …")):
-        from core.models import catalog
+        from core.models.catalog import catalog
     spec = _known(catalog, spec)
     spec = _clicked(catalog, spec)
     names = _filter(catalog)
@@ -398,10 +398,10 @@ def _row(catalog: Any, name: str) -> dict[str, Any]:
 
 def _card(catalog: Any, spec: ModelSpec) -> ModelSpec:
     """Draws what the chosen network is, its figures, and where its weights come from."""
-    from core.models import families, small
+    from core.models.architectures import families, small_networks
 
     row = catalog.backbone(spec.backbone)
-    course = small.find(spec.backbone)
+    course = small_networks.find(spec.backbone)
     components.section(row.title, _(course.description if course else families.describe(row.family)))
     place = st.container()
     spec = weights_choice.choose(catalog, spec)
@@ -455,7 +455,7 @@ def _anatomy(spec: ModelSpec, figure: str) -> int | None:
 
 
 def _papers(row: Any) -> None:
-    from core.models import families
+    from core.models.architectures import families
 
     lines = [
         _("[{title}]({address}), {year}").format(title=line.paper_title, address=line.paper, year=line.year)

@@ -138,7 +138,7 @@ def _augmentation(spec: AugmentSpec) -> str:
 
 
 def _needs(run: Any, classes: int) -> None:
-    from core.models.catalog import weights_state
+    from core.models.catalog.catalog import weights_state
 
     if classes != run.classes:
         components.note(

@@ -135,7 +135,7 @@ def waiting(run: Any) -> bool:
 
 def load(target: Target) -> Any:
     """Loads the network; draws a face and returns ``None`` where its weights are not to be had."""
-    from core.models.catalog import weights_state
+    from core.models.catalog.catalog import weights_state
 
     wants = f"bl.download.{target.reference}"
     own = target.weights not in ("none", "run")
@@ -158,7 +158,7 @@ def load(target: Target) -> Any:
 
 def _not_here(target: Target, wants: str, error: WeightsUnavailable | None) -> None:
     """Says that pretrained weights are not on this machine, and offers what there is instead."""
-    from core.models.catalog import entry
+    from core.models.catalog.catalog import entry
 
     if error is None:
         found = entry(target.reference, target.weights)

@@ -168,7 +168,7 @@ def _figures(anatomy: Any, layer: Any) -> list[Figure]:
 
 def receptive(layer: Any) -> Figure:
     """Returns a layer's receptive field as a figure, with its jump and first centre."""
-    from core.models.parts import NO_FIELD
+    from core.models.anatomy.records import NO_FIELD
 
     help_ = _("The part of the image that one value of its output depends on.")
     field = layer.receptive

@@ -161,7 +161,7 @@ def _columns() -> dict[str, Any]:
 
 
 def _downloads(anatomy: Any, plan: FreezePlan, title: str) -> None:
-    from core.models.table import to_csv, to_excel
+    from core.models.layer_table import to_csv, to_excel
 
     excel = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     with st.container(horizontal=True, key="bl-table-downloads"):

@@ -62,7 +62,7 @@ def backbone(name: str) -> str:
 
     if name == "own":
         return _("A network of your own")
-    catalogue = sys.modules.get("core.models.catalog")
+    catalogue = sys.modules.get("core.models.catalog.catalog")
     entry = getattr(catalogue, "BACKBONES", {}).get(name)
     if entry is not None:
         return str(entry.title)

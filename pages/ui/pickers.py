@@ -172,7 +172,7 @@ def _backbone_picker(key: str) -> Target:
     What is chosen there but cannot be looked into before a training (a network of one's own, weights handed on)
     stays chosen; the nearest that can be is shown.
     """
-    from core.models.catalog import BACKBONES, backbone
+    from core.models.catalog.catalog import BACKBONES, backbone
 
     spec, looked = state.model(), _bare(state.model())
     names = list(BACKBONES) if looked.backbone in BACKBONES else [looked.backbone, *BACKBONES]
@@ -206,7 +206,7 @@ def _backbone_picker(key: str) -> Target:
 
 def _bare(spec: ModelSpec) -> ModelSpec:
     """Returns the chosen network as it comes, or the nearest that does: a known backbone with weights of its own."""
-    from core.models.catalog import backbone, entries
+    from core.models.catalog.catalog import backbone, entries
 
     try:
         backbone(spec.backbone)
@@ -224,7 +224,7 @@ def _bare(spec: ModelSpec) -> ModelSpec:
 
 def _weights_of(spec: ModelSpec) -> dict[str, str]:
     """Returns the weights that a backbone can be looked into with, and their names."""
-    from core.models.catalog import entries
+    from core.models.catalog.catalog import entries
 
     labels = {"default": _("Pretrained")} if entries(spec.backbone) else {}
     if spec.weights not in ("default", "none"):

@@ -131,7 +131,7 @@ def _panel(job: Any, alone: bool) -> None:
 
 def _setup(spec: ModelSpec, data: DataSpec) -> None:
     """Draws the choice of backbones and the button that starts."""
-    from core.models.catalog import BACKBONES, weights_state
+    from core.models.catalog.catalog import BACKBONES, weights_state
 
     plain = spec.weights == "default" and not spec.design and spec == ModelSpec(spec.backbone, head=spec.head)
     here = [name for name in BACKBONES if weights_state(name) == "available"]

@@ -72,7 +72,7 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
 
 def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:
     """Returns the network with weights that are here, and a remark where these are not the chosen ones."""
-    from core.models.catalog import weights_state
+    from core.models.catalog.catalog import weights_state
 
     handed_on = spec.weights.startswith(("run:", "file:"))
     if spec.weights == "none":

@@ -100,7 +100,7 @@ def _presets(choice: TrainChoice) -> TrainChoice:
 
 def _offered() -> list[str]:
     """Returns the presets that make sense: without weights to start from, only training from scratch."""
-    from core.models.catalog import entries
+    from core.models.catalog.catalog import entries
 
     spec = state.model()
     return (

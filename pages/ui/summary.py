@@ -255,7 +255,7 @@ def _figures(experiment: Experiment, anatomy: Any, counts: dict[str, int]) -> No
 
 
 def _weights_note(experiment: Experiment) -> None:
-    from core.models.catalog import weights_state
+    from core.models.catalog.catalog import weights_state
 
     weights = experiment.model.weights
     if weights == "none" or ":" in weights:

@@ -29,7 +29,7 @@ def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
     """Draws the choice of weights for the chosen network.
 
     Args:
-        catalog: The module :mod:`core.models.catalog`.
+        catalog: The module :mod:`core.models.catalog.catalog`.
         spec: What is chosen now.
 
     Returns:
@@ -104,13 +104,14 @@ def _entry(entry: Any) -> str:
 
 def _fetch(name: str, weights: str) -> None:
     """Draws the button that downloads weights, and the download while it goes on."""
-    from core.models import catalog, jobs
+    from core.models.catalog import catalog
+    from core.models.weights import background_download
 
     job = catalog.downloading(name, weights)
-    if job is not None and job.state == jobs.RUNNING:
+    if job is not None and job.state == background_download.RUNNING:
         _watch(name, weights)
         return
-    if job is not None and job.state == jobs.FAILED:
+    if job is not None and job.state == background_download.FAILED:
         faces.broken(
             _("The weights could not be fetched"),
             translate_error(job.error),
@@ -118,7 +119,7 @@ def _fetch(name: str, weights: str) -> None:
             icon="cloud_off",
             tone="warn",
         )
-    elif job is not None and job.state == jobs.CANCELLED:
+    elif job is not None and job.state == background_download.CANCELLED:
         components.note(_("The download was cancelled. What has arrived is kept, and the next one goes on from there."))
     size = catalog.entry(name, weights).size_mb
     label = (
@@ -134,10 +135,11 @@ def _fetch(name: str, weights: str) -> None:
 @st.fragment(run_every=0.7)
 @faces.guarded
 def _watch(name: str, weights: str) -> None:
-    from core.models import catalog, jobs
+    from core.models.catalog import catalog
+    from core.models.weights import background_download
 
     job = catalog.downloading(name, weights)
-    if job is None or job.state != jobs.RUNNING:
+    if job is None or job.state != background_download.RUNNING:
         st.rerun()
         return
     progress = job.progress
@@ -161,7 +163,7 @@ def _watch(name: str, weights: str) -> None:
 
 
 def _random(spec: ModelSpec) -> ModelSpec:
-    from core.models.initial import SCHEMES
+    from core.models.initialization import SCHEMES
 
     with st.container(key="bl-wrapsmall-init"):
         left, right = st.columns([2, 1], vertical_alignment="bottom")
@@ -339,7 +341,7 @@ def _differences(found: Any) -> None:
 
 def _classes(spec: ModelSpec) -> tuple[str, ...]:
     """Returns the classes of the chosen data, or placeholders before any are chosen."""
-    from core.models.catalog import backbone
+    from core.models.catalog.catalog import backbone
 
     data = state.data()
     if data is not None:

@@ -309,7 +309,7 @@ def test_memory_is_worked_out_beside_the_page(open_page, words, shapes, monkeypa
     ],
 )
 def test_a_blocks_lock_turns_just_that_block(network, block, open_page) -> None:
-    from core.models.blueprint import blueprint
+    from core.models.anatomy_cache import blueprint
     from core.models.freeze import learning
 
     app = open_page("anatomy", backbone=network, weights="none", layer=block)

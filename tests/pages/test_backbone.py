@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from core.errors import WeightsUnavailable
-from core.models import catalog, jobs
-from core.models.download import Progress
+from core.models.catalog import catalog
+from core.models.weights import background_download
+from core.models.weights.download import Progress
 from core.specs import FreezePlan, ModelSpec, Piece
 
 
@@ -201,10 +202,10 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[.
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
 
     def behave(act: Callable[..., Any]) -> None:
-        monkeypatch.setattr("core.models.weights.download.fetch", act)
+        monkeypatch.setattr("core.models.weights.torchvision.download.fetch", act)
 
     yield behave
-    jobs.forget(("resnet18", "IMAGENET1K_V1"))
+    background_download.forget(("resnet18", "IMAGENET1K_V1"))
 
 
 def test_a_download_shows_its_progress_and_can_be_cancelled(open_page, words, far) -> None:
@@ -224,7 +225,7 @@ def test_a_download_shows_its_progress_and_can_be_cancelled(open_page, words, fa
     app.run()
     assert "12 MB of 47 MB, 3.0 MB a second" in words(app)
     app.button(key="bl-download-cancel").click().run()
-    assert job.state == jobs.CANCELLED
+    assert job.state == background_download.CANCELLED
     app.run()
     assert "was cancelled" in words(app)
     gate.set()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.models import small
+from core.models.architectures import small_networks
 from core.specs import ModelSpec, Piece
 
 
@@ -47,13 +47,13 @@ def act(app: AppTest, row: int, action: str) -> AppTest:
     return app.menu_button(key=f"bl-piece-{numbers(app)[row]}-menu").click(action).run()
 
 
-@pytest.mark.parametrize("name", small.NETWORKS)
+@pytest.mark.parametrize("name", small_networks.NETWORKS)
 def test_a_small_network_is_shown_and_left_as_it_is(name: str, words: Callable[[AppTest], str]) -> None:
     app = opened(ModelSpec(name, "none"))
     assert made(app) == ModelSpec(name, "none")
-    network = small.NETWORKS[name]
+    network = small_networks.NETWORKS[name]
     said = words(app)
-    for step in small.trace_design(network.design, network.channels, network.input_size, network.num_classes):
+    for step in small_networks.trace_design(network.design, network.channels, network.input_size, network.num_classes):
         assert " × ".join(map(str, step.shape)) in said
         assert step.formula in said
     assert made(app.run()) == ModelSpec(name, "none")
@@ -69,7 +69,7 @@ def test_a_changed_layer_makes_it_ones_own(words: Callable[[AppTest], str]) -> N
     field(app, 0, "size").set_value(12).run()
     spec = made(app)
     assert (spec.backbone, spec.channels, spec.image_size) == ("own", 1, 28)
-    assert spec.design == (Piece("conv", size=12, kernel=5, padding=1), *small.mnist_cnn()[1:])
+    assert spec.design == (Piece("conv", size=12, kernel=5, padding=1), *small_networks.mnist_cnn()[1:])
     assert "(5*5*12+1)*20 = 6,020" in words(app)
 
 
@@ -160,7 +160,7 @@ def test_a_small_network_with_other_settings_to_start_from() -> None:
     app.number_input(key="bl-build-alzheimer_cnn-dropout").set_value(0.5).run()
     app.button(key="bl-build-take").click().run()
     spec = made(app)
-    assert spec.design == small.alzheimer_cnn((8, 16), dropout=0.5)
+    assert spec.design == small_networks.alzheimer_cnn((8, 16), dropout=0.5)
     assert (spec.channels, spec.image_size) == (1, 64)
 
 

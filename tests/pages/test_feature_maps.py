@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.interpret import activations, dream
 from core.lab import channels, dream_job
-from core.models.anatomy import anatomy_of
+from core.models.anatomy.examine import anatomy_of
 from core.runs.jobs import JobStore
 from core.runs.process import process_stamp
 from pages.ui import (

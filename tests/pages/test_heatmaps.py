@@ -238,7 +238,7 @@ def test_without_a_picture_it_asks_for_one(open_page, words) -> None:
 
 def test_weights_elsewhere_are_never_fetched_unasked(open_page, words, monkeypatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("core.models.catalog.weights_state", lambda _name, _weights="default": "needs download")
+    monkeypatch.setattr("core.models.catalog.catalog.weights_state", lambda _name, _weights="default": "needs download")
     monkeypatch.setattr(pickers.caches, "network", lambda reference, *_rest: asked.append(reference))
     app = open_page("heatmaps", backbone="resnet18", weights="default")
     assert not app.exception
@@ -248,7 +248,7 @@ def test_weights_elsewhere_are_never_fetched_unasked(open_page, words, monkeypat
 
 
 def test_random_weights_are_one_click_away(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr("core.models.catalog.weights_state", lambda _name, _weights="default": "needs download")
+    monkeypatch.setattr("core.models.catalog.catalog.weights_state", lambda _name, _weights="default": "needs download")
     app = open_page("heatmaps", backbone="shufflenet_v2_x0_5", weights="default")
     next(button for button in app.button if button.label == "Use random weights").click().run()
     assert not app.exception

@@ -161,7 +161,7 @@ def test_each_run_of_the_course_is_filled_in_as_it_is(open_page, launched, name)
 
 
 def test_weights_that_are_elsewhere_are_told_of_before_the_recipe_is_taken(open_page, words, monkeypatch) -> None:
-    from core.models import catalog
+    from core.models.catalog import catalog
 
     for state, told in (("needs download", True), ("available", False)):
         monkeypatch.setattr(catalog, "weights_state", lambda *_which, state=state: state)

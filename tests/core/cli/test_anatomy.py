@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from core.cli import main
-from core.models.anatomy import Anatomy, anatomy_of
+from core.models.anatomy.examine import Anatomy, anatomy_of
 
 
 def test_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:

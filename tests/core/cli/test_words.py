@@ -11,7 +11,7 @@ from core.cli import words
 from core.cli.parser import build_parser
 from core.cli.recipe import experiment as read_experiment
 from core.errors import InputError
-from core.models.anatomy import anatomy_of
+from core.models.anatomy.examine import anatomy_of
 from core.specs import Experiment, FreezePlan, HeadSpec, Piece
 from core.training.recipes import Rates
 

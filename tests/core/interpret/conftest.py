@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.interpret.attribution import Heatmap
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing
 

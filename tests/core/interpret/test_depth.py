@@ -12,7 +12,7 @@ from core.interpret.depth import LayerDepth, activation_layers, depth_layers, me
 from core.interpret.depth_claims import correlation, verdicts
 from core.interpret.depth_figures import class_distance, effective_rank, picture_kept, probe_accuracy
 from core.interpret.survey import Answers
-from core.models.anatomy import anatomy_of
+from core.models.anatomy.examine import anatomy_of
 
 DRAW = np.random.default_rng(0)
 

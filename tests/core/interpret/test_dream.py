@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.interpret import dream_climb, dream_kept
 from core.interpret.dream import Dream, Recipe, kept, maximise, maximise_classes
 from core.interpret.probe import Probe
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing
 

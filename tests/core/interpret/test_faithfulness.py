@@ -20,7 +20,7 @@ from core.interpret.faithfulness import METRICS, Settings, infidelity, measure, 
 from core.interpret.imputation import blurred, filling, imputed
 from core.interpret.references import random_maps
 from core.interpret.stability import distance_by_chance, sensitivity
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing
 

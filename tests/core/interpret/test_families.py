@@ -8,7 +8,7 @@ import torch
 
 from core.interpret.activations import activations, layer_stats
 from core.interpret.attribution import explain_many
-from core.models.catalog import BACKBONES, FAMILIES
+from core.models.catalog.catalog import BACKBONES, FAMILIES
 from core.models.network import bare
 
 

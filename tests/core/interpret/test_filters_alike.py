@@ -15,7 +15,7 @@ from core.interpret.filters_alike import alike
 from core.interpret.filters_draw import alike_map
 from core.interpret.filters_life import life
 from core.interpret.filters_motion import motion
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing
 

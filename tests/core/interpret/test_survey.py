@@ -19,7 +19,7 @@ from core.interpret import survey as surveying
 from core.interpret.activations import activations
 from core.interpret.specificity import specificity, spot, strongest
 from core.interpret.survey import Answers, survey
-from core.models.anatomy import anatomy_of
+from core.models.anatomy.examine import anatomy_of
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, SIZE
 

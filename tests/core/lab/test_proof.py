@@ -13,7 +13,8 @@ from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
 from core.lab.proof import Proof
-from core.models import catalog, freeze
+from core.models import freeze
+from core.models.catalog import catalog
 from core.models.network import Network, assemble, outline
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.engine import fit

@@ -20,7 +20,7 @@ from core.errors import InputError
 from core.lab import script, worker
 from core.lab.script import learning, network
 from core.lab.script.text import Code, block, literal, prefixes
-from core.models import catalog
+from core.models.catalog import catalog
 from core.models.network import assemble, save
 from core.runs.store import Run, RunStore
 from core.specs import (

@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.lab import shortcut, shortcut_judge
 from core.lab.shortcut import PRETRAINED, WITH, WITHOUT, Plan
 from core.lab.shortcut_judge import Findings, Outcome
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.runs import launch
 from core.runs.store import RunStore

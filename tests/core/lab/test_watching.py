@@ -17,7 +17,7 @@ from core.lab import snapshots as photography
 from core.lab import worker
 from core.lab.networks import build_network
 from core.lab.snapshots import Photographer
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.runs import Run, RunStore, snapshots
 from core.runs.files import read_json, read_lines, write_json

@@ -12,8 +12,8 @@ import torch
 
 from core.errors import WeightsUnavailable
 from core.lab import worker
-from core.models import catalog
-from core.models.download import Progress
+from core.models.catalog import catalog
+from core.models.weights.download import Progress
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
@@ -49,8 +49,8 @@ def test_progress_in_bytes_is_told_and_the_run_goes_on(run: Run, monkeypatch: py
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.save(source.state_dict(), target)
 
-    monkeypatch.setattr("core.models.weights.download.fetch", fetching(arrive))
-    monkeypatch.setattr("core.models.weights.download.intact", lambda _file: True)
+    monkeypatch.setattr("core.models.weights.torchvision.download.fetch", fetching(arrive))
+    monkeypatch.setattr("core.models.weights.torchvision.download.intact", lambda _file: True)
     told: list[dict[str, Any]] = []
     assert worker.work(run, told.append)["state"] == "finished"
     loads = [(row["done"], row["total"]) for row in told if row.get("doing") == "downloading the weights"]
@@ -63,7 +63,7 @@ def test_a_run_can_be_stopped_while_its_weights_come(run: Run, monkeypatch: pyte
         report(Progress(5_000_000, 5_000_000, 1e6))
         pytest.fail("the report did not end the download")
 
-    monkeypatch.setattr("core.models.weights.download.fetch", fetching(stop))
+    monkeypatch.setattr("core.models.weights.torchvision.download.fetch", fetching(stop))
     assert worker.work(run, lambda _record: None)["state"] == "stopped"
 
 
@@ -71,7 +71,7 @@ def test_without_network_the_run_ends_with_the_sentence(run: Run, monkeypatch: p
     def gone(*_args: object, **_options: object) -> None:
         raise WeightsUnavailable("There is no network.")
 
-    monkeypatch.setattr("core.models.weights.download.fetch", gone)
+    monkeypatch.setattr("core.models.weights.torchvision.download.fetch", gone)
     with pytest.raises(WeightsUnavailable):
         worker.work(run, lambda _record: None)
     assert json.loads((run.path / "status.json").read_text())["state"] == "failed"

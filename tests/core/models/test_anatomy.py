@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.models import catalog
-from core.models.anatomy import Anatomy, anatomy_of, examine
-from core.models.trace import layout, token_side, trace
+from core.models.anatomy.examine import Anatomy, anatomy_of, examine
+from core.models.anatomy.trace import layout, token_side, trace
+from core.models.catalog import catalog
 
 
 def stage_of(anatomy: Anatomy, parameter: str) -> str:
@@ -216,7 +216,7 @@ def test_layouts_of_shapes() -> None:
 @pytest.mark.slow
 def test_the_first_anatomy_of_a_process_is_quick() -> None:
     code = (
-        "import time; from core.models.anatomy import anatomy_of; import torch; t = time.process_time();"
+        "import time; from core.models.anatomy.examine import anatomy_of; import torch; t = time.process_time();"
         "anatomy_of('resnet50'); print(time.process_time() - t)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

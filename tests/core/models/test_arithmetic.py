@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import InputError
-from core.models import catalog
-from core.models.anatomy import Anatomy, anatomy_of, examine
-from core.models.arithmetic import formula, window
-from core.models.trace import smallest_size
+from core.models.anatomy.examine import Anatomy, anatomy_of, examine
+from core.models.anatomy.parameter_formulas import formula, window
+from core.models.anatomy.trace import smallest_size
+from core.models.catalog import catalog
 
 FAMILIES = (
     "resnet18",

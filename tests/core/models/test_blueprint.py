@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import InputError
-from core.models import blueprint as module
-from core.models.anatomy import anatomy_of
-from core.models.blueprint import blueprint
+from core.models import anatomy_cache as module
+from core.models.anatomy.examine import anatomy_of
+from core.models.anatomy_cache import blueprint
 from core.models.network import outline
 from core.specs import HeadSpec, ModelSpec, Piece
 
@@ -135,7 +135,7 @@ def test_errors_are_not_kept(shelf: Path) -> None:
 def test_reading_needs_no_torch(shelf: Path) -> None:
     blueprint(ModelSpec("resnet18"))
     code = (
-        "import sys; from core.models.blueprint import blueprint; from core.specs import ModelSpec;"
+        "import sys; from core.models.anatomy_cache import blueprint; from core.specs import ModelSpec;"
         "print(blueprint(ModelSpec('resnet18')).total, 'torch' in sys.modules)"
     )
     environment = {**os.environ, "BACKBONE_LAB_CACHE": str(shelf.parent)}

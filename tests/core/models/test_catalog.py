@@ -13,7 +13,8 @@ from torchvision import models
 from torchvision.transforms import InterpolationMode
 
 from core.errors import InputError
-from core.models import catalog, families, small
+from core.models.architectures import families, small_networks
+from core.models.catalog import catalog
 from core.specs import Piece
 
 PUBLISHED = {"vgg16": 138_357_544, "resnet18": 11_689_512, "mobilenet_v2": 3_504_872, "resnet50": 25_557_032}
@@ -23,7 +24,7 @@ def test_lists_every_classifier_of_torchvision_and_the_lites() -> None:
     registered = set(models.list_models(module=models))
     assert len(registered) >= 80
     lites = {f"efficientnet_lite{size}" for size in range(3)}
-    assert set(catalog.BACKBONES) == registered | lites | set(small.NETWORKS)
+    assert set(catalog.BACKBONES) == registered | lites | set(small_networks.NETWORKS)
     assert all(name == backbone.name for name, backbone in catalog.BACKBONES.items())
 
 
@@ -162,12 +163,13 @@ def test_search_needs_all_words_and_leaves_timm_alone() -> None:
     assert catalog.search("swin v2") == ("swin_v2_t", "swin_v2_s", "swin_v2_b")
     assert len(catalog.search()) == len(catalog.BACKBONES)
     assert catalog.search("no such network") == ()
-    code = "import sys, core.models.catalog as c; c.search('resnet'); c.timm_available(); print('timm' in sys.modules)"
+    code = "import sys, core.models.catalog.catalog as c; c.search('resnet'); c.timm_available()"
+    code += "; print('timm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("name", list(small.NETWORKS))
+@pytest.mark.parametrize("name", list(small_networks.NETWORKS))
 def test_the_small_networks_are_built_as_they_are_listed(name: str) -> None:
     known = catalog.backbone(name)
     model = catalog.build(name, "none", seed=0)

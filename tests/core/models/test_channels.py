@@ -8,8 +8,8 @@ from torch import nn
 
 from core.data.images import normalise
 from core.errors import InputError
-from core.models import catalog
-from core.models.channels import narrow
+from core.models.architectures.input_channels import narrow
+from core.models.catalog import catalog
 from core.specs import Preprocessing
 
 

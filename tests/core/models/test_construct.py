@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.models.construct import OnMeta, Seeded, Uninitialised
+from core.models.architectures.build_modes import OnMeta, Seeded, Uninitialised
 
 
 def test_on_meta_makes_shapes_and_leaves_tables_on_the_cpu() -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import WeightsUnavailable
-from core.models import download, hugging, jobs
-from core.models.download import Progress, fetch
+from core.models.weights import background_download, download, huggingface
+from core.models.weights.download import Progress, fetch
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -190,7 +190,7 @@ def test_a_disk_that_fills_up_on_the_way(server: Server, folder: Path, monkeypat
     def full(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.models.download._Transfer._copy", full)
+    monkeypatch.setattr("core.models.weights.download._Transfer._copy", full)
     (folder / f".{NAME}.part").write_bytes(BODY[:10])
     with pytest.raises(WeightsUnavailable, match="disk is full"):
         fetch(f"{server.address}/well/{NAME}", folder / NAME)
@@ -208,7 +208,7 @@ def test_a_folder_that_cannot_be_written(server: Server, folder: Path, monkeypat
         def refuse(*_args: object, **_options: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("core.models.download.FileLock.acquire", refuse)
+        monkeypatch.setattr("core.models.weights.download.FileLock.acquire", refuse)
     with pytest.raises(WeightsUnavailable, match="cannot be written to the folder"):
         fetch(f"{server.address}/well/{NAME}", closed / NAME)
 
@@ -233,30 +233,30 @@ def test_two_who_want_one_file_fetch_it_once(server: Server, folder: Path) -> No
 def test_a_job_runs_in_the_background_and_can_be_cancelled(server: Server, folder: Path) -> None:
     key = ("net", str(folder))
     work = lambda manner: lambda report: fetch(f"{server.address}/{manner}/{NAME}", folder / NAME, report=report)  # noqa: E731
-    job = jobs.start(key, "Net", work("gated"))
-    assert jobs.start(key, "Net", work("gated")) is job is jobs.find(key)
+    job = background_download.start(key, "Net", work("gated"))
+    assert background_download.start(key, "Net", work("gated")) is job is background_download.find(key)
     wait(lambda: job.progress is not None)
     job.cancel()
-    assert job.state == jobs.CANCELLED
+    assert job.state == background_download.CANCELLED
     server.gate.set()
     job.join(5)
-    assert job.state == jobs.CANCELLED
+    assert job.state == background_download.CANCELLED
     assert not (folder / NAME).exists()
-    again = jobs.start(key, "Net", work("well"))
+    again = background_download.start(key, "Net", work("well"))
     assert again is not job
     again.join(5)
-    assert (again.state, again.error) == (jobs.FINISHED, None)
+    assert (again.state, again.error) == (background_download.FINISHED, None)
     assert again.progress == Progress(len(BODY), len(BODY), again.progress.rate if again.progress else 0)
-    jobs.forget(key)
-    assert jobs.find(key) is None
+    background_download.forget(key)
+    assert background_download.find(key) is None
 
 
 def test_a_job_that_fails_keeps_the_sentence(server: Server, folder: Path) -> None:
-    job = jobs.start(
+    job = background_download.start(
         ("net", "missing"), "Net", lambda report: fetch(f"{server.address}/missing/x", folder / "x", report=report)
     )
     job.join(5)
-    assert job.state == jobs.FAILED
+    assert job.state == background_download.FAILED
     assert "404" in str(job.error)
 
 
@@ -266,16 +266,16 @@ def test_the_hubs_cache_is_filled_as_its_own_library_would(
     monkeypatch.setenv("HF_HUB_CACHE", str(folder))
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    sources = hugging.Sources("timm/tiny.in1k", "", "")
-    assert hugging.local(sources) is None
-    file = hugging.fetch(sources, title="tiny")
-    assert file == hugging.local(sources) == folder / "models--timm--tiny.in1k/snapshots/c0ffee/model.safetensors"
+    sources = huggingface.Sources("timm/tiny.in1k", "", "")
+    assert huggingface.local(sources) is None
+    file = huggingface.fetch(sources, title="tiny")
+    assert file == huggingface.local(sources) == folder / "models--timm--tiny.in1k/snapshots/c0ffee/model.safetensors"
     assert file.read_bytes() == BODY
     assert file.resolve().name == DIGEST
     hub = pytest.importorskip("huggingface_hub")
     assert hub.try_to_load_from_cache("timm/tiny.in1k", "model.safetensors", cache_dir=folder) == str(file)
     asked = len(server.asked)
-    assert hugging.fetch(sources, title="tiny") == file
+    assert huggingface.fetch(sources, title="tiny") == file
     assert len(server.asked) == asked
 
 
@@ -283,12 +283,12 @@ def test_offline_the_hub_is_not_asked(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HF_HUB_CACHE", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsUnavailable, match="HF_HUB_OFFLINE"):
-        hugging.fetch(hugging.Sources("timm/tiny.in1k", "", ""), title="tiny")
+        huggingface.fetch(huggingface.Sources("timm/tiny.in1k", "", ""), title="tiny")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     begin = time.monotonic()
     with pytest.raises(WeightsUnavailable, match=r"127\.0\.0\.1:9 does not answer"):
-        hugging.fetch(hugging.Sources("timm/tiny.in1k", "", ""), title="tiny")
+        huggingface.fetch(huggingface.Sources("timm/tiny.in1k", "", ""), title="tiny")
     assert time.monotonic() - begin < 5
 
 

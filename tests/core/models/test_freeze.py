@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from core.errors import InputError
-from core.models import catalog, freeze
-from core.models.anatomy import anatomy_of, examine
+from core.models import freeze
+from core.models.anatomy.examine import anatomy_of, examine
+from core.models.catalog import catalog
 from core.models.heads import build_head
 from core.specs import FreezePlan
 

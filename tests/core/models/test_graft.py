@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.models import catalog, graft, tensorfile
+from core.models.catalog import catalog
 from core.models.network import assemble, blank, load_into, outline, save, save_state
+from core.models.weights import safe_reader, transfer
 from core.specs import HeadSpec, ModelSpec
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
@@ -44,7 +45,7 @@ def test_letters_teach_digits(tmp_path: Path) -> None:
     source, path = letters(tmp_path)
     model = digits()
     head = model.classifier.weight.clone()
-    found = graft.graft(model, path, head="classifier")
+    found = transfer.graft(model, path, head="classifier")
     assert [row.name for row in found.misfit] == ["classifier.weight", "classifier.bias"]
     assert found.misfit[0] == ("classifier.weight", "10×50", "26×50")
     assert (found.missing, found.unused, found.share) == ((), (), 1.0)
@@ -60,8 +61,8 @@ def test_a_comparison_reads_no_values_and_changes_nothing(tmp_path: Path) -> Non
     model = digits()
     before = values(model)
     on_meta = outline(ModelSpec("emnist_cnn", "none"), DIGITS)
-    found = graft.compare(on_meta.model, path, head=on_meta.anatomy.head)
-    assert found == graft.graft(model, path, head="classifier")
+    found = transfer.compare(on_meta.model, path, head=on_meta.anatomy.head)
+    assert found == transfer.graft(model, path, head="classifier")
     assert found.fits
     assert not unchanged(model, before)
     assert found.to_dict()["misfit"][0] == {"name": "classifier.weight", "ours": "10×50", "theirs": "26×50"}
@@ -70,11 +71,11 @@ def test_a_comparison_reads_no_values_and_changes_nothing(tmp_path: Path) -> Non
 def test_other_sizes_and_heads_are_listed(tmp_path: Path) -> None:
     _, path = letters(tmp_path)
     model = digits(head=HeadSpec(hidden=(16,)))
-    found = graft.graft(model, path, head="classifier")
+    found = transfer.graft(model, path, head="classifier")
     assert set(found.missing) == {f"classifier.{part}" for part in ("0.weight", "0.bias", "3.weight", "3.bias")}
     assert set(found.unused) == {"classifier.weight", "classifier.bias"}
     larger = digits(image_size=32)
-    assert [row.name for row in graft.graft(larger, path, head="classifier").misfit][:1] == ["linear1.weight"]
+    assert [row.name for row in transfer.graft(larger, path, head="classifier").misfit][:1] == ["linear1.weight"]
 
 
 def test_a_head_of_other_classes_stays_new_even_if_it_fits(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_wrapped_state_dicts_are_understood(tmp_path: Path, suffix: str, wrap: o
     path = tmp_path / f"letters{suffix}"
     torch.save(wrap(source.state_dict()), path)  # type: ignore[operator]
     model = digits()
-    found = graft.graft(model, path, head="classifier")
+    found = transfer.graft(model, path, head="classifier")
     assert found.share == 1.0
     assert torch.equal(model.conv2.weight, source.conv2.weight)
 
@@ -134,7 +135,7 @@ def test_the_old_format_and_half_precision_are_read(tmp_path: Path) -> None:
     half = {name: value.half() if value.is_floating_point() else value for name, value in source.state_dict().items()}
     torch.save(half, path, _use_new_zipfile_serialization=False)
     model = digits()
-    graft.graft(model, path, head="classifier")
+    transfer.graft(model, path, head="classifier")
     assert model.conv1.weight.dtype == torch.float32
     assert torch.allclose(model.conv1.weight, source.conv1.weight, atol=1e-3)
 
@@ -156,7 +157,7 @@ def test_another_networks_file_is_refused_with_the_differences(tmp_path: Path, b
     model = assemble(ModelSpec(backbone, "none"), DIGITS, seed=0).model
     before = values(model)
     with pytest.raises(InputError, match=r"is another network's: only .*Differences: .*[≠−+]"):
-        graft.graft(model, path)
+        transfer.graft(model, path)
     assert unchanged(model, before)
 
 
@@ -168,7 +169,7 @@ def test_values_that_are_no_numbers_are_named(tmp_path: Path) -> None:
     model = digits()
     before = values(model)
     with pytest.raises(InputError, match=r"no finite numbers in 1 of its tensors: conv2\.weight"):
-        graft.graft(model, path)
+        transfer.graft(model, path)
     assert unchanged(model, before)
 
 
@@ -188,7 +189,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, zipped: bool) -> None:
     else:
         path.write_bytes(pickle.dumps({"x": Bomb(flag)}, protocol=2))
     with pytest.raises(InputError, match=r"beside tensors .posix\.mkdir"):
-        graft.compare(digits(), path)
+        transfer.compare(digits(), path)
     assert not flag.exists()
 
 
@@ -196,7 +197,7 @@ def test_a_whole_saved_network_is_refused_with_the_way_out(tmp_path: Path) -> No
     path = tmp_path / "whole.pt"
     torch.save(nn.Sequential(nn.Linear(2, 2)), path)
     with pytest.raises(InputError, match=r"\(torch\.nn\.modules\.[\w.]+\).*torch\.save\(model\.state_dict"):
-        graft.compare(digits(), path)
+        transfer.compare(digits(), path)
 
 
 def test_archives_larger_inside_than_outside_are_not_opened(tmp_path: Path) -> None:
@@ -205,20 +206,20 @@ def test_archives_larger_inside_than_outside_are_not_opened(tmp_path: Path) -> N
         archive.writestr("bomb/data.pkl", b"\0" * 50_000_000)
         archive.writestr("bomb/version", "3")
     with pytest.raises(InputError, match="unpacks to more than it is"):
-        graft.compare(digits(), path)
+        transfer.compare(digits(), path)
 
 
 def test_a_large_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, path = letters(tmp_path)
-    monkeypatch.setattr(tensorfile, "MAX_BYTES", 1000)
+    monkeypatch.setattr(safe_reader, "MAX_BYTES", 1000)
     with pytest.raises(InputError, match="GB are read"):
-        graft.compare(digits(), path)
+        transfer.compare(digits(), path)
 
 
 def test_a_tensor_that_pretends_to_be_huge_costs_nothing(tmp_path: Path) -> None:
     path = tmp_path / "huge.pth"
     torch.save({"conv1.weight": torch.zeros(1).expand(10**6, 10**6)}, path)
-    found = graft.compare(digits(), path)
+    found = transfer.compare(digits(), path)
     assert [row.theirs for row in found.misfit] == ["1000000×1000000"]
 
 
@@ -243,7 +244,7 @@ def test_damaged_files_are_said_to_be(tmp_path: Path, kind: str, make: object) -
     model = digits()
     before = values(model)
     with pytest.raises(InputError, match=r"damaged|another network|Python objects|no dictionary|finite"):
-        graft.graft(model, path)
+        transfer.graft(model, path)
     assert unchanged(model, before)
 
 
@@ -252,15 +253,15 @@ def test_what_is_no_dictionary_of_tensors_is_refused(tmp_path: Path, record: obj
     path = tmp_path / "wrong.pth"
     torch.save(record, path)
     with pytest.raises(InputError, match="holds no dictionary of named tensors but"):
-        graft.compare(digits(), path)
+        transfer.compare(digits(), path)
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        graft.compare(digits(), tmp_path / "nowhere.pth")
+        transfer.compare(digits(), tmp_path / "nowhere.pth")
     (tmp_path / "folder.pt").mkdir()
     with pytest.raises(InputError, match="does not exist"):
-        graft.compare(digits(), tmp_path / "folder.pt")
+        transfer.compare(digits(), tmp_path / "folder.pt")
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(InputError, match=r"notes\.txt is no file of weights.*\.safetensors, \.pth"):
-        graft.compare(digits(), tmp_path / "notes.txt")
+        transfer.compare(digits(), tmp_path / "notes.txt")

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.models import catalog
-from core.models.anatomy import anatomy_of, examine
+from core.models.anatomy.examine import anatomy_of, examine
+from core.models.catalog import catalog
 from core.models.heads import build_head, head_input, pool_refusals, tail
 from core.specs import HeadSpec
 

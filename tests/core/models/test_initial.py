@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import InputError
-from core.models import initial, small
+from core.models import initialization
+from core.models.architectures import small_networks
 from core.models.network import assemble
 from core.specs import INITS, ModelSpec
 
@@ -27,8 +28,8 @@ class Mixed(nn.Module):
 
 
 def test_every_scheme_but_the_own_one_has_a_row() -> None:
-    assert ("own", *initial.SCHEMES) == INITS
-    assert all(row.description.endswith(".") for row in initial.SCHEMES.values())
+    assert ("own", *initialization.SCHEMES) == INITS
+    assert all(row.description.endswith(".") for row in initialization.SCHEMES.values())
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_every_scheme_but_the_own_one_has_a_row() -> None:
 )
 def test_the_spread_is_the_papers(scheme: str, spread: float) -> None:
     model = Mixed()
-    initial.initialise(model, scheme, bias=0.01, seed=3)
+    initialization.initialise(model, scheme, bias=0.01, seed=3)
     assert float(model.linear.weight.detach().std()) == pytest.approx(spread, rel=0.05)
     fan_in, fan_out = 16 * 9, 64 * 9
     conv = math.sqrt(2 / (fan_in + fan_out)) if scheme.startswith("xavier") else math.sqrt(2 / fan_in)
@@ -56,7 +57,7 @@ def test_the_spread_is_the_papers(scheme: str, spread: float) -> None:
 
 def test_orthogonal_rows_have_length_one_and_stand_square() -> None:
     model = Mixed()
-    initial.initialise(model, "orthogonal")
+    initialization.initialise(model, "orthogonal")
     weight = model.linear.weight.detach()
     assert torch.allclose(weight @ weight.T, torch.eye(64), atol=1e-5)
 
@@ -64,7 +65,7 @@ def test_orthogonal_rows_have_length_one_and_stand_square() -> None:
 @pytest.mark.parametrize(("scheme", "value"), [("zeros", 0.0), ("ones", 1.0)])
 def test_constants(scheme: str, value: float) -> None:
     model = Mixed()
-    initial.initialise(model, scheme, bias=0.5)
+    initialization.initialise(model, scheme, bias=0.5)
     for weight in (model.conv.weight, model.linear.weight, model.attention.in_proj_weight):
         assert bool((weight == value).all())
     for bias in (model.conv.bias, model.linear.bias, model.attention.in_proj_bias, model.attention.out_proj.bias):
@@ -78,7 +79,7 @@ def test_norms_start_neutral_and_other_parameters_are_left() -> None:
             norm.weight.fill_(3)
             norm.bias.fill_(3)
         model.norm.running_mean.fill_(3)
-    initial.initialise(model, "zeros", bias=0.5)
+    initialization.initialise(model, "zeros", bias=0.5)
     assert bool(
         (model.norm.weight == 1).all() and (model.norm.bias == 0).all() and (model.norm.running_mean == 0).all()
     )
@@ -89,9 +90,9 @@ def test_norms_start_neutral_and_other_parameters_are_left() -> None:
 def test_the_seed_decides_and_the_global_state_does_not_move() -> None:
     first, second, third = Mixed(), Mixed(), Mixed()
     state = torch.random.get_rng_state()
-    initial.initialise(first, "he-normal", seed=1)
-    initial.initialise(second, "he-normal", seed=1)
-    initial.initialise(third, "he-normal", seed=2)
+    initialization.initialise(first, "he-normal", seed=1)
+    initialization.initialise(second, "he-normal", seed=1)
+    initialization.initialise(third, "he-normal", seed=2)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert torch.equal(first.conv.weight, second.conv.weight)
     assert not torch.equal(first.conv.weight, third.conv.weight)
@@ -100,13 +101,13 @@ def test_the_seed_decides_and_the_global_state_does_not_move() -> None:
 def test_own_leaves_everything() -> None:
     model = Mixed()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    initial.initialise(model, "own", bias=9.0)
+    initialization.initialise(model, "own", bias=9.0)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(InputError, match="init is magic"):
-        initial.initialise(Mixed(), "magic")
+        initialization.initialise(Mixed(), "magic")
 
 
 def trained(init: str) -> tuple[nn.Module, Tensor, Tensor]:
@@ -145,8 +146,8 @@ def test_ones_keep_all_units_of_a_layer_the_same() -> None:
     for layer in (model.conv1, model.conv2, model.linear1):
         weight = layer.weight.detach().flatten(1)
         assert torch.allclose(weight, weight[:1].expand_as(weight), rtol=1e-4, atol=1e-5)
-    start = small.construct(small.mnist_cnn(), 1, 28, 2)
-    initial.initialise(start, "ones")
+    start = small_networks.construct(small_networks.mnist_cnn(), 1, 28, 2)
+    initialization.initialise(start, "ones")
     assert not torch.equal(model.conv1.weight, start.conv1.weight)  # it moved, but all alike
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from core.errors import InputError
 from core.models import network
-from core.models.anatomy import anatomy_of
+from core.models.anatomy.examine import anatomy_of
 from core.models.heads import build_head, head_input, tail
 from core.specs import HeadSpec, ModelSpec
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.models.anatomy import Anatomy, anatomy_of, examine
-from core.models.field import FLAT, OTHER, RESIZED, WHOLE, WINDOWS, Row, Trail, regroup
-from core.models.parts import Receptive
+from core.models.anatomy.examine import Anatomy, anatomy_of, examine
+from core.models.anatomy.receptive_field import FLAT, OTHER, RESIZED, WHOLE, WINDOWS, Row, Trail, regroup
+from core.models.anatomy.records import Receptive
 
 
 @pytest.mark.parametrize(

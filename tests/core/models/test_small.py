@@ -10,17 +10,17 @@ import torch
 from torch import nn
 
 from core.errors import InputError
-from core.models import small
-from core.models.construct import OnMeta
+from core.models.architectures import small_networks
+from core.models.architectures.build_modes import OnMeta
 from core.specs import ModelSpec, Piece
 
 
-def shapes(steps: list[small.Step]) -> list[tuple[int, ...]]:
+def shapes(steps: list[small_networks.Step]) -> list[tuple[int, ...]]:
     return [step.shape for step in steps]
 
 
 def test_the_mnist_network_goes_through_the_sizes_of_the_notes() -> None:
-    steps = small.trace_design(small.mnist_cnn(), 1, 28, 10)
+    steps = small_networks.trace_design(small_networks.mnist_cnn(), 1, 28, 10)
     sides = [step.shape[1] for step in steps if step.piece.kind in ("conv", "max-pool")]
     assert sides == [26, 13, 11, 5]
     flat = next(step for step in steps if step.piece.kind == "flatten")
@@ -32,7 +32,7 @@ def test_the_mnist_network_goes_through_the_sizes_of_the_notes() -> None:
 
 
 def test_the_letters_network_has_294_values_before_its_dense_layers() -> None:
-    steps = small.trace_design(small.emnist_cnn(), 1, 28, 26)
+    steps = small_networks.trace_design(small_networks.emnist_cnn(), 1, 28, 26)
     flat = next(step for step in steps if step.piece.kind == "flatten")
     assert (flat.input_shape, flat.shape) == ((6, 7, 7), (294,))
     assert [step.parameters for step in steps if step.piece.kind == "linear"] == [294 * 50 + 50, 50 * 26 + 26]
@@ -52,16 +52,16 @@ def test_the_letters_network_has_294_values_before_its_dense_layers() -> None:
     ],
 )
 def test_published_counts(pieces: tuple[Piece, ...], channels: int, size: int, classes: int | None, count: int) -> None:
-    steps = small.trace_design(pieces, channels, size, classes)
+    steps = small_networks.trace_design(pieces, channels, size, classes)
     assert sum(step.parameters for step in steps) == count
     assert steps[-1].formula.endswith(f"= {count:,}")
 
 
-@pytest.mark.parametrize("name", small.NETWORKS)
+@pytest.mark.parametrize("name", small_networks.NETWORKS)
 def test_pencil_and_torch_agree(name: str) -> None:
-    network = small.NETWORKS[name]
-    model = small.construct(network.design, network.channels, network.input_size, network.num_classes)
-    steps = small.trace_design(network.design, network.channels, network.input_size, network.num_classes)
+    network = small_networks.NETWORKS[name]
+    model = small_networks.construct(network.design, network.channels, network.input_size, network.num_classes)
+    steps = small_networks.trace_design(network.design, network.channels, network.input_size, network.num_classes)
     x = torch.rand(2, network.channels, network.input_size, network.input_size)
     assert [child for child, _ in model.named_children()] == [step.name for step in steps]
     for step, layer in zip(steps, model.children(), strict=True):
@@ -90,9 +90,9 @@ def test_every_piece_builds_and_keeps_its_word() -> None:
         Piece("sigmoid"),
         Piece("leaky-relu", rate=0.2),
     )
-    steps = small.trace_design(pieces, 3, 31, 4)
+    steps = small_networks.trace_design(pieces, 3, 31, 4)
     assert steps[-1].problem is None
-    model = small.construct(pieces, 3, 31, 4)
+    model = small_networks.construct(pieces, 3, 31, 4)
     x = torch.rand(3, 3, 31, 31)
     for step, layer in zip(steps, model.children(), strict=True):
         x = layer(x)
@@ -102,22 +102,22 @@ def test_every_piece_builds_and_keeps_its_word() -> None:
 
 
 def test_a_flatten_is_added_before_the_first_linear_layer_and_shown() -> None:
-    steps = small.trace_design((Piece("conv", size=2, kernel=3), Piece("linear", size=5)), 1, 8)
+    steps = small_networks.trace_design((Piece("conv", size=2, kernel=3), Piece("linear", size=5)), 1, 8)
     assert [(step.name, step.index) for step in steps] == [("conv1", 0), ("flatten1", None), ("linear1", 1)]
-    bare = small.trace_design((Piece("conv", size=2, kernel=3),), 1, 8)
+    bare = small_networks.trace_design((Piece("conv", size=2, kernel=3),), 1, 8)
     assert [step.name for step in bare] == ["conv1"]
-    headed = small.trace_design((Piece("conv", size=2, kernel=3),), 1, 8, 3)
+    headed = small_networks.trace_design((Piece("conv", size=2, kernel=3),), 1, 8, 3)
     assert [step.name for step in headed] == ["conv1", "flatten1", "classifier"]
 
 
 def test_an_impossible_window_is_refused_with_the_formula_filled_in() -> None:
     pieces = (Piece("max-pool", kernel=2), Piece("conv", size=4, kernel=5), Piece("relu"))
-    steps = small.trace_design(pieces, 1, 6)
+    steps = small_networks.trace_design(pieces, 1, 6)
     assert len(steps) == 2
     assert shapes(steps) == [(1, 3, 3), ()]
     assert "floor((h + 2p - k)/s) + 1 = floor((3 + 0 - 5)/1) + 1 = -1" in str(steps[1].problem)
     with pytest.raises(InputError, match="conv1 does not fit"):
-        small.construct(pieces, 1, 6, 2)
+        small_networks.construct(pieces, 1, 6, 2)
 
 
 @pytest.mark.parametrize(
@@ -129,39 +129,39 @@ def test_an_impossible_window_is_refused_with_the_formula_filled_in() -> None:
     ],
 )
 def test_pieces_in_the_wrong_place_are_refused(pieces: tuple[Piece, ...], sentence: str) -> None:
-    assert sentence in str(small.trace_design(pieces, 3, 16)[-1].problem)
+    assert sentence in str(small_networks.trace_design(pieces, 3, 16)[-1].problem)
 
 
 def test_a_network_too_large_is_refused_with_its_number() -> None:
     wide = (Piece("conv", size=8, kernel=1), Piece("linear", size=16_384))
-    problem = small.trace_design(wide, 3, 512)[-1].problem
+    problem = small_networks.trace_design(wide, 3, 512)[-1].problem
     assert problem is not None
     assert problem.values["parameters"] == f"{32 + (8 * 512 * 512 + 1) * 16_384:,}"
-    maps = small.trace_design((Piece("conv", size=4_000, kernel=1),), 3, 512)[-1].problem
+    maps = small_networks.trace_design((Piece("conv", size=4_000, kernel=1),), 3, 512)[-1].problem
     assert maps is not None
     assert "1,048,576,000 values" in str(maps)
 
 
 def test_builders_have_settings() -> None:
-    assert small.mnist_cnn((4, 8, 16), kernel=3, hidden=20)[-2] == Piece("linear", size=20)
-    rates = [piece.rate for piece in small.alzheimer_cnn(dropout=0.5) if piece.kind == "dropout"]
+    assert small_networks.mnist_cnn((4, 8, 16), kernel=3, hidden=20)[-2] == Piece("linear", size=20)
+    rates = [piece.rate for piece in small_networks.alzheimer_cnn(dropout=0.5) if piece.kind == "dropout"]
     assert rates == [0.5, 0.5]
-    kinds = [piece.kind for piece in small.alzheimer_test2()]
+    kinds = [piece.kind for piece in small_networks.alzheimer_test2()]
     assert (kinds.count("conv"), kinds.count("max-pool"), kinds.count("linear")) == (2, 1, 2)
 
 
 def test_a_spec_resolves_to_design_channels_and_size() -> None:
-    assert small.resolve(ModelSpec("mnist_cnn")) == (small.mnist_cnn(), 1, 28)
+    assert small_networks.resolve(ModelSpec("mnist_cnn")) == (small_networks.mnist_cnn(), 1, 28)
     own = (Piece("relu"),)
-    assert small.resolve(ModelSpec("own", design=own, channels=1, image_size=40)) == (own, 1, 40)
-    assert small.resolve(ModelSpec("resnet18")) is None
+    assert small_networks.resolve(ModelSpec("own", design=own, channels=1, image_size=40)) == (own, 1, 40)
+    assert small_networks.resolve(ModelSpec("resnet18")) is None
     with pytest.raises(InputError, match="no layers yet"):
-        small.resolve(ModelSpec("own"))
+        small_networks.resolve(ModelSpec("own"))
 
 
 def test_it_is_built_on_meta_too() -> None:
     with OnMeta():
-        model = small.construct(small.flowers_cnn(), 3, 128, 5)
+        model = small_networks.construct(small_networks.flowers_cnn(), 3, 128, 5)
     assert {value.device.type for value in model.parameters()} == {"meta"}
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.models import catalog, freeze
-from core.models.anatomy import Anatomy, examine
+from core.models import freeze
+from core.models.anatomy.examine import Anatomy, examine
+from core.models.catalog import catalog
 from core.models.heads import build_head
 from core.specs import FreezePlan
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import openpyxl
 import pytest
 
-from core.models.anatomy import anatomy_of
+from core.models.anatomy.examine import anatomy_of
 from core.models.freeze import counts
-from core.models.table import COLUMNS, layer_rows, to_csv, to_excel, totals
+from core.models.layer_table import COLUMNS, layer_rows, to_csv, to_excel, totals
 from core.specs import FreezePlan
 
 

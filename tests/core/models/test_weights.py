@@ -10,7 +10,8 @@ from torch import nn
 from torchvision import models
 
 from core.errors import InputError, WeightsUnavailable
-from core.models import catalog, weights
+from core.models.catalog import catalog
+from core.models.weights import torchvision
 from core.specs import ModelSpec
 
 
@@ -47,7 +48,7 @@ def test_without_network_one_sentence_says_what_to_do(hub: Path) -> None:
     text = str(caught.value)
     assert "resnet18" in text
     assert "random weights" in text
-    assert weights.checkpoint("resnet18").name in text
+    assert torchvision.checkpoint("resnet18").name in text
     assert str(hub) in text
     assert "\n" not in text
 
@@ -129,7 +130,7 @@ def test_entries_differ_in_size_and_crop() -> None:
 def test_an_entry_of_another_size_is_built_for_it(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = models.VisionTransformer(384, 32, 1, 2, 8, 16)
     monkeypatch.setattr(
-        "core.models.weights.models.get_model",
+        "core.models.weights.torchvision.models.get_model",
         lambda *_args, image_size=384, **_options: models.VisionTransformer(image_size, 32, 1, 2, 8, 16),
     )
     entry = models.ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1
@@ -165,7 +166,7 @@ def test_layers_that_a_file_of_features_leaves_undefined_are_drawn(hub: Path, mo
     source = models.vgg11(init_weights=False)
     for value in source.classifier.parameters():
         value.data.fill_(float("nan"))
-    monkeypatch.setattr("core.models.weights.models.get_model", lambda *_args, **_options: source)
+    monkeypatch.setattr("core.models.weights.torchvision.models.get_model", lambda *_args, **_options: source)
     monkeypatch.setattr(entry.value, "url", "https://example.invalid/features.pth")
     (hub / "features.pth").write_bytes(b"there")
     before = source.features[0].weight.clone()

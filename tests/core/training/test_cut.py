@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from core.errors import InputError
 from core.models import freeze
-from core.models.anatomy import examine
-from core.models.catalog import BACKBONES
+from core.models.anatomy.examine import examine
+from core.models.catalog.catalog import BACKBONES
 from core.models.network import Network, assemble
 from core.specs import FreezePlan, ModelSpec, Preprocessing
 from core.training.cut import Cut, find_cut, foretold

@@ -11,7 +11,7 @@ from tiny import CPU, HEAD, PLAN, PREP, experiment, tiny
 from torch import Tensor, nn
 
 from core.errors import OutOfMemory
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import AugmentSpec, Experiment, FreezePlan, Phase
 from core.training import engine, feeds, preparing

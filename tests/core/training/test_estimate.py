@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from core.errors import InputError
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import (
     AugmentSpec,

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from core.errors import InputError
 from core.models import freeze
-from core.models.anatomy import anatomy_of, examine
-from core.models.catalog import build
+from core.models.anatomy.examine import anatomy_of, examine
+from core.models.catalog.catalog import build
 from core.specs import OPTIMIZERS, FreezePlan, Phase
 from core.training.optim import KINDS, UNFIT, build_optimizer, carry_over, set_rates, stage_rates
 from core.training.recipes import make_recipe

@@ -14,7 +14,7 @@ from tiny import CPU, HEAD, PLAN, PREP, block, experiment, tiny
 from torch import Tensor, nn
 
 from core.errors import InputError, OutOfMemory
-from core.models.anatomy import examine
+from core.models.anatomy.examine import examine
 from core.models.network import Network, load_into
 from core.specs import EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, Schedule
 from core.training import engine, feeds

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from core.errors import InputError
-from core.models.call import Call
-from core.models.field import Shape
-from core.models.flow import Flow, Use, begin_trail, trail_of
+from core.models.anatomy.call import Call
+from core.models.anatomy.dataflow import Flow, Use, begin_trail, trail_of
+from core.models.anatomy.receptive_field import Shape
 
 BATCH = 2
 """Images in the traced pass. Two, so that a tensor with another first axis is seen not to be one of feature maps."""

@@ -11,13 +11,13 @@ from functools import lru_cache
 from torch import nn
 
 from core.errors import InputError
-from core.models import catalog
-from core.models.blocks import blocks, map_of, refreshed
-from core.models.call import Call
-from core.models.parts import NO_FIELD, Anatomy, Block, Layer, Receptive, Stage
-from core.models.rows import Rows, bytes_of
-from core.models.stages import HEAD, NECK, Division, divide
-from core.models.trace import follow, input_channels, layout, side, token_side
+from core.models.anatomy.blocks import blocks, map_of, refreshed
+from core.models.anatomy.call import Call
+from core.models.anatomy.layers import Rows, bytes_of
+from core.models.anatomy.records import NO_FIELD, Anatomy, Block, Layer, Receptive, Stage
+from core.models.anatomy.stages import HEAD, NECK, Division, divide
+from core.models.anatomy.trace import follow, input_channels, layout, side, token_side
+from core.models.catalog import catalog
 
 __all__ = ["NO_FIELD", "Anatomy", "Block", "Layer", "Receptive", "Stage", "anatomy_of", "examine"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from core.models.field import OTHER, RESIZED, WHOLE, WINDOWS, Trail
+from core.models.anatomy.receptive_field import OTHER, RESIZED, WHOLE, WINDOWS, Trail
 
 _GATES = frozenset({"mul", "mul_", "__mul__", "__rmul__", "__imul__", "div", "true_divide"})
 

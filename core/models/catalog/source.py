@@ -7,8 +7,8 @@ from typing import Protocol
 
 from torch import nn
 
-from core.models.download import Report
-from core.models.record import Backbone, WeightsEntry
+from core.models.architectures.records import Backbone, WeightsEntry
+from core.models.weights.download import Report
 from core.specs import Piece, Preprocessing
 
 

@@ -17,8 +17,8 @@ from urllib.parse import quote, urljoin
 import torch
 
 from core.errors import WeightsUnavailable
-from core.models import download
-from core.models.download import Report
+from core.models.weights import download
+from core.models.weights.download import Report
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from core.models.field import Shape
+from core.models.anatomy.receptive_field import Shape
 
 Pair = tuple[int, int]
 

@@ -14,11 +14,11 @@ from typing import Any
 from torch import nn
 
 from core.errors import InputError, WeightsUnavailable
-from core.models import hugging
-from core.models.construct import OnMeta, Uninitialised
-from core.models.download import Report
-from core.models.record import AVAILABLE, DOWNLOAD, TIMM, Backbone, WeightsEntry
-from core.models.sources import Shape
+from core.models.architectures.build_modes import OnMeta, Uninitialised
+from core.models.architectures.records import AVAILABLE, DOWNLOAD, TIMM, Backbone, WeightsEntry
+from core.models.catalog.source import Shape
+from core.models.weights import huggingface
+from core.models.weights.download import Report
 from core.specs import Preprocessing
 
 HOME = "https://github.com/huggingface/pytorch-image-models"
@@ -30,7 +30,7 @@ def available() -> bool:
 
 
 class Timm:
-    """See :class:`core.models.sources.Source`. Names carry the prefix ``timm/``; a tag may follow a point."""
+    """See :class:`core.models.catalog.source.Source`. Names carry the prefix ``timm/``; a tag may follow a point."""
 
     def names(self) -> tuple[str, ...]:
         """Returns all networks that timm lists as classifiers; none without timm."""
@@ -69,7 +69,7 @@ class Timm:
     def pretrained(self, name: str, entry: str, shape: Shape, report: Report | None) -> nn.Module:
         """Builds it with these weights; timm itself fits them to the image size where they depend on it."""
         config = _config(name, entry)
-        file = hugging.fetch(_sources(config), title=name, report=report)
+        file = huggingface.fetch(_sources(config), title=name, report=report)
         try:
             with Uninitialised():
                 return _create(f"{TIMM}{config.architecture}.{config.tag}", shape.image_size, file=str(file))
@@ -85,7 +85,7 @@ class Timm:
 
     def fetch(self, name: str, entry: str, report: Report | None) -> None:
         """Downloads these weights."""
-        hugging.fetch(_sources(_config(name, entry)), title=name, report=report)
+        huggingface.fetch(_sources(_config(name, entry)), title=name, report=report)
 
 
 def family(name: str) -> str:
@@ -190,13 +190,13 @@ def _entry(name: str, tag: str, is_default: bool) -> WeightsEntry:
         gflops=None,
         note="",
         recipe=config.origin_url or HOME,
-        state=AVAILABLE if hugging.local(_sources(config)) else DOWNLOAD,
+        state=AVAILABLE if huggingface.local(_sources(config)) else DOWNLOAD,
         default=is_default,
     )
 
 
-def _sources(config: Any) -> hugging.Sources:
-    return hugging.Sources(config.hf_hub_id or "", config.hf_hub_filename or "", config.url or "")
+def _sources(config: Any) -> huggingface.Sources:
+    return huggingface.Sources(config.hf_hub_id or "", config.hf_hub_filename or "", config.url or "")
 
 
 @lru_cache(maxsize=8)

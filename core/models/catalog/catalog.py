@@ -14,15 +14,17 @@ from types import MappingProxyType
 from torch import nn
 
 from core.errors import InputError
-from core.models import families, jobs
-from core.models.construct import OnMeta, Seeded, Uninitialised
-from core.models.download import Report
-from core.models.record import AVAILABLE, DOWNLOAD, NONE, TIMM, Backbone, WeightsEntry
-from core.models.small import OWN
-from core.models.sources import Shape, Source, timm_hub
-from core.models.sources.course import Course
-from core.models.sources.hub import Hub
-from core.models.sources.packages import Packages
+from core.models.architectures import families
+from core.models.architectures.build_modes import OnMeta, Seeded, Uninitialised
+from core.models.architectures.records import AVAILABLE, DOWNLOAD, NONE, TIMM, Backbone, WeightsEntry
+from core.models.architectures.small_networks import OWN
+from core.models.catalog import timm
+from core.models.catalog.course import Course
+from core.models.catalog.pypi import Packages
+from core.models.catalog.source import Shape, Source
+from core.models.catalog.torchvision import Hub
+from core.models.weights import background_download
+from core.models.weights.download import Report
 from core.specs import ModelSpec, Piece, Preprocessing
 
 __all__ = [
@@ -51,7 +53,7 @@ __all__ = [
     "weights_state",
 ]
 
-_TIMM = timm_hub.Timm()
+_TIMM = timm.Timm()
 
 
 def _table() -> tuple[dict[str, Backbone], dict[str, Source]]:
@@ -86,7 +88,7 @@ def _source(name: str) -> Source:
     if name == OWN.name:
         return _OWN
     if name.startswith(TIMM):
-        timm_hub.check(name)
+        timm.check(name)
         return _TIMM
     raise InputError("There is no backbone {name}. See them all with: python -m core backbones", name=name)
 
@@ -102,7 +104,7 @@ def backbone(name: str) -> Backbone:
 
 def timm_available() -> bool:
     """Returns whether timm is installed, without importing it."""
-    return timm_hub.available()
+    return timm.available()
 
 
 def search(text: str = "", *, include_timm: bool = False) -> tuple[str, ...]:
@@ -121,7 +123,7 @@ def search(text: str = "", *, include_timm: bool = False) -> tuple[str, ...]:
     ]
     if include_timm:
         found += [
-            name for name in _TIMM.names() if all(word in f"{name} {timm_hub.family(name)}".lower() for word in words)
+            name for name in _TIMM.names() if all(word in f"{name} {timm.family(name)}".lower() for word in words)
         ]
     return tuple(found)
 
@@ -263,15 +265,15 @@ def fetch(name: str, weights: str = "default", report: Report | None = None) -> 
         _source(name).fetch(name, _entry_name(name, weights), report)
 
 
-def download(name: str, weights: str = "default") -> jobs.Job:
+def download(name: str, weights: str = "default") -> background_download.Job:
     """Starts downloading pretrained weights in the background, or returns the job that does so already."""
     found = _entry_name(name, weights)
-    return jobs.start((name, found), backbone(name).title, lambda report: fetch(name, weights, report))
+    return background_download.start((name, found), backbone(name).title, lambda report: fetch(name, weights, report))
 
 
-def downloading(name: str, weights: str = "default") -> jobs.Job | None:
+def downloading(name: str, weights: str = "default") -> background_download.Job | None:
     """Returns the last download of these weights in this process, whatever became of it."""
-    return jobs.find((name, _entry_name(name, weights)))
+    return background_download.find((name, _entry_name(name, weights)))
 
 
 def _entry_name(name: str, weights: str) -> str:
@@ -291,6 +293,6 @@ def _narrowed(model: nn.Module, known: Backbone, channels: int | None) -> nn.Mod
     """Makes a network take gray images, or colour ones; small networks are built for theirs."""
     if channels is None or channels == known.channels or known.source == "course":
         return model
-    from core.models.channels import narrow
+    from core.models.architectures.input_channels import narrow
 
     return narrow(model, channels)

@@ -1,7 +1,7 @@
 """Follows tensors through a forward pass: what each cell sees, what each layer multiplies, where paths meet.
 
 :class:`Flow` sees every torch function that a network calls, whatever module calls it. Each tensor computed from the
-image carries a :class:`~core.models.field.Trail`; functions of one value at a time hand it on.
+image carries a :class:`~core.models.anatomy.receptive_field.Trail`; functions of one value at a time hand it on.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from core.models.field import Shape, Trail
-from core.models.macs import COUNTS
-from core.models.rules import RULES, Step, first, pointwise
+from core.models.anatomy.macs import COUNTS
+from core.models.anatomy.receptive_field import Shape, Trail
+from core.models.anatomy.receptive_rules import RULES, Step, first, pointwise
 
 if TYPE_CHECKING:
-    from core.models.call import Call
+    from core.models.anatomy.call import Call
 
 _KEY = "_backbone_lab_trail"
 _GETTERS = frozenset({"T", "mT", "H", "mH", "data"})

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.models.parts import Anatomy, Layer
+from core.models.anatomy.records import Anatomy, Layer
 from core.specs import FreezePlan
 
 COLUMNS = (

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from core.errors import InputError
 from core.messages import N_
-from core.models.field import FLAT, OTHER, RESIZED, WHOLE, WINDOWS, Shape
+from core.models.anatomy.receptive_field import FLAT, OTHER, RESIZED, WHOLE, WINDOWS, Shape
 
 NECK, HEAD = "neck", "head"
 """Names of the stages that are not the backbone's."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from core.models.call import Call
-from core.models.parts import Block
-from core.models.stages import Division
-from core.models.trace import layout, side, token_side
+from core.models.anatomy.call import Call
+from core.models.anatomy.records import Block
+from core.models.anatomy.stages import Division
+from core.models.anatomy.trace import layout, side, token_side
 
 PARAMETER = "Parameter"
 

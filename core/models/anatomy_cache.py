@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from core import settings, specs
-from core.models.parts import Anatomy
+from core.models.anatomy.records import Anatomy
 from core.specs import HeadSpec, ModelSpec
 
 FOLDER = "anatomies"
@@ -70,8 +70,8 @@ def _blueprint(spec: ModelSpec, num_classes: int | None, folder: Path) -> Anatom
 
 
 def _examine(spec: ModelSpec, num_classes: int | None) -> Anatomy:
-    from core.models import catalog
-    from core.models.anatomy import anatomy_of, examine
+    from core.models.anatomy.examine import anatomy_of, examine
+    from core.models.catalog import catalog
     from core.models.heads import build_head
 
     known, size = catalog.backbone(spec.backbone), catalog.input_size(spec)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.models.tensorfile import Entry, TensorFile, open_tensors
+from core.models.weights.safe_reader import Entry, TensorFile, open_tensors
 
 MIN_SHARE = 0.5
 """Share of the backbone's tensors that must fit; with fewer, the file is taken to be another network's."""
@@ -78,7 +78,7 @@ def compare(
 
     Args:
         network: The network or its ``state_dict``; on ``meta`` as well.
-        path: See :func:`core.models.tensorfile.open_tensors`.
+        path: See :func:`core.models.weights.safe_reader.open_tensors`.
         head: Name of the network's last layer, which need not fit.
         copy_head: Whether the last layer would be copied where it fits.
 
@@ -96,7 +96,7 @@ def graft(model: nn.Module, path: Path, *, head: str = "", copy_head: bool = Tru
 
     Args:
         model: The network.
-        path: See :func:`core.models.tensorfile.open_tensors`.
+        path: See :func:`core.models.weights.safe_reader.open_tensors`.
         head: Name of its last layer, which need not fit.
         copy_head: Whether the last layer is copied where it fits.
 

@@ -6,13 +6,13 @@ import math
 
 from torch import nn
 
-from core.models import arithmetic
-from core.models.blocks import PARAMETER
-from core.models.call import Call
-from core.models.field import Shape, Trail
-from core.models.parts import Layer, Receptive
-from core.models.stages import Division
-from core.models.trace import BATCH, Trace, layout
+from core.models.anatomy import parameter_formulas
+from core.models.anatomy.blocks import PARAMETER
+from core.models.anatomy.call import Call
+from core.models.anatomy.receptive_field import Shape, Trail
+from core.models.anatomy.records import Layer, Receptive
+from core.models.anatomy.stages import Division
+from core.models.anatomy.trace import BATCH, Trace, layout
 
 _FLOAT_BYTES = 4
 
@@ -79,9 +79,9 @@ class Rows:
             stage=self.division.calls[call],
             layout=layout(call.exit),
             leaf=not call.children,
-            **arithmetic.window(module),
+            **parameter_formulas.window(module),
             own_parameters=_count(self.own.get(call.name, {})),
-            formula=arithmetic.formula(module, self.own.get(call.name, {})),
+            formula=parameter_formulas.formula(module, self.own.get(call.name, {})),
             macs=self.macs[call.name],
             own_macs=self.own_macs[call.name],
             activation_bytes=bytes_of(call.exit),
@@ -104,9 +104,9 @@ class Rows:
             stage=self.division.parameters[f"{name}.{next(iter(shapes))}"],
             layout=None,
             leaf=True,
-            **arithmetic.window(module),
+            **parameter_formulas.window(module),
             own_parameters=_count(shapes),
-            formula=arithmetic.formula(module, shapes),
+            formula=parameter_formulas.formula(module, shapes),
             macs=use.macs if use else 0,
             own_macs=use.macs if use else 0,
             activation_bytes=bytes_of(use.exit) if use else 0,
@@ -127,7 +127,7 @@ class Rows:
             layout=None,
             leaf=True,
             own_parameters=math.prod(shape),
-            formula=arithmetic.formula(None, {name: shape}),
+            formula=parameter_formulas.formula(None, {name: shape}),
             calls=0,
         )
 

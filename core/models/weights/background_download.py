@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from core.errors import InputError
-from core.models.download import Cancelled, Progress
+from core.models.weights.download import Cancelled, Progress
 
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from core.models.call import Call
-from core.models.parts import HEAD, NECK
-from core.models.trace import BATCH, layout, side
+from core.models.anatomy.call import Call
+from core.models.anatomy.records import HEAD, NECK
+from core.models.anatomy.trace import BATCH, layout, side
 
 SHRUNK = 0.75
 """A side of at most this share of the former one opens a new stage."""

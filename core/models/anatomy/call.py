@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from core.models.field import Shape, Trail
+from core.models.anatomy.receptive_field import Shape, Trail
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from core.errors import InputError
 from core.messages import N_
-from core.models.design import Step, construct, trace_design
+from core.models.architectures.layer_specs import Step, construct, trace_design
 from core.specs import ModelSpec, Piece, Preprocessing
 
 __all__ = [

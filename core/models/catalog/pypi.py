@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from core.models import families, lite
-from core.models.construct import Uninitialised
-from core.models.download import Report
-from core.models.record import AVAILABLE, DOWNLOAD, Backbone, WeightsEntry
-from core.models.sources import Shape
+from core.models.architectures import efficientnet_lite, families
+from core.models.architectures.build_modes import Uninitialised
+from core.models.architectures.records import AVAILABLE, DOWNLOAD, Backbone, WeightsEntry
+from core.models.catalog.source import Shape
+from core.models.weights.download import Report
 from core.specs import Preprocessing
 
 _ENTRY = "IMAGENET1K"
@@ -16,15 +16,15 @@ _RECIPE = "https://github.com/tensorflow/tpu/tree/master/models/official/efficie
 
 
 class Packages:
-    """See :class:`core.models.sources.Source`."""
+    """See :class:`core.models.catalog.source.Source`."""
 
     def names(self) -> list[str]:
         """Returns all sizes."""
-        return list(lite.VARIANTS)
+        return list(efficientnet_lite.VARIANTS)
 
     def record(self, name: str) -> Backbone:
         """Returns the network's record, from its authors' table."""
-        variant = lite.VARIANTS[name]
+        variant = efficientnet_lite.VARIANTS[name]
         title, family = families.find(name)
         return Backbone(
             name=name,
@@ -38,12 +38,12 @@ class Packages:
             weights_mb=variant.weights_mb,
             year=family.year,
             paper=family.paper,
-            source=lite.package(name),
+            source=efficientnet_lite.package(name),
         )
 
     def entries(self, name: str) -> tuple[WeightsEntry, ...]:
         """Returns its one set of weights."""
-        variant = lite.VARIANTS[name]
+        variant = efficientnet_lite.VARIANTS[name]
         return (
             WeightsEntry(
                 name=_ENTRY,
@@ -56,7 +56,7 @@ class Packages:
                 gflops=variant.gflops,
                 note="These weights were trained with TensorFlow by the network's authors.",
                 recipe=_RECIPE,
-                state=AVAILABLE if lite.weights_file(name) else DOWNLOAD,
+                state=AVAILABLE if efficientnet_lite.weights_file(name) else DOWNLOAD,
                 default=True,
             ),
         )
@@ -69,20 +69,20 @@ class Packages:
 
     def preprocessing(self, name: str, entry: str) -> Preprocessing:  # noqa: ARG002
         """Returns how pixels become its input."""
-        return lite.preprocessing(name)
+        return efficientnet_lite.preprocessing(name)
 
     def construct(self, name: str, shape: Shape, *, initialise: bool = False) -> nn.Module:  # noqa: ARG002
         """Builds it without weights."""
-        return lite.EfficientNetLite(lite.VARIANTS[name])
+        return efficientnet_lite.EfficientNetLite(efficientnet_lite.VARIANTS[name])
 
     def pretrained(self, name: str, entry: str, shape: Shape, report: Report | None) -> nn.Module:  # noqa: ARG002
         """Builds it with its package's weights."""
         with Uninitialised():
             model = self.construct(name, shape)
-        lite.load_weights(model, name)
+        efficientnet_lite.load_weights(model, name)
         return model
 
     def fetch(self, name: str, entry: str, report: Report | None) -> None:  # noqa: ARG002
         """Says how the weights are installed, where they are not."""
-        if lite.weights_file(name) is None:
-            raise lite.missing(name)
+        if efficientnet_lite.weights_file(name) is None:
+            raise efficientnet_lite.missing(name)

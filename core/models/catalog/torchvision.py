@@ -11,11 +11,12 @@ from torchvision.models import MaxVit, VisionTransformer
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from core.errors import InputError
-from core.models import families, weights
-from core.models.construct import OnMeta, Uninitialised
-from core.models.download import Report
-from core.models.record import Backbone, WeightsEntry
-from core.models.sources import Shape
+from core.models.architectures import families
+from core.models.architectures.build_modes import OnMeta, Uninitialised
+from core.models.architectures.records import Backbone, WeightsEntry
+from core.models.catalog.source import Shape
+from core.models.weights import torchvision
+from core.models.weights.download import Report
 from core.specs import Preprocessing
 
 _IMAGENET = "ImageNet-1K"
@@ -25,7 +26,7 @@ belong to those."""
 
 
 class Hub:
-    """See :class:`core.models.sources.Source`."""
+    """See :class:`core.models.catalog.source.Source`."""
 
     def names(self) -> list[str]:
         """Returns all classifiers that torchvision registers."""
@@ -33,7 +34,7 @@ class Hub:
 
     def record(self, name: str) -> Backbone:
         """Returns the network's record, from its default weights' metadata."""
-        meta = weights.default(name).meta
+        meta = torchvision.default(name).meta
         title, family = families.find(name)
         return Backbone(
             name=name,
@@ -52,16 +53,16 @@ class Hub:
 
     def entries(self, name: str) -> tuple[WeightsEntry, ...]:
         """Returns its weights."""
-        return weights.entries(name)
+        return torchvision.entries(name)
 
     def categories(self, name: str, entry: str) -> tuple[str, ...]:
         """Returns its classes."""
-        return tuple(weights.find(name, entry).meta["categories"] or ())
+        return tuple(torchvision.find(name, entry).meta["categories"] or ())
 
     @lru_cache(maxsize=512)  # noqa: B019 - there is one hub
     def preprocessing(self, name: str, entry: str) -> Preprocessing:
         """Returns how pixels become its input."""
-        preset = weights.find(name, entry).transforms()
+        preset = torchvision.find(name, entry).transforms()
         return Preprocessing(
             resize=preset.resize_size[0],
             crop=preset.crop_size[0],
@@ -88,7 +89,7 @@ class Hub:
 
     def pretrained(self, name: str, entry: str, shape: Shape, report: Report | None) -> nn.Module:
         """Builds it with these weights; pretrained position embeddings are interpolated to the image size."""
-        model = weights.pretrained(name, entry, report)
+        model = torchvision.pretrained(name, entry, report)
         if name in _AUXILIARY:
             setattr(model, "aux_logits", False)  # noqa: B010 - torch's stubs know submodules only
             for part in [child for child, _ in model.named_children() if child.lower().startswith("aux")]:
@@ -100,7 +101,7 @@ class Hub:
 
     def fetch(self, name: str, entry: str, report: Report | None) -> None:
         """Downloads these weights."""
-        weights.fetch(name, entry, report)
+        torchvision.fetch(name, entry, report)
 
     def _resized(self, model: nn.Module, name: str, shape: Shape) -> nn.Module:
         """Rebuilds a network that is made for one image size for another, with the same weights."""

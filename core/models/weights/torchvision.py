@@ -13,9 +13,9 @@ from torch import nn
 from torchvision import models
 
 from core.errors import WeightsUnavailable
-from core.models import download
-from core.models.construct import Seeded, Uninitialised
-from core.models.record import AVAILABLE, DOWNLOAD, WeightsEntry
+from core.models.architectures.build_modes import Seeded, Uninitialised
+from core.models.architectures.records import AVAILABLE, DOWNLOAD, WeightsEntry
+from core.models.weights import download
 
 _IMAGENET = "ImageNet-1K"
 _LINK = re.compile(r"`([^`<]+?)\s*<[^>]+>`_+")
@@ -65,7 +65,9 @@ def _entry(name: str, entry: Any, is_default: bool) -> WeightsEntry:
 
 
 def fetch(name: str, entry: str = "", report: Any = None) -> Path:
-    """Downloads a weight file into torch.hub's cache, unless it is there; see :func:`core.models.download.fetch`.
+    """Downloads a weight file into torch.hub's cache, unless it is there.
+
+    See :func:`core.models.weights.download.fetch`.
 
     Raises:
         WeightsUnavailable: It cannot be had.

@@ -1,0 +1,1 @@
+"""The anatomy of a network, from one traced forward pass."""

@@ -1,0 +1,1 @@
+"""Networks of the project's own, and what is known of published families."""

@@ -1,0 +1,1 @@
+"""The catalogue of backbones and where each comes from."""

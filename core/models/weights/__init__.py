@@ -1,0 +1,1 @@
+"""Weights: downloads, files, transfer between networks."""
