@@ -6,8 +6,8 @@ For each backbone, profiles and the real training loop take turns: a cycle is a 
 loop on generated images with three plans (a linear probe, whose step is the pass that computes features; the last
 stage; everything), in the number format that the profile foretells. What is told of a loop is the median of its steps.
 Estimate and measurement of a cycle are minutes apart at most, and what counts is the median of their ratio over the
-cycles. A step's time is told by two clocks: the one of ``core.training.clock``, which leaves other programs' work out
-and which the profile is taken with, and the one on the wall.
+cycles. A step's time is told by two clocks: the one of ``core.training.estimate.clock``, which leaves other programs'
+work out and which the profile is taken with, and the one on the wall.
 
 Memory is measured twice, in a process for each plan, from before the network is built. ``memory_ratio`` holds the
 estimate against the peak of what torch's allocator gave out, as its profiler records every block. ``resident_ratio``
@@ -39,13 +39,13 @@ from core.data.loaders import PixelStore
 from core.device import reuse_freed_memory
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec, Phase, TrainingSpec
-from core.training.clock import Clock
-from core.training.engine import fit
-from core.training.estimate import Counts, estimate
-from core.training.events import EpochEnd, PhaseStarted
-from core.training.feeds import Material
-from core.training.speed import Profile
-from core.training.stopwatch import measure
+from core.training.estimate.clock import Clock
+from core.training.estimate.estimate import Counts, estimate
+from core.training.estimate.layer_timing import measure
+from core.training.estimate.step_time import Profile
+from core.training.features.batch_sources import Material
+from core.training.loop.events import EpochEnd, PhaseStarted
+from core.training.loop.trainer import fit
 
 BACKBONES = ("resnet18", "mobilenet_v2", "efficientnet_lite0", "squeezenet1_1", "resnet50", "shufflenet_v2_x1_0")
 PLANS = {"linear probe": FreezePlan(0), "last stage": FreezePlan(1), "all": FreezePlan("all")}

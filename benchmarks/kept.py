@@ -22,7 +22,7 @@ from core.lab.moments import epochs_of, network_at
 from core.lab.worker import work
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.training.kept import kept_file
+from core.training.checkpoints.epoch_weights import kept_file
 
 
 def main() -> None:

@@ -47,10 +47,10 @@ from core.models import freeze
 from core.models.catalog import catalog
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.training.engine import Trainer
-from core.training.events import EpochEnd, PhaseStarted
-from core.training.feeds import Material
-from core.training.optim import build_optimizer
+from core.training.features.batch_sources import Material
+from core.training.loop.events import EpochEnd, PhaseStarted
+from core.training.loop.trainer import Trainer
+from core.training.optim.optimizers import build_optimizer
 
 CPU = torch.device("cpu")
 PLANS = {"probe": FreezePlan(0), "last-stage": FreezePlan(1), "full": FreezePlan("all"), "overhead": FreezePlan("all")}

@@ -84,7 +84,7 @@ def _sort_key(value: Any, descending: bool) -> tuple[bool, Any]:
 
 def recipes(_arguments: argparse.Namespace, output: Output) -> None:
     """Lists the runs of the course."""
-    from core.training.course import COURSE
+    from core.training.course_recipes import COURSE
 
     rows = [
         {

@@ -74,7 +74,7 @@ def _data(options: argparse.Namespace) -> DataSpec:
 def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -> Experiment:
     """Makes a run of the course, on other images if wished."""
     from core.models.network import outline
-    from core.training.course import find
+    from core.training.course_recipes import find
 
     others = given(arguments, *BESIDE_RECIPE)
     if others:
@@ -174,7 +174,7 @@ def _classes(data: DataSpec, arguments: argparse.Namespace) -> tuple[str, ...]:
 def _check(found: Experiment, network: Network, arguments: argparse.Namespace) -> None:
     """Finds out now what would end the run in its first second."""
     from core.lab.networks import weights_file
-    from core.training.optim import build_optimizer
+    from core.training.optim.optimizers import build_optimizer
 
     for phase in found.training.phases:
         build_optimizer(phase, network.model, network.anatomy)

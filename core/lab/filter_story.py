@@ -16,7 +16,7 @@ from core.interpret.filters_motion import Motion, motion
 from core.lab.data import reopen
 from core.runs import snapshots
 from core.runs.store import Run
-from core.training.kept import kept_epochs, kept_state
+from core.training.checkpoints.epoch_weights import kept_epochs, kept_state
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,7 +1,7 @@
 """Finding a learning rate beside the page: a range test in a process of its own, kept, and found again.
 
-A test is kept by what it depends on (:func:`core.training.finder.only_phase`): taking the suggested rate, or giving the
-run another name or length, finds the same test again. This module loads no torch before a test is made.
+A test is kept by what it depends on (:func:`core.training.lr_finder.only_phase`): taking the suggested rate, or giving
+the run another name or length, finds the same test again. This module loads no torch before a test is made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.runs.recorder import Recorder, Tell
 from core.specs import Experiment
 
 if TYPE_CHECKING:
-    from core.training.finder import RateCurve
+    from core.training.lr_finder import RateCurve
 
 KIND = "rates"
 
@@ -65,7 +65,7 @@ def latest(experiment: Experiment, phase: int = 0, runs_dir: Path | str | None =
 
 def result(job: Job) -> RateCurve | None:
     """Returns what a job found; ``None`` before it did, or where that is damaged."""
-    from core.training.finder import RateCurve
+    from core.training.lr_finder import RateCurve
 
     record = job.result
     try:
@@ -102,7 +102,7 @@ def find_now(
     from core.device import resolve_device, reuse_freed_memory
     from core.lab.networks import build_network
     from core.models.catalog import catalog
-    from core.training import finder
+    from core.training import lr_finder
 
     device = resolve_device(experiment.training.device)
     if device.type == "cpu":
@@ -113,22 +113,22 @@ def find_now(
         if stop():
             raise Stopped
 
-    alone = finder.only_phase(experiment, phase)
+    alone = lr_finder.only_phase(experiment, phase)
     spec = alone.model
     catalog.fetch(spec.backbone, spec.weights, lambda now: report("downloading the weights", now.done, now.total or 0))
     report("building the network")
     dataset = _divided(alone, roots)
     network = build_network(spec, dataset.classes, seed=alone.training.seed, runs_dir=runs_dir, roots=roots)
     alone = _settled(alone, len(dataset.classes), device)
-    count = finder.STEPS if steps is None else steps
-    material = _material(dataset, network, alone, finder.images_needed(alone, count), report)
+    count = lr_finder.STEPS if steps is None else steps
+    material = _material(dataset, network, alone, lr_finder.images_needed(alone, count), report)
     with material.store:
-        for event in finder.find_rate(
-            network, material, alone, device, steps=count, listen=lambda: finder.stop_if(stop())
+        for event in lr_finder.find_rate(
+            network, material, alone, device, steps=count, listen=lambda: lr_finder.stop_if(stop())
         ):
-            if isinstance(event, finder.RateCurve):
+            if isinstance(event, lr_finder.RateCurve):
                 return event
-            if isinstance(event, finder.Tried):
+            if isinstance(event, lr_finder.Tried):
                 report("trying rates", event.done, event.total, rate=event.rate, loss=event.loss)
             else:
                 report(event.doing, event.done, event.total)
@@ -181,7 +181,7 @@ def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
 
 
 def _request(experiment: Experiment, phase: int) -> dict[str, Any]:
-    from core.training.finder import only_phase
+    from core.training.lr_finder import only_phase
 
     return {"experiment": json.loads(only_phase(experiment, phase).to_json()), "phase": phase}
 
@@ -199,11 +199,11 @@ def _settled(experiment: Experiment, classes: int, device: Any) -> Experiment:
     """Returns the experiment with a number as its batch size."""
     from dataclasses import replace
 
-    from core.training import room
+    from core.training.estimate import batch_size
 
     if experiment.training.batch_size != "auto":
         return experiment
-    size = room.batch_size(experiment, classes, device)
+    size = batch_size.batch_size(experiment, classes, device)
     return replace(experiment, training=replace(experiment.training, batch_size=size))
 
 
@@ -213,7 +213,7 @@ def _material(dataset: Any, network: Any, experiment: Experiment, most: int, rep
 
     from core import settings
     from core.data.loaders import PixelStore
-    from core.training.feeds import Material
+    from core.training.features.batch_sources import Material
 
     positions = torch.tensor(dataset.positions("train"))
     chance = torch.Generator().manual_seed(experiment.training.seed)

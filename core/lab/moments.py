@@ -9,8 +9,8 @@ from core.errors import InputError
 from core.lab.networks import build_network, is_backbone, load_network, network_of_run
 from core.models.network import Network, blank, fill, load_into
 from core.runs.store import Run, RunStore
-from core.training.checkpoint import BEST, LAST
-from core.training.kept import kept_epochs, kept_file, kept_state
+from core.training.checkpoints.checkpoint import BEST, LAST
+from core.training.checkpoints.epoch_weights import kept_epochs, kept_file, kept_state
 
 MOMENTS = ("start", "best", "last")
 """The moments that have a name; any other is the number of an epoch, such as ``12``."""
@@ -27,7 +27,7 @@ def moments_of(run: Run) -> tuple[str, ...]:
 
 
 def epochs_of(run: Run) -> list[int]:
-    """Returns the epochs of a run whose weights are kept, in order; see :mod:`core.training.kept`."""
+    """Returns the epochs of a run whose weights are kept, in order; see :mod:`core.training.checkpoints.epoch_weights`."""
     return kept_epochs(run.path) if (run.path / LAST).is_file() else []
 
 

@@ -24,8 +24,8 @@ from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.recorder import Recorder
 from core.specs import Experiment, HeadSpec, ModelSpec, from_record
-from core.training.estimate import Counts, Estimate, estimate
-from core.training.speed import Profile
+from core.training.estimate.estimate import Counts, Estimate, estimate
+from core.training.estimate.step_time import Profile
 
 KIND = "profiles"
 FORMAT = 3
@@ -87,7 +87,7 @@ def profile_now(
     """
     from core.device import resolve_device, reuse_freed_memory
     from core.models.network import assemble
-    from core.training.stopwatch import measure
+    from core.training.estimate.layer_timing import measure
 
     place = resolve_device(device)
     if place.type == "cpu":
@@ -147,7 +147,7 @@ def _work(job: Job, recorder: Recorder, tell: Callable[[int, int], None]) -> Non
     except KeyError as error:
         raise InputError("The request of this measurement is damaged. Start a new one.") from error
     recorder.update(state="starting", doing="loading libraries")
-    from core.training.stopwatch import Stopped
+    from core.training.estimate.layer_timing import Stopped
 
     os.nice(NICENESS)
     recorder.update(state="running", doing="measuring", done=0, total=0)

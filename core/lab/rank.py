@@ -28,7 +28,7 @@ from core.messages import Sentence
 from core.models.catalog.catalog import preprocessing
 from core.models.network import Network, bare
 from core.specs import DataSpec, ModelSpec, Preprocessing
-from core.training.precision import autocast, choose_precision
+from core.training.optim.precision import autocast, choose_precision
 
 BATCH = 32
 _TRIAL = 8  # images of the passes that choose the precision

@@ -20,8 +20,8 @@ from core.interpret.probe import Probe
 from core.models.network import Network
 from core.runs import snapshots
 from core.runs.snapshots import Pinned, PinnedImage, PinnedLayer, Snapshot
-from core.training.allowance import Allowance, spaced
-from core.training.feeds import Material, PixelFeed
+from core.training.features.batch_sources import Material, PixelFeed
+from core.training.monitoring.time_budget import Allowance, spaced
 
 SHARE = 0.03
 """Share of the time that snapshots may take."""

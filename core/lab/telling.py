@@ -12,8 +12,7 @@ from core.models.weights import download
 from core.runs import control
 from core.runs.recorder import Recorder, Tell
 from core.runs.store import Run
-from core.training.acts import Wish
-from core.training.events import (
+from core.training.loop.events import (
     Changed,
     EpochEnd,
     Event,
@@ -26,6 +25,7 @@ from core.training.events import (
     Step,
     as_record,
 )
+from core.training.loop.live_changes import Wish
 
 
 class Halted(Exception):

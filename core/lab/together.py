@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.runs.store import Run
-from core.training.distributed import joined
+from core.training.loop.distributed import joined
 
 
 def work_together(

@@ -26,12 +26,12 @@ from core.runs.files import read_json, write_json
 from core.runs.recorder import Recorder, Tell
 from core.runs.store import Run
 from core.specs import DataSpec, Experiment
-from core.training import room
-from core.training.checkpoint import STATE, Checkpointer, load_pair
-from core.training.distributed import joined
-from core.training.engine import Trainer
-from core.training.events import EpochEnd, Finished, PhaseStarted, Reached
-from core.training.feeds import Material
+from core.training.checkpoints.checkpoint import STATE, Checkpointer, load_pair
+from core.training.estimate import batch_size
+from core.training.features.batch_sources import Material
+from core.training.loop.distributed import joined
+from core.training.loop.events import EpochEnd, Finished, PhaseStarted, Reached
+from core.training.loop.trainer import Trainer
 
 
 def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None = None) -> None:
@@ -234,7 +234,7 @@ class _Training:
         """Finds the batch size where the experiment leaves it open; a run that goes on keeps what was found."""
         if self.experiment.training.batch_size == "auto":
             known = self.recorder.status.get("batch_size") if self.resumes else None
-            size = int(known) if known else room.batch_size(self.experiment, len(network.classes), self.device)
+            size = int(known) if known else batch_size.batch_size(self.experiment, len(network.classes), self.device)
             training = replace(self.experiment.training, batch_size=size)
             self.experiment = replace(self.experiment, training=training)
             self.recorder.log(f"batch size: {size}")

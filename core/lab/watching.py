@@ -12,11 +12,11 @@ from core.models.network import Network
 from core.runs.files import append_line
 from core.runs.recorder import Recorder
 from core.runs.store import Run
-from core.training.engine import Trainer
-from core.training.events import EpochEnd, Event, Finished, PhaseStarted
-from core.training.feeds import Material
-from core.training.kept import Keeper
-from core.training.monitor import Health, Watch
+from core.training.checkpoints.epoch_weights import Keeper
+from core.training.features.batch_sources import Material
+from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted
+from core.training.loop.trainer import Trainer
+from core.training.monitoring.health_monitor import Health, Watch
 
 
 class Watching:

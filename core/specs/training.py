@@ -228,7 +228,7 @@ class TrainingSpec:
         """Images a batch.
 
         Raises:
-            ValueError: The batch size is still ``auto``; :func:`core.training.room.batch_size` finds it.
+            ValueError: The batch size is still ``auto``; :func:`core.training.estimate.batch_size.batch_size` finds it.
         """
         if self.batch_size == "auto":
             raise ValueError("the batch size is still to be found")

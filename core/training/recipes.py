@@ -5,7 +5,7 @@ backbone, because an untrained head's error would wreck pretrained features; the
 a lower rate. Gradual unfreezing lets one stage after the other join in; the discriminative recipe lets all learn at
 once, the earlier the stage the more slowly. Sources: Yosinski et al. 2014 (arXiv:1411.1792); Howard and Ruder 2018
 (arXiv:1801.06146); Kornblith et al. 2019 (arXiv:1805.08974). The runs of the course are in
-:mod:`core.training.course`.
+:mod:`core.training.course_recipes`.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def _estimate(experiment: Experiment, *, start: bool) -> Any:
 
 def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, ...]) -> Any:
     from core.lab.profile import estimate_here
-    from core.training.estimate import Counts
+    from core.training.estimate.estimate import Counts
 
     try:
         return estimate_here(experiment, classes, Counts(*numbers))

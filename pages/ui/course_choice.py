@@ -26,7 +26,7 @@ def draw(choice: TrainChoice, classes: int) -> tuple[TrainChoice, bool]:
         choice: As it is.
         classes: Of the chosen images.
     """
-    from core.training.course import COURSE
+    from core.training.course_recipes import COURSE
 
     state.follow("bl-course", choice.course if choice.course in COURSE else next(iter(COURSE)))
     picked = st.selectbox(
@@ -61,7 +61,7 @@ def take(choice: TrainChoice, run: Any) -> TrainChoice:
 
     Args:
         choice: As it is; its seed, device and name stay.
-        run: A :class:`core.training.course.CourseRun`.
+        run: A :class:`core.training.course_recipes.CourseRun`.
     """
     state.set_model(run.model)
     state.set_freeze(run.freeze)
@@ -83,7 +83,7 @@ def take(choice: TrainChoice, run: Any) -> TrainChoice:
 
 def still(choice: TrainChoice) -> TrainChoice:
     """Returns the choice, as the person's own phases once another network took the place of the course's."""
-    from core.training.course import COURSE
+    from core.training.course_recipes import COURSE
 
     run = COURSE.get(choice.course)
     if choice.preset == "course" and (run is None or run.model.backbone != state.model().backbone):

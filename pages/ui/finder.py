@@ -147,7 +147,7 @@ def _curve(curve: Any, phase: int, take: Take) -> None:
 
 
 def figure(curve: Any) -> Any:
-    """Returns the chart of a :class:`core.training.finder.RateCurve`: loss over rate, the suggestion marked."""
+    """Returns the chart of a :class:`core.training.lr_finder.RateCurve`: loss over rate, the suggestion marked."""
     chart = charts.figure(260)
     faint = {"color": charts.TRAIN, "width": 1}
     high = 1.6 * max(curve.smoothed[: max(3, len(curve.smoothed) // 10)])

@@ -37,7 +37,7 @@ def _of_weights(run: Any) -> None:
     """Draws how far every convolution came, and the filters of the chosen one."""
     from core.interpret.filters import conv_layers
     from core.lab.filter_story import course_of_run, story_of_layer
-    from core.training import kept
+    from core.training.checkpoints import epoch_weights
 
     before = moment.target_at(run, "start")
     with st.spinner(_("Building the network as it was before training …")):
@@ -46,7 +46,7 @@ def _of_weights(run: Any) -> None:
     if not found:
         inside.callout(_("This network has no convolutions, so it has no filters to show."))
         return
-    stamp = _stamp(run.path / kept.FOLDER)
+    stamp = _stamp(run.path / epoch_weights.FOLDER)
     with st.spinner(_("Reading the weights of the epochs …")):
         course = caches.remember("filter-course", stamp, lambda: course_of_run(run, start), entries=8)
     _layers(course)

@@ -40,7 +40,7 @@ def first_rate(choice: TrainChoice) -> float:
 
 def default_name(choice: TrainChoice) -> str:
     """Returns what a run is called if the person gives it no name."""
-    from core.training.course import COURSE
+    from core.training.course_recipes import COURSE
 
     if choice.preset == "course" and choice.course in COURSE:
         recipe = _(COURSE[choice.course].title)
@@ -97,7 +97,7 @@ def check(experiment: Experiment, anatomy: Any) -> None:
     """Finds what the trainer would refuse: parts or stages that the network has not, weights that are gone."""
     from core.lab.networks import weights_file
     from core.models.freeze import learning
-    from core.training.optim import stage_rates
+    from core.training.optim.optimizers import stage_rates
 
     for phase in experiment.training.phases:
         learning(anatomy, experiment.plan(phase))

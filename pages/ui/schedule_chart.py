@@ -49,7 +49,7 @@ def lines(experiment: Experiment, anatomy: Any, steps: int = STEPS) -> list[list
     Raises:
         InputError: A plan or a rate names a part that the network has not.
     """
-    from core.training.schedules import curve
+    from core.training.optim.schedules import curve
 
     found, start = [], 0
     for phase in experiment.training.phases:
@@ -66,7 +66,7 @@ def lines(experiment: Experiment, anatomy: Any, steps: int = STEPS) -> list[list
 def groups(experiment: Experiment, phase: Phase, anatomy: Any) -> dict[str, float]:
     """Returns what learns in a phase, and its rate as a multiple of the head's."""
     from core.models.freeze import trainable_stage_names
-    from core.training.optim import stage_rates
+    from core.training.optim.optimizers import stage_rates
 
     rates = stage_rates(phase, anatomy)
     learning = set(trainable_stage_names(anatomy, experiment.plan(phase)))

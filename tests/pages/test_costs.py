@@ -11,7 +11,7 @@ from core.lab import profile
 from core.runs.jobs import Job, JobStore
 from core.runs.recorder import Recorder
 from core.specs import ModelSpec
-from core.training import stopwatch
+from core.training.estimate import layer_timing
 from pages.ui import caches, costs
 
 SMALL = ModelSpec("mnist_cnn", "none")
@@ -80,7 +80,7 @@ def test_a_measurement_is_told_and_can_be_cancelled(words: Callable[[AppTest], s
 
 
 def test_a_measured_network_has_times(words: Callable[[AppTest], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "PATIENCE", 0.0)
+    monkeypatch.setattr(layer_timing, "PATIENCE", 0.0)
     profile.profile_now(SMALL, "cpu")
     app = panel()
     assert not app.exception

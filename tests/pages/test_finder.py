@@ -12,8 +12,8 @@ from core.lab import finder as finding
 from core.runs.jobs import Job, JobStore
 from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
-from core.training.finder import RateCurve
-from core.training.suggestion import NEVER_FELL, suggest
+from core.training.lr_finder import RateCurve
+from core.training.lr_suggestion import NEVER_FELL, suggest
 
 RATES = tuple(1e-7 * 1e8 ** (step / 99) for step in range(100))
 

@@ -10,13 +10,13 @@ import pytest
 from core.lab import worker
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.training import kept
+from core.training.checkpoints import epoch_weights
 
 
 @pytest.fixture
 def run(image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Two epochs of the head, then two of everything."""
-    monkeypatch.setattr(kept, "FREE", 1e9)
+    monkeypatch.setattr(epoch_weights, "FREE", 1e9)
     phases = (Phase("head", "head", 2, lr=0.01), Phase("all", "plan", 2, lr=0.001))
     made = RunStore().create(
         Experiment(
@@ -100,12 +100,12 @@ def test_two_epochs_side_by_side(open_page, run, words) -> None:
 
 def test_an_epoch_that_goes_away_meanwhile(open_page, run, words) -> None:
     app = open_page("feature_maps", run=run.id, moment="2")
-    kept.kept_file(run.path, 2).write_bytes(b"damaged")
+    epoch_weights.kept_file(run.path, 2).write_bytes(b"damaged")
     app.run()
     assert not app.exception
     assert "This moment cannot be looked into" in words(app)
     for epoch in range(1, 5):
-        kept.kept_file(run.path, epoch).unlink()
+        epoch_weights.kept_file(run.path, epoch).unlink()
     app.run()
     assert not app.exception
     assert app.segmented_control(key="bl-moment").value == "best"

@@ -19,7 +19,7 @@ from core.specs import (
     Schedule,
     TrainingSpec,
 )
-from core.training.course import COURSE
+from core.training.course_recipes import COURSE
 from core.training.recipes import make_recipe
 from pages.ui import caches, choice, phase_editor, schedule_chart, training_options
 from pages.ui.choice import TrainChoice

@@ -1,7 +1,8 @@
 """A run as a program of its own: one readable file of plain PyTorch that trains the same again, without this project.
 
-The program holds only what the run uses. It draws its chance as the training loop does (:mod:`core.training.engine`),
-so that on a CPU in the same precision it reaches the same losses; what it cannot repeat stands at its top.
+The program holds only what the run uses. It draws its chance as the training loop does
+(:mod:`core.training.loop.trainer`), so that on a CPU in the same precision it reaches the same losses; what it cannot
+repeat stands at its top.
 """
 
 from __future__ import annotations

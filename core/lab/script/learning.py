@@ -13,9 +13,9 @@ from core.lab.script.text import Code, block, constant, joined, literal, prefixe
 from core.models import freeze
 from core.models.network import Network
 from core.specs import AugmentSpec, Experiment, FreezePlan, Loss, Mix, Phase
-from core.training.losses import LEAST_SPREAD
-from core.training.optim import _kind, stage_rates
-from core.training.schedules import END, LEAST_CHANGE, RISE, START
+from core.training.optim.losses import LEAST_SPREAD
+from core.training.optim.optimizers import _kind, stage_rates
+from core.training.optim.schedules import END, LEAST_CHANGE, RISE, START
 
 
 def phases(experiment: Experiment, shape: Network, augments: Sequence[AugmentSpec]) -> Part:

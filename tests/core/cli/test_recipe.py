@@ -16,7 +16,7 @@ from core.cli.recipe import experiment as read_experiment
 from core.errors import InputError
 from core.runs import RunStore
 from core.specs import Act, DataSpec, EarlyStopping, Experiment, Loss, Mix, Phase, Schedule, TrainingSpec
-from core.training.course import COURSE
+from core.training.course_recipes import COURSE
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 BASE = ("train", "--data", "digits", "--images-per-class", "4", "--backbone", "mnist_cnn")

@@ -17,7 +17,7 @@ from core.lab import worker
 from core.runs import Run, RunStore, launch
 from core.runs.files import read_json, read_lines, write_json
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase, TrainingSpec
-from core.training import checkpoint
+from core.training.checkpoints import checkpoint
 
 Folder = Callable[..., Path]
 

@@ -14,14 +14,14 @@ from core.lab import worker
 from core.lab.moments import epochs_of, network_at, network_named
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.training import kept
+from core.training.checkpoints import epoch_weights
 
 Folder = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "FREE", 1e9)
+    monkeypatch.setattr(epoch_weights, "FREE", 1e9)
 
 
 def experiment(source: Path, *epochs: int, ema: float = 0.0) -> Experiment:

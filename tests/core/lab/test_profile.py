@@ -16,11 +16,11 @@ from core.models.network import assemble
 from core.runs.jobs import JobStore
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec
 from core.specs import TrainingSpec as Training
-from core.training import stopwatch
-from core.training.clock import Clock
-from core.training.estimate import Counts
+from core.training.estimate import layer_timing
+from core.training.estimate.clock import Clock
+from core.training.estimate.estimate import Counts
+from core.training.estimate.step_time import KINDS
 from core.training.recipes import make_recipe
-from core.training.speed import KINDS
 
 SMALL = ModelSpec("emnist_cnn", "none")
 
@@ -28,13 +28,13 @@ SMALL = ModelSpec("emnist_cnn", "none")
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """One round is enough where nobody looks at the time."""
-    monkeypatch.setattr(stopwatch, "PATIENCE", 0.0)
+    monkeypatch.setattr(layer_timing, "PATIENCE", 0.0)
 
 
 def test_every_call_before_and_behind_the_head_is_timed_in_every_kind() -> None:
     network = assemble(SMALL, ("a", "b"), seed=0)
     told: list[tuple[int, int]] = []
-    found = stopwatch.measure(network, torch.device("cpu"), progress=lambda *step: told.append(step))
+    found = layer_timing.measure(network, torch.device("cpu"), progress=lambda *step: told.append(step))
     leaves = {layer.name for layer in network.anatomy.layers if layer.leaf}
     assert set(found.calls) == leaves
     assert network.anatomy.head in found.calls
@@ -55,7 +55,7 @@ def test_every_call_before_and_behind_the_head_is_timed_in_every_kind() -> None:
 
 def test_a_layer_that_runs_twice_is_timed_twice() -> None:
     network = assemble(ModelSpec("resnet18", "none", image_size=32), ("a", "b"), seed=0)
-    watch = stopwatch._Watch(network, torch.device("cpu"))
+    watch = layer_timing._Watch(network, torch.device("cpu"))
     times = watch.run("learning", 2, "fp32")
     assert watch.names.count("layer1.0.relu") == 2
     assert len(times["learning"]) == len(times["backward_all"]) == len(watch.names)
@@ -63,14 +63,14 @@ def test_a_layer_that_runs_twice_is_timed_twice() -> None:
 
 def test_asked_to_stop_it_stops() -> None:
     network = assemble(SMALL, ("a", "b"), seed=0)
-    with pytest.raises(stopwatch.Stopped):
-        stopwatch.measure(network, torch.device("cpu"), stop=lambda: True)
+    with pytest.raises(layer_timing.Stopped):
+        layer_timing.measure(network, torch.device("cpu"), stop=lambda: True)
 
 
 def test_a_network_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopwatch, "_room", lambda _device: 1000.0)
+    monkeypatch.setattr(layer_timing, "_room", lambda _device: 1000.0)
     with pytest.raises(InputError, match="not enough memory"):
-        stopwatch.measure(assemble(SMALL, ("a", "b"), seed=0), torch.device("cpu"))
+        layer_timing.measure(assemble(SMALL, ("a", "b"), seed=0), torch.device("cpu"))
 
 
 def test_what_was_measured_is_kept_whatever_the_weights_and_the_head() -> None:

@@ -17,8 +17,8 @@ from core.models import freeze
 from core.models.catalog import catalog
 from core.models.network import Network, assemble, outline
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.training.engine import fit
-from core.training.feeds import Material
+from core.training.features.batch_sources import Material
+from core.training.loop.trainer import fit
 
 CPU = torch.device("cpu")
 CLASSES = ("blue", "red")

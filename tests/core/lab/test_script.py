@@ -38,8 +38,8 @@ from core.specs import (
     Schedule,
     TrainingSpec,
 )
-from core.training.losses import Criterion
-from core.training.schedules import rate_factor
+from core.training.optim.losses import Criterion
+from core.training.optim.schedules import rate_factor
 
 Folder = Callable[..., Path]
 SHAPES = "shapes?per_class=14&size=48"

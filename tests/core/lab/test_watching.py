@@ -22,7 +22,7 @@ from core.models.network import Network
 from core.runs import Run, RunStore, snapshots
 from core.runs.files import read_json, read_lines, write_json
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.training.feeds import Material
+from core.training.features.batch_sources import Material
 
 Folder = Callable[..., Path]
 
@@ -45,8 +45,8 @@ def last_weights(run: Run) -> dict[str, bytes]:
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photography, "FREE", 1e9)
-    monkeypatch.setattr("core.training.monitor.FREE", 1e9)
-    monkeypatch.setattr("core.training.monitor.PASS_FREE", 1e9)
+    monkeypatch.setattr("core.training.monitoring.health_monitor.FREE", 1e9)
+    monkeypatch.setattr("core.training.monitoring.health_monitor.PASS_FREE", 1e9)
 
 
 @pytest.mark.parametrize("augment", [False, True])
@@ -107,7 +107,7 @@ def test_watching_changes_no_bit(tmp_path: Path, image_folder: Folder, monkeypat
         raise RuntimeError("no pictures here")
 
     monkeypatch.setattr(photography, "conv_layers", fail)
-    monkeypatch.setattr("core.training.monitor.histogram", fail)
+    monkeypatch.setattr("core.training.monitoring.health_monitor.histogram", fail)
     assert worker.work(alone)["state"] == "finished"
     assert last_weights(seen) == last_weights(alone)
     assert snapshots.epochs(alone.path) == []

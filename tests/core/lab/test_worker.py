@@ -168,7 +168,7 @@ def test_a_run_is_trained_by_one_process_only(store: RunStore, image_folder: Cal
 def test_a_full_disk_ends_the_run_and_keeps_the_last_good_weights(
     store: RunStore, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.training.checkpoint import Checkpointer
+    from core.training.checkpoints.checkpoint import Checkpointer
 
     run = store.create(experiment(image_folder(), epochs=3))
     genuine, calls = Checkpointer.epoch_end, []
@@ -208,12 +208,12 @@ def test_too_little_memory_is_said_with_what_to_do(
 ) -> None:
     import torch
 
-    from core.training import feeds
+    from core.training.features import batch_sources
 
     def starve(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(feeds, "extract", starve)
+    monkeypatch.setattr(batch_sources, "extract", starve)
     run = store.create(experiment(image_folder()))
     with pytest.raises(InputError, match=r"A batch of 1 images at 64 px does not fit .* Choose a smaller batch"):
         worker.work(run)

@@ -68,7 +68,7 @@ def test_other_files_are_no_snapshots(tmp_path: Path) -> None:
 
 
 def test_a_long_run_keeps_few_snapshots_evenly() -> None:
-    from core.training.allowance import spaced
+    from core.training.monitoring.time_budget import spaced
 
     there: list[int] = []
     for epoch in range(1, 10_001):

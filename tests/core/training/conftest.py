@@ -13,7 +13,7 @@ from core.data.loaders import PixelStore
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.specs import AugmentSpec, DataSpec
-from core.training.feeds import Material
+from core.training.features.batch_sources import Material
 
 
 @pytest.fixture

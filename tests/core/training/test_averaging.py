@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from core.training.averaging import Average
+from core.training.loop.ema import Average
 
 
 def walk(model: nn.Module, steps: int) -> None:

@@ -15,8 +15,8 @@ from torch import nn
 
 from core.errors import InputError
 from core.models.network import load_into
-from core.training import checkpoint
-from core.training.checkpoint import Checkpointer, load_pair
+from core.training.checkpoints import checkpoint
+from core.training.checkpoints.checkpoint import Checkpointer, load_pair
 
 
 def network() -> nn.Sequential:
@@ -107,7 +107,7 @@ def test_state_and_weights_that_belong_together_are_found_whenever_the_process_d
     set_learning(model, 2.0)
     for dies_at, expected in (("_save_pickled", 1.0), ("_promote", 2.0)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"core.training.checkpoint.{dies_at}", killed)
+            patch.setattr(f"core.training.checkpoints.checkpoint.{dies_at}", killed)
             with pytest.raises(Killed):
                 keeper.save()
         fresh = network()

@@ -19,11 +19,11 @@ from core.errors import InputError
 from core.models import freeze
 from core.models.network import assemble, outline
 from core.specs import AugmentSpec, DataSpec, Experiment
-from core.training.course import COURSE, find, scaled
-from core.training.engine import Trainer
-from core.training.events import EpochEnd
-from core.training.feeds import Material
-from core.training.optim import build_optimizer, stage_rates
+from core.training.course_recipes import COURSE, find, scaled
+from core.training.features.batch_sources import Material
+from core.training.loop.events import EpochEnd
+from core.training.loop.trainer import Trainer
+from core.training.optim.optimizers import build_optimizer, stage_rates
 
 DATA = DataSpec("unused")
 
@@ -119,5 +119,5 @@ def test_too_few_epochs_and_unknown_runs_are_refused() -> None:
 
 
 def test_the_table_loads_no_torch() -> None:
-    code = "import sys, core.training.course; print('torch' in sys.modules)"
+    code = "import sys, core.training.course_recipes; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

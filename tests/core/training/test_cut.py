@@ -14,7 +14,7 @@ from core.models.anatomy.examine import examine
 from core.models.catalog.catalog import BACKBONES
 from core.models.network import Network, assemble
 from core.specs import FreezePlan, ModelSpec, Preprocessing
-from core.training.cut import Cut, find_cut, foretold
+from core.training.features.backbone_split import Cut, find_cut, foretold
 
 
 def cut_of(network: Network, plan: FreezePlan) -> Cut | None:

@@ -10,9 +10,9 @@ from tiny import experiment, tiny
 
 from core.device import exact_algorithms
 from core.specs import AugmentSpec, FreezePlan, Phase
-from core.training.engine import Trainer
-from core.training.events import EpochEnd, Finished
-from core.training.feeds import Material
+from core.training.features.batch_sources import Material
+from core.training.loop.events import EpochEnd, Finished
+from core.training.loop.trainer import Trainer
 
 Make = Callable[..., Material]
 
@@ -46,7 +46,7 @@ def test_a_step_does_not_wait_for_the_device(
 
 
 def test_features_at_a_stage_give_what_the_whole_network_gives(material: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.training import preparing
+    from core.training.loop import phase_setup
 
     images = material()
     images.store.fill()
@@ -54,7 +54,7 @@ def test_features_at_a_stage_give_what_the_whole_network_gives(material: Make, m
     losses = []
     for apart in (True, False):
         if not apart:
-            monkeypatch.setattr(preparing, "find_cut", lambda *_: None)
+            monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
         task = experiment(phase, freeze=FreezePlan(1))
         events = Trainer(tiny(), images, task, torch.device("cuda")).run()
         losses.append([event.train_loss for event in events if isinstance(event, EpochEnd)])

@@ -15,12 +15,12 @@ import torch.multiprocessing
 from tiny import CPU, experiment, tiny
 
 from core.specs import FreezePlan, Phase
-from core.training import engine
-from core.training.acts import Wish
-from core.training.distributed import joined
-from core.training.engine import Trainer
-from core.training.events import Changed, EpochEnd
-from core.training.feeds import Material
+from core.training.features.batch_sources import Material
+from core.training.loop import trainer as engine
+from core.training.loop.distributed import joined
+from core.training.loop.events import Changed, EpochEnd
+from core.training.loop.live_changes import Wish
+from core.training.loop.trainer import Trainer
 
 TASK = experiment(
     Phase("head", "head", 2, "sgd", lr=0.05),

@@ -14,11 +14,12 @@ from core.errors import OutOfMemory
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import AugmentSpec, Experiment, FreezePlan, Phase
-from core.training import engine, feeds, preparing
-from core.training.acts import Wish
-from core.training.engine import fit
-from core.training.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
-from core.training.feeds import Material
+from core.training.features import batch_sources
+from core.training.features.batch_sources import Material
+from core.training.loop import phase_setup, trainer
+from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
+from core.training.loop.live_changes import Wish
+from core.training.loop.trainer import fit
 
 
 def run(network: Network, material: Material, experiment: Experiment, **options: object) -> list[Event]:
@@ -65,7 +66,7 @@ def test_cached_features_give_the_weights_that_live_ones_give(
 ) -> None:
     cached, live, images = tiny(), tiny(), material()
     told = run(cached, images, experiment(HEAD))
-    monkeypatch.setattr(preparing, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
     told_live = run(live, images, experiment(HEAD))
     assert [e.cached for e in (*told, *told_live) if isinstance(e, PhaseStarted)] == [True, False]
     torch.testing.assert_close(cached.model[5].weight, live.model[5].weight, rtol=1e-4, atol=1e-6)
@@ -77,8 +78,8 @@ def test_features_are_computed_once_for_each_image(
     material: Callable[..., Material], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = []
-    genuine = feeds.extract
-    monkeypatch.setattr(feeds, "extract", lambda feed, cut, x: images.append(len(x)) or genuine(feed, cut, x))
+    genuine = batch_sources.extract
+    monkeypatch.setattr(batch_sources, "extract", lambda feed, cut, x: images.append(len(x)) or genuine(feed, cut, x))
     run(tiny(), material(images=12), experiment(Phase("head", "head", 20, lr=0.05)))
     assert sum(images) == 24
 
@@ -159,7 +160,7 @@ def test_every_way_to_run_out_of_memory_is_one_sentence(
     def starve(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("core.training.feeds.extract", starve)
+    monkeypatch.setattr("core.training.features.batch_sources.extract", starve)
     with pytest.raises(OutOfMemory, match="A batch of 1 images at 32 px"):
         run(tiny(), material(), experiment(HEAD))
 
@@ -208,7 +209,7 @@ def test_the_network_is_left_in_eval_mode_even_after_an_error(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(engine.Criterion, "__call__", fail)
+    monkeypatch.setattr(trainer.Criterion, "__call__", fail)
     with pytest.raises(RuntimeError, match="broken"):
         run(network, material(), experiment(PLAN, freeze=FreezePlan("all")))
     assert not any(module.training for module in network.model.modules())

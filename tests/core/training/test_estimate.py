@@ -24,9 +24,9 @@ from core.specs import (
     Preprocessing,
     TrainingSpec,
 )
-from core.training.estimate import MEASURED, UNKNOWN, Counts, estimate
-from core.training.memory import Memory, Rehearsal, memory_of
-from core.training.speed import Linear, Machine, Profile
+from core.training.estimate.estimate import MEASURED, UNKNOWN, Counts, estimate
+from core.training.estimate.step_memory import Memory, Rehearsal, memory_of
+from core.training.estimate.step_time import Linear, Machine, Profile
 
 SMALL = ModelSpec("mnist_cnn", "none")
 SLACK = 64
@@ -217,7 +217,7 @@ def small_profile(**changes: object) -> Profile:
 
 
 def estimate_anatomy():  # type: ignore[no-untyped-def]
-    from core.training.memory import rehearsal_of
+    from core.training.estimate.step_memory import rehearsal_of
 
     return rehearsal_of(SMALL, 10).anatomy
 

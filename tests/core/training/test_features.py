@@ -17,11 +17,12 @@ from core import settings
 from core.data.augment import Augmenter
 from core.models.network import Network, assemble
 from core.specs import AugmentSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase
-from core.training import feeds, preparing
-from core.training.engine import Trainer
-from core.training.events import EpochEnd, Event, PhaseStarted, Progress
-from core.training.features import Features, Form, Shelf, Writer, key_of
-from core.training.feeds import Material, PixelFeed
+from core.training.features import batch_sources
+from core.training.features.batch_sources import Material, PixelFeed
+from core.training.features.feature_store import Features, Form, Shelf, Writer, key_of
+from core.training.loop import phase_setup
+from core.training.loop.events import EpochEnd, Event, PhaseStarted, Progress
+from core.training.loop.trainer import Trainer
 
 Make = Callable[..., Material]
 STRONG = AugmentSpec.preset("strong")
@@ -53,8 +54,8 @@ def files() -> list[Path]:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Images that went through the frozen part, a batch each."""
     seen: list[int] = []
-    genuine = feeds.extract
-    monkeypatch.setattr(feeds, "extract", lambda feed, cut, x: seen.append(len(x)) or genuine(feed, cut, x))
+    genuine = batch_sources.extract
+    monkeypatch.setattr(batch_sources, "extract", lambda feed, cut, x: seen.append(len(x)) or genuine(feed, cut, x))
     return seen
 
 
@@ -62,7 +63,7 @@ def both(make: Callable[[], Network], material: Material, task: Experiment, monk
     """Trains with kept features and with the whole network in each step, and compares."""
     kept, live = make(), make()
     assert told(train(kept, material, task))[0][0]
-    monkeypatch.setattr(preparing, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
     assert told(train(live, material, task)) == [(False, None)]
     theirs = weights(live)
     for name, value in weights(kept).items():
@@ -79,7 +80,7 @@ def test_and_bit_by_bit_where_all_batches_are_of_one_size(material: Make, monkey
     task = experiment(LAST, freeze=FreezePlan(1), batch_size=6)  # of 18 and of 24 images
     kept, live, images = tiny(), tiny(), material()
     train(kept, images, task)
-    monkeypatch.setattr(preparing, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
     train(live, images, task)
     theirs = weights(live)
     assert all(torch.equal(value, theirs[name]) for name, value in weights(kept).items())
@@ -333,7 +334,7 @@ def test_images_are_mixed_before_the_frozen_part(material: Make, monkeypatch: py
     task = experiment(LAST, freeze=FreezePlan(1), mix=Mix(mixup=0.5, cutmix=0.5))
     apart, whole, images = tiny(), tiny(), material()
     assert told(train(apart, images, task)) == [(False, "stage2")]
-    monkeypatch.setattr(preparing, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
     train(whole, images, task)
     theirs = weights(whole)
     for name, value in weights(apart).items():
@@ -344,13 +345,13 @@ def test_bfloat16_features_stay_in_it(material: Make) -> None:
     network, images = tiny(), read(material())
     task = experiment(LAST, freeze=FreezePlan(1))
     object.__setattr__(task.training, "precision", "bf16")
-    work = preparing.Preparation(network, images, task, LAST, FreezePlan(1), CPU)
+    work = phase_setup.Preparation(network, images, task, LAST, FreezePlan(1), CPU)
     work.settle("bf16")
     list(work.ready(0))
     inputs, _ = next(iter(work.train.batches([images.train], None)))
     assert inputs.dtype == torch.bfloat16
     assert work.train.logits(inputs).dtype == torch.float32
-    head = preparing.Preparation(network, images, task, LAST, FreezePlan(0), CPU)
+    head = phase_setup.Preparation(network, images, task, LAST, FreezePlan(0), CPU)
     head.settle("bf16")
     list(head.ready(0))
     inputs, _ = next(iter(head.train.batches([images.train], None)))
@@ -363,7 +364,7 @@ def test_images_and_features_lie_on_the_gpu(material: Make) -> None:
     device, network, images = torch.device("cuda"), tiny(), read(material())
     network.model.to(device)
     task = experiment(LAST, freeze=FreezePlan(1))
-    work = preparing.Preparation(network, images, task, LAST, FreezePlan(1), device)
+    work = phase_setup.Preparation(network, images, task, LAST, FreezePlan(1), device)
     assert work.pixels._there is not None
     assert work.pixels._there.device.type == "cuda"
     work.settle("fp32")

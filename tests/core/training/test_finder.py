@@ -14,10 +14,10 @@ from tiny import CPU, HEAD, PLAN, experiment, tiny
 
 from core.errors import InputError
 from core.specs import Act, AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, Phase, Schedule
-from core.training.events import Progress
-from core.training.feeds import Material
-from core.training.finder import STEPS, RateCurve, Tried, find_rate, only_phase, stop_if
-from core.training.suggestion import NEVER_FELL, TOO_SHORT, smooth, suggest
+from core.training.features.batch_sources import Material
+from core.training.loop.events import Progress
+from core.training.lr_finder import STEPS, RateCurve, Tried, find_rate, only_phase, stop_if
+from core.training.lr_suggestion import NEVER_FELL, TOO_SHORT, smooth, suggest
 
 Make = Callable[..., Material]
 SCRATCH = Phase("train", "plan", 2, lr=0.3, schedule=Schedule("cosine", warmup=1.0))
@@ -83,8 +83,8 @@ def test_a_linear_probe_runs_on_features_computed_once_and_finds_the_same(materi
 
 
 def test_a_good_rate_trains_better_than_one_far_below_it(material: Make) -> None:
-    from core.training.engine import Trainer
-    from core.training.events import EpochEnd
+    from core.training.loop.events import EpochEnd
+    from core.training.loop.trainer import Trainer
 
     images = material(images=24)
     task = experiment(replace(SCRATCH, schedule=Schedule()), freeze=FreezePlan("all"))

@@ -11,7 +11,7 @@ from sklearn import metrics
 from torch.nn import functional as F
 
 from core.specs import METRICS, Loss
-from core.training.judging import Judgement, higher_is_better, oriented, value_of
+from core.training.loop.validation import Judgement, higher_is_better, oriented, value_of
 
 CPU = torch.device("cpu")
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.models.network import save
-from core.training import kept
-from core.training.kept import Keeper, kept_epochs, kept_file, kept_state
+from core.training.checkpoints import epoch_weights
+from core.training.checkpoints.epoch_weights import Keeper, kept_epochs, kept_file, kept_state
 
 MIB = 1 << 20
 
@@ -54,7 +54,7 @@ class Play:
 
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "FREE", 1e9)
+    monkeypatch.setattr(epoch_weights, "FREE", 1e9)
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_too_little_space_keeps_none(tmp_path: Path, allowed: int) -> None:
 
 
 def test_a_full_disk_keeps_none(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "SPARE", 1 << 62)
+    monkeypatch.setattr(epoch_weights, "SPARE", 1 << 62)
     play.phase(2)
     play.epochs(2)
     assert kept_epochs(play.folder) == []
@@ -189,7 +189,7 @@ def test_where_the_old_values_cannot_be_written_no_epoch_stays(play: Play, monke
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kept, "save_state", full)
+    monkeypatch.setattr(epoch_weights, "save_state", full)
     with pytest.raises(OSError, match="No space"):
         play.phase(0, 1, 2)
     assert kept_epochs(play.folder) == []

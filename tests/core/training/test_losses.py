@@ -12,7 +12,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from core.errors import InputError
 from core.specs import LOSSES, Loss
-from core.training.losses import Criterion
+from core.training.optim.losses import Criterion
 
 CPU = torch.device("cpu")
 KINDS = sorted(LOSSES)

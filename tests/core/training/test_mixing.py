@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.specs import Mix
-from core.training.mixing import Mixer
+from core.training.optim.mixup import Mixer
 
 LABELS = torch.tensor([0, 1, 2, 3, 0, 1])
 

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
-from core.training import allowance, monitor
-from core.training.allowance import Allowance, spaced
-from core.training.engine import Trainer
-from core.training.events import EpochEnd
-from core.training.feeds import Material
-from core.training.monitor import Health, histogram
+from core.training.features.batch_sources import Material
+from core.training.loop.events import EpochEnd
+from core.training.loop.trainer import Trainer
+from core.training.monitoring import health_monitor, time_budget
+from core.training.monitoring.health_monitor import Health, histogram
+from core.training.monitoring.time_budget import Allowance, spaced
 
 Make = Callable[..., Material]
 ALL = experiment(Phase("all", "plan", 3, "sgd", lr=0.05, momentum=0.0), freeze=FreezePlan("all"))
@@ -25,8 +25,8 @@ ALL = experiment(Phase("all", "plan", 3, "sgd", lr=0.05, momentum=0.0), freeze=F
 
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "FREE", 1e9)
-    monkeypatch.setattr(monitor, "PASS_FREE", 1e9)
+    monkeypatch.setattr(health_monitor, "FREE", 1e9)
+    monkeypatch.setattr(health_monitor, "PASS_FREE", 1e9)
 
 
 class Dropping(nn.Linear):
@@ -115,7 +115,7 @@ def test_dead_units_are_counted(material: Make) -> None:
     assert stage(row, "stage2")["units"] == 8
     assert stage(row, "stage2")["dead"] == 3
     counts = stage(row, "stage2")["activations"]["counts"]
-    assert len(counts) == monitor.BINS
+    assert len(counts) == health_monitor.BINS
     assert counts[0] == max(counts)  # most values of a ReLU are zero
 
 
@@ -135,7 +135,7 @@ def test_a_look_that_fails_ends_the_looking_only(material: Make, monkeypatch: py
     def fail(*_: object) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(monitor, "histogram", fail)
+    monkeypatch.setattr(health_monitor, "histogram", fail)
     network, images = tiny(), material()
     health = Health(network, images, CPU)
     trainer = Trainer(network, images, ALL, CPU, watch=health)
@@ -147,7 +147,7 @@ def test_a_look_that_fails_ends_the_looking_only(material: Make, monkeypatch: py
 def test_very_long_runs_are_told_in_few_rows() -> None:
     last, rows = 0, 0
     for epoch in range(1, 100_001):
-        if spaced(epoch, last, monitor.HISTOGRAMS):
+        if spaced(epoch, last, health_monitor.HISTOGRAMS):
             last, rows = epoch, rows + 1
     assert rows < 1_000
     assert last > 98_000
@@ -155,7 +155,7 @@ def test_very_long_runs_are_told_in_few_rows() -> None:
 
 def test_an_allowance_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(allowance.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time_budget.time, "perf_counter", lambda: now[0])
     room, spent = Allowance(0.02, 0.1), 0.0
     for _ in range(1000):
         now[0] += 0.05

@@ -14,7 +14,7 @@ from core.models import freeze
 from core.models.anatomy.examine import anatomy_of, examine
 from core.models.catalog.catalog import build
 from core.specs import OPTIMIZERS, FreezePlan, Phase
-from core.training.optim import KINDS, UNFIT, build_optimizer, carry_over, set_rates, stage_rates
+from core.training.optim.optimizers import KINDS, UNFIT, build_optimizer, carry_over, set_rates, stage_rates
 from core.training.recipes import make_recipe
 
 

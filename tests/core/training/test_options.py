@@ -17,12 +17,13 @@ from core.errors import InputError, OutOfMemory
 from core.models.anatomy.examine import examine
 from core.models.network import Network, load_into
 from core.specs import EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, Schedule
-from core.training import engine, feeds
-from core.training.checkpoint import Checkpointer
-from core.training.cut import Cut
-from core.training.engine import Trainer
-from core.training.events import EpochEnd, Event, Finished, Recovered
-from core.training.feeds import Material
+from core.training.checkpoints.checkpoint import Checkpointer
+from core.training.features import batch_sources
+from core.training.features.backbone_split import Cut
+from core.training.features.batch_sources import Material
+from core.training.loop import trainer as engine
+from core.training.loop.events import EpochEnd, Event, Finished, Recovered
+from core.training.loop.trainer import Trainer
 
 Make = Callable[..., Material]
 ALL = FreezePlan("all")
@@ -216,16 +217,16 @@ def test_a_plateau_lowers_the_rate_while_it_runs(material: Make) -> None:
 
 def starving(monkeypatch: pytest.MonkeyPatch, when: Callable[[int, int], bool]) -> list[int]:
     """Lets a forward pass of the loop run out of memory; ``when`` is asked with its number and its images."""
-    genuine, sizes = feeds.PixelFeed.logits, []
+    genuine, sizes = batch_sources.PixelFeed.logits, []
 
-    def logits(self: feeds.PixelFeed, inputs: Tensor) -> Tensor:
+    def logits(self: batch_sources.PixelFeed, inputs: Tensor) -> Tensor:
         if torch.is_grad_enabled():
             sizes.append(len(inputs))
             if when(len(sizes), len(inputs)):
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return genuine(self, inputs)
 
-    monkeypatch.setattr(feeds.PixelFeed, "logits", logits)
+    monkeypatch.setattr(batch_sources.PixelFeed, "logits", logits)
     return sizes
 
 
@@ -269,15 +270,15 @@ def test_recovery_can_be_refused(material: Make, monkeypatch: pytest.MonkeyPatch
 def test_validation_that_does_not_fit_is_cut_too(material: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     images = material()
     told = run(plain(), images, experiment(PLAIN_SGD, freeze=ALL, batch_size=8))
-    genuine, broken = feeds.PixelFeed.logits, []
+    genuine, broken = batch_sources.PixelFeed.logits, []
 
-    def logits(self: feeds.PixelFeed, inputs: Tensor) -> Tensor:
+    def logits(self: batch_sources.PixelFeed, inputs: Tensor) -> Tensor:
         if not torch.is_grad_enabled() and len(inputs) > 3:
             broken.append(len(inputs))
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return genuine(self, inputs)
 
-    monkeypatch.setattr(feeds.PixelFeed, "logits", logits)
+    monkeypatch.setattr(batch_sources.PixelFeed, "logits", logits)
     events = run(plain(), images, experiment(PLAIN_SGD, freeze=ALL, batch_size=8))
     assert broken
     assert any(isinstance(event, Recovered) for event in events)
@@ -291,16 +292,16 @@ def test_features_that_do_not_fit_are_computed_in_smaller_batches(
     images = material()
     task = experiment(PLAIN_SGD, freeze=FreezePlan(), batch_size=8)
     told = run(plain(), images, task)
-    genuine, sizes = feeds.extract, []
+    genuine, sizes = batch_sources.extract, []
 
-    def extract(feed: feeds.PixelFeed, cut: Cut, inputs: Tensor) -> Tensor:
+    def extract(feed: batch_sources.PixelFeed, cut: Cut, inputs: Tensor) -> Tensor:
         if len(inputs) > 1:  # a single image only tells what features look like
             sizes.append(len(inputs))
         if len(inputs) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return genuine(feed, cut, inputs)
 
-    monkeypatch.setattr(feeds, "extract", extract)
+    monkeypatch.setattr(batch_sources, "extract", extract)
     events = run(plain(), material(name="others"), task)
     assert [event.images for event in events if isinstance(event, Recovered)] == [4, 2]
     assert sizes[:2] == [8, 4]

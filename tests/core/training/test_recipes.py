@@ -9,7 +9,7 @@ import pytest
 from core.errors import InputError
 from core.models.anatomy.examine import anatomy_of
 from core.specs import OPTIMIZERS, PRESETS, FreezePlan
-from core.training.optim import stage_rates
+from core.training.optim.optimizers import stage_rates
 from core.training.recipes import DEFAULT_EPOCHS, Rates, make_recipe
 
 

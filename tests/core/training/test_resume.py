@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.models.network import Network
 from core.specs import Act, AugmentSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, Schedule
-from core.training import engine
-from core.training.acts import Wish
-from core.training.engine import Trainer
-from core.training.events import Changed, EpochEnd, Event, Finished, PhaseStarted, Reached
-from core.training.feeds import Material
+from core.training.features.batch_sources import Material
+from core.training.loop import trainer as engine
+from core.training.loop.events import Changed, EpochEnd, Event, Finished, PhaseStarted, Reached
+from core.training.loop.live_changes import Wish
+from core.training.loop.trainer import Trainer
 
 Make = Callable[..., Material]
 STRONG = AugmentSpec.preset("strong")

@@ -13,7 +13,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from core.specs import SCHEDULES, Phase, Schedule
-from core.training.schedules import Plateau, curve, rate_factor
+from core.training.optim.schedules import Plateau, curve, rate_factor
 
 EPOCHS, STEPS = 12, 7
 Oracle = Callable[[torch.optim.Optimizer], lr_scheduler.LRScheduler]

@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from core.models import freeze, heads
 from core.models.network import Network, outline
 from core.specs import FreezePlan, ModelSpec
-from core.training.precision import autocast
+from core.training.optim.precision import autocast
 
 STATES = {"adamw": 2, "adam": 2, "sgd": 1, "rmsprop": 2}
 """Values that an optimizer keeps for each value that learns, with momentum."""
@@ -104,7 +104,7 @@ class Rehearsal:
         momentum: float = 0.9,
         device_type: str = "cpu",
     ) -> Memory:
-        """Finds what one step of a phase holds, as :mod:`core.training.engine` carries it out.
+        """Finds what one step of a phase holds, as :mod:`core.training.loop.trainer` carries it out.
 
         Args:
             plan: What learns.

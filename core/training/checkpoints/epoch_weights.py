@@ -18,8 +18,8 @@ from core.errors import InputError
 from core.models.network import read_state, save_state
 from core.runs.files import read_json, write_json
 from core.runs.snapshots import surplus
-from core.training.allowance import Allowance, spaced
-from core.training.checkpoint import LAST, changing
+from core.training.checkpoints.checkpoint import LAST, changing
+from core.training.monitoring.time_budget import Allowance, spaced
 
 FOLDER, JOINED, KNOWN = "weights", "joined.safetensors", "learning.json"
 MOST = 100

@@ -1,9 +1,9 @@
 """Predicting how long a step takes, for any freeze plan, from one measurement of the network.
 
-The measurement (:mod:`core.training.stopwatch`) times every call of a layer in three kinds of pass: forwards without a
-graph, a whole step in which everything learns, and a step in which gradients only pass through. A plan's step is put
-together from these: a layer costs its weights' gradient only if it learns, and its input's gradient only if something
-before it learns.
+The measurement (:mod:`core.training.estimate.layer_timing`) times every call of a layer in three kinds of pass:
+forwards without a graph, a whole step in which everything learns, and a step in which gradients only pass through. A
+plan's step is put together from these: a layer costs its weights' gradient only if it learns, and its input's gradient
+only if something before it learns.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
 from core.specs import AugmentSpec, FreezePlan
-from core.training.precision import MOST_IMAGES
+from core.training.optim.precision import MOST_IMAGES
 
 KINDS = ("frozen", "learning", "backward_all", "backward_through")
 """What is timed of a call: forwards in eval mode without a graph, forwards in train mode, backwards with the

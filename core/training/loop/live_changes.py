@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
 from core.specs import Act, FreezePlan
-from core.training.position import Position
+from core.training.loop.state import Position
 
 
 class Acts:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.specs import EarlyStopping, Phase, TrainingSpec
-from core.training.judging import higher_is_better, oriented, value_of
-from core.training.schedules import Plateau
+from core.training.loop.validation import higher_is_better, oriented, value_of
+from core.training.optim.schedules import Plateau
 
 
 @dataclass(slots=True)

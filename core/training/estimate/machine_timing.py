@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from core.data.augment import Augmenter
 from core.data.images import WORKERS, fit, normalise, open_image
 from core.specs import AugmentSpec, Preprocessing
-from core.training.clock import Clock
-from core.training.speed import Linear, Machine
+from core.training.estimate.clock import Clock
+from core.training.estimate.step_time import Linear, Machine
 
 REPEATS = 5
 OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer]] = {

@@ -13,11 +13,21 @@ from core.data.augment import Augmenter
 from core.models import freeze
 from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
-from core.training.cut import Cut, find_cut
-from core.training.events import Progress
-from core.training.features import Form, Shelf, key_of, room_in_memory
-from core.training.feeds import Chance, FeatureFeed, Feed, FrozenFeed, Kept, Material, PixelFeed, Wanted, extract
-from core.training.precision import choose_precision, trial_images
+from core.training.features.backbone_split import Cut, find_cut
+from core.training.features.batch_sources import (
+    Chance,
+    FeatureFeed,
+    Feed,
+    FrozenFeed,
+    Kept,
+    Material,
+    PixelFeed,
+    Wanted,
+    extract,
+)
+from core.training.features.feature_store import Form, Shelf, key_of, room_in_memory
+from core.training.loop.events import Progress
+from core.training.optim.precision import choose_precision, trial_images
 
 
 class Preparation:

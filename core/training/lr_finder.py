@@ -1,8 +1,8 @@
 """The learning-rate range test: train a copy for a while, the rate rising at every step, and see where the loss falls.
 
 Smith 2017, "Cyclical Learning Rates for Training Neural Networks" (arXiv:1506.01186). The steps are those of the
-training itself (:class:`core.training.engine.Trainer`): same freezing, optimizer, stage rates, batch, augmentation and
-loss, on features computed once where the training would do that.
+training itself (:class:`core.training.loop.trainer.Trainer`): same freezing, optimizer, stage rates, batch,
+augmentation and loss, on features computed once where the training would do that.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import torch
 from core.errors import InputError
 from core.models.network import Network
 from core.specs import Experiment, Phase, Schedule
-from core.training.acts import Listen, Wish, nobody
-from core.training.engine import Trainer
-from core.training.events import PhaseStarted, Progress, Step
-from core.training.feeds import Material
-from core.training.suggestion import suggest
+from core.training.features.batch_sources import Material
+from core.training.loop.events import PhaseStarted, Progress, Step
+from core.training.loop.live_changes import Listen, Wish, nobody
+from core.training.loop.trainer import Trainer
+from core.training.lr_suggestion import suggest
 
 STEPS = 100
 """Optimizer steps of a test."""

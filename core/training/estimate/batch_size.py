@@ -6,7 +6,7 @@ import torch
 
 from core.device import memory_free
 from core.specs import Experiment
-from core.training.memory import memory_of
+from core.training.estimate.step_memory import memory_of
 
 MOST = {"cpu": 32, "cuda": 256}
 """Largest batches that are chosen; on a CPU larger ones are not quicker, and learn less an epoch."""

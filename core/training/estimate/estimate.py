@@ -12,12 +12,12 @@ from core.data.images import WORKERS
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
 from core.specs import Experiment, FreezePlan, Phase
-from core.training import room
-from core.training.cut import foretold
-from core.training.features import room_in_memory
-from core.training.memory import Memory, memory_of, rehearsal_of
-from core.training.precision import trial_images
-from core.training.speed import TRIALS, Profile
+from core.training.estimate import batch_size
+from core.training.estimate.step_memory import Memory, memory_of, rehearsal_of
+from core.training.estimate.step_time import TRIALS, Profile
+from core.training.features.backbone_split import foretold
+from core.training.features.feature_store import room_in_memory
+from core.training.optim.precision import trial_images
 
 UNKNOWN, MEASURED = "unknown", "measured"
 
@@ -122,7 +122,7 @@ def estimate(
         InputError: The network cannot be built so, or a freeze plan does not fit it.
     """
     if experiment.training.batch_size == "auto":
-        found = room.batch_size(experiment, classes, torch.device(device_type))
+        found = batch_size.batch_size(experiment, classes, torch.device(device_type))
         experiment = replace(experiment, training=replace(experiment.training, batch_size=found))
     rehearsal = rehearsal_of(experiment.model, classes)
     work = _Work(experiment, counts, rehearsal.anatomy, profile, device_type)

@@ -1,4 +1,4 @@
-"""Measuring a network on this machine, for :mod:`core.training.speed` to predict from.
+"""Measuring a network on this machine, for :mod:`core.training.estimate.step_time` to predict from.
 
 Every call of a layer is timed, forwards by hooks on the modules, backwards by hooks on the tensors between them: the
 gradient of a layer's output is ready when its own backward pass begins. Two batch sizes tell what grows with the batch
@@ -23,11 +23,11 @@ from core.errors import InputError
 from core.models import heads
 from core.models.network import Network
 from core.specs import FreezePlan
-from core.training import bench
-from core.training.clock import Clock
-from core.training.memory import Rehearsal
-from core.training.precision import autocast
-from core.training.speed import KINDS, Linear, Profile
+from core.training.estimate import machine_timing
+from core.training.estimate.clock import Clock
+from core.training.estimate.step_memory import Rehearsal
+from core.training.estimate.step_time import KINDS, Linear, Profile
+from core.training.optim.precision import autocast
 
 BATCHES = (16, 8, 4)
 """Larger batch of the two that are timed; the smaller is a quarter of it, and at least 2."""
@@ -89,11 +89,11 @@ def measure(
         calls=tuple(watch.names),
         kinds=tuple(type(modules[name]).__name__ for name in watch.names),
         seconds=seconds,
-        prepare=bench.prepare(network.preprocessing, device),
-        augment=bench.augment(network.preprocessing, device),
-        decode=bench.decode(network.preprocessing),
+        prepare=machine_timing.prepare(network.preprocessing, device),
+        augment=machine_timing.augment(network.preprocessing, device),
+        decode=machine_timing.decode(network.preprocessing),
         separable=separable,
-        machine=bench.machine(device),
+        machine=machine_timing.machine(device),
         measured=time.time(),
     )
 

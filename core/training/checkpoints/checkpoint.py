@@ -22,7 +22,7 @@ from core.errors import InputError
 from core.models.network import load_into, save_state
 
 if TYPE_CHECKING:
-    from core.training.engine import Trainer
+    from core.training.loop.trainer import Trainer
 
 WRITE_EVERY = 2.0
 """Seconds between two writes at least. Faster epochs keep their best weights in memory meanwhile."""
@@ -101,7 +101,7 @@ def load_pair(model: nn.Module, folder: Path) -> dict[str, Any]:
         folder: The run's folder.
 
     Returns:
-        What :meth:`core.training.engine.Trainer.resume` takes.
+        What :meth:`core.training.loop.trainer.Trainer.resume` takes.
 
     Raises:
         InputError: The files are missing, damaged, or do not belong together.

@@ -18,9 +18,9 @@ from core.data.augment import NUMBERS, Augmenter, Drawn
 from core.data.images import normalise
 from core.data.loaders import PixelStore, centre, iterate
 from core.models.network import Network
-from core.training.cut import Cut
-from core.training.features import Features, Form, Shelf, Writer
-from core.training.precision import autocast
+from core.training.features.backbone_split import Cut
+from core.training.features.feature_store import Features, Form, Shelf, Writer
+from core.training.optim.precision import autocast
 
 Batch = tuple[Tensor, Tensor]
 """Inputs of the feed's module, and labels ``B`` (int64), both on the device."""

@@ -21,12 +21,12 @@ from core.errors import InputError
 from core.models import freeze
 from core.models.network import Network
 from core.specs import Act, Experiment, FreezePlan, Phase
-from core.training import failures
-from core.training.acts import HALTS, Acts, Listen, nobody
-from core.training.averaging import Average
-from core.training.chance import Chance
-from core.training.distributed import ALONE, World
-from core.training.events import (
+from core.training.features.batch_sources import Material
+from core.training.loop import failures
+from core.training.loop.batching import Portions
+from core.training.loop.distributed import ALONE, World
+from core.training.loop.ema import Average
+from core.training.loop.events import (
     Changed,
     EpochEnd,
     Event,
@@ -38,15 +38,15 @@ from core.training.events import (
     Started,
     Step,
 )
-from core.training.feeds import Material
-from core.training.judging import Judgement
-from core.training.losses import Criterion
-from core.training.monitor import Watch
-from core.training.optim import build_optimizer, carry_over, set_rates, stage_rates
-from core.training.portions import Portions
-from core.training.position import Position
-from core.training.preparing import Preparation
-from core.training.schedules import rate_factor
+from core.training.loop.live_changes import HALTS, Acts, Listen, nobody
+from core.training.loop.phase_setup import Preparation
+from core.training.loop.rng_state import Chance
+from core.training.loop.state import Position
+from core.training.loop.validation import Judgement
+from core.training.monitoring.health_monitor import Watch
+from core.training.optim.losses import Criterion
+from core.training.optim.optimizers import build_optimizer, carry_over, set_rates, stage_rates
+from core.training.optim.schedules import rate_factor
 
 TELL_EVERY = 0.25
 """Seconds between two :class:`Step` events; reading the loss more often would make the device wait."""
@@ -117,7 +117,7 @@ class Trainer:
 
     @property
     def images_per_epoch(self) -> int:
-        """Training images an epoch sees, see :meth:`core.training.portions.Portions.images`."""
+        """Training images an epoch sees, see :meth:`core.training.loop.batching.Portions.images`."""
         return self._portions.images(len(self.material.train))
 
     @property

@@ -27,7 +27,7 @@ TOO_SHORT = N_(
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a curve says; see :class:`core.training.finder.RateCurve`."""
+    """What a curve says; see :class:`core.training.lr_finder.RateCurve`."""
 
     smoothed: tuple[float, ...]
     suggested: float | None

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from core.specs import TrainingSpec
-from core.training.distributed import World
-from core.training.mixing import Mixer
+from core.training.loop.distributed import World
+from core.training.optim.mixup import Mixer
 
 
 class Chance:

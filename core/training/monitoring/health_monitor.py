@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from core.models.network import Network
-from core.training.allowance import Allowance, spaced
-from core.training.feeds import Material, PixelFeed
+from core.training.features.batch_sources import Material, PixelFeed
+from core.training.monitoring.time_budget import Allowance, spaced
 
 SHARE, PASS_SHARE = 0.01, 0.02
 """Share of the time that looking at steps and weights may take, and that passing images may take."""

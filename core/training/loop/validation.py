@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.specs import Loss
-from core.training.distributed import World
-from core.training.feeds import Feed
-from core.training.losses import Criterion
+from core.training.features.batch_sources import Feed
+from core.training.loop.distributed import World
+from core.training.optim.losses import Criterion
 
 
 def higher_is_better(metric: str) -> bool:

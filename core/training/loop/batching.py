@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from core.training.distributed import World
+from core.training.loop.distributed import World
 
 
 @dataclass(frozen=True, slots=True)

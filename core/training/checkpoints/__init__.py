@@ -1,0 +1,1 @@
+"""What a run saves of its weights and state."""

@@ -1,0 +1,1 @@
+"""Health of a training, and the time that watching it may take."""

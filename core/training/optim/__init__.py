@@ -1,0 +1,1 @@
+"""Optimizers, schedules, losses, mixing, number formats."""
