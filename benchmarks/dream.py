@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import report
-from core.interpret.dream import maximise
-from core.interpret.dream_canvas import Ascent, from_bytes, moved, movements, to_bytes
-from core.interpret.dream_climb import Climber, opened, precision_for, spot_of
+from core.interpret.visualization.activation_maximization import maximise
+from core.interpret.visualization.fourier_image import Ascent, from_bytes, moved, movements, to_bytes
+from core.interpret.visualization.gradient_ascent import Climber, opened, precision_for, spot_of
 from core.models.network import Network, bare
 
 UNSEEN = 999

@@ -36,9 +36,9 @@ from torch.nn import functional as F
 
 from core.data.images import to_tensor
 from core.errors import InputError
-from core.interpret.attribution import METHODS, explain
-from core.interpret.faithfulness import METRICS, Settings
-from core.interpret.localisation import seen_mask
+from core.interpret.attribution.explain import METHODS, explain
+from core.interpret.explanation_metrics.faithfulness import METRICS, Settings
+from core.interpret.explanation_metrics.localisation import seen_mask
 from core.lab.data import reopen
 from core.lab.heat_study import pictures
 from core.lab.networks import network_of_run

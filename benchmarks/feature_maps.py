@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.timing import interleaved, report
-from core.interpret.ablate import Dial
-from core.interpret.activations import activations
+from core.interpret.drawing.tile_sheets import feature_sheet
+from core.interpret.features.activations import activations
+from core.interpret.features.channel_ablation import Dial
 from core.interpret.layout import main_layers, spatial_layers
 from core.interpret.probe import Probe
-from core.interpret.sheets import feature_sheet
 from core.models.network import Network, bare
 
 STAGE = """name => new Promise((done, fail) => {

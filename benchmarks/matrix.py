@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from benchmarks.references import REFERENCES, Case
 from core.errors import InputError
-from core.interpret.attribution import METHODS, Heatmap, explain
+from core.interpret.attribution.explain import METHODS, Heatmap, explain
 from core.models.catalog.catalog import BACKBONES, FAMILIES
 from core.models.initialization import initialise
 from core.models.network import Network, bare

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from benchmarks.case import Array, Case, Found, logits_of, maps_and_slopes
 from benchmarks.references_back import deep_lift, guided, lrp
+from core.interpret.attribution.superpixels import superpixels
 from core.interpret.layout import require_map_layer
-from core.interpret.superpixels import superpixels
 
 
 def _by_torchcam(name: str) -> Callable[[Case], Found]:

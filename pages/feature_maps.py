@@ -37,7 +37,7 @@ def render() -> None:
     subject = moment.choose(chosen) if isinstance(chosen, Subject) else None
     if subject is None:
         return
-    from core.interpret.activations import spatial_layers
+    from core.interpret.features.activations import spatial_layers
 
     names = spatial_layers(subject.network.anatomy)
     if not names:

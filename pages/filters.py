@@ -37,7 +37,7 @@ def render() -> None:
 
         kernel_epochs.draw(target)
     else:
-        from core.interpret.filters import conv_layers
+        from core.interpret.filters.kernels import conv_layers
         from pages.ui import alike, kernel_view
 
         if conv_layers(network):

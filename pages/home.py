@@ -155,7 +155,7 @@ def _heatmaps(run: Any, count: int = 6) -> None:
 
 def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
     from core.data.images import fit, open_image
-    from core.interpret.render import overlay
+    from core.interpret.drawing.overlay import overlay
     from pages.ui import pickers
 
     network = target.network()

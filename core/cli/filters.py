@@ -18,10 +18,10 @@ from core.runs.jobs import Job
 
 def filters(arguments: argparse.Namespace, output: Output) -> None:
     """Draws a convolution's kernels and how alike they are, and writes down its figures."""
-    from core.interpret.filters import conv_layers, kernel_tiles, kernels
-    from core.interpret.filters_alike import alike
-    from core.interpret.filters_draw import alike_map
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
+    from core.interpret.filters.kernels import conv_layers, kernel_tiles, kernels
+    from core.interpret.filters.similarity import alike
+    from core.interpret.filters.similarity_matrix import alike_map
     from core.lab.moments import network_named
 
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
@@ -85,8 +85,8 @@ def dream(arguments: argparse.Namespace, output: Output) -> int:
 def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
     from PIL import Image
 
-    from core.interpret import dream as dreams
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
+    from core.interpret.visualization import activation_maximization as dreams
 
     settings = {"size": arguments.size, "steps": arguments.steps, "seed": arguments.seed, "progress": progress}
     settings = {key: value for key, value in settings.items() if value is not None}
@@ -122,8 +122,8 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
     from PIL import Image
 
     from core.data.images import open_image
-    from core.interpret.dream_deep import SIDE, Depth, deep_dream
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
+    from core.interpret.visualization.deepdream import SIDE, Depth, deep_dream
 
     usual = Depth()
     depth = Depth(

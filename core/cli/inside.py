@@ -16,13 +16,13 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.interpret.attribution import Explanation, Heatmap
+    from core.interpret.attribution.explain import Explanation, Heatmap
     from core.models.network import Network
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from core.interpret.attribution import Explanation
+    from core.interpret.attribution.explain import Explanation
     from core.models.network import Network
 
 _ROOM = 150  # pixels that the longest title takes
@@ -31,8 +31,8 @@ _ROOM = 150  # pixels that the longest title takes
 def explain(arguments: argparse.Namespace, output: Output) -> None:
     """Makes a heatmap, or several side by side, and lays it over the image as the network saw it."""
     from core.data.images import fit, open_image, to_tensor
-    from core.interpret.attribution import METHODS, explain_many
-    from core.interpret.render import draw_heatmap, png
+    from core.interpret.attribution.explain import METHODS, explain_many
+    from core.interpret.drawing.overlay import draw_heatmap, png
     from core.lab.moments import network_named
 
     image = open_image(Path(arguments.image))
@@ -80,7 +80,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
 
 def _methods(arguments: argparse.Namespace, network: Network) -> list[str]:
     """Returns the methods asked for: one, a list, or ``all`` that work on the network."""
-    from core.interpret.attribution import METHODS
+    from core.interpret.attribution.explain import METHODS
 
     if arguments.methods == "all":
         return [row.id for row in METHODS.values() if row.unavailable(network) is None]

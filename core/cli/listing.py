@@ -105,7 +105,7 @@ def recipes(_arguments: argparse.Namespace, output: Output) -> None:
 
 def methods(_arguments: argparse.Namespace, output: Output) -> None:
     """Lists the attribution methods."""
-    from core.interpret.attribution import METHODS
+    from core.interpret.attribution.explain import METHODS
 
     rows = [
         {

@@ -16,8 +16,8 @@ from core.errors import InputError
 def features(arguments: argparse.Namespace, output: Output) -> None:
     """Draws every channel of one layer, or of many, as one picture a layer; on demand the numbers, too."""
     from core.data.images import open_image, to_tensor
-    from core.interpret.activations import activations, channel_order, layer_stats, packed
-    from core.interpret.sheets import feature_sheet, limits_of
+    from core.interpret.drawing.tile_sheets import feature_sheet, limits_of
+    from core.interpret.features.activations import activations, channel_order, layer_stats, packed
     from core.lab.moments import network_named
 
     image = open_image(Path(arguments.image))
@@ -86,7 +86,7 @@ def _layers(arguments: argparse.Namespace, network: Any) -> tuple[str, ...] | No
 def compare(arguments: argparse.Namespace, output: Output) -> None:
     """Sets two networks side by side on an image: answers, maps and their difference, weights, similarity of layers."""
     from core.data.images import open_image, to_tensor
-    from core.interpret.activations import activations
+    from core.interpret.features.activations import activations
     from core.interpret.probe import Probe
     from core.lab.beside import same_build
     from core.lab.moments import network_named
@@ -129,9 +129,9 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
 
 def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record: dict[str, Any]) -> list[str]:
     """Draws both sides, with the difference where channels belong to each other; returns lines for a person."""
-    from core.interpret.compare import against
-    from core.interpret.render import png
-    from core.interpret.sheets import beside
+    from core.interpret.drawing.overlay import png
+    from core.interpret.drawing.tile_sheets import beside
+    from core.interpret.features.similarity import against
 
     if arguments.channels < 1:
         raise InputError("{count} channels cannot be drawn. Choose 1 or more.", count=arguments.channels)

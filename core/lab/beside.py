@@ -14,8 +14,8 @@ from core import settings
 from core.data.dataset import Dataset
 from core.data.loaders import PixelStore
 from core.errors import InputError
-from core.interpret.compare import LayerChange, Side, cka, weight_change
-from core.interpret.depth import depth_layers
+from core.interpret.features.depth_profile import depth_layers
+from core.interpret.features.similarity import LayerChange, Side, cka, weight_change
 from core.lab.channels import BUDGET, read_ahead
 from core.models.network import Network
 

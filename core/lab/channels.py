@@ -22,8 +22,8 @@ from core import settings
 from core.data.dataset import Dataset, Item, lot
 from core.data.loaders import PixelStore
 from core.errors import InputError
-from core.interpret import depth
-from core.interpret.survey import Answers, survey
+from core.interpret.features import depth_profile
+from core.interpret.features.activation_stats import Answers, survey
 from core.models.network import Network
 from core.runs.files import write_atomic
 
@@ -82,7 +82,7 @@ class Story:
         classes: Number of classes among them.
     """
 
-    rows: tuple[depth.LayerDepth, ...]
+    rows: tuple[depth_profile.LayerDepth, ...]
     images: int
     asked: int
     classes: int
@@ -176,7 +176,7 @@ def story(
         InputError: The network has no layers with maps, or no image can be read.
     """
     anatomy = network.anatomy
-    told = depth.depth_layers(anatomy)
+    told = depth_profile.depth_layers(anatomy)
     names = _story_layers(network)
     if not told:
         raise InputError("No layer of this network keeps the picture's layout, so there is no depth to look into.")
@@ -184,11 +184,11 @@ def story(
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         os.utime(path)
-        rows = tuple(depth.LayerDepth(**{**row, "grid": tuple(row["grid"])}) for row in record.pop("rows"))
+        rows = tuple(depth_profile.LayerDepth(**{**row, "grid": tuple(row["grid"])}) for row in record.pop("rows"))
         return Story(rows, **record)
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    found, seen, asked = _look(network, images, names, cells=depth.CELLS, budget=budget, progress=progress)
+    found, seen, asked = _look(network, images, names, cells=depth_profile.CELLS, budget=budget, progress=progress)
     labels = np.array([item.label for item in seen], np.int64)
     order = {layer.name: place for place, layer in enumerate(anatomy.layers)}
     measured = []
@@ -196,7 +196,7 @@ def story(
         if progress is not None:
             progress("measuring", done, len(names))
         measured.append(
-            depth.measure(anatomy, found.pop(name), labels, classes=len(images.classes), told=name in set(told))
+            depth_profile.measure(anatomy, found.pop(name), labels, classes=len(images.classes), told=name in set(told))
         )
     made = Story(tuple(measured), len(seen), asked, len(set(labels.tolist())))
     if len(seen) == asked:
@@ -211,7 +211,7 @@ def story_known(network: Network, prints: Prints) -> bool:
 
 def _story_layers(network: Network) -> tuple[str, ...]:
     anatomy = network.anatomy
-    return tuple(dict.fromkeys((*depth.depth_layers(anatomy), *depth.activation_layers(anatomy))))
+    return tuple(dict.fromkeys((*depth_profile.depth_layers(anatomy), *depth_profile.activation_layers(anatomy))))
 
 
 def prints_of(network: Network, images: Dataset) -> Prints:

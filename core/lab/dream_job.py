@@ -1,7 +1,8 @@
 """Growing pictures beside the page: activation maximisation and DeepDream in a process of their own.
 
-Grown pictures go to the cache that :func:`core.interpret.dream.maximise` keeps, where the page finds each as soon as it
-is there. A dreamt-into picture lies in the job's folder. This module loads no torch before the work begins.
+Grown pictures go to the cache that :func:`core.interpret.visualization.activation_maximization.maximise` keeps, where
+the page finds each as soon as it is there. A dreamt-into picture lies in the job's folder. This module loads no torch
+before the work begins.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from core.runs.queue import queue_device
 from core.runs.recorder import Recorder, Tell
 
 if TYPE_CHECKING:
-    from core.interpret.dream_deep import DeepDream
+    from core.interpret.visualization.deepdream import DeepDream
 
 KIND = "dreams"
 PICTURE, ORIGINAL = "dream.png", "original.png"
@@ -162,7 +163,7 @@ def _work(job: Job, recorder: Recorder, tell: Tell) -> None:
 
 def _grow(job: Job, wish: Wish, report: Callable[..., None]) -> None:
     from core.device import resolve_device, reuse_freed_memory
-    from core.interpret import dream
+    from core.interpret.visualization import activation_maximization as dream
     from core.lab.moments import network_named
 
     device = resolve_device(wish.device)
@@ -193,10 +194,10 @@ def deep(network: Any, wish: Wish, progress: Callable[[int, int], None] | None =
     """Dreams into a wish's picture.
 
     Raises:
-        InputError: The picture cannot be read; or as :func:`core.interpret.dream_deep.deep_dream`.
+        InputError: The picture cannot be read; or as :func:`core.interpret.visualization.deepdream.deep_dream`.
     """
     from core.data.images import open_image
-    from core.interpret.dream_deep import Depth, deep_dream
+    from core.interpret.visualization.deepdream import Depth, deep_dream
 
     try:
         content = base64.b64decode(wish.picture, validate=True)

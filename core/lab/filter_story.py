@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.data.sources import Dataset
 from core.errors import InputError
-from core.interpret.filters_motion import Motion, motion
+from core.interpret.filters.movement import Motion, motion
 from core.lab.data import reopen
 from core.runs import snapshots
 from core.runs.store import Run
@@ -21,7 +21,7 @@ from core.training.checkpoints.epoch_weights import kept_epochs, kept_state
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.interpret.filters_life import Life
+    from core.interpret.filters.dead_filters import Life
     from core.models.network import Network
 
 IMAGES = 64
@@ -56,7 +56,7 @@ def life_of_run(
         InputError: The images are not there any more, none can be read, or the layer is no convolution.
         RunMissing: The run is gone.
     """
-    from core.interpret.filters_life import life
+    from core.interpret.filters.dead_filters import life
 
     opened = reopen(run, roots=roots) if dataset is None else dataset
     chosen = _spread(opened, images)
@@ -133,7 +133,7 @@ def story_of_layer(run: Run, start: Network, layer: str) -> Story:
     Raises:
         InputError: There is no such layer, no epoch was kept, or its file is damaged.
     """
-    from core.interpret.filters import kernels
+    from core.interpret.filters.kernels import kernels
 
     before = kernels(start, layer).numpy()
     later = {epoch: state[f"{layer}.weight"].float().numpy() for epoch, state in _kept(run, [f"{layer}.weight"])}
@@ -150,7 +150,7 @@ def course_of_run(run: Run, start: Network) -> Course:
     Raises:
         InputError: The network has no convolution, no epoch was kept, or its file is damaged.
     """
-    from core.interpret.filters import conv_layers, kernels
+    from core.interpret.filters.kernels import conv_layers, kernels
 
     rows = [row.name for row in conv_layers(start)]
     if not rows:

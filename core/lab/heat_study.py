@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
 from core.errors import InputError
-from core.interpret.localisation import border_share, box_mask, energy, hits, positive, seen_mask
-from core.interpret.spectral import clusters, shrunk
+from core.interpret.explanation_metrics.localisation import border_share, box_mask, energy, hits, positive, seen_mask
+from core.interpret.explanation_metrics.spray import clusters, shrunk
 from core.specs import from_record
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def study(
     Args:
         network: The network; its classes are those of the data set.
         dataset: Pictures, divided.
-        method: Id of a row of :data:`core.interpret.attribution.METHODS`.
+        method: Id of a row of :data:`core.interpret.attribution.explain.METHODS`.
         layer: Layer for methods that look at one; ``None`` for the network's own choice.
         settings: The method's own settings, by name.
         of: ``predicted`` or ``truth``: which class is explained.
@@ -201,7 +201,7 @@ def _one(
 ) -> tuple[Row, NDArray[np.float32], str | None] | None:
     """Explains one picture; ``None`` if it cannot be read."""
     from core.data.images import to_tensor
-    from core.interpret.attribution import explain
+    from core.interpret.attribution.explain import explain
 
     item = dataset.items[index]
     try:

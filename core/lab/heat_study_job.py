@@ -34,7 +34,7 @@ class Asked:
     """What is studied of a run.
 
     Attributes:
-        method: Id of a row of :data:`core.interpret.attribution.METHODS`.
+        method: Id of a row of :data:`core.interpret.attribution.explain.METHODS`.
         layer: Layer for methods that look at one; ``None`` for the network's own choice.
         of: ``predicted`` or ``truth``: which class is explained.
         moment: Which of its weights, see :func:`core.lab.moments.network_at`.

@@ -17,9 +17,9 @@ from core.data.images import fit, to_tensor
 from core.data.marks import Mark, planted
 from core.data.sources import open_dataset
 from core.errors import InputError
-from core.interpret.asking import batch_of
-from core.interpret.attribution import explain
-from core.interpret.localisation import energy, positive, seen_mask
+from core.interpret.attribution.explain import explain
+from core.interpret.explanation_metrics.localisation import energy, positive, seen_mask
+from core.interpret.forward import batch_of
 from core.interpret.probe import Probe, device_of
 from core.lab.networks import network_of_run
 from core.lab.remarks import Remark, figure, percent

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.data.loaders import centre
-from core.interpret import cams
-from core.interpret.filters import conv_layers, kernels
+from core.interpret.attribution import cam as cams
+from core.interpret.filters.kernels import conv_layers, kernels
 from core.interpret.layout import map_layout, to_maps
 from core.interpret.probe import Probe
 from core.models.network import Network

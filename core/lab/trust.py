@@ -13,11 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.interpret.attribution import METHODS, Heatmap, explain
-from core.interpret.faithfulness import METRICS, Metric, Scores, Settings, measure
-from core.interpret.localisation import OTSU, Placement, Region, placement, region
-from core.interpret.references import Similarity, random_maps, randomised, rank_correlation, similarity
-from core.interpret.stability import distance_by_chance, sensitivity
+from core.interpret.attribution.explain import METHODS, Heatmap, explain
+from core.interpret.explanation_metrics.baselines import (
+    Similarity,
+    random_maps,
+    randomised,
+    rank_correlation,
+    similarity,
+)
+from core.interpret.explanation_metrics.faithfulness import METRICS, Metric, Scores, Settings, measure
+from core.interpret.explanation_metrics.localisation import OTSU, Placement, Region, placement, region
+from core.interpret.explanation_metrics.sensitivity import distance_by_chance, sensitivity
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +49,7 @@ class Options:
         unlearned: Draws of random weights; 0 to leave the sanity check out.
         jitters: Slightly changed pictures that are explained for the sensitivity; 0 to leave it out.
         seed: Seed of all draws.
-        threshold: How the map is cut, see :func:`core.interpret.localisation.region`.
+        threshold: How the map is cut, see :func:`core.interpret.explanation_metrics.localisation.region`.
     """
 
     look: Settings = field(default_factory=Settings)

@@ -29,8 +29,8 @@ def draw(target: Target, network: Any) -> None:
         target: What is looked into.
         network: Its loaded network, which has convolutions.
     """
-    from core.interpret.filters import conv_layers, kernels
-    from core.interpret.filters_alike import alike
+    from core.interpret.filters.kernels import conv_layers, kernels
+    from core.interpret.filters.similarity import alike
 
     rows = {row.name: row for row in conv_layers(network)}
     layer = kernel_view.layer_picker(rows)
@@ -59,8 +59,8 @@ def draw(target: Target, network: Any) -> None:
 
 
 def _map(target: Target, layer: str, found: Any) -> None:
-    from core.interpret.filters_draw import alike_map
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
+    from core.interpret.filters.similarity_matrix import alike_map
 
     count = len(found.lengths)
     alt = _("How alike the {n} filters of {layer} are, similar ones side by side.").format(n=count, layer=layer)
@@ -76,7 +76,7 @@ def _map(target: Target, layer: str, found: Any) -> None:
 def _chart(found: Any, alt: str) -> None:
     import numpy as np
 
-    from core.interpret.colormaps import lookup
+    from core.interpret.drawing.colormaps import lookup
     from pages.ui import charts
 
     order = list(found.order)
@@ -154,7 +154,7 @@ def _some(names: Any, most: int = 8) -> str:
 
 def _duplicates(network: Any, layer: str, found: Any) -> None:
     """Draws the groups of filters that look for the same."""
-    from core.interpret.filters import kernel_tiles
+    from core.interpret.filters.kernels import kernel_tiles
 
     if not found.duplicates:
         return

@@ -17,7 +17,7 @@ from pages.ui.sheet import sheet
 
 def names_of(subject: Subject) -> tuple[str, ...]:
     """Returns the layers whose attention can be looked at; none where the network has no such attention."""
-    from core.interpret.attention import attention_layers
+    from core.interpret.attribution.attention_weights import attention_layers
 
     return caches.remember(
         "attention-layers", subject.target.key, lambda: attention_layers(subject.network), entries=32
@@ -85,7 +85,7 @@ def _view(subject: Subject) -> None:
 
 def _weights(subject: Subject) -> dict[str, Any]:
     """Returns each layer's attention, heads x tokens x tokens, in half precision."""
-    from core.interpret.attention import attention_weights
+    from core.interpret.attribution.attention_weights import attention_weights
 
     return {
         name: weights[0].half().cpu() for name, weights in attention_weights(subject.network, subject.input()).items()
@@ -123,7 +123,7 @@ def _query(weights: Any, grid: tuple[int, int]) -> int | None:
 
 def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
     """Draws all heads side by side and returns the chosen one."""
-    from core.interpret.sheets import feature_sheet
+    from core.interpret.drawing.tile_sheets import feature_sheet
 
     columns = min(6, len(maps))
     tile = max(4, (inside.WIDTH + inside.GAP) // columns - inside.GAP)
@@ -181,7 +181,7 @@ def _large(subject: Subject, name: str, maps: Any, head: int, query: int | None)
 
 
 def _over(subject: Subject, values: Any, query: int | None, grid: Any) -> Any:
-    from core.interpret.render import overlay
+    from core.interpret.drawing.overlay import overlay
 
     low, high = float(values.min()), float(values.max())
     unit = (values - low) / (high - low) if high > low else values * 0
@@ -203,7 +203,7 @@ def _rollout(
     subject: Subject, found: dict[str, Any], names: list[str], grid: tuple[int, int], query: int | None
 ) -> None:
     """Draws where information comes from, followed through all layers up to each."""
-    from core.interpret.rollout import rollout
+    from core.interpret.attribution.attention_rollout import rollout
 
     def through(upto: int) -> Any:
         reached = rollout([found[name].double().mean(0) for name in names[: upto + 1]])

@@ -28,7 +28,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
         layer: Name of the layer.
         key: What caches of the three sheets are keyed on.
     """
-    from core.interpret.compare import against
+    from core.interpret.features.similarity import against
 
     try:
         told = caches.remember("beside", key, lambda: against(first[1], second[1]), entries=8)
@@ -93,7 +93,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
 
 
 def _sheets(first: Any, second: Any, told: Any, order: list[int]) -> list[Drawn]:
-    from core.interpret.sheets import feature_sheet, limits_of
+    from core.interpret.drawing.tile_sheets import feature_sheet, limits_of
 
     columns = 4 if len(order) <= 16 else 8 if len(order) <= 64 else 16
     tile = max(4, (300 + 2) // columns - 2)
@@ -123,7 +123,7 @@ def _large(first: Part, second: Part, channel: int) -> None:
     """Draws one channel of each side over its picture."""
     import numpy as np
 
-    from core.interpret.render import overlay
+    from core.interpret.drawing.overlay import overlay
 
     components.section(_("Channel {n}").format(n=channel))
     maps = [part[1][channel].float().cpu().nan_to_num(0.0, 0.0, 0.0).numpy() for part in (first, second)]

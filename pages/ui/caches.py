@@ -200,12 +200,12 @@ def built(spec: ModelSpec, classes: int) -> Any:
 def explanation(
     target: Any, image: Any, method: str = "grad-cam", *, class_index: int | None = None, layer: str | None = None
 ) -> Any:
-    """Returns the :class:`core.interpret.attribution.Explanation` of an image, computed once.
+    """Returns the :class:`core.interpret.attribution.explain.Explanation` of an image, computed once.
 
     Args:
         target: A :class:`pages.ui.pickers.Target`.
         image: A :class:`pages.ui.state.ImageChoice`.
-        method: Key of ``core.interpret.attribution.METHODS``.
+        method: Key of ``core.interpret.attribution.explain.METHODS``.
         class_index: The class to explain; the predicted one by default.
         layer: The layer to look at; the automatically chosen one by default.
     """
@@ -215,7 +215,7 @@ def explanation(
 
 def _explain(target: Any, image: Any, method: str, class_index: int | None, layer: str | None) -> Any:
     from core.data.images import open_image, to_tensor
-    from core.interpret.attribution import explain
+    from core.interpret.attribution.explain import explain
 
     network_ = target.network()
     x = to_tensor(open_image(image.data), network_.preprocessing)
@@ -230,7 +230,7 @@ def feature_maps(target: Any, image: Any, layer: str) -> Any:
 
 def _feature_maps(target: Any, image: Any, layer: str) -> Any:
     from core.data.images import open_image, to_tensor
-    from core.interpret.activations import activations
+    from core.interpret.features.activations import activations
 
     network_ = target.network()
     x = to_tensor(open_image(image.data), network_.preprocessing)

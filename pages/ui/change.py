@@ -27,7 +27,7 @@ def movement(network: Any, start: Any) -> dict[str, float]:
         network: The trained network.
         start: The module before training.
     """
-    from core.interpret.filters import conv_layers
+    from core.interpret.filters.kernels import conv_layers
 
     stage_of = {name: stage.name for stage in network.anatomy.stages for name in stage.layers}
     before, after = dict(start.named_modules()), dict(network.model.named_modules())

@@ -83,7 +83,7 @@ def _range(values: Any) -> str:
 def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
     import numpy as np
 
-    from core.interpret.render import heat_image, overlay, png
+    from core.interpret.drawing.overlay import heat_image, overlay, png
 
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     signed = colormap == "blue-red"
@@ -156,14 +156,14 @@ def _kernel(subject: Subject, layer: str, channel: int) -> None:
 
 
 def _maker(subject: Subject, layer: str) -> str | None:
-    from core.interpret.maker import maker_of
+    from core.interpret.features.source_convolution import maker_of
 
     return maker_of(subject.network, subject.input(), layer)
 
 
 def _drawn(subject: Subject, maker: str, channel: int) -> tuple[bytes, str]:
-    from core.interpret.filters import kernel_tiles, kernels
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
+    from core.interpret.filters.kernels import kernel_tiles, kernels
 
     weights = kernels(subject.network, maker)
     inputs, high, wide = weights.shape[1:]

@@ -63,7 +63,7 @@ def turned(subject: Subject, layer: str, channel: int, factor: float) -> Any:
 
 
 def _dial(subject: Subject, layer: str) -> Any:
-    from core.interpret.ablate import Dial
+    from core.interpret.features.channel_ablation import Dial
 
     return Dial(subject.network, subject.input(), layer)
 

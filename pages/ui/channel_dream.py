@@ -24,17 +24,17 @@ def draw(subject: Subject, layer: str, channel: int) -> None:
 
 @guarded
 def _panel(subject: Subject, layer: str, channel: int) -> None:
-    from core.interpret import dream
+    from core.interpret.visualization import activation_maximization
     from pages.ui.dreams import Ask
 
-    ask = Ask(layer, (channel,), (_("Channel {n}").format(n=channel),), dream.Recipe())
+    ask = Ask(layer, (channel,), (_("Channel {n}").format(n=channel),), activation_maximization.Recipe())
     job = growing.job_of(subject.target, layer)
     if job is not None and channel not in job.request.get("channels", ()):
         job = None
     if job is not None and job.state in LIVE:
         st.fragment(growing.panel, run_every=1.0)(job, subject.network, ask)
         return
-    known = dream.kept(subject.network, layer, ask.channels, ask.recipe)
+    known = activation_maximization.kept(subject.network, layer, ask.channels, ask.recipe)
     if known:
         _picture(known[0])
         return

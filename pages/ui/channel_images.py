@@ -54,8 +54,8 @@ def _forget() -> None:
 
 
 def specific(found: Any, key: tuple[Any, ...]) -> Any:
-    """Returns the :class:`core.interpret.specificity.Specificity` of gathered answers; ``None`` with one class."""
-    from core.interpret.specificity import specificity
+    """Returns the :class:`core.interpret.features.class_selectivity.Specificity` of gathered answers; ``None`` with one class."""
+    from core.interpret.features.class_selectivity import specificity
 
     def measured() -> Any:
         try:
@@ -116,7 +116,7 @@ def _tiles(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channel
 def _marked(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channel: int) -> dict[str, Any]:
     """Returns the strongest images with their spots framed, small enough to be sent."""
     from core.data.images import fit
-    from core.interpret.specificity import spot, strongest
+    from core.interpret.features.class_selectivity import spot, strongest
 
     order = caches.remember("strongest", key, lambda: strongest(found.answers, COUNT), entries=12)[channel]
     place = {item.key: index for index, item in enumerate(own.images.items)}

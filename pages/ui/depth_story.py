@@ -94,7 +94,7 @@ def _forget() -> None:
 
 
 def _claims(story: Any) -> None:
-    from core.interpret.depth_claims import verdicts
+    from core.interpret.features.depth_claims import verdicts
 
     components.section(_("What the course says, checked on this network"))
     try:
@@ -109,7 +109,7 @@ def _claims(story: Any) -> None:
 
 
 def _charts(story: Any) -> None:
-    from core.interpret.depth_claims import quietable
+    from core.interpret.features.depth_claims import quietable
 
     told = [row for row in story.rows if row.told]
     quiet = quietable(story.rows)

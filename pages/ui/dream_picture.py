@@ -49,7 +49,7 @@ def draw(target: Target, network: Any) -> None:
 
 
 def _depth() -> Any:
-    from core.interpret.dream_deep import SIDE, Depth
+    from core.interpret.visualization.deepdream import SIDE, Depth
 
     strength = st.slider(_("Strength"), 0.2, 3.0, 1.0, 0.1, key="bl-deep-strength", persist_state="session")
     with components.more("bl-deep-more"):
@@ -104,7 +104,7 @@ def _answer(target: Target, network: Any, image: Any, layer: str, depth: Any) ->
 
 def _dream(target: Target, network: Any, picture: Any, layer: str, depth: Any, key: Any, place: Any) -> None:
     """Dreams in the page; what takes long is handed to a process."""
-    from core.interpret.dream_deep import deep_dream
+    from core.interpret.visualization.deepdream import deep_dream
 
     bar = growing.Bar(place, _("Dreaming"), "bl-deep")
     try:
@@ -141,7 +141,7 @@ def _of_job(job: Any, target: Target, image: Any, picture: Any, layer: str, dept
     import numpy as np
     from PIL import Image
 
-    from core.interpret.dream_deep import DeepDream
+    from core.interpret.visualization.deepdream import DeepDream
     from core.lab import dream_job
 
     if job is None or not job.result:

@@ -37,7 +37,7 @@ class Ask:
         layer: The layer; empty for the head's classes.
         channels: Numbers of channels, or of classes.
         labels: What each is called, translated.
-        recipe: A :class:`core.interpret.dream.Recipe`.
+        recipe: A :class:`core.interpret.visualization.activation_maximization.Recipe`.
     """
 
     layer: str
@@ -159,7 +159,7 @@ def _classes(network: Any) -> Ask | None:
 
 
 def _recipe(place: Any) -> Any:
-    from core.interpret.dream import SIZE, STEPS, Recipe
+    from core.interpret.visualization.activation_maximization import SIZE, STEPS, Recipe
 
     with components.more("bl-dream-more"):
         size = st.select_slider(
@@ -192,14 +192,14 @@ def _recipe(place: Any) -> Any:
 
 def _answer(target: Target, network: Any, ask: Ask) -> None:
     """Draws what is there, and what grows the rest."""
-    from core.interpret import dream
+    from core.interpret.visualization import activation_maximization
 
     layer = ask.layer or network.anatomy.head
     job = growing.job_of(target, ask.layer)
     if job is not None and job.state in LIVE:
         st.fragment(growing.panel, run_every=1.0)(job, network, ask)
         return
-    known = {one.channel: one for one in dream.kept(network, layer, ask.channels, ask.recipe)}
+    known = {one.channel: one for one in activation_maximization.kept(network, layer, ask.channels, ask.recipe)}
     missing = [channel for channel in ask.channels if channel not in known]
     if missing:
         growing.ended(job)
@@ -249,11 +249,13 @@ def _gallery(target: Target, network: Any, ask: Ask, known: dict[int, Any]) -> N
 
 def _large(target: Target, network: Any, ask: Ask, one: Any, label: str) -> None:
     """Draws one picture large with its figures; a click grows it larger, with more steps."""
-    from core.interpret import dream
+    from core.interpret.visualization import activation_maximization
 
     size, steps = LARGE
-    recipe = dream.Recipe(max(size, ask.recipe.size), max(steps, ask.recipe.steps), ask.recipe.seed, ask.recipe.place)
-    better = dream.kept(network, one.layer, [one.channel], recipe)
+    recipe = activation_maximization.Recipe(
+        max(size, ask.recipe.size), max(steps, ask.recipe.steps), ask.recipe.seed, ask.recipe.place
+    )
+    better = activation_maximization.kept(network, one.layer, [one.channel], recipe)
     shown = better[0] if better else one
     components.section(label)
     with st.container(key="bl-wrap-dream-large"):

@@ -89,7 +89,7 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
         ask: A :class:`pages.ui.dreams.Ask`.
         place: A container for progress and pictures.
     """
-    from core.interpret import dream
+    from core.interpret.visualization import activation_maximization
 
     labels = dict(zip(ask.channels, ask.labels, strict=True))
     text = _n("Growing {n} picture", "Growing {n} pictures", len(ask.channels)).format(n=len(ask.channels))
@@ -120,9 +120,9 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
     }
     try:
         if ask.layer:
-            dream.maximise(network, ask.layer, ask.channels, place=recipe.place, **common)
+            activation_maximization.maximise(network, ask.layer, ask.channels, place=recipe.place, **common)
         else:
-            dream.maximise_classes(network, ask.channels, **common)
+            activation_maximization.maximise_classes(network, ask.channels, **common)
     except TooLong:
         start(target, network, ask)
     finally:
@@ -131,8 +131,8 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
 
 def start(target: Target, network: Any, ask: Any) -> None:
     """Starts a process that grows pictures, with the precision that this process would use."""
-    from core.interpret.dream_climb import precision_for
     from core.interpret.probe import device_of
+    from core.interpret.visualization.gradient_ascent import precision_for
     from core.lab import dream_job
 
     precision = precision_for(ask.recipe.precision, device_of(network.model))
@@ -166,13 +166,13 @@ def job_of(target: Target, layer: str | None, *, deep: bool = False) -> Any:
 @guarded
 def panel(job: Any, network: Any, ask: Any) -> None:
     """Draws a job at work, and the pictures that it has grown already."""
-    from core.interpret import dream
+    from core.interpret.visualization import activation_maximization
 
     if not progress(job, "bl-dream-job"):
         return
     layer = ask.layer or network.anatomy.head
     labels = dict(zip(ask.channels, ask.labels, strict=True))
-    known = dream.kept(network, layer, ask.channels, ask.recipe)
+    known = activation_maximization.kept(network, layer, ask.channels, ask.recipe)
     if known:
         grid([tile(one, labels[one.channel]) for one in known], size=TILE)
     components.note(_("This goes on if you leave; the pictures will be here."))

@@ -65,7 +65,7 @@ class Choice:
     @property
     def row(self) -> Any:
         """The row of the table of methods."""
-        from core.interpret.attribution import METHODS
+        from core.interpret.attribution.explain import METHODS
 
         return METHODS[self.method]
 
@@ -86,7 +86,7 @@ def draw(subject: Subject, probabilities: Any, view: str) -> tuple[Choice, Look]
         probabilities: The network's answer.
         view: Name of the view; ``one`` for the one map.
     """
-    from core.interpret.attribution import METHODS
+    from core.interpret.attribution.explain import METHODS
 
     used, strip = USED.get(view, EVERYTHING), view != "one"
     places = _places(used, strip)
@@ -183,7 +183,7 @@ def against(subject: Subject, probabilities: Any, target_: int) -> int | None:
 
 def reasons(subject: Subject) -> dict[str, str | None]:
     """Returns why each method cannot work on the network; ``None`` for those that can."""
-    from core.interpret.attribution import METHODS
+    from core.interpret.attribution.explain import METHODS
 
     return {row.id: row.unavailable(subject.network) for row in METHODS.values()}
 
@@ -203,7 +203,7 @@ def choose_method(name: str | None) -> None:
 
 def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
     """Draws the choice of a method, family by family; one that cannot work here is named with the reason."""
-    from core.interpret.attribution import FAMILIES, METHODS
+    from core.interpret.attribution.explain import FAMILIES, METHODS
 
     usable, chosen = [name for name, reason in why_not.items() if reason is None], current(why_not)
     family = METHODS[chosen].family
@@ -237,7 +237,7 @@ def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
 
 def _refused(why_not: dict[str, str | None], families: Collection[str]) -> list[str]:
     """Returns a line for each reason why methods of these families cannot work on this network."""
-    from core.interpret.attribution import METHODS
+    from core.interpret.attribution.explain import METHODS
 
     rows: dict[str, list[str]] = {}
     for name, reason in why_not.items():
@@ -251,7 +251,7 @@ def _refused(why_not: dict[str, str | None], families: Collection[str]) -> list[
 
 def _elsewhere(why_not: dict[str, str | None], family: str | None) -> None:
     """Names, behind a click, the methods of the other families that cannot work on this network."""
-    from core.interpret.attribution import FAMILIES
+    from core.interpret.attribution.explain import FAMILIES
 
     lines = _refused(why_not, [other for other in FAMILIES if other != family])
     if lines:
@@ -295,7 +295,7 @@ def _more(
 
 def layer_names(anatomy: Any) -> tuple[str, ...]:
     """Returns the layers that a map can be drawn on: blocks, layers that stand alone, and the chosen one."""
-    from core.interpret.activations import spatial_layers
+    from core.interpret.features.activations import spatial_layers
 
     names = layers.main_layers(anatomy, spatial_layers(anatomy))
     return names if not anatomy.cam_layer or anatomy.cam_layer in names else (*names, anatomy.cam_layer)

@@ -70,7 +70,7 @@ class Pictures:
             return None
 
         def make() -> bytes:
-            from core.interpret.render import overlay
+            from core.interpret.drawing.overlay import overlay
 
             image = self.dataset.load(where[key])
             side = min(image.size)
@@ -224,7 +224,7 @@ def outside(made: Any, maps: Any, pictures: Pictures) -> None:
 def _picture(heat: Any) -> bytes:
     from PIL import Image
 
-    from core.interpret.render import heat_image, png
+    from core.interpret.drawing.overlay import heat_image, png
 
     return png(heat_image(heat).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 

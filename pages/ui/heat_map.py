@@ -40,7 +40,7 @@ def explained(subject: Subject, choice: Choice) -> Any:
     Raises:
         InputError: There is none for this choice.
     """
-    from core.interpret.attribution import explain
+    from core.interpret.attribution.explain import explain
 
     key = (*subject.key, *choice.key)
 
@@ -108,7 +108,7 @@ def agreed(subject: Subject, choice: Choice, key: tuple[Any, ...], times: int = 
 
 def seconds(subject: Subject, choice: Choice) -> float:
     """Estimates how long a map takes, from what one gradient of this network took here, the first being a cold one."""
-    from core.interpret.attribution import explain
+    from core.interpret.attribution.explain import explain
 
     def measure() -> float:
         return min(explain(subject.network, subject.input(), "saliency").heatmap.seconds for _once in range(2))
@@ -178,7 +178,7 @@ def give_up() -> None:
 
 def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:
     """Draws the map over the picture, with its scale, what it was made from, and a way to save it."""
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
 
     heat = explanation.heatmap
     name = named(subject.network.classes, heat)
@@ -226,7 +226,7 @@ def over(picture: Any, heat: Any, look: Look) -> Any:
     import numpy as np
     from PIL import Image
 
-    from core.interpret.render import overlay
+    from core.interpret.drawing.overlay import overlay
 
     colormap = "blue-red" if heat.signed else look.colormap
     if not heat.per_pixel:

@@ -25,7 +25,7 @@ SHELF, KEPT = "heat-rows", 24
 
 def methods(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws a whole row of methods on one picture; the quick ones at once, the slow ones when asked for."""
-    from core.interpret.attribution import FAMILIES, METHODS
+    from core.interpret.attribution.explain import FAMILIES, METHODS
 
     components.section(
         _("Every method on this picture"),
@@ -78,7 +78,7 @@ def _given(choice: Choice) -> dict[str, Any]:
 
 def _quick(subject: Subject, choice: Choice, names: Sequence[str]) -> dict[str, Any]:
     """Returns explanations by quick methods; those that can share one pass do, each is kept by itself."""
-    from core.interpret.attribution import METHODS, explain, explain_many
+    from core.interpret.attribution.explain import METHODS, explain, explain_many
 
     def known(name: str) -> bool:
         return caches.known(heat_map.SHELF, _key(subject, choice, name), entries=heat_map.KEPT)
@@ -101,7 +101,7 @@ def _quick(subject: Subject, choice: Choice, names: Sequence[str]) -> dict[str, 
 
 def _slow(subject: Subject, choice: Choice, name: str) -> Any:
     """Returns the explanation by a slow method; giving it up turns all slow ones off."""
-    from core.interpret.attribution import METHODS, explain
+    from core.interpret.attribution.explain import METHODS, explain
 
     def make(tell: heat_map.Tell) -> Any:
         return explain(subject.network, subject.input(), name, progress=tell, **_given(choice))
@@ -146,7 +146,7 @@ def classes(subject: Subject, choice: Choice, look: Look) -> None:
 
 def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: int | None) -> Any:
     """Returns an explanation a class, and one of the chosen class against another; ``None`` if it waits for a click."""
-    from core.interpret.attribution import explain_classes
+    from core.interpret.attribution.explain import explain_classes
 
     key = (*subject.key, *choice.key, "classes", tuple(wanted), other)
 
@@ -179,7 +179,7 @@ def _made(
 
 def layers(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws the same method on one layer after another, from detail to meaning."""
-    from core.interpret.attribution import explain_layers
+    from core.interpret.attribution.explain import explain_layers
     from core.interpret.layout import some_of
 
     components.section(
@@ -222,7 +222,7 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
 
 def pictures(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws one method over many pictures: some that the run held out, or the samples."""
-    from core.interpret.attribution import explain_each
+    from core.interpret.attribution.explain import explain_each
 
     run = subject.target.run
     components.section(

@@ -57,7 +57,7 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
 def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look) -> Tile:
     """Draws the picture's map through a run: for the chosen class if it knows that, else for what it says."""
     from core.data.images import fit, open_image, to_tensor
-    from core.interpret.attribution import explain
+    from core.interpret.attribution.explain import explain
 
     target, names = pickers.target_of(run), subject.network.classes
     wanted = names[choice.target]

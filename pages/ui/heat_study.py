@@ -138,6 +138,6 @@ def _found(target: Target, job: Any, made: Any, maps: Any, open_image: Open) -> 
 
 
 def _title(method: str) -> str:
-    from core.interpret.attribution import METHODS
+    from core.interpret.attribution.explain import METHODS
 
     return METHODS[method].title if method in METHODS else method

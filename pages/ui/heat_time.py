@@ -95,7 +95,7 @@ def _called(epoch: int, name: str) -> str:
 
 def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> Any:
     """Returns the explanation of the picture by the network at a moment, made once."""
-    from core.interpret.attribution import explain
+    from core.interpret.attribution.explain import explain
 
     target = moment.target_at(run, name)
     key = (*target.key, subject.image.sha256, *choice.key)
@@ -149,7 +149,7 @@ def _course(found: list[tuple[int, Any]], wanted: str, classes: tuple[str, ...])
 
 def _likeness(first: Any, second: Any) -> float | None:
     """Returns the rank correlation of two maps; ``None`` where one of them is flat."""
-    from core.interpret.references import rank_correlation
+    from core.interpret.explanation_metrics.baselines import rank_correlation
 
     if first.shape != second.shape or first.max() == first.min() or second.max() == second.min():
         return None

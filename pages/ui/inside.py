@@ -241,7 +241,7 @@ def picture(
 
 def scale_bar(colormap: str, low: str, high: str) -> None:
     """Draws a colour map between the words or values of its ends."""
-    from core.interpret.render import colorbar, png
+    from core.interpret.drawing.overlay import colorbar, png
 
     bar = caches.remember("colorbars", (colormap,), lambda: png(colorbar(colormap, width=256, height=4)), entries=8)
     st.html(

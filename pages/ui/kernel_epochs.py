@@ -35,7 +35,7 @@ def draw(target: Target) -> None:
 
 def _of_weights(run: Any) -> None:
     """Draws how far every convolution came, and the filters of the chosen one."""
-    from core.interpret.filters import conv_layers
+    from core.interpret.filters.kernels import conv_layers
     from core.lab.filter_story import course_of_run, story_of_layer
     from core.training.checkpoints import epoch_weights
 
@@ -182,7 +182,7 @@ def _input(story: Any) -> int | None:
 def _sheet(story: Any, part: int | None, epoch: int, shown: str) -> None:
     import numpy as np
 
-    from core.interpret.moments import kernel_sheet
+    from core.interpret.drawing.snapshot_images import kernel_sheet
 
     def cut(kernels: Any) -> Any:
         wide = kernels[:MOST].astype(np.float32)

@@ -30,7 +30,7 @@ def draw(target: Target, network: Any) -> None:
         target: What is looked into.
         network: Its loaded network, which has convolutions.
     """
-    from core.interpret.filters import conv_layers
+    from core.interpret.filters.kernels import conv_layers
 
     found = {row.name: row for row in conv_layers(network)}
     with st.container(key="bl-wrap-filters"):
@@ -153,14 +153,14 @@ def _range(label: str, count: int, most: int, key: str) -> tuple[int, int]:
 
 def _ranked(source: Any, layer: str) -> list[int]:
     """Returns the filters' numbers, the one with the largest weights first."""
-    from core.interpret.filters import kernels
+    from core.interpret.filters.kernels import kernels
 
     return [int(index) for index in kernels(source, layer).flatten(1).norm(dim=1).argsort(descending=True)]
 
 
 def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None, columns: int, view: str) -> None:
-    from core.interpret.filters import kernel_tiles
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
+    from core.interpret.filters.kernels import kernel_tiles
 
     gap = inside.GAP
     rows = len(outputs) if inputs is not None and len(inputs) > 1 else 1
@@ -250,8 +250,8 @@ def _figures(drawn: Any, row: Any) -> None:
 
 def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
     """Draws one filter large, and the ways to what it answers and to what it looks for."""
-    from core.interpret.filters import kernel_tiles, kernels
-    from core.interpret.render import png
+    from core.interpret.drawing.overlay import png
+    from core.interpret.filters.kernels import kernel_tiles, kernels
 
     number, channel = chosen
     weights = kernels(source, row.name)[number]

@@ -105,8 +105,8 @@ def _drawn(
     """Returns each layer's name, sheet and figures, and how long it took; all from one pass."""
     import time
 
-    from core.interpret.activations import activations, layer_stats
-    from core.interpret.sheets import feature_sheet, limits_of
+    from core.interpret.drawing.tile_sheets import feature_sheet, limits_of
+    from core.interpret.features.activations import activations, layer_stats
 
     begin = time.perf_counter()
     maps = activations(subject.network, subject.input(), names)

@@ -129,7 +129,7 @@ def scale_and_colours(key: str) -> tuple[str, str]:
 
 def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Any, int]:
     """Draws all channels and the layer's figures; returns the maps and the channel under study."""
-    from core.interpret.activations import layer_stats
+    from core.interpret.features.activations import layer_stats
 
     maps = maps_of(subject, layer)
     stats = caches.remember("map-stats", (*subject.key, layer), lambda: layer_stats(maps), entries=128)
@@ -161,7 +161,7 @@ def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tu
 
 def maps_of(subject: Subject, layer: str) -> Any:
     """Returns a layer's maps, CxHxW; a handful of layers is kept, of very large ones only the last."""
-    from core.interpret.activations import activations
+    from core.interpret.features.activations import activations
 
     volume = 4 * math.prod(subject.network.anatomy.layer(layer).output_shape)
     shelf, entries = ("maps-large", 1) if volume > LARGE else ("maps", 8)
@@ -173,8 +173,8 @@ def maps_of(subject: Subject, layer: str) -> Any:
 
 def network_limits(subject: Subject) -> tuple[float, float]:
     """Returns the lowest and highest value of all layers for the picture, found once in one pass."""
-    from core.interpret.activations import activations
-    from core.interpret.sheets import limits_of
+    from core.interpret.drawing.tile_sheets import limits_of
+    from core.interpret.features.activations import activations
 
     return caches.remember(
         "map-limits", subject.key, lambda: limits_of(activations(subject.network, subject.input()).values()), entries=64
@@ -194,7 +194,7 @@ class Drawn:
 def _sheet(
     subject: Subject, layer: str, maps: Any, columns: int, scale: str, colormap: str, sort: str, order: Any
 ) -> Drawn:
-    from core.interpret.sheets import feature_sheet
+    from core.interpret.drawing.tile_sheets import feature_sheet
 
     tile = max(4, (inside.WIDTH + inside.GAP) // columns - inside.GAP)
     limits = network_limits(subject) if scale == "network" else None
@@ -223,7 +223,7 @@ def _order(subject: Subject, layer: str, maps: Any, sort: str) -> list[int] | No
         return None
     if sort == "class":
         return _by_class(subject, layer)
-    from core.interpret.activations import channel_order
+    from core.interpret.features.activations import channel_order
 
     return caches.remember("map-orders", (*subject.key, layer, sort), lambda: channel_order(maps, sort), entries=64)
 

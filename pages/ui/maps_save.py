@@ -41,7 +41,7 @@ def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]
     stem = f"{_plain(subject.target.title)}-layers"
 
     def packed() -> bytes:
-        from core.interpret.activations import activations
+        from core.interpret.features.activations import activations
 
         return arrays(activations(subject.network, subject.input(), names))
 
@@ -69,7 +69,7 @@ def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]
 
 def arrays(maps: dict[str, Any]) -> bytes:
     """Returns layers' maps as an npz file, an array a layer."""
-    from core.interpret.activations import packed
+    from core.interpret.features.activations import packed
 
     return packed(maps)
 

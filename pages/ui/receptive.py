@@ -117,8 +117,8 @@ def _place(label: str, size: int, key: str) -> int:
 
 def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, name: str, cell: tuple[int, int]) -> Drawn:
     from core.data.images import fit, open_image, to_tensor
-    from core.interpret.receptive import receptive_field
-    from core.interpret.render import overlay
+    from core.interpret.drawing.overlay import overlay
+    from core.interpret.features.receptive_field import receptive_field
 
     plain = spec if classes else replace(spec, head=HeadSpec())
     network = caches.built(plain, classes or anatomy.num_classes)

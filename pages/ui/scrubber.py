@@ -156,7 +156,7 @@ def _over(pinned: Any, moment: Any, images: Any) -> list[bytes]:
     """Returns each image under its heat, encoded."""
     from PIL import Image
 
-    from core.interpret.moments import heat_over
+    from core.interpret.drawing.snapshot_images import heat_over
 
     found = []
     for index in range(len(pinned.images)):
@@ -198,7 +198,7 @@ def _sees(run: Any, pinned: Any, moment: Any, key: str) -> None:
 
 
 def _maps(maps: Any) -> bytes:
-    from core.interpret.moments import map_sheet
+    from core.interpret.drawing.snapshot_images import map_sheet
 
     return _png(map_sheet(maps))
 
@@ -226,7 +226,7 @@ def _kernels(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
 def _kernel_sheet(now: Any, before: Any) -> bytes:
     import numpy as np
 
-    from core.interpret.moments import kernel_sheet
+    from core.interpret.drawing.snapshot_images import kernel_sheet
 
     return _png(kernel_sheet(now, limit=1.25 * float(np.abs(before).max()), columns=16))
 

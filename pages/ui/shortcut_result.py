@@ -118,7 +118,7 @@ def _leave() -> None:
 
 
 def _examples(found: Any) -> None:
-    from core.interpret.render import overlay
+    from core.interpret.drawing.overlay import overlay
 
     with st.container(key="bl-wrap-shortcut-examples"):
         columns = st.columns(2, gap="medium")

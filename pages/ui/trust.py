@@ -41,7 +41,7 @@ def draw(subject: Any, heat: Any, *, settings: Mapping[str, int] | None = None, 
 
     Args:
         subject: The :class:`pages.ui.inside.Subject` that was explained.
-        heat: Its :class:`core.interpret.attribution.Heatmap`.
+        heat: Its :class:`core.interpret.attribution.explain.Heatmap`.
         settings: The method's settings that it was made with.
         key: Stable start of the widgets' keys.
     """
@@ -104,7 +104,7 @@ def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: 
 
 
 def _passes(heat: Any) -> int:
-    from core.interpret.attribution import METHODS
+    from core.interpret.attribution.explain import METHODS
     from core.lab.trust import Options
 
     options = Options.affordable(heat.method)

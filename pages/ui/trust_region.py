@@ -17,7 +17,7 @@ HEAT, OBJECT, DRAWN = (255, 255, 255), (0, 158, 115), (230, 159, 0)
 
 def draw(subject: Any, heat: Any, *, key: str) -> None:
     """Draws the picture with region and box, the figures, and behind "More" threshold and a box of the person's own."""
-    from core.interpret.localisation import box_mask, energy, placement, region
+    from core.interpret.explanation_metrics.localisation import box_mask, energy, placement, region
 
     with st.container(key=f"bl-wrap-{key}-region"):
         left, right = st.columns([1, 1.6], gap="large")
@@ -81,7 +81,7 @@ def object_mask(subject: Any) -> Any:
         return None
 
     def make() -> Any:
-        from core.interpret.localisation import seen_mask
+        from core.interpret.explanation_metrics.localisation import seen_mask
 
         try:
             dataset = pickers.reopened(run)

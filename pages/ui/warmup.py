@@ -29,7 +29,7 @@ MODULES = (
     "core.lab.data",
     "core.lab.networks",
     "core.lab.evaluate",
-    "core.interpret.attribution",
+    "core.interpret.attribution.explain",
 )
 """What the pages need, the quick ones first."""
 

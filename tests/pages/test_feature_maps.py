@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from core.interpret import activations, dream
+from core.interpret.features import activations
+from core.interpret.visualization import activation_maximization
 from core.lab import channels, dream_job
 from core.models.anatomy.examine import anatomy_of
 from core.runs.jobs import JobStore
@@ -235,8 +236,10 @@ def test_work_that_can_be_given_up_is_done_outside_of_fragments(open_page, words
 
 
 def test_a_channels_picture_is_grown_in_its_card(open_page, words, monkeypatch) -> None:
-    recipe = dream.Recipe
-    monkeypatch.setattr(dream, "Recipe", lambda *given, **options: recipe(*(given or (32, 2)), **options))
+    recipe = activation_maximization.Recipe
+    monkeypatch.setattr(
+        activation_maximization, "Recipe", lambda *given, **options: recipe(*(given or (32, 2)), **options)
+    )
     app = open_page("feature_maps", layer="conv1.0", **BACKBONE)
     next(button for button in app.button if button.key == "bl-dream-go").click().run()
     assert not app.exception

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.interpret import attribution
+from core.interpret.attribution import explain
 from core.runs.store import Run
 from core.specs import ModelSpec
 from pages.ui import heat_map, inside, pickers
@@ -74,9 +74,9 @@ def test_another_layer(open_page, learned, words) -> None:
 
 
 def test_a_method_that_cannot_work_is_named_with_the_reason(open_page, words, monkeypatch) -> None:
-    rows = dict(attribution.METHODS)
+    rows = dict(explain.METHODS)
     rows["xgrad-cam"] = dataclasses.replace(rows["xgrad-cam"], unavailable=lambda _network: "It has no mass.")
-    monkeypatch.setattr(attribution, "METHODS", MappingProxyType(rows))
+    monkeypatch.setattr(explain, "METHODS", MappingProxyType(rows))
     app = open_page("heatmaps", **BACKBONE)
     assert not app.exception
     offered = app.get("button_group")
@@ -208,14 +208,14 @@ def test_answers_that_are_no_numbers_are_said(open_page, learned, words, monkeyp
 
 
 def test_an_empty_map_is_said(open_page, learned, words, monkeypatch) -> None:
-    real = attribution.explain
+    real = explain.explain
 
     def nothing(*args, **kwargs):
         found = real(*args, **kwargs)
         blank = dataclasses.replace(found.heatmap, values=np.zeros_like(found.heatmap.values), empty=True)
         return dataclasses.replace(found, heatmap=blank)
 
-    monkeypatch.setattr(attribution, "explain", nothing)
+    monkeypatch.setattr(explain, "explain", nothing)
     app = open_page("heatmaps", run=learned().id)
     assert not app.exception
     assert "so the map is empty" in words(app)

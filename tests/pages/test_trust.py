@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.interpret.faithfulness import Settings
+from core.interpret.explanation_metrics.faithfulness import Settings
 from core.lab import trust as lab
 from pages.ui import trust, trust_region
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.cli import main
-from core.interpret.attribution import METHODS
+from core.interpret.attribution.explain import METHODS
 from core.runs import RunStore
 
 TRAIN = (

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.interpret.attribution import Heatmap
+from core.interpret.attribution.explain import Heatmap
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing

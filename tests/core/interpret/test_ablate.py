@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret.ablate import Dial
+from core.interpret.features.channel_ablation import Dial
 from core.interpret.layout import channel_axis, require_map_layer
 from core.models.network import Network, bare
 from tests.core.interpret.conftest import CLASSES, wrap

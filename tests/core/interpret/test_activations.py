@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from core.data.images import open_image, to_tensor
 from core.errors import InputError
-from core.interpret.activations import activations, channel_order, layer_stats, packed, spatial_layers
+from core.interpret.features.activations import activations, channel_order, layer_stats, packed, spatial_layers
+from core.interpret.features.source_convolution import maker_of
 from core.interpret.layout import layers_of_kinds, map_layout, to_maps
-from core.interpret.maker import maker_of
 from core.models.network import Network
 from tests.core.interpret.conftest import wrap
 

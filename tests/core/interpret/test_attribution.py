@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret import cams
-from core.interpret.attribution import FAMILIES, METHODS, explain, explain_many
+from core.interpret.attribution import cam
+from core.interpret.attribution.explain import FAMILIES, METHODS, explain, explain_many
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, SIZE, wrap
 
@@ -98,15 +98,15 @@ def test_formulas_by_hand() -> None:
     a, g = rng.random((4, 3, 3)), rng.normal(size=(4, 3, 3)) * 1e-9
     given = torch.from_numpy(a), torch.from_numpy(g)
     weighted = sum(g[k].mean() * a[k] for k in range(4))
-    assert cams.grad_cam(*given).numpy() == pytest.approx(np.maximum(weighted, 0))
-    assert cams.hires_cam(*given).numpy() == pytest.approx(np.maximum((a * g).sum(0), 0))
-    assert cams.layer_cam(*given).numpy() == pytest.approx((a * np.maximum(g, 0)).sum(0))
+    assert cam.grad_cam(*given).numpy() == pytest.approx(np.maximum(weighted, 0))
+    assert cam.hires_cam(*given).numpy() == pytest.approx(np.maximum((a * g).sum(0), 0))
+    assert cam.layer_cam(*given).numpy() == pytest.approx((a * np.maximum(g, 0)).sum(0))
     expected = np.zeros((3, 3))
     for k in range(4):
         alpha = g[k] ** 2 / (2 * g[k] ** 2 + a[k].sum() * g[k] ** 3)
         expected += (alpha * np.maximum(g[k], 0)).sum() * a[k]
-    assert cams.grad_cam_plus_plus(*given).numpy() == pytest.approx(expected)
-    assert (cams.grad_cam_plus_plus(given[0], torch.zeros(4, 3, 3)) == 0).all()
+    assert cam.grad_cam_plus_plus(*given).numpy() == pytest.approx(expected)
+    assert (cam.grad_cam_plus_plus(given[0], torch.zeros(4, 3, 3)) == 0).all()
 
 
 def test_grad_cam_plus_plus_by_true_higher_derivatives() -> None:
@@ -124,7 +124,7 @@ def test_grad_cam_plus_plus_by_true_higher_derivatives() -> None:
     alpha = second / (2 * second + values.sum((1, 2), keepdim=True) * third)  # as the paper's equation 19 has it
     weights = (alpha * first.detach().relu()).sum((1, 2))
     expected = (weights[:, None, None] * values).sum(0).relu()
-    found = cams.grad_cam_plus_plus(values, head)
+    found = cam.grad_cam_plus_plus(values, head)
     assert (found / found.max()).numpy() == pytest.approx((expected / expected.max()).numpy())
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
-from core.interpret import cams
-from core.interpret.attribution import explain
-from core.interpret.superpixels import superpixels
+from core.interpret.attribution import cam
+from core.interpret.attribution.explain import explain
+from core.interpret.attribution.superpixels import superpixels
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, SIZE, raw, scores, wrap
 
@@ -60,9 +60,9 @@ def test_gradient_shap(tiny: Callable[..., Network], image: Tensor) -> None:
 
 def test_smooth_grad_cam_plus_plus(tiny: Callable[..., Network], image: Tensor) -> None:
     network = tiny()
-    passes = [cams.layer_pass(network, x[None], target=1) for x in noisy(image, 0.3)[:200]]
+    passes = [cam.layer_pass(network, x[None], target=1) for x in noisy(image, 0.3)[:200]]
     first, second, third = (torch.stack([p.gradients**power for p in passes]).mean(0) for power in (1, 2, 3))
-    maps = cams.layer_pass(network, image, target=1).activations
+    maps = cam.layer_pass(network, image, target=1).activations
     alpha = second / (2 * second + maps.sum((1, 2), keepdim=True) * third)
     expected = torch.einsum("c,chw->hw", (alpha * first.relu()).nan_to_num().sum((1, 2)), maps).relu()
     given = {"samples": 200, "noise": 30, "seed": 5}
@@ -127,7 +127,7 @@ def test_few_coalitions_favour_no_part() -> None:
 
 def test_chance_weighs_maps_evenly_from_minus_to_plus_one(tiny: Callable[..., Network], image: Tensor) -> None:
     network = tiny()
-    maps = cams.layer_pass(network, image, target=0).activations.numpy()
+    maps = cam.layer_pass(network, image, target=0).activations.numpy()
     weights = np.random.RandomState(1).uniform(-1, 1, (4000, len(maps)))
     expected = np.maximum(np.einsum("nc,chw->nhw", weights, maps), 0).mean(0)
     ours = [raw(explain(network, image, "random-cam", settings={"seed": s}).heatmap) for s in range(150)]

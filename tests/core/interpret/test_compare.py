@@ -13,9 +13,9 @@ from torch import nn
 from core.data.dataset import Dataset, Item
 from core.data.loaders import PixelStore
 from core.errors import InputError
-from core.interpret import compare
-from core.interpret.activations import activations
-from core.interpret.compare import (
+from core.interpret.features import similarity
+from core.interpret.features.activations import activations
+from core.interpret.features.similarity import (
     CHUNK,
     FEW,
     Side,
@@ -99,7 +99,7 @@ def test_two_sides_are_told_apart_and_scale_and_rotation_do_not_matter(tiny, sto
 def test_layers_in_groups_give_the_same(tiny, store, monkeypatch) -> None:
     side = Side(tiny(), ("stem", "body", "after"), store)
     whole = cka(side, side, range(COUNT))
-    monkeypatch.setattr(compare, "ROOM", 1)
+    monkeypatch.setattr(similarity, "ROOM", 1)
     np.testing.assert_allclose(cka(side, side, range(COUNT)), whole, atol=1e-12)
 
 
@@ -189,7 +189,7 @@ def test_sides_with_values_that_are_no_numbers_are_still_set_against_each_other(
 def test_a_heavy_network_is_run_over_fewer_images_at_a_time(tiny, store, monkeypatch) -> None:
     side = Side(tiny(), ("stem",), store)
     assert batch_size(side) == CHUNK
-    monkeypatch.setattr(compare, "WORK", 12.0 * side.network.anatomy.macs)
+    monkeypatch.setattr(similarity, "WORK", 12.0 * side.network.anatomy.macs)
     assert batch_size(side) == 12
-    monkeypatch.setattr(compare, "WORK", 1.0)
+    monkeypatch.setattr(similarity, "WORK", 1.0)
     assert batch_size(side) == FEW

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.interpret.depth import LayerDepth, activation_layers, depth_layers, measure
-from core.interpret.depth_claims import correlation, verdicts
-from core.interpret.depth_figures import class_distance, effective_rank, picture_kept, probe_accuracy
-from core.interpret.survey import Answers
+from core.interpret.features.activation_stats import Answers
+from core.interpret.features.depth_claims import correlation, verdicts
+from core.interpret.features.depth_profile import LayerDepth, activation_layers, depth_layers, measure
+from core.interpret.features.layer_statistics import class_distance, effective_rank, picture_kept, probe_accuracy
 from core.models.anatomy.examine import anatomy_of
 
 DRAW = np.random.default_rng(0)
@@ -73,7 +73,7 @@ def test_colours_that_are_there_are_read_off_and_others_are_not(channels: int) -
 def test_ridge_is_scikit_learns() -> None:
     from sklearn.linear_model import Ridge
 
-    from core.interpret.depth_figures import ridge
+    from core.interpret.features.layer_statistics import ridge
 
     for rows, columns in ((60, 7), (30, 90)):
         x, new = DRAW.normal(size=(rows, columns)), DRAW.normal(size=(5, columns))

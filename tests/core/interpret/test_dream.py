@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret import dream_climb, dream_kept
-from core.interpret.dream import Dream, Recipe, kept, maximise, maximise_classes
 from core.interpret.probe import Probe
+from core.interpret.visualization import gradient_ascent, image_cache
+from core.interpret.visualization.activation_maximization import Dream, Recipe, kept, maximise, maximise_classes
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing
@@ -241,16 +241,16 @@ def test_kept_on_disk_until_the_weights_change(tiny: Callable[..., Network]) -> 
 
 def test_a_damaged_file_is_grown_again_and_the_oldest_go(tiny: Callable[..., Network]) -> None:
     first = maximise(tiny(), "stem.0", [0], **EXACT)[0]
-    (path,) = dream_kept._folder().glob("*.png")
+    (path,) = image_cache._folder().glob("*.png")
     path.write_bytes(b"damaged")
     again = maximise(tiny(), "stem.0", [0], **EXACT)[0]
     assert (again.image == first.image).all()
-    dream_kept.prune(0)
-    assert list(dream_kept._folder().iterdir()) == []
+    image_cache.prune(0)
+    assert list(image_cache._folder().iterdir()) == []
 
 
 def test_found_is_told_of_each(tiny: Callable[..., Network], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dream_climb, "MOST", 2)
+    monkeypatch.setattr(gradient_ascent, "MOST", 2)
     told: list[int] = []
     found = maximise(tiny(), "body.1", [5, 1, 3], size=32, steps=2, found=lambda one: told.append(one.channel))
     assert told == [5, 1, 3] == [one.channel for one in found]
@@ -326,7 +326,7 @@ def test_other_preprocessing_is_followed(tiny: Callable[..., Network]) -> None:
 def test_pictures_are_seen_while_they_grow(tiny: Callable[..., Network]) -> None:
     seen: list[tuple[list[int], np.ndarray]] = []
     found = maximise(tiny(), "body.1", [1, 4], **EXACT, watch=lambda *now: seen.append(now))
-    assert [channels for channels, _ in seen] == [[1, 4]] * ((STEPS - 1) // dream_climb.WATCHED)
+    assert [channels for channels, _ in seen] == [[1, 4]] * ((STEPS - 1) // gradient_ascent.WATCHED)
     early, last = seen[0][1], found[0].image
     assert early.shape == (2, 32, 32, 3)
     assert early[0].std() < last.std(), "patterns grow stronger"

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from core.errors import InputError
-from core.interpret.dream_deep import Depth, deep_dream
 from core.interpret.probe import Probe
+from core.interpret.visualization.deepdream import Depth, deep_dream
 from core.models.network import Network
 
 DEPTH = Depth(octaves=3, steps=4, side=48)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.interpret import cams, perturbation, scored
-from core.interpret.attention import attention_layers, attention_weights
-from core.interpret.attribution import METHODS, explain
+from core.interpret.attribution import cam, perturbation, score_cam
+from core.interpret.attribution.attention_weights import attention_layers, attention_weights
+from core.interpret.attribution.explain import METHODS, explain
+from core.interpret.attribution.superpixels import superpixels
 from core.interpret.layout import to_maps
-from core.interpret.superpixels import superpixels
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, SIZE, made, raw, scores
 
@@ -96,7 +96,7 @@ def test_sampled_shap_and_lime_find_a_sum(image: Tensor) -> None:
 def test_score_and_ablation_cam_channel_by_channel(tiny: Callable[..., Network], image: Tensor, kind: str) -> None:
     network = tiny(kind)
     layer = network.anatomy.cam_layer
-    found = cams.layer_pass(network, image, target=2, layer=layer)
+    found = cam.layer_pass(network, image, target=2, layer=layer)
     maps = found.activations
     whole = scores(network, image, 2)[0]
     rises, falls = [], []
@@ -138,7 +138,7 @@ def test_a_network_that_joins_branches_is_ablated_as_a_whole(image: Tensor) -> N
     network = made(Joined)
     found = explain(network, image, "ablation-cam", target=0, layer="left", settings={"channels": 0}).heatmap
     weights = network.model.head.weight.detach()[0, 4:].double()
-    maps = cams.layer_pass(network, image, target=0, layer="left").activations
+    maps = cam.layer_pass(network, image, target=0, layer="left").activations
     expected = torch.einsum("c,chw->hw", weights * maps.mean((1, 2)), maps).relu()
     large = F.interpolate(expected[None, None], (SIZE, SIZE), mode="bilinear", align_corners=False)[0, 0].numpy()
     assert raw(found) == pytest.approx(large, rel=1e-3, abs=1e-7)
@@ -179,27 +179,27 @@ def test_eigen_cams_are_the_first_singular_vector() -> None:
     rng = np.random.default_rng(2)
     for shape in ((5, 4, 4), (40, 3, 3)):
         a, g = rng.normal(size=shape), rng.normal(size=shape)
-        for formula, maps in ((cams.eigen_cam, a), (cams.eigen_grad_cam, a * g)):
+        for formula, maps in ((cam.eigen_cam, a), (cam.eigen_grad_cam, a * g)):
             rows = maps.reshape(shape[0], -1).T
             u, s, _v = np.linalg.svd(rows, full_matrices=False)
             part = u[:, 0] * s[0]
-            part *= np.sign((part * (1 if formula is cams.eigen_cam else rows.sum(1))).sum())
+            part *= np.sign((part * (1 if formula is cam.eigen_cam else rows.sum(1))).sum())
             found = formula(torch.from_numpy(a), torch.from_numpy(g)).numpy()
             assert found == pytest.approx(np.maximum(part, 0).reshape(shape[1:]), abs=1e-6)
-    assert (cams.eigen_cam(torch.zeros(3, 2, 2), torch.zeros(3, 2, 2)) == 0).all()
+    assert (cam.eigen_cam(torch.zeros(3, 2, 2), torch.zeros(3, 2, 2)) == 0).all()
 
 
 def test_eigen_cam_of_negative_maps_is_not_empty() -> None:
     maps = -torch.rand(6, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    found = cams.eigen_cam(maps, maps)  # as before a ReLU, where values below zero outweigh
-    assert found.numpy() == pytest.approx(cams.eigen_cam(-maps, maps).numpy())
+    found = cam.eigen_cam(maps, maps)  # as before a ReLU, where values below zero outweigh
+    assert found.numpy() == pytest.approx(cam.eigen_cam(-maps, maps).numpy())
     assert (found > 0).all()
 
 
 def test_xgrad_cam_by_hand_and_without_mass() -> None:
     a = torch.tensor([[[1.0, 3.0], [0.0, 0.0]], [[1.0, -1.0], [0.0, 0.0]]], dtype=torch.float64)
     g = torch.tensor([[[2.0, 4.0], [9.0, 9.0]], [[5.0, 1.0], [0.0, 0.0]]], dtype=torch.float64)
-    assert cams.xgrad_cam(a, g).numpy() == pytest.approx((a[0] * (2 + 12) / 4).numpy())
+    assert cam.xgrad_cam(a, g).numpy() == pytest.approx((a[0] * (2 + 12) / 4).numpy())
 
 
 def test_chance_follows_its_seed(tiny: Callable[..., Network], image: Tensor) -> None:
@@ -305,7 +305,7 @@ def test_coalitions_are_drawn_by_the_shapley_kernel() -> None:
 def test_replaced_outputs_keep_their_layout() -> None:
     for layout, shape in (("NCHW", (1, 3, 2, 2)), ("NHWC", (1, 2, 2, 3)), ("tokens", (1, 5, 3))):
         kept = torch.rand(shape) + 1
-        without = scored._without(kept, torch.tensor([2, 0]), layout)  # type: ignore[arg-type]
+        without = score_cam._without(kept, torch.tensor([2, 0]), layout)  # type: ignore[arg-type]
         for copy, channel in zip(without, (2, 0), strict=True):
             maps, before = to_maps(copy[None], layout), to_maps(kept, layout)  # type: ignore[arg-type]
             assert (maps[channel] == 0).all()

@@ -15,11 +15,11 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret import faithfulness
-from core.interpret.faithfulness import METRICS, Settings, infidelity, measure, ranked
-from core.interpret.imputation import blurred, filling, imputed
-from core.interpret.references import random_maps
-from core.interpret.stability import distance_by_chance, sensitivity
+from core.interpret.explanation_metrics import faithfulness
+from core.interpret.explanation_metrics.baselines import random_maps
+from core.interpret.explanation_metrics.faithfulness import METRICS, Settings, infidelity, measure, ranked
+from core.interpret.explanation_metrics.imputation import blurred, filling, imputed
+from core.interpret.explanation_metrics.sensitivity import distance_by_chance, sensitivity
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing

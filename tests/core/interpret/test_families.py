@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.interpret.activations import activations, layer_stats
-from core.interpret.attribution import explain_many
+from core.interpret.attribution.explain import explain_many
+from core.interpret.features.activations import activations, layer_stats
 from core.models.catalog.catalog import BACKBONES, FAMILIES
 from core.models.network import bare
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from core.errors import InputError
-from core.interpret.colormaps import lookup
-from core.interpret.filters import conv_layers, kernel_tiles, kernels
+from core.interpret.drawing.colormaps import lookup
+from core.interpret.filters.kernels import conv_layers, kernel_tiles, kernels
 from core.models.network import Network
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret.colormaps import lookup
-from core.interpret.filters_alike import alike
-from core.interpret.filters_draw import alike_map
-from core.interpret.filters_life import life
-from core.interpret.filters_motion import motion
+from core.interpret.drawing.colormaps import lookup
+from core.interpret.filters.dead_filters import life
+from core.interpret.filters.movement import motion
+from core.interpret.filters.similarity import alike
+from core.interpret.filters.similarity_matrix import alike_map
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing

@@ -8,7 +8,7 @@ from skimage.filters import threshold_otsu
 
 from core.data.shapes import draw
 from core.errors import InputError
-from core.interpret import localisation as loc
+from core.interpret.explanation_metrics import localisation as loc
 from core.specs import Preprocessing
 
 

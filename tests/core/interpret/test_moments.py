@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.interpret.colormaps import lookup
-from core.interpret.moments import GAP, heat_over, kernel_sheet, map_sheet
+from core.interpret.drawing.colormaps import lookup
+from core.interpret.drawing.snapshot_images import GAP, heat_over, kernel_sheet, map_sheet
 
 
 def test_heat_lies_where_it_is() -> None:

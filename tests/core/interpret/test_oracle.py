@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core.interpret.attribution import explain_many
+from core.interpret.attribution.explain import explain_many
 from core.models.network import Network, bare
 
 methods = pytest.importorskip("torchcam.methods")

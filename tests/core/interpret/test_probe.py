@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret.attribution import METHODS, explain
+from core.interpret.attribution.explain import METHODS, explain
 from core.interpret.layout import some_of
 from core.interpret.probe import Probe, lock_of, logits_of
 from core.models.network import Network

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
-from core.interpret.receptive import receptive_field
+from core.interpret.features.receptive_field import receptive_field
 from core.models.network import Network, bare
 
 

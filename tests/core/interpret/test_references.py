@@ -13,7 +13,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from core.errors import InputError
-from core.interpret.references import coarseness, random_maps, randomised, similarity
+from core.interpret.explanation_metrics.baselines import coarseness, random_maps, randomised, similarity
 from core.models.network import Network
 
 

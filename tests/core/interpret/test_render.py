@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from core.errors import InputError
-from core.interpret.colormaps import COLORMAPS, DIVERGING, lookup
-from core.interpret.render import colorbar, draw_heatmap, heat_image, overlay, png, stretch
-from core.interpret.sheets import GUTTER, beside, feature_sheet, limits_of, tile
+from core.interpret.drawing.colormaps import COLORMAPS, DIVERGING, lookup
+from core.interpret.drawing.overlay import colorbar, draw_heatmap, heat_image, overlay, png, stretch
+from core.interpret.drawing.tile_sheets import GUTTER, beside, feature_sheet, limits_of, tile
 
 
 def opened(data: bytes) -> Image.Image:
@@ -60,7 +60,9 @@ def test_tables_cannot_be_spoilt() -> None:
 
 @pytest.mark.slow
 def test_drawing_imports_no_drawing_library() -> None:
-    code = "import sys, core.interpret.render, core.interpret.filters; print('matplotlib' in sys.modules)"
+    code = (
+        "import sys, core.interpret.drawing.overlay, core.interpret.filters.kernels; print('matplotlib' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from core.data.images import fit, to_tensor
 from core.errors import InputError
-from core.interpret import cams
-from core.interpret.attribution import METHODS, explain, explain_classes, explain_each, explain_layers
-from core.interpret.render import overlay
+from core.interpret.attribution import cam
+from core.interpret.attribution.explain import METHODS, explain, explain_classes, explain_each, explain_layers
+from core.interpret.drawing.overlay import overlay
 from core.models.network import Network
 from tests.core.interpret.conftest import SIZE
 
@@ -84,7 +84,7 @@ def test_pictures_at_once_are_those_one_by_one(tiny: Callable[..., Network], kin
 
 def test_contrast_is_the_difference_of_the_gradients(tiny: Callable[..., Network], image: Tensor) -> None:
     network = tiny()
-    lead, own, other = (cams.layer_pass(network, image, target=t, against=a) for t, a in ((1, 2), (1, None), (2, None)))
+    lead, own, other = (cam.layer_pass(network, image, target=t, against=a) for t, a in ((1, 2), (1, None), (2, None)))
     assert lead.gradients.numpy() == pytest.approx((own.gradients - other.gradients).numpy(), abs=1e-7)
     assert (lead.target, lead.against) == (1, 2)
     found = explain(network, image, "integrated-gradients", target=1, against=2, settings={"steps": 200}).heatmap

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.interpret.spectral import LEAST, clusters, shrunk
+from core.interpret.explanation_metrics.spray import LEAST, clusters, shrunk
 
 
 def spots(places: list[tuple[int, int]], each: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -15,10 +15,10 @@ from core.data.dataset import Dataset, Item
 from core.data.images import to_tensor
 from core.data.loaders import PixelStore
 from core.errors import InputError
-from core.interpret import survey as surveying
-from core.interpret.activations import activations
-from core.interpret.specificity import specificity, spot, strongest
-from core.interpret.survey import Answers, survey
+from core.interpret.features import activation_stats as surveying
+from core.interpret.features.activation_stats import Answers, survey
+from core.interpret.features.activations import activations
+from core.interpret.features.class_selectivity import specificity, spot, strongest
 from core.models.anatomy.examine import anatomy_of
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, SIZE

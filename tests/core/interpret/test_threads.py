@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.interpret.activations import activations
-from core.interpret.asking import batch_of
-from core.interpret.attribution import explain
-from core.interpret.filters import kernels
+from core.interpret.attribution.explain import explain
+from core.interpret.features.activations import activations
+from core.interpret.filters.kernels import kernels
+from core.interpret.forward import batch_of
 from core.models.network import Network
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.references_back import secant_shares
-from core.interpret.attribution import METHODS, explain
+from core.interpret.attribution.explain import METHODS, explain
 from core.models.network import Network
 from core.specs import Preprocessing
 from tests.core.interpret.conftest import CLASSES, SIZE, made, raw, scores, wrap

@@ -13,7 +13,7 @@ import torch
 from core import settings
 from core.data.sources import Dataset, open_dataset
 from core.errors import InputError, RunMissing
-from core.interpret import compare
+from core.interpret.features import similarity as compare
 from core.lab import channels
 from core.lab.beside import moved, same_build, similarity
 from core.lab.channels import chosen, gather, images_key, known, prints_of, story, weights_key

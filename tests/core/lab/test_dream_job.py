@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from core.errors import InputError
-from core.interpret.dream import Recipe, kept
+from core.interpret.visualization.activation_maximization import Recipe, kept
 from core.lab import dream_job
 from core.lab.dream_job import Wish
 from core.lab.networks import load_network

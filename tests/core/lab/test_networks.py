@@ -12,10 +12,10 @@ import torch
 from core.data.images import open_image, to_tensor
 from core.errors import InputError, RunMissing
 from core.evaluation.predictions import predict_images, read_predictions
-from core.interpret.activations import activations
-from core.interpret.attribution import METHODS, explain
-from core.interpret.filters import kernel_tiles
-from core.interpret.render import overlay
+from core.interpret.attribution.explain import METHODS, explain
+from core.interpret.drawing.overlay import overlay
+from core.interpret.features.activations import activations
+from core.interpret.filters.kernels import kernel_tiles
 from core.lab import worker
 from core.lab.networks import build_network, compare_weights, network_of_run, weights_file
 from core.models.network import save

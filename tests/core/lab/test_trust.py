@@ -10,10 +10,10 @@ import pytest
 import torch
 from tiny import tiny
 
-from core.interpret.attribution import METHODS, explain
-from core.interpret.faithfulness import Curve, Scores, Settings
-from core.interpret.localisation import Placement, region
-from core.interpret.references import Similarity
+from core.interpret.attribution.explain import METHODS, explain
+from core.interpret.explanation_metrics.baselines import Similarity
+from core.interpret.explanation_metrics.faithfulness import Curve, Scores, Settings
+from core.interpret.explanation_metrics.localisation import Placement, region
 from core.lab.trust import SLOW, Options, Trust, trust
 from core.lab.verdict import VOTES, verdict
 

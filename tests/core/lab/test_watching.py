@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import nn
 
-from core.interpret import cams
+from core.interpret.attribution import cam
 from core.lab import snapshots as photography
 from core.lab import worker
 from core.lab.networks import build_network
@@ -89,8 +89,8 @@ def test_a_snapshot_is_what_a_heatmap_of_its_weights_says(tmp_path: Path, image_
     for index, image in enumerate(pinned.images):
         x = normalise(pictures[index : index + 1], network.preprocessing)
         target = network.classes.index(image.label)
-        alone = cams.layer_pass(network, x, target=target)
-        wanted = cams.grad_cam(alone.activations, alone.gradients).numpy()
+        alone = cam.layer_pass(network, x, target=target)
+        wanted = cam.grad_cam(alone.activations, alone.gradients).numpy()
         assert found.probabilities[index] == pytest.approx(alone.logits[0].softmax(0).numpy(), abs=1e-4)
         assert found.heat is not None
         heat = found.heat[index] / 255 * found.peaks[index]

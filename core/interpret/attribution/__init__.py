@@ -1,0 +1,1 @@
+"""Attribution methods: which pixels an answer rests on."""

@@ -1,0 +1,179 @@
+"""What a row of the table of methods says, and what it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from torch import Tensor
+
+from core.errors import InputError
+from core.interpret.forward import Progress
+from core.interpret.target import Aim
+
+if TYPE_CHECKING:
+    from core.models.anatomy.examine import Anatomy
+    from core.models.network import Network
+
+Family = Literal["cam", "gradient", "perturbation", "relevance", "attention", "baseline"]
+FAMILIES: Mapping[Family, str] = {
+    "cam": "Class activation maps",
+    "gradient": "Gradients of the pixels",
+    "perturbation": "Hiding parts of the picture",
+    "relevance": "Shares handed back layer by layer",
+    "attention": "Attention",
+    "baseline": "For comparison",
+}
+"""Families of methods and their titles, in the order to be offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A whole number that a method can be given.
+
+    Attributes:
+        id: Stable name.
+        title: Name for people.
+        default: Usual value.
+        low: Smallest value.
+        high: Largest value.
+        help: What it does, in one sentence.
+    """
+
+    id: str
+    title: str
+    default: int
+    low: int
+    high: int
+    help: str
+
+    def check(self, value: object) -> int:
+        """Returns the value if it may be one.
+
+        Raises:
+            InputError: It is no whole number, or out of bounds.
+        """
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise InputError(
+                "{name} is {value}. It must be a whole number from {low} to {high}.",
+                name=self.id,
+                value=value,
+                low=self.low,
+                high=self.high,
+            )
+        return value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What a method is asked for.
+
+    Attributes:
+        network: The network, in any mode; it is left as it was.
+        x: One normalised image, 1xCxHxW.
+        aim: What is explained.
+        layer: The layer, for methods that look at one.
+        settings: A value for each of the method's settings.
+        progress: Called now and then with passes done and passes in all; what it raises ends the work.
+    """
+
+    network: Network
+    x: Tensor
+    aim: Aim
+    layer: str | None
+    settings: Mapping[str, int]
+    progress: Progress | None = None
+
+
+CamFormula = Callable[[Tensor, Tensor], Tensor]
+Procedure = Callable[[Request], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A row of :data:`core.interpret.attribution.registry.METHODS`.
+
+    Attributes:
+        id: Stable name.
+        title: Name as the field writes it.
+        family: One of :data:`FAMILIES`.
+        description: What it does, in one sentence.
+        paper: Authors, year and arXiv number or venue.
+        signed: Whether its maps have a sign.
+        unavailable: Takes a network and returns why the method cannot work there, a constant sentence; ``None`` if it
+            can.
+        formula: For a method that shares one pass with others: activations and gradients of a layer, CxHxW each, to a
+            map HxW.
+        procedure: For any other: a request to a map HxW.
+        layered: Whether it looks at a layer, which can be chosen.
+        settings: What it can be given.
+        per_pixel: Whether its maps are grains rather than regions.
+        follows_class: Whether its maps depend on the class.
+        passes: Roughly how many forward passes it costs with the usual settings, there and back counting as one.
+    """
+
+    id: str
+    title: str
+    family: Family
+    description: str
+    paper: str
+    unavailable: Callable[[Network], str | None]
+    signed: bool = False
+    formula: CamFormula | None = None
+    procedure: Procedure | None = None
+    layered: bool = False
+    settings: tuple[Setting, ...] = ()
+    per_pixel: bool = False
+    follows_class: bool = True
+    passes: int = 1
+
+    @property
+    def needs_layer(self) -> bool:
+        """Whether the method looks at a layer, which can be chosen."""
+        return self.layered
+
+    @property
+    def needs(self) -> str:
+        """What the method looks at, ``layer`` or ``input``."""
+        return "layer" if self.layered else "input"
+
+    @property
+    def defaults(self) -> dict[str, int]:
+        """The settings' usual values."""
+        return {setting.id: setting.default for setting in self.settings}
+
+    def cost(self, given: Mapping[str, int], anatomy: Anatomy) -> int:
+        """Estimates the forward passes that some settings cost; "all channels" are those of the CAM layer."""
+        settings = self.defaults | dict(given)
+        if "channels" in settings:
+            layer = next((row for row in anatomy.layers if row.name == anatomy.cam_layer), None)
+            shape = layer.output_shape if layer else (1,)
+            every = shape[0] if layer is not None and layer.layout == "NCHW" else shape[-1]
+            tried = min(settings["channels"] or every, every)
+            return max(2, round(self.passes * tried / max(self.defaults["channels"], 1)))
+        for name in ("samples", "steps", "regions"):
+            if name in settings:
+                return max(2, round(self.passes * settings[name] / self.defaults[name]))
+        if settings.get("window") or settings.get("stride"):
+            side = anatomy.input_size
+            window = settings["window"] or -(-side // 7)
+            return int((1 + max(side - window, 0) / (settings["stride"] or window)) ** 2) + 1
+        return self.passes
+
+    def completed(self, given: Mapping[str, int] | None) -> dict[str, int]:
+        """Returns a value for every setting: the given one, else the usual one.
+
+        Raises:
+            InputError: There is no such setting, or it cannot have that value.
+        """
+        known = {setting.id: setting for setting in self.settings}
+        for name in given or {}:
+            if name not in known:
+                raise InputError(
+                    "{method} has no setting {name}. It has: {known}.",
+                    method=self.title,
+                    name=name,
+                    known=", ".join(known) or "-",
+                )
+        return self.defaults | {name: known[name].check(value) for name, value in (given or {}).items()}

@@ -1,0 +1,1 @@
+"""What layers answer: activations, their statistics, similarity, receptive fields."""

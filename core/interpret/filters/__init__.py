@@ -1,0 +1,1 @@
+"""Convolution kernels: which are alike, which are dead, how training moved them."""
