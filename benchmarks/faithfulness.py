@@ -39,15 +39,15 @@ from core.errors import InputError
 from core.interpret.attribution.explain import METHODS, explain
 from core.interpret.explanation_metrics.faithfulness import METRICS, Settings
 from core.interpret.explanation_metrics.localisation import seen_mask
-from core.lab.data import reopen
-from core.lab.heat_study import pictures
-from core.lab.networks import network_of_run
-from core.lab.trust import SLOW, Options, trust
-from core.lab.verdict import PART, VOTES
-from core.lab.worker import work
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.images import reopen
+from core.workflows.inspection.heatmap_study import pictures
+from core.workflows.inspection.trust import SLOW, Options, trust
+from core.workflows.inspection.trust_verdict import PART, VOTES
+from core.workflows.network_loading import network_of_run
+from core.workflows.trainer_process.worker import work
 
 LOOK = Settings()
 SIZE = 160

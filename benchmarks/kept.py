@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.timing import report
-from core.lab.filter_story import course_of_run
-from core.lab.moments import epochs_of, network_at
-from core.lab.worker import work
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.checkpoints.epoch_weights import kept_file
+from core.workflows.checkpoints import epochs_of, network_at
+from core.workflows.inspection.filter_history import course_of_run
+from core.workflows.trainer_process.worker import work
 
 
 def main() -> None:

@@ -14,13 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import core.lab.train  # noqa: F401 (the imports that are not timed)
+import core.workflows.trainer_process.runner  # noqa: F401 (the imports that are not timed)
 from benchmarks.timing import report
 from core.data.embedded import EMBEDDED
-from core.lab.worker import work
 from core.runs import RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.trainer_process.worker import work
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.timing import report
 from core.data.embedded import EMBEDDED
-from core.lab.rank import rank
 from core.specs import DataSpec
+from core.workflows.advisor.rank_backbones import rank
 
 FIVE = "efficientnet_lite0,efficientnet_lite1,efficientnet_lite2,resnet18@none,mobilenet_v3_small@none"
 """Small ones; the last two take their time from random weights, so that nothing need be downloaded."""

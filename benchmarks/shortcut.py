@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from core.lab import shortcut
-from core.lab.shortcut_judge import judge
-from core.lab.worker import work
 from core.runs.store import RunStore
+from core.workflows.shortcut import experiment as shortcut
+from core.workflows.shortcut.judge import judge
+from core.workflows.trainer_process.worker import work
 
 
 def main() -> None:

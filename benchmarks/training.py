@@ -42,7 +42,6 @@ from benchmarks.timing import report
 from core.data.images import normalise
 from core.data.sources import open_dataset
 from core.device import reuse_freed_memory
-from core.lab.data import decode
 from core.models import freeze
 from core.models.catalog import catalog
 from core.models.network import Network, assemble
@@ -51,6 +50,7 @@ from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd, PhaseStarted
 from core.training.loop.trainer import Trainer
 from core.training.optim.optimizers import build_optimizer
+from core.workflows.images import decode
 
 CPU = torch.device("cpu")
 PLANS = {"probe": FreezePlan(0), "last-stage": FreezePlan(1), "full": FreezePlan("all"), "overhead": FreezePlan("all")}

@@ -79,7 +79,7 @@ def _title(run: Any, status: dict[str, Any]) -> None:
 
 def _evaluations(run: Any) -> dict[str, Any]:
     """Returns what the run left behind, or what was judged here since; offers to judge where there is neither."""
-    from core.lab.evaluate import recorded
+    from core.workflows.evaluate import recorded
 
     try:
         stamp = (run.path / "predictions.parquet").stat().st_mtime_ns
@@ -103,7 +103,7 @@ def _evaluations(run: Any) -> dict[str, Any]:
 
 
 def _judge(run: Any) -> Any:
-    from core.lab.evaluate import evaluate
+    from core.workflows.evaluate import evaluate
 
     return evaluate(run, roots=caches.roots())
 

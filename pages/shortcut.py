@@ -52,7 +52,7 @@ def _start(plan: Any) -> None:
 
 def _runs(plan: Any) -> Any:
     """Writes the pictures and starts what was not started before; returns both, or ``None`` where a face was drawn."""
-    from core.lab import shortcut
+    from core.workflows.shortcut import experiment
 
     components.section(_("2 · Train"))
     place = st.empty()
@@ -66,13 +66,13 @@ def _runs(plan: Any) -> Any:
             bar.progress(done / max(total, 1), text=text)
 
     try:
-        prepared = shortcut.prepare(plan, roots=caches.roots(), progress=progress)
+        prepared = experiment.prepare(plan, roots=caches.roots(), progress=progress)
         place.empty()
-        runs = shortcut.earlier(prepared)
+        runs = experiment.earlier(prepared)
         if st.session_state.pop(GO, False):
             kept = {arm: run for arm, run in runs.items() if run.state in LIVE or _usable(run)}
             runs = (
-                shortcut.begin(
+                experiment.begin(
                     prepared,
                     skip=tuple(kept),
                     device=state.train_choice().device,
@@ -81,7 +81,7 @@ def _runs(plan: Any) -> Any:
                 )
                 | kept
             )
-            runs = {arm: runs[arm] for arm in shortcut.ARMS}
+            runs = {arm: runs[arm] for arm in experiment.ARMS}
     except RunMissing:
         runs = {}  # deleted at this very moment
     except InputError as error:
@@ -89,7 +89,7 @@ def _runs(plan: Any) -> Any:
         broken(_("The lab cannot begin"), translate_error(error), icon="report", tone="warn")
         st.button(_("Choose anew"), key="bl-shortcut-anew", on_click=_forget)
         return None
-    if len(runs) < len(shortcut.ARMS):
+    if len(runs) < len(experiment.ARMS):
         _ended_early(_("A run of this lab is gone"), _("It was deleted. Start it again; the others are kept."))
         return None
     return prepared, runs

@@ -22,7 +22,7 @@ def filters(arguments: argparse.Namespace, output: Output) -> None:
     from core.interpret.filters.kernels import conv_layers, kernel_tiles, kernels
     from core.interpret.filters.similarity import alike
     from core.interpret.filters.similarity_matrix import alike_map
-    from core.lab.moments import network_named
+    from core.workflows.checkpoints import network_named
 
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     rows = {row.name: row for row in conv_layers(network)}
@@ -68,7 +68,7 @@ def dream(arguments: argparse.Namespace, output: Output) -> int:
         return _job(arguments, output)
     if not arguments.reference or not arguments.out:
         raise InputError("Name a run or a backbone, and with --out the folder for the pictures.")
-    from core.lab.moments import network_named
+    from core.workflows.checkpoints import network_named
 
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     begin = time.perf_counter()
@@ -144,7 +144,7 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
 
 
 def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.lab.dream_job import work
+    from core.workflows.jobs.visualization import work
 
     job = Job(Path(arguments.job).expanduser().absolute())
     if not job.exists:
@@ -165,8 +165,8 @@ def _job(arguments: argparse.Namespace, output: Output) -> int:
 
 def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Output) -> dict[str, Any]:
     """Returns what only a run can tell: filters that its images never wake, and movement over its epochs."""
-    from core.lab.filter_story import life_of_run, story_of_run
-    from core.lab.moments import run_named
+    from core.workflows.checkpoints import run_named
+    from core.workflows.inspection.filter_history import life_of_run, story_of_run
 
     run = run_named(arguments.reference, runs_dir=arguments.runs_dir)
     if run is None:

@@ -19,7 +19,7 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.job:
         return _job(arguments, output)
     from core.cli.recipe import experiment as read_experiment
-    from core.lab.finder import Stopped, find_now
+    from core.workflows.jobs.lr_finder import Stopped, find_now
 
     asked = [False]
 
@@ -61,7 +61,7 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.lab.finder import work
+    from core.workflows.jobs.lr_finder import work
 
     job = Job(Path(arguments.job).expanduser().absolute())
     if not job.exists:

@@ -18,9 +18,9 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
         return _job(arguments, output)
     if not arguments.run:
         raise InputError("heat-study needs a RUN (or --job with a study's folder).")
-    from core.lab import heat_study as lab
-    from core.lab.data import reopen
-    from core.lab.moments import network_named, run_named
+    from core.workflows.checkpoints import network_named, run_named
+    from core.workflows.images import reopen
+    from core.workflows.inspection import heatmap_study as lab
 
     run = run_named(arguments.run, runs_dir=arguments.runs_dir)
     if run is None:
@@ -50,7 +50,7 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _show(made: Any, maps: Any, output: Output) -> None:
-    from core.lab.heat_study import EVEN_BORDER, mean_of, outside
+    from core.workflows.inspection.heatmap_study import EVEN_BORDER, mean_of, outside
 
     rows, record = [], []
     for name in dict.fromkeys(row.target for row in made.rows):
@@ -87,7 +87,7 @@ def _show(made: Any, maps: Any, output: Output) -> None:
 
 
 def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.lab.heat_study_job import work
+    from core.workflows.jobs.heatmap_study import work
 
     job = Job(Path(arguments.job).expanduser().absolute())
     if not job.exists:

@@ -33,7 +33,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution.explain import METHODS, explain_many
     from core.interpret.drawing.overlay import draw_heatmap, png
-    from core.lab.moments import network_named
+    from core.workflows.checkpoints import network_named
 
     image = open_image(Path(arguments.image))
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
@@ -183,8 +183,8 @@ def metrics(
         output: Shows progress.
         settings: The method's settings that the heatmap was made with.
     """
-    from core.lab.trust import trust
-    from core.lab.verdict import verdict
+    from core.workflows.inspection.trust import trust
+    from core.workflows.inspection.trust_verdict import verdict
 
     if heat.empty:
         return {"metrics": None}, ["An empty map cannot be tested."]

@@ -18,7 +18,7 @@ def features(arguments: argparse.Namespace, output: Output) -> None:
     from core.data.images import open_image, to_tensor
     from core.interpret.drawing.tile_sheets import feature_sheet, limits_of
     from core.interpret.features.activations import activations, channel_order, layer_stats, packed
-    from core.lab.moments import network_named
+    from core.workflows.checkpoints import network_named
 
     image = open_image(Path(arguments.image))
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
@@ -88,8 +88,8 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
     from core.data.images import open_image, to_tensor
     from core.interpret.features.activations import activations
     from core.interpret.probe import Probe
-    from core.lab.beside import same_build
-    from core.lab.moments import network_named
+    from core.workflows.checkpoints import network_named
+    from core.workflows.inspection.network_comparison import same_build
 
     image = open_image(Path(arguments.image))
     names = (arguments.first, arguments.second)
@@ -158,7 +158,7 @@ def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record:
 
 
 def _weights(networks: list[Any], record: dict[str, Any]) -> list[str]:
-    from core.lab.beside import moved
+    from core.workflows.inspection.network_comparison import moved
 
     rows = moved(*networks)
     record["weights"] = [
@@ -182,8 +182,8 @@ def _similarity(
     import numpy as np
 
     from core.data.sources import open_dataset
-    from core.lab.beside import similarity
-    from core.lab.channels import chosen
+    from core.workflows.inspection.channel_survey import chosen
+    from core.workflows.inspection.network_comparison import similarity
 
     images = chosen(open_dataset(arguments.data), limit=arguments.images)
 

@@ -13,7 +13,7 @@ from core.specs import ModelSpec
 
 def profile(arguments: argparse.Namespace, output: Output) -> int:
     """Measures how fast a network is here, so that trainings of it can be estimated; or does a page's measurement."""
-    from core.lab.profile import profile_now, work
+    from core.workflows.jobs.profile import profile_now, work
 
     def told(done: int, total: int) -> None:
         output.progress(f"measured {done} of {total} passes", passing=True)

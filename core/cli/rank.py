@@ -22,9 +22,9 @@ def rank(arguments: argparse.Namespace, output: Output) -> int:
         return _job(arguments, output)
     if not arguments.data or not arguments.backbones:
         raise InputError("rank needs --data and --backbones (or --job with a ranking's folder).")
-    from core.lab.rank import rank as compute
-    from core.lab.ranking import compare
     from core.runs.store import RunStore
+    from core.workflows.advisor.rank_backbones import rank as compute
+    from core.workflows.advisor.ranking import compare
 
     ranking = compute(
         _data(arguments),
@@ -77,12 +77,12 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
     """Names a recipe for images and a backbone, and says why."""
     from core.data.sources import open_dataset
     from core.data.splits import split
-    from core.lab.advice import advise as think
-    from core.lab.facts import facts_of, sample_size
-    from core.lab.rank import rank as compute
-    from core.lab.ranking import candidate
     from core.models.anatomy.examine import anatomy_of
     from core.runs.store import RunStore
+    from core.workflows.advisor.advice import advise as think
+    from core.workflows.advisor.dataset_facts import facts_of, sample_size
+    from core.workflows.advisor.rank_backbones import rank as compute
+    from core.workflows.advisor.ranking import candidate
 
     data, model = _data(arguments), candidate(arguments.backbone)
     within = roots(arguments)
@@ -119,7 +119,7 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
 
 
 def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.lab.rank_job import work
+    from core.workflows.jobs.ranking import work
 
     job = Job(Path(arguments.job).expanduser().absolute())
     if not job.exists:

@@ -173,8 +173,8 @@ def _classes(data: DataSpec, arguments: argparse.Namespace) -> tuple[str, ...]:
 
 def _check(found: Experiment, network: Network, arguments: argparse.Namespace) -> None:
     """Finds out now what would end the run in its first second."""
-    from core.lab.networks import weights_file
     from core.training.optim.optimizers import build_optimizer
+    from core.workflows.network_loading import weights_file
 
     for phase in found.training.phases:
         build_optimizer(phase, network.model, network.anatomy)

@@ -10,8 +10,8 @@ from core.cli.options import given
 from core.cli.output import Output, share, table
 from core.cli.shared import gentle_stop, roots, user
 from core.errors import InputError
-from core.lab.series import Spread, Summary, members, start_series, summary
 from core.runs.store import LIVE, Run
+from core.workflows.run_series import Spread, Summary, members, start_series, summary
 
 POLL_SECONDS = 0.5
 SHARES = ("test_accuracy", "val_accuracy", "val_balanced_accuracy", "val_f1")

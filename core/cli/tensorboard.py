@@ -9,8 +9,8 @@ from core.cli.output import Output
 
 def tensorboard(arguments: argparse.Namespace, output: Output) -> None:
     """Writes a run's curves, histograms and settings as event files."""
-    from core.lab.tensorboard import export
     from core.runs.store import RunStore
+    from core.workflows.export.tensorboard import export
 
     run = RunStore(arguments.runs_dir).open(arguments.run)
     folder = export(run, arguments.to)

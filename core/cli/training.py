@@ -42,7 +42,7 @@ def carry_out(
     """
 
     def work_here(run: Run) -> dict[str, Any]:
-        from core.lab.worker import work
+        from core.workflows.trainer_process.worker import work
 
         output.progress(f"run {run.id}")
 
@@ -59,7 +59,7 @@ def carry_out(
         if processes > 1:
             return subprocess.call([*program(processes), "train", "--run", str(run.path), *_passed_on(arguments)])
         return report(run, work_here(run), output)
-    from core.lab.together import work_together
+    from core.workflows.trainer_process.torchrun import work_together
 
     found = work_together(make, work_here, device, roots(arguments))
     return 0 if found is None else report(*found, output)
@@ -114,7 +114,7 @@ def _nothing_beside(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace, output: Output) -> None:
     """Judges a run on its own held-out images, or on others."""
-    from core.lab import evaluate as judging
+    from core.workflows import evaluate as judging
 
     run = RunStore(arguments.runs_dir).open(arguments.run)
     found = judging.evaluate(run, arguments.data)
@@ -141,7 +141,7 @@ def predict(arguments: argparse.Namespace, output: Output) -> None:
     """Classifies images."""
     from core.data.images import open_image
     from core.evaluation.predictions import predict_images
-    from core.lab.networks import load_network
+    from core.workflows.network_loading import load_network
 
     if arguments.top_k < 1:
         raise InputError("--top-k is {value}. It must be at least 1.", value=arguments.top_k)

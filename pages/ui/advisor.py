@@ -66,9 +66,9 @@ def draw(spec: ModelSpec, data: DataSpec | None) -> None:
 
 def _think(spec: ModelSpec, data: DataSpec) -> Any:
     """Returns the advice, from what was measured so far."""
-    from core.lab.advice import advise
-    from core.lab.facts import facts_of
-    from core.lab.rank_job import latest
+    from core.workflows.advisor.advice import advise
+    from core.workflows.advisor.dataset_facts import facts_of
+    from core.workflows.jobs.ranking import latest
 
     found = latest(data, model=spec)
     row = found.find(spec) if found is not None else None
@@ -152,7 +152,7 @@ def _buttons(spec: ModelSpec, data: DataSpec, advice: Any) -> None:
         key="bl-advice-measure",
         help=_("Sends up to 200 training images through the frozen network once. Seconds, and no training."),
     ):
-        from core.lab.facts import sample_size
+        from core.workflows.advisor.dataset_facts import sample_size
 
         ranking.start(data, (spec,), sample_size(len(caches.divided(data).classes)))
         st.rerun()
@@ -180,7 +180,7 @@ def use(spec: ModelSpec, advice: Any) -> None:
 
     Args:
         spec: The chosen network.
-        advice: A :class:`core.lab.advice.Advice`.
+        advice: A :class:`core.workflows.advisor.advice.Advice`.
     """
     if advice.preset == "scratch" and spec.weights != "none":
         state.set_model(replace(spec, weights="none"))

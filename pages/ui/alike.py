@@ -213,7 +213,7 @@ def _life(target: Target, network: Any, layer: str) -> None:
 
 def _looked(target: Target, network: Any, layer: str, key: tuple[Any, ...]) -> bool:
     """Shows the filters the images, with progress and a cancel; tells whether there is a result."""
-    from core.lab.filter_story import life_of_run
+    from core.workflows.inspection.filter_history import life_of_run
 
     place = st.empty()
     with place.container(horizontal=True, vertical_alignment="center"):

@@ -43,7 +43,7 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
     second = _seen(subject, other)
     if second is None:
         return
-    from core.lab.beside import same_build
+    from core.workflows.inspection.network_comparison import same_build
 
     same = caches.remember(
         "same-build", (*subject.target.key, *other.key), lambda: same_build(subject.network, second.network), entries=32
@@ -69,8 +69,8 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
 
 def _partner(subject: Subject) -> Target | None:
     """Draws the choice of the other network: another moment of the run, another run, a backbone."""
-    from core.lab.moments import epochs_of, moments_of
     from core.models.catalog.catalog import BACKBONES, weights_state
+    from core.workflows.checkpoints import epochs_of, moments_of
 
     options: dict[str, tuple[str, Any]] = {}
     run = subject.target.run
@@ -155,7 +155,7 @@ def _answers(first: Subject, second: Subject) -> None:
 
 def _weights(subject: Subject, second: Subject) -> None:
     """Draws how far each layer's weights lie apart; frozen ones lie exactly where they were."""
-    from core.lab.beside import moved
+    from core.workflows.inspection.network_comparison import moved
 
     try:
         rows = caches.remember(
@@ -224,7 +224,7 @@ def _share(relative: float) -> str:
 
 def _cka(subject: Subject, second: Subject) -> None:
     """Draws how alike the layers of both are, over the person's images."""
-    from core.lab.beside import similarity
+    from core.workflows.inspection.network_comparison import similarity
 
     components.section(
         _("How alike the layers are"),

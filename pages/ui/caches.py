@@ -177,7 +177,7 @@ def network(reference: str, weights: str = "default", stamp: int = 0, image_size
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _network(reference: str, weights: str, stamp: int, image_size: int | None) -> Any:  # noqa: ARG001
-    from core.lab.networks import load_network
+    from core.workflows.network_loading import load_network
 
     return load_network(reference, weights=weights, image_size=image_size)
 
@@ -190,7 +190,7 @@ def built(spec: ModelSpec, classes: int) -> Any:
     """
 
     def make() -> Any:
-        from core.lab.networks import build_network
+        from core.workflows.network_loading import build_network
 
         return build_network(spec, tuple(str(index) for index in range(classes)), seed=0, roots=roots())
 

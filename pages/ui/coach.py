@@ -175,7 +175,7 @@ def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
 
 
 def of(run: Any, status: dict[str, Any]) -> tuple[Any, ...]:
-    """Returns the :class:`core.lab.remarks.Remark` rows of a run, worked out once for each state of its files."""
+    """Returns the :class:`core.workflows.findings.Remark` rows of a run, worked out once for each state of its files."""
     book = caches.journal(run)
     known = caches.health_known(caches.experiment(run).data)
     key = (
@@ -193,7 +193,7 @@ def of(run: Any, status: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _advise(run: Any, status: dict[str, Any], book: Any, known: bool) -> tuple[Any, ...]:
-    from core.lab.coach import advise_run
+    from core.workflows.coach.diagnose import advise_run
 
     experiment = caches.experiment(run)
     columns = {name: book.epochs.column(name).tolist() for name in COLUMNS}

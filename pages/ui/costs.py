@@ -99,7 +99,7 @@ def measure_button(experiment: Experiment | None) -> None:
     """Draws the button that has the experiment's network measured here, where it has not been, or the one to cancel."""
     if experiment is None or _profile(experiment) is not None:
         return
-    from core.lab import profile
+    from core.workflows.jobs import profile
 
     job = profile.latest(experiment.model, experiment.training.device)
     status = job.status() if job is not None else {"state": ""}
@@ -159,14 +159,14 @@ def _warn(found: Any, experiment: Experiment) -> None:
 
 
 def _profile(experiment: Experiment) -> Any:
-    from core.lab.profile import profile_known
+    from core.workflows.jobs.profile import profile_known
 
     return profile_known(experiment.model, experiment.training.device)
 
 
 def _measuring(experiment: Experiment) -> Any:
     """Returns the status of the process that measures the network; ``None`` where none does."""
-    from core.lab.profile import latest
+    from core.workflows.jobs.profile import latest
 
     job = latest(experiment.model, experiment.training.device)
     status = job.status() if job is not None else None
@@ -194,8 +194,8 @@ def _estimate(experiment: Experiment, *, start: bool) -> Any:
 
 
 def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, ...]) -> Any:
-    from core.lab.profile import estimate_here
     from core.training.estimate.estimate import Counts
+    from core.workflows.jobs.profile import estimate_here
 
     try:
         return estimate_here(experiment, classes, Counts(*numbers))

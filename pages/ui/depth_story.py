@@ -58,8 +58,8 @@ def _view(subject: Subject) -> None:
 
 
 def _story(subject: Subject, own: Own) -> Any:
-    """Returns the :class:`core.lab.channels.Story`; ``None`` before it was asked for, and where it cannot be had."""
-    from core.lab.channels import story, story_known
+    """Returns the :class:`core.workflows.inspection.channel_survey.Story`; ``None`` before it was asked for, and where it cannot be had."""
+    from core.workflows.inspection.channel_survey import story, story_known
 
     key = (*subject.target.key, *own.key)
     prints = own_images.prints(subject, own)

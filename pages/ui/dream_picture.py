@@ -110,16 +110,16 @@ def _dream(target: Target, network: Any, picture: Any, layer: str, depth: Any, k
     try:
         caches.remember(SHELF, key, lambda: deep_dream(network, picture, layer, depth=depth, progress=bar), entries=12)
     except growing.TooLong:
-        from core.lab import dream_job
+        from core.workflows.jobs import visualization
         from pages.ui import queueing
 
-        dream_job.start(_wish(target, picture, layer, depth), owner=queueing.owner())
+        visualization.start(_wish(target, picture, layer, depth), owner=queueing.owner())
     finally:
         bar.clear()
 
 
 def _wish(target: Target, picture: Any, layer: str, depth: Any) -> Any:
-    from core.lab.dream_job import Wish
+    from core.workflows.jobs.visualization import Wish
 
     return Wish(
         target.named,
@@ -142,16 +142,16 @@ def _of_job(job: Any, target: Target, image: Any, picture: Any, layer: str, dept
     from PIL import Image
 
     from core.interpret.visualization.deepdream import DeepDream
-    from core.lab import dream_job
+    from core.workflows.jobs import visualization
 
     if job is None or not job.result:
         return None
     wish = caches.remember(
         "deep-wishes", (*target.key, image.sha256, layer, depth), lambda: _wish(target, picture, layer, depth)
     )
-    made, before = dream_job.picture(job), dream_job.picture(job, dream_job.ORIGINAL)
+    made, before = visualization.picture(job), visualization.picture(job, visualization.ORIGINAL)
     try:
-        if made is None or before is None or dream_job.Wish.from_record(job.request) != wish:
+        if made is None or before is None or visualization.Wish.from_record(job.request) != wish:
             return None
         dreamt, original = (np.array(Image.open(io.BytesIO(file)).convert("RGB")) for file in (made, before))
         return DeepDream(dreamt, original, layer, float(job.result["before"]), float(job.result["after"]))

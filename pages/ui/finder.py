@@ -77,13 +77,13 @@ def _phase(experiment: Experiment) -> int:
 
 
 def _newest(experiment: Experiment, phase: int) -> Any:
-    from core.lab.finder import latest
+    from core.workflows.jobs.lr_finder import latest
 
     return latest(experiment, phase)
 
 
 def _result(job: Any) -> Any:
-    from core.lab.finder import result
+    from core.workflows.jobs.lr_finder import result
 
     return result(job) if job is not None else None
 
@@ -93,9 +93,9 @@ def _start(experiment: Experiment, phase: int, *, again: bool) -> None:
     if st.button(
         label, icon=":material/query_stats:", key="bl-finder-start", type="tertiary" if again else "secondary"
     ):
-        from core.lab import finder
+        from core.workflows.jobs import lr_finder
 
-        finder.start(experiment, phase, roots=caches.roots(), owner=queueing.owner())
+        lr_finder.start(experiment, phase, roots=caches.roots(), owner=queueing.owner())
         st.rerun()
 
 

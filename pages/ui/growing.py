@@ -133,11 +133,11 @@ def start(target: Target, network: Any, ask: Any) -> None:
     """Starts a process that grows pictures, with the precision that this process would use."""
     from core.interpret.probe import device_of
     from core.interpret.visualization.gradient_ascent import precision_for
-    from core.lab import dream_job
+    from core.workflows.jobs import visualization
 
     precision = precision_for(ask.recipe.precision, device_of(network.model))
 
-    wish = dream_job.Wish(
+    wish = visualization.Wish(
         target.named,
         ask.layer,
         weights=weights_of(target),
@@ -148,7 +148,7 @@ def start(target: Target, network: Any, ask: Any) -> None:
         place=ask.recipe.place,
         precision=precision,
     )
-    dream_job.start(wish, owner=queueing.owner())
+    visualization.start(wish, owner=queueing.owner())
 
 
 def weights_of(target: Target) -> str:
@@ -158,7 +158,7 @@ def weights_of(target: Target) -> str:
 
 def job_of(target: Target, layer: str | None, *, deep: bool = False) -> Any:
     """Returns the newest job that grows pictures of a layer, whatever became of it."""
-    from core.lab.dream_job import latest
+    from core.workflows.jobs.visualization import latest
 
     return latest(target.named, weights_of(target), deep=deep, layer=layer)
 

@@ -86,7 +86,7 @@ class Pictures:
 
 def means(made: Any, maps: Any) -> None:
     """Draws the mean map of each explained class, and what of it leans to the middle or the border."""
-    from core.lab.heat_study import EVEN_BORDER, mean_of
+    from core.workflows.inspection.heatmap_study import EVEN_BORDER, mean_of
 
     components.section(_("Where it looks as a rule"), _("The mean of the heatmaps of each class."))
     cells = []
@@ -143,7 +143,7 @@ def bias(middle: float, border: float, even: float) -> str:
 
 def groups(made: Any, maps: Any, pictures: Pictures) -> None:
     """Draws the groups of alike maps of a class, and some pictures of one of them."""
-    from core.lab.heat_study import mean_of
+    from core.workflows.inspection.heatmap_study import mean_of
 
     several = {
         name: count
@@ -189,7 +189,7 @@ def groups(made: Any, maps: Any, pictures: Pictures) -> None:
 
 def outside(made: Any, maps: Any, pictures: Pictures) -> None:
     """Draws the pictures whose evidence lies outside the object, or outside a box that the person draws."""
-    from core.lab.heat_study import outside as ordered
+    from core.workflows.inspection.heatmap_study import outside as ordered
 
     components.section(_("Evidence outside"), _("The pictures whose heat lies farthest outside come first."))
     kinds = [*(["object"] if made.known_objects() else []), "box", "border"]

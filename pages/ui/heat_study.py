@@ -49,7 +49,7 @@ def draw(target: Target, choice: Choice, open_image: Open) -> None:
         required=True,
         persist_state="session",
     )
-    from core.lab.heat_study_job import Asked, latest
+    from core.workflows.jobs.heatmap_study import Asked, latest
 
     asked = Asked(
         choice.method, choice.layer, of or "predicted", getattr(target, "moment", "best"), dict(choice.settings)
@@ -72,13 +72,13 @@ def result(job: Any) -> Any:
         stamp = (job.path / "result.json").stat().st_mtime_ns
     except OSError:
         return None
-    from core.lab import heat_study_job
+    from core.workflows.jobs import heatmap_study
 
-    return caches.remember("heat-studies", (str(job.path), stamp), lambda: heat_study_job.result(job), entries=6)
+    return caches.remember("heat-studies", (str(job.path), stamp), lambda: heatmap_study.result(job), entries=6)
 
 
 def _start(run: Any, asked: Any, *, again: bool) -> None:
-    from core.lab import heat_study_job
+    from core.workflows.jobs import heatmap_study
 
     if not again:
         components.note(
@@ -89,7 +89,7 @@ def _start(run: Any, asked: Any, *, again: bool) -> None:
         )
     label = _("Study them again") if again else _("Study all held-out pictures")
     if st.button(label, icon=":material/grid_view:", key="bl-study-start", type="tertiary" if again else "primary"):
-        heat_study_job.start(run.id, asked, roots=caches.roots(), owner=queueing.owner())
+        heatmap_study.start(run.id, asked, roots=caches.roots(), owner=queueing.owner())
         st.rerun()
 
 

@@ -66,7 +66,7 @@ def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> Non
 
 def _moments(run: Any, most: int) -> list[tuple[int, str]]:
     """Returns the moments to draw, each with its epoch (0 before training), evenly spread where there are many."""
-    from core.lab.moments import epochs_of, moments_of
+    from core.workflows.checkpoints import epochs_of, moments_of
 
     status, named = run.status(), moments_of(run)
     done = [int(value) for value in caches.journal(run).epochs.column("epoch").tolist()]

@@ -22,7 +22,7 @@ SHOWN = {"after": N_("Filters then"), "change": N_("Change until then")}
 
 def draw(target: Target) -> None:
     """Draws the view of a run: every convolution where weights of epochs were kept, else the first from snapshots."""
-    from core.lab.moments import epochs_of
+    from core.workflows.checkpoints import epochs_of
 
     try:
         if epochs_of(target.run):
@@ -36,8 +36,8 @@ def draw(target: Target) -> None:
 def _of_weights(run: Any) -> None:
     """Draws how far every convolution came, and the filters of the chosen one."""
     from core.interpret.filters.kernels import conv_layers
-    from core.lab.filter_story import course_of_run, story_of_layer
     from core.training.checkpoints import epoch_weights
+    from core.workflows.inspection.filter_history import course_of_run, story_of_layer
 
     before = moment.target_at(run, "start")
     with st.spinner(_("Building the network as it was before training …")):
@@ -56,7 +56,7 @@ def _of_weights(run: Any) -> None:
 
 
 def _of_snapshots(run: Any) -> None:
-    from core.lab.filter_story import story_of_snapshots
+    from core.workflows.inspection.filter_history import story_of_snapshots
 
     stamp = _stamp(run.path / snapshots.FOLDER)
     story = caches.remember("motion", stamp, lambda: story_of_snapshots(run), entries=8)

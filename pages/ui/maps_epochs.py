@@ -19,7 +19,7 @@ def offered(subject: Subject) -> bool:
 
 def draw(subject: Subject) -> None:
     """Draws the scrubber over the run's snapshots."""
-    from core.lab.moments import epochs_of
+    from core.workflows.checkpoints import epochs_of
 
     run = subject.target.run
     style.watching()

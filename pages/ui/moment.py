@@ -44,7 +44,7 @@ class MomentTarget(Target):
         return caches.remember("moment-networks", self.key, self._load, entries=3)
 
     def _load(self) -> Any:
-        from core.lab.moments import network_at
+        from core.workflows.checkpoints import network_at
 
         return network_at(self.run, self.moment, roots=caches.roots())
 
@@ -56,7 +56,7 @@ def title(moment: str) -> str:
 
 def target_at(run: Any, moment: str) -> Target:
     """Returns a run at a moment as a network to look into."""
-    from core.lab.moments import weights_at
+    from core.workflows.checkpoints import weights_at
     from pages.ui import pickers
 
     if moment == "best":
@@ -88,7 +88,7 @@ def choose_target(target: Target) -> Target:
     run = target.run
     if run is None:
         return target
-    from core.lab.moments import epochs_of, moments_of
+    from core.workflows.checkpoints import epochs_of, moments_of
 
     epochs = epochs_of(run)
     offered = [*moments_of(run), *([EPOCH] if epochs else [])]

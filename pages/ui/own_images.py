@@ -100,7 +100,7 @@ def _counts(there: int, most: int) -> tuple[list[int], int]:
 
 
 def _drawn(dataset: Any, split: str, count: int) -> Own:
-    from core.lab.channels import chosen, images_key
+    from core.workflows.inspection.channel_survey import chosen, images_key
 
     images = caches.remember(
         "own-images",
@@ -200,16 +200,16 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
 
 
 def prints(subject: Subject, own: Own) -> Any:
-    """Returns the :class:`core.lab.channels.Prints` of the network and the images, worked out once."""
-    from core.lab.channels import Prints, weights_key
+    """Returns the :class:`core.workflows.inspection.channel_survey.Prints` of the network and the images, worked out once."""
+    from core.workflows.inspection.channel_survey import Prints, weights_key
 
     key = caches.remember("weight-prints", subject.target.key, lambda: weights_key(subject.network), entries=16)
     return Prints(key, own.key[0])
 
 
 def gathered(subject: Subject, own: Own, layer: str) -> Any:
-    """Returns the :class:`core.lab.channels.Gathered` of a layer where they are known, else ``None``."""
-    from core.lab.channels import gather, known
+    """Returns the :class:`core.workflows.inspection.channel_survey.Gathered` of a layer where they are known, else ``None``."""
+    from core.workflows.inspection.channel_survey import gather, known
 
     key = (*subject.target.key, *own.key, layer)
     if caches.known("gathered", key, entries=12) or known(prints(subject, own), layer):
@@ -224,7 +224,7 @@ def gather_now(subject: Subject, own: Own, layer: str, key: str, cancel: Callabl
     found = gathered(subject, own, layer)
     if found is not None:
         return found
-    from core.lab.channels import gather
+    from core.workflows.inspection.channel_survey import gather
 
     with progress(key=key, cancel=cancel) as tell:
         return caches.remember(

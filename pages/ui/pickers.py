@@ -400,6 +400,6 @@ def reopened(run: Any) -> Any:
     Raises:
         InputError: They are not there any more, or outside the allowed folders.
     """
-    from core.lab.data import reopen
+    from core.workflows.images import reopen
 
     return caches.remember("reopened", (run.id,), lambda: reopen(run, roots=caches.roots()), entries=4)

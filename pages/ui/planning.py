@@ -95,9 +95,9 @@ def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
 
 def check(experiment: Experiment, anatomy: Any) -> None:
     """Finds what the trainer would refuse: parts or stages that the network has not, weights that are gone."""
-    from core.lab.networks import weights_file
     from core.models.freeze import learning
     from core.training.optim.optimizers import stage_rates
+    from core.workflows.network_loading import weights_file
 
     for phase in experiment.training.phases:
         learning(anatomy, experiment.plan(phase))

@@ -31,7 +31,7 @@ def draw(found: Any, spec: ModelSpec) -> None:
     """Draws a ranking: the predicted order, what was reached, every score.
 
     Args:
-        found: A :class:`core.lab.ranking.Ranking`.
+        found: A :class:`core.workflows.advisor.ranking.Ranking`.
         spec: The chosen network.
     """
     score = st.segmented_control(
@@ -138,8 +138,8 @@ def _value(score: str, value: float | None) -> str:
 
 def _against(found: Any, score: str) -> None:
     """Draws what finished runs reached over what was predicted."""
-    from core.lab.ranking import compare
     from core.runs.store import RunStore
+    from core.workflows.advisor.ranking import compare
 
     comparison = compare(found, RunStore().list(), score)
     if not comparison.pairs:

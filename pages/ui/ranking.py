@@ -41,7 +41,7 @@ def draw(spec: ModelSpec, data: DataSpec) -> None:
     )
     _setup(spec, data)
     progress(data, alone=False)
-    from core.lab.rank_job import latest
+    from core.workflows.jobs.ranking import latest
 
     found = latest(data, least=2)
     if found is None:
@@ -55,10 +55,10 @@ def draw(spec: ModelSpec, data: DataSpec) -> None:
 
 def start(data: DataSpec, models: Sequence[ModelSpec], images: int) -> None:
     """Starts a ranking in a process of its own, with the device that trainings are set to."""
-    from core.lab import rank_job
+    from core.workflows.jobs import ranking
     from pages.ui import caches
 
-    rank_job.start(data, models, images=images, device=state.train_choice().device, roots=caches.roots())
+    ranking.start(data, models, images=images, device=state.train_choice().device, roots=caches.roots())
 
 
 def live(data: DataSpec) -> Any:
@@ -68,7 +68,7 @@ def live(data: DataSpec) -> Any:
 
 
 def _newest(data: DataSpec) -> Any:
-    from core.lab.rank_job import jobs
+    from core.workflows.jobs.ranking import jobs
 
     return next(iter(jobs(data)), None)
 
@@ -102,7 +102,7 @@ def progress(data: DataSpec, *, alone: bool) -> None:
 
 def _left_out(job: Any) -> None:
     """Says why the measured backbone could not be measured."""
-    from core.lab.rank_job import result
+    from core.workflows.jobs.ranking import result
 
     found = result(job)
     for row in found.rows if found is not None else ():
@@ -166,7 +166,7 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
         width="stretch",
         help=_("One pass of at most 1,000 training images through each; it goes on if you leave."),
     ):
-        from core.lab.ranking import IMAGES
+        from core.workflows.advisor.ranking import IMAGES
 
         start(data, [spec if name == CHOSEN else ModelSpec(name) for name in picked], IMAGES)
         st.rerun()

@@ -24,15 +24,15 @@ def draw(run: Any) -> None:
     with panel:
         if not panel.open:
             return
-        from core.lab import script
+        from core.workflows.export.pytorch import program
 
         st.markdown(_("**With this app**, on the command line, from the folder it lies in:"))
-        st.code(script.command(run), language="sh", wrap_lines=True)
+        st.code(program.command(run), language="sh", wrap_lines=True)
         st.markdown(_("**Without it**: one file of plain PyTorch that trains the same, and reaches the same figures."))
         text = _program(run)
         if text is None:
             return
-        _downloads(run, text, embedded=script.ships_with_app(run))
+        _downloads(run, text, embedded=program.ships_with_app(run))
         with st.container(key="bl-repeat-code", height=420):
             st.code(text, language="python", line_numbers=True)
 
@@ -49,9 +49,9 @@ def _program(run: Any) -> str | None:
 
 
 def _written(run: Any) -> str:
-    from core.lab.script import script
+    from core.workflows.export.pytorch.program import script
 
-    return script(run, roots=caches.roots())
+    return program(run, roots=caches.roots())
 
 
 def _downloads(run: Any, text: str, *, embedded: bool) -> None:
@@ -87,14 +87,14 @@ def _button(name: str, label: str, data: Any, mime: str) -> None:
 
 
 def _division(run: Any) -> bytes:
-    from core.lab.script import split_csv
+    from core.workflows.export.pytorch.program import split_csv
 
     return split_csv(run, roots=caches.roots()).encode()
 
 
 def _images(run: Any) -> Any:
     """Returns the images of an embedded set as an open zip file, made when the download is asked for."""
-    from core.lab.script import export
+    from core.workflows.export.pytorch.program import export
 
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the download reads and closes it
     export(run, file, roots=caches.roots())

@@ -40,7 +40,7 @@ def beside(run: Any) -> None:
     """Draws the series of a run on the page that watches it, renewed while runs of it are at work or wait."""
     if not _series_of(run):
         return
-    from core.lab.series import members
+    from core.workflows.run_series import members
 
     live = any(other.state in LIVE for other in members(_series_of(run)))
     st.fragment(_watched, run_every=3.0 if live else None)(run)
@@ -48,7 +48,7 @@ def beside(run: Any) -> None:
 
 @guarded
 def _watched(run: Any) -> None:
-    from core.lab.series import members
+    from core.workflows.run_series import members
 
     draw(run, members(_series_of(run))[::-1], target="train")
 
@@ -64,7 +64,7 @@ def draw(run: Any, runs: Sequence[Any], *, target: str = "runs") -> None:
     together = _members(run, runs)
     if not together:
         return
-    from core.lab.series import summary
+    from core.workflows.run_series import summary
 
     found = summary(together)
     count = len(found.finished)

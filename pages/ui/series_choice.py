@@ -70,7 +70,7 @@ def check(choice: TrainChoice, experiment: Experiment) -> None:
     """
     if count(choice) < 2:
         return
-    from core.lab.series import expand
+    from core.workflows.run_series import expand
 
     first = expand(experiment, _seeds(choice), choice.folds)[0]
     if choice.folds:
@@ -79,7 +79,7 @@ def check(choice: TrainChoice, experiment: Experiment) -> None:
 
 def launch(choice: TrainChoice, experiment: Experiment) -> None:
     """Starts the runs of a series and shows the first."""
-    from core.lab.series import start_series
+    from core.workflows.run_series import start_series
 
     runs = start_series(
         experiment,

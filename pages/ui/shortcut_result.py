@@ -76,7 +76,7 @@ def draw(plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str,
         _("The same networks, judged on {n} test pictures in three ways.").format(n=found.images),
     )
     charts.show(chart(found, titles), key="bl-shortcut-chart", alt=sentence(found))
-    from core.lab.shortcut_judge import verdict
+    from core.workflows.shortcut.judge import verdict
 
     components.section(_("What happened"))
     remarks.draw(verdict(found), key="bl-shortcut")
@@ -99,7 +99,7 @@ def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any]) -> Any:
             )
 
     def make() -> Any:
-        from core.lab.shortcut_judge import judge
+        from core.workflows.shortcut.judge import judge
 
         return judge(prepared, runs, roots=caches.roots(), progress=progress)
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.data.marks import CORNERS, KINDS, Mark
 from core.errors import InputError
-from core.lab.shortcut import Plan, usual
+from core.workflows.shortcut.experiment import Plan, usual
 from pages.ui import caches, components, names, state, tiles
 from pages.ui.faces import broken
 from pages.ui.i18n import N_, _, translate_error
@@ -136,7 +136,7 @@ def _preview(plan: Plan) -> None:
 
 def _pictures(plan: Plan) -> list[dict[str, Any]]:
     from core.data.marks import planted
-    from core.lab.shortcut import choice, square
+    from core.workflows.shortcut.experiment import choice, square
 
     dataset, marked = choice(plan, roots=caches.roots())
     shown = []

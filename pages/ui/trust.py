@@ -65,7 +65,7 @@ def identity(heat: Any, settings: Mapping[str, int] | None) -> tuple[Any, ...]:
 
 
 def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: tuple[Any, ...], key: str) -> Any:
-    """Returns the :class:`core.lab.trust.Trust`, made once when it is asked for; ``None`` before."""
+    """Returns the :class:`core.workflows.inspection.trust.Trust`, made once when it is asked for; ``None`` before."""
     there = caches.known(SHELF, known, entries=ENTRIES)
     if not there and st.session_state.get(ASKED) != known:
         with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-ask"):
@@ -82,7 +82,7 @@ def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: 
     progress = None if there else _bar(place, key)
 
     def make() -> Any:
-        from core.lab.trust import trust
+        from core.workflows.inspection.trust import trust
 
         return trust(
             subject.network,
@@ -105,7 +105,7 @@ def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: 
 
 def _passes(heat: Any) -> int:
     from core.interpret.attribution.explain import METHODS
-    from core.lab.trust import Options
+    from core.workflows.inspection.trust import Options
 
     options = Options.affordable(heat.method)
     images = options.look.images(1 + options.randoms + options.unlearned)
@@ -129,7 +129,7 @@ def _give_up() -> None:
 
 
 def _result(subject: Any, found: Any, key: str) -> None:
-    from core.lab.verdict import verdict
+    from core.workflows.inspection.trust_verdict import verdict
 
     remarks.draw(verdict(found), key=key)
     with st.container(key=f"bl-wrap-{key}"):
@@ -198,7 +198,7 @@ def _rounded(name: str, value: float) -> float:
 
 
 def _rows(found: Any) -> list[Figure]:
-    from core.lab.verdict import VOTES
+    from core.workflows.inspection.trust_verdict import VOTES
 
     rows = []
     for row in found.compared():
@@ -244,7 +244,7 @@ def _rows(found: Any) -> list[Figure]:
 
 
 def _how(maps: int, key: str) -> None:
-    from core.lab.verdict import PART, VOTES
+    from core.workflows.inspection.trust_verdict import PART, VOTES
 
     components.why(
         _(

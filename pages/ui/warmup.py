@@ -26,9 +26,9 @@ MODULES = (
     "numpy",
     "pandas",
     "core.data.sources",
-    "core.lab.data",
-    "core.lab.networks",
-    "core.lab.evaluate",
+    "core.workflows.images",
+    "core.workflows.network_loading",
+    "core.workflows.evaluate",
     "core.interpret.attribution.explain",
 )
 """What the pages need, the quick ones first."""
@@ -54,7 +54,7 @@ def begin() -> None:
 
 def ready() -> bool:
     """Whether the heavy libraries are loaded (or are not being loaded by this module at all)."""
-    return _done.is_set() or "core.lab.networks" in sys.modules
+    return _done.is_set() or "core.workflows.network_loading" in sys.modules
 
 
 def pending() -> bool:

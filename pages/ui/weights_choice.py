@@ -290,7 +290,7 @@ def _kept(spec: ModelSpec) -> str:
 
 def _compared(spec: ModelSpec) -> None:
     """Says what of the handed-on weights fits the network."""
-    from core.lab.networks import compare_weights
+    from core.workflows.network_loading import compare_weights
 
     classes = _classes(spec)
     try:

@@ -96,8 +96,9 @@ def test_errors_survive_pickling_with_their_values(kind: type[InputError]) -> No
 
 def test_light_modules_load_no_torch() -> None:
     code = (
-        "import sys, core.specs, core.settings, core.runs, core.training.recipes, core.cli, core.lab.worker\n"
-        "print([m for m in ('torch', 'numpy', 'PIL', 'sklearn') if m in sys.modules])"
+        "import sys, core.specs, core.settings, core.runs, core.training.recipes, core.cli, "
+        "core.workflows.trainer_process.worker\nprint([m for m in ('torch', 'numpy', 'PIL', 'sklearn') if m in "
+        "sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -11,11 +11,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.evaluation.transferability import Transferability
-from core.lab import rank_job
-from core.lab.ranking import Ranked, Ranking
 from core.messages import Sentence
 from core.runs.jobs import Job, JobStore
 from core.specs import DataSpec, FreezePlan, ModelSpec
+from core.workflows.advisor.ranking import Ranked, Ranking
+from core.workflows.jobs import ranking as rank_job
 
 DATA = DataSpec("shapes?per_class=12", test_share=0.2)
 LITE0 = ModelSpec("efficientnet_lite0")

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.lab import profile
 from core.runs.jobs import Job, JobStore
 from core.runs.recorder import Recorder
 from core.specs import ModelSpec
 from core.training.estimate import layer_timing
+from core.workflows.jobs import profile
 from pages.ui import caches, costs
 
 SMALL = ModelSpec("mnist_cnn", "none")

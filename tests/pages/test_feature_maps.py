@@ -11,10 +11,11 @@ import streamlit as st
 
 from core.interpret.features import activations
 from core.interpret.visualization import activation_maximization
-from core.lab import channels, dream_job
 from core.models.anatomy.examine import anatomy_of
 from core.runs.jobs import JobStore
 from core.runs.process import process_stamp
+from core.workflows.inspection import channel_survey
+from core.workflows.jobs import visualization
 from pages.ui import (
     attention_maps,
     beside_sheets,
@@ -166,11 +167,11 @@ def test_a_picture_that_takes_long_is_grown_in_a_process_for_the_moment_looked_i
 
     def start(wish, owner=""):
         started.append(wish)
-        return JobStore(dream_job.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
+        return JobStore(visualization.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
 
     monkeypatch.setattr(growing, "LONG", -1.0)
     monkeypatch.setattr(growing, "TRIED", -1.0)
-    monkeypatch.setattr(dream_job, "start", start)
+    monkeypatch.setattr(visualization, "start", start)
     run = learned()
     app = open_page("feature_maps", run=run.id, moment="start", layer="stage2")
     next(button for button in app.button if button.key == "bl-dream-go").click().run()
@@ -223,8 +224,8 @@ def test_work_that_can_be_given_up_is_done_outside_of_fragments(open_page, words
         done_alone.append(bool(st.session_state.get(own_images.ALONE)))
         return story(*given, **options)
 
-    story = channels.story
-    monkeypatch.setattr(channels, "story", measured)
+    story = channel_survey.story
+    monkeypatch.setattr(channel_survey, "story", measured)
     app = open_page("feature_maps", run=learned().id, view="depth")
     next(button for button in app.button if button.key == "bl-depth-go").click().run()
     assert not app.exception

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.lab.moments import network_at
-from core.lab.networks import network_of_run
 from core.runs.process import process_stamp
+from core.workflows.checkpoints import network_at
+from core.workflows.network_loading import network_of_run
 from pages.ui import caches, change, dreams, figures, growing, kernel_view
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
@@ -156,8 +156,8 @@ def test_classes_of_the_runs_own_head(open_page, learned, galleries, monkeypatch
 
 
 def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -> None:
-    from core.lab import dream_job
     from core.runs.jobs import JobStore
+    from core.workflows.jobs import visualization
 
     monkeypatch.setattr(growing, "LONG", -1.0)
     monkeypatch.setattr(growing, "TRIED", -1.0)
@@ -165,9 +165,9 @@ def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -
 
     def start(wish, owner=""):
         started.append(wish)
-        return JobStore(dream_job.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
+        return JobStore(visualization.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
 
-    monkeypatch.setattr(dream_job, "start", start)
+    monkeypatch.setattr(visualization, "start", start)
     app = open_page("filters", view="dreams", layer="conv1", session=QUICK, **BACKBONE)
     grow(app).click().run()
     assert not app.exception
@@ -176,7 +176,7 @@ def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -
     assert "This goes on if you leave" in words(app)
     cancel = next(button for button in app.button if button.key == "bl-dream-job-stop")
     cancel.click().run()
-    assert JobStore(dream_job.KIND).list()[0].stop_requested
+    assert JobStore(visualization.KIND).list()[0].stop_requested
 
 
 def test_a_place_that_is_not_on_the_map_is_said(open_page, words) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.lab import finder as finding
 from core.runs.jobs import Job, JobStore
 from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
 from core.training.lr_finder import RateCurve
 from core.training.lr_suggestion import NEVER_FELL, suggest
+from core.workflows.jobs import lr_finder as finding
 
 RATES = tuple(1e-7 * 1e8 ** (step / 99) for step in range(100))
 

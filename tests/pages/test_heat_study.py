@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.lab import heat_study_job
 from core.runs import launch
 from core.runs.jobs import JobStore
+from core.workflows.jobs import heatmap_study
 from pages.ui import heat_groups
 
 
@@ -29,9 +29,9 @@ def test_a_study_from_the_button_to_its_pictures(open_page, learned, words) -> N
     assert not app.exception
     button(app, "Study all held-out pictures").click().run()
     assert not app.exception
-    (job,) = JobStore(heat_study_job.KIND).list()
+    (job,) = JobStore(heatmap_study.KIND).list()
     assert "Waiting for the device" in words(app)
-    heat_study_job.work(job)
+    heatmap_study.work(job)
     app.run()
     assert not app.exception
     said = words(app)
@@ -48,12 +48,12 @@ def test_a_study_that_failed_says_why(open_page, learned, words) -> None:
     run = learned()
     app = open_page("heatmaps", run=run.id, view="study")
     button(app, "Study all held-out pictures").click().run()
-    (job,) = JobStore(heat_study_job.KIND).list()
+    (job,) = JobStore(heatmap_study.KIND).list()
     (job.path / "request.json").write_text(
         (job.path / "request.json").read_text().replace('"of": "predicted"', '"of": "nobody"')
     )
     with pytest.raises(ValueError, match="nobody"):
-        heat_study_job.work(job)
+        heatmap_study.work(job)
     (job.path / "request.json").write_text(
         (job.path / "request.json").read_text().replace('"of": "nobody"', '"of": "predicted"')
     )

@@ -267,7 +267,7 @@ def test_the_answer_is_that_of_the_evaluation(learned) -> None:
     """The picture is fitted once: what the page says of an image is what the evaluation said."""
     from core.data.images import fit
     from core.evaluation.predictions import predict_images
-    from core.lab.networks import network_of_run
+    from core.workflows.network_loading import network_of_run
 
     run = learned()
     network = network_of_run(run)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core.lab import worker
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.checkpoints import epoch_weights
+from core.workflows.trainer_process import worker
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from core.data.marks import Mark
-from core.lab import shortcut, shortcut_judge
-from core.lab.shortcut import ARMS, Plan
-from core.lab.shortcut_judge import Example, Findings, Outcome
 from core.runs import launch
+from core.workflows.shortcut import experiment, judge
+from core.workflows.shortcut.experiment import ARMS, Plan
+from core.workflows.shortcut.judge import Example, Findings, Outcome
 
 
 def button(app: Any, label: str) -> Any:
@@ -32,13 +32,13 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures a class."""
-    real = shortcut.Plan.__post_init__
+    real = experiment.Plan.__post_init__
 
     def fewer(self: Plan) -> None:
         object.__setattr__(self, "images_per_class", 10)
         real(self)
 
-    monkeypatch.setattr(shortcut.Plan, "__post_init__", fewer)
+    monkeypatch.setattr(experiment.Plan, "__post_init__", fewer)
 
 
 @pytest.mark.usefixtures("small")
@@ -65,7 +65,7 @@ def test_from_the_preview_to_three_runs_and_back(open_page, words, spawned) -> N
 def test_a_run_that_failed_or_is_gone_is_said_and_can_be_started_again(open_page, words, spawned) -> None:
     app = open_page("shortcut")
     button(app, "Plant the mark and train").click().run()
-    for number, run in enumerate(shortcut.RunStore().list()):
+    for number, run in enumerate(experiment.RunStore().list()):
         state = {"state": "failed", "message": "The disk is full."} if number == 0 else {"state": "finished"}
         (run.path / "status.json").write_text(json.dumps({**state, "pid": None}))
         (run.path / "best.safetensors").write_bytes(b"")
@@ -75,7 +75,7 @@ def test_a_run_that_failed_or_is_gone_is_said_and_can_be_started_again(open_page
     button(app, "Start again").click().run()
     assert not app.exception
     assert len(spawned) == 4
-    lost, other = (run for run in shortcut.RunStore().list() if run.state == "finished")
+    lost, other = (run for run in experiment.RunStore().list() if run.state == "finished")
     shutil.rmtree(lost.path)
     app.run()
     assert not app.exception
@@ -83,7 +83,7 @@ def test_a_run_that_failed_or_is_gone_is_said_and_can_be_started_again(open_page
     assert len(spawned) == 4  # nobody asked for another one
     button(app, "Start again").click().run()
     assert len(spawned) == 5
-    for run in shortcut.RunStore().list():
+    for run in experiment.RunStore().list():
         (run.path / "status.json").write_text(json.dumps({"state": "finished", "pid": None}))
         (run.path / "best.safetensors").write_bytes(b"")
     (other.path / "best.safetensors").unlink()
@@ -108,10 +108,10 @@ def found() -> Findings:
 
 @pytest.mark.usefixtures("small", "spawned")
 def test_a_finished_lab_shows_the_fall_and_says_it(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr(shortcut_judge, "judge", lambda *_args, **_more: found())
+    monkeypatch.setattr(judge, "judge", lambda *_args, **_more: found())
     app = open_page("shortcut")
     button(app, "Plant the mark and train").click().run()
-    for run in shortcut.RunStore().list():
+    for run in experiment.RunStore().list():
         (run.path / "best.safetensors").write_bytes(b"")
         (run.path / "status.json").write_text(json.dumps({"state": "finished", "pid": None, "test_accuracy": 0.95}))
     app.run()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.interpret.explanation_metrics.faithfulness import Settings
-from core.lab import trust as lab
+from core.workflows.inspection import trust as lab
 from pages.ui import trust, trust_region
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}

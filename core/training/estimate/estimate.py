@@ -115,7 +115,7 @@ def estimate(
         experiment: Network, phases, freeze plan, batch size, augmentation.
         classes: Number of classes in the data.
         counts: Number of images.
-        profile: The network's measurement; see :mod:`core.lab.profile`. Without it there are no seconds.
+        profile: The network's measurement; see :mod:`core.workflows.jobs.profile`. Without it there are no seconds.
         device_type: ``cpu`` or ``cuda``.
 
     Raises:

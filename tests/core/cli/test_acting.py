@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from core.cli import main
-from core.lab import worker
 from core.runs import Recorder, Run, RunStore, control, queue
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
+from core.workflows.trainer_process import worker
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.lab.filter_story import story_of_snapshots
 from core.models.network import assemble, save
 from core.runs import snapshots
 from core.runs.recorder import Recorder
@@ -19,6 +18,7 @@ from core.runs.snapshots import Pinned, Snapshot
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.inspection.filter_history import story_of_snapshots
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 NET = ("shufflenet_v2_x0_5", "--weights", "none")

@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from core.lab import moments
 from core.models.network import Network
+from core.workflows import checkpoints
 
 TRAIN = (
     "--backbone",
@@ -132,7 +132,7 @@ def test_two_backbones(call: Call, image: Path, tmp_path: Path) -> None:
 def test_damaged_weights_give_no_answer(
     call: Call, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = moments.network_named
+    loaded = checkpoints.network_named
 
     def damaged(*given: Any, **named: Any) -> Network:
         network = loaded(*given, **named)
@@ -140,7 +140,7 @@ def test_damaged_weights_give_no_answer(
             next(network.model.parameters())[0] = float("nan")
         return network
 
-    monkeypatch.setattr(moments, "network_named", damaged)
+    monkeypatch.setattr(checkpoints, "network_named", damaged)
     name = f"{BACKBONE}@none"
     status, record, _ = call("compare", name, name, image, "--out", tmp_path / "side.png")
     assert status == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.cli import main
-from core.lab import rank_job
 from core.specs import DataSpec, ModelSpec
+from core.workflows.jobs import ranking
 
 TINY = "shufflenet_v2_x0_5@none"
 
@@ -69,11 +69,11 @@ def test_a_job_is_done(image_folder: Callable[..., Path], capsys: pytest.Capture
         "images": 8,
         "device": "cpu",
     }
-    job = JobStore(rank_job.KIND).create(request)
+    job = JobStore(ranking.KIND).create(request)
     assert main(["rank", "--job", str(job.path), "--json", "--within", str(root.parent)]) == 0
     assert answer(capsys)["state"] == "finished"
-    assert rank_job.result(job) is not None
-    outside = JobStore(rank_job.KIND).create(request)
+    assert ranking.result(job) is not None
+    outside = JobStore(ranking.KIND).create(request)
     assert main(["rank", "--job", str(outside.path), "--within", str(root / "red")]) == 2
     assert outside.state == "failed"
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from core.lab import series, worker
 from core.runs.store import Run, RunStore
 from core.specs import Experiment
+from core.workflows import run_series
+from core.workflows.trainer_process import worker
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 SMALL = ("--backbone", "mnist_cnn", "--preset", "scratch", "--epochs", 1, "--device", "cpu", "--precision", "fp32")
@@ -26,7 +27,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         worker.work(run, roots=more["roots"])
         return run
 
-    monkeypatch.setattr(series.launch, "start", start)
+    monkeypatch.setattr(run_series.launch, "start", start)
 
 
 @pytest.mark.usefixtures("at_once")

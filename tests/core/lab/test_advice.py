@@ -13,10 +13,10 @@ from PIL import Image
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.evaluation.transferability import Transferability
-from core.lab.advice import Advice, advise
-from core.lab.facts import ALIKE, MANY, SAMPLE, Facts, facts_of, sample_size
 from core.specs import DataSpec, FreezePlan, ModelSpec
 from core.training.recipes import make_recipe
+from core.workflows.advisor.advice import Advice, advise
+from core.workflows.advisor.dataset_facts import ALIKE, MANY, SAMPLE, Facts, facts_of, sample_size
 
 STAGES = ("stage1", "stage2", "stage3", "stage4", "stage5")
 

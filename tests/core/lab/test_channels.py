@@ -14,15 +14,15 @@ from core import settings
 from core.data.sources import Dataset, open_dataset
 from core.errors import InputError, RunMissing
 from core.interpret.features import similarity as compare
-from core.lab import channels
-from core.lab.beside import moved, same_build, similarity
-from core.lab.channels import chosen, gather, images_key, known, prints_of, story, weights_key
-from core.lab.moments import moments_of, network_at, network_named
 from core.models.network import Network, assemble, save
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.checkpoints import moments_of, network_at, network_named
+from core.workflows.inspection import channel_survey
+from core.workflows.inspection.channel_survey import chosen, gather, images_key, known, prints_of, story, weights_key
+from core.workflows.inspection.network_comparison import moved, same_build, similarity
 from tests.support.tiny import tiny
 
 
@@ -32,7 +32,7 @@ def images(image_folder: Callable[..., Path]) -> Dataset:
 
 
 def files() -> list[Path]:
-    return sorted((settings.cache_dir() / channels.FOLDER).glob("*"))
+    return sorted((settings.cache_dir() / channel_survey.FOLDER).glob("*"))
 
 
 def test_the_classes_take_turns_and_the_draw_is_always_the_same(images: Dataset) -> None:
@@ -49,7 +49,7 @@ def test_a_second_look_reads_the_disk(images: Dataset, monkeypatch: pytest.Monke
     first = gather(network, images, "1.2", progress=lambda *told: calls.append(told))
     assert {told[0] for told in calls} == {"reading", "looking"}
     assert known(prints_of(network, images), "1.2")
-    monkeypatch.setattr(channels, "survey", lambda *_a, **_k: pytest.fail("asked again"))
+    monkeypatch.setattr(channel_survey, "survey", lambda *_a, **_k: pytest.fail("asked again"))
     again = gather(network, images, "1.2")
     assert again.keys == first.keys
     assert again.classes == first.classes == images.classes
@@ -114,7 +114,7 @@ def test_a_torn_file_is_made_again_and_room_is_kept(images: Dataset, monkeypatch
     (file,) = files()
     file.write_bytes(file.read_bytes()[:100])
     np.testing.assert_array_equal(gather(network, images, "1.2").answers.means, first.answers.means)
-    monkeypatch.setattr(channels, "ROOM", 1)
+    monkeypatch.setattr(channel_survey, "ROOM", 1)
     gather(network, images, "2.0")
     assert len(files()) <= 1
 
@@ -127,7 +127,7 @@ def test_the_story_is_told_once_and_read_again(images: Dataset, monkeypatch: pyt
     accuracies = [row.accuracy for row in first.rows if row.told]
     assert len(accuracies) >= 3
     assert max(a for a in accuracies if a is not None) > 0.8, "two colours are told apart"
-    monkeypatch.setattr(channels, "survey", lambda *_a, **_k: pytest.fail("asked again"))
+    monkeypatch.setattr(channel_survey, "survey", lambda *_a, **_k: pytest.fail("asked again"))
     assert story(network, images) == first
 
 
@@ -215,8 +215,8 @@ class Clock:
 
 
 def test_little_time_is_shared_by_reading_and_looking(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "READ", 4)
-    monkeypatch.setattr(channels, "time", Clock())
+    monkeypatch.setattr(channel_survey, "READ", 4)
+    monkeypatch.setattr(channel_survey, "time", Clock())
     found = gather(tiny(), images, "1.2", budget=3.0)
     assert len(found.keys) == 8, "half of three seconds went into reading: two looks at the clock"
     assert found.asked == 16

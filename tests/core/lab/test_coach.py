@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from core.lab.coach import Remark, advise_run
 from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
+from core.workflows.coach.diagnose import Remark, advise_run
 
 COUNTS = {"train": {"a": 100, "b": 110}, "val": {"a": 50, "b": 50}, "test": {"a": 20, "b": 20}}
 

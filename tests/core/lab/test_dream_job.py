@@ -14,10 +14,10 @@ from PIL import Image
 
 from core.errors import InputError
 from core.interpret.visualization.activation_maximization import Recipe, kept
-from core.lab import dream_job
-from core.lab.dream_job import Wish
-from core.lab.networks import load_network
 from core.runs.jobs import Job, JobStore
+from core.workflows.jobs import visualization
+from core.workflows.jobs.visualization import Wish
+from core.workflows.network_loading import load_network
 
 NET = {"reference": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -25,20 +25,20 @@ NET = {"reference": "shufflenet_v2_x0_5", "weights": "none"}
 @pytest.fixture
 def queued() -> Callable[[Wish], Job]:
     """Makes a job without starting its process."""
-    return lambda wish: JobStore(dream_job.KIND).create(dataclasses.asdict(wish))
+    return lambda wish: JobStore(visualization.KIND).create(dataclasses.asdict(wish))
 
 
 def test_grown_pictures_are_found_in_the_cache(queued: Callable[[Wish], Job]) -> None:
     wish = Wish(**NET, layer="conv1", channels=(0, 5), size=32, steps=3, precision="fp32", device="cpu")
     job = queued(wish)
     told: list[str] = []
-    status = dream_job.work(job, lambda record: told.append(record["doing"]))
+    status = visualization.work(job, lambda record: told.append(record["doing"]))
     assert (status["state"], job.state) == ("finished", "finished")
     assert "growing" in told
     found = kept(load_network("shufflenet_v2_x0_5", weights="none"), "conv1", [0, 5], Recipe(32, 3, precision="fp32"))
     assert [one.channel for one in found] == [0, 5]
     with pytest.raises(InputError, match="grown before"):
-        dream_job.work(job)
+        visualization.work(job)
 
 
 def test_a_picture_is_dreamt_into(queued: Callable[[Wish], Job]) -> None:
@@ -47,16 +47,16 @@ def test_a_picture_is_dreamt_into(queued: Callable[[Wish], Job]) -> None:
     picture = base64.b64encode(file.getvalue()).decode()
     wish = Wish(**NET, layer="conv1", size=36, steps=2, octaves=2, picture=picture, precision="fp32", device="cpu")
     job = queued(wish)
-    assert dream_job.picture(job) is None
-    assert dream_job.work(job)["state"] == "finished"
-    made = dream_job.picture(job)
+    assert visualization.picture(job) is None
+    assert visualization.work(job)["state"] == "finished"
+    made = visualization.picture(job)
     assert made is not None
     assert Image.open(io.BytesIO(made)).size == (36, 24)
     assert job.result["after"] > job.result["before"]
-    latest = dream_job.latest("shufflenet_v2_x0_5", "none", deep=True)
+    latest = visualization.latest("shufflenet_v2_x0_5", "none", deep=True)
     assert latest is not None
     assert latest.id == job.id
-    assert dream_job.latest("shufflenet_v2_x0_5", "none", deep=False) is None
+    assert visualization.latest("shufflenet_v2_x0_5", "none", deep=False) is None
 
 
 def test_asked_to_stop(queued: Callable[[Wish], Job]) -> None:
@@ -66,20 +66,20 @@ def test_asked_to_stop(queued: Callable[[Wish], Job]) -> None:
         if record.get("done", 0) >= 2:
             job.request_stop()
 
-    assert dream_job.work(job, stop)["state"] == "stopped"
+    assert visualization.work(job, stop)["state"] == "stopped"
 
 
 def test_a_run_that_was_deleted_meanwhile(queued: Callable[[Wish], Job]) -> None:
     job = queued(Wish("20200101T000000Z-gone-0000", "conv1", channels=(0,)))
     with pytest.raises(InputError, match="neither a run"):
-        dream_job.work(job)
+        visualization.work(job)
     assert job.state == "failed"
     assert "neither a run" in job.status()["message"]
 
 
 def test_a_damaged_request(tmp_path: Path) -> None:
-    job = JobStore(dream_job.KIND).create({"reference": "resnet18"})
+    job = JobStore(visualization.KIND).create({"reference": "resnet18"})
     with pytest.raises(InputError, match="damaged"):
-        dream_job.work(job)
+        visualization.work(job)
     assert Wish.from_record(dataclasses.asdict(Wish("a", "b", place=(1, 2)))).place == (1, 2)
-    assert dream_job.latest("a", "default", deep=False, runs_dir=tmp_path) is None
+    assert visualization.latest("a", "default", deep=False, runs_dir=tmp_path) is None

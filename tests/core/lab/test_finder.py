@@ -12,12 +12,12 @@ import pytest
 
 from core.cli import main
 from core.errors import InputError
-from core.lab import finder
 from core.runs import launch
 from core.runs.entries import QUEUED
 from core.runs.jobs import Job, JobStore
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.jobs import lr_finder
 
 Folder = Callable[..., Path]
 
@@ -34,27 +34,27 @@ def task(source: Path, preset: str = "full", **training: Any) -> Experiment:
 
 def asked(experiment: Experiment, phase: int = 0) -> Job:
     """Makes the job without a process."""
-    return JobStore(finder.KIND).create(finder._request(experiment, phase))
+    return JobStore(lr_finder.KIND).create(lr_finder._request(experiment, phase))
 
 
 def test_a_job_finds_a_rate_and_is_found_again(image_folder: Folder) -> None:
     experiment = task(image_folder(images=20))
-    assert finder.latest(experiment) is None
+    assert lr_finder.latest(experiment) is None
     job = asked(experiment)
     told: list[dict[str, Any]] = []
-    status = finder.work(job, told.append)
+    status = lr_finder.work(job, told.append)
     assert status["state"] == "finished"
     assert status["queue_device"] == "cpu"
-    curve = finder.result(job)
+    curve = lr_finder.result(job)
     assert curve is not None
     assert len(curve.rates) == len(curve.losses) > 20
     assert {"reading images", "building the network"} <= {record["doing"] for record in told}
     faster = tuple(replace(phase, lr=0.5, epochs=7) for phase in experiment.training.phases)
     again = replace(experiment, name="x", training=replace(experiment.training, phases=faster))
-    assert finder.latest(again) == job
-    assert finder.latest(replace(experiment, freeze=FreezePlan(1))) is None
+    assert lr_finder.latest(again) == job
+    assert lr_finder.latest(replace(experiment, freeze=FreezePlan(1))) is None
     with pytest.raises(InputError, match="looked for before"):
-        finder.work(job)
+        lr_finder.work(job)
 
 
 def test_only_training_images_that_are_needed_are_decoded(
@@ -71,13 +71,13 @@ def test_only_training_images_that_are_needed_are_decoded(
 
     monkeypatch.setattr(loaders.PixelStore, "fill", watched)
     root = image_folder(images=60)
-    found = finder.find_now(task(root), steps=20)
+    found = lr_finder.find_now(task(root), steps=20)
     assert len(found.rates) <= 20
     train = 2 * (60 - 12)
     assert len(opened) == train
     opened.clear()
     small = replace(task(root), training=replace(task(root).training, batch_size=2))
-    finder.find_now(small, steps=20)
+    lr_finder.find_now(small, steps=20)
     assert len(opened) == 40
 
 
@@ -86,26 +86,26 @@ def test_damaged_images_are_left_out_and_a_batch_size_is_found(image_folder: Fol
     next(iter(sorted(root.rglob("*.png")))).write_bytes(b"no image")
     experiment = replace(task(root), augment=AugmentSpec.preset("basic"))
     experiment = replace(experiment, training=replace(experiment.training, batch_size="auto"))
-    assert finder.find_now(experiment, steps=20).batch > 1
+    assert lr_finder.find_now(experiment, steps=20).batch > 1
 
 
 def test_a_search_that_is_asked_to_stop_ends_without_a_result(image_folder: Folder) -> None:
     job = asked(task(image_folder()))
     (job.path / "control").write_text("stop\n")
-    assert finder.work(job)["state"] == "stopped"
-    assert finder.result(job) is None
-    with pytest.raises(finder.Stopped):
-        finder.find_now(task(image_folder("others")), stop=lambda: True)
+    assert lr_finder.work(job)["state"] == "stopped"
+    assert lr_finder.result(job) is None
+    with pytest.raises(lr_finder.Stopped):
+        lr_finder.find_now(task(image_folder("others")), stop=lambda: True)
 
 
 def test_a_failure_is_kept_as_a_sentence(tmp_path: Path) -> None:
     job = asked(task(tmp_path / "nowhere"))
     with pytest.raises(InputError):
-        finder.work(job)
+        lr_finder.work(job)
     assert job.state == "failed"
     assert job.status()["message_template"]
     (job.path / "result.json").write_text('{"rates": 3}')
-    assert finder.result(job) is None
+    assert lr_finder.result(job) is None
 
 
 def test_a_page_starts_a_process_that_queues_with_the_runs(
@@ -114,12 +114,12 @@ def test_a_page_starts_a_process_that_queues_with_the_runs(
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
     experiment = task(image_folder())
-    job = finder.start(experiment)
+    job = lr_finder.start(experiment)
     assert words == [("lr-find", "--job", str(job.path))]
-    assert QUEUED[finder.KIND] == "lr-find"
-    assert finder.latest(experiment) == job
+    assert QUEUED[lr_finder.KIND] == "lr-find"
+    assert lr_finder.latest(experiment) == job
     with pytest.raises(InputError, match="no phase"):
-        finder.start(experiment, 5)
+        lr_finder.start(experiment, 5)
 
 
 def test_the_command_line_finds_a_rate(image_folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,15 +14,16 @@ from core.cli import main
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
-from core.lab import heat_study, heat_study_job
-from core.lab.heat_study import EVEN_BORDER, SIDE, Row, Study, mean_of, outside, pictures, study
-from core.lab.heat_study_job import Asked
 from core.models.network import Network, assemble
 from core.runs import launch
 from core.runs.entries import QUEUED
 from core.runs.jobs import Job, JobStore
 from core.runs.store import Run
 from core.specs import DataSpec, ModelSpec
+from core.workflows.inspection import heatmap_study
+from core.workflows.inspection.heatmap_study import EVEN_BORDER, SIDE, Row, Study, mean_of, outside, pictures, study
+from core.workflows.jobs import heatmap_study
+from core.workflows.jobs.heatmap_study import Asked
 
 MODEL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
 SHAPES = DataSpec("shapes?per_class=6&size=64", val_share=0.5)
@@ -142,7 +143,7 @@ def run(image_folder: Callable[..., Path]) -> Run:
 
 def asked(run: Run, **more: Any) -> Job:
     """Makes the job without a process."""
-    return JobStore(heat_study_job.KIND).create(heat_study_job._request(run.id, Asked(**more), None))
+    return JobStore(heatmap_study.KIND).create(heatmap_study._request(run.id, Asked(**more), None))
 
 
 def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
@@ -152,58 +153,58 @@ def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
         asked(run, method="smoothgrad", settings={"samples": 3}),
     ]
     for job in jobs:
-        assert heat_study_job.work(job)["state"] == "finished"
-    plain, start, more = (heat_study_job.result(job) for job in jobs)
+        assert heatmap_study.work(job)["state"] == "finished"
+    plain, start, more = (heatmap_study.result(job) for job in jobs)
     assert plain is not None
     assert start is not None
     assert more is not None
     assert (plain[1] == start[1]).all()  # this run learned nothing: its best weights are those of the start
     assert not (plain[1] == more[1]).all()
-    assert heat_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2})) == jobs[0]
-    assert heat_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
+    assert heatmap_study.latest(run.id, Asked("smoothgrad", settings={"samples": 2})) == jobs[0]
+    assert heatmap_study.latest(run.id, Asked("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
     late = asked(run, moment="7")
     with pytest.raises(InputError, match="no weights of its last epoch"):
-        heat_study_job.work(late)
+        heatmap_study.work(late)
 
 
 def test_a_job_is_done_and_found_again(run: Run) -> None:
-    assert heat_study_job.latest(run.id, Asked()) is None
+    assert heatmap_study.latest(run.id, Asked()) is None
     job = asked(run)
     told: list[dict[str, Any]] = []
-    assert heat_study_job.work(job, told.append)["state"] == "finished"
-    found = heat_study_job.result(job)
+    assert heatmap_study.work(job, told.append)["state"] == "finished"
+    found = heatmap_study.result(job)
     assert found is not None
     made, maps = found
     assert len(made.rows) == len(maps) == 6
     assert made.split == "test"
     assert {record["doing"] for record in told} >= {"explaining"}
-    assert heat_study_job.latest(run.id, Asked()) == job
-    assert heat_study_job.latest(run.id, Asked(of="truth")) is None
+    assert heatmap_study.latest(run.id, Asked()) == job
+    assert heatmap_study.latest(run.id, Asked(of="truth")) is None
     with pytest.raises(InputError, match="studied before"):
-        heat_study_job.work(job)
-    (job.path / heat_study_job.MAPS).write_bytes(b"no archive")
-    assert heat_study_job.result(job) is None
+        heatmap_study.work(job)
+    (job.path / heatmap_study.MAPS).write_bytes(b"no archive")
+    assert heatmap_study.result(job) is None
     (run.path / "best.safetensors").touch()
-    assert heat_study_job.latest(run.id, Asked()) is None  # other weights
+    assert heatmap_study.latest(run.id, Asked()) is None  # other weights
 
 
 def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
     job = asked(run)
     (job.path / "control").write_text("stop\n")
-    assert heat_study_job.work(job)["state"] == "stopped"
+    assert heatmap_study.work(job)["state"] == "stopped"
     wrong = asked(run, method="crystal-ball")
     with pytest.raises(InputError):
-        heat_study_job.work(wrong)
+        heatmap_study.work(wrong)
     assert wrong.state == "failed"
-    assert heat_study_job.result(wrong) is None
+    assert heatmap_study.result(wrong) is None
 
 
 def test_a_page_starts_a_process_that_queues_with_the_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
-    job = heat_study_job.start(run.id, Asked(), most=20)
+    job = heatmap_study.start(run.id, Asked(), most=20)
     assert words == [("heat-study", "--job", str(job.path))]
-    assert QUEUED[heat_study_job.KIND] == heat_study_job.VERB
+    assert QUEUED[heatmap_study.KIND] == heatmap_study.VERB
     assert job.request["most"] == 20
 
 
@@ -213,4 +214,4 @@ def test_the_verb_tells_of_every_class(run: Run, capsys: pytest.CaptureFixture[s
     assert "middle quarter" in said
     assert "most heat outside" in said
     assert main(["heat-study"]) == 2
-    assert heat_study.MOST >= 100
+    assert heatmap_study.MOST >= 100

@@ -13,11 +13,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from core.errors import InputError, RunMissing
-from core.lab import worker
 from core.runs import Run, RunStore, launch
 from core.runs.files import read_json, read_lines, write_json
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase, TrainingSpec
 from core.training.checkpoints import checkpoint
+from core.workflows.trainer_process import worker
 
 Folder = Callable[..., Path]
 
@@ -56,7 +56,7 @@ def test_a_run_killed_at_twenty_random_moments_comes_to_the_same_weights(tmp_pat
     worker.work(whole)
     run = store.create(experiment(source, epochs=60))
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["core.lab.train", "torchvision"])
+    processes.set_forkserver_preload(["core.workflows.trainer_process.runner", "torchvision"])
     moments = random.Random(4)
     kills = 0
     for _ in range(60):

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from core.errors import InputError
-from core.lab import worker
-from core.lab.moments import epochs_of, network_at, network_named
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.checkpoints import epoch_weights
+from core.workflows.checkpoints import epochs_of, network_at, network_named
+from core.workflows.trainer_process import worker
 
 Folder = Callable[..., Path]
 

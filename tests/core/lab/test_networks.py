@@ -16,11 +16,11 @@ from core.interpret.attribution.explain import METHODS, explain
 from core.interpret.drawing.overlay import overlay
 from core.interpret.features.activations import activations
 from core.interpret.filters.kernels import kernel_tiles
-from core.lab import worker
-from core.lab.networks import build_network, compare_weights, network_of_run, weights_file
 from core.models.network import save
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec, Phase, Piece, TrainingSpec
+from core.workflows.network_loading import build_network, compare_weights, network_of_run, weights_file
+from core.workflows.trainer_process import worker
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import torch
 from core import settings
 from core.cli import main
 from core.errors import InputError
-from core.lab import profile
 from core.models.network import assemble
 from core.runs.jobs import JobStore
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec
@@ -21,6 +20,7 @@ from core.training.estimate.clock import Clock
 from core.training.estimate.estimate import Counts
 from core.training.estimate.step_time import KINDS
 from core.training.recipes import make_recipe
+from core.workflows.jobs import profile
 
 SMALL = ModelSpec("emnist_cnn", "none")
 

@@ -12,13 +12,13 @@ from core.data.loaders import PixelStore
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
-from core.lab.proof import Proof
 from core.models import freeze
 from core.models.catalog import catalog
 from core.models.network import Network, assemble, outline
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.features.batch_sources import Material
 from core.training.loop.trainer import fit
+from core.workflows.trainer_process.frozen_check import Proof
 
 CPU = torch.device("cpu")
 CLASSES = ("blue", "red")

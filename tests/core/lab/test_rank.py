@@ -17,16 +17,16 @@ from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
 from core.evaluation.transferability import Transferability
-from core.lab import rank as ranking_module
-from core.lab import rank_job
-from core.lab.rank import Progress, rank, training_sample
-from core.lab.ranking import Ranked, Ranking, candidate, compare
 from core.runs.jobs import KEPT, Job, JobStore
 from core.runs.queue import hold_device
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, HeadSpec, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.advisor import rank_backbones as ranking_module
+from core.workflows.advisor.rank_backbones import Progress, rank, training_sample
+from core.workflows.advisor.ranking import Ranked, Ranking, candidate, compare
+from core.workflows.jobs import ranking as rank_job
 
 SMALL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
 OTHER = ModelSpec("mobilenet_v3_small", "none", image_size=64)
@@ -365,5 +365,5 @@ def test_a_job_started_here_runs_by_itself(data: DataSpec) -> None:
 
 
 def test_pages_start_rankings_without_torch() -> None:
-    code = "import sys, core.lab.rank_job, core.lab.advice; sys.exit('torch' in sys.modules)"
+    code = "import sys, core.workflows.jobs.ranking, core.workflows.advisor.advice; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

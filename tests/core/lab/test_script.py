@@ -17,9 +17,6 @@ import pytest
 import torch
 
 from core.errors import InputError
-from core.lab import script, worker
-from core.lab.script import learning, network
-from core.lab.script.text import Code, block, literal, prefixes
 from core.models.catalog import catalog
 from core.models.network import assemble, save
 from core.runs.store import Run, RunStore
@@ -40,6 +37,9 @@ from core.specs import (
 )
 from core.training.optim.losses import Criterion
 from core.training.optim.schedules import rate_factor
+from core.workflows.export.pytorch import learning, network, program
+from core.workflows.export.pytorch.text import Code, block, literal, prefixes
+from core.workflows.trainer_process import worker
 
 Folder = Callable[..., Path]
 SHAPES = "shapes?per_class=14&size=48"
@@ -119,12 +119,12 @@ def trained(experiment: Experiment) -> Run:
 def carried_out(run: Run, folder: Path, images: Path | None = None) -> str:
     """Runs the program in a process that cannot see this project; returns what it says."""
     folder.mkdir()
-    (folder / "again.py").write_text(script.script(run))
-    (folder / script.SPLIT).write_text(script.split_csv(run), newline="")
+    (folder / "again.py").write_text(program.script(run))
+    (folder / program.SPLIT).write_text(program.split_csv(run), newline="")
     if images is None:
         images = folder / "images"
         with (folder / "images.zip").open("wb") as file:
-            script.export(run, file)
+            program.export(run, file)
         zipfile.ZipFile(folder / "images.zip").extractall(images)
     done = subprocess.run(
         [sys.executable, "-I", str(folder / "again.py"), "--data", str(images)],
@@ -172,16 +172,16 @@ def test_images_of_a_folder_and_weights_of_another_run_are_used(image_folder: Fo
     second = trained(
         task(ModelSpec("emnist_cnn", f"run:{first.id}"), replace(HEAD, epochs=2), source=str(root), freeze=FreezePlan())
     )
-    text = script.script(second)
-    assert script.START in text
+    text = program.script(second)
+    assert program.START in text
     assert first.id in text.partition('"""\n')[0]
     folder = tmp_path / "elsewhere"
-    start = tmp_path / script.START
+    start = tmp_path / program.START
     start.write_bytes(first.checkpoint.read_bytes())
     folder.mkdir()
-    start.rename(folder / script.START)
+    start.rename(folder / program.START)
     (folder / "again.py").write_text(text)
-    (folder / script.SPLIT).write_text(script.split_csv(second), newline="")
+    (folder / program.SPLIT).write_text(program.split_csv(second), newline="")
     done = subprocess.run(
         [sys.executable, "-I", str(folder / "again.py"), "--data", str(root)],
         capture_output=True,
@@ -282,7 +282,7 @@ def test_the_written_schedule_is_the_schedule(schedule: Schedule) -> None:
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_only_what_is_used_is_written(scene: str) -> None:
-    text = script.script(SCENES[scene])
+    text = program.script(SCENES[scene])
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--isolated", "--line-length", "120", "--select", "E,F,W", "-"],
         input=text,
@@ -313,7 +313,7 @@ def test_what_cannot_be_repeated_stands_at_the_top() -> None:
         views=3,
         augment=AugmentSpec.preset("basic"),
     )
-    head = script.script(experiment).partition('"""\n\nimport')[0]
+    head = program.script(experiment).partition('"""\n\nimport')[0]
     text = " ".join(head.split())
     for said in (
         "ship with Backbone Lab",
@@ -325,33 +325,33 @@ def test_what_cannot_be_repeated_stands_at_the_top() -> None:
         "On a GPU",
     ):
         assert said in text, said
-    plain = script.script(task(ModelSpec("resnet18", "none"), HEAD, source="digits"))
+    plain = program.script(task(ModelSpec("resnet18", "none"), HEAD, source="digits"))
     assert "views" not in plain.partition('"""\n\nimport')[0]
 
 
 def test_a_timm_network_asks_for_timm() -> None:
     pytest.importorskip("timm")
-    text = script.script(task(ModelSpec("timm/resnet18", "none"), HEAD))
+    text = program.script(task(ModelSpec("timm/resnet18", "none"), HEAD))
     assert 'timm.create_model("resnet18", pretrained=False)' in text
     assert "pip install timm" in text
 
 
 def test_names_of_a_person_cannot_break_the_program() -> None:
     experiment = replace(task(ModelSpec("mnist_cnn", "none"), HEAD), name='x """ \\ \n import os')
-    compile(script.script(experiment), "again.py", "exec")
+    compile(program.script(experiment), "again.py", "exec")
 
 
 def test_an_experiment_whose_images_are_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        script.script(task(ModelSpec("mnist_cnn", "none"), HEAD, source=str(tmp_path / "nowhere")))
+        program.script(task(ModelSpec("mnist_cnn", "none"), HEAD, source=str(tmp_path / "nowhere")))
 
 
 def test_the_split_of_an_experiment_is_the_one_it_would_get(image_folder: Folder) -> None:
     experiment = task(ModelSpec("emnist_cnn", "none"), Phase("a", "plan", 1), source=str(image_folder()))
-    before = script.split_csv(experiment)
+    before = program.split_csv(experiment)
     run = trained(experiment)
-    assert script.split_csv(run) == before
-    assert script.command(run) == f"python -m core train --experiment {run.path / 'experiment.json'}"
+    assert program.split_csv(run) == before
+    assert program.command(run) == f"python -m core train --experiment {run.path / 'experiment.json'}"
 
 
 def test_the_fewest_prefixes_name_exactly_what_is_chosen() -> None:
@@ -377,7 +377,7 @@ def test_handed_on_weights_leave_out_a_head_for_other_classes(tmp_path: Path) ->
     part, _ = network.write(ModelSpec("mnist_cnn", "run:some"), ("a", "b"), copy_head=False)
     assert 'not key.startswith("classifier.")' in part.code
     other = assemble(ModelSpec("mnist_cnn", "none"), ("x", "y"), seed=1)
-    save(other.model, tmp_path / script.START)
+    save(other.model, tmp_path / program.START)
     space: dict[str, Any] = {"CLASSES": ["a", "b"], "SEED": 5, "__file__": str(tmp_path / "again.py")}
     exec("\n".join(sorted(part.imports)) + "\n\n" + part.code, space)
     found, theirs = space["build"]().state_dict(), other.model.state_dict()

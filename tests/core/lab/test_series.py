@@ -12,10 +12,11 @@ import pytest
 from tiny import HEAD, experiment
 
 from core.errors import InputError
-from core.lab import series, worker
-from core.lab.series import expand, members, spread, start_series, summary
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec
+from core.workflows import run_series
+from core.workflows.run_series import expand, members, spread, start_series, summary
+from core.workflows.trainer_process import worker
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_mean_and_deviation_are_over_finished_runs(base: Experiment) -> None:
 
 
 def test_a_single_run_has_no_deviation_and_none_no_metrics(base: Experiment) -> None:
-    assert spread([0.5]) == series.Spread((0.5,), 0.5, None)
+    assert spread([0.5]) == run_series.Spread((0.5,), 0.5, None)
     assert summary([]).metrics == {}
     assert summary([ended(base, "stopped", [])]).metrics == {}
 
@@ -122,7 +123,7 @@ def test_a_series_that_cannot_be_started_whole_is_called_off(base: Experiment, m
         started.append(RunStore().create(one))
         return started[-1]
 
-    monkeypatch.setattr(series.launch, "start", start)
+    monkeypatch.setattr(run_series.launch, "start", start)
     monkeypatch.setattr(Run, "request", lambda self, kind, _value=1.0: asked.append((self.id, kind)))
     with pytest.raises(InputError, match=r"No more\."):
         start_series(base, seeds=(0, 1, 2))

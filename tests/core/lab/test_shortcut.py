@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from core.data.marks import Mark
 from core.errors import InputError
-from core.lab import shortcut, shortcut_judge
-from core.lab.shortcut import PRETRAINED, WITH, WITHOUT, Plan
-from core.lab.shortcut_judge import Findings, Outcome
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.runs import launch
 from core.runs.store import RunStore
 from core.specs import Preprocessing
+from core.workflows.shortcut import experiment, judge
+from core.workflows.shortcut.experiment import PRETRAINED, WITH, WITHOUT, Plan
+from core.workflows.shortcut.judge import Findings, Outcome
 
 SMALL = Plan("shapes", "star", Mark(size=0.2), images_per_class=12)
 
@@ -34,7 +34,7 @@ def pictures(folder: str) -> dict[str, np.ndarray]:
 
 def test_both_sets_are_the_same_but_for_the_mark_on_one_class(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    made = shortcut.prepare(SMALL, progress=lambda done, total: told.append((done, total)))
+    made = experiment.prepare(SMALL, progress=lambda done, total: told.append((done, total)))
     assert made.folder.is_relative_to(tmp_path / "data")
     assert made.classes == ("circle", "star")
     assert told[-1] == (24, 24)
@@ -48,20 +48,20 @@ def test_both_sets_are_the_same_but_for_the_mark_on_one_class(tmp_path: Path) ->
 
 
 def test_it_is_written_once_and_the_same_again(tmp_path: Path) -> None:
-    first = shortcut.prepare(SMALL)
+    first = experiment.prepare(SMALL)
     told: list[int] = []
-    assert shortcut.prepare(SMALL, progress=lambda done, _total: told.append(done)) == first
+    assert experiment.prepare(SMALL, progress=lambda done, _total: told.append(done)) == first
     assert told == []
-    other = shortcut.prepare(SMALL, under=tmp_path / "elsewhere")
+    other = experiment.prepare(SMALL, under=tmp_path / "elsewhere")
     assert other.folder.name == first.folder.name
     ours, theirs = pictures(first.source(WITH)), pictures(other.source(WITH))
     assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
-    assert shortcut.prepare(replace(SMALL, mark=Mark(size=0.3))).folder != first.folder
+    assert experiment.prepare(replace(SMALL, mark=Mark(size=0.3))).folder != first.folder
 
 
 def test_a_share_of_the_training_pictures_and_all_test_pictures_carry_it() -> None:
     half = replace(SMALL, share=0.5, images_per_class=60)
-    made = shortcut.prepare(half)
+    made = experiment.prepare(half)
     marked, plain = pictures(made.source(WITH)), pictures(made.source(WITHOUT))
     wears = {key: not np.array_equal(marked[key], plain[key]) for key in marked if "/star/" in f"/{key}"}
     train = [worn for key, worn in wears.items() if key.startswith("train")]
@@ -75,17 +75,17 @@ def test_giving_up_leaves_nothing_behind(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        shortcut.prepare(SMALL, progress=stop)
+        experiment.prepare(SMALL, progress=stop)
     assert not list((tmp_path / "data" / "shortcut").iterdir())
     with pytest.raises(InputError, match="There is no class moon"):
-        shortcut.prepare(replace(SMALL, marked="moon"))
+        experiment.prepare(replace(SMALL, marked="moon"))
 
 
 def test_pictures_that_vanished_are_written_anew() -> None:
-    made = shortcut.prepare(SMALL)
+    made = experiment.prepare(SMALL)
     before = pictures(made.source(WITH))
     next(Path(made.source(WITH)).rglob("*.png")).unlink()
-    again = shortcut.prepare(SMALL)
+    again = experiment.prepare(SMALL)
     assert again == made
     assert pictures(again.source(WITH)).keys() == before.keys()
 
@@ -95,31 +95,31 @@ def test_small_and_damaged_pictures_are_left_out_of_both(image_folder: Callable[
     first, second, *_ = sorted((root / "ant").iterdir())
     Image.new("RGB", (4, 4)).save(first, "PNG")
     second.write_bytes(b"no picture")
-    made = shortcut.prepare(Plan(str(root), "bee"))
+    made = experiment.prepare(Plan(str(root), "bee"))
     assert len(pictures(made.source(WITH))) == len(pictures(made.source(WITHOUT))) == 38
     for path in (root / "ant").iterdir():
         path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="ant"):
-        shortcut.prepare(Plan(str(root), "bee", seed=1))
+        experiment.prepare(Plan(str(root), "bee", seed=1))
 
 
 def test_a_person_s_own_folder_with_many_classes(image_folder: Callable[..., Path]) -> None:
     root = image_folder(classes=("ant", "bee", "cat", "dog"), images=10)
-    made = shortcut.prepare(Plan(str(root), "cat", classes=3, images_per_class=10))
+    made = experiment.prepare(Plan(str(root), "cat", classes=3, images_per_class=10))
     assert made.classes == ("ant", "bee", "cat")
 
 
 def test_runs_are_started_once_for_a_plan_and_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots, **_more: words.append(tuple(spoken)))
-    made = shortcut.prepare(SMALL)
-    assert shortcut.earlier(made) == {}
-    runs = shortcut.begin(made, device="cpu")
+    made = experiment.prepare(SMALL)
+    assert experiment.earlier(made) == {}
+    runs = experiment.begin(made, device="cpu")
     assert list(runs) == [WITH, WITHOUT, PRETRAINED]
     assert len(words) == 3
-    assert shortcut.earlier(made) == runs
-    assert shortcut.earlier(shortcut.prepare(replace(SMALL, seed=5))) == {}
-    assert set(shortcut.begin(made, skip=(WITH, PRETRAINED))) == {WITHOUT}
+    assert experiment.earlier(made) == runs
+    assert experiment.earlier(experiment.prepare(replace(SMALL, seed=5))) == {}
+    assert set(experiment.begin(made, skip=(WITH, PRETRAINED))) == {WITHOUT}
     small = runs[WITH].experiment
     assert (small.model.backbone, runs[PRETRAINED].experiment.model.backbone) == ("own", "efficientnet_lite0")
     assert RunStore().get(runs[WITHOUT].id).experiment.data.source == made.source(WITHOUT)
@@ -152,16 +152,14 @@ def fooled(monkeypatch: pytest.MonkeyPatch) -> None:
             model, examine(model, num_classes=2, image_size=48), Preprocessing(54, 48), ("circle", "star"), "fooled"
         )
 
-    monkeypatch.setattr(shortcut_judge, "network_of_run", network)
+    monkeypatch.setattr(judge, "network_of_run", network)
 
 
 @pytest.mark.usefixtures("fooled")
 def test_a_network_that_sees_the_mark_alone_is_found_out() -> None:
-    made = shortcut.prepare(replace(SMALL, images_per_class=20))
+    made = experiment.prepare(replace(SMALL, images_per_class=20))
     told: list[tuple[int, int]] = []
-    found = shortcut_judge.judge(
-        made, dict.fromkeys(shortcut.ARMS), progress=lambda done, total: told.append((done, total))
-    )
+    found = judge.judge(made, dict.fromkeys(experiment.ARMS), progress=lambda done, total: told.append((done, total)))
     assert told[-1][0] == told[-1][1]
     first = found.outcomes[WITH]
     assert found.images == 12
@@ -171,13 +169,13 @@ def test_a_network_that_sees_the_mark_alone_is_found_out() -> None:
     assert first.named["moved"] == 1
     assert first.accuracy["moved"] <= 0.2
     assert first.heat > 2 * found.area
-    assert len(found.examples) == shortcut_judge.SHOWN
+    assert len(found.examples) == judge.SHOWN
     assert found.examples[0].answers["marked"] == "star"
-    tones = {remark.id: remark.tone for remark in shortcut_judge.verdict(found)}
+    tones = {remark.id: remark.tone for remark in judge.verdict(found)}
     assert found.guess == 0.5
     assert tones["taken"] == "bad"
     assert tones["pretrained"] == "warn"
-    for remark in shortcut_judge.verdict(found):
+    for remark in judge.verdict(found):
         for sentence in (remark.sentence, remark.evidence, remark.advice):
             assert "{" not in str(sentence)
 
@@ -192,8 +190,8 @@ def outcome(marked: float, plain: float, recall: float, alarms: float) -> Outcom
 
 
 def told(first: Outcome, guess: float = 0.5, images: int = 60) -> dict[str, str]:
-    found = Findings("8", dict.fromkeys(shortcut.ARMS, first), images, images // 2, guess, 0.1, ())
-    return {remark.id: remark.tone for remark in shortcut_judge.verdict(found)}
+    found = Findings("8", dict.fromkeys(experiment.ARMS, first), images, images // 2, guess, 0.1, ())
+    return {remark.id: remark.tone for remark in judge.verdict(found)}
 
 
 def test_a_network_that_learned_nothing_is_not_praised() -> None:
@@ -210,6 +208,6 @@ def test_a_network_that_learned_nothing_is_not_praised() -> None:
 
 
 def test_the_usual_class_is_one_that_takes_a_look() -> None:
-    assert shortcut.usual("mnist", ("0", "1", "8")) == "8"
-    assert shortcut.usual("mnist", ("0", "1")) == "0"
-    assert shortcut.choice(Plan(images_per_class=8))[1] == "8"
+    assert experiment.usual("mnist", ("0", "1", "8")) == "8"
+    assert experiment.usual("mnist", ("0", "1")) == "0"
+    assert experiment.choice(Plan(images_per_class=8))[1] == "8"

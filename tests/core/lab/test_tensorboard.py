@@ -11,10 +11,11 @@ import pytest
 
 from core.cli import main
 from core.errors import InputError
-from core.lab import tensorboard, worker
 from core.runs import Run, RunStore
 from core.runs.files import read_lines
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
+from core.workflows.export import tensorboard
+from core.workflows.trainer_process import worker
 
 Folder = Callable[..., Path]
 

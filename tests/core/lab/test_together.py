@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from core.lab import worker
 from core.runs import Run, RunStore, launch
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
+from core.workflows.trainer_process import worker
 
 
 def experiment(source: Path, *, epochs: int = 3, processes: int = 1) -> Experiment:

@@ -14,8 +14,8 @@ from core.interpret.attribution.explain import METHODS, explain
 from core.interpret.explanation_metrics.baselines import Similarity
 from core.interpret.explanation_metrics.faithfulness import Curve, Scores, Settings
 from core.interpret.explanation_metrics.localisation import Placement, region
-from core.lab.trust import SLOW, Options, Trust, trust
-from core.lab.verdict import VOTES, verdict
+from core.workflows.inspection.trust import SLOW, Options, Trust, trust
+from core.workflows.inspection.trust_verdict import VOTES, verdict
 
 QUICK = Options(Settings(steps=3, windows=6, road=(0.5,)), randoms=3, jitters=2)
 SHARES = np.linspace(0, 1, 3)

@@ -13,16 +13,16 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from core.interpret.attribution import cam
-from core.lab import snapshots as photography
-from core.lab import worker
-from core.lab.networks import build_network
-from core.lab.snapshots import Photographer
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.runs import Run, RunStore, snapshots
 from core.runs.files import read_json, read_lines, write_json
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.features.batch_sources import Material
+from core.workflows.network_loading import build_network
+from core.workflows.trainer_process import snapshot_taker as photography
+from core.workflows.trainer_process import worker
+from core.workflows.trainer_process.snapshot_taker import Photographer
 
 Folder = Callable[..., Path]
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from core.errors import WeightsUnavailable
-from core.lab import worker
 from core.models.catalog import catalog
 from core.models.weights.download import Progress
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.trainer_process import worker
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ import filelock
 import pytest
 
 from core.errors import InputError
-from core.lab import worker
-from core.lab.networks import network_of_run
 from core.runs import Run, RunStore, launch, queue
 from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.network_loading import network_of_run
+from core.workflows.trainer_process import worker
 
 MODEL = "squeezenet1_1"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import InputError
-from core.lab import worker
 from core.runs import RunStore, control
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
+from core.workflows.trainer_process import worker
 
 HOSTILE = (
     b"\x00\xff\xfe{\n",

@@ -1,0 +1,1 @@
+"""Which backbone and recipe suit these images, and why."""

@@ -1,0 +1,88 @@
+"""Judging a run: on the images it held out, or on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core import settings
+from core.data.images import Unreadable
+from core.data.loaders import PixelStore
+from core.data.sources import open_dataset
+from core.evaluation.metrics import Scores, score
+from core.evaluation.predictions import Predictions, predict_store, read_predictions
+from core.runs.store import Run
+from core.workflows.images import reopen
+from core.workflows.network_loading import network_of_run
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A run's figures on a set of images.
+
+    Attributes:
+        split: ``val``, ``test``, or ``all`` for images that were not divided.
+        scores: The figures.
+        predictions: What they were counted from.
+        unreadable: Images of the split that were left out, with the reason.
+    """
+
+    split: str
+    scores: Scores
+    predictions: Predictions
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+def recorded(run: Run) -> dict[str, Evaluation]:
+    """Returns the evaluations that the run itself left behind, by split (``test`` and ``val``).
+
+    Raises:
+        RunMissing: The run is gone.
+    """
+    predictions = read_predictions(run.path / "predictions.parquet", run.classes())
+    if predictions is None:
+        return {}
+    found = {}
+    for split in ("test", "val"):
+        part = predictions.only(split)
+        if part.keys:
+            found[split] = Evaluation(split, score(part.labels, part.probabilities, part.classes), part)
+    return found
+
+
+def evaluate(run: Run, source: str | None = None, *, roots: Sequence[Path] | None = None) -> Evaluation:
+    """Judges a run's best weights anew.
+
+    Args:
+        run: With weights.
+        source: Other images: their test split, else their validation split, else all of them. By default the images
+            of the run itself, divided as they were.
+        roots: Folders that the images must lie under, links resolved; ``None`` for no limit.
+
+    Raises:
+        InputError: The images cannot be opened, or have classes that the run does not know.
+    """
+    network = network_of_run(run)
+    dataset = open_dataset(source, roots=roots, classes=network.classes) if source else reopen(run, roots=roots)
+    splits = {item.split for item in dataset.items}
+    split = next((name for name in ("test", "val") if name in splits), "all")
+    dataset = dataset.subset(i for i, item in enumerate(dataset.items) if split == "all" or item.split == split)
+    with PixelStore(dataset, network.preprocessing, canvas=False, max_bytes=settings.pixel_cache_limit()) as store:
+        unreadable = store.fill()
+        bad = {image.key for image in unreadable}
+        positions = [place for place, item in enumerate(dataset.items) if item.key not in bad]
+        probabilities = predict_store(network, store, positions, torch.device("cpu"))
+    items = [dataset.items[position] for position in positions]
+    labels = np.asarray([item.label for item in items], dtype=np.int64)
+    predictions = Predictions(
+        keys=tuple(item.key for item in items),
+        splits=(split,) * len(items),
+        labels=labels,
+        probabilities=probabilities,
+        classes=network.classes,
+    )
+    return Evaluation(split, score(labels, probabilities, network.classes), predictions, unreadable)

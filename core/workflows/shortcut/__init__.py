@@ -1,0 +1,1 @@
+"""The shortcut lab: a mark planted on one class, and whether a network falls for it."""

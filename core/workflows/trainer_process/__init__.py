@@ -1,0 +1,1 @@
+"""The process that trains: loads, trains, records, saves."""

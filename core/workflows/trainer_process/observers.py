@@ -1,0 +1,113 @@
+"""What is kept beside a training: the health of its stages, snapshots of pinned images, weights after epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from core.models.network import Network
+from core.runs.files import append_line
+from core.runs.recorder import Recorder
+from core.runs.store import Run
+from core.training.checkpoints.epoch_weights import Keeper
+from core.training.features.batch_sources import Material
+from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted
+from core.training.loop.trainer import Trainer
+from core.training.monitoring.health_monitor import Health, Watch
+from core.workflows.trainer_process.snapshot_taker import Photographer
+
+
+class Watching:
+    """Looks on at a training, and never ends it: a look that fails is logged once and not tried again.
+
+    Args:
+        run: The run; ``health.jsonl``, ``snapshots/`` and ``weights/`` go into its folder.
+        recorder: Writes its log.
+        network: As it is before its training.
+        material: The images.
+        device: Where the network will compute.
+
+    Attributes:
+        watch: What the training loop tells of each step.
+    """
+
+    def __init__(
+        self, run: Run, recorder: Recorder, network: Network, material: Material, device: torch.device
+    ) -> None:
+        self._run, self._recorder = run, recorder
+        self._failed: set[str] = set()
+        self._health: Health | None = self._try("health", lambda: Health(network, material, device))
+        self._photographer: Photographer | None = self._try(
+            "snapshots", lambda: Photographer(run.path, network, material, device)
+        )
+        allowed = run.experiment.training.kept_mib << 20
+        self._keeper: Keeper | None = self._try("weights of epochs", lambda: Keeper(run.path, network.model, allowed))
+        self.watch: Watch = self._health or Watch()
+        self._best: int | None = None
+
+    def go_on(self, epoch: int, best: int | None) -> None:
+        """Goes on with a run that was interrupted after an epoch."""
+        self._best = best
+        if self._health is not None:
+            self._health.go_on(epoch)
+        if (photographer := self._photographer) is not None:
+            self._try("snapshots", lambda: photographer.rewind(epoch))
+        self._keep(lambda keeper: keeper.rewind(epoch))
+
+    def hear(self, event: Event, trainer: Trainer) -> None:
+        """Looks at the network between two events."""
+        if isinstance(event, EpochEnd):
+            self._best = event.epoch if event.improved else self._best
+            with trainer.average_applied():
+                self._note(event.epoch, trainer.at.step, last=event.epoch >= trainer.epochs)
+                if (photographer := self._photographer) is not None:
+                    self._try(
+                        "snapshots", lambda: photographer.epoch_end(event.epoch, self._best, improved=event.improved)
+                    )
+                self._keep(lambda keeper: keeper.epoch_end(event.epoch))
+        elif isinstance(event, PhaseStarted):
+            self._keep(Keeper.phase_started)
+        elif isinstance(event, Finished) and trainer.at.epoch and not trainer.at.done:
+            with trainer.average_applied():
+                self._note(trainer.at.epoch, trainer.at.step, last=True)
+                self._take(trainer.at.epoch)
+
+    def best(self, epoch: int | None) -> None:
+        """Takes a snapshot of the best epoch, whose weights the network has now, where there is none."""
+        if epoch:
+            self._best = epoch
+            self._take(epoch)
+
+    def _note(self, epoch: int, step: int, *, last: bool = False) -> None:
+        health = self._health
+        if health is None:
+            return
+
+        def note() -> None:
+            row = health.epoch_end(epoch, step, last=last)
+            if health.error is not None:
+                raise health.error
+            if row is not None:
+                append_line(self._run.path / "health.jsonl", row)
+
+        self._try("health", note)
+
+    def _take(self, epoch: int) -> None:
+        if (photographer := self._photographer) is not None:
+            self._try("snapshots", lambda: photographer.take(epoch, self._best))
+
+    def _keep(self, what: Callable[[Keeper], None]) -> None:
+        if (keeper := self._keeper) is not None:
+            self._try("weights of epochs", lambda: what(keeper))
+
+    def _try(self, what: str, look: Callable[[], Any]) -> Any:
+        if what in self._failed:
+            return None
+        try:
+            return look()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the training goes on)
+            self._failed.add(what)
+            self._recorder.log(f"{what} are not recorded any more: {type(error).__name__}: {error}")
+            return None

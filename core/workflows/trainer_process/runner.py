@@ -1,0 +1,298 @@
+"""Carries an experiment out: opens the images, builds the network, runs the loop, fills the run's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.data.dataset import Dataset
+from core.data.sources import open_dataset
+from core.device import memory_in_use, reuse_freed_memory
+from core.errors import InputError
+from core.evaluation.predictions import predict_store, write_predictions
+from core.models.catalog import catalog
+from core.models.network import Network, load_into
+from core.runs.files import read_json, write_json
+from core.runs.recorder import Recorder, Tell
+from core.runs.store import Run
+from core.specs import DataSpec, Experiment
+from core.training.checkpoints.checkpoint import STATE, Checkpointer, load_pair
+from core.training.estimate import batch_size
+from core.training.features.batch_sources import Material
+from core.training.loop.distributed import joined
+from core.training.loop.events import EpochEnd, Finished, PhaseStarted, Reached
+from core.training.loop.trainer import Trainer
+from core.workflows.images import Decoded, decode
+from core.workflows.network_loading import build_network
+from core.workflows.trainer_process.event_log import Halted, Listener, Teller, fetching, reading
+from core.workflows.trainer_process.frozen_check import Proof
+from core.workflows.trainer_process.observers import Watching
+
+
+def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None = None) -> None:
+    """Trains a run whose device is held, or goes on with one that was interrupted.
+
+    Args:
+        run: Its experiment says what to do; its ``control.jsonl`` may ask for changes or for an end.
+        recorder: Writes its folder.
+        tell: Receives each event as a record, for a progress display.
+        roots: Folders that the images (and a weight file) must lie under, links resolved; ``None`` for no limit.
+
+    Raises:
+        InputError: The images, the weights or the device are not to be had, they changed since the run was
+            interrupted, or the training diverged.
+        OSError: The folder cannot be written.
+    """
+    _Training(run, recorder, tell, roots).carry_out()
+
+
+def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
+    """Takes this process's part in a training that the process of rank 0 carries out; writes nothing.
+
+    Args:
+        run: The same as there.
+        roots: As for :func:`train`.
+
+    Raises:
+        InputError: The images, the weights or the device are not to be had.
+    """
+    reuse_freed_memory()
+    experiment = run.experiment
+    with joined(experiment.training.device) as (world, device):
+        dataset = open_experiment_data(experiment.data, roots)
+        network = build_network(
+            experiment.model, dataset.classes, seed=experiment.training.seed, runs_dir=run.path.parent, roots=roots
+        )
+        images = decode(dataset, experiment.data, network.preprocessing, canvas=augments(experiment))
+        settled: Experiment | None = world.from_first(None)
+        if settled is None:  # asked to stop before it began
+            return
+        trainer = Trainer(network, material_of(images), settled, device, world=world)
+        if (run.path / STATE).is_file():
+            trainer.resume(load_pair(network.model, run.path))
+        for _ in trainer.run():
+            pass
+
+
+def open_experiment_data(spec: DataSpec, roots: Sequence[Path] | None) -> Dataset:
+    """Opens the images of an experiment, as far as they may be read."""
+    return open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
+
+
+def augments(experiment: Experiment) -> bool:
+    """Whether any phase changes its training images."""
+    return any(experiment.augmentation(phase).active for phase in experiment.training.phases)
+
+
+def material_of(images: Decoded) -> Material:
+    """Returns decoded images as the loop wants them."""
+    positions = (torch.tensor(images.positions(split)) for split in ("train", "val"))
+    return Material(images.store, *positions)
+
+
+class _Training:
+    """One process's work on a run."""
+
+    def __init__(self, run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None) -> None:
+        self.run, self.recorder, self.tell, self.roots = run, recorder, tell, roots
+        self.begin = time.perf_counter()
+        self.experiment = run.experiment
+        self.listener = Listener(run, recorder)
+        self.resumes = (run.path / STATE).is_file()
+        self.spent = float(recorder.status.get("spent_seconds", 0.0)) if self.resumes else 0.0
+
+    def carry_out(self) -> None:
+        reuse_freed_memory()
+        with joined(self.experiment.training.device) as (self.world, self.device):
+            self._carry_out()
+
+    def _carry_out(self) -> None:
+        self.recorder.update(state="running", doing="building the network", device=str(self.device), begun=time.time())
+        try:
+            network = self._network()
+            proof = Proof(network, self.experiment)
+            self.recorder.environment(device=str(self.device), threads=torch.get_num_threads())
+            images = self._images(network)
+        except Halted:
+            self.world.from_first(None)
+            self._end("paused" if self.listener.halt == "pause" else "stopped")
+            return
+        self._settle_batch(network)
+        self.world.from_first(self.experiment)
+        material = material_of(images)
+        watching = Watching(self.run, self.recorder, network, material, self.device)
+        trainer = Trainer(
+            network,
+            material,
+            self.experiment,
+            self.device,
+            listen=self.listener,
+            watch=watching.watch,
+            world=self.world,
+        )
+        if self.resumes:
+            trainer.resume(load_pair(network.model, self.run.path))
+            self.recorder.log(f"goes on after epoch {trainer.at.epoch}, step {trainer.at.step}")
+        self.recorder.rewind(trainer.at.epoch, trainer.at.step)  # also where it was killed before its first checkpoint
+        watching.go_on(trainer.at.epoch, trainer.at.best_epoch)
+        finished = self._loop(trainer, watching, len(material.train))
+        judged = finished.epochs and not finished.paused and self.listener.halt != "discard"
+        results = self._judge(network, images, proof, trainer.learning) if judged else {}
+        if judged:
+            watching.best(finished.best_epoch)
+        state = "paused" if finished.paused else "stopped" if finished.stopped else "finished"
+        self._end(state, images_per_second=finished.images_per_second, **results)
+
+    def _network(self) -> Network:
+        """Builds the network, its pretrained weights fetched before."""
+        spec = self.experiment.model
+        catalog.fetch(spec.backbone, spec.weights, fetching(self.listener, self.recorder, self.tell))
+        self.recorder.update(doing="building the network", done=0, total=0)
+        self.dataset = open_experiment_data(self.experiment.data, self.roots)
+        seed = self.experiment.training.seed
+        network = build_network(spec, self.dataset.classes, seed=seed, runs_dir=self.run.path.parent, roots=self.roots)
+        if not self.resumes:
+            self._record_weights(network)
+        return network
+
+    def _images(self, network: Network) -> Decoded:
+        """Decodes the images; those of a run that goes on must be what they were."""
+        self.recorder.update(doing="reading images", done=0, total=len(self.dataset))
+        images = decode(
+            self.dataset,
+            self.experiment.data,
+            network.preprocessing,
+            canvas=augments(self.experiment),
+            progress=reading(self.listener, self.recorder, self.tell),
+        )
+        fingerprint = images.store.fingerprint()
+        if self.resumes:
+            self._compare(images, fingerprint)
+        else:
+            self._record_data(images, fingerprint)
+        return images
+
+    def _compare(self, images: Decoded, fingerprint: str) -> None:
+        """Makes sure that the images are those that the run began with."""
+        classes = images.dataset.classes
+        now = {item.key: (classes[item.label], item.split) for item in images.dataset.items}
+        before = {row["key"]: (row["label"], row["split"]) for row in self.run.split_rows()}
+        gone, new = before.keys() - now.keys(), now.keys() - before.keys()
+        moved = [key for key in now.keys() & before.keys() if now[key] != before[key]]
+        if gone or new or moved:
+            example = next(iter(sorted(gone) or sorted(new) or sorted(moved)))
+            raise InputError(
+                "The images in {source} are not those that the run began with: {gone} are gone, {new} are new, {moved} "
+                "stand elsewhere (such as {example}). Put them back to go on, or train again.",
+                source=self.experiment.data.source,
+                gone=len(gone),
+                new=len(new),
+                moved=len(moved),
+                example=example,
+            )
+        if fingerprint != read_json(self.run.path / "data.json").get("fingerprint", fingerprint):
+            raise InputError(
+                "The pixels of images in {source} have changed since the run began. Put the old images back to go on, "
+                "or train again.",
+                source=self.experiment.data.source,
+            )
+
+    def _record_data(self, images: Decoded, fingerprint: str) -> None:
+        dataset = images.dataset
+        self.recorder.classes(dataset.classes)
+        self.recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
+        for bad in images.unreadable:
+            self.recorder.log(f"left out {bad.key}: {bad.reason}")
+        write_json(self.run.path / "data.json", {"fingerprint": fingerprint})
+        self.recorder.update(images=len(dataset), unreadable=len(images.unreadable), done=0, total=0)
+
+    def _record_weights(self, network: Network) -> None:
+        """Writes what was handed on from an earlier run or a file: counts into the status, names into
+        ``weights.json``."""
+        found = network.grafted
+        if found is None:
+            return
+        write_json(self.run.path / "weights.json", found.to_dict())
+        counts = {
+            "copied": len(found.copied),
+            "missing": len(found.missing),
+            "misfit": len(found.misfit),
+            "unused": len(found.unused),
+            "kept": len(found.kept),
+        }
+        self.recorder.update(grafted={**counts, "values": found.values, "total": found.total})
+        self.recorder.log("weights handed on: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+        for row in found.misfit:
+            self.recorder.log(f"does not fit: {row.name} {row.theirs} ≠ {row.ours}")
+
+    def _settle_batch(self, network: Network) -> None:
+        """Finds the batch size where the experiment leaves it open; a run that goes on keeps what was found."""
+        if self.experiment.training.batch_size == "auto":
+            known = self.recorder.status.get("batch_size") if self.resumes else None
+            size = int(known) if known else batch_size.batch_size(self.experiment, len(network.classes), self.device)
+            training = replace(self.experiment.training, batch_size=size)
+            self.experiment = replace(self.experiment, training=training)
+            self.recorder.log(f"batch size: {size}")
+        self.recorder.update(batch_size=self.experiment.training.images)
+
+    def _loop(self, trainer: Trainer, watching: Watching, images: int) -> Finished:
+        """Runs the loop, and writes weights and state as it goes."""
+        checkpointer = Checkpointer(trainer, self.run.path)
+        teller = Teller(self.recorder, self.tell, images, self.spent)
+        try:
+            for event in trainer.run():
+                if isinstance(event, PhaseStarted):
+                    checkpointer.settle()
+                elif isinstance(event, Reached | Finished):
+                    checkpointer.save()
+                teller.hear(event)
+                watching.hear(event, trainer)
+                if isinstance(event, EpochEnd):  # what is told of it comes first: a run that goes on tells it again,
+                    checkpointer.epoch_end(improved=event.improved)  # but what was not told would be missing
+        except (InputError, KeyboardInterrupt):
+            checkpointer.settle()
+            raise
+        self.recorder.update(spent_seconds=teller.spent)
+        return teller.finished
+
+    def _judge(self, network: Network, images: Decoded, proof: Proof, learned: frozenset[str]) -> dict[str, Any]:
+        """Loads the best weights, compares them with those before training, and judges them on the images that were
+        not learned from; writes the predictions."""
+        self.recorder.update(doing="evaluating")
+        load_into(network.model, self.run.checkpoint)
+        results: dict[str, Any] = {"val_accuracy": None, "test_accuracy": None, **proof.verify(network.model, learned)}
+        positions: list[int] = []
+        for split in ("val", "test"):
+            positions += images.positions(split)
+        probabilities = predict_store(network, images.store, positions, self.device)
+        known = {item.key: item for item in images.dataset.items}
+        items = [known[images.store.dataset.items[position].key] for position in positions]
+        write_predictions(self.run.path / "predictions.parquet", items, probabilities, network.classes)
+        right = probabilities.argmax(axis=1) == [item.label for item in items]
+        for split in ("val", "test"):
+            hits = [bool(hit) for hit, item in zip(right, items, strict=True) if item.split == split]
+            if hits:
+                results[f"{split}_accuracy"] = sum(hits) / len(hits)
+        return results
+
+    def _end(self, state: str, **results: Any) -> None:
+        """Says in the status how the run ended; a finished one needs its state no longer."""
+        before = float(self.recorder.status.get("seconds", 0.0)) if self.resumes else 0.0
+        self.recorder.update(
+            state=state,
+            doing="",
+            ended=time.time(),
+            heard=self.listener.heard,
+            seconds=before + time.perf_counter() - self.begin,
+            eta_seconds=0.0,
+            memory_bytes=memory_in_use(self.device),
+            **results,
+        )
+        if state == "finished":
+            (self.run.path / STATE).unlink(missing_ok=True)
+        self.recorder.log(f"ended: {state}")
