@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from core.cli.output import Output
+from core.cli.common.output import Output
 from core.cli.parser import build_parser
 from core.errors import InputError
 

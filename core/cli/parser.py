@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from core import specs
-from core.cli.filters import add_dream, add_filters
-from core.cli.maps import add_compare, add_features
-from core.cli.options import add_settings, whole_numbers
+from core.cli.commands.feature_maps import add_compare, add_features
+from core.cli.commands.filters import add_dream, add_filters
+from core.cli.common.training_options import add_settings, whole_numbers
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
 
@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     def add(name: str, module: str, text: str, *parents: _Parser) -> _Parser:
         verb = verbs.add_parser(name, help=text, description=text, parents=[common, *parents])
-        verb.set_defaults(verb=(f"core.cli.{module}", name))
+        verb.set_defaults(verb=(f"core.cli.commands.{module}", name))
         return verb
 
     add("datasets", "listing", "List the embedded data sets.")
@@ -47,26 +47,26 @@ def build_parser() -> argparse.ArgumentParser:
     add("devices", "listing", "List the devices.")
     data = add("data", "listing", "Describe a folder of images or an embedded data set.")
     data.add_argument("source", metavar="PATH|NAME")
-    _add_train(add("train", "training", "Train, in the foreground.", runs))
+    _add_train(add("train", "train", "Train, in the foreground.", runs))
     _add_series(add("series", "series", "Train a recipe with several seeds or over folds; or tell of a series.", runs))
     _add_acting(add, runs)
-    evaluate = add("evaluate", "training", "Judge a run's best weights.", runs)
+    evaluate = add("evaluate", "train", "Judge a run's best weights.", runs)
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("--data", metavar="PATH|NAME", help="other images than the run's own")
-    predict = add("predict", "training", "Classify images.", runs)
+    predict = add("predict", "train", "Classify images.", runs)
     predict.add_argument("run", metavar="RUN")
     predict.add_argument("images", metavar="IMAGE", nargs="+")
     predict.add_argument("--top-k", type=int, default=5, metavar="K")
-    _add_inside(add("explain", "inside", "Make a heatmap.", runs))
-    add_features(add("features", "maps", "Draw feature maps.", runs))
-    add_compare(add("compare", "maps", "Set two networks side by side on an image.", runs))
+    _add_inside(add("explain", "explain", "Make a heatmap.", runs))
+    add_features(add("features", "feature_maps", "Draw feature maps.", runs))
+    add_compare(add("compare", "feature_maps", "Set two networks side by side on an image.", runs))
     _add_rank(
         add("rank", "rank", "Rank backbones by what their frozen features tell of the classes.", runs),
         add("advise", "rank", "Name a recipe for images and a backbone, and say why.", runs),
     )
     add_filters(add("filters", "filters", "Draw a layer's filters, and say which are alike or dead.", runs))
     add_dream(add("dream", "filters", "Grow the pictures that channels or classes look for.", runs))
-    _add_finder(add("lr-find", "finder", "Find a learning rate: a range test before training.", runs))
+    _add_finder(add("lr-find", "lr_find", "Find a learning rate: a range test before training.", runs))
     _add_heat_study(add("heat-study", "heat_study", "Look at the heatmaps of many pictures together.", runs))
     board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
     board.add_argument("run", metavar="RUN")
@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_finder(finder: argparse.ArgumentParser) -> None:
     add_settings(finder)
-    finder.set_defaults(verb=("core.cli.finder", "find"))
+    finder.set_defaults(verb=("core.cli.commands.lr_find", "find"))
     test = finder.add_argument_group("test")
     test.add_argument("--phase", default="0", metavar="PHASE", help="place (from 0) or name of the phase to try")
     test.add_argument("--steps", type=int, metavar="N", help="optimizer steps of the test; 100 by default")
@@ -96,7 +96,7 @@ def _add_setting(verb: argparse.ArgumentParser) -> None:
 
 def _add_heat_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("run", metavar="RUN", nargs="?", help="at another moment: RUN@start, RUN@last, RUN@12")
-    study.set_defaults(verb=("core.cli.heat_study", "heat_study"))
+    study.set_defaults(verb=("core.cli.commands.heat_study", "heat_study"))
     study.add_argument("--method", default="grad-cam", help="see: python -m core methods")
     _add_setting(study)
     study.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
@@ -137,10 +137,10 @@ def _add_series(series: argparse.ArgumentParser) -> None:
 
 
 def _add_acting(add: Callable[..., _Parser], runs: _Parser) -> None:
-    resume = add("resume", "acting", "Go on with a run, in the foreground; the first Ctrl-C pauses it.", runs)
-    pause = add("pause", "acting", "Ask a run to pause; resume goes on with it.", runs)
-    stop = add("stop", "acting", "Ask a run to stop and keep its best weights.", runs)
-    change = add("change", "acting", "Ask a run for another rate, for more stages or more epochs.", runs)
+    resume = add("resume", "control", "Go on with a run, in the foreground; the first Ctrl-C pauses it.", runs)
+    pause = add("pause", "control", "Ask a run to pause; resume goes on with it.", runs)
+    stop = add("stop", "control", "Ask a run to stop and keep its best weights.", runs)
+    change = add("change", "control", "Ask a run for another rate, for more stages or more epochs.", runs)
     for verb in (resume, pause, stop, change):
         verb.add_argument("run", metavar="RUN")
     stop.add_argument("--discard", action="store_true", help="leave no trace of it")
@@ -148,7 +148,7 @@ def _add_acting(add: Callable[..., _Parser], runs: _Parser) -> None:
     what.add_argument("--rate", type=float, metavar="F", help="every rate times F, until the phase ends")
     what.add_argument("--unfreeze", type=int, metavar="N", help="the next N stages learn along")
     what.add_argument("--extend", type=int, metavar="N", help="the phase is N epochs longer")
-    queue = add("queue", "acting", "Show who waits for which device, and change it.", runs)
+    queue = add("queue", "control", "Show who waits for which device, and change it.", runs)
     queue.add_argument("--move", nargs=2, metavar=("RUN", "up|down|front"), help="move a run that waits")
     queue.add_argument("--revive", action="store_true", help="start again what waited when the machine went down")
     for verb in (resume, queue):

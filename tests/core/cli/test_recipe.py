@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from core.cli.options import given
+from core.cli.common.experiment_args import experiment as read_experiment
+from core.cli.common.training_options import given
 from core.cli.parser import build_parser
-from core.cli.recipe import experiment as read_experiment
 from core.errors import InputError
 from core.runs import RunStore
 from core.specs import Act, DataSpec, EarlyStopping, Experiment, Loss, Mix, Phase, Schedule, TrainingSpec

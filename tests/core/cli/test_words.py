@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core.cli import words
+from core.cli.common import shorthands
+from core.cli.common.experiment_args import experiment as read_experiment
 from core.cli.parser import build_parser
-from core.cli.recipe import experiment as read_experiment
 from core.errors import InputError
 from core.models.anatomy.examine import anatomy_of
 from core.specs import Experiment, FreezePlan, HeadSpec, Piece
@@ -32,13 +32,13 @@ def experiment(*arguments: object) -> Experiment:
     ],
 )
 def test_heads(text: str, head: HeadSpec) -> None:
-    assert words.head(text, 0.0) == head
+    assert shorthands.head(text, 0.0) == head
 
 
 @pytest.mark.parametrize("text", ["wide", "256;128", "middle:256", "flatten:x"])
 def test_unknown_heads(text: str) -> None:
     with pytest.raises(InputError, match="own, average, flatten"):
-        words.head(text, 0.0)
+        shorthands.head(text, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -56,21 +56,21 @@ def test_unknown_heads(text: str) -> None:
     ],
 )
 def test_plans(text: str | None, plan: FreezePlan | None) -> None:
-    assert words.plan(text, anatomy_of("resnet18"), "eval") == plan
+    assert shorthands.plan(text, anatomy_of("resnet18"), "eval") == plan
 
 
 @pytest.mark.parametrize("text", ["stage9", "last-stages=two", "last-stages=9", "layer4.9", "-fc"])
 def test_unknown_plans(text: str) -> None:
     with pytest.raises(InputError):
-        words.plan(text, anatomy_of("resnet18"), "eval")
+        shorthands.plan(text, anatomy_of("resnet18"), "eval")
 
 
 def test_schedules() -> None:
-    found = words.schedule("stage4@6,stage5@3", anatomy_of("resnet18"), "train")
+    found = shorthands.schedule("stage4@6,stage5@3", anatomy_of("resnet18"), "train")
     assert found == ((FreezePlan(1, norm="train"), 3), (FreezePlan(2, norm="train"), 6))
     for text in ("stage5", "stage5@", "stage5@soon", "@3"):
         with pytest.raises(InputError, match="stage5@3,stage4@6"):
-            words.schedule(text, anatomy_of("resnet18"), "eval")
+            shorthands.schedule(text, anatomy_of("resnet18"), "eval")
 
 
 def test_the_plan_chooses_the_recipe() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.output import Output, share, table, write
-from core.cli.shared import method_settings
+from core.cli.common.helpers import method_settings
+from core.cli.common.output import Output, share, table, write
 from core.errors import InputError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from core.cli.output import Output
+from core.cli.common.output import Output
 
 
 def tensorboard(arguments: argparse.Namespace, output: Output) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.options import complete, given
-from core.cli.shared import roots
+from core.cli.common.helpers import roots
+from core.cli.common.training_options import complete, given
 from core.errors import InputError
 from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, TrainingSpec
 from core.training.recipes import Recipe, make_recipe
@@ -93,7 +93,7 @@ def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -
 
 
 def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Experiment:
-    from core.cli import words
+    from core.cli.common import shorthands as words
     from core.models.catalog.catalog import entries
     from core.models.network import outline
 

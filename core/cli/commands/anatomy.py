@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.cli.output import Output, table, write
+from core.cli.common.output import Output, table, write
 from core.specs import ModelSpec
 
 _SHOWN = (

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.cli.options import given
-from core.cli.output import Output, share, table
-from core.cli.recipe import experiment
-from core.cli.shared import gentle_stop, roots, user
+from core.cli.common.experiment_args import experiment
+from core.cli.common.helpers import gentle_stop, roots, user
+from core.cli.common.output import Output, share, table
+from core.cli.common.training_options import given
 from core.errors import InputError
 from core.runs.process import program
 from core.runs.store import Run, RunStore

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.cli.output import Output, share, table
-from core.cli.shared import gentle_stop, method_settings, roots
+from core.cli.common.helpers import gentle_stop, method_settings, roots
+from core.cli.common.output import Output, share, table
 from core.errors import InputError
 from core.runs.jobs import Job
 

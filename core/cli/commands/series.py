@@ -6,9 +6,9 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from core.cli.options import given
-from core.cli.output import Output, share, table
-from core.cli.shared import gentle_stop, roots, user
+from core.cli.common.helpers import gentle_stop, roots, user
+from core.cli.common.output import Output, share, table
+from core.cli.common.training_options import given
 from core.errors import InputError
 from core.runs.store import LIVE, Run
 from core.workflows.run_series import Spread, Summary, members, start_series, summary
@@ -44,7 +44,7 @@ def series(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _started(arguments: argparse.Namespace) -> tuple[Run, ...]:
-    from core.cli.recipe import experiment
+    from core.cli.common.experiment_args import experiment
 
     if arguments.seeds is None and arguments.folds is None:
         raise InputError("series needs --seeds 0,1,2 or --folds 5 (or the id of a series that was started).")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core import specs
-from core.cli.output import Output, share, table, write
+from core.cli.common.output import Output, share, table, write
 from core.errors import InputError
 
 

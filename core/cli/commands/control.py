@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from core.cli.output import Output, table
-from core.cli.shared import roots
-from core.cli.training import carry_out
+from core.cli.commands.train import carry_out
+from core.cli.common.helpers import roots
+from core.cli.common.output import Output, table
 from core.errors import InputError
 from core.runs.store import LIVE, Run, RunStore
 

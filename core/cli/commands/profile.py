@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.cli.output import Output
+from core.cli.common.output import Output
 from core.errors import InputError
 from core.runs.jobs import Job
 from core.specs import ModelSpec

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.cli.output import Output
-from core.cli.shared import gentle_stop, roots
+from core.cli.common.helpers import gentle_stop, roots
+from core.cli.common.output import Output
 from core.errors import InputError
 from core.runs.jobs import Job
 
@@ -18,7 +18,7 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
     """Runs a learning-rate range test with the data, network and plan of a training; or does a page's search."""
     if arguments.job:
         return _job(arguments, output)
-    from core.cli.recipe import experiment as read_experiment
+    from core.cli.common.experiment_args import experiment as read_experiment
     from core.workflows.jobs.lr_finder import Stopped, find_now
 
     asked = [False]

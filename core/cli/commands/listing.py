@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-from core.cli.output import Output, share, table
+from core.cli.common.output import Output, share, table
 from core.errors import InputError, RunMissing
 
 

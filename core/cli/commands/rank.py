@@ -7,8 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from core.cli.output import Output, share, table
-from core.cli.shared import gentle_stop, roots
+from core.cli.common.helpers import gentle_stop, roots
+from core.cli.common.output import Output, share, table
 from core.errors import InputError
 from core.runs.jobs import Job
 from core.specs import DataSpec

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core import specs
-from core.cli.output import Output, table, write
-from core.cli.shared import gentle_stop, roots
+from core.cli.common.helpers import gentle_stop, roots
+from core.cli.common.output import Output, table, write
 from core.errors import InputError
 from core.runs.jobs import Job
 
