@@ -27,7 +27,7 @@ def moments_of(run: Run) -> tuple[str, ...]:
 
 
 def epochs_of(run: Run) -> list[int]:
-    """Returns the epochs of a run whose weights are kept, in order; see :mod:`core.training.checkpoints.epoch_weights`."""
+    """Returns the epochs of a run whose weights are kept, in order; see ``epoch_weights``."""
     return kept_epochs(run.path) if (run.path / LAST).is_file() else []
 
 

@@ -54,7 +54,7 @@ def _forget() -> None:
 
 
 def specific(found: Any, key: tuple[Any, ...]) -> Any:
-    """Returns the :class:`core.interpret.features.class_selectivity.Specificity` of gathered answers; ``None`` with one class."""
+    """Returns the ``Specificity`` of gathered answers; ``None`` with one class."""
     from core.interpret.features.class_selectivity import specificity
 
     def measured() -> Any:

@@ -175,7 +175,7 @@ def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
 
 
 def of(run: Any, status: dict[str, Any]) -> tuple[Any, ...]:
-    """Returns the :class:`core.workflows.findings.Remark` rows of a run, worked out once for each state of its files."""
+    """Returns the ``Remark`` rows of a run, worked out once for each state of its files."""
     book = caches.journal(run)
     known = caches.health_known(caches.experiment(run).data)
     key = (

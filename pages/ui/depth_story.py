@@ -58,7 +58,7 @@ def _view(subject: Subject) -> None:
 
 
 def _story(subject: Subject, own: Own) -> Any:
-    """Returns the :class:`core.workflows.inspection.channel_survey.Story`; ``None`` before it was asked for, and where it cannot be had."""
+    """Returns the ``Story``; ``None`` before it was asked for, and where it cannot be had."""
     from core.workflows.inspection.channel_survey import story, story_known
 
     key = (*subject.target.key, *own.key)

@@ -200,7 +200,7 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
 
 
 def prints(subject: Subject, own: Own) -> Any:
-    """Returns the :class:`core.workflows.inspection.channel_survey.Prints` of the network and the images, worked out once."""
+    """Returns the ``Prints`` of the network and the images, worked out once."""
     from core.workflows.inspection.channel_survey import Prints, weights_key
 
     key = caches.remember("weight-prints", subject.target.key, lambda: weights_key(subject.network), entries=16)
@@ -208,7 +208,7 @@ def prints(subject: Subject, own: Own) -> Any:
 
 
 def gathered(subject: Subject, own: Own, layer: str) -> Any:
-    """Returns the :class:`core.workflows.inspection.channel_survey.Gathered` of a layer where they are known, else ``None``."""
+    """Returns the ``Gathered`` of a layer where they are known, else ``None``."""
     from core.workflows.inspection.channel_survey import gather, known
 
     key = (*subject.target.key, *own.key, layer)

@@ -51,7 +51,7 @@ def _program(run: Any) -> str | None:
 def _written(run: Any) -> str:
     from core.workflows.export.pytorch.program import script
 
-    return program(run, roots=caches.roots())
+    return script(run, roots=caches.roots())
 
 
 def _downloads(run: Any, text: str, *, embedded: bool) -> None:

@@ -22,7 +22,7 @@ from core.runs.store import Run
 from core.specs import DataSpec, ModelSpec
 from core.workflows.inspection import heatmap_study
 from core.workflows.inspection.heatmap_study import EVEN_BORDER, SIDE, Row, Study, mean_of, outside, pictures, study
-from core.workflows.jobs import heatmap_study
+from core.workflows.jobs import heatmap_study as heatmap_study_job
 from core.workflows.jobs.heatmap_study import Asked
 
 MODEL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
@@ -143,7 +143,7 @@ def run(image_folder: Callable[..., Path]) -> Run:
 
 def asked(run: Run, **more: Any) -> Job:
     """Makes the job without a process."""
-    return JobStore(heatmap_study.KIND).create(heatmap_study._request(run.id, Asked(**more), None))
+    return JobStore(heatmap_study_job.KIND).create(heatmap_study_job._request(run.id, Asked(**more), None))
 
 
 def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
@@ -153,58 +153,58 @@ def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
         asked(run, method="smoothgrad", settings={"samples": 3}),
     ]
     for job in jobs:
-        assert heatmap_study.work(job)["state"] == "finished"
-    plain, start, more = (heatmap_study.result(job) for job in jobs)
+        assert heatmap_study_job.work(job)["state"] == "finished"
+    plain, start, more = (heatmap_study_job.result(job) for job in jobs)
     assert plain is not None
     assert start is not None
     assert more is not None
     assert (plain[1] == start[1]).all()  # this run learned nothing: its best weights are those of the start
     assert not (plain[1] == more[1]).all()
-    assert heatmap_study.latest(run.id, Asked("smoothgrad", settings={"samples": 2})) == jobs[0]
-    assert heatmap_study.latest(run.id, Asked("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
+    assert heatmap_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2})) == jobs[0]
+    assert heatmap_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
     late = asked(run, moment="7")
     with pytest.raises(InputError, match="no weights of its last epoch"):
-        heatmap_study.work(late)
+        heatmap_study_job.work(late)
 
 
 def test_a_job_is_done_and_found_again(run: Run) -> None:
-    assert heatmap_study.latest(run.id, Asked()) is None
+    assert heatmap_study_job.latest(run.id, Asked()) is None
     job = asked(run)
     told: list[dict[str, Any]] = []
-    assert heatmap_study.work(job, told.append)["state"] == "finished"
-    found = heatmap_study.result(job)
+    assert heatmap_study_job.work(job, told.append)["state"] == "finished"
+    found = heatmap_study_job.result(job)
     assert found is not None
     made, maps = found
     assert len(made.rows) == len(maps) == 6
     assert made.split == "test"
     assert {record["doing"] for record in told} >= {"explaining"}
-    assert heatmap_study.latest(run.id, Asked()) == job
-    assert heatmap_study.latest(run.id, Asked(of="truth")) is None
+    assert heatmap_study_job.latest(run.id, Asked()) == job
+    assert heatmap_study_job.latest(run.id, Asked(of="truth")) is None
     with pytest.raises(InputError, match="studied before"):
-        heatmap_study.work(job)
-    (job.path / heatmap_study.MAPS).write_bytes(b"no archive")
-    assert heatmap_study.result(job) is None
+        heatmap_study_job.work(job)
+    (job.path / heatmap_study_job.MAPS).write_bytes(b"no archive")
+    assert heatmap_study_job.result(job) is None
     (run.path / "best.safetensors").touch()
-    assert heatmap_study.latest(run.id, Asked()) is None  # other weights
+    assert heatmap_study_job.latest(run.id, Asked()) is None  # other weights
 
 
 def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
     job = asked(run)
     (job.path / "control").write_text("stop\n")
-    assert heatmap_study.work(job)["state"] == "stopped"
+    assert heatmap_study_job.work(job)["state"] == "stopped"
     wrong = asked(run, method="crystal-ball")
     with pytest.raises(InputError):
-        heatmap_study.work(wrong)
+        heatmap_study_job.work(wrong)
     assert wrong.state == "failed"
-    assert heatmap_study.result(wrong) is None
+    assert heatmap_study_job.result(wrong) is None
 
 
 def test_a_page_starts_a_process_that_queues_with_the_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
-    job = heatmap_study.start(run.id, Asked(), most=20)
+    job = heatmap_study_job.start(run.id, Asked(), most=20)
     assert words == [("heat-study", "--job", str(job.path))]
-    assert QUEUED[heatmap_study.KIND] == heatmap_study.VERB
+    assert QUEUED[heatmap_study_job.KIND] == heatmap_study_job.VERB
     assert job.request["most"] == 20
 
 

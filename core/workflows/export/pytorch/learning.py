@@ -1,4 +1,4 @@
-"""The part of the program that says what learns, how fast and by which loss; :mod:`core.workflows.export.pytorch.loop` trains."""
+"""The part of the program that says what learns, how fast and by which loss; ``loop`` trains."""
 
 from __future__ import annotations
 
