@@ -167,5 +167,6 @@ def test_it_is_built_on_meta_too() -> None:
 
 def test_working_a_design_out_loads_no_torch() -> None:
     work = "s.trace_design(s.mnist_cnn(), 1, 28, 10)"
-    code = f"import sys; from core.models.architectures import small_networks as small as s; {work}; assert 'torch' not in sys.modules"
+    load = "from core.models.architectures import small_networks as s"
+    code = f"import sys; {load}; {work}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
