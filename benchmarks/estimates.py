@@ -35,7 +35,7 @@ import psutil
 import torch
 
 from benchmarks.timing import report
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.device import reuse_freed_memory
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec, Phase, TrainingSpec

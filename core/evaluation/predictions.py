@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from core.data.images import normalise, to_tensor
-from core.data.loaders import PixelStore, centre, iterate
+from core.data.pixel_store import PixelStore, centre, iterate
 from core.data.sources import Item
 from core.models.network import Network
 from core.runs.files import write_atomic

@@ -1,9 +1,9 @@
 """The queue for a device: who waits, who is next, who may change that, and what a restart takes up again.
 
 There is no central process. Each training process waits for its device itself; every one computes the same order from
-the runs' folders (:mod:`core.runs.entries`), and whoever is first takes the device's lock, a file under the runs folder
-that the system frees when its holder dies. What people change stands in a waiting run's ``queue.json``, which the
-trainer never writes.
+the runs' folders (:mod:`core.runs.queue_entries`), and whoever is first takes the device's lock, a file under the runs
+folder that the system frees when its holder dies. What people change stands in a waiting run's ``queue.json``, which
+the trainer never writes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,21 @@ from typing import Any
 import filelock
 
 from core.errors import InputError
-from core.runs.entries import QUEUED, Entry, Ticket, entries, everything, give, line, number, runs_folder, ticket_of
 from core.runs.files import read_json, write_json
 from core.runs.jobs import Job
 from core.runs.process import launch_stamp, spawn
+from core.runs.queue_entries import (
+    QUEUED,
+    Entry,
+    Ticket,
+    entries,
+    everything,
+    give,
+    line,
+    number,
+    runs_folder,
+    ticket_of,
+)
 from core.runs.store import Run, RunStore
 
 POLL = 0.5

@@ -11,7 +11,7 @@ import torch
 
 from core import settings
 from core.data.images import Unreadable
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.data.sources import open_dataset
 from core.evaluation.metrics import Scores, score
 from core.evaluation.predictions import Predictions, predict_store, read_predictions

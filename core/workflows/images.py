@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core import settings
 from core.data.images import Unreadable
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.data.sources import Dataset, open_dataset
 from core.data.splits import split
 from core.errors import InputError

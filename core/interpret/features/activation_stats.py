@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.data.images import normalise
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, no_map, require_map_layer
 from core.interpret.probe import Probe, device_of, reach

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.data.images import normalise
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features.activation_stats import ROOM
 from core.interpret.layout import Layout, batch_maps, require_map_layer

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.data.augment import NUMBERS, Augmenter, Drawn
 from core.data.images import normalise
-from core.data.loaders import PixelStore, centre, iterate
+from core.data.pixel_store import PixelStore, centre, iterate
 from core.models.network import Network
 from core.training.features.backbone_split import Cut
 from core.training.features.feature_store import Features, Form, Shelf, Writer

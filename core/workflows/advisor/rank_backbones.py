@@ -16,7 +16,7 @@ from torch import Tensor
 from core import settings
 from core.data.dataset import Dataset, lot
 from core.data.images import Unreadable, normalise
-from core.data.loaders import PixelStore, iterate
+from core.data.pixel_store import PixelStore, iterate
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.device import resolve_device, reuse_freed_memory

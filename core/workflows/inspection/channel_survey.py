@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from core import settings
 from core.data.dataset import Dataset, Item, lot
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features import depth_profile
 from core.interpret.features.activation_stats import Answers, survey

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core import settings
 from core.data.dataset import Dataset
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features.depth_profile import depth_layers
 from core.interpret.features.similarity import LayerChange, Side, cka, weight_change

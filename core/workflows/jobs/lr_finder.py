@@ -212,7 +212,7 @@ def _material(dataset: Any, network: Any, experiment: Experiment, most: int, rep
     import torch
 
     from core import settings
-    from core.data.loaders import PixelStore
+    from core.data.pixel_store import PixelStore
     from core.training.features.batch_sources import Material
 
     positions = torch.tensor(dataset.positions("train"))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.data.loaders import centre
+from core.data.pixel_store import centre
 from core.interpret.attribution import cam as cams
 from core.interpret.filters.kernels import conv_layers, kernels
 from core.interpret.layout import map_layout, to_maps

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.data.images import canvas, fit
-from core.data.loaders import PixelStore, centre, iterate
+from core.data.pixel_store import PixelStore, centre, iterate
 from core.data.sources import Dataset, open_dataset
 from core.errors import InputError
 from core.specs import Preprocessing

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from core.data.dataset import Dataset, Item
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features import similarity
 from core.interpret.features.activations import activations

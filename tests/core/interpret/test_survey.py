@@ -13,7 +13,7 @@ from torch import nn
 
 from core.data.dataset import Dataset, Item
 from core.data.images import to_tensor
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features import activation_stats as surveying
 from core.interpret.features.activation_stats import Answers, survey

@@ -13,8 +13,8 @@ import pytest
 from core.cli import main
 from core.errors import InputError
 from core.runs import launch
-from core.runs.entries import QUEUED
 from core.runs.jobs import Job, JobStore
+from core.runs.queue_entries import QUEUED
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from core.workflows.jobs import lr_finder
@@ -60,16 +60,16 @@ def test_a_job_finds_a_rate_and_is_found_again(image_folder: Folder) -> None:
 def test_only_training_images_that_are_needed_are_decoded(
     image_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.data import loaders
+    from core.data import pixel_store
 
     opened: list[str] = []
-    fill = loaders.PixelStore.fill
+    fill = pixel_store.PixelStore.fill
 
-    def watched(self: loaders.PixelStore, *args: Any, **more: Any) -> Any:
+    def watched(self: pixel_store.PixelStore, *args: Any, **more: Any) -> Any:
         opened.extend(item.key for item in self.dataset.items)
         return fill(self, *args, **more)
 
-    monkeypatch.setattr(loaders.PixelStore, "fill", watched)
+    monkeypatch.setattr(pixel_store.PixelStore, "fill", watched)
     root = image_folder(images=60)
     found = lr_finder.find_now(task(root), steps=20)
     assert len(found.rates) <= 20

@@ -16,8 +16,8 @@ from core.data.splits import split
 from core.errors import InputError
 from core.models.network import Network, assemble
 from core.runs import launch
-from core.runs.entries import QUEUED
 from core.runs.jobs import Job, JobStore
+from core.runs.queue_entries import QUEUED
 from core.runs.store import Run
 from core.specs import DataSpec, ModelSpec
 from core.workflows.inspection import heatmap_study

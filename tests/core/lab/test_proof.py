@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError

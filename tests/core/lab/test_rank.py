@@ -150,7 +150,7 @@ def test_networks_whose_images_are_prepared_alike_share_the_pixels(
 
 def test_features_are_what_enters_the_head(data: DataSpec) -> None:
     from core.data.images import normalise
-    from core.data.loaders import PixelStore
+    from core.data.pixel_store import PixelStore
     from core.models import heads
     from core.models.network import assemble
 

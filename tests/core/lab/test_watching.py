@@ -203,7 +203,7 @@ def test_modes_gradients_and_chance_are_left_alone(tmp_path: Path, tiny_material
 def tiny_material(image_folder: Folder) -> tuple[Network, Material]:
     from tiny import PREP, tiny
 
-    from core.data.loaders import PixelStore
+    from core.data.pixel_store import PixelStore
     from core.data.sources import open_dataset
     from core.data.splits import split
 

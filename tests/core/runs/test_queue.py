@@ -20,9 +20,9 @@ import pytest
 
 from core.errors import InputError
 from core.runs import Recorder, Run, RunStore, launch, queue
-from core.runs.entries import Ticket, everything, order
 from core.runs.files import read_json, write_json
 from core.runs.jobs import JobStore
+from core.runs.queue_entries import Ticket, everything, order
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
 from core.training.recipes import make_recipe
 

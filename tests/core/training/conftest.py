@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import PREP
 
-from core.data.loaders import PixelStore
+from core.data.pixel_store import PixelStore
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.specs import AugmentSpec, DataSpec
