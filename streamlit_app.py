@@ -1,5 +1,5 @@
 """Backbone Lab's window: ``streamlit run streamlit_app.py``. Everything it shows lives under ``pages``."""
 
-from pages.ui.shell import run
+from pages.ui.shell.app import run
 
 run()

@@ -9,24 +9,14 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui import (
-    caches,
-    components,
-    costs,
-    diagram,
-    freezing,
-    head_builder,
-    layer_card,
-    layer_table,
-    names,
-    nav,
-    rates,
-    receptive,
-    state,
-)
-from pages.ui.diagram import Row, States
-from pages.ui.faces import broken, busy
-from pages.ui.i18n import N_, _, translate_error
+from pages.anatomy import head_editor, layer_card, layer_table, receptive_field, stage_rates
+from pages.ui.kit import components, nav, network_diagram
+from pages.ui.kit.network_diagram import Row, States
+from pages.ui.kit.page_states import broken, busy
+from pages.ui.plan import cost_estimate, freeze_plan
+from pages.ui.session import caches, choices
+from pages.ui.text import display_names
+from pages.ui.text.i18n import N_, _, translate_error
 
 SHEETS = {
     "layer": N_("Arithmetic"),
@@ -41,19 +31,19 @@ def render() -> None:
     """Draws the page."""
     components.header("anatomy")
     spec, anatomy = _network()
-    plan = freezing.plan_for(anatomy)
-    freezing.presets(anatomy, spec, plan)
-    costs.counts(anatomy, plan)
-    states = diagram.States(anatomy, plan)
+    plan = freeze_plan.plan_for(anatomy)
+    freeze_plan.presets(anatomy, spec, plan)
+    cost_estimate.counts(anatomy, plan)
+    states = network_diagram.States(anatomy, plan)
     chosen = _drawing(anatomy, states)
-    components.note(freezing.remarks(anatomy, spec, plan))
+    components.note(freeze_plan.remarks(anatomy, spec, plan))
     _sheets(anatomy, spec, plan, states, chosen)
     components.next_step("train", _("Train it"), text=_next_text(), **_address(spec))
 
 
 def classes() -> int | None:
     """Returns how many classes the chosen data have; ``None`` before data were chosen (or if they are gone)."""
-    data = state.data()
+    data = choices.data()
     if data is None:
         return None
     try:
@@ -67,7 +57,7 @@ def classes() -> int | None:
 
 def _network() -> tuple[ModelSpec, Any]:
     """Draws which network this is and on which images it works; returns both with its anatomy."""
-    spec = state.model()
+    spec = choices.model()
     place = st.container(key="bl-anatomy-network", horizontal=True, vertical_alignment="center")
     with busy(_("Examining the network …"), 320):
         try:
@@ -79,15 +69,15 @@ def _network() -> tuple[ModelSpec, Any]:
             st.session_state["bl.anatomy.refused"] = error
             spec = plain
             anatomy = caches.anatomy(spec, classes())
-            state.set_model(spec)
-    state.show_in_address(**{"weights": None, **_address(spec)})
+            choices.set_model(spec)
+    choices.show_in_address(**{"weights": None, **_address(spec)})
     with place:
         title = _("{network}, {weights}").format(
-            network=names.backbone(spec.backbone), weights=names.weights(spec.weights)
+            network=display_names.backbone(spec.backbone), weights=display_names.weights(spec.weights)
         )
         nav.link("backbone", title, help=_("Choose another network or other weights"))
         _images(spec, anatomy)
-        costs.measure_button(costs.planned(anatomy))
+        cost_estimate.measure_button(cost_estimate.planned(anatomy))
     refused = st.session_state.get("bl.anatomy.refused")
     if refused is not None:
         broken(
@@ -115,7 +105,7 @@ def _images(spec: ModelSpec, anatomy: Any) -> None:
         icon=":material/aspect_ratio:",
         key="bl-anatomy-images",
     ):
-        state.follow("bl-anatomy-size", side)
+        choices.follow("bl-anatomy-size", side)
         st.number_input(
             _("Side in pixels"),
             8,
@@ -125,7 +115,7 @@ def _images(spec: ModelSpec, anatomy: Any) -> None:
             on_change=lambda: _try(spec, image_size=int(st.session_state["bl-anatomy-size"])),
         )
         labels = {3: _("RGB"), 1: _("Gray")}
-        state.follow("bl-anatomy-channels", channels)
+        choices.follow("bl-anatomy-channels", channels)
         st.segmented_control(
             _("Colours"),
             list(labels),
@@ -156,7 +146,7 @@ def _try(spec: ModelSpec, **changes: Any) -> None:
     except InputError as error:
         st.session_state["bl.anatomy.refused"] = error
         return
-    state.set_model(wanted)
+    choices.set_model(wanted)
 
 
 # --- what is chosen in the drawing ------------------------------------------------------------------------------------
@@ -182,7 +172,7 @@ def selection(anatomy: Any, name: str) -> Selection:
         return Selection(name)
     for stage in anatomy.stages:
         for block in stage.blocks:
-            inside, own = diagram.inside(anatomy, block), diagram.block_id(anatomy, block)
+            inside, own = network_diagram.inside(anatomy, block), network_diagram.block_id(anatomy, block)
             if name == own:
                 only = block.layers[0] if len(block.layers) == 1 and block.layers[0] in inside else ""
                 return Selection(stage.name, own, only)
@@ -198,13 +188,13 @@ def selection(anatomy: Any, name: str) -> Selection:
 def _block(anatomy: Any, name: str) -> Any:
     """Returns the block of an id, ``None`` if it is none."""
     blocks = (block for stage in anatomy.stages for block in stage.blocks)
-    return next((block for block in blocks if diagram.block_id(anatomy, block) == name), None)
+    return next((block for block in blocks if network_diagram.block_id(anatomy, block) == name), None)
 
 
 def select(name: str) -> None:
     """Chooses a part, and puts it into the address."""
     st.session_state["bl.anatomy.part"] = name
-    state.show_in_address(layer=name)
+    choices.show_in_address(layer=name)
 
 
 def toggle(name: str) -> None:
@@ -215,21 +205,21 @@ def toggle(name: str) -> None:
     """
     from core.models.freeze import toggle as toggled
 
-    spec = state.model()
+    spec = choices.model()
     anatomy = caches.anatomy(spec, classes())
-    plan = freezing.plan_for(anatomy)
-    if freezing.toggle_start(anatomy, spec, plan, name):
+    plan = freeze_plan.plan_for(anatomy)
+    if freeze_plan.toggle_start(anatomy, spec, plan, name):
         return
     block = _block(anatomy, name)
-    states = diagram.States(anatomy, plan)
+    states = network_diagram.States(anatomy, plan)
     if block is None:
         plan = toggled(anatomy, plan, name)
     else:
-        opened = diagram.block_open(block, states)
-        for part in diagram.block_parts(block):
+        opened = network_diagram.block_open(block, states)
+        for part in network_diagram.block_parts(block):
             if states.open(part) == opened:
                 plan = toggled(anatomy, plan, part)
-    freezing.change(plan, spec)
+    freeze_plan.change(plan, spec)
 
 
 def _event(what: str, name: str) -> None:
@@ -238,21 +228,23 @@ def _event(what: str, name: str) -> None:
 
 def _drawing(anatomy: Any, states: States) -> Selection:
     chosen = selection(anatomy, st.query_params.get("layer") or st.session_state.get("bl.anatomy.part") or "")
-    starts = dict(state.train_choice().gradual)
-    rows: list[Row] = [diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block, starts=starts)]
+    starts = dict(choices.train_choice().gradual)
+    rows: list[Row] = [
+        network_diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block, starts=starts)
+    ]
     stage = next(stage for stage in anatomy.stages if stage.name == chosen.stage)
     if stage.blocks:
-        rows.append(diagram.block_row(anatomy, stage, states, chosen=chosen.block))
+        rows.append(network_diagram.block_row(anatomy, stage, states, chosen=chosen.block))
     block = _block(anatomy, chosen.block)
-    if block is not None and len(diagram.inside(anatomy, block)) > 1:
-        rows.append(diagram.layer_row(anatomy, block, states, chosen=chosen.layer))
+    if block is not None and len(network_diagram.inside(anatomy, block)) > 1:
+        rows.append(network_diagram.layer_row(anatomy, block, states, chosen=chosen.layer))
     learning = sum(states.of(stage.name) != "frozen" for stage in anatomy.stages)
     words = _(
         "From image to logits: the wider a part, the more parameters; the higher, the larger its feature maps. "
         "{learning} of {all} parts learn."
     ).format(learning=learning, all=len(anatomy.stages))
     image = (getattr(anatomy, "channels", 3), anatomy.input_size)
-    diagram.diagram(rows, image=image, key="bl-anatomy", label=words, on_event=_event)
+    network_diagram.diagram(rows, image=image, key="bl-anatomy", label=words, on_event=_event)
     components.note(words)
     return chosen
 
@@ -275,19 +267,19 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
             label_visibility="collapsed",
         )
     if sheet == "head":
-        head_builder.builder(anatomy, spec, classes())
+        head_editor.builder(anatomy, spec, classes())
     elif sheet == "rates":
-        if state.train_choice().gradual:
-            rates.gradual(anatomy, spec, plan)
-        rates.rates(anatomy, plan)
-        rates.norms(anatomy, plan)
+        if choices.train_choice().gradual:
+            stage_rates.gradual(anatomy, spec, plan)
+        stage_rates.rates(anatomy, plan)
+        stage_rates.norms(anatomy, plan)
     elif sheet == "table":
         layer_table.table(anatomy, plan, spec.backbone.replace("/", "-"), select)
         if chosen.layer:
             layer_card.card(anatomy, chosen.layer, states, toggle)
     elif sheet == "field":
         block = _block(anatomy, chosen.block)
-        receptive.sheet(anatomy, spec, classes(), chosen.layer or (block.name if block else ""))
+        receptive_field.sheet(anatomy, spec, classes(), chosen.layer or (block.name if block else ""))
     elif chosen.layer:
         layer_card.card(anatomy, chosen.layer, states, toggle)
     else:
@@ -295,10 +287,10 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
 
 
 def _next_text() -> str:
-    return "" if state.data() else _("No images are chosen yet; the next page asks for them.")
+    return "" if choices.data() else _("No images are chosen yet; the next page asks for them.")
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

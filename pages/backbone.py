@@ -6,19 +6,22 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui import advisor, builder, caches, catalogue, components, freezing, state
-from pages.ui.i18n import _
+from pages.backbone import advisor, catalogue, network_builder
+from pages.ui.kit import components
+from pages.ui.plan import freeze_plan
+from pages.ui.session import caches, choices
+from pages.ui.text.i18n import _
 
 
 def render() -> None:
     """Draws the page."""
     components.header("backbone")
-    spec = catalogue.draw(state.model())
-    state.set_model(spec)
+    spec = catalogue.draw(choices.model())
+    choices.set_model(spec)
     shown = spec.weights if not spec.weights.startswith("file:") else None
-    state.show_in_address(backbone=spec.backbone, weights=shown)
+    choices.show_in_address(backbone=spec.backbone, weights=shown)
     _layers(spec)
-    advisor.draw(spec, state.data())
+    advisor.draw(spec, choices.data())
     query = {"backbone": spec.backbone} | ({"weights": shown} if shown else {})
     text = _("What is in it, layer by layer, and which of it may learn.")
     components.next_step("anatomy", _("Look into it"), text=text, **query)
@@ -41,7 +44,7 @@ def _layers(spec: ModelSpec) -> None:
     own = spec.backbone == small_networks.OWN.name
     label = _("Its layers") if own else _("Its layers: change one, and the network becomes your own")
     with st.expander(label, icon=":material/layers:", expanded=own, key="bl-layers-own" if own else "bl-layers-known"):
-        made = builder.draw(spec, _classes())
+        made = network_builder.draw(spec, _classes())
     if made != spec:
         _take(made)
         st.rerun()
@@ -49,16 +52,16 @@ def _layers(spec: ModelSpec) -> None:
 
 def _take(spec: ModelSpec) -> None:
     """Chooses another network; what is frozen named the layers of the one before."""
-    before = state.model()
-    state.set_model(spec)
+    before = choices.model()
+    choices.set_model(spec)
     if (spec.backbone, spec.design) != (before.backbone, before.design):
-        freezing.change(FreezePlan("all" if spec.weights == "none" else 0), spec)
-    state.show_in_address(backbone=spec.backbone, weights=spec.weights)
+        freeze_plan.change(FreezePlan("all" if spec.weights == "none" else 0), spec)
+    choices.show_in_address(backbone=spec.backbone, weights=spec.weights)
 
 
 def _classes() -> int | None:
     """Returns how many classes the chosen data have; ``None`` where there are none (any more)."""
-    data = state.data()
+    data = choices.data()
     try:
         return len(caches.divided(data).classes) if data else None
     except InputError:
@@ -66,6 +69,6 @@ def _classes() -> int | None:
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

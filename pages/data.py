@@ -11,10 +11,13 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.specs import DataSpec
-from pages.ui import caches, charts, components, figures, names, state, tiles
-from pages.ui.components import Figure
-from pages.ui.faces import broken, busy, empty
-from pages.ui.i18n import N_, _, translate_error
+from pages.ui.kit import charts, components, tiles
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import broken, busy, empty
+from pages.ui.session import caches, choices
+from pages.ui.text import display_names as names
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, translate_error
 
 KINDS = {"embedded": N_("Built in"), "folder": N_("Folder"), "upload": N_("Upload")}
 ABOUT = {
@@ -39,8 +42,8 @@ def render() -> None:
     except InputError as error:
         broken(_("These images cannot be used"), translate_error(error), icon="folder_off", tone="warn")
         return
-    state.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)
-    state.show_in_address(data=spec.source)
+    choices.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)
+    choices.show_in_address(data=spec.source)
     _overview(dataset)
     with st.container(key="bl-wrap-data"):
         chart, controls = st.columns([2.1, 1], gap="large")
@@ -58,15 +61,15 @@ def render() -> None:
 
 def _source() -> DataSpec | None:
     """Draws the choice of a source and returns the data it names, or ``None`` while there is none."""
-    known = state.data()
-    state.follow("bl-data-kind", _kind(known))
+    known = choices.data()
+    choices.follow("bl-data-kind", _kind(known))
     kind = st.segmented_control(
         _("Where the images are"), list(KINDS), key="bl-data-kind", format_func=lambda k: _(KINDS[k]), required=True
     )
     source = {"embedded": _embedded, "folder": _folder, "upload": _upload}[kind or "embedded"](known)
     if not source:
         return None
-    return known if known and known.source == source else DataSpec(source, test_share=state.TEST_SHARE)
+    return known if known and known.source == source else DataSpec(source, test_share=choices.TEST_SHARE)
 
 
 def _kind(known: DataSpec | None) -> str:
@@ -78,7 +81,7 @@ def _kind(known: DataSpec | None) -> str:
 
 
 def _embedded(known: DataSpec | None) -> str:
-    state.follow("bl-embedded", known.source if known and known.source in names.DATA else "shapes")
+    choices.follow("bl-embedded", known.source if known and known.source in names.DATA else "shapes")
     name = st.pills(
         _("Set"),
         list(names.DATA),
@@ -106,7 +109,7 @@ def _folder(known: DataSpec | None) -> str | None:
         )
         return None
     if asked:
-        state.follow("bl-folder", asked)
+        choices.follow("bl-folder", asked)
     return st.selectbox(
         _("Folder"),
         found,
@@ -147,7 +150,7 @@ def _upload(known: DataSpec | None) -> str | None:
         type="zip",
         key="bl-zip",
         max_upload_size=max(1, int(limit / 1e6)),
-        help=_("One folder for each class. At most {size}.").format(size=figures.size(limit)),
+        help=_("One folder for each class. At most {size}.").format(size=number_format.size(limit)),
     )
     if file is not None and st.session_state.get("bl.zip.done") != file.file_id:
         try:
@@ -163,21 +166,21 @@ def _upload(known: DataSpec | None) -> str | None:
             )
             return None
         st.session_state["bl.zip.done"] = file.file_id
-        state.set_data(DataSpec(str(path), test_share=state.TEST_SHARE))
-        known = state.data()
+        choices.set_data(DataSpec(str(path), test_share=choices.TEST_SHARE))
+        known = choices.data()
     uploads = _uploads()
     if not uploads:
         components.note(
             _("No upload yet. A zip with one folder for each class; only its pictures are kept, on this machine.")
         )
         return None
-    state.follow("bl-uploaded", known.source if known and known.source in uploads else uploads[0])
+    choices.follow("bl-uploaded", known.source if known and known.source in uploads else uploads[0])
     chosen = st.selectbox(_("Uploaded"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name)
     left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         components.note(
             _("{used} of {quota} used by all uploads.").format(
-                used=figures.size(usage()), quota=figures.size(settings.upload_quota())
+                used=number_format.size(usage()), quota=number_format.size(settings.upload_quota())
             )
         )
     if right.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
@@ -206,7 +209,7 @@ def _delete_upload(path: str) -> None:
             delete_upload(Path(path))
             st.session_state.pop("bl.data", None)
             st.session_state["bl.data.kind"] = "upload"  # stay where the uploads are
-            state.show_in_address(data=None)
+            choices.show_in_address(data=None)
             st.rerun()
 
     ask()
@@ -218,22 +221,27 @@ def _delete_upload(path: str) -> None:
 def _overview(dataset: Any) -> None:
     counts = dataset.counts()
     parts = [(charts.split_label(name).lower(), sum(per_class.values())) for name, per_class in counts.items()]
-    others = ", ".join(f"{figures.exact(n)} {name}" for name, n in parts[1:])
+    others = ", ".join(f"{number_format.exact(n)} {name}" for name, n in parts[1:])
     sizes = [sum(per_class[name] for per_class in counts.values()) for name in dataset.classes]
     components.metrics(
         [
             Figure(
                 _("Images"),
-                figures.count(len(dataset)),
+                number_format.count(len(dataset)),
                 dataset.licence and _("licence: {name}").format(name=dataset.licence),
-                figures.exact(len(dataset)),
+                number_format.exact(len(dataset)),
             ),
             Figure(
-                _("Classes"), figures.exact(len(dataset.classes)), _shown(dataset.classes), ", ".join(dataset.classes)
+                _("Classes"),
+                number_format.exact(len(dataset.classes)),
+                _shown(dataset.classes),
+                ", ".join(dataset.classes),
             ),
-            Figure(_("Training") if parts[1:] else _("Not divided"), figures.exact(parts[0][1]), others),
+            Figure(_("Training") if parts[1:] else _("Not divided"), number_format.exact(parts[0][1]), others),
             Figure(
-                _("Smallest class"), figures.exact(min(sizes)), _("largest {n}").format(n=figures.exact(max(sizes)))
+                _("Smallest class"),
+                number_format.exact(min(sizes)),
+                _("largest {n}").format(n=number_format.exact(max(sizes))),
             ),
         ]
     )
@@ -251,10 +259,10 @@ def _classes(dataset: Any) -> None:
     sizes = {name: sum(per_class[name] for per_class in counts.values()) for name in dataset.classes}
     least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
     alt = (
-        _("Every class has {n} images.").format(n=figures.exact(sizes[most]))
+        _("Every class has {n} images.").format(n=number_format.exact(sizes[most]))
         if sizes[least] == sizes[most]
         else _("{most} has the most images ({a}), {least} the fewest ({b}).").format(
-            most=most, a=figures.exact(sizes[most]), least=least, b=figures.exact(sizes[least])
+            most=most, a=number_format.exact(sizes[most]), least=least, b=number_format.exact(sizes[least])
         )
     )
     charts.show(charts.class_bars(counts), key="bl-classes", alt=alt)
@@ -273,7 +281,7 @@ def _shares(spec: DataSpec, dataset: Any) -> None:
             components.note(
                 _("These images bring training and test folders; validation images are taken from training.")
             )
-        state.follow("bl-val-share", round(spec.val_share * 100))
+        choices.follow("bl-val-share", round(spec.val_share * 100))
         val = st.slider(
             _("Validation"),
             5,
@@ -285,7 +293,7 @@ def _shares(spec: DataSpec, dataset: Any) -> None:
         )
         changed = replace(changed, val_share=val / 100)
         if "test" not in own:
-            state.follow("bl-test-share", round(spec.test_share * 100))
+            choices.follow("bl-test-share", round(spec.test_share * 100))
             test = st.slider(
                 _("Test"),
                 0,
@@ -297,9 +305,9 @@ def _shares(spec: DataSpec, dataset: Any) -> None:
             )
             changed = replace(changed, test_share=test / 100)
     with components.more("bl-data-more"):
-        state.follow("bl-data-seed", spec.seed)
+        choices.follow("bl-data-seed", spec.seed)
         seed = st.number_input(_("Seed"), 0, 2**31, key="bl-data-seed", help=_("The same seed makes the same split."))
-        state.follow("bl-per-class", spec.images_per_class or 0)
+        choices.follow("bl-per-class", spec.images_per_class or 0)
         limit = st.number_input(
             _("Most images of a class (0: all)"),
             0,
@@ -310,7 +318,7 @@ def _shares(spec: DataSpec, dataset: Any) -> None:
         )
     changed = replace(changed, seed=int(seed), images_per_class=int(limit) or None)
     if changed != spec:
-        state.set_data(changed, state.data_title())
+        choices.set_data(changed, choices.data_title())
         st.rerun()
 
 
@@ -369,7 +377,7 @@ def _pick(dataset: Any, split: str, page: int, count: int = 20) -> list[int]:
 def _health(spec: DataSpec, dataset: Any) -> None:
     components.section(_("Are they sound?"))
     if not caches.health_known(spec) and len(dataset) > AUTOMATIC_CHECK:
-        text = _("{n} images have not been opened yet.").format(n=figures.exact(len(dataset)))
+        text = _("{n} images have not been opened yet.").format(n=number_format.exact(len(dataset)))
         components.note(text)
         if not st.button(_("Check every image"), icon=":material/health_and_safety:", key="bl-check"):
             return
@@ -390,18 +398,18 @@ def _soundness(report: Any) -> None:
         [
             Figure(
                 _("Unreadable"),
-                figures.exact(unreadable),
+                number_format.exact(unreadable),
                 _("left out of training") if unreadable else _("every image opens"),
             ),
             Figure(
                 _("In two splits at once"),
-                figures.exact(leaks),
+                number_format.exact(leaks),
                 _("pictures leak") if leaks else _("no picture leaks"),
                 _("A picture that stands in training and also in validation or test makes a result look too good."),
             ),
             Figure(
                 _("Typical size"),
-                "{} × {}".format(*sizes.typical) if sizes else figures.DASH,
+                "{} × {}".format(*sizes.typical) if sizes else number_format.DASH,
                 _("px, {a} to {b}").format(a="{}×{}".format(*sizes.smallest), b="{}×{}".format(*sizes.largest))
                 if sizes
                 else "",
@@ -452,14 +460,16 @@ def _table(title: str, key: str, columns: dict[str, list[Any]]) -> None:
 
 
 def _most(counts: Any) -> str:
-    return max(counts, key=counts.__getitem__) if counts else figures.DASH
+    return max(counts, key=counts.__getitem__) if counts else number_format.DASH
 
 
 def _share(counts: Any) -> str:
-    return ", ".join(f"{name} {figures.exact(n)}" for name, n in sorted(counts.items(), key=lambda pair: -pair[1])[:3])
+    return ", ".join(
+        f"{name} {number_format.exact(n)}" for name, n in sorted(counts.items(), key=lambda pair: -pair[1])[:3]
+    )
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

@@ -10,11 +10,16 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import LIVE
-from pages.ui import caches, charts, components, curves, faces, figures, inside, live, names, nav, pickers
-from pages.ui.components import Figure
-from pages.ui.i18n import N_, _, _n, translate_error
-from pages.ui.sheet import gallery
-from pages.ui.tiles import Tile
+from pages.ui.kit import charts, components, nav, page_states
+from pages.ui.kit.components import Figure
+from pages.ui.kit.tile_sheet import gallery
+from pages.ui.kit.tiles import Tile
+from pages.ui.runs import learning_curves, run_panel
+from pages.ui.selection import image_picker, network_picker, subjects
+from pages.ui.session import caches
+from pages.ui.text import display_names as names
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, _n, translate_error
 
 SPLITS = {"test": N_("Test"), "val": N_("Validation"), "all": N_("All images")}
 PAGE = 12
@@ -23,13 +28,13 @@ SIDE = 320
 
 def render() -> None:
     """Draws the page."""
-    inside.begin("evaluate")
+    subjects.begin("evaluate")
     with st.container(key="bl-wrap-title"):
         left, right = st.columns([1, 1.5], gap="large", vertical_alignment="bottom")
     with left:
-        run = pickers.run_picker("bl-eval-run", weights=False)
+        run = network_picker.run_picker("bl-eval-run", weights=False)
     if run is None:
-        faces.empty(
+        page_states.empty(
             _("Nothing to judge yet"),
             _("Train a network first; here you then see how often it is right, and on which pictures it is not."),
             action=_("Train one"),
@@ -42,16 +47,16 @@ def render() -> None:
         _title(run, status)
     if status["state"] in LIVE:
         components.note(_("It is still training. Its figures are drawn here when it has ended."))
-        live.watch(run, key="bl-eval-live")
+        run_panel.watch(run, key="bl-eval-live")
         components.next_step("train", _("Go to the training"), run=run.id)
         return
-    live.ended(run, status)
+    run_panel.ended(run, status)
     found = _evaluations(run)
     if found:
         _judgement(run, found)
     if len(caches.journal(run).epochs):
         components.section(_("How it got there"))
-        curves.pair(run, status, key="bl-eval-curves", marks=live.marks(run, status))
+        learning_curves.pair(run, status, key="bl-eval-curves", marks=run_panel.marks(run, status))
     if found:
         components.next_step("heatmaps", _("See where it looks"), run=run.id)
     elif not run.has_weights:
@@ -72,7 +77,7 @@ def _title(run: Any, status: dict[str, Any]) -> None:
         names.data(spec.data.source),
     ]
     if status.get("seconds"):
-        parts.append(figures.duration(status["seconds"]))
+        parts.append(number_format.duration(status["seconds"]))
     words = " · ".join(f"<bdi>{escape(part)}</bdi>" for part in parts)
     st.html(f'<p class="bl-facts">{components.badge(status["state"])}<span>{words}</span></p>')
 
@@ -94,10 +99,10 @@ def _evaluations(run: Any) -> dict[str, Any]:
         if not st.button(_("Judge the best weights"), type="primary", icon=":material/fact_check:", key="bl-judge"):
             return {}
     try:
-        with faces.busy(_("Judging the held-out images …")):
+        with page_states.busy(_("Judging the held-out images …")):
             judged = caches.remember("judged", key, lambda: _judge(run))
     except InputError as error:
-        faces.broken(_("It cannot be judged here"), translate_error(error), icon="folder_off", tone="warn")
+        page_states.broken(_("It cannot be judged here"), translate_error(error), icon="folder_off", tone="warn")
         return {}
     return {judged.split: judged}
 
@@ -150,31 +155,31 @@ def _answer(judged: Any) -> None:
         [
             Figure(
                 _("Accuracy"),
-                figures.percent(scores.accuracy),
+                number_format.percent(scores.accuracy),
                 _("{k} of {n} right").format(k=right, n=scores.images),
                 _("Share of the images that are classified right."),
             ),
             Figure(
                 _("Baseline"),
-                figures.percent(scores.baseline),
+                number_format.percent(scores.baseline),
                 _("always naming {name}").format(name=largest.name),
                 _("What you get without looking: the share of the largest class."),
             ),
             Figure(
                 _("Balanced accuracy"),
-                figures.percent(scores.balanced_accuracy),
+                number_format.percent(scores.balanced_accuracy),
                 _("each class counts the same"),
                 _("Mean of the recalls of the classes that occur."),
             ),
             Figure(
                 _("Mean F1"),
-                figures.percent(scores.macro_f1),
+                number_format.percent(scores.macro_f1),
                 _("over the classes"),
                 _("F1 is the harmonic mean of precision and recall; here its mean over the classes that occur."),
             ),
             Figure(
                 _("Log loss"),
-                figures.number(scores.log_loss),
+                number_format.number(scores.log_loss),
                 _("nats, lower is better"),
                 _("Mean of −log p of the true class: it also punishes being sure and wrong."),
             ),
@@ -183,7 +188,7 @@ def _answer(judged: Any) -> None:
     low, high = interval(right, scores.images)
     components.note(
         _("With {n} images the true accuracy lies between {low} and {high} (95\u00a0% Wilson interval).").format(
-            n=scores.images, low=figures.percent(low), high=figures.percent(high)
+            n=scores.images, low=number_format.percent(low), high=number_format.percent(high)
         )
     )
 
@@ -197,7 +202,7 @@ def interval(right: int, images: int) -> tuple[float, float]:
 
 
 def _no_test() -> None:
-    inside.callout(
+    subjects.callout(
         _(
             "This run has no test images. The validation images judged here also chose its best epoch, so the figures "
             "flatter it a little. Set a test share on the Data page to get a fair one."
@@ -280,7 +285,7 @@ def _per_class(judged: Any) -> None:
     )
     weakest = min((row for row in rows if row.support), key=lambda row: row.f1)
     words = _("Weakest class: {name}, with an F1 of {f1}.") if weakest.f1 < 1 else _("No class is ever missed.")
-    components.note(words.format(name=weakest.name, f1=figures.percent(weakest.f1)))
+    components.note(words.format(name=weakest.name, f1=number_format.percent(weakest.f1)))
 
 
 # --- mistakes --------------------------------------------------------------------------------------------------------
@@ -340,7 +345,7 @@ def _filtered(judged: Any, wrong: list[int]) -> list[int]:
 def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
     predictions = judged.predictions
     try:
-        dataset = pickers.reopened(run)
+        dataset = image_picker.reopened(run)
     except InputError as error:
         components.note(translate_error(error))
         components.note(_("The figures above are kept with the run and stay true."))
@@ -357,7 +362,7 @@ def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
             gone += 1
             continue
         said = int(predictions.probabilities[row].argmax())
-        share = figures.percent(float(predictions.probabilities[row, said]))
+        share = number_format.percent(float(predictions.probabilities[row, said]))
         true, called = predictions.classes[predictions.labels[row]], predictions.classes[said]
         quiet = _("right") if true == called else _("is {name}").format(name=true)
         alt = _("{true}, called {said} with {share}: {key}").format(true=true, said=called, share=share, key=key)
@@ -415,6 +420,6 @@ def _names(judged: Any, rows: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import (
-    attention_maps,
-    beside,
-    components,
-    depth_story,
-    inside,
-    maps_all,
-    maps_epochs,
-    maps_layer,
-    moment,
-    own_images,
-    state,
-)
-from pages.ui.i18n import N_, _
-from pages.ui.inside import Subject
+from pages.feature_maps import all_layers_view, attention_view, compare_view, depth_view, epochs_view, layer_view
+from pages.ui.kit import components
+from pages.ui.selection import checkpoint_picker, subjects, user_images
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import choices
+from pages.ui.text.i18n import N_, _
 
 VIEWS = {
     "layer": N_("One layer"),
@@ -32,31 +23,31 @@ VIEWS = {
 
 def render() -> None:
     """Draws the page."""
-    inside.begin("feature_maps")
-    chosen = inside.choose()
-    subject = moment.choose(chosen) if isinstance(chosen, Subject) else None
+    subjects.begin("feature_maps")
+    chosen = subjects.choose()
+    subject = checkpoint_picker.choose(chosen) if isinstance(chosen, Subject) else None
     if subject is None:
         return
     from core.interpret.features.activations import spatial_layers
 
     names = spatial_layers(subject.network.anatomy)
     if not names:
-        inside.callout(_("No layer of this network keeps the picture's layout, so there are no maps to show."))
+        subjects.callout(_("No layer of this network keeps the picture's layout, so there are no maps to show."))
         return
     view = _view(subject)
     if view == "layer":
-        maps_layer.draw(subject, names)
+        layer_view.draw(subject, names)
     elif view == "all":
-        maps_all.draw(subject, maps_all.open_in_layer_view)
+        all_layers_view.draw(subject, all_layers_view.open_in_layer_view)
     elif view == "depth":
-        depth_story.draw(subject)
+        depth_view.draw(subject)
     elif view == "beside":
-        beside.draw(subject, names)
+        compare_view.draw(subject, names)
     elif view == "epochs":
-        maps_epochs.draw(subject)
+        epochs_view.draw(subject)
     else:
-        attention_maps.draw(subject)
-    st.session_state.pop(own_images.ALONE, None)  # there was nothing to do after all
+        attention_view.draw(subject)
+    st.session_state.pop(user_images.ALONE, None)  # there was nothing to do after all
     run = subject.target.run
     components.next_step(
         "filters", _("See what the first layer looks for"), **({"run": run.id} if run is not None else {})
@@ -65,11 +56,11 @@ def render() -> None:
 
 def _view(subject: Subject) -> str:
     """Draws the choice of a view; one that cannot be is left out, and why is said."""
-    attends = bool(attention_maps.names_of(subject))
+    attends = bool(attention_view.names_of(subject))
     offered = [
         name
         for name in VIEWS
-        if (name != "attention" or attends) and (name != "epochs" or maps_epochs.offered(subject))
+        if (name != "attention" or attends) and (name != "epochs" or epochs_view.offered(subject))
     ]
     asked = st.query_params.get("view")
     key = "bl-maps-view"
@@ -82,10 +73,10 @@ def _view(subject: Subject) -> str:
         required=True,
         wrap=True,
         label_visibility="collapsed",
-        on_change=lambda: state.show_in_address(view=_kept(st.session_state[key])),
+        on_change=lambda: choices.show_in_address(view=_kept(st.session_state[key])),
     )
     if not attends:
-        components.note(attention_maps.why_not(subject))
+        components.note(attention_view.why_not(subject))
     return str(chosen or "layer")
 
 
@@ -94,6 +85,6 @@ def _kept(view: str | None) -> str | None:
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import components, inside, moment, state
-from pages.ui.i18n import N_, _
-from pages.ui.pickers import Target
+from pages.ui.kit import components
+from pages.ui.selection import checkpoint_picker, subjects
+from pages.ui.selection.network_picker import Target
+from pages.ui.session import choices
+from pages.ui.text.i18n import N_, _
 
 VIEWS = {
     "kernels": N_("Kernels"),
@@ -18,32 +20,32 @@ VIEWS = {
 
 def render() -> None:
     """Draws the page."""
-    inside.begin("filters")
-    target = inside.choose(image=False)
+    subjects.begin("filters")
+    target = subjects.choose(image=False)
     if not isinstance(target, Target):
         return
     view = _view(target)
-    then = target if view == "epochs" else moment.choose_target(target)
-    network = inside.load(target) if then is target else moment.load(then)
+    then = target if view == "epochs" else checkpoint_picker.choose_target(target)
+    network = subjects.load(target) if then is target else checkpoint_picker.load(then)
     if network is None:
         return
     target = then
     if view == "dreams":
-        from pages.ui import dreams
+        from pages.ui.visualization import activation_maximization
 
-        dreams.draw(target, network)
+        activation_maximization.draw(target, network)
     elif view == "epochs":
-        from pages.ui import kernel_epochs
+        from pages.filters import epochs_view
 
-        kernel_epochs.draw(target)
+        epochs_view.draw(target)
     else:
         from core.interpret.filters.kernels import conv_layers
-        from pages.ui import alike, kernel_view
+        from pages.filters import kernels_view, similar_view
 
         if conv_layers(network):
-            (alike if view == "alike" else kernel_view).draw(target, network)
+            (similar_view if view == "alike" else kernels_view).draw(target, network)
         else:
-            inside.callout(_("This network has no convolutions, so it has no filters to show."))
+            subjects.callout(_("This network has no convolutions, so it has no filters to show."))
     components.next_step("heatmaps", _("See where it looks"), **({"run": target.run.id} if target.run else {}))
 
 
@@ -56,7 +58,7 @@ def _view(target: Target) -> str:
 
     def remember() -> None:
         st.session_state["bl-filters-asked"] = st.session_state["bl-filters-what"]
-        state.show_in_address(view=st.session_state["bl-filters-what"])
+        choices.show_in_address(view=st.session_state["bl-filters-what"])
 
     st.segmented_control(
         _("What to see"),
@@ -70,11 +72,11 @@ def _view(target: Target) -> str:
     )
     st.session_state["bl-filters-asked"] = chosen
     if chosen != views[0] or "view" in st.query_params:
-        state.show_in_address(view=chosen)
+        choices.show_in_address(view=chosen)
     return str(chosen)
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

@@ -7,23 +7,13 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui import (
-    components,
-    faces,
-    heat_choice,
-    heat_map,
-    heat_rows,
-    heat_runs,
-    heat_study,
-    heat_time,
-    inside,
-    moment,
-    state,
-    trust,
-)
-from pages.ui.heat_choice import Choice, Look
-from pages.ui.i18n import N_, _, translate_error
-from pages.ui.inside import Subject
+from pages.heatmaps import comparison_rows, controls, epochs_view, runs_view, single_map, study_view, trust_panel
+from pages.heatmaps.controls import Choice, Look
+from pages.ui.kit import components, page_states
+from pages.ui.selection import checkpoint_picker, subjects
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import choices
+from pages.ui.text.i18n import N_, _, translate_error
 
 TOP = 5
 VIEWS = {
@@ -42,9 +32,9 @@ VIEW = "bl-heat-view"
 
 def render() -> None:
     """Draws the page."""
-    inside.begin("heatmaps")
-    chosen = inside.choose()
-    subject = moment.choose(chosen) if isinstance(chosen, Subject) else None
+    subjects.begin("heatmaps")
+    chosen = subjects.choose()
+    subject = checkpoint_picker.choose(chosen) if isinstance(chosen, Subject) else None
     if subject is None:
         return
     _study(subject)
@@ -60,10 +50,10 @@ def _study(subject: Subject) -> None:
         probabilities = subject.probabilities()
         bad = bool((probabilities != probabilities).any())
     except InputError as error:
-        faces.broken(_("No answer to this picture"), translate_error(error), icon="report", tone="warn")
+        page_states.broken(_("No answer to this picture"), translate_error(error), icon="report", tone="warn")
         return
     if bad:
-        faces.broken(
+        page_states.broken(
             _("No answer to this picture"),
             _(
                 "The network answers with values that are no numbers: its weights are broken. "
@@ -75,7 +65,7 @@ def _study(subject: Subject) -> None:
     if view == "one":
         _one(subject, probabilities)
         return
-    choice, look = heat_choice.draw(subject, probabilities, view)
+    choice, look = controls.draw(subject, probabilities, view)
     _beside(view, subject, choice, look)
 
 
@@ -92,7 +82,7 @@ def _view(subject: Subject) -> str:
         required=True,
         wrap=True,
         label_visibility="collapsed",
-        on_change=lambda: state.show_in_address(view=_kept(st.session_state[VIEW])),
+        on_change=lambda: choices.show_in_address(view=_kept(st.session_state[VIEW])),
     )
     return str(chosen or "one")
 
@@ -105,9 +95,9 @@ def _one(subject: Subject, probabilities: Any) -> None:
     with st.container(key="bl-wrap-heat"):
         left, right, aside = st.columns([1.35, 1, 1], gap="medium")
     with aside:
-        choice, look = heat_choice.draw(subject, probabilities, "one")
+        choice, look = controls.draw(subject, probabilities, "one")
     with right:
-        inside.picture(
+        subjects.picture(
             subject.picture,
             title=_("What the network sees"),
             text=subject.crop_words(),
@@ -117,28 +107,28 @@ def _one(subject: Subject, probabilities: Any) -> None:
         _answers(subject, probabilities, choice.target)
     with left:  # last: it may take long, and the rest is there meanwhile
         try:
-            explanation = heat_map.explained(subject, choice)
+            explanation = single_map.explained(subject, choice)
         except InputError as error:
             _refused(error)
             return
         if explanation is not None:
-            heat_map.draw(subject, explanation, choice, look)
+            single_map.draw(subject, explanation, choice, look)
     if explanation is not None:
-        trust.draw(subject, explanation.heatmap, settings=dict(choice.settings))
+        trust_panel.draw(subject, explanation.heatmap, settings=dict(choice.settings))
 
 
 def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
     rows = {
-        "methods": heat_rows.methods,
-        "classes": heat_rows.classes,
-        "layers": heat_rows.layers,
-        "pictures": heat_rows.pictures,
-        "runs": heat_runs.draw,
-        "epochs": heat_time.draw,
+        "methods": comparison_rows.methods,
+        "classes": comparison_rows.classes,
+        "layers": comparison_rows.layers,
+        "pictures": comparison_rows.pictures,
+        "runs": runs_view.draw,
+        "epochs": epochs_view.draw,
     }
     try:
         if view == "study":
-            heat_study.draw(subject.target, choice, _open)
+            study_view.draw(subject.target, choice, _open)
         else:
             rows[view](subject, choice, look)
     except InputError as error:
@@ -146,13 +136,13 @@ def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
 
 
 def _refused(error: InputError) -> None:
-    faces.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
+    page_states.broken(_("No heatmap for this choice"), translate_error(error), icon="report", tone="warn")
 
 
 def _open(key: str) -> None:
     """Leads to the heatmap of a picture that was clicked."""
     st.session_state.pop("bl-image-item", None)
-    state.show_in_address(image=key, view=None)
+    choices.show_in_address(image=key, view=None)
     st.rerun()
 
 
@@ -169,7 +159,7 @@ def _answers(subject: Subject, probabilities: Any, target: int) -> None:
     if truth is not None and subject.target.run is not None:
         right = truth == classes[order[0]]
         text = _("Right: its class is {name}.") if right else _("Wrong: its class is {name}.")
-        inside.callout(text.format(name=truth), icon="check_circle" if right else "cancel", good=right)
+        subjects.callout(text.format(name=truth), icon="check_circle" if right else "cancel", good=right)
         if (
             not right
             and truth in classes
@@ -179,11 +169,11 @@ def _answers(subject: Subject, probabilities: Any, target: int) -> None:
                 key="bl-heat-true",
             )
         ):
-            state.show_in_address(view="classes")
+            choices.show_in_address(view="classes")
             st.rerun()
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

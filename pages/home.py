@@ -11,10 +11,13 @@ from core.errors import InputError
 from core.runs.store import LIVE, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
-from pages.ui import caches, components, figures, live, names, nav, state
-from pages.ui.faces import empty, guarded
-from pages.ui.i18n import N_, _, translate_error
-from pages.ui.style import ASSETS
+from pages.ui.kit import components, nav
+from pages.ui.kit.page_states import empty, guarded
+from pages.ui.kit.style import ASSETS
+from pages.ui.runs import run_panel
+from pages.ui.session import caches, choices
+from pages.ui.text import display_names, number_format
+from pages.ui.text.i18n import N_, _, translate_error
 
 STEPS = (
     ("data", N_("Choose images, one folder a class. Four sets are built in.")),
@@ -82,28 +85,28 @@ def _start() -> None:
             name=_("First walk: shapes"),
         )
     )
-    state.set_data(data, _("Shapes"))
-    state.set_model(model)
-    state.set_freeze(recipe.freeze)
-    state.choose_run(run.id)
+    choices.set_data(data, _("Shapes"))
+    choices.set_model(model)
+    choices.set_freeze(recipe.freeze)
+    choices.choose_run(run.id)
     st.rerun()
 
 
 def _walk(run: Any) -> None:
     """Follows a run, and shows its result once it has ended."""
     status = run.status()
-    state.choose_run(run.id)
+    choices.choose_run(run.id)
     alive = status["state"] in LIVE
     title = _("Learning, as it happens") if alive else _("What it learned")
     st.html(f'<header class="bl-header"><h1>{escape(title)}</h1><p>{escape(_sentence(run))}</p></header>')
     if alive:
-        live.watch(run, key="bl-walk")
+        run_panel.watch(run, key="bl-walk")
         return
     if status["state"] != "finished":
-        live.ended(run, status)
+        run_panel.ended(run, status)
     if not run.has_weights:
         return
-    components.metrics(live.result_figures(status))
+    components.metrics(run_panel.result_figures(status))
     with st.container(key="bl-wrap-walk"):
         looks, curve = st.columns([1.25, 1], gap="large")
     with looks:
@@ -119,28 +122,29 @@ def _sentence(run: Any) -> str:
     spec = run.experiment
     return (
         _("{backbone} learns {data}: the backbone stays as it is, a new head learns.").format(
-            backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
+            backbone=display_names.backbone(spec.model.backbone), data=display_names.data(spec.data.source)
         )
         if spec.freeze.trainable_stages == 0
         else _("{backbone} learns {data}.").format(
-            backbone=names.backbone(spec.model.backbone), data=names.data(spec.data.source)
+            backbone=display_names.backbone(spec.model.backbone), data=display_names.data(spec.data.source)
         )
     )
 
 
 def _curve(run: Any, status: dict[str, Any]) -> None:
-    from pages.ui import curves
+    from pages.ui.runs import learning_curves
 
-    curves.draw(run, status, "accuracy", key="bl-walk-result", height=300)
+    learning_curves.draw(run, status, "accuracy", key="bl-walk-result", height=300)
 
 
 @guarded
 def _heatmaps(run: Any, count: int = 6) -> None:
     """Draws some test images of the run with their heatmaps."""
-    from pages.ui import pickers, tiles
-    from pages.ui.faces import busy
+    from pages.ui.kit import tiles
+    from pages.ui.kit.page_states import busy
+    from pages.ui.selection import image_picker, network_picker
 
-    target = pickers.target_of(run)
+    target = network_picker.target_of(run)
     key = (*target.key, count)
     if not caches.known("walk", key):
         with busy(_("Drawing the heatmaps …"), 320):
@@ -148,20 +152,20 @@ def _heatmaps(run: Any, count: int = 6) -> None:
     else:
         shown = caches.remember("walk", key, lambda: _overlays(target, count))
     tiles.grid([tiles.Tile(**tile) for tile in shown], size=150)
-    first = next(iter(pickers.held_out(run)), None)
-    if first and state.image() is None:
-        state.set_image(pickers.dataset_image(run, first))
+    first = next(iter(image_picker.held_out(run)), None)
+    if first and choices.image() is None:
+        choices.set_image(image_picker.dataset_image(run, first))
 
 
 def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
     from core.data.images import fit, open_image
     from core.interpret.drawing.overlay import overlay
-    from pages.ui import pickers
+    from pages.ui.selection import image_picker
 
     network = target.network()
     shown = []
-    for name in list(pickers.held_out(target.run))[:count]:
-        image = pickers.dataset_image(target.run, name)
+    for name in list(image_picker.held_out(target.run))[:count]:
+        image = image_picker.dataset_image(target.run, name)
         explanation = caches.explanation(target, image)
         picture = overlay(fit(open_image(image.data), network.preprocessing), explanation.heatmap.values, opacity=0.55)
         predicted = network.classes[explanation.predicted]
@@ -169,7 +173,7 @@ def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
         shown.append(
             {
                 "image": caches.encoded(picture, 320),
-                "caption": f"{predicted} {figures.percent(float(explanation.probabilities.max()), 0)}",
+                "caption": f"{predicted} {number_format.percent(float(explanation.probabilities.max()), 0)}",
                 "note": _("right") if right else _("wrong: it is {name}").format(name=image.truth),
                 "alt": _("Test image with heatmap for the class {name}").format(name=predicted),
                 "tone": "" if right else "bad",
@@ -211,14 +215,14 @@ def _row(run: Any) -> None:
         components.note(translate_error(error))
         return
     curve = components.sparkline(caches.course(run))
-    accuracy = figures.percent(status.get("best_val_accuracy"))
-    when = figures.ago(status.get("started") or status.get("launched"))
+    accuracy = number_format.percent(status.get("best_val_accuracy"))
+    when = number_format.ago(status.get("started") or status.get("launched"))
     target = "train" if status["state"] in LIVE or not run.has_weights else "evaluate"
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-run-{run.id}"):
         with st.container(width="stretch"):
             nav.link(target, components.plain(run.name), icon=":material/science:", run=run.id)
         st.html(
-            f'<div class="bl-run"><i><bdi>{escape(names.backbone(spec.model.backbone))}</bdi></i>{curve}'
+            f'<div class="bl-run"><i><bdi>{escape(display_names.backbone(spec.model.backbone))}</bdi></i>{curve}'
             f'<b title="{escape(_("best validation accuracy"))}"><bdi>{accuracy}</bdi></b>'
             f"{components.badge(status['state'])}<i>{escape(when)}</i></div>",
             width="content",
@@ -235,6 +239,6 @@ def _illustration() -> str:
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

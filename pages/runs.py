@@ -9,9 +9,12 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.store import LIVE, RunStore
-from pages.ui import asking, caches, components, figures, live, names, nav, queueing, repeat, series, state
-from pages.ui.faces import empty, guarded
-from pages.ui.i18n import _, _n
+from pages.ui.kit import components, nav, one_shot_button
+from pages.ui.kit.page_states import empty, guarded
+from pages.ui.runs import queue_panel, reproduce, run_panel, series_panel
+from pages.ui.session import caches, choices
+from pages.ui.text import display_names, number_format
+from pages.ui.text.i18n import _, _n
 
 
 def render() -> None:
@@ -27,18 +30,18 @@ def render() -> None:
             icon="history",
         )
         return
-    asking.refusal()
-    queueing.panel(key="bl-runs-queue")
+    one_shot_button.refusal()
+    queue_panel.panel(key="bl-runs-queue")
     alive = any(run.state in LIVE for run in runs)
     st.fragment(_table, run_every=2.0 if alive else None)(alive)
     chosen = _chosen(runs)
     if chosen is not None:
         _one(chosen)
-        series.draw(chosen, runs)
+        series_panel.draw(chosen, runs)
 
 
 def _chosen(runs: list[Any]) -> Any:
-    wanted = state.run_id()
+    wanted = choices.run_id()
     return next((run for run in runs if run.id == wanted), runs[0])
 
 
@@ -88,8 +91,8 @@ def _table(was_alive: bool) -> None:
         ).format(n=len(rows))
     )
     picked = event["selection"]["rows"]
-    if picked and picked[0] < len(rows) and rows[picked[0]]["id"] != state.run_id():
-        state.choose_run(rows[picked[0]]["id"])
+    if picked and picked[0] < len(rows) and rows[picked[0]]["id"] != choices.run_id():
+        choices.choose_run(rows[picked[0]]["id"])
         st.rerun()
 
 
@@ -106,34 +109,34 @@ def _row(run: Any) -> dict[str, Any] | None:
         "state": _(label),
         "accuracy": status.get("best_val_accuracy"),
         "curve": caches.course(run),
-        "data": names.data(spec.data.source),
-        "backbone": f"{names.backbone(spec.model.backbone)}, {names.weights(spec.model.weights)}",
-        "recipe": names.preset(spec.training.preset),
-        "learns": figures.count(status.get("trainable_parameters")),
-        "time": figures.duration(status.get("seconds")),
-        "started": figures.ago(status.get("started") or status.get("launched")),
+        "data": display_names.data(spec.data.source),
+        "backbone": f"{display_names.backbone(spec.model.backbone)}, {display_names.weights(spec.model.weights)}",
+        "recipe": display_names.preset(spec.training.preset),
+        "learns": number_format.count(status.get("trainable_parameters")),
+        "time": number_format.duration(status.get("seconds")),
+        "started": number_format.ago(status.get("started") or status.get("launched")),
     }
 
 
 def _one(run: Any) -> None:
     """Draws the chosen run: its figures, what was set, and what can be done with it."""
     status, spec = run.status(), run.experiment
-    state.choose_run(run.id)
+    choices.choose_run(run.id)
     with st.container(border=True, key="bl-one-run"):
-        live.title(run, status)
+        run_panel.title(run, status)
         if status["state"] in LIVE:
             nav.link("train", _("Watch it"), run=run.id)
         else:
-            live.ended(run, status)
+            run_panel.ended(run, status)
             if run.can_resume:
                 nav.link("train", _("Go on with it, or train it again"), icon=":material/resume:", run=run.id)
-            components.metrics(live.result_figures(status), compact=True)
+            components.metrics(run_panel.result_figures(status), compact=True)
             if run.has_weights:
-                live.links(run)
+                run_panel.links(run)
         _actions(run, status)
         with st.expander(_("What was set"), icon=":material/tune:", key="bl-set"):
             st.json(spec.to_json(), expanded=2)
-        repeat.draw(run)
+        reproduce.draw(run)
     if status["state"] not in LIVE and run.has_weights:
         components.next_step("evaluate", _("Judge it"), run=run.id)
 
@@ -179,7 +182,7 @@ def _rename(run: Any) -> None:
             _("Rename"),
             type="primary",
             key="bl-rename-now",
-            on_click=lambda: asking.attempt(lambda: run.rename(st.session_state["bl-new-name"] or "")),
+            on_click=lambda: one_shot_button.attempt(lambda: run.rename(st.session_state["bl-new-name"] or "")),
         ):
             st.rerun()
 
@@ -200,7 +203,7 @@ def _delete(run: Any) -> None:
                 type="primary",
                 icon=":material/delete:",
                 key="bl-delete-now",
-                on_click=lambda: asking.attempt(lambda: _remove(run)),
+                on_click=lambda: one_shot_button.attempt(lambda: _remove(run)),
             )
             if st.button(_("Keep it"), key="bl-delete-not") or gone:
                 st.rerun()
@@ -210,10 +213,10 @@ def _delete(run: Any) -> None:
 
 def _remove(run: Any) -> None:
     RunStore().delete(run)
-    state.choose_run(None)
+    choices.choose_run(None)
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

@@ -8,9 +8,13 @@ import streamlit as st
 
 from core.errors import InputError, RunMissing
 from core.runs.store import LIVE
-from pages.ui import caches, components, inside, live, queueing, shortcut_result, shortcut_setup, state
-from pages.ui.faces import broken, guarded
-from pages.ui.i18n import N_, _, translate_error
+from pages.shortcut import result, setup
+from pages.ui.kit import components
+from pages.ui.kit.page_states import broken, guarded
+from pages.ui.runs import queue_panel, run_panel
+from pages.ui.selection import subjects
+from pages.ui.session import caches, choices
+from pages.ui.text.i18n import N_, _, translate_error
 
 BEGUN = "bl.shortcut.plan"
 GO = "bl.shortcut.go"
@@ -24,8 +28,8 @@ ARM_NAMES = {
 
 def render() -> None:
     """Draws the page."""
-    inside.begin("shortcut")
-    plan = shortcut_setup.draw()
+    subjects.begin("shortcut")
+    plan = setup.draw()
     if plan is None:
         return
     begun = st.session_state.get(BEGUN) == plan
@@ -75,9 +79,9 @@ def _runs(plan: Any) -> Any:
                 experiment.begin(
                     prepared,
                     skip=tuple(kept),
-                    device=state.train_choice().device,
+                    device=choices.train_choice().device,
                     roots=caches.roots(),
-                    owner=queueing.owner(),
+                    owner=queue_panel.owner(),
                 )
                 | kept
             )
@@ -105,15 +109,15 @@ def _follow(plan: Any, prepared: Any, runs: dict[str, Any]) -> None:
         arm = next(iter(wrong))
         _ended_early(
             _("{name} did not finish").format(name=_(ARM_NAMES[arm])),
-            live.message(runs[arm].status())
+            run_panel.message(runs[arm].status())
             if wrong[arm] == "failed"
             else _("Its weights are gone. Start it again.")
             if wrong[arm] == "finished"
             else _("It was stopped or interrupted. Start it again."),
         )
         return
-    shortcut_result.trained(runs, ARM_NAMES)
-    shortcut_result.draw(plan, prepared, runs, ARM_NAMES)
+    result.trained(runs, ARM_NAMES)
+    result.draw(plan, prepared, runs, ARM_NAMES)
     st.button(_("Try another mark"), icon=":material/refresh:", key="bl-shortcut-anew", on_click=_forget)
     components.next_step("heatmaps", _("Look into the network that took the bait"), run=runs["with-mark"].id)
 
@@ -136,7 +140,7 @@ def _watch(runs: dict[str, Any]) -> None:
     if not any(status["state"] in LIVE for status in statuses.values()):
         st.rerun()
     for arm, status in statuses.items():
-        share, text = live.progress(status) if status["state"] in LIVE else (1.0, _("Done"))
+        share, text = run_panel.progress(status) if status["state"] in LIVE else (1.0, _("Done"))
         if status["state"] not in (*LIVE, "finished"):
             text = _("Ended early")
         st.progress(share, text=f"{_(ARM_NAMES[arm])}: {text}")
@@ -157,6 +161,6 @@ def _forget() -> None:
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

@@ -1,4 +1,4 @@
-"""Train: choose a recipe and start it in a process of its own; :mod:`pages.ui.watching` draws the rest."""
+"""Train: choose a recipe and start it in a process of its own; :mod:`pages.train.run_view` draws the rest."""
 
 from __future__ import annotations
 
@@ -11,26 +11,24 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, Experiment
 from core.training.recipes import DEFAULT_EPOCHS
-from pages.ui import (
-    caches,
-    components,
-    costs,
-    finder,
-    names,
-    nav,
+from pages.train import (
+    advanced_options,
+    lr_finder,
     phase_editor,
-    planning,
-    recipe_choice,
+    recipe_picker,
+    run_view,
     schedule_chart,
-    series_choice,
-    state,
+    seeds_and_folds,
     summary,
-    training_options,
-    watching,
 )
-from pages.ui.choice import TrainChoice
-from pages.ui.faces import busy, empty
-from pages.ui.i18n import N_, _, _n
+from pages.ui.kit import components, nav
+from pages.ui.kit.page_states import busy, empty
+from pages.ui.plan import cost_estimate, experiment_plan
+from pages.ui.session import caches
+from pages.ui.session import choices as state
+from pages.ui.session.train_form import TrainChoice
+from pages.ui.text import display_names
+from pages.ui.text.i18n import N_, _, _n
 
 AUGMENT = {"none": N_("None"), "basic": N_("Basic"), "strong": N_("Strong"), "own": N_("My own")}
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
@@ -40,9 +38,9 @@ BATCHES = (4, 8, 16, 32, 64, 128, 256)
 def render() -> None:
     """Draws the page."""
     components.header("train")
-    run = watching.watched()
+    run = run_view.watched()
     if run is not None:
-        watching.show(run)
+        run_view.show(run)
         return
     data = state.data()
     if data is None:
@@ -80,7 +78,7 @@ def _set_up(dataset: Any) -> None:
     if planned is not None and chart is not None:
         with chart:
             schedule_chart.draw(*planned, counts["train"])
-            finder.draw(planned[0], lambda phase, rate: recipe_choice.take_rate(rate, phase, len(dataset.classes)))
+            lr_finder.draw(planned[0], lambda phase, rate: recipe_picker.take_rate(rate, phase, len(dataset.classes)))
     state.show_setup_in_address()
 
 
@@ -92,7 +90,7 @@ def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]
         refused: Gets what a control says and the record could not take.
     """
     classes = len(dataset.classes)
-    choice = recipe_choice.draw(state.train_choice(), classes)
+    choice = recipe_picker.draw(state.train_choice(), classes)
     browsing = st.session_state["bl-source"] == "course" and choice.preset != "course"
     if browsing:
         return choice, None
@@ -108,16 +106,16 @@ def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]
     ways = st.container(key="bl-recipe-ways-place")
     if chart is None:
         chart = st.container(key="bl-schedule-place")
-    choice = training_options.draw(_augmentation(choice))
+    choice = advanced_options.draw(_augmentation(choice))
     with ways:  # last, as they act on all that was chosen
-        recipe_choice.below(choice, classes)
+        recipe_picker.below(choice, classes)
     return choice, chart
 
 
 def _numbers(choice: TrainChoice) -> TrainChoice:
     choice = _parts(choice)
     first, second, third, fourth = st.columns(4)
-    low = planning.fewest_epochs(choice)
+    low = experiment_plan.fewest_epochs(choice)
     usual = max(low, choice.epochs or DEFAULT_EPOCHS[choice.preset])
     state.follow("bl-epochs", usual)
     wanted = first.number_input(
@@ -125,7 +123,7 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
     )
     epochs = choice.epochs if wanted == usual else int(wanted)
     batch = _batch(second, choice)
-    rate = planning.first_rate(choice)
+    rate = experiment_plan.first_rate(choice)
     state.follow("bl-lr", rate)
     lr = third.selectbox(
         _("Learning rate"),
@@ -139,7 +137,7 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
         _("Optimizer"),
         OPTIMIZERS,
         key="bl-optimizer",
-        format_func=names.optimizer,
+        format_func=display_names.optimizer,
         help=_("How gradients become steps. Each has a usual rate, which follows it."),
     )
     if optimizer != choice.optimizer:  # its own default rate follows it
@@ -163,13 +161,13 @@ def _batch(place: Any, choice: TrainChoice) -> Any:
 
 def _parts(choice: TrainChoice) -> TrainChoice:
     """Draws how many last stages learn, where the recipe leaves that open and no parts were chosen by hand."""
-    if choice.preset not in planning.WITH_PLAN:
+    if choice.preset not in experiment_plan.WITH_PLAN:
         return choice
     plan, spec = state.freeze(), state.model()
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-parts"):
-        if planning.plain(plan) and choice.preset != "gradual":
+        if experiment_plan.plain(plan) and choice.preset != "gradual":
             count = len(caches.anatomy(spec).backbone_stages)
-            stages = planning.stages(plan, count)
+            stages = experiment_plan.stages(plan, count)
             state.follow("bl-stages", stages)
             picked = st.slider(_("Last stages that learn"), 1, count, key="bl-stages")
             if picked != stages:
@@ -227,18 +225,18 @@ def _own_augmentation(spec: AugmentSpec) -> AugmentSpec:
 
 
 def _start(choice: TrainChoice, experiment: Experiment) -> None:
-    costs.figures_before_launch(experiment)
-    count = series_choice.count(choice)
+    cost_estimate.figures_before_launch(experiment)
+    count = seeds_and_folds.count(choice)
     label = _("Start training") if count == 1 else _n("Start {n} training", "Start {n} trainings", count)
     if st.button(label.format(n=count), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
         state.show_in_address(setup=None)  # the run itself holds it from here on
         if count > 1:
-            series_choice.launch(choice, experiment)
-        watching.launch(experiment)
+            seeds_and_folds.launch(choice, experiment)
+        run_view.launch(experiment)
     components.note(_("It trains in a process of its own; you may close this page."))
 
 
 if __name__ == "__main__":
-    from pages.ui.shell import run
+    from pages.ui.shell.app import run
 
     run()

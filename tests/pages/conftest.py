@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def _page(name: str) -> None:
     import importlib
 
-    from pages.ui.faces import boundary
+    from pages.ui.kit.page_states import boundary
 
     with boundary():
         importlib.import_module(f"pages.{name}").render()

@@ -23,12 +23,13 @@ NAMES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 
 def _card(spec, data):  # type: ignore[no-untyped-def]  # its source runs by itself, without this module's names
-    from pages.ui import advisor, state
-    from pages.ui.faces import boundary
+    from pages.backbone import advisor
+    from pages.ui.kit.page_states import boundary
+    from pages.ui.session import choices
 
     with boundary():
-        if data is not None and state.data() is None:
-            state.set_data(data)
+        if data is not None and choices.data() is None:
+            choices.set_data(data)
         advisor.draw(spec, data)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.specs import DataSpec, FreezePlan, HeadSpec, ModelSpec
-from pages.ui.state import TrainChoice
+from pages.ui.session.choices import TrainChoice
 
 RESNET = {"backbone": "resnet18", "weights": "none"}
 
@@ -280,9 +280,10 @@ def test_the_receptive_field_is_drawn_on_a_picture(open_page, words) -> None:
 
 
 def test_memory_is_worked_out_beside_the_page(open_page, words, shapes, monkeypatch) -> None:
-    from pages.ui import caches, costs
+    from pages.ui.plan import cost_estimate
+    from pages.ui.session import caches
 
-    monkeypatch.setattr(costs, "QUIET", 0.0)
+    monkeypatch.setattr(cost_estimate, "QUIET", 0.0)
     monkeypatch.setattr(
         caches, "later", lambda shelf, key, make, entries: caches.remember(shelf, key, make, entries=entries)
     )

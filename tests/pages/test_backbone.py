@@ -75,7 +75,7 @@ def test_a_click_on_the_map_chooses(open_page) -> None:
 
 
 def test_the_map_places_every_network_with_an_accuracy() -> None:
-    from pages.ui import catalogue
+    from pages.backbone import catalogue
 
     rows = [row for row in catalog.BACKBONES.values() if row.top1 is not None]
     chart = catalogue.figure(rows, "resnet18")
@@ -166,9 +166,9 @@ def test_without_a_run_nothing_is_handed_on(open_page, words) -> None:
 
 def test_a_weight_file_is_compared_or_refused_with_the_reason(open_page, words) -> None:
     from core.models.network import save
-    from pages.ui import weights_choice
+    from pages.backbone import weights_picker
 
-    folder = weights_choice.uploads()
+    folder = weights_picker.uploads()
     folder.mkdir(parents=True)
     save(catalog.build("mnist_cnn", "none", 0), folder / "digits.safetensors")
     app = open_page("backbone", backbone="mnist_cnn")
@@ -183,15 +183,15 @@ def test_a_weight_file_is_compared_or_refused_with_the_reason(open_page, words) 
 
 
 def test_uploads_are_kept_under_harmless_names(tmp_path: Path) -> None:
-    from pages.ui import weights_choice
+    from pages.backbone import weights_picker
 
     folder = tmp_path / "kept"
-    first = weights_choice.keep("../../My weights (1).pth", b"one", folder)
+    first = weights_picker.keep("../../My weights (1).pth", b"one", folder)
     assert first.parent == folder
     assert first.name.startswith("My-weights-1-")
     assert first.suffix == ".pth"
-    assert weights_choice.keep("../../My weights (1).pth", b"one", folder) == first
-    assert weights_choice.keep("../../My weights (1).pth", b"two", folder) != first
+    assert weights_picker.keep("../../My weights (1).pth", b"one", folder) == first
+    assert weights_picker.keep("../../My weights (1).pth", b"two", folder) != first
     assert sorted(path.read_bytes() for path in folder.iterdir()) == [b"one", b"two"]
 
 

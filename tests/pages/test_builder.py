@@ -15,9 +15,9 @@ from core.specs import ModelSpec, Piece
 def _page(spec) -> None:  # type: ignore[no-untyped-def] # its source is run by itself
     import streamlit as st
 
-    from pages.ui import builder
+    from pages.backbone import network_builder
 
-    st.session_state["spec"] = builder.draw(st.session_state.get("spec", spec))
+    st.session_state["spec"] = network_builder.draw(st.session_state.get("spec", spec))
 
 
 def opened(spec: ModelSpec) -> AppTest:

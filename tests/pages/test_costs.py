@@ -12,7 +12,8 @@ from core.runs.recorder import Recorder
 from core.specs import ModelSpec
 from core.training.estimate import layer_timing
 from core.workflows.jobs import profile
-from pages.ui import caches, costs
+from pages.ui.plan import cost_estimate
+from pages.ui.session import caches
 
 SMALL = ModelSpec("mnist_cnn", "none")
 
@@ -20,7 +21,7 @@ SMALL = ModelSpec("mnist_cnn", "none")
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Estimates are worked out in the page's own thread."""
-    monkeypatch.setattr(costs, "QUIET", 0.0)
+    monkeypatch.setattr(cost_estimate, "QUIET", 0.0)
     monkeypatch.setattr(
         caches, "later", lambda shelf, key, make, entries: caches.remember(shelf, key, make, entries=entries)
     )
@@ -29,14 +30,14 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def _panel(batch: int) -> None:
     from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
     from core.training.recipes import make_recipe
-    from pages.ui import costs
+    from pages.ui.plan import cost_estimate
 
     made = make_recipe("full", epochs=7)
     training = TrainingSpec("full", made.phases, batch_size=batch, device="cpu")
     experiment = Experiment(
         DataSpec("shapes?per_class=8&size=64"), ModelSpec("mnist_cnn", "none"), training, freeze=made.freeze
     )
-    costs.figures_before_launch(experiment)
+    cost_estimate.figures_before_launch(experiment)
 
 
 def panel(batch: int = 16) -> AppTest:

@@ -16,17 +16,11 @@ from core.runs.jobs import JobStore
 from core.runs.process import process_stamp
 from core.workflows.inspection import channel_survey
 from core.workflows.jobs import visualization
-from pages.ui import (
-    attention_maps,
-    beside_sheets,
-    channel_card,
-    charts,
-    depth_story,
-    growing,
-    layers,
-    maps_layer,
-    own_images,
-)
+from pages.feature_maps import attention_view, channel_card, compare_sheets, depth_view, layer_view
+from pages.ui.kit import charts
+from pages.ui.selection import layer_picker as layers
+from pages.ui.selection import user_images
+from pages.ui.visualization import progress
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -39,7 +33,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
     def sheet(picture, **options):
         sheets.append((picture, options))
 
-    for module in (maps_layer, beside_sheets, attention_maps):
+    for module in (layer_view, compare_sheets, attention_view):
         monkeypatch.setattr(module, "sheet", sheet)
     return sheets
 
@@ -111,7 +105,7 @@ def test_sorted_channels_keep_their_numbers(open_page, words, drawn) -> None:
 
 
 def test_a_clicked_channel_gets_its_card(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr(maps_layer, "sheet", lambda *_args, **_options: 5)
+    monkeypatch.setattr(layer_view, "sheet", lambda *_args, **_options: 5)
     app = open_page("feature_maps", layer="conv1.2", **BACKBONE)
     assert not app.exception
     said = words(app)
@@ -169,8 +163,8 @@ def test_a_picture_that_takes_long_is_grown_in_a_process_for_the_moment_looked_i
         started.append(wish)
         return JobStore(visualization.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
 
-    monkeypatch.setattr(growing, "LONG", -1.0)
-    monkeypatch.setattr(growing, "TRIED", -1.0)
+    monkeypatch.setattr(progress, "LONG", -1.0)
+    monkeypatch.setattr(progress, "TRIED", -1.0)
     monkeypatch.setattr(visualization, "start", start)
     run = learned()
     app = open_page("feature_maps", run=run.id, moment="start", layer="stage2")
@@ -221,7 +215,7 @@ def test_work_that_can_be_given_up_is_done_outside_of_fragments(open_page, words
     done_alone = []
 
     def measured(*given, **options):
-        done_alone.append(bool(st.session_state.get(own_images.ALONE)))
+        done_alone.append(bool(st.session_state.get(user_images.ALONE)))
         return story(*given, **options)
 
     story = channel_survey.story
@@ -230,7 +224,7 @@ def test_work_that_can_be_given_up_is_done_outside_of_fragments(open_page, words
     next(button for button in app.button if button.key == "bl-depth-go").click().run()
     assert not app.exception
     assert done_alone == [True]
-    assert own_images.ALONE not in app.session_state
+    assert user_images.ALONE not in app.session_state
     app.run()
     assert "Measured on" in words(app)
     assert len(done_alone) == 1
@@ -271,7 +265,7 @@ def test_two_pictures_and_two_layers(open_page, drawn, what: str) -> None:
     ],
 )
 def test_a_long_name_under_an_axis_keeps_what_tells_it_from_others(name: str, short: str) -> None:
-    assert depth_story._short(name) == short
+    assert depth_view._short(name) == short
 
 
 def test_a_moment_of_a_run_that_has_no_such_weights_falls_back(open_page, drawn, learned) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.ui import figures
+from pages.ui.text import number_format
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from pages.ui import figures
     ],
 )
 def test_shares(share: float | None, digits: int, text: str) -> None:
-    assert figures.percent(share, digits) == text
+    assert number_format.percent(share, digits) == text

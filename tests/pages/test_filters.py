@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from core.interpret.filters import weight_change
 from core.runs.process import process_stamp
 from core.workflows.checkpoints import network_at
 from core.workflows.network_loading import network_of_run
-from pages.ui import caches, change, dreams, figures, growing, kernel_view
+from pages.filters import kernels_view
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.visualization import activation_maximization, progress
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -24,7 +28,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list:
     def sheet(picture, **options):
         sheets.append((picture, options))
 
-    monkeypatch.setattr(kernel_view, "sheet", sheet)
+    monkeypatch.setattr(kernels_view, "sheet", sheet)
     return sheets
 
 
@@ -87,16 +91,16 @@ def test_change_is_what_training_added(learned) -> None:
     network = network_of_run(run)
     with torch.no_grad():
         network.model.conv5[0].weight.mul_(1.5)
-    added = change.difference(network.model, before)
+    added = weight_change.difference(network.model, before)
     assert torch.allclose(added.conv5[0].weight, 0.5 * before.conv5[0].weight, atol=1e-6)
     assert not added.conv1[0].weight.any()
-    moved = change.movement(network, before)
+    moved = weight_change.movement(network, before)
     assert moved[next(iter(moved))] == 0.0
     assert 0.0 < max(moved.values()) <= 0.5
 
 
 def test_a_clicked_filter_is_shown_large(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr(kernel_view, "sheet", lambda *_args, **_options: 7)
+    monkeypatch.setattr(kernels_view, "sheet", lambda *_args, **_options: 7)
     app = open_page("filters", **BACKBONE)
     assert not app.exception
     assert "Filter 7" in words(app)
@@ -116,7 +120,7 @@ def galleries(monkeypatch: pytest.MonkeyPatch) -> list:
     def gallery(tiles, **options):
         drawn.append((tiles, options))
 
-    monkeypatch.setattr(dreams, "gallery", gallery)
+    monkeypatch.setattr(activation_maximization, "gallery", gallery)
     return drawn
 
 
@@ -146,7 +150,7 @@ def test_pictures_grow_and_stay(open_page, words, galleries) -> None:
 
 def test_classes_of_the_runs_own_head(open_page, learned, galleries, monkeypatch) -> None:
     asked = []
-    monkeypatch.setattr(growing, "grow", lambda _target, _network, ask, _place: asked.append(ask))
+    monkeypatch.setattr(progress, "grow", lambda _target, _network, ask, _place: asked.append(ask))
     app = open_page("filters", view="dreams", run=learned().id, session={"bl-dream-mode": "classes", **QUICK})
     assert not app.exception
     grow(app).click().run()
@@ -159,8 +163,8 @@ def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -
     from core.runs.jobs import JobStore
     from core.workflows.jobs import visualization
 
-    monkeypatch.setattr(growing, "LONG", -1.0)
-    monkeypatch.setattr(growing, "TRIED", -1.0)
+    monkeypatch.setattr(progress, "LONG", -1.0)
+    monkeypatch.setattr(progress, "TRIED", -1.0)
     started = []
 
     def start(wish, owner=""):
@@ -233,10 +237,10 @@ def test_over_epochs(open_page, learned, words) -> None:
         snapshots.write(run.path, snapshots.Snapshot(epoch, *nothing, (start * factor).astype(np.float16)))
     app = open_page("filters", view="epochs", run=run.id)
     assert not app.exception
-    assert f"the filter that moved by {figures.percent(0.25)}" in words(app)
+    assert f"the filter that moved by {number_format.percent(0.25)}" in words(app)
     app.select_slider(key=f"bl-filters-epoch-{run.id}").set_value(2).run()
     assert not app.exception
-    assert f"the filter that moved by {figures.percent(0.1)}" in words(app)
+    assert f"the filter that moved by {number_format.percent(0.1)}" in words(app)
     (run.path / "snapshots" / "epoch-000002.npz").unlink()
     (run.path / "snapshots" / "epoch-000002.npz").write_bytes(b"damaged")
     again = open_page("filters", view="epochs", run=run.id)

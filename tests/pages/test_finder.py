@@ -24,9 +24,9 @@ def experiment(*phases: Phase) -> Experiment:
 
 
 def _panel(task) -> None:
-    from pages.ui import finder
+    from pages.train import lr_finder
 
-    finder.draw(task)
+    lr_finder.draw(task)
 
 
 def panel(task: Experiment, **session: Any) -> AppTest:
@@ -108,7 +108,7 @@ def test_the_curve_is_drawn_and_its_rate_taken(words: Callable[[AppTest], str]) 
 
 
 def test_a_rate_goes_into_the_phase_it_was_found_for() -> None:
-    from pages.ui.choice import TrainChoice
+    from pages.ui.session.train_form import TrainChoice
 
     phases = (Phase("head", "head", 3), Phase("all", "plan", 3, lr=1e-4))
     task = experiment(*phases)

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.errors import InputError, RunMissing
-from pages.ui import nav
+from pages.ui.kit import nav
 
 PROJECT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "torchvision", "pandas", "sklearn", "captum", "plotly.graph_objects", "plotly.express")
@@ -42,12 +42,14 @@ def test_every_place_has_a_module_that_cures_a_cold_start() -> None:
     for name in nav.PLACES:
         source = (PROJECT / "pages" / f"{name}.py").read_text(encoding="utf-8")
         assert "def render() -> None:" in source
-        assert source.rstrip().endswith('if __name__ == "__main__":\n    from pages.ui.shell import run\n\n    run()')
+        assert source.rstrip().endswith(
+            'if __name__ == "__main__":\n    from pages.ui.shell.app import run\n\n    run()'
+        )
 
 
 def _failing(kind: str) -> None:
     from core.errors import InputError, RunMissing
-    from pages.ui.faces import boundary
+    from pages.ui.kit.page_states import boundary
 
     with boundary():
         if kind == "input":

@@ -9,7 +9,7 @@ import pytest
 from core.runs import launch
 from core.runs.jobs import JobStore
 from core.workflows.jobs import heatmap_study
-from pages.ui import heat_groups
+from pages.heatmaps import study_result
 
 
 def button(app: Any, label: str) -> Any:
@@ -63,6 +63,6 @@ def test_a_study_that_failed_says_why(open_page, learned, words) -> None:
 
 
 def test_words_on_where_the_heat_leans() -> None:
-    assert "to the middle" in heat_groups.bias(0.6, 0.1, 0.36)
-    assert "to the border" in heat_groups.bias(0.1, 0.6, 0.36)
-    assert "neither" in heat_groups.bias(0.25, 0.36, 0.36)
+    assert "to the middle" in study_result.bias(0.6, 0.1, 0.36)
+    assert "to the border" in study_result.bias(0.1, 0.6, 0.36)
+    assert "neither" in study_result.bias(0.25, 0.36, 0.36)

@@ -15,9 +15,10 @@ from PIL import Image
 from core.interpret.attribution import explain
 from core.runs.store import Run
 from core.specs import ModelSpec
-from pages.ui import heat_map, inside, pickers
-from pages.ui.shelf import Shelf
-from pages.ui.state import ImageChoice
+from pages.heatmaps import single_map
+from pages.ui.selection import network_picker, subjects
+from pages.ui.session.choices import ImageChoice
+from pages.ui.session.lru_store import Shelf
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -97,7 +98,7 @@ def test_a_method_its_setting_and_a_contrast_from_the_address(open_page, learned
 
 
 def test_a_long_work_waits_for_a_click(open_page, learned, words, monkeypatch) -> None:
-    monkeypatch.setattr(heat_map, "seconds", lambda *_: 95.0)
+    monkeypatch.setattr(single_map, "seconds", lambda *_: 95.0)
     app = open_page("heatmaps", run=learned().id, method="occlusion")
     assert not app.exception
     assert "Occlusion takes about 2 min here" in words(app)
@@ -166,7 +167,7 @@ def test_runs_of_one_name_stay_apart(open_page, learned) -> None:
 
 
 def test_a_row_that_takes_long_waits_for_a_click(open_page, learned, words, monkeypatch) -> None:
-    monkeypatch.setattr(heat_map, "seconds", lambda *_: 5.0)
+    monkeypatch.setattr(single_map, "seconds", lambda *_: 5.0)
     app = open_page("heatmaps", run=learned().id, method="occlusion", view="classes")
     assert not app.exception
     assert "Occlusion takes about 15 s here" in words(app)
@@ -201,7 +202,7 @@ def test_a_backbone_offers_no_epochs(open_page, words) -> None:
 
 
 def test_answers_that_are_no_numbers_are_said(open_page, learned, words, monkeypatch) -> None:
-    monkeypatch.setattr(inside.Subject, "probabilities", lambda _self: np.full(3, np.nan))
+    monkeypatch.setattr(subjects.Subject, "probabilities", lambda _self: np.full(3, np.nan))
     app = open_page("heatmaps", run=learned().id)
     assert not app.exception
     assert "its weights are broken" in words(app)
@@ -239,7 +240,7 @@ def test_without_a_picture_it_asks_for_one(open_page, words) -> None:
 def test_weights_elsewhere_are_never_fetched_unasked(open_page, words, monkeypatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr("core.models.catalog.catalog.weights_state", lambda _name, _weights="default": "needs download")
-    monkeypatch.setattr(pickers.caches, "network", lambda reference, *_rest: asked.append(reference))
+    monkeypatch.setattr(network_picker.caches, "network", lambda reference, *_rest: asked.append(reference))
     app = open_page("heatmaps", backbone="resnet18", weights="default")
     assert not app.exception
     assert asked == []
@@ -276,5 +277,5 @@ def test_the_answer_is_that_of_the_evaluation(learned) -> None:
     image.save(file, "PNG")
     choice = ImageChoice("upload", "noise.png", file.getvalue())
     picture = fit(image, network.preprocessing)
-    subject = inside.Subject(pickers.target_of(run), network, choice, image.size, picture)
+    subject = subjects.Subject(network_picker.target_of(run), network, choice, image.size, picture)
     assert subject.probabilities() == pytest.approx(predict_images(network, [image])[0], abs=1e-6)

@@ -21,7 +21,7 @@ def _panel(module: str, run_id: str) -> None:
     import importlib
 
     from core.runs.store import RunStore
-    from pages.ui.faces import boundary
+    from pages.ui.kit.page_states import boundary
 
     run = RunStore().get(run_id)
     with boundary():
@@ -136,12 +136,12 @@ def test_frozen_stages_are_said_to_be_frozen(open_panel, make_run, words) -> Non
 
 
 def test_a_chart_grows_without_new_axes(make_run) -> None:
-    from pages.ui import health
+    from pages.ui.runs import stage_health
 
     run = make_run()
     looked(run, epochs=9)
-    rows = health.rows_of(run)
-    first, second = health.chart(rows[:5], "gradient", 20), health.chart(rows, "gradient", 20)
+    rows = stage_health.rows_of(run)
+    first, second = stage_health.chart(rows[:5], "gradient", 20), stage_health.chart(rows, "gradient", 20)
     assert first["datasets"] != second["datasets"]
     for spec in (first, second):
         del spec["datasets"]

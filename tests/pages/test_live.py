@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from core.runs.journal import Journal
-from pages.ui import curves
+from pages.ui.runs import learning_curves
 
 
 def table(spec: dict[str, Any], name: str) -> Any:
@@ -43,7 +43,7 @@ def test_ten_thousand_epochs_reach_the_browser_as_a_thousand_points_with_their_e
     book.look()
     line = book.epochs.column("val_accuracy")
     best = int(line.argmax()) + 1
-    spec = curves.chart(book, "accuracy", {"epochs": 10_000, "best_epoch": best})
+    spec = learning_curves.chart(book, "accuracy", {"epochs": 10_000, "best_epoch": best})
     drawn = table(spec, "epochs")
     assert drawn[["train", "val"]].size <= 1000
     assert sum(map(len, spec["datasets"].values())) < 20_000
@@ -64,7 +64,7 @@ def test_a_chart_keeps_its_form_while_a_run_grows(tmp_path: Path) -> None:
         write(tmp_path, end, begin=end if end > 3000 else 1)
         book.look()
         for measure in ("accuracy", "loss", "lr", "gap"):
-            spec = curves.chart(book, measure, {"epochs": 10_000})
+            spec = learning_curves.chart(book, measure, {"epochs": 10_000})
             spec.pop("datasets")
             forms.add(json.dumps(spec))
     assert len(forms) == 4, "a changed form makes the browser draw the chart from nothing"
@@ -75,7 +75,7 @@ def test_what_is_sent_does_not_grow_with_the_run(tmp_path: Path) -> None:
     for begin, end in ((1, 2000), (2001, 10_000)):
         write(tmp_path, end, begin=begin)
         book.look()
-        spec = curves.chart(book, "loss", {"epochs": 10_000})
+        spec = learning_curves.chart(book, "loss", {"epochs": 10_000})
         sizes.append(sum(map(len, spec["datasets"].values())))
     assert sizes[1] < 2 * sizes[0]
 
@@ -86,11 +86,11 @@ def test_every_measure_can_be_drawn_from_the_first_moment_on(tmp_path: Path) -> 
         if written:
             write(tmp_path, 2)
         book.look()
-        for measure in curves.MEASURES:
-            spec = curves.chart(book, measure, {"epochs": 5, "steps": 10}, steps=True)
+        for measure in learning_curves.MEASURES:
+            spec = learning_curves.chart(book, measure, {"epochs": 5, "steps": 10}, steps=True)
             json.dumps({key: value for key, value in spec.items() if key != "datasets"})
             assert len(table(spec, "epochs")) == (2 if written else 0)
-            assert curves.sentence(book, measure)
+            assert learning_curves.sentence(book, measure)
 
 
 def test_the_step_curve_lies_on_the_scale_of_epochs(tmp_path: Path) -> None:
@@ -98,18 +98,18 @@ def test_the_step_curve_lies_on_the_scale_of_epochs(tmp_path: Path) -> None:
     (tmp_path / "steps.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     book = Journal(tmp_path)
     book.look()
-    drawn = table(curves.chart(book, "loss", {"epochs": 100, "steps": 5000}, steps=True), "steps")
+    drawn = table(learning_curves.chart(book, "loss", {"epochs": 100, "steps": 5000}, steps=True), "steps")
     assert drawn["epoch"].max() == pytest.approx(100)
-    assert len(drawn) <= curves.STEPS + 2
+    assert len(drawn) <= learning_curves.STEPS + 2
 
 
 def test_changes_are_marked_and_names_are_text(tmp_path: Path) -> None:
     write(tmp_path, 3)
     book = Journal(tmp_path)
     book.look()
-    spec = curves.chart(book, "accuracy", {"epochs": 5}, marks=[curves.Mark(1.5, "it's × 0.3")])
+    spec = learning_curves.chart(book, "accuracy", {"epochs": 5}, marks=[learning_curves.Mark(1.5, "it's × 0.3")])
     assert table(spec, "marks").to_dict("records") == [{"epoch": 1.5, "text": "it's × 0.3"}]
-    assert curves._quoted("l'entraînement \\") == "'l\\'entraînement \\\\'"
+    assert learning_curves._quoted("l'entraînement \\") == "'l\\'entraînement \\\\'"
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_changes_are_marked_and_names_are_text(tmp_path: Path) -> None:
     [(0, 0, 1), (3, 20, 20), (3, 60, 60), (3, 10_000, 20), (90, 10_000, 150), (2600, 10_000, 10_000), (12, 10, 12)],
 )
 def test_the_axis_shows_the_whole_way_or_a_round_number_ahead(done: int, epochs: int, end: int) -> None:
-    assert curves.reach(done, epochs) == end
+    assert learning_curves.reach(done, epochs) == end

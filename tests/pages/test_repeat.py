@@ -11,14 +11,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.store import Run
-from pages.ui import repeat
+from pages.ui.runs import reproduce
 
 
 def _panel(run_id: str) -> None:
     from core.runs.store import RunStore
-    from pages.ui import repeat
+    from pages.ui.runs import reproduce
 
-    repeat.draw(RunStore().get(run_id))
+    reproduce.draw(RunStore().get(run_id))
 
 
 def panel(run: Run, *, opened: bool = True) -> AppTest:
@@ -32,7 +32,7 @@ def test_nothing_is_written_before_the_panel_is_opened(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(repeat, "_program", asked.append)
+    monkeypatch.setattr(reproduce, "_program", asked.append)
     app = panel(make_run(), opened=False)
     assert not app.exception
     assert not asked
@@ -56,7 +56,7 @@ def test_images_that_ship_with_the_app_can_be_taken_along(make_run: Callable[...
     app = panel(run)
     assert not app.exception
     assert len(app.get("download_button")) == 4
-    with zipfile.ZipFile(io.BytesIO(repeat._images(run).read())) as archive:
+    with zipfile.ZipFile(io.BytesIO(reproduce._images(run).read())) as archive:
         names = archive.namelist()
     assert len(names) == 400
     assert "circle/0000.png" in names

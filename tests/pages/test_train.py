@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs import launch
 from core.runs.store import RunStore
 from core.specs import DataSpec, FreezePlan, ModelSpec
-from pages.ui.state import TrainChoice
+from pages.ui.session.choices import TrainChoice
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -21,8 +21,9 @@ from core.specs import (
 )
 from core.training.course_recipes import COURSE
 from core.training.recipes import make_recipe
-from pages.ui import caches, choice, phase_editor, schedule_chart, training_options
-from pages.ui.choice import TrainChoice
+from pages.train import advanced_options, phase_editor, schedule_chart
+from pages.ui.session import caches, train_form
+from pages.ui.session.train_form import TrainChoice
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_an_address_that_was_tampered_with_is_passed_over(record) -> None:
     import base64
     import zlib
 
-    assert choice.from_address(base64.urlsafe_b64encode(zlib.compress(record.encode())).decode()) is None
+    assert train_form.from_address(base64.urlsafe_b64encode(zlib.compress(record.encode())).decode()) is None
 
 
 def test_a_set_up_survives_its_way_through_an_address() -> None:
@@ -120,8 +121,8 @@ def test_a_set_up_survives_its_way_through_an_address() -> None:
         gradual=(("stage5", 3),),
     )
     plan = FreezePlan(1, thaw=("stage2",), norm="train")
-    assert choice.from_address(choice.to_address(made, plan) or "") == (made, plan)
-    assert choice.to_address(TrainChoice(), FreezePlan()) is None
+    assert train_form.from_address(train_form.to_address(made, plan) or "") == (made, plan)
+    assert train_form.to_address(TrainChoice(), FreezePlan()) is None
 
 
 def test_start_over_sets_everything_back(open_page, launched) -> None:
@@ -346,11 +347,11 @@ def test_a_rate_that_was_found_is_taken_over(phase) -> None:
     def page() -> None:
         import streamlit as st
 
-        from pages.ui import recipe_choice
+        from pages.train import recipe_picker
 
         if not st.session_state.get("taken"):
             st.session_state["taken"] = True
-            recipe_choice.take_rate(0.0123, st.session_state["phase"], 4)
+            recipe_picker.take_rate(0.0123, st.session_state["phase"], 4)
 
     from streamlit.testing.v1 import AppTest
 
@@ -411,12 +412,12 @@ def test_every_option_behind_more_reaches_the_experiment(open_page, launched, wo
 
 def test_several_gpus_can_train_together_where_there_are_some(open_page, launched, monkeypatch) -> None:
     gpus = ("auto", "cpu", "cuda:0", "cuda:1", "cuda:2")
-    monkeypatch.setattr(training_options, "_devices", lambda: gpus)
+    monkeypatch.setattr(advanced_options, "_devices", lambda: gpus)
     app = open_page("train", session=SHAPES)
     app.number_input(key="bl-processes").set_value(3).run()
     launch(app)
     assert launched[0].training.processes == 3
-    monkeypatch.setattr(training_options, "_devices", lambda: gpus[:3])
+    monkeypatch.setattr(advanced_options, "_devices", lambda: gpus[:3])
     app = open_page("train", session=SHAPES)
     assert not [box for box in app.number_input if box.key == "bl-processes"]
 

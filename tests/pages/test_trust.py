@@ -8,7 +8,7 @@ import pytest
 
 from core.interpret.explanation_metrics.faithfulness import Settings
 from core.workflows.inspection import trust as lab
-from pages.ui import trust, trust_region
+from pages.heatmaps import region_panel, trust_panel
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -33,7 +33,7 @@ def test_a_map_is_tested_when_asked_and_kept(open_page, learned, words, monkeypa
     button(app, "Test this map").click().run()
     assert not app.exception
     said = words(app)
-    for title in (*trust.TITLES.values(), "Sensitivity", "Same as untrained"):
+    for title in (*trust_panel.TITLES.values(), "Sensitivity", "Same as untrained"):
         assert title in said
     assert "random maps, mean ± deviation" in said
     assert [item.label for item in app.button].count("Test this map") == 0
@@ -58,16 +58,16 @@ def test_region_threshold_and_a_box_of_ones_own(open_page, learned, words) -> No
 
 
 def test_boxes_always_have_an_area() -> None:
-    assert trust_region.shares((25, 75), (0, 100)) == (0.25, 0, 0.75, 1)
-    assert trust_region.shares((100, 100), (40, 40)) == (0.99, 0.4, 1.0, 0.41)
+    assert region_panel.shares((25, 75), (0, 100)) == (0.25, 0, 0.75, 1)
+    assert region_panel.shares((100, 100), (40, 40)) == (0.99, 0.4, 1.0, 0.41)
 
 
 def test_giving_up_forgets_the_wish(open_page, monkeypatch) -> None:
     app = open_page("heatmaps", **BACKBONE)
-    kept = {trust.ASKED: ("some", "map")}
-    monkeypatch.setattr(trust.st, "session_state", kept)
-    trust._give_up()
-    assert kept[trust.ASKED] is None
+    kept = {trust_panel.ASKED: ("some", "map")}
+    monkeypatch.setattr(trust_panel.st, "session_state", kept)
+    trust_panel._give_up()
+    assert kept[trust_panel.ASKED] is None
     monkeypatch.undo()
     assert not app.run().exception
     assert "Test this map" in [item.label for item in app.button]

@@ -12,7 +12,9 @@ from core.runs import control, launch
 from core.runs.recorder import Recorder
 from core.runs.store import RunStore
 from core.specs import Act
-from pages.ui import asking, controls, queueing, warmup
+from pages.ui.kit import one_shot_button
+from pages.ui.runs import queue_panel, run_controls
+from pages.ui.session import warmup
 
 KEY = "bl-train-live"
 OPEN = {f"{KEY}-change": True}
@@ -133,13 +135,13 @@ def test_a_change_that_is_yet_to_be_repeated_says_so(open_page, make_run, words,
 def test_one_click_asks_once_however_often_it_is_carried_out(open_page, make_run, alive, monkeypatch) -> None:
     run = make_run("running", **alive)
     app = open_page("train", session=OPEN, run=run.id)
-    honest = asking._once
+    honest = one_shot_button._once
 
     def thrice(*args: Any) -> None:
         for _ in range(3):
             honest(*args)
 
-    monkeypatch.setattr(asking, "_once", thrice)
+    monkeypatch.setattr(one_shot_button, "_once", thrice)
     app.run()
     pick(app, f"{KEY}-extend-5").click().run()
     assert asked(run) == [("extend", 5)]
@@ -162,12 +164,12 @@ def test_a_refusal_is_said(open_page, make_run, words, alive, monkeypatch) -> No
 def test_the_stage_that_would_join_in_is_named_until_all_learn(open_page, make_run, alive) -> None:
     run = make_run("running", preset="two-phase", **alive)
     status = {**run.status(), "phase_index": 1}
-    assert controls.joined(run.experiment, 1, 0)
-    stage, reason = controls.next_stage(run, status)
+    assert run_controls.joined(run.experiment, 1, 0)
+    stage, reason = run_controls.next_stage(run, status)
     assert stage
     assert reason is None
     everything = make_run("running", preset="full", **alive)
-    assert controls.next_stage(everything, everything.status()) == (None, "Everything learns already.")
+    assert run_controls.next_stage(everything, everything.status()) == (None, "Everything learns already.")
     app = open_page("train", session=OPEN, run=everything.id)
     assert pick(app, f"{KEY}-unfreeze").disabled
 
@@ -258,8 +260,8 @@ def test_a_person_is_the_same_owner_in_all_tabs(monkeypatch: pytest.MonkeyPatch)
             self.cookies = {"_streamlit_xsrf": cookie}
 
     def owner(cookie: str) -> str:
-        monkeypatch.setattr(queueing.st, "context", Context(cookie))
-        return queueing.owner()
+        monkeypatch.setattr(queue_panel.st, "context", Context(cookie))
+        return queue_panel.owner()
 
     assert owner("token") == owner("token") != owner("other")
     assert "token" not in owner("token")

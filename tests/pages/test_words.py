@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import InputError
-from pages.ui import extract, i18n
+from pages.ui.text import extract_messages, i18n
 
-PAGES = sorted((extract.PROJECT / "pages").rglob("*.py"))
+PAGES = sorted((extract_messages.PROJECT / "pages").rglob("*.py"))
 VISIBLE = {
     "badge",
     "button",
@@ -126,13 +126,13 @@ def unfindable(source: str) -> list[str]:
         f"line {node.lineno}"
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call)
-        and called(node) in extract.MARKERS
+        and called(node) in extract_messages.MARKERS
         and node.args
         and isinstance(node.args[0], ast.JoinedStr | ast.BinOp)
     ]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(extract.PROJECT).as_posix())
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(extract_messages.PROJECT).as_posix())
 def test_visible_text_is_translated(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert untranslated(source) == []
@@ -160,11 +160,15 @@ def test_the_check_finds_text_that_gettext_cannot(source: str) -> None:
 
 
 def test_the_template_is_up_to_date() -> None:
-    assert extract.TEMPLATE.read_text(encoding="utf-8") == extract.template(), "run: python -m pages.ui.extract"
+    assert extract_messages.TEMPLATE.read_text(encoding="utf-8") == extract_messages.template(), (
+        "run: python -m pages.ui.text.extract_messages"
+    )
 
 
 def test_the_template_holds_pages_plurals_and_errors() -> None:
-    found = dict(extract.messages('_("a"); N_("b"); _n("c", "d", n); raise InputError("e {x}.", x=1); _(name)'))
+    found = dict(
+        extract_messages.messages('_("a"); N_("b"); _n("c", "d", n); raise InputError("e {x}.", x=1); _(name)')
+    )
     assert found == {"a": None, "b": None, "c": "d", "e {x}.": None}
 
 

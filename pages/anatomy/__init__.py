@@ -1,0 +1,1 @@
+"""The page Anatomy: What is in it, and what will learn?"""

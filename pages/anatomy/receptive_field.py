@@ -1,0 +1,219 @@
+"""What a layer sees of the person's picture: the window that it could see, and the pixels that really move it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.specs import HeadSpec, ModelSpec
+from pages.ui.kit import components, style
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import broken, busy
+from pages.ui.selection import image_picker, subjects
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _, translate_error
+
+MOST = 420
+WINDOW, UNDER = (230, 159, 0), (20, 20, 20)
+"""Colours of the window's frame and of the line that sets it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A layer's field as the page keeps it: two pictures and the figures."""
+
+    theory: Any
+    measured: Any
+    field: Any
+
+
+def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> None:
+    """Draws the receptive field of a layer.
+
+    Args:
+        anatomy: The network's anatomy.
+        spec: The chosen network.
+        classes: Number of classes of the chosen data, if any.
+        layer: The chosen layer or block; ``""`` for the one that heatmaps look at.
+    """
+    with_maps = {found.name for found in anatomy.layers if found.layout}
+    name = layer if layer in with_maps else anatomy.cam_layer
+    if not name:
+        components.note(_("No layer of this network keeps the picture's layout, so there is no field to show."))
+        return
+    st.html(f"<style>{(style.ASSETS / 'inside.css').read_text(encoding='utf-8')}</style>")
+    if name != layer:
+        components.note(
+            _("Shown for {layer}: choose a layer with a feature map in the drawing for its own.").format(layer=name)
+        )
+    image = image_picker.image_picker()
+    if image is None:
+        components.note(_("Choose a sample, give a file or take a photograph; it is looked at here and kept nowhere."))
+        return
+    usable, remark = _weights(spec)
+    cell = _cell(anatomy, name)
+    key = (replace(usable, head=spec.head), classes, image.sha256, name, cell)
+    if caches.known("fields", key, entries=48):
+        _answer(caches.remember("fields", key, lambda: None, entries=48), remark)
+        return
+    with busy(_("Following the layer's answer back to the pixels …"), 360):
+        try:
+            drawn = caches.remember(
+                "fields", key, lambda: _measure(usable, anatomy, classes, image, name, cell), entries=48
+            )
+        except InputError as error:
+            drawn = error
+    if isinstance(drawn, InputError):
+        broken(_("No field can be shown"), translate_error(drawn), icon="report", tone="warn")
+    else:
+        _answer(drawn, remark)
+
+
+def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:
+    """Returns the network with weights that are here, and a remark where these are not the chosen ones."""
+    from core.models.catalog.catalog import weights_state
+
+    handed_on = spec.weights.startswith(("run:", "file:"))
+    if spec.weights == "none":
+        return spec, _(
+            "With random weights: the effective field is that of the network's build, before it has learned."
+        )
+    if not handed_on and weights_state(spec.backbone, spec.weights) != "available":
+        return replace(spec, weights="none"), _(
+            "The chosen weights are not on this machine, so the effective field is shown for random ones."
+        )
+    return spec, ""
+
+
+def _cell(anatomy: Any, name: str) -> tuple[int, int]:
+    """Draws the choice of a place in the layer's map, and returns its row and column."""
+    layer = anatomy.layer(name)
+    shape = layer.output_shape
+    if layer.layout == "tokens":
+        rows, columns = anatomy.grid
+    else:
+        rows, columns = shape[:2] if layer.layout == "NHWC" else shape[1:]
+    if rows < 2 or columns < 2:
+        return 0, 0
+    first, second = st.columns(2)
+    with first:
+        row = _place(_("Row of the map"), rows, "bl-field-row")
+    with second:
+        column = _place(_("Column of the map"), columns, "bl-field-column")
+    return row, column
+
+
+def _place(label: str, size: int, key: str) -> int:
+    """Draws one coordinate; it keeps its share of the map's side when another layer is chosen."""
+    share = f"{key}-share"
+    st.session_state[key] = min(size - 1, int(st.session_state.get(share, 0.5) * size))
+
+    def moved() -> None:
+        st.session_state[share] = (st.session_state[key] + 0.5) / size
+
+    return int(st.slider(label, 0, size - 1, key=key, on_change=moved))
+
+
+def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, name: str, cell: tuple[int, int]) -> Drawn:
+    from core.data.images import fit, open_image, to_tensor
+    from core.interpret.drawing.overlay import overlay
+    from core.interpret.features.receptive_field import receptive_field
+
+    plain = spec if classes else replace(spec, head=HeadSpec())
+    network = caches.built(plain, classes or anatomy.num_classes)
+    prep = network.preprocessing
+    picture = fit(open_image(image.data, name=image.name), prep).convert("RGB")
+    field = receptive_field(network, to_tensor(picture, replace(prep, resize=prep.crop)), name, cell=cell)
+    large = picture.resize((max(MOST, picture.width), max(MOST, picture.height)), 0 if picture.width < 96 else 3)
+    scale = large.width / picture.width
+    dark = large.point(lambda value: value * 0.45)
+    measured = overlay(dark, field.effective**0.5, opacity=0.95, colormap="magma", fade=True)
+    return Drawn(
+        _framed(_dimmed(large, field.window, scale), field.window, scale), _framed(measured, field.window, scale), field
+    )
+
+
+def _dimmed(image: Any, window: tuple[float, float, float, float], scale: float) -> Any:
+    """Returns the picture, dark outside of the window."""
+    dark = image.point(lambda value: value * 0.35)
+    top, left, bottom, right = (round(side * scale) for side in window)
+    box = (left, top, max(right, left + 1), max(bottom, top + 1))
+    dark.paste(image.crop(box), box)
+    return dark
+
+
+def _framed(image: Any, window: tuple[float, float, float, float], scale: float) -> Any:
+    """Returns the picture with the window's frame."""
+    from PIL import ImageDraw
+
+    image = image.copy()
+    top, left, bottom, right = (side * scale for side in window)
+    draw = ImageDraw.Draw(image)
+    for grow, colour, width in ((1, UNDER, 4), (0, WINDOW, 2)):
+        box = (
+            max(0, left - grow),
+            max(0, top - grow),
+            min(image.width - 1, max(right + grow, left + 3)),
+            min(image.height - 1, max(bottom + grow, top + 3)),
+        )
+        draw.rectangle(box, outline=colour, width=width)
+    return image
+
+
+def _answer(drawn: Drawn, remark: str) -> None:
+    field = drawn.field
+    with st.container(key="bl-wrap-field"):
+        left, right = st.columns(2, gap="large")
+    size = _("{h} × {w} px").format(h=field.size[0], w=field.size[1]) if field.size else _("the whole image")
+    with left:
+        subjects.picture(
+            drawn.theory,
+            most=MOST,
+            title=_("What it can see"),
+            text=size,
+            alt=_("The picture, dark outside of the window that one value of {layer} can see").format(
+                layer=field.layer
+            ),
+        )
+    with right:
+        subjects.picture(
+            drawn.measured,
+            most=MOST,
+            title=_("What it looks at"),
+            text=_("95 % of the influence lies within {n} × {n} px").format(n=field.extent)
+            if not field.empty
+            else _("no pixel moves this value: it is silent here"),
+            alt=_("The picture with the pixels that move one value of {layer}").format(layer=field.layer),
+        )
+    components.metrics(
+        [
+            Figure(_("Theoretical field"), size, _(field.reason) or _("by kernels and strides alone")),
+            Figure(
+                _("Effective field"),
+                f"{field.extent} px" if not field.empty else number_format.DASH,
+                _("side of the square with 95 % of the squared gradient"),
+            ),
+            Figure(
+                _("Place in the map"),
+                f"{field.cell[0]}, {field.cell[1]}",
+                _("row and column of {h} × {w}").format(h=field.grid[0], w=field.grid[1]),
+            ),
+        ],
+        compact=True,
+    )
+    if remark:
+        subjects.callout(remark, icon="casino")
+    components.why(
+        _(
+            "Kernels and strides say how far a value can see. How much each pixel in that window really moves it is "
+            "its gradient: strong in the middle and weak at the edges, because many more paths lead through the "
+            "middle. Training widens it."
+        ),
+        formula=r"r_l = r_{l-1} + (k_l-1)\,j_{l-1},\qquad j_l = j_{l-1}\,s_l",
+        paper=("Luo et al. 2016, Understanding the effective receptive field", "https://arxiv.org/abs/1701.04128"),
+        key="bl-field-why",
+    )

@@ -1,0 +1,1 @@
+"""The page Backbone: Which network shall I start from?"""

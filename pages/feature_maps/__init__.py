@@ -1,0 +1,1 @@
+"""The page Feature maps: What does each layer see?"""

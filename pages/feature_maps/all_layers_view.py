@@ -1,0 +1,160 @@
+"""All channels of all layers in one scroll, sixteen a row, as the course's book shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.feature_maps import download, layer_view
+from pages.ui.kit import components
+from pages.ui.kit.page_states import guarded
+from pages.ui.selection import layer_picker, subjects
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches, choices
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, translate_error
+
+COLUMNS = 16
+KINDS = {
+    "conv": N_("Convolutions"),
+    "norm": N_("Norms"),
+    "activation": N_("Activations"),
+    "pool": N_("Pools"),
+    "attention": N_("Attention"),
+    "mix": N_("Other layers"),
+    "block": N_("Blocks"),
+}
+SIZES = {16: N_("Small"), 28: N_("Medium"), 44: N_("Large")}
+USUAL = ("conv", "pool", "attention")
+
+
+def draw(subject: Subject, open_layer: Any) -> None:
+    """Draws the scroll.
+
+    Args:
+        subject: What is looked at.
+        open_layer: Called with a layer's name when it is asked for large.
+    """
+    st.fragment(_view)(subject, open_layer)
+
+
+@guarded
+def _view(subject: Subject, open_layer: Any) -> None:
+    names, size, scale, colormap = _choices(subject)
+    if not names:
+        components.note(_("No layer of these kinds keeps the picture's layout. Choose another kind."))
+        return
+    key = (*subject.key, names, size, scale, colormap)
+    try:
+        if caches.known("all-maps", key, entries=3):
+            found = caches.remember("all-maps", key, lambda: None, entries=3)
+        else:
+            with st.spinner(_("Drawing {n} layers …").format(n=len(names)), show_time=True):
+                found = caches.remember(
+                    "all-maps", key, lambda: _drawn(subject, names, size, scale, colormap), entries=3
+                )
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    sheets, seconds = found
+    total = sum(row[1].channels for row in sheets)
+    components.note(
+        _("{maps} feature maps of {layers} layers, drawn in {time}. Click a layer's name to see it large.").format(
+            maps=number_format.exact(total), layers=len(sheets), time=number_format.duration(seconds)
+        )
+    )
+    subjects.warn_random(subject.target)
+    download.several(subject, names, {row[0]: row[1].png for row in sheets})
+    _legend(sheets, scale, colormap)
+    for index, (name, drawn, stats) in enumerate(sheets):
+        _row(subject, index, name, drawn, stats, open_layer)
+
+
+def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
+    from core.interpret.layout import kind_of, layers_of_kinds, map_layout
+
+    anatomy = subject.network.anatomy
+    there = {kind_of(layer) for layer in anatomy.layers if map_layout(layer, anatomy) is not None}
+    offered = [kind for kind in KINDS if kind in there]
+    usual = [kind for kind in offered if kind in USUAL] or offered[:1]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="bl-all-choices"):
+        kinds = st.pills(
+            _("Layers"),
+            offered,
+            default=usual,
+            selection_mode="multi",
+            key="bl-all-kinds",
+            persist_state="session",
+            format_func=lambda kind: _(KINDS[kind]),
+        )
+        size = st.segmented_control(
+            _("Size"),
+            list(SIZES),
+            default=28,
+            key="bl-all-size",
+            required=True,
+            persist_state="session",
+            format_func=lambda side: _(SIZES[side]),
+        )
+    with components.more("bl-all-more"):
+        scale, colormap = layer_view.scale_and_colours("bl-maps")
+    return layers_of_kinds(anatomy, list(kinds or ())), int(size or 28), scale, colormap
+
+
+def _drawn(
+    subject: Subject, names: tuple[str, ...], size: int, scale: str, colormap: str
+) -> tuple[list[tuple[str, Any, Any]], float]:
+    """Returns each layer's name, sheet and figures, and how long it took; all from one pass."""
+    import time
+
+    from core.interpret.drawing.tile_sheets import feature_sheet, limits_of
+    from core.interpret.features.activations import activations, layer_stats
+
+    begin = time.perf_counter()
+    maps = activations(subject.network, subject.input(), names)
+    limits = limits_of(maps.values()) if scale == "network" else None
+    rows = []
+    for name in names:
+        layer = maps.pop(name)
+        sheet = feature_sheet(
+            layer, columns=COLUMNS, tile_px=size, gutter=1, colormap=colormap, scale=scale, limits=limits
+        )
+        rows.append((name, sheet, layer_stats(layer)))
+    return rows, time.perf_counter() - begin
+
+
+def _legend(sheets: list[tuple[str, Any, Any]], scale: str, colormap: str) -> None:
+    if scale == "network":
+        subjects.scale_bar(colormap, subjects.number(sheets[0][1].low), subjects.number(sheets[0][1].high))
+    elif scale == "channel":
+        subjects.scale_bar(colormap, _("weak"), _("strong"))
+
+
+def _row(subject: Subject, index: int, name: str, drawn: Any, stats: Any, open_layer: Any) -> None:
+    """Draws one layer: its name as a button, its figures, its maps."""
+    layer = subject.network.anatomy.layer(name)
+    with st.container(key=f"bl-all-row-{index}", gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button(name, key=f"bl-all-open-{index}", type="tertiary", icon=":material/zoom_in:"):
+                open_layer(name)
+            text = _("{kind}, {stage}: {n} channels of {h} × {w}, {share} at or below zero").format(
+                kind=layer.kind,
+                stage=layer_picker.stage_label(subject.network.anatomy, layer.stage),
+                n=stats.channels,
+                h=stats.height,
+                w=stats.width,
+                share=number_format.percent(stats.sparsity),
+            )
+            if stats.broken:
+                text += _("; {n} values are no finite numbers").format(n=number_format.exact(stats.broken))
+            components.note(text)
+        st.image(drawn.png, width=drawn.width, output_format="PNG")
+
+
+def open_in_layer_view(name: str) -> None:
+    """Shows a layer large: in the view of one layer."""
+    st.session_state["bl-maps-layer"] = name
+    choices.show_in_address(layer=name, view=None)
+    st.rerun()

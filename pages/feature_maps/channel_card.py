@@ -1,0 +1,213 @@
+"""The card of one channel: its map, its values, the kernel that makes it, what excites it, and what it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.feature_maps import channel_scaling, channel_top_images, channel_visualization
+from pages.ui.kit import charts, components
+from pages.ui.selection import subjects
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _
+
+BINS = 32
+SIDE = 420
+
+
+def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -> None:
+    """Draws the card.
+
+    Args:
+        subject: What is looked at.
+        layer: Name of the layer.
+        maps: Its maps, CxHxW.
+        channel: Number of the channel.
+        colormap: Colours of the map.
+    """
+    values = maps[channel].float().cpu().numpy()
+    components.section(_("Channel {n}").format(n=channel), layer)
+    with st.container(key="bl-wrap-channel"):
+        left, middle, right = st.columns(3, gap="medium")
+    large, over = caches.remember(
+        "map-channels",
+        (*subject.key, layer, channel, colormap),
+        lambda: _enlarged(subject.picture, values, colormap),
+        entries=64,
+    )
+    with left:
+        subjects.picture(
+            large,
+            sharp=True,
+            most=SIDE,
+            title=_("The map"),
+            text=_range(values),
+            alt=_("Map of channel {n} of {layer}").format(n=channel, layer=layer),
+        )
+    with middle:
+        subjects.picture(
+            over,
+            most=SIDE,
+            title=_("On the picture"),
+            text=_("Where this channel answers most strongly"),
+            alt=_("Map of channel {n} laid over the picture").format(n=channel),
+        )
+    with right:
+        _histogram(values)
+        _kernel(subject, layer, channel)
+    with st.container(key="bl-wrap-channel-acts"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        channel_scaling.draw(subject, layer, channel)
+    with right:
+        channel_visualization.draw(subject, layer, channel)
+    channel_top_images.draw(subject, layer, channel)
+
+
+def _range(values: Any) -> str:
+    import numpy as np
+
+    broken = int((~np.isfinite(values)).sum())
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return _("No value is a finite number")
+    text = _("{h} × {w} values from {low} to {high}; {share} at or below zero").format(
+        h=values.shape[0],
+        w=values.shape[1],
+        low=subjects.number(float(finite.min())),
+        high=subjects.number(float(finite.max())),
+        share=number_format.percent(float((finite <= 0).mean())),
+    )
+    return text + (_("; {n} are no finite numbers").format(n=broken) if broken else "")
+
+
+def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
+    import numpy as np
+
+    from core.interpret.drawing.overlay import heat_image, overlay, png
+
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    signed = colormap == "blue-red"
+    spread = float(np.abs(values).max() if signed else values.max() - values.min()) or 1.0
+    unit = values / spread if signed else (values - values.min()) / spread
+    small = heat_image(unit, colormap=colormap, signed=signed)
+    factor = max(1, SIDE // max(small.size))
+    enlarged = small.resize((small.width * factor, small.height * factor), 0)
+    drawn = overlay(picture, unit, opacity=0.75, colormap=colormap, signed=signed, fade=True)
+    return png(enlarged, enlarged=True), drawn
+
+
+def _histogram(values: Any) -> None:
+    """Draws how often which value occurs in the map."""
+    import numpy as np
+
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return
+    width = float(finite.max() - finite.min()) / BINS or 1.0
+    places = np.ceil(finite / width).astype(int)  # a bin ends with its right edge: zeros are not among what answers
+    first = int(places.min())
+    counts = np.bincount((places - first).ravel())
+    middles = (np.arange(first, first + len(counts)) - 0.5) * width
+    chart = charts.figure(
+        190, hovermode="closest", bargap=0.06, showlegend=False, margin={"l": 8, "r": 8, "t": 6, "b": 8}
+    )
+    go = charts.plotly()
+    colours = [charts.FROZEN if middle < 0 else charts.ACCENT for middle in middles]
+    chart.add_trace(
+        go.Bar(
+            x=middles.tolist(),
+            y=counts.tolist(),
+            marker={"color": colours},
+            width=width,
+            hovertemplate=_("around {x}: {n} values").format(x="%{x:.3g}", n="%{y}") + "<extra></extra>",
+        )
+    )
+    chart.update_yaxes(title_text=_("Places"))
+    charts.show(
+        chart,
+        key="bl-channel-histogram",
+        alt=_("How often each value occurs in the map; grey at or below zero. Mean {mean}, deviation {std}.").format(
+            mean=subjects.number(float(finite.mean())), std=subjects.number(float(finite.std()))
+        ),
+    )
+
+
+def _kernel(subject: Subject, layer: str, channel: int) -> None:
+    """Draws the kernel that makes the channel, where a single one does."""
+    maker = caches.remember("makers", (*subject.target.key, layer), lambda: _maker(subject, layer), entries=128)
+    if maker is None:
+        components.note(
+            _("No single kernel makes this channel: in {layer} several paths or kernels come together.").format(
+                layer=layer
+            )
+        )
+        return
+    drawn, facts = caches.remember(
+        "maker-kernels", (*subject.target.key, maker, channel), lambda: _drawn(subject, maker, channel), entries=64
+    )
+    subjects.picture(
+        drawn,
+        sharp=True,
+        most=168,
+        title=_("The kernel that makes it"),
+        text=facts,
+        alt=_("Kernel {n} of {layer}").format(n=channel, layer=maker),
+    )
+
+
+def _maker(subject: Subject, layer: str) -> str | None:
+    from core.interpret.features.source_convolution import maker_of
+
+    return maker_of(subject.network, subject.input(), layer)
+
+
+def _drawn(subject: Subject, maker: str, channel: int) -> tuple[bytes, str]:
+    from core.interpret.drawing.overlay import png
+    from core.interpret.filters.kernels import kernel_tiles, kernels
+
+    weights = kernels(subject.network, maker)
+    inputs, high, wide = weights.shape[1:]
+    first = next(iter(subject.network.anatomy.layers)).name == maker and inputs == 3
+    strongest = weights[channel].flatten(1).norm(dim=1).argsort(descending=True)[:16].tolist()
+    sheet = kernel_tiles(
+        subject.network,
+        maker,
+        outputs=[channel],
+        inputs=None if first else strongest,
+        columns=4,
+        tile_px=168 if first else max(8, min(40, 160 // max(high, wide) * max(high, wide) // 4)),
+    )
+    image = sheet.image
+    if not sheet.rgb and len(strongest) > 4:  # one row of sixteen becomes four rows of four
+        image = _folded(sheet)
+    size = f"{high} × {wide}"
+    if sheet.rgb:
+        return png(image), _("{layer}, {size} pixels in colour").format(layer=maker, size=size)
+    if high == wide == 1:
+        text = _("{layer}, 1 × 1: a sum of {n} channels; the strongest {k} weights").format(
+            layer=maker, n=inputs, k=len(strongest)
+        )
+    else:
+        one = _("{layer}, {size}: it looks at one channel alone")
+        text = (one if inputs == 1 else _("{layer}, {size} over {n} channels; the strongest {k}")).format(
+            layer=maker, size=size, n=inputs, k=len(strongest)
+        )
+    return png(image), text
+
+
+def _folded(sheet: Any) -> Any:
+    from PIL import Image
+
+    across, (high, wide), gap = 4, sheet.tile, sheet.gutter
+    count = len(sheet.inputs)
+    rows = -(-count // across)
+    out = Image.new("RGBA", (across * (wide + gap) - gap, rows * (high + gap) - gap))
+    for index in range(count):
+        left = index * (wide + gap)
+        tile = sheet.image.crop((left, 0, left + wide, high))
+        out.paste(tile, (index % across * (wide + gap), index // across * (high + gap)))
+    return out

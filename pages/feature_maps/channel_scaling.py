@@ -1,0 +1,94 @@
+"""A slider that mutes or boosts one channel while the probabilities move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.ui.kit import components
+from pages.ui.kit.page_states import guarded
+from pages.ui.selection import subjects
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _, translate_error
+
+TOP = 5
+
+
+def draw(subject: Subject, layer: str, channel: int) -> None:
+    """Draws the slider and the probabilities; moving it draws nothing else anew."""
+    components.section(_("What if it were silent, or louder?"))
+    st.fragment(_panel)(subject, layer, channel)
+
+
+@guarded
+def _panel(subject: Subject, layer: str, channel: int) -> None:
+    before = subject.probabilities()
+    if before.sum() != before.sum():
+        components.note(subjects.no_answer())
+        return
+    percent = st.slider(
+        _("Loudness of channel {n}").format(n=channel),
+        0,
+        400,
+        100,
+        10,
+        format="%d %%",
+        key=f"bl-dial-{layer}-{channel}",
+        help=_(
+            "Every value of this channel is multiplied by this before the next layer reads it: 0 % mutes it, "
+            "100 % leaves it as it is."
+        ),
+    )
+    try:
+        after = before if percent == 100 else turned(subject, layer, channel, percent / 100)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    classes = subject.network.classes
+    order = [int(index) for index in after.argsort()[::-1][:TOP]]
+    own = int(before.argmax())
+    if own not in order:
+        order.append(own)
+    components.probabilities([(classes[index], float(after[index])) for index in order], marked=classes[own])
+    components.note(_words(classes, before, after, own, percent))
+
+
+def turned(subject: Subject, layer: str, channel: int, factor: float) -> Any:
+    """Returns the probabilities with a channel multiplied; each factor is worked out once."""
+    dial = caches.remember("dials", (*subject.key, layer), lambda: _dial(subject, layer), entries=2)
+    return caches.remember(
+        "turned", (*subject.key, layer, channel, factor), lambda: dial.turn({channel: factor}), entries=256
+    )
+
+
+def _dial(subject: Subject, layer: str) -> Any:
+    from core.interpret.features.channel_ablation import Dial
+
+    return Dial(subject.network, subject.input(), layer)
+
+
+def _words(classes: Any, before: Any, after: Any, own: int, percent: int) -> str:
+    if percent == 100:
+        return _("As it is. Move the slider to see what hangs on this channel.")
+    first, now = float(before[own]), float(after[own])
+    now_first = int(after.argmax())
+    if now_first != own:
+        return _("The answer turns from {old} to {new}: {share} instead of {before} for {old}.").format(
+            old=classes[own],
+            new=classes[now_first],
+            share=number_format.percent(now),
+            before=number_format.percent(first),
+        )
+    points = 100 * (now - first)
+    if abs(points) < 0.05:
+        return _("Nothing moves: for this picture the answer does not hang on this channel.")
+    return _("{name} goes from {before} to {now} ({points} percentage points).").format(
+        name=classes[own],
+        before=number_format.percent(first),
+        now=number_format.percent(now),
+        points=f"{points:+.1f}".replace("-", "−"),
+    )

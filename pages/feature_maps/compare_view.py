@@ -1,0 +1,154 @@
+"""Side by side: two pictures, two layers or two models; the same channels, and the difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.feature_maps import compare_networks, compare_sheets, layer_view
+from pages.ui.kit import components, page_states
+from pages.ui.kit.page_states import guarded
+from pages.ui.selection import image_picker, layer_picker, user_images
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import choices
+from pages.ui.text.i18n import N_, _, translate_error
+
+WHAT = {"images": N_("Two pictures"), "layers": N_("Two layers"), "models": N_("Two models")}
+
+
+def draw(subject: Subject, names: tuple[str, ...]) -> None:
+    """Draws the view.
+
+    Args:
+        subject: What is looked at.
+        names: Layers that give maps.
+    """
+    user_images.part(_view)(subject, names)
+
+
+@guarded
+def _view(subject: Subject, names: tuple[str, ...]) -> None:
+    what = st.segmented_control(
+        _("Compare"),
+        list(WHAT),
+        default="images" if subject.target.run is None else "models",
+        key="bl-beside-what",
+        required=True,
+        format_func=lambda name: _(WHAT[name]),
+        persist_state="session",
+    )
+    if what == "models":
+        compare_networks.draw(subject, names)
+    elif what == "layers":
+        _layers(subject, names)
+    else:
+        _images(subject, names)
+
+
+def _images(subject: Subject, names: tuple[str, ...]) -> None:
+    with st.container(key="bl-wrap-beside-choice"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        layer = layer_picker.one_of(subject.network.anatomy, names, "bl-beside-layer")
+    with right:
+        other = other_picture(subject)
+    if other is None:
+        return
+    first, second = layer_view.maps_of(subject, layer), layer_view.maps_of(other, layer)
+    compare_sheets.draw(
+        (subject.image.name, first, subject),
+        (other.image.name, second, other),
+        layer,
+        key=(*subject.key, other.image.sha256, layer),
+    )
+
+
+def _layers(subject: Subject, names: tuple[str, ...]) -> None:
+    anatomy = subject.network.anatomy
+    with st.container(key="bl-wrap-beside-choice"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        layer = layer_picker.one_of(subject.network.anatomy, names, "bl-beside-layer")
+    count = channels_of(anatomy, layer)
+    alike = [name for name in names if name != layer and channels_of(anatomy, name) == count]
+    with right:
+        if not alike:
+            components.note(
+                _("No other layer has {n} channels like {layer}, so channels cannot be set side by side.").format(
+                    n=count, layer=layer
+                )
+            )
+            return
+        known = {entry.name: entry for entry in anatomy.layers}
+        before = [name for name in names[: names.index(layer)] if name in alike]
+        after = [name for name in names[names.index(layer) :] if name in alike]
+        told = set(layer_picker.main_layers(anatomy, names))
+        usual = next((name for name in after if name in told), after[0] if after else before[-1])
+        key = f"bl-beside-second-{count}-{layer}"
+        second = st.selectbox(
+            _("With the layer"),
+            alike,
+            index=alike.index(usual),
+            key=key,
+            format_func=lambda name: layer_picker.layer_label(known[name]),
+            help=_(
+                "Layers with as many channels; they need not mean the same, unless a path goes around the layers "
+                "between them."
+            ),
+        )
+    compare_sheets.draw(
+        (layer, layer_view.maps_of(subject, layer), subject),
+        (second, layer_view.maps_of(subject, second), subject),
+        layer,
+        key=(*subject.key, layer, second),
+    )
+
+
+def channels_of(anatomy: Any, name: str) -> int:
+    """Returns the number of channels of a layer that gives maps."""
+    layer = anatomy.layer(name)
+    shape = layer_picker.map_shape(layer)
+    return int(shape[0] if shape else layer.output_shape[-1])
+
+
+def other_picture(subject: Subject) -> Subject | None:
+    """Draws the choice of a second picture: a sample, one of the run's images, a file."""
+    options: dict[str, str] = {}
+    run = subject.target.run
+    if run is not None:
+        options |= {
+            f"data:{key}": f"{label} · {choices.short_source(key)}" for key, label in image_picker.held_out(run).items()
+        }
+    options |= {f"sample:{name}": _(title) for name, title in image_picker.SAMPLES.items()}
+    options["file"] = _("A file …")
+    names = [name for name in options if name.partition(":")[2] != subject.image.name]
+    chosen = st.selectbox(
+        _("With the picture"),
+        names,
+        key="bl-beside-picture",
+        format_func=lambda name: options[name],
+        persist_state="session",
+    )
+    try:
+        image = _image(subject, str(chosen))
+        if image is None:
+            return None
+        return compare_networks.seen_by(subject.target, subject.network, image)
+    except InputError as error:
+        page_states.broken(_("This picture cannot be used"), translate_error(error), icon="broken_image", tone="warn")
+        return None
+
+
+def _image(subject: Subject, chosen: str) -> Any:
+    kind, _sign, name = chosen.partition(":")
+    if kind == "data":
+        return image_picker.dataset_image(subject.target.run, name)
+    if kind == "sample":
+        return choices.ImageChoice("sample", _(image_picker.SAMPLES[name]), image_picker.sample_bytes(name))
+    file = st.file_uploader(_("Picture"), type=image_picker.IMAGE_TYPES, key="bl-beside-file", max_upload_size=50)
+    if file is None:
+        components.note(_("Choose a file; it is looked at here and kept nowhere."))
+        return None
+    return choices.ImageChoice("upload", file.name, file.getvalue())

@@ -1,0 +1,293 @@
+"""How a network's answers change with depth, over the person's own images, and what the course says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.ui.kit import charts, components
+from pages.ui.kit.page_states import guarded
+from pages.ui.selection import subjects, user_images
+from pages.ui.selection.subjects import Subject
+from pages.ui.selection.user_images import Own
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, _n, translate_error
+
+WISH = "bl-depth-wish"
+MOST = 100
+"""Images that the story begins with."""
+TICK = 16
+"""Letters of a layer's name that fit under an axis."""
+VERDICTS = {
+    "holds": (N_("It holds here."), "check_circle"),
+    "partly": (N_("Only in part here."), "contrast"),
+    "fails": (N_("Not here."), "cancel"),
+    "unknown": (N_("That cannot be told here."), "help"),
+}
+
+
+def draw(subject: Subject) -> None:
+    """Draws the view."""
+    user_images.part(_view)(subject)
+
+
+@guarded
+def _view(subject: Subject) -> None:
+    own = user_images.choose(subject, "bl-depth", most=MOST)
+    if own is None:
+        return
+    story = _story(subject, own)
+    if story is None:
+        return
+    subjects.warn_random(subject.target)
+    broken = sum(row.broken for row in story.rows)
+    if broken:
+        subjects.callout(
+            _("{n} values of these layers are no finite numbers; they count as zeros.").format(
+                n=number_format.exact(broken)
+            ),
+            icon="error",
+        )
+    _claims(story)
+    _charts(story)
+    looked = _n("{n} image", "{n} images", story.images).format(n=number_format.exact(story.images))
+    text = _("Measured on {images} of {title}.").format(images=looked, title=own.title)
+    if story.images < story.asked:
+        text += " " + _("Time ran out for {n} more.").format(n=number_format.exact(story.asked - story.images))
+    components.note(text)
+    _why()
+
+
+def _story(subject: Subject, own: Own) -> Any:
+    """Returns the ``Story``; ``None`` before it was asked for, and where it cannot be had."""
+    from core.workflows.inspection.channel_survey import story, story_known
+
+    key = (*subject.target.key, *own.key)
+    prints = user_images.prints(subject, own)
+
+    def told(progress: Any = None) -> Any:
+        return caches.remember(
+            "stories", key, lambda: story(subject.network, own.images, progress=progress, prints=prints), entries=8
+        )
+
+    try:
+        if caches.known("stories", key, entries=8) or story_known(subject.network, prints):
+            return told()
+        if st.session_state.get(WISH) != key:
+            text = _(
+                "Runs {n} of your images through the network once and measures what each layer does with them."
+            ).format(n=number_format.exact(len(own.images.items)))
+            label = _("Measure the layers")
+            icon = ":material/stacked_line_chart:"
+            if not user_images.asked(text, label, icon=icon, key="bl-depth-go", primary=True):
+                return None
+            st.session_state[WISH] = key
+        with user_images.progress(key="bl-depth", cancel=_forget) as tell:
+            return told(tell)
+    except InputError as error:
+        _forget()
+        components.note(translate_error(error))
+        return None
+
+
+def _forget() -> None:
+    st.session_state[WISH] = None
+
+
+def _claims(story: Any) -> None:
+    from core.interpret.features.depth_claims import verdicts
+
+    components.section(_("What the course says, checked on this network"))
+    try:
+        found = verdicts(story.rows)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    for row in found:
+        words, icon = VERDICTS[row.verdict]
+        figures_ = _(row.template).format(**row.values)
+        subjects.callout(f"“{_(row.claim)}” {_(words)} {figures_}", icon=icon, good=row.verdict == "holds")
+
+
+def _charts(story: Any) -> None:
+    from core.interpret.features.depth_claims import quietable
+
+    told = [row for row in story.rows if row.told]
+    quiet = quietable(story.rows)
+    with st.container(key="bl-wrap-depth"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        components.section(_("Sparsity"))
+        lines = [
+            (_("exactly zero"), [row.zeros for row in quiet]),
+            (_("sparseness (Hoyer)"), [row.hoyer for row in quiet]),
+        ]
+        if any(row.sparsity != row.zeros for row in quiet):  # else one line would lie exactly on the other
+            lines.insert(0, (_("at or below zero"), [row.sparsity for row in quiet]))
+        _lines(
+            quiet,
+            lines,
+            key="sparsity",
+            share=True,
+            alt=_("Share of values at or below zero: {first} in the first of these layers, {last} in the last.").format(
+                first=number_format.percent(quiet[0].sparsity), last=number_format.percent(quiet[-1].sparsity)
+            ),
+        )
+        components.section(_("Effective rank"))
+        _lines(
+            told,
+            [(_("effective rank"), [row.rank for row in told]), (_("at most"), [float(row.most) for row in told])],
+            key="rank",
+            alt=_("How many directions the images' answers spread over: {first} in {one}, {last} in {other}.").format(
+                first=number_format.number(told[0].rank),
+                one=told[0].layer,
+                last=number_format.number(told[-1].rank),
+                other=told[-1].layer,
+            ),
+        )
+        components.section(_("Mean and spread"))
+        _lines(
+            told,
+            [(_("mean"), [row.mean for row in told]), (_("deviation"), [row.variance**0.5 for row in told])],
+            key="spread",
+            alt=_("Mean and standard deviation of each layer's values; the variance ends at {last}.").format(
+                last=number_format.number(told[-1].variance)
+            ),
+        )
+    with right:
+        _classes(story, told)
+        _picture(told)
+        dead = sum(row.dead for row in told)
+        if dead:
+            components.note(
+                _("{n} of {all} channels of these layers never rise above zero on these images.").format(
+                    n=number_format.exact(dead), all=number_format.exact(sum(row.channels for row in told))
+                )
+            )
+
+
+def _classes(story: Any, told: Sequence[Any]) -> None:
+    components.section(_("What it tells of the class"))
+    judged = [row for row in told if row.accuracy is not None]
+    if judged:
+        chance = 1.0 / max(story.classes, 1)
+        best = max(judged, key=lambda row: row.accuracy)
+        _lines(
+            judged,
+            [
+                (_("accuracy of a linear classifier"), [row.accuracy for row in judged]),
+                (_("guessing"), [chance] * len(judged)),
+            ],
+            key="classes",
+            share=True,
+            alt=_(
+                "A linear classifier on pooled answers, judged on images it was not fitted to: best on {layer} with "
+                "{share} ± {deviation}; guessing reaches {chance}."
+            ).format(
+                layer=best.layer,
+                share=number_format.percent(best.accuracy),
+                deviation=number_format.percent(best.deviation),
+                chance=number_format.percent(chance),
+            ),
+        )
+    else:
+        components.note(_("Too few images of some class were looked at to fit a classifier."))
+    apart = [row for row in told if row.distance is not None and row.distance < float("inf")]
+    if apart:
+        components.section(_("How far apart the classes lie"))
+        _lines(
+            apart,
+            [(_("distance of class means"), [row.distance for row in apart])],
+            key="distance",
+            alt=_(
+                "Distance of two classes' mean answers, in units of the spread within a class: {first} in {one}, "
+                "{last} in {other}."
+            ).format(
+                first=number_format.number(apart[0].distance),
+                one=apart[0].layer,
+                last=number_format.number(apart[-1].distance),
+                other=apart[-1].layer,
+            ),
+        )
+
+
+def _picture(told: Sequence[Any]) -> None:
+    kept = [row for row in told if row.picture is not None]
+    if not kept:
+        return
+    components.section(_("What is left of the picture"))
+    _lines(
+        kept,
+        [(_("colours that can be read off"), [row.picture for row in kept])],
+        key="picture",
+        share=True,
+        alt=_(
+            "Share of the variance of the picture's colours that a linear map reads off answers at the same place: "
+            "{first} in {one}, {last} in {other}."
+        ).format(
+            first=number_format.percent(kept[0].picture),
+            one=kept[0].layer,
+            last=number_format.percent(kept[-1].picture),
+            other=kept[-1].layer,
+        ),
+    )
+
+
+def _lines(
+    rows: Sequence[Any], lines: Sequence[tuple[str, list[float]]], *, key: str, alt: str, share: bool = False
+) -> None:
+    """Draws figures over the layers, from the first to the last."""
+    go = charts.plotly()
+    chart = charts.figure(250)
+    names = [row.layer for row in rows]
+    for index, (name, values) in enumerate(lines):
+        quiet = index > 0 and name in (_("at most"), _("guessing"))
+        colour = charts.FROZEN if quiet else (charts.ACCENT, *charts.OKABE_ITO[1:])[index]
+        chart.add_trace(
+            go.Scatter(
+                x=list(range(len(rows))),
+                y=values,
+                name=name,
+                mode="lines" if quiet else "lines+markers",
+                line={"color": colour, "width": 1.5 if quiet else 2, "dash": "dot" if quiet else "solid"},
+                customdata=names,
+                hovertemplate="%{customdata}: " + ("%{y:.1%}" if share else "%{y:.3g}") + f"<extra>{name}</extra>",
+            )
+        )
+    step = max(1, -(-len(rows) // 8))
+    places = list(range(0, len(rows), step))
+    chart.update_xaxes(
+        tickvals=places,
+        ticktext=[_short(names[place]) for place in places],
+        tickangle=30,
+        tickfont={"size": 12},
+        title_text=_("Layer, from the picture on"),
+    )
+    chart.update_yaxes(rangemode="tozero", tickformat=".0%" if share else None, range=[0, 1.02] if share else None)
+    charts.show(chart, key=f"bl-depth-{key}", alt=alt)
+
+
+def _short(name: str) -> str:
+    """Returns the end of a layer's name that still fits under an axis: what tells it from its neighbours."""
+    parts = name.split(".")
+    while len(name) > TICK and len(parts) > 1:
+        parts = parts[1:]
+        name = "…" + ".".join(parts)
+    return name if len(name) <= TICK + 2 else f"…{name[-TICK:]}"
+
+
+def _why() -> None:
+    components.why(
+        _(
+            "Sparsity counts values at or below zero. The effective rank says over how many directions the images' "
+            "pooled answers spread. The linear classifier is judged by cross-validation. The picture's colours "
+            "are read off single places by ridge regression, on images kept apart."
+        ),
+        formula=r"\mathrm{erank}=\exp\Big(-\sum_i p_i\ln p_i\Big),\quad p_i=\frac{\sigma_i}{\sum_j\sigma_j}",
+        paper=("Roy and Vetterli 2007", "https://ieeexplore.ieee.org/document/7098875"),
+        key="bl-depth-why",
+    )

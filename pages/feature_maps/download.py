@@ -1,0 +1,90 @@
+"""Feature maps to take away: as a picture, or as the numbers themselves."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.selection.subjects import Subject
+from pages.ui.text.i18n import _
+
+
+def layer(subject: Subject, name: str, maps: Any, png: bytes) -> None:
+    """Offers one layer's maps as a picture, and as an array."""
+    stem = f"{_plain(subject.target.title)}-{_plain(name)}"
+    with st.container(horizontal=True, key="bl-maps-save"):
+        st.download_button(
+            _("Save picture"),
+            png,
+            file_name=f"{stem}.png",
+            mime="image/png",
+            icon=":material/download:",
+            key="bl-maps-png",
+            on_click="ignore",
+        )
+        st.download_button(
+            _("Save arrays"),
+            lambda: arrays({name: maps}),
+            file_name=f"{stem}.npz",
+            mime="application/octet-stream",
+            icon=":material/data_array:",
+            key="bl-maps-npz",
+            on_click="ignore",
+            help=_("The values themselves, channels × rows × columns in float32, for NumPy."),
+        )
+
+
+def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]) -> None:
+    """Offers many layers' maps as a ZIP archive of pictures, and as arrays."""
+    stem = f"{_plain(subject.target.title)}-layers"
+
+    def packed() -> bytes:
+        from core.interpret.features.activations import activations
+
+        return arrays(activations(subject.network, subject.input(), names))
+
+    with st.container(horizontal=True, key="bl-all-save"):
+        st.download_button(
+            _("Save all pictures"),
+            lambda: zipped(pictures),
+            file_name=f"{stem}.zip",
+            mime="application/zip",
+            icon=":material/folder_zip:",
+            key="bl-all-png",
+            on_click="ignore",
+        )
+        st.download_button(
+            _("Save all arrays"),
+            packed,
+            file_name=f"{stem}.npz",
+            mime="application/octet-stream",
+            icon=":material/data_array:",
+            key="bl-all-npz",
+            on_click="ignore",
+            help=_("One array a layer, channels × rows × columns in float32, for NumPy."),
+        )
+
+
+def arrays(maps: dict[str, Any]) -> bytes:
+    """Returns layers' maps as an npz file, an array a layer."""
+    from core.interpret.features.activations import packed
+
+    return packed(maps)
+
+
+def zipped(pictures: dict[str, bytes]) -> bytes:
+    """Returns pictures as a ZIP archive, numbered in order."""
+    import io
+    import zipfile
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # PNGs are packed already
+        for number, (name, png) in enumerate(pictures.items()):
+            archive.writestr(f"{number:03d}-{_plain(name)}.png", png)
+    return file.getvalue()
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "maps"

@@ -1,0 +1,304 @@
+"""One layer, large: all its channels side by side, sorted, with its figures and the card of one channel."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.feature_maps import channel_card, channel_top_images, download
+from pages.ui.kit import components
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import guarded
+from pages.ui.kit.tile_sheet import Sheet, sheet
+from pages.ui.selection import layer_picker, subjects, user_images
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, translate_error
+
+LARGE = 24_000_000
+"""Bytes from which a layer's maps are kept one layer at a time."""
+SCALES = {"channel": N_("Each channel"), "layer": N_("Whole layer"), "network": N_("Whole network")}
+SORTS = {
+    "": N_("As they are"),
+    "mean": N_("Mean"),
+    "maximum": N_("Maximum"),
+    "variance": N_("Variance"),
+    "class": N_("Class-specificity"),
+}
+SORT_WISH = "bl-maps-sort-wish"
+
+
+def draw(subject: Subject, names: tuple[str, ...]) -> None:
+    """Draws the view; a change of layer or channel draws nothing else of the page anew.
+
+    Args:
+        subject: What is looked at.
+        names: Layers that give maps.
+    """
+    user_images.part(_view)(subject, names)
+
+
+@guarded
+def _view(subject: Subject, names: tuple[str, ...]) -> None:
+    with st.container(key="bl-wrap-maps"):
+        side, main = st.columns([1, 3], gap="large")
+    with main:
+        layer = _layer(subject, names)
+    with side:
+        subjects.picture(
+            subject.picture,
+            title=_("What the network sees"),
+            text=subject.crop_words(),
+            sharp=subject.picture.width <= 96,
+            most=260,
+            alt=_("The chosen picture, cropped as the network sees it"),
+        )
+        subjects.warn_random(subject.target)
+        look = _look(subject, layer)
+    with main:
+        maps, chosen = _answer(subject, layer, look)
+    channel_card.draw(subject, layer, maps, chosen, look[2])
+
+
+def _layer(subject: Subject, names: tuple[str, ...]) -> str:
+    anatomy = subject.network.anatomy
+    told = layer_picker.main_layers(anatomy, names)
+    stage = {layer.name: layer.stage for layer in anatomy.layers}
+    early = [name for name in told if stage[name] == stage[told[0]]][-1]
+    every = bool(st.session_state.get("bl-maps-every"))
+    return layer_picker.picker(anatomy, names, key="bl-maps", default=early, every=every)
+
+
+def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
+    """Draws the rarer choices and returns tiles a row, scale, colour map and order."""
+    anatomy = subject.network.anatomy
+    shape = layer_picker.map_shape(anatomy.layer(layer))
+    channels = shape[0] if shape else anatomy.layer(layer).output_shape[-1]
+    sort = st.selectbox(
+        _("Sorted by"),
+        list(SORTS),
+        format_func=lambda s: _(SORTS[s]),
+        key="bl-maps-sort",
+        persist_state="session",
+        help=_(
+            "Mean, maximum and variance are of this picture's maps. Class-specificity asks how well a channel tells "
+            "your classes apart (F of an analysis of variance over your images)."
+        ),
+    )
+    with components.more("bl-maps-more"):
+        columns = subjects.columns_slider(channels, key="bl-maps-columns")
+        scale, colormap = scale_and_colours("bl-maps")
+        st.toggle(
+            _("Every layer"),
+            key="bl-maps-every",
+            persist_state="session",
+            help=_("Offers the layers inside the blocks, too: each convolution, normalisation and activation."),
+        )
+    return columns, scale, colormap, str(sort or "")
+
+
+def scale_and_colours(key: str) -> tuple[str, str]:
+    """Draws the choice of a scale and of colours; both hold for all views that share the key."""
+    scale = st.segmented_control(
+        _("Brightness of"),
+        list(SCALES),
+        default="channel",
+        format_func=lambda s: _(SCALES[s]),
+        key=f"{key}-scale",
+        required=True,
+        persist_state="session",
+        wrap=True,
+        help=_(
+            "Each channel: every map uses all colours, so faint patterns show. Whole layer, whole network: one "
+            "scale for all, so that maps can be compared."
+        ),
+    )
+    colormap = st.segmented_control(
+        _("Colours"),
+        [*subjects.COLORMAPS, "blue-red"],
+        default="viridis",
+        key=f"{key}-colours",
+        required=True,
+        format_func=lambda name: subjects.COLORMAPS.get(name) or _("Around zero"),
+        persist_state="session",
+        wrap=True,
+        help=_("Around zero: blue below, near white at zero, red above."),
+    )
+    return str(scale or "channel"), str(colormap or "viridis")
+
+
+def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Any, int]:
+    """Draws all channels and the layer's figures; returns the maps and the channel under study."""
+    from core.interpret.features.activations import layer_stats
+
+    maps = maps_of(subject, layer)
+    stats = caches.remember("map-stats", (*subject.key, layer), lambda: layer_stats(maps), entries=128)
+    columns, scale, colormap, sort = look
+    order = _order(subject, layer, maps, sort)
+    drawn = _sheet(subject, layer, maps, columns, scale, colormap, sort if order is not None else "", order)
+    chosen = _chosen(layer, stats.channels)
+    names = None if order is None else [str(channel) for channel in order]
+    place = chosen if order is None else order.index(chosen)
+    alt = _("{n} channels of {layer}, each {h} × {w} pixels; the brighter, the stronger the answer").format(
+        n=stats.channels, layer=layer, h=stats.height, w=stats.width
+    )
+    picked = sheet(drawn.sheet, key="bl-maps-sheet", alt=alt, label=_("Channel {n}"), names=names, chosen=place)
+    if picked is not None and picked != place:
+        chosen = picked if order is None else order[picked]
+        st.session_state["bl-maps-channel"] = (layer, chosen)
+    _legend(drawn, scale, colormap)
+    if stats.broken:
+        subjects.callout(
+            _("{n} values of this layer are no finite numbers; they are drawn as zeros.").format(
+                n=number_format.exact(stats.broken)
+            ),
+            icon="error",
+        )
+    _figures(stats)
+    download.layer(subject, layer, maps, drawn.sheet.png)
+    return maps, chosen
+
+
+def maps_of(subject: Subject, layer: str) -> Any:
+    """Returns a layer's maps, CxHxW; a handful of layers is kept, of very large ones only the last."""
+    from core.interpret.features.activations import activations
+
+    volume = 4 * math.prod(subject.network.anatomy.layer(layer).output_shape)
+    shelf, entries = ("maps-large", 1) if volume > LARGE else ("maps", 8)
+    key = (*subject.key, layer)
+    return caches.remember(
+        shelf, key, lambda: activations(subject.network, subject.input(), [layer])[layer], entries=entries
+    )
+
+
+def network_limits(subject: Subject) -> tuple[float, float]:
+    """Returns the lowest and highest value of all layers for the picture, found once in one pass."""
+    from core.interpret.drawing.tile_sheets import limits_of
+    from core.interpret.features.activations import activations
+
+    return caches.remember(
+        "map-limits", subject.key, lambda: limits_of(activations(subject.network, subject.input()).values()), entries=64
+    )
+
+
+class Drawn:
+    """A sheet with the values at the ends of its scale."""
+
+    def __init__(self, feature: Any) -> None:
+        self.low, self.high = feature.low, feature.high
+        self.sheet = Sheet(
+            feature.png, feature.width, feature.height, feature.columns, feature.channels, feature.tile, feature.gutter
+        )
+
+
+def _sheet(
+    subject: Subject, layer: str, maps: Any, columns: int, scale: str, colormap: str, sort: str, order: Any
+) -> Drawn:
+    from core.interpret.drawing.tile_sheets import feature_sheet
+
+    tile = max(4, (subjects.WIDTH + subjects.GAP) // columns - subjects.GAP)
+    limits = network_limits(subject) if scale == "network" else None
+    own = tuple(order) if sort == "class" else ()
+    return caches.remember(
+        "map-sheets",
+        (*subject.key, layer, columns, scale, colormap, sort, hash(own)),
+        lambda: Drawn(
+            feature_sheet(
+                maps if order is None else maps[order],
+                columns=columns,
+                tile_px=tile,
+                gutter=subjects.GAP,
+                colormap=colormap,
+                scale=scale,
+                limits=limits,
+            )
+        ),
+        entries=64,
+    )
+
+
+def _order(subject: Subject, layer: str, maps: Any, sort: str) -> list[int] | None:
+    """Returns the channels in the chosen order, the first first; ``None`` for their own order."""
+    if not sort:
+        return None
+    if sort == "class":
+        return _by_class(subject, layer)
+    from core.interpret.features.activations import channel_order
+
+    return caches.remember("map-orders", (*subject.key, layer, sort), lambda: channel_order(maps, sort), entries=64)
+
+
+def _by_class(subject: Subject, layer: str) -> list[int] | None:
+    """Returns the channels by how well they tell the person's classes apart; says what is missing for it."""
+    own = user_images.choose(subject, "bl-maps-sort")
+    if own is None:
+        return None
+    found = user_images.gathered(subject, own, layer)
+    if found is None:
+        wish = (*subject.target.key, layer)
+        if st.session_state.get(SORT_WISH) != wish:
+            text = _("All channels of {layer} are asked about your images once.").format(layer=layer)
+            if not user_images.asked(text, _("Ask them"), icon=":material/image_search:", key="bl-maps-sort-go"):
+                return None
+            st.session_state[SORT_WISH] = wish
+        try:
+            found = user_images.gather_now(subject, own, layer, "bl-maps-sort", _forget)
+        except InputError as error:
+            _forget()
+            components.note(translate_error(error))
+            return None
+    told = channel_top_images.specific(found, (*subject.target.key, *own.key, layer))
+    if told is None:
+        components.note(_("Your images are too few, or of one class, so no channel can be said to be specific."))
+        return None
+    return [int(channel) for channel in (-told.f).argsort(kind="stable")]
+
+
+def _forget() -> None:
+    st.session_state[SORT_WISH] = None
+
+
+def _chosen(layer: str, channels: int) -> int:
+    """Returns the channel under study: the last clicked, which holds for its layer only."""
+    kept = st.session_state.get("bl-maps-channel")
+    return kept[1] if kept and kept[0] == layer and kept[1] < channels else 0
+
+
+def _legend(drawn: Drawn, scale: str, colormap: str) -> None:
+    if scale != "channel":
+        subjects.scale_bar(colormap, subjects.number(drawn.low), subjects.number(drawn.high))
+        components.note(_("One scale for all: equal colours are equal values. Click a tile to see its card."))
+        return
+    subjects.scale_bar(colormap, _("weak"), _("strong"))
+    components.note(_("Each channel is brightened by itself, two deviations either way. Click a tile to see its card."))
+
+
+def _figures(stats: Any) -> None:
+    components.metrics(
+        [
+            Figure(_("Channels"), number_format.exact(stats.channels), _("one map each")),
+            Figure(_("Map size"), f"{stats.height} × {stats.width}", _("pixels")),
+            Figure(
+                _("Sparsity"),
+                number_format.percent(stats.sparsity),
+                _("of all values at or below zero"),
+                help=_("What a ReLU has silenced, or would. Sparse answers are easier to tell apart."),
+            ),
+            Figure(
+                _("Silent"),
+                f"{stats.silent}",
+                _("of {n} channels").format(n=stats.channels),
+                help=_("Channels without a single value above zero for this picture."),
+            ),
+            Figure(
+                _("Range"),
+                f"{subjects.number(stats.minimum, 2)}…{subjects.number(stats.maximum, 2)}",
+                _("mean {x}").format(x=subjects.number(stats.mean)),
+            ),
+        ],
+        compact=True,
+    )

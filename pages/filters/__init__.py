@@ -1,0 +1,1 @@
+"""The page Filters: What does it look for?"""

@@ -1,0 +1,1 @@
+"""The page Heatmaps: Where does it look to decide?"""

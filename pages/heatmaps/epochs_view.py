@@ -1,0 +1,163 @@
+"""Heatmaps over a training: this picture at each moment whose weights are kept; the pinned ones after each epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from core.errors import InputError
+from pages.heatmaps import single_map
+from pages.heatmaps.controls import Choice, Look
+from pages.ui.kit import charts, components, page_states, style
+from pages.ui.kit.tiles import Tile, grid
+from pages.ui.runs import epoch_scrubber
+from pages.ui.selection import checkpoint_picker
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _, translate_error
+
+MOST, FEWEST = 12, 3
+"""Moments that are drawn: as many as a method has time for."""
+
+
+def draw(subject: Subject, choice: Choice, look: Look) -> None:
+    """Draws the chosen picture at the moments whose weights are kept, then the scrubber with the pinned ones."""
+    run = subject.target.run
+    if run is None:
+        page_states.empty(
+            _("No training to look back on"),
+            _("A backbone has but one moment. Choose a run above, and see its heatmaps from epoch to epoch."),
+            icon="history",
+        )
+        return
+    _this_picture(subject, run, choice, look)
+    components.section(
+        _("After each epoch"), _("Grad-CAM of the run's pinned images for their own class. Drag through the epochs.")
+    )
+    style.watching()
+    epoch_scrubber.draw(run, run.status(), key="bl-heat-time")
+
+
+def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> None:
+    """Draws this picture's map at each moment, and how the answer and the map came about."""
+    moments = _moments(
+        run, max(FEWEST, min(MOST, int(single_map.ASKED / max(single_map.seconds(subject, choice), 1e-3))))
+    )
+    kept_too = any(name.isdigit() for _epoch, name in moments)
+    components.section(
+        _("This picture through the training"),
+        _("What did the training change in where it looks? The network's weights at each moment draw their own map.")
+        if kept_too
+        else _(
+            "What did the training change in where it looks? This run kept its weights before training, at its best "
+            "and at its end only."
+        ),
+    )
+    wanted = subject.network.classes[choice.target]
+    tiles, found = [], []
+    for epoch, name in moments:
+        try:
+            explained = _at(subject, run, name, choice, wanted)
+        except InputError as error:
+            components.note(f"{checkpoint_picker.title(name)}: {translate_error(error)}")
+            continue
+        found.append((epoch, explained))
+        tiles.append(_tile(subject, explained, wanted, _called(epoch, name), look))
+    grid(tiles, size=150 if len(tiles) > FEWEST else 200)
+    single_map.scale(choice.row, look)
+    if kept_too:
+        components.note(_("To look closer at one of them, choose it at the top, under At."))
+    _course(found, wanted, subject.network.classes)
+
+
+def _moments(run: Any, most: int) -> list[tuple[int, str]]:
+    """Returns the moments to draw, each with its epoch (0 before training), evenly spread where there are many."""
+    from core.workflows.checkpoints import epochs_of, moments_of
+
+    status, named = run.status(), moments_of(run)
+    done = [int(value) for value in caches.journal(run).epochs.column("epoch").tolist()]
+    best = status.get("best_epoch")
+    at = {0: "start"}
+    at |= {epoch: str(epoch) for epoch in epochs_of(run)}
+    if "last" in named and done:
+        at[done[-1]] = "last"
+    if "best" in named and best:
+        at[int(best)] = "best"
+    there = sorted(at)
+    if len(there) > most:
+        shown = {there[round(index * (len(there) - 1) / (most - 1))] for index in range(most)}
+        there = sorted(shown | ({int(best)} if best in at else set()))
+    return [(epoch, at[epoch]) for epoch in there]
+
+
+def _called(epoch: int, name: str) -> str:
+    """Returns what a moment is called under its picture."""
+    if name == "best":
+        return _("Epoch {n}, the best").format(n=epoch)
+    if name == "last":
+        return _("Epoch {n}, the last").format(n=epoch)
+    return checkpoint_picker.title(name)
+
+
+def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> Any:
+    """Returns the explanation of the picture by the network at a moment, made once."""
+    from core.interpret.attribution.explain import explain
+
+    target = checkpoint_picker.target_at(run, name)
+    key = (*target.key, subject.image.sha256, *choice.key)
+
+    def make(tell: single_map.Tell) -> Any:
+        network = target.network()
+        there = replace(subject, target=target, network=network)
+        index = network.classes.index(wanted) if wanted in network.classes else None
+        return explain(
+            network,
+            there.input(),
+            choice.method,
+            target=index,
+            against=choice.against,
+            layer=choice.layer,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
+
+    return single_map.made_slowly(checkpoint_picker.title(name), "heat-moments", key, make, entries=6 * MOST)
+
+
+def _tile(subject: Subject, found: Any, wanted: str, title: str, look: Look) -> Tile:
+    share = number_format.percent(float(found.probabilities[found.heatmap.target]))
+    drawn = single_map.over(subject.picture, found.heatmap, look)
+    note = _("{name}: {share}").format(name=wanted, share=share)
+    return Tile(drawn, title, note, _("{caption}: heat for {name}").format(caption=title, name=wanted))
+
+
+def _course(found: list[tuple[int, Any]], wanted: str, classes: tuple[str, ...]) -> None:
+    """Draws what the network said of the picture over the epochs, and how like its last map each map was."""
+    if len(found) < FEWEST:
+        return
+    epochs = [epoch for epoch, _found in found]
+    said = [float(one.probabilities[classes.index(wanted)]) for _epoch, one in found]
+    like = [_likeness(one.heatmap.values, found[-1][1].heatmap.values) for _epoch, one in found]
+    chart = charts.figure(240)
+    lines = {_("Probability of {name}").format(name=wanted): said, _("Likeness of the map to the last one"): like}
+    for name, values in lines.items():
+        chart.add_scatter(
+            x=epochs, y=values, mode="lines+markers", name=name, hovertemplate="%{y:.2f}<extra>" + name + "</extra>"
+        )
+    chart.update_xaxes(title_text=_("Epoch (0: before training)"), rangemode="tozero")
+    chart.update_yaxes(rangemode="tozero")
+    text = _(
+        "{name}: {first} before training, {last} in the end. The likeness is the rank correlation of two maps: 1 where "
+        "they point out the same places in the same order, 0 where they have nothing in common."
+    ).format(name=wanted, first=number_format.percent(said[0]), last=number_format.percent(said[-1]))
+    charts.show(chart, key="bl-heat-course", alt=text)
+
+
+def _likeness(first: Any, second: Any) -> float | None:
+    """Returns the rank correlation of two maps; ``None`` where one of them is flat."""
+    from core.interpret.explanation_metrics.baselines import rank_correlation
+
+    if first.shape != second.shape or first.max() == first.min() or second.max() == second.min():
+        return None
+    return rank_correlation(first, second)

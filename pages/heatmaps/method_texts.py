@@ -1,0 +1,81 @@
+"""What the Heatmaps page says of methods: formulas, how to read their maps, names of families."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pages.ui.text.i18n import N_
+
+FORMULAS = {
+    "grad-cam": r"L = \mathrm{ReLU}\Big(\sum_k \alpha_k A^k\Big),\quad "
+    r"\alpha_k = \frac{1}{HW}\sum_{ij}\frac{\partial y_c}{\partial A^k_{ij}}",
+    "grad-cam++": r"L = \mathrm{ReLU}\Big(\sum_k \sum_{ij}\alpha^k_{ij}\,"
+    r"\mathrm{ReLU}\Big(\frac{\partial y_c}{\partial A^k_{ij}}\Big) A^k\Big)",
+    "hires-cam": r"L = \mathrm{ReLU}\Big(\sum_k \frac{\partial y_c}{\partial A^k}\odot A^k\Big)",
+    "xgrad-cam": r"\alpha_k = \sum_{ij}\frac{A^k_{ij}}{\sum_{ab}A^k_{ab}}\,\frac{\partial y_c}{\partial A^k_{ij}}",
+    "layer-cam": r"L = \mathrm{ReLU}\Big(\sum_k \mathrm{ReLU}\Big(\frac{\partial y_c}{\partial A^k}\Big)\odot A^k\Big)",
+    "eigen-cam": r"A = U\Sigma V^\top,\quad L = \mathrm{ReLU}(A\,v_1)",
+    "eigen-grad-cam": r"A\odot\frac{\partial y_c}{\partial A} = U\Sigma V^\top,\quad L = \mathrm{ReLU}(U\Sigma\,e_1)",
+    "score-cam": r"L = \mathrm{ReLU}\Big(\sum_k w_k A^k\Big),\quad "
+    r"w = \mathrm{softmax}_k\big(y_c(x\odot \hat A^k) - y_c(x)\big)",
+    "ablation-cam": r"\alpha_k = y_c(A) - y_c(A\ \text{with}\ A^k = 0)",
+    "smoothgrad-cam++": r"\text{Grad-CAM++ with}\quad \frac1n\sum_m \Big(\frac{\partial y_c}{\partial A}\Big)^p"
+    r"(x+\varepsilon_m),\ p = 1,2,3",
+    "guided-grad-cam": r"L = L_\text{Grad-CAM}\odot R_\text{guided}",
+    "saliency": r"S = \max_{rgb}\Big|\frac{\partial y_c}{\partial x}\Big|",
+    "input-x-gradient": r"R = x\odot\frac{\partial y_c}{\partial x}",
+    "integrated-gradients": r"(x-\bar x)\odot\int_0^1\frac{\partial y_c(\bar x+t(x-\bar x))}{\partial x}\,dt",
+    "smoothgrad": r"S = \Big|\frac1n\sum_m \frac{\partial y_c}{\partial x}(x+\varepsilon_m)\Big|",
+    "vargrad": r"S = \mathrm{Var}_m\Big[\frac{\partial y_c}{\partial x}(x+\varepsilon_m)\Big]",
+    "gradient-shap": r"R = \mathbb{E}_{t,\varepsilon}\Big[(x+\varepsilon)\odot"
+    r"\frac{\partial y_c}{\partial x}\big(t\,(x+\varepsilon)\big)\Big]",
+    "guided-backprop": r"R^l = \mathbf{1}[a^l>0]\;\mathbf{1}[R^{l+1}>0]\;R^{l+1}",
+    "deconvolution": r"R^l = \mathbf{1}[R^{l+1}>0]\;R^{l+1}",
+    "occlusion": r"y_c(x) - y_c(x\ \text{covered at}\ ij)",
+    "feature-ablation": r"y_c(x) - y_c(x\ \text{without superpixel}\ s)",
+    "lime": r"\min_\beta \sum_z \pi(z)\big(y_c(x_z) - \beta^\top z\big)^2 + \lVert\beta\rVert^2",
+    "kernel-shap": r"\phi_s = \sum_{T\not\ni s}\frac{|T|!\,(M-|T|-1)!}{M!}\big(y_c(x_{T\cup s}) - y_c(x_T)\big)",
+    "deep-lift": r"\sum_i C_{\Delta x_i} = y_c(x) - y_c(\bar x),\quad m = \frac{\Delta\,\text{out}}{\Delta\,\text{in}}",
+    "lrp": r"R_i = \sum_j \frac{a_i (w_{ij}+\gamma w_{ij}^+)}{\sum_k a_k (w_{kj}+\gamma w_{kj}^+)}\,R_j",
+    "attention-rollout": r"\tilde A_l = \tfrac12\bar A_l + \tfrac12 I,\quad "
+    r"\tilde A_L\,\tilde A_{L-1}\cdots\tilde A_1",
+    "gradient-rollout": r"R \leftarrow R + \mathbb{E}_h\big[(\nabla_c A\odot A)^+\big]\,R",
+    "random-cam": r"L = \mathrm{ReLU}\Big(\sum_k u_k A^k\Big),\quad u_k\sim U(-1,1)",
+}
+"""Each method's formula, LaTeX: y_c is the class's score before softmax, A a layer's maps, x the picture."""
+
+_READINGS = {
+    "cam": N_(
+        "A deep layer still has the picture's layout, only coarser. The method asks of each place in it how much "
+        "it raises the class's score, and draws the answer over the picture."
+    ),
+    "gradient": N_(
+        "The class's score is traced back to single pixels. Such maps are fine-grained and noisy; read them for "
+        "places, not for outlines."
+    ),
+    "perturbation": N_(
+        "Nothing is looked up inside the network: parts of the picture are hidden in turn, and where the class's "
+        "score falls, something mattered. What hides them, plain grey, is itself a choice."
+    ),
+    "relevance": N_(
+        "The score is handed back from layer to layer, each sharing what it got among its inputs, until every pixel "
+        "holds its share; all shares together make the score."
+    ),
+    "attention": N_(
+        "A Vision Transformer's patches look at one another in every layer. The method multiplies these looks, from "
+        "the last layer back to the patches of the picture."
+    ),
+    "baseline": N_(
+        "This is no explanation: it is what a map looks like that knows nothing of the class. A method that does not "
+        "look different from it, or scores no better, has not explained anything."
+    ),
+}
+CONTRAST = N_(
+    "With a second class the map answers another question: what speaks for the first rather than for the second. "
+    "It is about the difference of the two scores."
+)
+
+
+def reading(row: Any) -> str:
+    """Returns how to read a method's maps, untranslated."""
+    return _READINGS[row.family]

@@ -1,0 +1,174 @@
+"""From heat to object: the part of a picture that a heatmap shows, its box, and how much of the heat a box holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.ui.kit import components
+from pages.ui.kit.components import Figure
+from pages.ui.selection import image_picker, subjects
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _
+
+RULES = {"otsu": N_("Otsu"), "share": N_("Share of the peak")}
+HEAT, OBJECT, DRAWN = (255, 255, 255), (0, 158, 115), (230, 159, 0)
+
+
+def draw(subject: Any, heat: Any, *, key: str) -> None:
+    """Draws the picture with region and box, the figures, and behind "More" threshold and a box of the person's own."""
+    from core.interpret.explanation_metrics.localisation import box_mask, energy, placement, region
+
+    with st.container(key=f"bl-wrap-{key}-region"):
+        left, right = st.columns([1, 1.6], gap="large")
+    with right:
+        components.section(_("From heat to object"))
+        shown = st.container()
+        rule, box = _controls(key)
+    found = region(heat.values, rule)
+    mask = object_mask(subject)
+    rows = [
+        Figure(
+            _("Area"),
+            number_format.percent(found.share),
+            _("of the picture"),
+            _("Share of the picture above the threshold, {value}.").format(value=number_format.number(found.threshold)),
+        ),
+        Figure(_("Heat in it"), number_format.percent(found.heat), _("of all heat")),
+    ]
+    if found.box is not None:
+        width, height = found.box[2] - found.box[0], found.box[3] - found.box[1]
+        rows.append(
+            Figure(_("Box"), f"{width} × {height}", _("px, from {x}, {y}").format(x=found.box[0], y=found.box[1]))
+        )
+    if mask is not None:
+        place = placement(heat.values, mask, rule)
+        rows += [
+            Figure(
+                _("Heat on the object"),
+                number_format.percent(place.energy),
+                _("it covers {area}").format(area=number_format.percent(place.area)),
+                _("Where the object is, is known. Heat thrown at random would come to the object's own share."),
+            ),
+            Figure(_("Peak on the object"), _("yes") if place.hit else _("no"), _("pointing game")),
+            Figure(_("Overlap"), number_format.number(place.iou, 2), _("IoU of region and object")),
+        ]
+    if box is not None:
+        drawn = box_mask(box, heat.values.shape)
+        rows.append(
+            Figure(
+                _("Heat in your box"),
+                number_format.percent(energy(heat.values, drawn)),
+                _("it covers {area}").format(area=number_format.percent(float(drawn.mean()))),
+            )
+        )
+    with shown:
+        components.metrics(rows, compact=True)
+    with left:
+        subjects.picture(
+            _drawn(subject.picture, found, mask, box),
+            title=_("What the map shows"),
+            text=_legend(mask, box),
+            most=320,
+            alt=_("The picture with the region above the threshold and its box"),
+        )
+
+
+def object_mask(subject: Any) -> Any:
+    """Returns where the object is in the picture as the network sees it (bool, HxW); ``None`` where nobody knows."""
+    run, image = subject.target.run, subject.image
+    if run is None or image.kind != "dataset":
+        return None
+
+    def make() -> Any:
+        from core.interpret.explanation_metrics.localisation import seen_mask
+
+        try:
+            dataset = image_picker.reopened(run)
+        except InputError:
+            return None
+        place = next((place for place, item in enumerate(dataset.items) if item.key == image.name), None)
+        mask = None if place is None else dataset.mask(place)
+        return None if mask is None else seen_mask(mask, subject.network.preprocessing)
+
+    return caches.remember("object-masks", (run.id, image.name, subject.network.preprocessing), make, entries=64)
+
+
+def _controls(key: str) -> tuple[str | float, tuple[float, float, float, float] | None]:
+    """Draws the rare choices; returns the threshold's rule and the drawn box."""
+    with components.more(f"{key}-more"):
+        kind = st.segmented_control(
+            _("Threshold"),
+            list(RULES),
+            default="otsu",
+            format_func=lambda name: _(RULES[name]),
+            key=f"{key}-rule",
+            required=True,
+            persist_state="session",
+            help=_("Otsu's threshold splits the values best into two groups."),
+        )
+        rule: str | float = "otsu"
+        if kind == "share":
+            rule = (
+                st.slider(
+                    _("Share of the peak"), 5, 95, 50, 5, format="%d %%", key=f"{key}-share", persist_state="session"
+                )
+                / 100
+            )
+        box = None
+        if st.toggle(_("Draw a box"), key=f"{key}-boxed", persist_state="session"):
+            across = st.slider(_("From left to right"), 0, 100, (25, 75), format="%d %%", key=f"{key}-across")
+            down = st.slider(_("From top to bottom"), 0, 100, (25, 75), format="%d %%", key=f"{key}-down")
+            box = shares(across, down)
+    return rule, box
+
+
+def shares(across: tuple[int, int], down: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Returns a box as shares of the picture from two ranges in percent; one without area is made one percent wide."""
+    (left, right), (top, bottom) = ((min(low, 99), max(high, min(low, 99) + 1)) for low, high in (across, down))
+    return left / 100, top / 100, right / 100, bottom / 100
+
+
+def _legend(mask: Any, box: Any) -> str:
+    parts = [_("white: above the threshold, and its box")]
+    if mask is not None:
+        parts.append(_("green: the object"))
+    if box is not None:
+        parts.append(_("orange: your box"))
+    return "; ".join(parts)
+
+
+def _drawn(picture: Any, found: Any, mask: Any, box: Any) -> Any:
+    """Draws outlines over the picture, what is outside the region paler."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    scale = max(1, round(320 / picture.width))
+    image = picture.convert("RGB").resize((picture.width * scale, picture.height * scale), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image).astype(np.float32)
+    shown = found.mask.repeat(scale, 0).repeat(scale, 1)
+    pixels = np.where(shown[..., None], pixels, 0.45 * pixels)
+    for outlined, colour in ((shown, HEAT), (None if mask is None else mask.repeat(scale, 0).repeat(scale, 1), OBJECT)):
+        if outlined is not None:
+            pixels[_rim(outlined)] = colour
+    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+    pen = ImageDraw.Draw(image)
+    if found.box is not None:
+        left, top, right, bottom = (scale * side for side in found.box)
+        pen.rectangle((left, top, right - 1, bottom - 1), outline=HEAT, width=2)
+    if box is not None:
+        left, top, right, bottom = (
+            side * length for side, length in zip(box, (image.width, image.height) * 2, strict=True)
+        )
+        pen.rectangle((left, top, right - 1, bottom - 1), outline=DRAWN, width=3)
+    return image
+
+
+def _rim(mask: Any) -> Any:
+    """Returns the inner edge of a mask, two pixels wide."""
+    from scipy.ndimage import binary_erosion
+
+    return mask & ~binary_erosion(mask, iterations=2, border_value=1)

@@ -1,0 +1,91 @@
+"""Heatmaps of one picture through several runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.heatmaps import single_map
+from pages.heatmaps.controls import Choice, Look
+from pages.ui.kit import components, page_states
+from pages.ui.kit.tiles import Tile, grid
+from pages.ui.selection import network_picker
+from pages.ui.selection.subjects import Subject
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _, translate_error
+
+SIDE, MOST = 200, 4
+
+
+def draw(subject: Subject, choice: Choice, look: Look) -> None:
+    """Draws the same picture through several runs."""
+    components.section(
+        _("The same picture through several runs"),
+        _("Runs may give the same answer for different reasons. Each is asked about the chosen class, if it knows it."),
+    )
+    there = {run.id: run for run in network_picker.runs_with_weights()}
+    labels = network_picker.run_labels(list(there.values()))
+    if len(there) < 2:
+        page_states.empty(
+            _("Not enough runs"),
+            _("With two runs or more their heatmaps are shown side by side here."),
+            icon="difference",
+            action=_("Train another"),
+            target="train",
+        )
+        return
+    own = subject.target.run.id if subject.target.run is not None else None
+    usual = list(dict.fromkeys([*([own] if own in there else []), *there]))[:3]
+    chosen = st.multiselect(
+        _("Runs"),
+        list(there),
+        default=usual,
+        key="bl-heat-runs",
+        format_func=lambda id_: labels[id_],
+        max_selections=MOST,
+        persist_state="session",
+    )
+    tiles = []
+    for id_ in chosen:
+        try:
+            tiles.append(_through(subject, there[id_], labels[id_], choice, look))
+        except InputError as error:
+            components.note(f"{labels[id_]}: {translate_error(error)}")
+    grid(tiles, size=SIDE)
+    single_map.scale(choice.row, look)
+
+
+def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look) -> Tile:
+    """Draws the picture's map through a run: for the chosen class if it knows that, else for what it says."""
+    from core.data.images import fit, open_image, to_tensor
+    from core.interpret.attribution.explain import explain
+
+    target, names = network_picker.target_of(run), subject.network.classes
+    wanted = names[choice.target]
+    other = None if choice.against is None else names[choice.against]
+    key = (*target.key, subject.image.sha256, choice.method, wanted, other, choice.settings)
+
+    def make(tell: single_map.Tell) -> Any:
+        network = target.network()
+        opened = open_image(subject.image.data, name=subject.image.name)
+        index = {name: place for place, name in enumerate(network.classes)}
+        found = explain(
+            network,
+            to_tensor(opened, network.preprocessing),
+            choice.method,
+            target=index.get(wanted),
+            against=index.get(other) if wanted in index else None,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
+        return fit(opened, network.preprocessing), network.classes, found
+
+    picture, known, found = single_map.made_slowly(label, "heat-runs", key, make, entries=24)
+    name = single_map.named(known, found.heatmap)
+    note = f"{name} · {number_format.percent(float(found.probabilities[found.heatmap.target]))}"
+    if wanted not in known:
+        note = _("does not know {name}; says {answer}").format(name=wanted, answer=note)
+    drawn = single_map.over(picture, found.heatmap, look)
+    return Tile(drawn, label, note, _("{run}: heat for {name}").format(run=label, name=name))

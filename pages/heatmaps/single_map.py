@@ -1,0 +1,263 @@
+"""One heatmap on the page: made once, with progress where it takes long, and laid over the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from pages.heatmaps import controls
+from pages.heatmaps.controls import Choice, Look
+from pages.ui.kit import components
+from pages.ui.selection import subjects
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _
+
+PEAK = 0.98
+"""Share of the pixels whose colours stay within the scale."""
+ASKED = 12.0
+"""Seconds from which a method is not begun unasked."""
+QUICK = 2
+"""Passes up to which a method is drawn unasked and without progress."""
+SHELF, KEPT = "explanations", 160
+BEGUN = "bl-heat-asked"
+EMPTY = N_(
+    "Nothing in {layer} speaks for {name} in this picture, so the map is empty. Choose another class, layer or method."
+)
+Tell = Callable[[int, int], None]
+
+
+def explained(subject: Subject, choice: Choice) -> Any:
+    """Returns the explanation, made once; a slow method shows how far it is and can be given up.
+
+    Args:
+        subject: Network and picture.
+        choice: What is to be drawn.
+
+    Returns:
+        ``None`` where it would take so long that it waits for a click.
+
+    Raises:
+        InputError: There is none for this choice.
+    """
+    from core.interpret.attribution.explain import explain
+
+    key = (*subject.key, *choice.key)
+
+    def make(tell: Tell | None = None) -> Any:
+        return explain(
+            subject.network,
+            subject.input(),
+            choice.method,
+            target=choice.target,
+            against=choice.against,
+            layer=choice.layer,
+            settings=dict(choice.settings),
+            progress=tell,
+        )
+
+    if caches.known(SHELF, key, entries=KEPT):
+        return caches.remember(SHELF, key, make, entries=KEPT)
+    if choice.row.passes <= QUICK:
+        with st.spinner(_("Drawing the map …"), show_time=True):
+            return caches.remember(SHELF, key, make, entries=KEPT)
+    if not agreed(subject, choice, key):
+        return None
+    return made_slowly(choice.row.title, SHELF, key, make, entries=KEPT)
+
+
+def made_slowly(
+    title: str,
+    shelf: str,
+    key: tuple[Any, ...],
+    make: Callable[[Tell], Any],
+    *,
+    entries: int,
+    cancel: Callable[[], None] | None = None,
+) -> Any:
+    """Returns what is remembered for a key; it is made, where it is not there yet, with progress and a way out.
+
+    Args:
+        title: What is at work, translated.
+        shelf: As in :func:`caches.remember`.
+        key: The same.
+        make: Makes it, and calls its argument with passes done and in all.
+        entries: As in :func:`caches.remember`.
+        cancel: Called before the page is drawn anew without it; by default the usual method is chosen.
+    """
+    if caches.known(shelf, key, entries=entries):
+        return caches.remember(shelf, key, lambda: None, entries=entries)
+    with progressing(title, cancel or give_up, key) as (tell, wait):
+        return caches.remember(shelf, key, lambda: make(tell), entries=entries, waiting=wait)
+
+
+def agreed(subject: Subject, choice: Choice, key: tuple[Any, ...], times: int = 1) -> bool:
+    """Tells whether to begin: at once with what is quick, else when asked to, which is offered.
+
+    Args:
+        subject: Network and picture.
+        choice: What is to be drawn.
+        key: What tells it from others.
+        times: How many such maps.
+    """
+    if choice.row.passes <= QUICK:
+        return True
+    wait = times * seconds(subject, choice)
+    return wait <= ASKED or _asked(choice, wait, key)
+
+
+def seconds(subject: Subject, choice: Choice) -> float:
+    """Estimates how long a map takes, from what one gradient of this network took here, the first being a cold one."""
+    from core.interpret.attribution.explain import explain
+
+    def measure() -> float:
+        return min(explain(subject.network, subject.input(), "saliency").heatmap.seconds for _once in range(2))
+
+    with st.spinner(_("Seeing how long it will take …"), show_time=True):
+        one = caches.remember("pass-seconds", subject.target.key, measure, entries=16)
+    return float(one) * choice.row.cost(dict(choice.settings), subject.network.anatomy) / 2
+
+
+def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
+    """Offers to begin what takes long; tells whether it was asked for."""
+    token = "bl-heat-go-" + str(abs(hash(key)))
+    if st.session_state.get(BEGUN) == token:
+        return True
+    with st.container(border=True, key="bl-heat-wait"):
+        components.section(
+            _("{method} takes about {time} here").format(method=choice.row.title, time=duration(wait)),
+            _("It asks the network many times. You can cancel it, and others can use the network meanwhile."),
+        )
+        if st.button(_("Draw it"), key=token, type="primary", icon=":material/play_arrow:"):
+            st.session_state[BEGUN] = token
+            st.rerun()
+    return False
+
+
+@contextmanager
+def progressing(
+    title: str, cancel: Callable[[], None], key: tuple[Any, ...]
+) -> Iterator[tuple[Tell, Callable[[], None]]]:
+    """Shows how far something is, with a way out, until the block ends.
+
+    Args:
+        title: What is at work, translated.
+        cancel: Called before the page is drawn anew without it.
+        key: What tells it from others on the page.
+
+    Yields:
+        What is called with passes done and in all, and what is called while somebody else makes the same.
+    """
+    place, mark = st.empty(), abs(hash(key))
+    with place.container(horizontal=True, vertical_alignment="center", key=f"bl-heat-doing-{mark}"):
+        bar = st.progress(0.0, text=_("{method} looks many times …").format(method=title), width="stretch")
+        st.button(_("Cancel"), icon=":material/close:", key=f"bl-heat-cancel-{mark}", on_click=cancel)
+
+    def tell(done: int, total: int) -> None:
+        text = _("{method}: {done} of {total} passes").format(
+            method=title, done=number_format.exact(done), total=number_format.exact(total)
+        )
+        bar.progress(min(done / max(total, 1), 1.0), text=text)
+
+    def wait() -> None:
+        bar.progress(
+            0.0, text=_("{method}: somebody else has just begun the same, and you share it …").format(method=title)
+        )
+
+    try:
+        yield tell, wait
+    finally:
+        place.empty()
+
+
+def give_up() -> None:
+    """Goes back to the usual, quick method."""
+    st.session_state.pop(BEGUN, None)
+    controls.choose_method(None)
+
+
+def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:
+    """Draws the map over the picture, with its scale, what it was made from, and a way to save it."""
+    from core.interpret.drawing.overlay import png
+
+    heat = explanation.heatmap
+    name = named(subject.network.classes, heat)
+    drawn = over(subject.picture, heat, look)
+    subjects.picture(
+        drawn,
+        title=f"{choice.row.title} · {name}",
+        alt=_("Heatmap of what speaks for {name}, laid over the picture").format(name=name),
+    )
+    scale(heat, look)
+    if heat.empty:
+        subjects.callout(_(EMPTY).format(layer=heat.layer or _("the picture"), name=name), icon="hide_image")
+    if not choice.row.follows_class:
+        subjects.callout(_("This map is the same for every class: the method asks for none."), icon="info")
+    subjects.warn_random(subject.target)
+    components.note(summary(heat))
+    st.download_button(
+        _("Save picture"),
+        png(drawn),
+        file_name=f"{choice.method}.png",
+        mime="image/png",
+        icon=":material/download:",
+        key="bl-heat-save",
+        on_click="ignore",
+    )
+
+
+def scale(drawn: Any, look: Look) -> None:
+    """Draws the scale of the colours of a map, or of a method's maps."""
+    if drawn.signed:
+        subjects.scale_bar("blue-red", _("against"), _("for"))
+    else:
+        subjects.scale_bar(look.colormap, _("nothing"), _("most"))
+
+
+def named(classes: Any, heat: Any) -> str:
+    """Returns the class that a map is about, and the one it is held against."""
+    if heat.against is None:
+        return str(classes[heat.target])
+    return _("{name} rather than {other}").format(name=classes[heat.target], other=classes[heat.against])
+
+
+def over(picture: Any, heat: Any, look: Look) -> Any:
+    """Lays a heatmap over the picture; single pixels go over a grey one, and their few peaks are cut off."""
+    import numpy as np
+    from PIL import Image
+
+    from core.interpret.drawing.overlay import overlay
+
+    colormap = "blue-red" if heat.signed else look.colormap
+    if not heat.per_pixel:
+        return overlay(
+            picture, heat.values, opacity=look.opacity, colormap=colormap, signed=heat.signed, fade=heat.signed
+        )
+    limit = float(np.quantile(np.abs(heat.values), PEAK)) or 1.0
+    low = -1.0 if heat.signed else 0.0
+    values = (heat.values / limit).clip(low, 1.0)
+    grey = picture.convert("L").convert("RGB")
+    pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
+    return overlay(pale, values, opacity=min(1.0, 1.6 * look.opacity), colormap=colormap, signed=heat.signed, fade=True)
+
+
+def summary(heat: Any) -> str:
+    """Says where a map was computed, in which time, and what its colours leave out."""
+    time = duration(heat.seconds)
+    said = (
+        _("Computed on {layer} in {time}.").format(layer=heat.layer, time=time)
+        if heat.layer
+        else _("Computed on the pixels in {time}.").format(time=time)
+    )
+    return said + (" " + _("Colours end at the strongest 2\u00a0% of them.") if heat.per_pixel else "")
+
+
+def duration(seconds_: float) -> str:
+    """Writes a time with its unit."""
+    if seconds_ < 1:
+        return f"{number_format.number(seconds_ * 1000, 2)} ms"
+    return f"{number_format.number(seconds_, 2)} s" if seconds_ < 90 else _("{n} min").format(n=round(seconds_ / 60))

@@ -1,0 +1,148 @@
+"""The heatmaps of all held-out pictures together: means, groups of alike maps, and evidence outside the object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import ENDED, LIVE
+from pages.heatmaps import study_result
+from pages.heatmaps.controls import Choice
+from pages.ui.kit import components
+from pages.ui.kit.page_states import broken, empty, guarded
+from pages.ui.runs import job_progress, queue_panel, run_panel
+from pages.ui.selection import image_picker
+from pages.ui.selection.network_picker import Target
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, translate_error
+
+DOING = {
+    "queued": N_("Waiting for the device"),
+    "loading libraries": N_("Loading PyTorch"),
+    "explaining": N_("Drawing heatmaps"),
+}
+OF = {"predicted": N_("The predicted class"), "truth": N_("The true class")}
+Open = Callable[[str], None]
+
+
+def draw(target: Target, choice: Choice, open_image: Open) -> None:
+    """Draws the study of a run's held-out pictures with one method: start, progress, cancel, and what it found.
+
+    Args:
+        target: The run at the chosen moment; a bare backbone has no pictures of its own.
+        choice: The method, its layer and settings.
+        open_image: Called with the key of a picture that was clicked.
+    """
+    run = target.run
+    if run is None:
+        empty(
+            _("No run to study"),
+            _("A run knows which pictures it held out. Choose one above, and all its heatmaps are looked at together."),
+            icon="grid_view",
+        )
+        return
+    of = st.segmented_control(
+        _("What speaks for"),
+        list(OF),
+        default="predicted",
+        format_func=lambda name: _(OF[name]),
+        key="bl-study-of",
+        required=True,
+        persist_state="session",
+    )
+    from core.workflows.jobs.heatmap_study import Asked, latest
+
+    asked = Asked(
+        choice.method, choice.layer, of or "predicted", getattr(target, "moment", "best"), dict(choice.settings)
+    )
+    job = latest(run.id, asked)
+    status = job.status() if job is not None else {"state": ""}
+    if status["state"] in LIVE:
+        st.fragment(_progress, run_every=1.0)(job)
+        return
+    _ended(status)
+    found = result(job) if job is not None else None
+    _start(run, asked, again=found is not None)
+    if found is not None and job is not None:
+        _found(target, job, found[0], found[1], open_image)
+
+
+def result(job: Any) -> Any:
+    """Returns a job's study and maps, read once; ``None`` before it has any."""
+    try:
+        stamp = (job.path / "result.json").stat().st_mtime_ns
+    except OSError:
+        return None
+    from core.workflows.jobs import heatmap_study
+
+    return caches.remember("heat-studies", (str(job.path), stamp), lambda: heatmap_study.result(job), entries=6)
+
+
+def _start(run: Any, asked: Any, *, again: bool) -> None:
+    from core.workflows.jobs import heatmap_study
+
+    if not again:
+        components.note(
+            _(
+                "Every held-out picture is explained with the chosen method, in a process of its own that goes on if "
+                "you leave: where the network looks as a rule, and where it does not look at the object."
+            )
+        )
+    label = _("Study them again") if again else _("Study all held-out pictures")
+    if st.button(label, icon=":material/grid_view:", key="bl-study-start", type="tertiary" if again else "primary"):
+        heatmap_study.start(run.id, asked, roots=caches.roots(), owner=queue_panel.owner())
+        st.rerun()
+
+
+@guarded
+def _progress(job: Any) -> None:
+    status = job.status()
+    if status["state"] in ENDED:
+        st.rerun()
+    job_progress.bar(job, status, job_progress.words(status, DOING) + job_progress.images(status), key="bl-study")
+
+
+def _ended(status: dict[str, Any]) -> None:
+    if status["state"] == "failed":
+        broken(_("These heatmaps could not be studied"), run_panel.message(status), icon="report", tone="warn")
+    elif status["state"] == "interrupted":
+        broken(
+            _("The study was interrupted"),
+            _("Its process ended without a word. Start it again."),
+            icon="bolt",
+            tone="warn",
+        )
+
+
+def _found(target: Target, job: Any, made: Any, maps: Any, open_image: Open) -> None:
+    if not made.rows:
+        components.note(_("The study was cancelled before its first picture."))
+        return
+    text = _("{n} pictures of {name}, {method}, {time}.").format(
+        n=number_format.exact(len(made.rows)),
+        name=target.title,
+        method=_title(made.method),
+        time=number_format.duration(made.seconds),
+    )
+    if not made.complete:
+        text += " " + _("It was cancelled before the last one.")
+    components.note(text)
+    study_result.means(made, maps)
+    try:
+        dataset = image_picker.reopened(target.run)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    gallery = study_result.Pictures(target.run, job.id, dataset, made, maps, open_image)
+    study_result.groups(made, maps, gallery)
+    study_result.outside(made, maps, gallery)
+
+
+def _title(method: str) -> str:
+    from core.interpret.attribution.explain import METHODS
+
+    return METHODS[method].title if method in METHODS else method

@@ -1,0 +1,267 @@
+"""Trust: how far a heatmap can be believed, in figures beside those of random maps, as curves and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.heatmaps import region_panel
+from pages.ui.kit import charts, components
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import broken
+from pages.ui.runs import finding_cards
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, translate_error
+
+SHELF, ENTRIES = "trust", 48
+ASKED = "bl.trust.asked"
+TITLES = {
+    "deletion": N_("Deletion"),
+    "insertion": N_("Insertion"),
+    "road": N_("ROAD"),
+    "drop": N_("Drop"),
+    "increase": N_("Increase"),
+    "infidelity": N_("Infidelity"),
+}
+HELP = {
+    "deletion": N_("Area under the curve while the strongest places are taken away first. The lower, the better."),
+    "insertion": N_("Area under the curve while the strongest places are shown first. The higher, the better."),
+    "road": N_(
+        "How much worse it is to lose the strongest places than the weakest, the gaps filled from their rim. The "
+        "higher, the better."
+    ),
+    "drop": N_("Share of the class's probability that is lost when only what the map shows is left."),
+    "increase": N_("Whether the class becomes more probable when only what the map shows is left."),
+    "infidelity": N_("How far the map misjudges what covering a rectangle costs the class. The lower, the better."),
+}
+
+
+def draw(subject: Any, heat: Any, *, settings: Mapping[str, int] | None = None, key: str = "bl-trust") -> None:
+    """Draws the panel under a heatmap: where it points, and on demand whether it can be trusted.
+
+    Args:
+        subject: The :class:`pages.ui.selection.subjects.Subject` that was explained.
+        heat: Its :class:`core.interpret.attribution.explain.Heatmap`.
+        settings: The method's settings that it was made with.
+        key: Stable start of the widgets' keys.
+    """
+    if heat.empty:
+        return
+    components.section(
+        _("Can this map be trusted?"),
+        _("A heatmap always looks convincing. These tests ask the network, and compare with maps drawn at random."),
+    )
+    known = (*subject.key, *identity(heat, settings))
+    found = _tested(subject, heat, settings, known, key)
+    if found is not None:
+        _result(subject, found, key)
+    region_panel.draw(subject, heat, key=key)
+
+
+def identity(heat: Any, settings: Mapping[str, int] | None) -> tuple[Any, ...]:
+    """Returns what tells a heatmap from others of the same picture and network."""
+    chosen = tuple(sorted((settings or {}).items()))
+    return heat.method, heat.layer, heat.target, getattr(heat, "against", None), chosen
+
+
+def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: tuple[Any, ...], key: str) -> Any:
+    """Returns the :class:`core.workflows.inspection.trust.Trust`, made once when it is asked for; ``None`` before."""
+    there = caches.known(SHELF, known, entries=ENTRIES)
+    if not there and st.session_state.get(ASKED) != known:
+        with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-ask"):
+            if st.button(_("Test this map"), icon=":material/science:", key=f"{key}-start"):
+                st.session_state[ASKED] = known
+                st.rerun()
+            components.note(
+                _("About {n} passes through the network; you see how far it is and can cancel.").format(
+                    n=number_format.exact(_passes(heat))
+                )
+            )
+        return None
+    place = st.empty()
+    progress = None if there else _bar(place, key)
+
+    def make() -> Any:
+        from core.workflows.inspection.trust import trust
+
+        return trust(
+            subject.network,
+            subject.input(),
+            heat,
+            settings=settings,
+            mask=region_panel.object_mask(subject),
+            progress=progress,
+        )
+
+    try:
+        found = caches.remember(SHELF, known, make, entries=ENTRIES)
+    except InputError as error:
+        place.empty()
+        broken(_("This map cannot be tested"), translate_error(error), icon="report", tone="warn")
+        return None
+    place.empty()
+    return found
+
+
+def _passes(heat: Any) -> int:
+    from core.interpret.attribution.explain import METHODS
+    from core.workflows.inspection.trust import Options
+
+    options = Options.affordable(heat.method)
+    images = options.look.images(1 + options.randoms + options.unlearned)
+    return int(images + METHODS[heat.method].passes * (options.unlearned + options.jitters))
+
+
+def _bar(place: Any, key: str) -> Any:
+    with place.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, text=_("Asking the network …"), width="stretch")
+        st.button(_("Cancel"), icon=":material/close:", key=f"{key}-cancel", on_click=_give_up)
+
+    def progress(done: int, total: int) -> None:
+        text = _("Asking the network: {done} of {total} passes").format(done=done, total=total)
+        bar.progress(min(done / max(total, 1), 1.0), text=text)
+
+    return progress
+
+
+def _give_up() -> None:
+    st.session_state[ASKED] = None
+
+
+def _result(subject: Any, found: Any, key: str) -> None:
+    from core.workflows.inspection.trust_verdict import verdict
+
+    finding_cards.draw(verdict(found), key=key)
+    with st.container(key=f"bl-wrap-{key}"):
+        left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        charts.show(curves(found), key=f"{key}-curves", alt=sentence(found, subject.network.classes[found.target]))
+    with right:
+        components.metrics(_rows(found), compact=True)
+        _how(len(found.random), key)
+
+
+def curves(found: Any) -> Any:
+    """Returns the chart of deletion and insertion, with what random maps do as a band behind each."""
+    import numpy as np
+
+    chart = charts.figure(300)
+    for name, label, colour, band in (
+        ("insertion", _("Insertion"), charts.TEST, "rgba(0,158,115,.16)"),
+        ("deletion", _("Deletion"), charts.VAL, "rgba(213,94,0,.16)"),
+    ):
+        own = getattr(found.scores, name)
+        others = np.array([getattr(scores, name).probabilities for scores in found.random])
+        if len(others):
+            mean, spread = others.mean(0), others.std(0)
+            edge = np.concatenate([mean + spread, (mean - spread)[::-1]]).clip(0, 1)
+            chart.add_scatter(
+                x=np.concatenate([own.shares, own.shares[::-1]]).tolist(),
+                y=edge.tolist(),
+                fill="toself",
+                fillcolor=band,
+                line={"width": 0},
+                mode="lines",
+                hoverinfo="skip",
+                name=_("{what}, random maps").format(what=label),
+            )
+        chart.add_scatter(
+            x=own.shares.tolist(),
+            y=own.probabilities.tolist(),
+            mode="lines+markers",
+            name=label,
+            line={"color": colour, "width": 2.5},
+            marker={"size": 5},
+            hovertemplate=f"{label}: %{{y:.1%}}<extra></extra>",
+        )
+    chart.update_xaxes(title_text=_("Share of the picture changed"), range=[0, 1], tickformat=".0%")
+    chart.update_yaxes(title_text=_("Probability"), range=[0, 1.02], tickformat=".0%")
+    return chart
+
+
+def sentence(found: Any, name: str) -> str:
+    """Returns the line of text under the chart."""
+    half = len(found.scores.deletion.shares) // 2
+    return _(
+        "Probability of {name} while the strongest places of the map are taken away (deletion: {left} is left at half "
+        "of the picture) or shown first (insertion: {shown}). Bands: {n} random maps, mean ± deviation."
+    ).format(
+        name=name,
+        left=number_format.percent(float(found.scores.deletion.probabilities[half])),
+        shown=number_format.percent(float(found.scores.insertion.probabilities[half])),
+        n=len(found.random),
+    )
+
+
+def _rounded(name: str, value: float) -> float:
+    return value if name == "infidelity" else round(value, 3)
+
+
+def _rows(found: Any) -> list[Figure]:
+    from core.workflows.inspection.trust_verdict import VOTES
+
+    rows = []
+    for row in found.compared():
+        name = row.metric.id
+        if name == "increase":
+            value, note = (
+                (_("yes") if row.value else _("no")),
+                _("random: {share}").format(share=number_format.percent(row.random)),
+            )
+        else:
+            value = number_format.number(_rounded(name, row.value))
+            note = _("random {mean} ± {spread}").format(
+                mean=number_format.number(_rounded(name, row.random)), spread=number_format.number(row.deviation, 2)
+            )
+            if name in VOTES:
+                total = len(found.random)
+                beaten = round((1 - row.chance) * (total + 1))
+                note += ", " + _("better than {count} of {all}").format(count=beaten, all=total)
+        if row.unlearned is not None and name != "increase":
+            note += " · " + _("random weights {value}").format(
+                value=number_format.number(_rounded(name, row.unlearned))
+            )
+        rows.append(Figure(_(TITLES[name]), value, note, f"{_(HELP[name])} {row.metric.paper}"))
+    if found.sensitivity is not None:
+        rows.append(
+            Figure(
+                _("Sensitivity"),
+                number_format.number(found.sensitivity),
+                _("unrelated maps {value}").format(value=number_format.number(found.unrelated)),
+                _("Largest change of the map when every pixel changes by at most five of 255 levels. Yeh et al. 2019."),
+            )
+        )
+    if found.likeness is not None:
+        rows.append(
+            Figure(
+                _("Same as untrained"),
+                number_format.number(found.likeness.spearman, 2),
+                _("SSIM {ssim} · random maps at most {chance}").format(
+                    ssim=number_format.number(found.likeness.ssim, 2),
+                    chance=number_format.number(found.chance_likeness, 2),
+                ),
+                _("Rank correlation with the map of the same network with random weights. Adebayo et al. 2018."),
+            )
+        )
+    return rows
+
+
+def _how(maps: int, key: str) -> None:
+    from core.workflows.inspection.trust_verdict import PART, VOTES
+
+    components.why(
+        _(
+            "Places are taken away in the order of the map, and the network is asked each time how probable the class "
+            "still is. Random maps are as coarse as this one and hold the very same values, only elsewhere: what they "
+            "reach is luck. The same method on the same network with random weights shows what the picture alone "
+            "brings about. A map wins a test when it beats all random maps, which a random map does once in {n} times; "
+            "it is called better when it wins at least {part} of {all}: deletion, insertion, ROAD, infidelity."
+        ).format(n=maps + 1, part=PART, all=len(VOTES)),
+        formula=r"\mathrm{AUC} = \int_0^1 p_c\big(x_{\text{changed to share } s}\big)\,ds",
+        paper=("Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292"),
+        key=f"{key}-why",
+    )

@@ -1,0 +1,1 @@
+"""The page Shortcut: Did it learn the object, or something beside it?"""

@@ -1,0 +1,159 @@
+"""The first step of the shortcut lab: which pictures, which class, which mark; and how the pictures look then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.data.marks import CORNERS, KINDS, Mark
+from core.errors import InputError
+from core.workflows.shortcut.experiment import Plan, usual
+from pages.ui.kit import components, tiles
+from pages.ui.kit.page_states import broken
+from pages.ui.kit.tiles import Tile
+from pages.ui.session import caches, choices
+from pages.ui.text import display_names
+from pages.ui.text.i18n import N_, _, translate_error
+
+KIND_NAMES = {"corner": N_("Coloured corner"), "watermark": N_("Watermark")}
+CORNER_NAMES = {
+    "top-left": N_("Top left"),
+    "top-right": N_("Top right"),
+    "bottom-left": N_("Bottom left"),
+    "bottom-right": N_("Bottom right"),
+}
+OFFERED = ("mnist", "shapes", "textures")
+SHOWN = 4
+
+
+def draw() -> Plan | None:
+    """Draws the choices and a preview; returns the plan, or ``None`` where the pictures are not to be had."""
+    components.section(
+        _("1 · Plant a mark"),
+        _("Every picture of one class gets the same mark, as a scanner or a photo agency would leave it."),
+    )
+    with st.container(key="bl-wrap-shortcut"):
+        left, right = st.columns([1, 1.5], gap="large")
+    with left:
+        plan = _choices()
+    if plan is None:
+        return None
+    with right:
+        _preview(plan)
+    return plan
+
+
+def _choices() -> Plan | None:
+    chosen = choices.data()
+    own = [chosen.source] if chosen is not None and chosen.source not in OFFERED else []
+    sources = [*OFFERED[:1], *own, *OFFERED[1:]]
+    source = st.selectbox(
+        _("Pictures"),
+        sources,
+        key="bl-shortcut-source",
+        format_func=display_names.data,
+        persist_state="session",
+        help=_(
+            "Digits are easy to learn, and still a mark is easier. Shapes are hard for a small network. Textures are "
+            "so easy that it has no need of a mark."
+        ),
+    )
+    source = source if source in sources else sources[0]
+    try:
+        classes = caches.listed(Plan(source=source).data).classes
+    except InputError as error:
+        broken(_("These pictures cannot be used"), translate_error(error), icon="report", tone="warn")
+        return None
+    if st.session_state.get("bl-shortcut-class") not in classes:
+        st.session_state["bl-shortcut-class"] = usual(source, classes)
+    marked = st.selectbox(_("Class that gets the mark"), classes, key="bl-shortcut-class", persist_state="session")
+    kind = st.segmented_control(
+        _("Mark"),
+        KINDS,
+        default="corner",
+        format_func=lambda name: _(KIND_NAMES[name]),
+        key="bl-shortcut-kind",
+        required=True,
+        persist_state="session",
+    )
+    size = st.slider(
+        _("Size"),
+        8,
+        30,
+        20,
+        format="%d %%",
+        key="bl-shortcut-size",
+        persist_state="session",
+        help=_("Side of the mark, as a share of the picture's side."),
+    )
+    with components.more("bl-shortcut-more"):
+        corner = st.selectbox(
+            _("Where"),
+            CORNERS,
+            index=3,
+            format_func=lambda name: _(CORNER_NAMES[name]),
+            key="bl-shortcut-corner",
+            persist_state="session",
+        )
+        share = st.slider(
+            _("Marked training pictures of the class"),
+            10,
+            100,
+            100,
+            10,
+            format="%d %%",
+            key="bl-shortcut-share",
+            persist_state="session",
+        )
+        count = st.slider(
+            _("Classes that take part"),
+            2,
+            max(3, min(len(classes), 6)),
+            2,
+            key="bl-shortcut-classes",
+            persist_state="session",
+        )
+    return Plan(
+        source=source,
+        marked=str(marked),
+        mark=Mark(kind or "corner", size / 100, corner or "bottom-right"),
+        share=share / 100,
+        classes=min(count, len(classes)),
+    )
+
+
+def _preview(plan: Plan) -> None:
+    """Draws some pictures of the marked class with the mark, and of the others without."""
+    try:
+        shown = caches.remember("shortcut-preview", (plan,), lambda: _pictures(plan), entries=24)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    tiles.grid([Tile(**cell) for cell in shown], size=118)
+    components.note(
+        _("For a network the mark is the easiest thing in these pictures; who looks at the object sees through it.")
+    )
+
+
+def _pictures(plan: Plan) -> list[dict[str, Any]]:
+    from core.data.marks import planted
+    from core.workflows.shortcut.experiment import choice, square
+
+    dataset, marked = choice(plan, roots=caches.roots())
+    shown = []
+    for name in sorted(dataset.classes, key=lambda name: name != marked):
+        own = [place for place, item in enumerate(dataset.items) if dataset.classes[item.label] == name]
+        cells: list[dict[str, Any]] = []
+        for place in own:
+            try:
+                image = square(dataset.load(place))
+                image = planted(image, plan.mark) if name == marked else image
+            except InputError:
+                continue  # the lab leaves it out, too
+            note = _("with mark") if name == marked else ""
+            cells.append({"image": caches.encoded(image, 256), "caption": name, "note": note, "alt": f"{name} {note}"})
+            if len(cells) == SHOWN:
+                break
+        shown += cells
+    return shown[: 2 * SHOWN]

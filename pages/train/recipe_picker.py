@@ -1,0 +1,174 @@
+"""Where the recipe comes from: a preset, a run of the course, or phases of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from core.errors import InputError
+from core.specs import AUGMENTATIONS, AugmentSpec
+from core.training.recipes import DEFAULT_EPOCHS
+from pages.train import course_recipes
+from pages.ui.kit import components
+from pages.ui.plan import experiment_plan
+from pages.ui.session import caches, choices
+from pages.ui.session.train_form import TrainChoice
+from pages.ui.text import display_names
+from pages.ui.text.i18n import N_, _, translate_error
+
+ABOUT = {
+    "linear-probe": N_("Only a new head learns, on features computed once. Seconds."),
+    "two-phase": N_("The head first; then some last stages too, at a lower rate."),
+    "six-step": N_("The course's protocol: 20 epochs for the head, then 30 with the last stage, at a lower rate."),
+    "fine-tune": N_("The head and some last stages learn from the start."),
+    "gradual": N_("The head first; then one stage after the other joins in, the last ones first."),
+    "discriminative": N_("Everything learns, each earlier stage more slowly than the next."),
+    "full": N_("Everything learns, from pretrained weights."),
+    "scratch": N_("Everything learns, from random weights. Needs many images."),
+}
+"""The presets, in the order they are offered."""
+SOURCES = {"preset": N_("Presets"), "course": N_("From the course"), "custom": N_("My own phases")}
+OF_PHASES = "bl-phase"
+"""What the keys of the phase editor's widgets begin with."""
+
+
+def draw(choice: TrainChoice, classes: int) -> TrainChoice:
+    """Draws where the recipe comes from, and for presets and the course the recipes; returns what was chosen.
+
+    Args:
+        choice: As it is.
+        classes: Of the chosen images.
+    """
+    choice = course_recipes.still(choice)
+    source = choice.preset if choice.by_phase else "preset"
+    choices.follow("bl-source", source)
+    picked = st.segmented_control(
+        _("Recipe from"),
+        list(SOURCES),
+        key="bl-source",
+        format_func=lambda s: _(SOURCES[s]),
+        required=True,
+        wrap=True,
+        help=_("A recipe says what learns when, and how fast. Each can be changed phase by phase."),
+    )
+    if picked == "course":
+        choice, taken = course_recipes.draw(choice, classes)
+        if taken:
+            choices.set_train_choice(choice)
+            forget_fields()
+            st.rerun()
+        return choice
+    if picked == "custom":
+        return choice if choice.by_phase and source == "custom" else to_phases(choice, classes)
+    return _presets(choice)
+
+
+def to_phases(choice: TrainChoice, classes: int, *, anew: bool = False) -> TrainChoice:
+    """Makes the recipe's phases the person's own; the phases they had before are taken up again unless ``anew``."""
+    kept = choice.phases if choice.phases and not choice.course and not anew else ()
+    if not kept:
+        try:
+            made = experiment_plan.recipe(choice, caches.anatomy(choices.model(), classes))
+        except InputError as error:
+            components.note(translate_error(error))
+            return choice
+        kept = made.phases
+        if not choice.by_phase:
+            choices.set_freeze(made.freeze)
+    choices.read_again(OF_PHASES)
+    st.session_state["bl.phase"] = 0
+    return replace(choice, preset="custom", phases=kept, course="")
+
+
+def _presets(choice: TrainChoice) -> TrainChoice:
+    offered = _offered()
+    if choice.preset not in offered:
+        phases = () if choice.course else choice.phases  # the course's own are had from its list again
+        choice = replace(choice, preset=offered[0], epochs=None, lr=None, course="", phases=phases)
+    choices.follow("bl-preset", choice.preset)
+    preset = st.radio(
+        _("Recipe"),
+        offered,
+        key="bl-preset",
+        format_func=display_names.preset,
+        captions=[_(ABOUT[name]) for name in offered],
+    )
+    if len(offered) == 1:
+        components.note(_("The other recipes start from weights that have learned something; this network has none."))
+    if preset != choice.preset:
+        choice = replace(choice, preset=preset, epochs=None, lr=None)
+        spec = choices.model()
+        if preset == "scratch":
+            choices.set_model(replace(spec, weights="none"))
+        elif spec.weights == "none" and preset != "full":
+            choices.set_model(replace(spec, weights="default"))
+    return choice
+
+
+def _offered() -> list[str]:
+    """Returns the presets that make sense: without weights to start from, only training from scratch."""
+    from core.models.catalog.catalog import entries
+
+    spec = choices.model()
+    return (
+        [name for name in ABOUT if name in DEFAULT_EPOCHS]
+        if entries(spec.backbone) or ":" in spec.weights
+        else ["scratch"]
+    )
+
+
+def below(choice: TrainChoice, classes: int) -> None:
+    """Draws the ways on from a recipe: to change its phases, and back to where everything began."""
+    with st.container(horizontal=True, key="bl-recipe-ways"):
+        if choice.preset != "custom" and st.button(
+            _("Edit its phases"),
+            icon=":material/edit:",
+            key="bl-edit-phases",
+            type="tertiary",
+            help=_("Makes the recipe's phases your own: each with its epochs, parts, optimizer, rate and schedule."),
+        ):
+            choices.set_train_choice(to_phases(choice, classes, anew=True))
+            choices.read_again("bl-")
+            st.rerun()
+        if choice != TrainChoice() and st.button(
+            _("Start over"),
+            icon=":material/restart_alt:",
+            key="bl-start-over",
+            type="tertiary",
+            help=_("Sets everything on this page back to how it began; images and network stay."),
+        ):
+            choices.set_train_choice(TrainChoice())
+            forget_fields()
+            st.rerun()
+
+
+def take_rate(rate: float, phase: int, classes: int) -> None:
+    """Gives a phase another rate, such as one that was looked for, and draws the page again.
+
+    Args:
+        rate: Of the head.
+        phase: The phase's place, from 0. A preset's first rate sets all; for another its phases become the person's.
+        classes: Of the chosen images.
+    """
+    choice = choices.train_choice()
+    if phase and not choice.by_phase:
+        choice = to_phases(choice, classes, anew=True)
+    if choice.by_phase:
+        phases = list(choice.phases)
+        phases[phase] = replace(phases[phase], lr=rate)
+        choice = replace(choice, preset="custom", course="", phases=tuple(phases))
+    else:
+        choice = replace(choice, lr=rate)
+    choices.set_train_choice(choice)
+    forget_fields()
+    st.rerun()
+
+
+def forget_fields() -> None:
+    """Lets the page's fields be read from the record again, after something other than themselves changed it."""
+    choices.read_again("bl-")
+    augment = choices.train_choice().augment
+    st.session_state["bl.augment.own"] = augment not in [AugmentSpec.preset(name) for name in AUGMENTATIONS]
+    for name in ("flip", "crop", "turn", "colour"):
+        st.session_state.pop(f"bl-augment-{name}", None)

@@ -1,0 +1,102 @@
+"""Several runs in one go: the same recipe with several seeds, over several folds, or both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from core.specs import Experiment
+from pages.ui.kit import components
+from pages.ui.kit.form_fields import whole
+from pages.ui.plan import cost_estimate
+from pages.ui.runs import queue_panel
+from pages.ui.session import caches, choices
+from pages.ui.session.train_form import MOST_RUNS, TrainChoice
+from pages.ui.text.i18n import _, _n
+
+FOLDS = (0, 2, 3, 4, 5, 10)
+"""Folds that are offered; 0 for none."""
+
+
+def draw(choice: TrainChoice) -> TrainChoice:
+    """Draws how many seeds and folds; returns the choice with them."""
+    first, second = st.columns(2)
+    seeds = whole(
+        first,
+        _("Seeds in one go"),
+        "bl-seeds",
+        choice.seeds,
+        1,
+        MOST_RUNS,
+        _("So many runs, each with the next seed: they say how much of a difference is chance."),
+    )
+    options = sorted({*FOLDS, choice.folds})
+    choices.follow("bl-folds", choice.folds)
+    folds = second.selectbox(
+        _("Folds"),
+        options,
+        key="bl-folds",
+        format_func=lambda n: str(n) if n else _("None"),
+        help=_(
+            "Cross-validation: the images outside the test are dealt into so many folds, and in each run another "
+            "one validates."
+        ),
+    )
+    choice = replace(choice, seeds=seeds, folds=int(folds))
+    if count(choice) > 1:
+        components.note(words(choice))
+    return choice
+
+
+def count(choice: TrainChoice) -> int:
+    """Returns how many runs are started."""
+    return choice.seeds * max(1, choice.folds)
+
+
+def words(choice: TrainChoice) -> str:
+    """Says what a series consists of."""
+    runs = _n("{n} run, one after the other.", "{n} runs, one after the other.", count(choice)).format(n=count(choice))
+    parts = [runs]
+    if choice.seeds > 1:
+        parts.append(_("Seeds {first} to {last}.").format(first=choice.seed, last=choice.seed + choice.seeds - 1))
+    if choice.folds:
+        parts.append(_("Each of {n} folds validates once; the test images are the same in all.").format(n=choice.folds))
+    return " ".join(parts)
+
+
+def check(choice: TrainChoice, experiment: Experiment) -> None:
+    """Finds out before the launch whether the series can be made.
+
+    Raises:
+        InputError: It would be too large, or the images cannot be dealt out into folds.
+    """
+    if count(choice) < 2:
+        return
+    from core.workflows.run_series import expand
+
+    first = expand(experiment, _seeds(choice), choice.folds)[0]
+    if choice.folds:
+        caches.divided(first.data)
+
+
+def launch(choice: TrainChoice, experiment: Experiment) -> None:
+    """Starts the runs of a series and shows the first."""
+    from core.workflows.run_series import start_series
+
+    runs = start_series(
+        experiment,
+        _seeds(choice),
+        choice.folds,
+        roots=caches.roots(),
+        owner=queue_panel.owner(),
+        estimate_seconds=cost_estimate.expected_seconds(experiment),
+    )
+    st.session_state["bl.train.new"] = False
+    choices.set_freeze(experiment.freeze)
+    choices.choose_run(runs[0].id)
+    st.rerun()
+
+
+def _seeds(choice: TrainChoice) -> tuple[int, ...]:
+    return tuple(range(choice.seed, choice.seed + choice.seeds))

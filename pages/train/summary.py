@@ -1,0 +1,282 @@
+"""What a training will do, said before it starts: in words, phase by phase, and in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.specs import Experiment, Phase, Schedule
+from pages.train import seeds_and_folds
+from pages.ui.kit import components, nav
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import broken
+from pages.ui.plan import experiment_plan
+from pages.ui.session import caches, choices
+from pages.ui.session.train_form import TrainChoice
+from pages.ui.text import display_names, number_format
+from pages.ui.text.i18n import _, _n, translate_error
+
+
+def draw(
+    choice: TrainChoice, dataset: Any, counts: dict[str, int], refused: Sequence[InputError] = ()
+) -> tuple[Experiment, Any] | None:
+    """Draws what will happen; returns the experiment and its network's anatomy.
+
+    Args:
+        choice: What was chosen.
+        dataset: The images, divided.
+        counts: Images of each split.
+        refused: What of the controls' values could not be taken over; each has been said beside its control.
+
+    Returns:
+        ``None``, with the reason drawn, where it does not fit together.
+    """
+    components.section(_("What will happen"))
+    try:
+        anatomy = caches.anatomy(choices.model(), len(dataset.classes))
+        planned = experiment_plan.experiment(choice, experiment_plan.recipe(choice, anatomy))
+        experiment_plan.check(planned, anatomy)
+        seeds_and_folds.check(choice, planned)
+        if refused:
+            raise refused[0]
+    except InputError as error:
+        broken(_("This does not fit together yet"), translate_error(error), icon="report", tone="warn")
+        return None
+    st.markdown(_sentence(planned, dataset, counts))
+    _phase_list(planned, anatomy)
+    _beside(planned)
+    if seeds_and_folds.count(choice) > 1:
+        st.markdown(seeds_and_folds.words(choice))
+    _figures(planned, anatomy, counts)
+    _weights_note(planned)
+    return planned, anatomy
+
+
+def _sentence(experiment: Experiment, dataset: Any, counts: dict[str, int]) -> str:
+    sentence = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
+        backbone=components.plain(display_names.backbone(experiment.model.backbone)),
+        weights=components.plain(display_names.weights(experiment.model.weights)),
+        classes=len(dataset.classes),
+        data=components.plain(dataset.title),
+        train=number_format.exact(counts["train"]),
+    )
+    held = _("{val} validate each epoch").format(val=number_format.exact(counts["val"]))
+    if counts["test"]:
+        held += _(", {test} test the best weights at the end").format(test=number_format.exact(counts["test"]))
+    return f"{sentence} {held}."
+
+
+# --- phase by phase ---------------------------------------------------------------------------------------------------
+
+
+def _phase_list(experiment: Experiment, anatomy: Any) -> None:
+    rows = [
+        f"<li><b>{number}</b><span><strong>{escape(display_names.phase(phase.name))}</strong> "
+        f"{escape(phase_words(experiment, phase, anatomy))}</span></li>"
+        for number, phase in enumerate(experiment.training.phases, start=1)
+    ]
+    st.html(f'<ol class="bl-phases">{"".join(rows)}</ol>')
+
+
+def phase_words(experiment: Experiment, phase: Phase, anatomy: Any) -> str:
+    """Says what happens in a phase."""
+    parts = [
+        _n("{n} epoch, {what}", "{n} epochs, {what}", phase.epochs).format(
+            n=phase.epochs, what=experiment_plan.what(anatomy, experiment.plan(phase))
+        ),
+        _("{optimizer} at rate {rate}").format(
+            optimizer=display_names.optimizer(phase.optimizer), rate=rate_words(phase)
+        ),
+    ]
+    course = schedule_words(phase.schedule)
+    if course:
+        parts.append(course)
+    if phase.augment is not None and phase.augment != experiment.augment:
+        parts.append(_("augmentation of its own") if phase.augment.active else _("no augmentation"))
+    return ", ".join(parts)
+
+
+def rate_words(phase: Phase) -> str:
+    """Says a phase's rate, and how the backbone's differs."""
+    text = f"{phase.lr:.3g}"
+    if phase.trains == "head":
+        return text
+    if phase.stage_factors:
+        return text + _(", backbone by hand")
+    if phase.backbone_factor != 1.0:
+        text += _(", backbone {rate}").format(rate=f"{phase.lr * phase.backbone_factor:.3g}")
+    if phase.stage_decay != 1.0:
+        text += _(", × {factor} a stage").format(factor=f"{phase.stage_decay:.3g}")
+    return text
+
+
+def schedule_words(schedule: Schedule) -> str:
+    """Says how the rate changes; empty where it does not."""
+    values = {
+        "gamma": f"{schedule.gamma:.3g}",
+        "n": schedule.every,
+        "metric": _inside(schedule.metric),
+        "epochs": ", ".join(map(str, schedule.milestones)),
+        "patience": schedule.patience,
+    }
+    text = {
+        "constant": "",
+        "cosine": _("falling in a half cosine"),
+        "step": _n("× {gamma} every epoch", "× {gamma} every {n} epochs", schedule.every),
+        "multi-step": _("× {gamma} after epochs {epochs}"),
+        "exponential": _("× {gamma} an epoch"),
+        "polynomial": _("falling evenly") if schedule.power == 1 else _("falling as a power"),
+        "one-cycle": _("rising and falling once"),
+        "plateau": _n(
+            "× {gamma} when {metric} stands still for more than {patience} epoch",
+            "× {gamma} when {metric} stands still for more than {patience} epochs",
+            schedule.patience,
+        ),
+    }[schedule.name].format(**values)
+    if schedule.warmup:
+        warm = _n("warming up for {n} epoch", "warming up for {n} epochs", 1 if schedule.warmup == 1 else 2)
+        warm = warm.format(n=f"{schedule.warmup:g}")
+        return f"{warm}, {text}" if text else warm
+    return text
+
+
+def _inside(metric: str) -> str:
+    """Returns a metric's name as it stands inside a sentence."""
+    name = display_names.metric(metric)
+    return name[:1].lower() + name[1:]
+
+
+# --- beside the phases ------------------------------------------------------------------------------------------------
+
+
+def _beside(experiment: Experiment) -> None:
+    """Says what else was set."""
+    told = settings(experiment)
+    if told:
+        items = "".join(f"<li>{escape(line)}</li>" for line in told)
+        st.html(f'<ul class="bl-settings">{items}</ul>')
+
+
+def settings(experiment: Experiment) -> list[str]:
+    """Returns what differs from the usual, a sentence each."""
+    training = experiment.training
+    told = [*_about_loss(experiment), *_about_steps(experiment), *_about_judging(experiment)]
+    if training.deterministic:
+        told.append(_("Only algorithms that repeat exactly are used."))
+    if training.compile:
+        told.append(_("The network is translated by torch.compile first, which takes minutes."))
+    if not training.recover:
+        told.append(_("A step that does not fit into the memory ends the run."))
+    if training.precision != "auto":
+        told.append(_("It computes in {precision}.").format(precision=training.precision))
+    return told
+
+
+def _about_loss(experiment: Experiment) -> list[str]:
+    training, told = experiment.training, []
+    loss = training.loss
+    if loss.name == "focal":
+        told.append(_("The loss is the focal loss with gamma {gamma}.").format(gamma=f"{loss.gamma:g}"))
+    elif loss.name != "cross-entropy":
+        told.append(_("The loss is {loss}.").format(loss=display_names.loss(loss.name)))
+    if loss.smoothing:
+        told.append(_("Labels are smoothed by {share}.").format(share=number_format.percent(loss.smoothing)))
+    if loss.balance == "balanced":
+        told.append(_("Rare classes count more, each by the inverse of its share."))
+    mix = training.mix
+    if mix.active:
+        kind = "MixUp / CutMix" if mix.mixup and mix.cutmix else "MixUp" if mix.mixup else "CutMix"
+        told.append(_("Images are mixed in pairs ({kind}).").format(kind=kind))
+    if training.views and experiment.augment.active:
+        told.append(
+            _n(
+                "{n} view of each image is drawn once.", "{n} views of each image are drawn once.", training.views
+            ).format(n=training.views)
+        )
+    if experiment.model.head.dropout:
+        told.append(
+            _("The head drops {share} of its inputs.").format(
+                share=number_format.percent(experiment.model.head.dropout)
+            )
+        )
+    return told
+
+
+def _about_steps(experiment: Experiment) -> list[str]:
+    training, told = experiment.training, []
+    if training.accumulate > 1:
+        told.append(_("{n} batches make a step.").format(n=training.accumulate))
+    if training.clip is not None:
+        told.append(_("Gradients longer than {norm} are shortened.").format(norm=f"{training.clip:g}"))
+    if training.ema:
+        told.append(_("A moving average of the weights is what is judged and kept."))
+    return told
+
+
+def _about_judging(experiment: Experiment) -> list[str]:
+    training, told = experiment.training, []
+    early = training.early
+    if early is not None:
+        told.append(
+            _n(
+                "A phase ends early once {metric} has not improved for {n} epoch.",
+                "A phase ends early once {metric} has not improved for {n} epochs.",
+                early.patience,
+            ).format(metric=_inside(early.metric), n=early.patience)
+        )
+    if training.best != "val_accuracy":
+        told.append(_("The best epoch is the one with the best {metric}.").format(metric=_inside(training.best)))
+    return told
+
+
+# --- in figures -------------------------------------------------------------------------------------------------------
+
+
+def _figures(experiment: Experiment, anatomy: Any, counts: dict[str, int]) -> None:
+    from core.models.freeze import counts as parameter_counts
+
+    training = experiment.training
+    found = parameter_counts(anatomy, experiment.plan(training.phases[-1]))
+    automatic = training.batch_size == "auto"
+    steps = (
+        number_format.DASH
+        if automatic
+        else number_format.exact(-(-counts["train"] // (training.images * training.accumulate)))
+    )
+    components.metrics(
+        [
+            Figure(
+                _("Learn"),
+                number_format.count(found.trainable),
+                _("of {n}").format(n=number_format.count(found.total)),
+                _("{n} parameters").format(n=number_format.exact(found.trainable)),
+            ),
+            Figure(_("Epochs"), number_format.exact(training.epochs)),
+            Figure(_("Steps an epoch"), steps, _("known at the start") if automatic else ""),
+        ],
+        compact=True,
+    )
+    components.bar(
+        [(_("Learns"), found.trainable, "accent"), (_("Frozen"), found.frozen, "frozen")],
+        label=_("Share of the parameters that learn"),
+    )
+
+
+def _weights_note(experiment: Experiment) -> None:
+    from core.models.catalog.catalog import weights_state
+
+    weights = experiment.model.weights
+    if weights == "none" or ":" in weights:
+        return
+    if weights_state(experiment.model.backbone, weights) == "needs download":
+        broken(
+            _("Weights to be downloaded"),
+            _("This backbone's pretrained weights are not on this machine. The run fetches them or fails."),
+            icon="cloud_download",
+            tone="warn",
+        )
+        nav.link("backbone", _("Choose another backbone"))

@@ -1,0 +1,1 @@
+"""Building blocks of every page: navigation, style, page states, tiles, charts."""

@@ -1,0 +1,252 @@
+"""Charts: one look for all. Plotly is loaded when the first chart is drawn, never ``plotly.express``.
+
+Colours of text, grid and ground come from the theme in use; here stand only the colours that mean something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.kit.components import note
+from pages.ui.text import display_names as names
+from pages.ui.text.i18n import _
+
+TRAIN, VAL, TEST = "#0072B2", "#D55E00", "#009E73"
+"""Okabe and Ito's blue, vermilion and green: train, validation and test, everywhere."""
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8F00", "#6B6B6B")
+SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "test": TEST, "all": "#8A9599"}
+ACCENT, FROZEN = "#17908C", "#9AA9AE"
+HAIR = "rgba(128,140,145,.55)"
+GRID = "rgba(128,140,145,.18)"
+VIRIDIS = ("#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151", "#FDE725")
+FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
+CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+
+
+def plotly() -> Any:
+    """Returns ``plotly.graph_objects``.
+
+    Plotly looks for numpy and pandas among the loaded modules, also while another thread is still loading them. Loading
+    them first waits for that thread.
+    """
+    import numpy  # noqa: F401
+    import pandas  # noqa: F401
+    import plotly.graph_objects as go
+
+    return go
+
+
+def split_label(split: str) -> str:
+    """Returns a split's name for people."""
+    return {"train": _("Training"), "val": _("Validation"), "test": _("Test")}.get(split, _("All images"))
+
+
+def figure(height: int = 280, **layout: Any) -> Any:
+    """Returns an empty figure with the shared template: thin axes, light grid, no title, legend on top."""
+    go = plotly()
+
+    axis = {
+        "showgrid": True,
+        "gridcolor": GRID,
+        "zeroline": False,
+        "showline": True,
+        "linecolor": HAIR,
+        "linewidth": 1,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": HAIR,
+        "fixedrange": True,
+        "automargin": True,
+        "tickangle": 0,
+        "title": {"standoff": 8, "font": {"size": 15}},
+        "tickfont": {"size": 14},
+    }
+    chart = go.Figure()
+    chart.update_layout(
+        height=height,
+        margin={"l": 8, "r": 12, "t": 30, "b": 8},
+        hovermode="x unified",
+        font={"size": 14, "family": FONT},
+        hoverlabel={"font": {"size": 14, "family": FONT}},
+        legend={
+            "traceorder": "normal",
+            "font": {"size": 14},
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "xanchor": "left",
+            "yanchor": "bottom",
+        },
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        uirevision="keep",
+        dragmode=False,
+        colorway=list(OKABE_ITO),
+        xaxis=axis,
+        yaxis=axis,
+    )
+    chart.update_layout(**layout)
+    return chart
+
+
+def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
+    """Draws a figure and, under it, the line that says what it shows.
+
+    Args:
+        chart: A Plotly figure.
+        key: Stable key. A changed figure is drawn from nothing: what grows is drawn by
+            :mod:`pages.ui.runs.learning_curves`.
+        alt: The translated line of text: also read out in the chart's stead.
+        selectable: Whether clicking a mark reruns the page; then the selection is returned.
+    """
+    event = None
+    with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
+        if selectable:
+            event = st.plotly_chart(
+                chart, key=key, config=CONFIG, alt=alt, on_select="rerun", selection_mode=("points",)
+            )
+        else:
+            st.plotly_chart(chart, key=key, config=CONFIG, alt=alt)
+        note(alt)
+    return event
+
+
+def show_growing(spec: Mapping[str, Any], *, key: str, alt: str) -> None:
+    """Draws a Vega-Lite specification and, under it, the line that says what it shows.
+
+    A browser that has the chart takes in new data sets without drawing it from nothing, as long as all else holds.
+
+    Args:
+        spec: Its data sets, layers and axes.
+        key: Stable key.
+        alt: The translated line of text: also read out in the chart's stead.
+    """
+    with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
+        st.vega_lite_chart(spec={"config": _look(), **DRAWN_AS, **spec}, key=key, alt=alt)
+        note(alt)
+
+
+DRAWN_AS = {
+    "padding": {"left": 5, "right": 16, "top": 5, "bottom": 5},  # room for half of the last number of a wide axis
+    "usermeta": {"embedOptions": {"renderer": "svg"}},
+}
+
+
+def _look() -> dict[str, Any]:
+    """Returns what all Vega-Lite charts look like."""
+    return {
+        "axis": {
+            "gridColor": GRID,
+            "domainColor": HAIR,
+            "tickColor": HAIR,
+            "domain": True,
+            "ticks": True,
+            "labelFontSize": 13,
+            "titleFontSize": 14,
+        },
+        "legend": {"labelFontSize": 14},
+        "text": {"font": FONT},
+        "view": {"stroke": None},
+        "font": FONT,
+    }
+
+
+def phase_label(name: str) -> str:
+    """Returns a phase's name for people."""
+    return names.phase(name)
+
+
+def class_bars(counts: Mapping[str, Mapping[str, int]], *, height: int | None = None) -> Any:
+    """Returns images per class, stacked by split.
+
+    Args:
+        counts: ``{split: {class: n}}``.
+        height: In pixels; by default it follows the number of classes.
+    """
+    go = plotly()
+
+    names = list(dict.fromkeys(name for per_class in counts.values() for name in per_class))
+    wide = len(names) <= 12
+    chart = figure(height or (280 if wide else 90 + 24 * len(names)), barmode="stack", bargap=0.28)
+    for split in SPLIT_COLOURS:
+        per_class = counts.get(split)
+        if not per_class:
+            continue
+        values = [per_class.get(name, 0) for name in names]
+        axes = {"x": names, "y": values} if wide else {"x": values, "y": names, "orientation": "h"}
+        hover = "%{y:,}" if wide else "%{x:,}"
+        chart.add_trace(
+            go.Bar(name=split_label(split), marker={"color": SPLIT_COLOURS[split]}, hovertemplate=hover, **axes)
+        )
+    if wide:
+        chart.update_xaxes(showgrid=False, type="category")
+        chart.update_yaxes(title_text=_("Images"))
+    else:
+        chart.update_layout(hovermode="y unified")
+        chart.update_xaxes(title_text=_("Images"))
+        chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
+    return chart
+
+
+def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, normalised: bool = False) -> Any:
+    """Returns the confusion matrix as a heatmap: true classes down, predicted classes across.
+
+    Args:
+        matrix: Counts, or shares of each true class.
+        classes: Class names in the matrix's order.
+        normalised: Whether the values are shares.
+    """
+    go = plotly()
+
+    count = len(classes)
+    side = min(max(260, 110 + 44 * count), 720)
+    template = "%{z:.0%}" if normalised else "%{z:,}"
+    hover = _("true: %{y}<br>predicted: %{x}<br>{value}<extra></extra>").replace("{value}", template)
+    chart = figure(side, hovermode="closest")
+    chart.add_trace(
+        go.Heatmap(
+            z=[list(row) for row in matrix],
+            x=list(classes),
+            y=list(classes),
+            hovertemplate=hover,
+            xgap=1,
+            ygap=1,
+            colorscale=[[i / (len(VIRIDIS) - 1), colour] for i, colour in enumerate(VIRIDIS)],
+            zmin=0,
+            zmax=1 if normalised else None,
+            texttemplate=template if count <= 15 else None,
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".0%" if normalised else None},
+        )
+    )
+    chart.update_xaxes(title_text=_("Predicted"), showgrid=False, type="category", constrain="domain")
+    chart.update_yaxes(
+        title_text=_("True"), showgrid=False, autorange="reversed", type="category", scaleanchor="x", constrain="domain"
+    )
+    return chart
+
+
+def bars(
+    labels: Sequence[str], values: Sequence[float], *, unit: str = "", colour: str = ACCENT, share: bool = False
+) -> Any:
+    """Returns horizontal bars, the first on top: for figures per class or per layer."""
+    go = plotly()
+
+    chart = figure(80 + 26 * len(labels), hovermode="closest", bargap=0.3, showlegend=False)
+    chart.add_trace(
+        go.Bar(
+            x=list(values),
+            y=list(labels),
+            orientation="h",
+            marker={"color": colour},
+            texttemplate="%{x:.1%}" if share else "%{x:,.3~s}",
+            textposition="auto",
+            constraintext="none",
+            hovertemplate="%{y}: %{x:.1%}<extra></extra>" if share else "%{y}: %{x:,}<extra></extra>",
+        )
+    )
+    chart.update_xaxes(title_text=unit, range=[0, 1] if share else None, tickformat=".0%" if share else None)
+    chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
+    return chart

@@ -1,0 +1,172 @@
+"""Small parts that every page is built from."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from pages.ui.kit import nav
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _
+
+STATES = {
+    "queued": (N_("Waiting"), "schedule", "wait"),
+    "starting": (N_("Starting"), "rocket_launch", "live"),
+    "running": (N_("Training"), "play_circle", "live"),
+    "stopping": (N_("Stopping"), "stop_circle", "wait"),
+    "pausing": (N_("Pausing"), "pause_circle", "wait"),
+    "paused": (N_("Paused"), "pause_circle", "wait"),
+    "finished": (N_("Finished"), "check_circle", "good"),
+    "stopped": (N_("Stopped"), "stop_circle", "wait"),
+    "failed": (N_("Failed"), "error", "bad"),
+    "interrupted": (N_("Interrupted"), "bolt", "bad"),
+}
+"""A run's states: label, symbol, tone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a metric row.
+
+    Attributes:
+        label: What it is, translated.
+        value: The figure with its unit.
+        note: Its reference, translated: of how many, compared with what.
+        help: Shown on hover: the exact value, or what the term means.
+    """
+
+    label: str
+    value: str
+    note: str = ""
+    help: str = ""
+
+
+def header(name: str) -> None:
+    """Opens a page with its name and its question."""
+    place = nav.PLACES[name]
+    st.html(f'<header class="bl-header"><h1>{escape(_(place.title))}</h1><p>{escape(_(place.question))}</p></header>')
+
+
+def section(title: str, text: str = "") -> None:
+    """Opens a part of a page: a heading and, where it helps, one sentence."""
+    below = f"<p>{escape(text)}</p>" if text else ""
+    st.html(f'<div class="bl-section"><h2>{escape(title)}</h2>{below}</div>')
+
+
+def metrics(figures_: Sequence[Figure], *, compact: bool = False) -> None:
+    """Draws figures side by side; they wrap where the window is narrow."""
+    cells = "".join(
+        f'<div class="bl-metric" title="{escape(f.help)}"><dt>{escape(f.label)}</dt>'
+        f"<dd><bdi>{escape(f.value)}</bdi></dd><span>{escape(f.note)}</span></div>"
+        for f in figures_
+    )
+    st.html(f'<dl class="bl-metrics{" bl-compact" if compact else ""}">{cells}</dl>')
+
+
+def badge(state: str) -> str:
+    """Returns the HTML of a run state's badge."""
+    label, symbol, tone = STATES.get(state, (state, "help", "wait"))
+    return (
+        f'<span class="bl-badge bl-{tone}"><span class="bl-symbol" aria-hidden="true">{symbol}</span>'
+        f"{escape(_(label))}</span>"
+    )
+
+
+def note(text: str) -> None:
+    """The line of text under a chart or picture that says what it shows."""
+    st.html(f'<p class="bl-note">{escape(text)}</p>')
+
+
+def why(text: str, *, formula: str | None = None, paper: tuple[str, str] | None = None, key: str | None = None) -> None:
+    """Draws the "Why?" that opens a short paragraph, a formula (LaTeX) and the paper (title, address)."""
+    with st.expander(_("Why?"), icon=":material/help:", key=key):
+        st.markdown(text)
+        if formula:
+            st.latex(formula)
+        if paper:
+            st.markdown(_("Read more: [{title}]({address})").format(title=paper[0], address=paper[1]))
+
+
+def more(key: str):  # type: ignore[no-untyped-def]
+    """Returns the container behind "More" that holds the rare controls."""
+    return st.expander(_("More"), icon=":material/tune:", key=key)
+
+
+def next_step(target: str, label: str, *, text: str = "", **params: str) -> None:
+    """Draws the next step: one link at the foot of the page, always in the same place."""
+    with st.container(key="bl-next", horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
+        if text:
+            st.html(f'<p class="bl-note">{escape(text)}</p>', width="content")
+        nav.link(target, label, icon=":material/arrow_forward:", **params)
+
+
+def bar(parts: Iterable[tuple[str, float, str]], *, label: str) -> None:
+    """Draws one bar of shares.
+
+    Args:
+        parts: Translated name, size, and tone (``accent``, ``frozen``, ``train``, ``val``, ``test``) of each part.
+        label: What the bar shows, for those who do not see it.
+    """
+    rows = [(name, value, tone) for name, value, tone in parts if value > 0]
+    total = sum(value for _name, value, _tone in rows) or 1.0
+    cells = "".join(
+        f'<i class="bl-fill-{tone}" style="flex-grow:{max(value / total, 0.004):.5f}" title="{escape(name)}"></i>'
+        for name, value, tone in rows
+    )
+    legend = "".join(
+        f'<span><i class="bl-fill-{tone}"></i>{escape(name)} <bdi>{number_format.percent(value / total)}</bdi></span>'
+        for name, value, tone in rows
+    )
+    st.html(
+        f'<div class="bl-bar" role="img" aria-label="{escape(label)}">{cells}</div><p class="bl-legend">{legend}</p>'
+    )
+
+
+def probabilities(rows: Sequence[tuple[str, float]], *, marked: str | None = None) -> None:
+    """Draws classes with their probabilities as horizontal bars, the marked one in the accent.
+
+    Args:
+        rows: Class name and probability, the largest first.
+        marked: Name of the class to mark.
+    """
+    items = "".join(
+        f'<li class="{"bl-marked" if name == marked else ""}"><span><bdi>{escape(name)}</bdi></span>'
+        f'<i style="inline-size:{max(share, 0.002) * 100:.2f}%"></i>'
+        f"<b><bdi>{number_format.percent(share)}</bdi></b></li>"
+        for name, share in rows
+    )
+    st.html(f'<ol class="bl-probabilities">{items}</ol>')
+
+
+def sparkline(values: Sequence[float | None], *, width: int = 96, height: int = 26) -> str:
+    """Returns a small line as an ``<img>``: it spans at least 5 percentage points, with a dot at the last value."""
+    points = [min(max(float(v), 0.0), 1.0) for v in values if v is not None]
+    marks = ""
+    if len(points) > 1:
+        pad, low = 4, min(min(points), max(points) - 0.05)
+        span = max(points) - low
+        step = (width - 2 * pad) / (len(points) - 1)
+        place = [(pad + i * step, height - pad - (v - low) / span * (height - 2 * pad)) for i, v in enumerate(points)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in place)
+        x, y = place[-1]
+        marks = (
+            f'<polyline points="{path}" fill="none" stroke="#D55E00" stroke-width="1.8" stroke-linejoin="round"/>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.8" fill="#D55E00"/>'
+        )
+    size = f'width="{width}" height="{height}"'
+    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">{marks}</svg>'
+    return f'<img class="bl-spark" {size} alt="" src="{svg_address(drawing)}">'
+
+
+def svg_address(drawing: str) -> str:
+    """Returns an SVG drawing as a ``data:`` address: inline SVG does not pass the browser's sanitiser."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}"
+
+
+def plain(text: str) -> str:
+    """Takes Markdown's own signs out of a value, such as a file's name, that goes into a label."""
+    return "".join("\\" + sign if sign in "\\`*_[]<>#:$~|" else sign for sign in text)

@@ -1,0 +1,113 @@
+"""The pages: what each is called, what it asks, where it lives, and links to it.
+
+Pages are functions behind addresses of their own. Each module under ``pages`` defines ``render()`` and ends with a
+call of the frame's ``run()`` for the case that a cold server is asked for its address directly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.text.i18n import N_, _
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page: its module's name (also its address), title, question and icon."""
+
+    name: str
+    title: str
+    question: str
+    icon: str
+    section: str
+
+
+PLACES: Mapping[str, Place] = {
+    place.name: place
+    for place in (
+        Place("home", N_("Home"), N_("See transfer learning happen."), ":material/home:", ""),
+        Place("data", N_("Data"), N_("What do I have?"), ":material/photo_library:", N_("Build")),
+        Place("backbone", N_("Backbone"), N_("Which network shall I start from?"), ":material/layers:", N_("Build")),
+        Place(
+            "anatomy", N_("Anatomy"), N_("What is in it, and what will learn?"), ":material/account_tree:", N_("Build")
+        ),
+        Place("train", N_("Train"), N_("Is it learning?"), ":material/play_circle:", N_("Build")),
+        Place("evaluate", N_("Evaluate"), N_("How good, and where not?"), ":material/fact_check:", N_("Judge")),
+        Place("runs", N_("Runs"), N_("Which was better, and why?"), ":material/history:", N_("Judge")),
+        Place(
+            "feature_maps",
+            N_("Feature maps"),
+            N_("What does each layer see?"),
+            ":material/grid_view:",
+            N_("Look inside"),
+        ),
+        Place("filters", N_("Filters"), N_("What does it look for?"), ":material/blur_on:", N_("Look inside")),
+        Place(
+            "heatmaps",
+            N_("Heatmaps"),
+            N_("Where does it look to decide?"),
+            ":material/local_fire_department:",
+            N_("Look inside"),
+        ),
+        Place(
+            "shortcut",
+            N_("Shortcut lab"),
+            N_("Did it learn the object, or something beside it?"),
+            ":material/call_split:",
+            N_("Look inside"),
+        ),
+    )
+}
+
+
+def page(name: str) -> Any:
+    """Returns Streamlit's page object for one of :data:`PLACES`, titled in the person's language."""
+    place = PLACES[name]
+    return st.Page(
+        _opener(name),
+        title=_(place.title),
+        icon=place.icon,
+        url_path=None if name == "home" else name,
+        default=name == "home",
+    )
+
+
+def sections() -> dict[str, list[Any]]:
+    """Returns all pages under their translated section titles, in order."""
+    grouped: dict[str, list[Any]] = {}
+    for place in PLACES.values():
+        grouped.setdefault(_(place.section), []).append(page(place.name))
+    return grouped
+
+
+def link(
+    name: str, label: str | None = None, *, icon: str | None = None, help: str | None = None, **params: str
+) -> None:
+    """Draws a link to a page; ``params`` (such as ``run=run.id``) go into its address."""
+    place = PLACES[name]
+    st.page_link(
+        page(name), label=label or _(place.title), icon=icon or place.icon, help=help, query_params=params or None
+    )
+
+
+def go(name: str, **params: str) -> None:
+    """Leaves for another page, with ``params`` in its address."""
+    st.switch_page(page(name), query_params=params or None)
+
+
+def _opener(name: str) -> Callable[[], None]:
+    """Returns the function behind a page: it loads the page's module when the page is first asked for."""
+
+    def show() -> None:
+        from pages.ui.kit.page_states import boundary
+
+        with boundary():
+            importlib.import_module(f"pages.{name}").render()
+
+    show.__name__ = name
+    return show

@@ -1,0 +1,1 @@
+"""What will be trained: freezing, experiment, costs."""

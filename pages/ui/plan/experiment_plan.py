@@ -1,0 +1,152 @@
+"""From choices to an experiment; :mod:`pages.train.summary` says what it will do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from core.specs import Experiment, FreezePlan
+from core.training.recipes import GRADUAL_STAGES, Rates, Recipe, make_recipe
+from pages.ui.kit import components
+from pages.ui.plan import freeze_plan
+from pages.ui.session import caches, choices
+from pages.ui.session.train_form import TrainChoice
+from pages.ui.text import display_names, number_format
+from pages.ui.text.i18n import _, _n
+
+WITH_PLAN = ("fine-tune", "two-phase", "six-step", "gradual")
+"""Recipes that leave open what of the backbone learns."""
+
+
+def plain(plan: FreezePlan) -> bool:
+    """Whether a plan is nothing but a number of last stages."""
+    return not plan.thaw and not plan.hold and plan.learns == "all"
+
+
+def stages(plan: FreezePlan, count: int) -> int:
+    """Returns how many of ``count`` last stages learn under a plain plan, at least one."""
+    return count if plan.trainable_stages == "all" else min(max(1, int(plan.trainable_stages)), count)
+
+
+def fewest_epochs(choice: TrainChoice) -> int:
+    """Returns the fewest epochs that the recipe can be trained for."""
+    if choice.preset == "gradual":
+        return max((start for _stage, start in choice.gradual), default=GRADUAL_STAGES + 1)
+    return 2 if choice.preset in ("two-phase", "six-step") else 1
+
+
+def first_rate(choice: TrainChoice) -> float:
+    """Returns the head's rate in the first phase."""
+    plain_choice = replace(choice, epochs=None, gradual=())
+    return make_recipe(plain_choice.preset, lr=choice.lr, optimizer=choice.optimizer).phases[0].lr
+
+
+def default_name(choice: TrainChoice) -> str:
+    """Returns what a run is called if the person gives it no name."""
+    from core.training.course_recipes import COURSE
+
+    if choice.preset == "course" and choice.course in COURSE:
+        recipe = _(COURSE[choice.course].title)
+    else:
+        recipe = display_names.preset(choice.preset).lower()
+    return _("{data}, {recipe}").format(data=choices.data_title() or "", recipe=recipe)
+
+
+def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
+    """Makes phases and freeze plan from the choices.
+
+    Raises:
+        InputError: They do not fit together.
+    """
+    from core.models.freeze import unfreezing
+
+    plan = freeze_plan.plan_for(anatomy)
+    if choice.by_phase:
+        return Recipe(choice.preset, choices.model().weights, plan, choice.phases)
+    if plain(plan):
+        plan = replace(plan, trainable_stages=stages(plan, len(anatomy.backbone_stages)))
+    gradual: Any = ()
+    if choice.preset == "gradual":
+        gradual = unfreezing(anatomy, choice.gradual or freeze_plan.gradual_default(anatomy), plan.norm)
+    return make_recipe(
+        choice.preset,
+        epochs=choice.epochs,
+        lr=choice.lr,
+        optimizer=choice.optimizer,
+        weights=choices.model().weights,
+        freeze=plan,
+        rates=Rates(choice.backbone_factor, choice.stage_decay, choice.stage_factors),
+        gradual=gradual,
+    )
+
+
+def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
+    """Returns the experiment that choices and a recipe make.
+
+    Raises:
+        InputError: The data are not there, or something does not fit together.
+    """
+    return Experiment(
+        data=caches.anchored(choices.data()),
+        model=replace(choices.model(), weights=made.weights),
+        training=choice.training(made.phases),
+        freeze=made.freeze,
+        augment=choice.augment,
+        name=choice.name or default_name(choice),
+    )
+
+
+def check(experiment: Experiment, anatomy: Any) -> None:
+    """Finds what the trainer would refuse: parts or stages that the network has not, weights that are gone."""
+    from core.models.freeze import learning
+    from core.training.optim.optimizers import stage_rates
+    from core.workflows.network_loading import weights_file
+
+    for phase in experiment.training.phases:
+        learning(anatomy, experiment.plan(phase))
+        stage_rates(phase, anatomy)
+    weights_file(experiment.model, None, caches.roots())
+
+
+def what(anatomy: Any, plan: FreezePlan) -> str:
+    """Returns in a few words what learns under a plan."""
+    from core.models.freeze import is_linear_probe, stage_state
+
+    if is_linear_probe(anatomy, replace(plan, norm="eval")):
+        return _("the head")
+    if plan.learns == "norm-bias":
+        return _("the head, norms and biases")
+    count = plan.trainable_stages
+    if not plain(plan):
+        states = stage_state(anatomy, plan)
+        touched = [name for name, found in states.items() if name.startswith("stage") and found != "frozen"]
+        return _n("the head and parts of one stage", "the head and parts of {n} stages", len(touched)).format(
+            n=len(touched)
+        )
+    if count == "all" or count == len(anatomy.backbone_stages):
+        return _("everything")
+    return _n("the head and the last stage", "the head and the last {n} stages", int(count)).format(n=count)
+
+
+def proof(status: dict[str, Any]) -> None:
+    """Draws the proof that freezing froze, and what was handed on from an earlier run, where a run recorded them."""
+    values, changed = status.get("frozen_values"), status.get("frozen_changed")
+    if values and changed is not None:
+        text = _("{changed} of {values} frozen values changed: compared bit by bit after the training.").format(
+            changed=number_format.exact(changed), values=number_format.count(values)
+        )
+        drifted = status.get("frozen_buffers_changed") or 0
+        if drifted:
+            text += " " + _("Statistics of frozen BatchNorm layers drifted, as asked: {n} values.").format(
+                n=number_format.exact(drifted)
+            )
+        components.note(text)
+    grafted = status.get("grafted")
+    if grafted:
+        components.note(
+            _n(
+                "{n} tensor was handed on from earlier weights; {left} of the network's own started at random.",
+                "{n} tensors were handed on from earlier weights; {left} of the network's own started at random.",
+                grafted["copied"],
+            ).format(n=grafted["copied"], left=grafted["missing"] + grafted["misfit"])
+        )

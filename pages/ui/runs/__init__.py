@@ -1,0 +1,1 @@
+"""Parts that show a run: curves, controls, coach, queue."""

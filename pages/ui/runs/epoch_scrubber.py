@@ -1,0 +1,249 @@
+"""The time scrubber: a slider over the epochs, and what the network said, saw and looked for after each of them."""
+
+from __future__ import annotations
+
+import io
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.ui.kit import charts, components
+from pages.ui.kit.charts import ACCENT
+from pages.ui.kit.network_diagram import stage_title
+from pages.ui.kit.page_states import guarded
+from pages.ui.kit.tiles import Tile, data_uri, grid
+from pages.ui.runs import histograms, learning_curves
+from pages.ui.session import caches
+from pages.ui.text import i18n, number_format
+from pages.ui.text.i18n import _, translate_error
+
+OPACITY = 0.5
+
+
+def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
+    """Draws the scrubber: the loss curve with the chosen epoch marked, a slider, and the pinned images then.
+
+    Args:
+        run: The :class:`core.runs.store.Run`.
+        status: Its status.
+        key: Stable start of the keys.
+    """
+    st.fragment(_panel)(run, status, key)  # a slider that is moved draws nothing else anew
+
+
+@guarded
+def _panel(run: Any, status: dict[str, Any], key: str) -> None:
+    from core.runs import snapshots
+
+    pinned, there = snapshots.pinned_of(run.path), snapshots.epochs(run.path)
+    if pinned is None or not there:
+        alive = status.get("state") in ("queued", "starting", "running")
+        components.note(
+            _("The first snapshot is taken after the first epoch.") if alive else _("This run kept no snapshots.")
+        )
+        return
+    with st.container(key=f"bl-wrap-{key}-time"):
+        left, right = st.columns([1.5, 1], gap="medium", vertical_alignment="bottom")
+    with right:
+        epoch = histograms.epoch_slider(there, key=f"{key}-{run.id}", label=_("After epoch"))
+        _words(run, epoch, len(there))
+    with left:
+        _loss(run, status, epoch, key)
+    try:
+        moment = _moment(run, epoch)
+        pictures = _pictures(run)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    _looks(run, pinned, moment, pictures)
+    _sees(run, pinned, moment, key)
+    _kernels(run, pinned, moment, pictures)
+
+
+def _loss(run: Any, status: dict[str, Any], epoch: int, key: str) -> None:
+    """Draws the loss curve with a line at the chosen epoch: only that line's place changes with the slider."""
+    book = caches.journal(run)
+    asked = (str(run.path), book.look(), status.get("epochs"), status.get("best_epoch"), i18n.language())
+    drawn = caches.remember(
+        "scrubbed", asked, lambda: learning_curves.chart(book, "loss", status, height=210), entries=16
+    )
+    line = {
+        "data": {"name": "here"},
+        "mark": {"type": "rule", "color": ACCENT, "strokeWidth": 3},
+        "encoding": {"y": None},
+    }
+    here = {**drawn["datasets"], "here": learning_curves.table(epoch=[epoch])}
+    text = _("Loss over the epochs; the line stands at epoch {n}.").format(n=epoch)
+    spec = {**drawn, "datasets": here, "layer": [*drawn["layer"], line]}
+    charts.show_growing(spec, key=f"{key}-loss", alt=text)
+
+
+def _words(run: Any, epoch: int, count: int) -> None:
+    """Says where the training stood then."""
+    book = caches.journal(run)
+    epochs = book.epochs.column("epoch").tolist()
+    said = _("{n} snapshots, spread over the run.").format(n=count)
+    if float(epoch) in epochs:
+        row = epochs.index(float(epoch))
+        loss, accuracy = (float(book.epochs.column(name)[row]) for name in ("val_loss", "val_accuracy"))
+        said = (
+            _("Validation loss {loss}, accuracy {accuracy}.").format(
+                loss=number_format.number(loss), accuracy=number_format.percent(accuracy)
+            )
+            + f" {said}"
+        )
+    components.note(said)
+
+
+def _moment(run: Any, epoch: int) -> Any:
+    """Returns a :class:`core.runs.snapshots.Snapshot`, read once for each state of its file."""
+    from core.runs import snapshots
+
+    return caches.remember("moments", _key(run, epoch), lambda: snapshots.read(run.path, epoch), entries=64)
+
+
+def _pictures(run: Any) -> Any:
+    from core.runs import snapshots
+
+    path = run.path / snapshots.FOLDER / "pinned.npz"
+    return caches.remember("pinned", (str(path), _stamp(path)), lambda: snapshots.pinned_arrays(run.path), entries=8)
+
+
+def _key(run: Any, epoch: int) -> tuple[Any, ...]:
+    from core.runs.snapshots import FOLDER
+
+    return (str(run.path), epoch, _stamp(run.path / FOLDER / f"epoch-{epoch:06d}.npz"))
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _looks(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
+    """Draws the pinned images under their heat, with what the network said of each."""
+    shown = caches.remember(
+        "heat", _key(run, moment.epoch), lambda: _over(pinned, moment, pictures["images"]), entries=128
+    )
+    classes = run.classes()
+    tiles = []
+    for index, image in enumerate(pinned.images):
+        said = moment.probabilities[index]
+        best = int(said.argmax())
+        name = classes[best] if best < len(classes) else str(best)
+        right = name == image.label
+        tiles.append(
+            Tile(
+                shown[index],
+                caption=f"{name} {number_format.percent(float(said[best]))}",
+                note=_("right") if right else _("it is {label}").format(label=image.label),
+                alt=_("{key}: the network says {name}").format(key=image.key, name=name),
+                tone="good" if right else "bad",
+            )
+        )
+    grid(tiles, size=150)
+    if moment.heat is None:
+        components.note(_("What the network says of each pinned image."))
+    else:
+        components.note(
+            _("Where it looks for each image's own class (Grad-CAM of {layer}), and what it says.").format(
+                layer=pinned.cam_layer
+            )
+        )
+
+
+def _over(pinned: Any, moment: Any, images: Any) -> list[bytes]:
+    """Returns each image under its heat, encoded."""
+    from PIL import Image
+
+    from core.interpret.drawing.snapshot_images import heat_over
+
+    found = []
+    for index in range(len(pinned.images)):
+        image = images[index]
+        drawn = Image.fromarray(image)
+        if moment.heat is not None and moment.heat[index].any():
+            drawn = heat_over(image, moment.heat[index], opacity=OPACITY)
+        found.append(caches.encoded(drawn, 300))
+    return found
+
+
+def _sees(run: Any, pinned: Any, moment: Any, key: str) -> None:
+    """Draws the chosen channels of the layers for one image."""
+    if not pinned.layers:
+        return
+    names = [f"{image.label} · {Path(image.key).name}" for image in pinned.images]
+    components.section(_("What it sees"))
+    chosen = st.selectbox(
+        _("Image"),
+        range(len(names)),
+        key=f"{key}-image",
+        format_func=lambda index: names[index],
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    index = min(int(chosen or 0), len(names) - 1)
+    sheets = caches.remember(
+        "seen", (*_key(run, moment.epoch), index), lambda: [_maps(maps[index]) for maps in moment.maps], entries=128
+    )
+    for layer, sheet, (low, high) in zip(pinned.layers, sheets, moment.ranges, strict=True):
+        text = _("{stage}, {layer}: {n} channels of one layer, from {low} to {high}.").format(
+            stage=stage_title(layer.stage),
+            layer=layer.name,
+            n=len(layer.channels),
+            low=number_format.number(low),
+            high=number_format.number(high),
+        )
+        _strip(sheet, text)
+
+
+def _maps(maps: Any) -> bytes:
+    from core.interpret.drawing.snapshot_images import map_sheet
+
+    return _png(map_sheet(maps))
+
+
+def _kernels(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
+    """Draws the first layer's kernels, on the scale of those before training."""
+    before = pictures.get("kernels")
+    if before is None:
+        return
+    now = before if moment.kernels is None else moment.kernels
+    components.section(_("What its first layer looks for"))
+    sheet = caches.remember("kernels", _key(run, moment.epoch), lambda: _kernel_sheet(now, before), entries=64)
+    if moment.kernels is None:
+        text = _("The kernels of {layer} are those before training: they are frozen, or have not moved yet.")
+        _strip(sheet, text.format(layer=pinned.kernel_layer))
+        return
+    import numpy as np
+
+    wide, old = now.astype(np.float32), before.astype(np.float32)
+    moved = float(np.linalg.norm(wide - old)) / (float(np.linalg.norm(old)) or 1.0)
+    text = _("The kernels of {layer} have moved by {share} of their length since the start.")
+    _strip(sheet, text.format(layer=pinned.kernel_layer, share=number_format.percent(moved)))
+
+
+def _kernel_sheet(now: Any, before: Any) -> bytes:
+    import numpy as np
+
+    from core.interpret.drawing.snapshot_images import kernel_sheet
+
+    return _png(kernel_sheet(now, limit=1.25 * float(np.abs(before).max()), columns=16))
+
+
+def _png(sheet: Any) -> bytes:
+    """Encodes a sheet pixel by pixel, quickly."""
+    file = io.BytesIO()
+    sheet.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _strip(sheet: bytes, text: str) -> None:
+    """Draws a sheet of tiles and the line under it."""
+    st.html(f'<div class="bl-strip"><img src="{data_uri(sheet)}" alt="{escape(text)}"></div>')
+    components.note(text)

@@ -1,0 +1,45 @@
+"""Remarks of the core, as cards: what is seen, the figures behind it, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.kit.style import watching as style
+from pages.ui.text.i18n import _
+
+ICONS = {"good": "check_circle", "warn": "warning", "bad": "error"}
+
+
+def draw(remarks: Iterable[Any], *, key: str) -> None:
+    """Draws the :class:`core.workflows.findings.Remark` rows one below the other, in their order."""
+    style()
+    for remark in remarks:
+        card(remark, key)
+
+
+def card(remark: Any, key: str, below: Callable[[], None] | None = None) -> None:
+    """Draws one remark; the caller sends the style.
+
+    Args:
+        remark: A :class:`core.workflows.findings.Remark`.
+        key: Stable start of the keys.
+        below: Draws what stands under it, inside the card.
+    """
+    with st.container(border=True, key=f"bl-remark-{key}-{remark.id}"):
+        st.html(
+            f'<div class="bl-remark bl-{remark.tone}">'
+            f'<span class="bl-symbol" aria-hidden="true">{ICONS[remark.tone]}</span>'
+            f"<div><b>{escape(said(remark.sentence))}</b><p>{escape(said(remark.evidence))}</p>"
+            f'<p class="bl-advised">{escape(said(remark.advice))}</p></div></div>'
+        )
+        if below is not None:
+            below()
+
+
+def said(sentence: Any) -> str:
+    """Returns a :class:`core.data.dataset.Sentence` in the person's language, its values filled in."""
+    return _(sentence.template).format(**sentence.values)

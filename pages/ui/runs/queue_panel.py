@@ -1,0 +1,116 @@
+"""The queue for a device: who waits, whose turn it is, when a run is likely to start; and moving or cancelling one."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from functools import partial
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.kit import one_shot_button
+from pages.ui.kit.components import note, section
+from pages.ui.kit.page_states import guarded
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _, _n
+
+EVERY = 2.0
+"""Seconds between two looks."""
+LISTED = 8
+"""Most runs that are listed."""
+
+
+def owner() -> str:
+    """Returns who this person is to the queue, in which owners take turns: the same in all tabs of a browser.
+
+    It is made from the browser's own cookie for this server and names nobody. Without one each session is an owner.
+    """
+    cookie = st.context.cookies.get("_streamlit_xsrf")
+    if isinstance(cookie, str) and cookie:
+        return hashlib.sha256(cookie.encode()).hexdigest()[:16]
+    return str(st.session_state.setdefault("bl.owner", secrets.token_hex(8)))
+
+
+def panel(run: Any = None, *, key: str) -> None:
+    """Draws the queue, renewed every two seconds, where anything waits.
+
+    Args:
+        run: The run that is looked at, which is marked.
+        key: Stable start of the widgets' keys.
+    """
+    if _waiting():
+        st.fragment(_panel, run_every=EVERY)(None if run is None else run.id, key)
+
+
+def _waiting() -> list[Any]:
+    from core.runs.queue import waiting
+    from core.runs.store import RunStore
+
+    return waiting(RunStore())
+
+
+@guarded
+def _panel(marked: str | None, key: str) -> None:
+    places = _waiting()
+    if not places:
+        return
+    with st.container(border=True, key=key):
+        section(_("The queue"), _("One training at a time on a device; those who wait take turns."))
+        for place in places[:LISTED]:
+            _row(place, marked, key)
+        if len(places) > LISTED:
+            more = len(places) - LISTED
+            note(_n("{n} more waits.", "{n} more wait.", more).format(n=more))
+    one_shot_button.refusal()
+
+
+def _row(place: Any, marked: str | None, key: str) -> None:
+    """Draws one place in the line, and what can be done with it."""
+    run = place.run
+    mine = place.owner == owner()
+    facts = [_("yours") if mine else _("somebody else's")] if place.owner else []
+    facts.append(place.device or _("device not yet known"))
+    facts.append(
+        _("starts in about {time}").format(time=number_format.duration(place.starts_in))
+        if place.starts_in is not None
+        else _("start not yet known")
+    )
+    name = getattr(run, "name", run.id)
+    tone = " bl-marked" if run.id == marked else ""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-row-{run.id}"):
+        st.html(
+            f'<div class="bl-place{tone}"><b>{place.position}</b><span><bdi>{escape(name)}</bdi></span>'
+            f"<i>{escape(' · '.join(facts))}</i></div>",
+            width="stretch",
+        )
+        first = place.position == 1
+        for where, icon, words, off in (
+            ("up", "arrow_upward", _("Earlier by one"), first),
+            ("down", "arrow_downward", _("Later by one"), False),
+            ("front", "vertical_align_top", _("To the front"), first),
+        ):
+            one_shot_button.button(
+                "",
+                partial(_move, run, where),
+                key=f"{key}-{where}-{run.id}",
+                icon=f":material/{icon}:",
+                help=words,
+                disabled=off,
+                type="tertiary",
+            )
+        one_shot_button.button(
+            "",
+            run.request_stop,
+            key=f"{key}-cancel-{run.id}",
+            icon=":material/close:",
+            help=_("Cancel"),
+            type="tertiary",
+        )
+
+
+def _move(run: Any, where: str) -> None:
+    from core.runs.queue import move
+
+    move(run, where)

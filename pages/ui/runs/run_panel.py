@@ -1,0 +1,318 @@
+"""A run as it happens: progress, figures and curves that grow, and how it ended.
+
+The training process writes its folder; this module only reads it, once a second, and only while the run is alive.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.runs.store import ENDED, LIVE
+from pages.ui.kit import charts, components, nav
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import broken, guarded
+from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _
+
+DOING = {
+    "queued": N_("Waiting for the device"),
+    "loading libraries": N_("Loading PyTorch"),
+    "reading images": N_("Reading the images"),
+    "building the network": N_("Building the network"),
+    "downloading the weights": N_("Downloading the weights"),
+    "computing features": N_("Computing the frozen backbone's features once"),
+    "training": N_("Training"),
+    "validating": N_("Validating"),
+    "evaluating": N_("Judging the best weights"),
+}
+SECTIONS = {
+    "metrics": N_("Rate and metrics"),
+    "coach": N_("Coach"),
+    "inside": N_("Inside"),
+    "snapshots": N_("Snapshots"),
+    "machine": N_("Time and machine"),
+    "changes": N_("Changes"),
+}
+"""What can be looked at under the curves."""
+
+
+def watch(run: Any, *, key: str, full: bool = False) -> None:
+    """Draws a run that is alive, renewed every second; the page is drawn anew once it has ended.
+
+    Args:
+        run: The :class:`core.runs.store.Run`.
+        key: Stable start of the widgets' keys.
+        full: Whether everything is drawn that is known of it: all controls, and the sections under the curves.
+    """
+    alive = run.state in LIVE
+    st.fragment(_panel, run_every=1.0 if alive else None)(run, key, alive, full)
+
+
+@guarded
+def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
+    if not run.exists and st.session_state.get("bl.discarded") == run.id:
+        st.rerun()  # as it was asked for
+    status = run.status()
+    if was_alive and status["state"] in ENDED:
+        st.rerun()
+    happened = run_controls.history(run, status)
+    _head(run, status, key, happened if full else None)
+    _figures(run, status)
+    learning_curves.pair(run, status, key=key, marks=_marks(happened), steps=True)
+    if full:
+        sections(run, status, key=key)
+
+
+def sections(run: Any, status: dict[str, Any], *, key: str) -> None:
+    """Draws the choice of what is looked at under the curves, and what was chosen; nothing else is worked out."""
+    chosen = st.segmented_control(
+        _("Look at"),
+        list(SECTIONS),
+        key=f"{key}-section",
+        format_func=lambda name: _(SECTIONS[name]),
+        default="metrics",
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if chosen == "coach":
+        coach_panel.draw(run, status, key=f"{key}-coach")
+    elif chosen == "inside":
+        stage_health.draw(run, status, key=f"{key}-inside")
+    elif chosen == "snapshots":
+        epoch_scrubber.draw(run, status, key=f"{key}-snapshots")
+    elif chosen == "machine":
+        resource_usage.draw(run, status)
+    elif chosen == "changes":
+        _changes(run, status)
+    else:
+        _metrics(run, status, key)
+
+
+def _metrics(run: Any, status: dict[str, Any], key: str) -> None:
+    with st.container(key=f"bl-wrap-{key}-metrics"):
+        left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+    known = marks(run, status)
+    with left:
+        learning_curves.draw(run, status, "lr", key=f"{key}-lr", marks=known, steps=True)
+    with right:
+        measure = st.selectbox(
+            _("Measure"),
+            learning_curves.CHOICE,
+            key=f"{key}-measure",
+            persist_state="session",
+            format_func=lambda name: _(learning_curves.MEASURES[name].title),
+            label_visibility="collapsed",
+        )
+        learning_curves.draw(run, status, measure, key=f"{key}-chosen", marks=known, height=236)
+
+
+def _changes(run: Any, status: dict[str, Any]) -> None:
+    happened = run_controls.history(run, status)
+    if happened:
+        run_controls.listed(happened)
+        components.note(_("What was changed is part of the run: trained again, it is changed at the same steps."))
+    else:
+        components.note(_("Nothing was changed while it ran."))
+
+
+def marks(run: Any, status: dict[str, Any]) -> list[learning_curves.Mark]:
+    """Returns what a person changed, for the charts."""
+    return _marks(run_controls.history(run, status))
+
+
+def _marks(happened: Sequence[run_controls.Happened]) -> list[learning_curves.Mark]:
+    return [
+        learning_curves.Mark(round(change.epoch, 3), change.text) for change in happened if change.epoch is not None
+    ]
+
+
+def _head(run: Any, status: dict[str, Any], key: str, happened: Sequence[run_controls.Happened] | None) -> None:
+    """Draws state, name and progress; the controls, and what is asked for, where there is a history."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"bl-live-head-{key}"):
+        title(run, status)
+        if happened is not None:
+            run_controls.bar(run, status, key=key)
+    share, text = progress(status)
+    st.progress(share, text=text)
+    asked = [change for change in happened or () if change.step is None]
+    if asked:
+        run_controls.listed(asked)
+    if int(status.get("parts") or 1) > 1:
+        components.note(
+            _("A batch did not fit into the memory; since then each is computed in {n} parts.").format(
+                n=status["parts"]
+            )
+        )
+
+
+def title(run: Any, status: dict[str, Any]) -> None:
+    """Draws a run's state and name."""
+    st.html(
+        f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>',
+        width="stretch",
+    )
+
+
+def progress(status: dict[str, Any]) -> tuple[float, str]:
+    """Returns how far what is being done has come, and a sentence about it."""
+    doing = str(status.get("doing") or "queued")
+    words = _(DOING.get(doing, doing))
+    ahead = int(status.get("ahead") or 0)
+    if status["state"] == "queued" and ahead:
+        return 0.0, _("{what}: {n} ahead").format(what=words, n=ahead)
+    learned = doing == "training" or (doing == "validating" and status.get("step"))
+    if learned and status.get("steps"):
+        share = min(1.0, float(status.get("step") or 0) / float(status["steps"]))
+        phase = charts.phase_label(str(status.get("phase") or ""))
+        text = _("Epoch {epoch} of {epochs}, phase {phase}").format(
+            epoch=max(1, int(status.get("epoch") or 1)), epochs=status.get("epochs"), phase=phase
+        )
+        eta = status.get("eta_seconds")
+        text += _(", about {time} left").format(time=number_format.duration(eta)) if eta else ""
+        return share, text + (f" · {words}" if doing == "validating" else "")
+    done, total = status.get("done") or 0, status.get("total") or 0
+    if total:
+        count = _("{done} of {total} images").format(done=number_format.exact(done), total=number_format.exact(total))
+        if status.get("doing") == "downloading the weights":
+            count = _("{done} of {total}").format(done=number_format.size(done), total=number_format.size(total))
+        return min(1.0, done / total), f"{words}: {count}"
+    return (1.0 if doing == "evaluating" else 0.0), words
+
+
+def _figures(run: Any, status: dict[str, Any]) -> None:
+    last = caches.journal(run).epochs.last
+    best = status.get("best_val_accuracy")
+    done, epochs = int(last.get("epoch", 0)), status.get("epochs")
+    memory = status.get("memory_bytes")
+    components.metrics(
+        [
+            Figure(
+                _("Epochs"),
+                number_format.exact(done),
+                _("of {n}").format(n=number_format.exact(epochs)) if epochs else "",
+            ),
+            Figure(
+                _("Validation accuracy"),
+                number_format.percent(last.get("val_accuracy")),
+                _("best {value}").format(value=number_format.percent(best)) if best is not None else "",
+                _("Share of the held-out images that are classified right."),
+            ),
+            Figure(_("Training accuracy"), number_format.percent(last.get("train_accuracy"))),
+            Figure(_("Speed"), number_format.rate(status.get("images_per_second")), _("images/s")),
+            Figure(
+                _("Device"),
+                str(status.get("device") or status.get("queue_device") or number_format.DASH),
+                _("{size} in use").format(size=number_format.size(memory)) if memory else "",
+            ),
+            Figure(
+                _("Running for"),
+                number_format.duration(_elapsed(status)),
+                _("started {when}").format(when=number_format.ago(status.get("started")))
+                if status.get("started")
+                else "",
+            ),
+        ],
+        compact=True,
+    )
+
+
+def _elapsed(status: dict[str, Any]) -> float | None:
+    begun = status.get("begun") or status.get("started")
+    return max(0.0, (status.get("ended") or time.time()) - begun) if begun else None
+
+
+def ended(run: Any, status: dict[str, Any]) -> None:
+    """Draws how a run ended, where it did not simply finish: paused, stopped, failed or interrupted."""
+    kept = _("The best weights so far are kept and can be used.") if run.has_weights else None
+    state, goes_on = status["state"], run.can_resume
+    if state == "failed":
+        broken(_("This run failed"), message(status), kept=kept)
+    elif state == "interrupted":
+        text = _("Its process ended without a word: the machine went down, or somebody ended it.")
+        text += " " + (_("It can go on from where it was.") if goes_on else _("Train it again."))
+        broken(_("This run was interrupted"), text, kept=kept, icon="bolt", tone="warn")
+    elif state == "stopped":
+        broken(
+            _("This run was stopped"),
+            _("It ended before its last epoch, as asked."),
+            kept=kept,
+            icon="stop_circle",
+            tone="warn",
+        )
+    elif state == "paused":
+        broken(
+            _("This run is paused"),
+            _("Resume it, and it goes on as if nothing had happened."),
+            kept=kept,
+            icon="pause_circle",
+            tone="warn",
+        )
+    if status.get("early"):
+        components.note(
+            _("Ended early, because they no longer improved: {phases}.").format(
+                phases=", ".join(charts.phase_label(str(name)) for name in status["early"])
+            )
+        )
+
+
+def message(status: dict[str, Any]) -> str:
+    """Returns why a run failed, in the person's language."""
+    template = status.get("message_template")
+    if template:
+        try:
+            return _(template).format(**status.get("message_values", {}))
+        except (KeyError, IndexError):
+            pass
+    return str(
+        status.get("message") or _("The run ended with an error that was not foreseen; its log has the details.")
+    )
+
+
+def result_figures(status: dict[str, Any]) -> list[Figure]:
+    """Returns the figures of a run that has ended."""
+    best = status.get("best_epoch")
+    trainable, total = status.get("trainable_parameters"), status.get("total_parameters")
+    test = status.get("test_accuracy")
+    about = _("Share of the held-out images that are classified right.")
+    if status.get("val_accuracy") is not None and status.get("precision") == "bf16":
+        about += " " + _("Judged once more in 32 bit; the curve was computed in 16 bit, where close calls may differ.")
+    return [
+        Figure(
+            _("Validation accuracy"),
+            number_format.percent(status.get("val_accuracy") or status.get("best_val_accuracy")),
+            _("best epoch {n}").format(n=best) if best else "",
+            about,
+        ),
+        Figure(
+            _("Test accuracy"),
+            number_format.percent(test),
+            _("on images never used before") if test is not None else _("no test images"),
+        ),
+        Figure(
+            _("Learned"),
+            number_format.count(trainable),
+            _("of {n} parameters").format(n=number_format.count(total)),
+            _("{n} parameters").format(n=number_format.exact(trainable)),
+        ),
+        Figure(
+            _("Time"),
+            number_format.duration(status.get("seconds") or _elapsed(status)),
+            _("{n} images/s").format(n=number_format.rate(status.get("images_per_second"))),
+        ),
+    ]
+
+
+def links(run: Any) -> None:
+    """Draws the ways on from a run: judge it, look inside."""
+    with st.container(horizontal=True, key="bl-ways"):
+        nav.link("evaluate", _("How good, and where not"), run=run.id)
+        nav.link("heatmaps", _("Where it looks"), run=run.id)
+        nav.link("feature_maps", _("What each layer sees"), run=run.id)

@@ -1,0 +1,125 @@
+"""A series on the Runs page: what several seeds or folds of one recipe say together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import LIVE
+from pages.ui.kit import components, nav
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import guarded
+from pages.ui.session import caches
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, _n
+
+SHOWN = {
+    "test_accuracy": (N_("Test accuracy"), number_format.percent),
+    "val_accuracy": (N_("Validation accuracy"), number_format.percent),
+    "val_balanced_accuracy": (N_("Balanced accuracy"), number_format.percent),
+    "val_f1": (N_("F1"), number_format.percent),
+    "val_loss": (N_("Validation loss"), number_format.number),
+    "seconds": (N_("Time"), number_format.duration),
+}
+"""What is shown of a series, and how it is written."""
+ICONS = {
+    "finished": "check_circle",
+    "running": "play_circle",
+    "starting": "play_circle",
+    "queued": "schedule",
+    "failed": "error",
+    "interrupted": "error",
+    "paused": "pause_circle",
+    "stopped": "stop_circle",
+}
+"""Of a run's state, before its name."""
+
+
+def beside(run: Any) -> None:
+    """Draws the series of a run on the page that watches it, renewed while runs of it are at work or wait."""
+    if not _series_of(run):
+        return
+    from core.workflows.run_series import members
+
+    live = any(other.state in LIVE for other in members(_series_of(run)))
+    st.fragment(_watched, run_every=3.0 if live else None)(run)
+
+
+@guarded
+def _watched(run: Any) -> None:
+    from core.workflows.run_series import members
+
+    draw(run, members(_series_of(run))[::-1], target="train")
+
+
+def draw(run: Any, runs: Sequence[Any], *, target: str = "runs") -> None:
+    """Draws the series that a run belongs to: mean and standard deviation, and the way to each of its runs.
+
+    Args:
+        run: The run that is looked at.
+        runs: All runs, the newest first.
+        target: Page that the way leads to.
+    """
+    together = _members(run, runs)
+    if not together:
+        return
+    from core.workflows.run_series import summary
+
+    found = summary(together)
+    count = len(found.finished)
+    with st.container(border=True, key="bl-series"):
+        components.section(
+            _("The series"),
+            _n("{n} run of one recipe.", "{n} runs of one recipe, with other seeds or folds.", len(together)).format(
+                n=len(together)
+            ),
+        )
+        if found.metrics:
+            components.metrics([_figure(name, found.metrics[name]) for name in SHOWN if name in found.metrics])
+            text = _n("Mean over {n} finished run.", "Mean ± standard deviation over {n} finished runs.", count)
+            components.note(text.format(n=count) + _rest(found))
+        else:
+            components.note(_("Its figures are drawn here once a run of it has finished.") + _rest(found))
+        with st.container(horizontal=True, key="bl-series-runs"):
+            for other in together:
+                icon = f":material/{ICONS.get(other.state, 'science')}:"
+                nav.link(target, components.plain(other.name), icon=icon, run=other.id)
+
+
+def _members(run: Any, runs: Sequence[Any]) -> list[Any]:
+    """Returns the runs of the same series, the oldest first; none where the run is of no series."""
+    name = _series_of(run)
+    return [other for other in reversed(runs) if _series_of(other) == name] if name else []
+
+
+def _series_of(run: Any) -> str:
+    try:
+        return str(caches.experiment(run).series)
+    except InputError:
+        return ""
+
+
+def _figure(name: str, spread: Any) -> Figure:
+    title, written = SHOWN[name]
+    each = ", ".join(written(value) for value in spread.values)
+    around = "" if spread.deviation is None else f"± {written(spread.deviation)}"
+    return Figure(_(title), written(spread.mean), around, each)
+
+
+def _rest(found: Any) -> str:
+    """Says how many runs of the series do not count, with a space before."""
+    text = ""
+    if found.live:
+        text += " " + _n("{n} is still at work or waits.", "{n} are still at work or wait.", len(found.live)).format(
+            n=len(found.live)
+        )
+    if found.left_out:
+        text += " " + _n(
+            "{n} ended without finishing and does not count.",
+            "{n} ended without finishing and do not count.",
+            len(found.left_out),
+        ).format(n=len(found.left_out))
+    return text

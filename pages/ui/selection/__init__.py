@@ -1,0 +1,1 @@
+"""What is looked at: network, checkpoint, layer, image."""

@@ -1,0 +1,104 @@
+"""Layers: which of them tell the story, what they are called, and the choice of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.session import choices
+from pages.ui.text.i18n import _
+
+
+def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the layers that tell the story: whole blocks, and single layers that stand in no block.
+
+    Args:
+        anatomy: The network's anatomy.
+        names: Layers that have something to show.
+    """
+    from core.interpret.layout import main_layers as told  # torch comes with it
+
+    return told(anatomy, names)
+
+
+def map_shape(layer: Any) -> tuple[int, int, int] | None:
+    """Returns channels, height and width of a layer's output where its anatomy tells them."""
+    shape = layer.output_shape
+    if len(shape) != 3:
+        return None
+    return (shape[2], shape[0], shape[1]) if layer.layout == "NHWC" else (shape[0], shape[1], shape[2])
+
+
+def layer_label(layer: Any) -> str:
+    """Returns a layer's name with its kind and the shape of what it gives out."""
+    shape = map_shape(layer) or layer.output_shape
+    return f"{layer.name} · {layer.kind} · {' × '.join(map(str, shape))}"
+
+
+def stage_label(anatomy: Any, name: str) -> str:
+    """Returns a stage's name for people, with the size of its maps."""
+    stage = next((stage for stage in anatomy.stages if stage.name == name), None)
+    number = name.removeprefix("stage")
+    title = _("Stage {n}").format(n=number) if number.isdigit() else {"neck": _("Neck")}.get(name, _("Head"))
+    return f"{title} · {stage.spatial[0]} × {stage.spatial[1]}" if stage is not None and stage.spatial else title
+
+
+def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None = None, every: bool = False) -> str:
+    """Draws the choice of a stage and of a layer in it; the layer is kept in the address.
+
+    Args:
+        anatomy: The network's anatomy.
+        names: Layers to offer, in the network's order.
+        key: Stable start of the widgets' keys.
+        default: The layer to begin with; the last by default.
+        every: Whether layers inside blocks are offered, too.
+    """
+    known = {layer.name: layer for layer in anatomy.layers}
+    asked = st.query_params.get("layer") or st.session_state.get(f"{key}-layer")
+    chosen = asked if asked in names else default if default in names else names[-1]
+    offered = list(names) if every else [n for n in names if n in {*main_layers(anatomy, names), chosen}]
+    stages = list(dict.fromkeys(known[name].stage for name in offered))
+    first = {stage: next(name for name in reversed(offered) if known[name].stage == stage) for stage in stages}
+
+    def remember(name: str) -> None:
+        st.session_state[f"{key}-layer"] = name
+        choices.show_in_address(layer=name)
+
+    st.session_state[f"{key}-stage"], st.session_state[f"{key}-name"] = known[chosen].stage, chosen
+    st.segmented_control(
+        _("How deep"),
+        stages,
+        key=f"{key}-stage",
+        format_func=lambda s: stage_label(anatomy, s),
+        required=True,
+        wrap=True,
+        help=_("A network works in stages; each sees a coarser picture, with more channels, than the one before."),
+        on_change=lambda: remember(first[st.session_state[f"{key}-stage"]]),
+    )
+    here = [name for name in offered if known[name].stage == known[chosen].stage]
+    st.selectbox(
+        _("Layer"),
+        here,
+        key=f"{key}-name",
+        format_func=lambda n: layer_label(known[n]),
+        on_change=lambda: remember(st.session_state[f"{key}-name"]),
+    )
+    remember(chosen)
+    return str(chosen)
+
+
+def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) -> str:
+    """Draws the choice of one layer, of those that tell the story; to begin with one in the middle, or the last."""
+    known = {layer.name: layer for layer in anatomy.layers}
+    told = list(main_layers(anatomy, names))
+    asked = st.session_state.get("bl-maps-layer")
+    if asked in names and asked not in told:
+        told = [name for name in names if name in {*told, asked}]
+    index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
+    return str(
+        st.selectbox(
+            _("Layer"), told, index=index, key=f"{key}-{len(told)}", format_func=lambda name: layer_label(known[name])
+        )
+    )

@@ -1,0 +1,232 @@
+"""Pickers: which network, which image, which layer. What is picked stays picked from page to page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.specs import ModelSpec
+from pages.ui.kit import components
+from pages.ui.session import caches, choices
+from pages.ui.text.i18n import _
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A network to look into, named but not yet loaded.
+
+    Attributes:
+        reference: A run's id, or a backbone's name.
+        title: What a person calls it.
+        weights: For a backbone, ``default`` or ``none``; ``run`` for a run.
+        stamp: For a run, its checkpoint's time of change.
+        run: The :class:`core.runs.store.Run`, or ``None`` for a backbone.
+    """
+
+    reference: str
+    title: str
+    weights: str
+    stamp: int = 0
+    run: Any = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What caches of things made with this network are keyed on."""
+        return (self.reference, self.weights, self.stamp)
+
+    @property
+    def named(self) -> str:
+        """How a process or a command line names this network."""
+        return self.reference
+
+    def network(self) -> Any:
+        """Loads the network, or returns the one that is loaded already.
+
+        Raises:
+            InputError: It has no weights, or they cannot be had here.
+        """
+        weights = "default" if self.weights == "run" else self.weights
+        return caches.network(self.reference, weights, self.stamp)
+
+
+def runs_with_weights() -> list[Any]:
+    """Returns the runs whose weights can be loaded, the newest first."""
+    from core.runs.store import RunStore
+
+    return [run for run in RunStore().list() if run.has_weights]
+
+
+def run_labels(runs: Sequence[Any]) -> dict[str, str]:
+    """Returns ``{id: name}`` of runs; of those that share a name each bears its id's end, too.
+
+    A widget tells its options apart by their labels alone: of two that look the same it would always take the first.
+    """
+    names = [run.name for run in runs]
+    return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {run.id[-4:]}" for run in runs}
+
+
+def run_picker(key: str, *, weights: bool = True) -> Any:
+    """Draws a list of the runs and returns the chosen :class:`core.runs.store.Run`, or ``None`` where there is none.
+
+    Args:
+        key: Stable widget key.
+        weights: Whether only runs with weights are offered.
+    """
+    from core.runs.store import RunStore
+
+    runs = runs_with_weights() if weights else RunStore().list()
+    if not runs:
+        return None
+    ids = [run.id for run in runs]
+    names = run_labels(runs)
+    wanted = choices.run_id()
+    if wanted in ids:
+        if st.session_state.get(key) != wanted:
+            st.session_state[key] = wanted
+    elif st.session_state.get(key) not in ids:
+        st.session_state[key] = ids[0]
+    chosen = st.selectbox(
+        _("Run"),
+        ids,
+        key=key,
+        format_func=lambda id_: names[id_],
+        persist_state="session",
+        on_change=lambda: choices.choose_run(st.session_state[key]),
+    )
+    if chosen != choices.run_id() or st.query_params.get("run") != chosen:
+        choices.choose_run(chosen)
+    return runs[ids.index(chosen)]
+
+
+def network_picker(key: str = "bl-network") -> Target | None:
+    """Draws the choice between a run and a bare backbone, and returns what is chosen.
+
+    Before the first run there is no choice to make: the chosen backbone is returned.
+
+    Args:
+        key: Stable start of the widgets' keys. The same key on several pages keeps the choice.
+    """
+    runs = runs_with_weights()
+    kind = _kind(runs)
+    if runs:
+        kinds = {"run": _("A trained run"), "backbone": _("A backbone")}
+        st.session_state[f"{key}-kind"] = kind  # the widget mirrors the choice; its callback makes it
+        st.segmented_control(
+            _("Look into"),
+            list(kinds),
+            format_func=lambda k: kinds[k],
+            key=f"{key}-kind",
+            required=True,
+            on_change=lambda: choose_kind(st.session_state[f"{key}-kind"]),
+        )
+    if kind == "run":
+        run = run_picker(f"{key}-run")
+        return target_of(run) if run else None
+    return _backbone_picker(key)
+
+
+def _kind(runs: Sequence[Any]) -> str:
+    """Returns whether a run or a bare backbone is looked into: the address first, then the last choice."""
+    if not runs:
+        return "backbone"
+    if st.query_params.get("run"):
+        st.session_state["bl.kind"] = "run"
+    elif "bl.kind" not in st.session_state:
+        st.session_state["bl.kind"] = "backbone" if st.query_params.get("backbone") else "run"
+    return str(st.session_state["bl.kind"])
+
+
+def choose_kind(kind: str) -> None:
+    """Chooses to look into a ``run`` or into a ``backbone``."""
+    st.session_state["bl.kind"] = kind
+    if kind == "run":
+        choices.show_in_address(run=choices.run_id(), backbone=None, weights=None)
+    else:
+        choices.show_in_address(run=None, image=None)
+
+
+def target_of(run: Any) -> Target:
+    """Returns a run with weights as a network to look into."""
+    return Target(run.id, run.name, "run", run.checkpoint.stat().st_mtime_ns, run)
+
+
+def _backbone_picker(key: str) -> Target:
+    """Draws backbone and weights; both follow the choice made on the Backbone page, and change it.
+
+    What is chosen there but cannot be looked into before a training (a network of one's own, weights handed on)
+    stays chosen; the nearest that can be is shown.
+    """
+    from core.models.catalog.catalog import BACKBONES, backbone
+
+    spec, looked = choices.model(), _bare(choices.model())
+    names = list(BACKBONES) if looked.backbone in BACKBONES else [looked.backbone, *BACKBONES]
+    labels = _weights_of(looked)
+    st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = looked.backbone, looked.weights
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            _("Backbone"),
+            names,
+            key=f"{key}-backbone",
+            format_func=lambda n: backbone(n).title,
+            on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], looked.weights),
+        )
+        st.segmented_control(
+            _("Weights"),
+            list(labels),
+            key=f"{key}-weights",
+            format_func=lambda w: labels[w],
+            required=True,
+            on_change=lambda: choose_model(looked.backbone, st.session_state[f"{key}-weights"]),
+        )
+    if looked == spec:
+        choices.show_in_address(run=None, backbone=spec.backbone, weights=spec.weights)
+    else:
+        choices.show_in_address(run=None, backbone=None, weights=None)
+        components.note(
+            _("Your own network, or weights handed on, can be looked into once a run has trained with them.")
+        )
+    return Target(looked.backbone, backbone(looked.backbone).title, looked.weights)
+
+
+def _bare(spec: ModelSpec) -> ModelSpec:
+    """Returns the chosen network as it comes, or the nearest that does: a known backbone with weights of its own."""
+    from core.models.catalog.catalog import backbone, entries
+
+    try:
+        backbone(spec.backbone)
+    except InputError:
+        return ModelSpec(choices.DEFAULT_BACKBONE)
+    if spec.backbone == "own":
+        return ModelSpec(choices.DEFAULT_BACKBONE)
+    own = [entry.name for entry in entries(spec.backbone)]
+    known = {"none", *own, *(["default"] if own else [])}
+    weights = spec.weights if spec.weights in known else "default" if "default" in known else "none"
+    if weights == spec.weights and not spec.design:
+        return spec
+    return ModelSpec(spec.backbone, weights)
+
+
+def _weights_of(spec: ModelSpec) -> dict[str, str]:
+    """Returns the weights that a backbone can be looked into with, and their names."""
+    from core.models.catalog.catalog import entries
+
+    labels = {"default": _("Pretrained")} if entries(spec.backbone) else {}
+    if spec.weights not in ("default", "none"):
+        labels[spec.weights] = spec.weights
+    return {**labels, "none": _("Random")}
+
+
+def choose_model(backbone: str, weights: str) -> None:
+    """Chooses a backbone and its weights, and puts them into the address."""
+    known = choices.model()
+    spec = replace(known, weights=weights)
+    if known.backbone != backbone or known.design:  # size, channels and pieces were the other network's
+        spec = _bare(ModelSpec(backbone, weights))
+        weights = spec.weights
+    if spec != known:
+        choices.set_model(spec)
+    choices.show_in_address(run=None, backbone=backbone, weights=weights)

@@ -1,0 +1,305 @@
+"""What the pages that look inside a network share: the row of choices, their faces, pictures, scales, layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError, WeightsUnavailable
+from pages.ui.kit import components, nav, page_states, style
+from pages.ui.kit.tiles import data_uri
+from pages.ui.selection import image_picker, network_picker
+from pages.ui.selection.network_picker import Target
+from pages.ui.session import caches, choices
+from pages.ui.session.choices import ImageChoice
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, translate_error
+
+WIDTH = 724
+"""Pixels that a sheet of tiles may be wide; a narrower window makes it smaller."""
+GAP = 4
+COLORMAPS = {"viridis": "Viridis", "magma": "Magma", "cividis": "Cividis"}
+"""Names of colour maps are names: they are not translated."""
+LITE = "efficientnet_lite0"
+RANDOM = N_("These weights are random. What you see is the network's build, not anything it has learned.")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is looked at: a loaded network and a picture as it sees it.
+
+    Attributes:
+        target: Which network.
+        network: The loaded :class:`core.models.network.Network`.
+        image: The chosen picture's file.
+        original: Width and height of the picture before anything was done to it.
+        picture: The picture as the network sees it, a PIL image.
+    """
+
+    target: Target
+    network: Any
+    image: ImageChoice
+    original: tuple[int, int]
+    picture: Any
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What caches of things made from both are keyed on."""
+        return (*self.target.key, self.image.sha256)
+
+    def input(self) -> Any:
+        """Returns the network's input, 1x3xHxW: the picture's own pixels, not fitted a second time."""
+        from core.data.images import to_tensor
+
+        prep = self.network.preprocessing
+        return to_tensor(self.picture, replace(prep, resize=prep.crop))
+
+    def probabilities(self) -> Any:
+        """Returns the network's answer, a probability a class, computed once."""
+        from core.interpret.probe import Probe
+
+        def answer() -> Any:
+            with Probe(self.network) as probe:
+                return probe(self.input())[0].float().softmax(0).cpu().numpy()
+
+        return caches.remember("answers", self.key, answer, entries=128)
+
+    def crop_words(self) -> str:
+        """Says what was done to the picture, and how much of it the network sees."""
+        prep = self.network.preprocessing
+        width, height = self.original
+        return _("{w} × {h} px, short side resized to {resize}, centre {crop} × {crop} kept").format(
+            w=width, h=height, resize=prep.resize, crop=prep.crop
+        )
+
+
+def begin(name: str) -> None:
+    """Opens a page of this kind: style, header, and the address's run, which must exist."""
+    st.html(f"<style>{(style.ASSETS / 'inside.css').read_text(encoding='utf-8')}</style>")
+    components.header(name)
+    choices.run()
+
+
+def choose(*, image: bool = True) -> Subject | Target | None:
+    """Draws the row of choices and loads what was chosen.
+
+    Args:
+        image: Whether a picture is needed, too.
+
+    Returns:
+        The subject (without ``image``: the target, its network not loaded yet); ``None`` where a face was drawn.
+    """
+    if waiting(choices.run()):
+        return None
+    with st.container(key="bl-look"), st.container(key="bl-wrap-look"):
+        left, right = st.columns(2, gap="large") if image else (st.container(), None)
+        with left:
+            target = network_picker.network_picker()
+        chosen = None
+        if right is not None:
+            with right:
+                chosen = image_picker.image_picker(target)
+    if target is None or not image:
+        return target
+    if chosen is None:
+        page_states.empty(
+            _("No picture yet"),
+            _("Choose a sample, give a file or take a photograph above; it is looked at here and kept nowhere."),
+            icon="add_photo_alternate",
+        )
+        return None
+    network = load(target)
+    return None if network is None else _subject(target, network, chosen)
+
+
+def waiting(run: Any) -> bool:
+    """Draws the face of a chosen run that has no weights yet; tells whether it did."""
+    if run is None or run.has_weights or not st.query_params.get("run"):
+        return False
+    from core.runs.store import LIVE
+
+    if run.state in LIVE:
+        text = _("{name} is under way. Its weights can be looked into once its first epoch has ended.")
+    else:
+        text = _("{name} ended before its first epoch did, so nothing was learned that could be looked into.")
+    page_states.broken(_("No weights yet"), text.format(name=run.name), icon="hourglass_empty", tone="warn")
+    with st.container(horizontal=True):
+        nav.link("train", _("See how it goes"), run=run.id)
+        if st.button(_("Look into the bare backbone"), icon=":material/layers:"):
+            choices.set_model(run.experiment.model)
+            network_picker.choose_kind("backbone")
+            st.rerun()
+    return True
+
+
+def load(target: Target) -> Any:
+    """Loads the network; draws a face and returns ``None`` where its weights are not to be had."""
+    from core.models.catalog.catalog import weights_state
+
+    wants = f"bl.download.{target.reference}"
+    own = target.weights not in ("none", "run")
+    if own and weights_state(target.reference, target.weights) == "needs download":
+        if not st.session_state.pop(wants, False):
+            _not_here(target, wants, None)
+            return None
+        doing = _("Downloading the weights of {name} …").format(name=target.title)
+    else:
+        doing = _("Loading {name} …").format(name=target.title)
+    try:
+        with st.spinner(doing, show_time=True):
+            return target.network()
+    except WeightsUnavailable as error:
+        _not_here(target, wants, error)
+    except InputError as error:
+        page_states.broken(_("This network cannot be loaded"), translate_error(error), icon="report", tone="warn")
+    return None
+
+
+def _not_here(target: Target, wants: str, error: WeightsUnavailable | None) -> None:
+    """Says that pretrained weights are not on this machine, and offers what there is instead."""
+    from core.models.catalog.catalog import entry
+
+    if error is None:
+        found = entry(target.reference, target.weights)
+        size = number_format.size(found.size_mb * 1e6) if found and found.size_mb else _("unknown size")
+        text = _("The pretrained weights of {name} are a download of {size}.").format(name=target.title, size=size)
+    else:
+        text = translate_error(error)
+    page_states.broken(_("These weights are not on this machine"), text, icon="cloud_off", tone="warn")
+    with st.container(horizontal=True):
+        again = _("Try again") if error else _("Download them")
+        if st.button(again, type="primary" if error is None else "secondary", icon=":material/download:"):
+            st.session_state[wants] = True
+            st.rerun()
+        if st.button(_("Use random weights"), icon=":material/casino:"):
+            network_picker.choose_model(target.reference, "none")
+            st.rerun()
+        if target.reference != LITE and st.button(_("Use EfficientNet-Lite0"), icon=":material/layers:"):
+            network_picker.choose_model(LITE, "default")
+            st.rerun()
+
+
+def _subject(target: Target, network: Any, image: ImageChoice) -> Subject | None:
+    from core.data.images import fit, open_image
+
+    def fitted() -> tuple[tuple[int, int], Any]:
+        opened = open_image(image.data, name=image.name)
+        return opened.size, fit(opened, network.preprocessing)
+
+    try:
+        original, picture = caches.remember("fitted", (image.sha256, network.preprocessing), fitted, entries=32)
+    except InputError as error:
+        page_states.broken(_("This picture cannot be used"), translate_error(error), icon="broken_image", tone="warn")
+        return None
+    return Subject(target, network, image, original, picture)
+
+
+def warn_random(target: Target) -> None:
+    """Says that weights are random, where they are."""
+    if target.weights == "none":
+        callout(_(RANDOM), icon="casino")
+
+
+def no_answer() -> str:
+    """Says that a network's probabilities are no numbers."""
+    return _(
+        "What the network says of this picture is not a number. Its weights are damaged, or its training went astray."
+    )
+
+
+def callout(text: str, *, icon: str = "info", good: bool = False) -> None:
+    """Draws one honest sentence about a picture, beside or under it."""
+    tone = " bl-good" if good else ""
+    st.html(
+        f'<p class="bl-callout{tone}"><span class="bl-symbol" aria-hidden="true">{escape(icon)}</span>'
+        f"<span>{escape(text)}</span></p>"
+    )
+
+
+def picture(
+    image: Any, *, alt: str, title: str = "", text: str = "", sharp: bool = False, most: int | None = None
+) -> None:
+    """Draws one picture with its title and a line under it.
+
+    Args:
+        image: PIL image or encoded bytes.
+        alt: Text in its stead, translated.
+        title: What it is.
+        text: The line under it.
+        sharp: Whether it is enlarged pixel by pixel.
+        most: Largest width, in CSS pixels; the column's by default.
+    """
+    words = (f"<b>{escape(title)}</b>" if title else "") + (f"<bdi>{escape(text)}</bdi>" if text else "")
+    size = f' style="--bl-most:{int(most)}px"' if most else ""
+    below = f"<figcaption>{words}</figcaption>" if words else ""
+    st.html(
+        f'<figure class="bl-picture{" bl-sharp" if sharp else ""}"{size}>'
+        f'<img src="{data_uri(image)}" alt="{escape(alt)}">{below}</figure>'
+    )
+
+
+def scale_bar(colormap: str, low: str, high: str) -> None:
+    """Draws a colour map between the words or values of its ends."""
+    from core.interpret.drawing.overlay import colorbar, png
+
+    bar = caches.remember("colorbars", (colormap,), lambda: png(colorbar(colormap, width=256, height=4)), entries=8)
+    st.html(
+        f'<div class="bl-scale"><span><bdi>{escape(low)}</bdi></span><img src="{data_uri(bar)}" alt="">'
+        f"<span><bdi>{escape(high)}</bdi></span></div>"
+    )
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Draws a line of small facts: translated label and value."""
+    cells = "".join(f"<span>{escape(label)} <b><bdi>{escape(value)}</bdi></b></span>" for label, value in rows)
+    st.html(f'<p class="bl-facts">{cells}</p>')
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Returns a figure as :func:`figures.number` writes it, with a true minus sign."""
+    return number_format.number(value, digits).replace("-", "−")
+
+
+def columns_slider(count: int, *, key: str, shape: float = 1.0) -> int:
+    """Draws how many tiles stand in a row; by default so many that the whole is about as high as wide.
+
+    Args:
+        count: Number of tiles.
+        key: Start of the stable key; the choice holds for all sheets of as many tiles.
+        shape: Width of a tile over its height.
+    """
+    if count < 3:
+        return max(count, 1)
+    square = min(max(round((count * 1.5 / shape) ** 0.5), 4), 40, count)
+    whole = [n for n in range(1, count + 1) if count % n == 0 and 0.7 <= n / square <= 1.4 and n <= 40]
+    usual = min(whole, key=lambda n: abs(n - square), default=square)  # rather no row that is only begun
+    return int(
+        st.slider(
+            _("Tiles a row"),
+            1,
+            min(count, 64),
+            usual,
+            key=f"{key}-{count}",
+            persist_state="session",
+            help=_("Fewer tiles a row are larger. Small maps are enlarged by a whole factor, so they stay exact."),
+        )
+    )
+
+
+def colormap_picker(key: str) -> str:
+    """Draws the choice of a colour map, the same on every page that shares the key."""
+    chosen = st.segmented_control(
+        _("Colours"),
+        list(COLORMAPS),
+        default="viridis",
+        format_func=lambda name: COLORMAPS[name],
+        key=key,
+        required=True,
+        persist_state="session",
+        help=_("All three run evenly from dark to light, also for colour-blind eyes and in greyscale print."),
+    )
+    return chosen or "viridis"

@@ -1,0 +1,238 @@
+"""The person's own images, as far as a network's channels are asked about them: which, how many, with progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.ui.kit import charts, components, nav
+from pages.ui.selection import image_picker
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches, choices
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, translate_error
+
+ALONE = "bl-work-alone"
+COUNTS = (50, 100, 200, 400)
+DOING = {
+    "reading": N_("Reading the images: {done} of {total}"),
+    "looking": N_("Running them through the network: {done} of {total}"),
+    "comparing": N_("Comparing the layers: {done} of {total} images"),
+    "measuring": N_("Measuring the layers: {done} of {total}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Some of the person's images.
+
+    Attributes:
+        images: The :class:`core.data.dataset.Dataset`, as many as are looked at.
+        key: What caches of things made with them are keyed on.
+        split: The split they come from; empty for all.
+        title: What their data set is called.
+    """
+
+    images: Any
+    key: tuple[Any, ...]
+    split: str
+    title: str
+
+
+def choose(subject: Subject, key: str, *, most: int = 200) -> Own | None:
+    """Draws the choice of a split and of how many images; the run's data, else the data chosen on the Data page.
+
+    Args:
+        subject: What is looked at.
+        key: Stable start of the widgets' keys.
+        most: How many images to begin with.
+
+    Returns:
+        ``None`` where there are no images; what to do was said.
+    """
+    dataset = _dataset(subject)
+    if dataset is None:
+        return None
+    splits = [name for name in ("train", "val", "test") if any(item.split == name for item in dataset.items)]
+    offered = ["", *splits] if len(splits) != 1 else [""]
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-own"):
+        split = st.segmented_control(
+            _("Of your images"),
+            offered,
+            default="",
+            key=f"{key}-split",
+            required=True,
+            persist_state="session",
+            format_func=lambda name: charts.split_label(name) if name else _("All"),
+        )
+        there = sum(1 for item in dataset.items if not split or item.split == split)
+        counts, usual = _counts(there, most)
+        count_key = f"{key}-count-{len(counts)}-{counts[-1]}"
+        count = st.segmented_control(
+            _("How many"),
+            counts,
+            default=usual,
+            key=count_key,
+            required=True,
+            persist_state="session",
+            format_func=number_format.exact,
+            help=_("The classes take turns. More images tell more, and take longer."),
+        )
+    return _drawn(dataset, str(split or ""), int(count or usual))
+
+
+def usual(subject: Subject, *, most: int = 200) -> Own | None:
+    """Returns the images that :func:`choose` begins with, without drawing anything; ``None`` where there are none."""
+    dataset = _dataset(subject, quiet=True)
+    if dataset is None or not dataset.items:
+        return None
+    return _drawn(dataset, "", _counts(len(dataset.items), most)[1])
+
+
+def _counts(there: int, most: int) -> tuple[list[int], int]:
+    """Returns how many of so many images may be looked at, and with which of these numbers to begin."""
+    counts = [count for count in COUNTS if count < there] or [there]
+    if there <= COUNTS[-1] and there not in counts:
+        counts.append(there)
+    return counts, max((count for count in counts if count <= most), default=counts[0])
+
+
+def _drawn(dataset: Any, split: str, count: int) -> Own:
+    from core.workflows.inspection.channel_survey import chosen, images_key
+
+    images = caches.remember(
+        "own-images",
+        (dataset.name, len(dataset.items), hash(dataset.items), split, count),
+        lambda: chosen(dataset, split, count),
+        entries=16,
+    )
+    key = caches.remember(
+        "own-keys", (id(images), dataset.name, split, count, hash(images.items)), lambda: images_key(images), entries=16
+    )
+    return Own(images, (key,), split, dataset.title)
+
+
+def _dataset(subject: Subject, *, quiet: bool = False) -> Any:
+    """Returns the images that go with the subject; ``None`` where there are none, and says so."""
+    run = subject.target.run
+    try:
+        if run is not None:
+            return image_picker.reopened(run)
+        spec = choices.data()
+        if spec is not None:
+            return caches.divided(spec)
+    except InputError as error:
+        if not quiet:
+            components.note(translate_error(error))
+        return None
+    if not quiet:
+        components.note(_("Choose images on the Data page: their classes and pictures are needed for this."))
+        nav.link("data", _("Choose images"), icon=":material/photo_library:")
+    return None
+
+
+def part(view: Callable[..., None]) -> Callable[..., None]:
+    """Returns a view as a fragment; while work goes on that can be given up, as a plain part of the page.
+
+    A click inside a fragment waits until the fragment is done. Only a click on the page itself ends what it does.
+    """
+    if not st.session_state.get(ALONE):
+        return st.fragment(view)
+
+    def plain(*given: Any) -> None:
+        with st.container():  # as a fragment has one: so everything keeps its place
+            view(*given)
+
+    return plain
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Does a piece of work outside of all fragments that :func:`part` makes: the page is drawn anew for it, once."""
+    if not st.session_state.get(ALONE):
+        st.session_state[ALONE] = True
+        st.rerun()
+    try:
+        yield
+    finally:
+        st.session_state.pop(ALONE, None)
+
+
+@contextmanager
+def progress(*, key: str, cancel: Callable[[], None]) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how far a piece of work is, with a way to give it up: what is clicked meanwhile ends the work.
+
+    Args:
+        key: Stable start of the keys.
+        cancel: Called when it is given up.
+
+    Yields:
+        What the work calls with what it does, how much is done and how much there is.
+    """
+    with alone():
+        place = st.empty()
+        with place.container(horizontal=True, vertical_alignment="center", key=f"{key}-doing"):
+            bar = st.progress(0.0, text=_("Beginning …"), width="stretch")
+            st.button(_("Cancel"), icon=":material/close:", key=f"{key}-cancel", on_click=cancel)
+
+        def tell(doing: str, done: int, total: int) -> None:
+            text = _(DOING.get(doing, doing)).format(done=number_format.exact(done), total=number_format.exact(total))
+            bar.progress(min(done / max(total, 1), 1.0), text=text)
+
+        try:
+            yield tell
+        finally:
+            place.empty()
+
+
+def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) -> bool:
+    """Says what a piece of work does and draws the button that begins it; both are gone once it was pressed."""
+    place = st.empty()
+    with place.container():
+        if text:
+            components.note(text)
+        pressed = st.button(label, icon=icon, key=key, type="primary" if primary else "secondary")
+    if pressed:
+        place.empty()
+    return pressed
+
+
+def prints(subject: Subject, own: Own) -> Any:
+    """Returns the ``Prints`` of the network and the images, worked out once."""
+    from core.workflows.inspection.channel_survey import Prints, weights_key
+
+    key = caches.remember("weight-prints", subject.target.key, lambda: weights_key(subject.network), entries=16)
+    return Prints(key, own.key[0])
+
+
+def gathered(subject: Subject, own: Own, layer: str) -> Any:
+    """Returns the ``Gathered`` of a layer where they are known, else ``None``."""
+    from core.workflows.inspection.channel_survey import gather, known
+
+    key = (*subject.target.key, *own.key, layer)
+    if caches.known("gathered", key, entries=12) or known(prints(subject, own), layer):
+        return caches.remember(
+            "gathered", key, lambda: gather(subject.network, own.images, layer, prints=prints(subject, own)), entries=12
+        )
+    return None
+
+
+def gather_now(subject: Subject, own: Own, layer: str, key: str, cancel: Callable[[], None]) -> Any:
+    """Asks a layer's channels about the images, with progress; from memory or disk where that was done."""
+    found = gathered(subject, own, layer)
+    if found is not None:
+        return found
+    from core.workflows.inspection.channel_survey import gather
+
+    with progress(key=key, cancel=cancel) as tell:
+        return caches.remember(
+            "gathered",
+            (*subject.target.key, *own.key, layer),
+            lambda: gather(subject.network, own.images, layer, progress=tell, prints=prints(subject, own)),
+            entries=12,
+        )

@@ -1,0 +1,1 @@
+"""What a session has chosen, and what the server keeps for all."""

@@ -1,0 +1,361 @@
+"""The only place with Streamlit's caches. Everything here is bounded, and keyed on what it was made from.
+
+What is returned is shared by every session: look at it, never change it. Networks carry a lock that the core's probe
+takes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from core import settings
+from core.errors import InputError
+from core.specs import DataSpec, ModelSpec
+from pages.ui.session.lru_store import Shelf
+from pages.ui.text.i18n import N_
+
+if TYPE_CHECKING:
+    from core.runs.journal import Journal
+    from core.runs.usage import Meter, Usage
+
+LOG = logging.getLogger("backbone_lab.caches")
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def roots() -> tuple[Path, ...]:
+    """Returns the folders that the pages may read."""
+    return settings.data_roots()
+
+
+def divided(spec: DataSpec) -> Any:
+    """Returns the :class:`core.data.sources.Dataset` of a spec with every image's split set.
+
+    Raises:
+        InputError: The data are not there, or hold no two classes.
+    """
+    return _divided(_key(spec), _stamp(spec.source))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _divided(key: str, stamp: int) -> Any:
+    from core.data.splits import split
+
+    return split(_listed(key, stamp), DataSpec(**json.loads(key)))
+
+
+def listed(spec: DataSpec) -> Any:
+    """Returns the data set of a spec as it lies there, before it is divided."""
+    return _listed(_key(spec), _stamp(spec.source))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _listed(key: str, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of the cache's key
+    from core.data.sources import open_dataset
+
+    spec = DataSpec(**json.loads(key))
+    return open_dataset(spec.source, roots=roots(), seed=spec.seed, images_per_class=spec.images_per_class)
+
+
+def anchored(spec: DataSpec) -> DataSpec:
+    """Returns the spec with its folder's full path, checked to lie where the pages may read: what a run is given.
+
+    Raises:
+        InputError: The data are not there, or outside the allowed folders.
+    """
+    return dataclasses.replace(spec, source=listed(spec).name)
+
+
+def health(spec: DataSpec, progress: Callable[[int, int], None] | None = None) -> Any:
+    """Returns the :class:`core.data.health.HealthReport` of a spec's images; every image is decoded once."""
+    from core.data.health import inspect
+
+    return _shelf("health", 6).get((_key(spec), _stamp(spec.source)), lambda: inspect(divided(spec), progress))
+
+
+def health_known(spec: DataSpec) -> bool:
+    """Whether the report is there already, so that no progress need be shown."""
+    return _shelf("health", 6).has((_key(spec), _stamp(spec.source)))
+
+
+def thumbnails(spec: DataSpec, positions: Sequence[int], side: int = 256) -> list[bytes | None]:
+    """Returns images of a data set as small encoded files; ``None`` where one cannot be read."""
+    key = (_key(spec), _stamp(spec.source), tuple(positions), side)
+    return _shelf("thumbnails", 48).get(key, lambda: _thumbnails(divided(spec), positions, side))
+
+
+def thumbnails_known(spec: DataSpec, positions: Sequence[int], side: int = 256) -> bool:
+    """Whether :func:`thumbnails` has these already."""
+    return _shelf("thumbnails", 48).has((_key(spec), _stamp(spec.source), tuple(positions), side))
+
+
+def _thumbnails(dataset: Any, positions: Sequence[int], side: int) -> list[bytes | None]:
+    from core.errors import InputError
+
+    found: list[bytes | None] = []
+    for position in positions:
+        try:
+            found.append(encoded(dataset.load(position), side))
+        except InputError:
+            found.append(None)
+    return found
+
+
+def encoded(image: Any, side: int = 512) -> bytes:
+    """Returns a PIL image as a PNG (small ones) or WebP file, at most ``side`` pixels wide and high."""
+    if max(image.size) > side:
+        image = image.copy()
+        image.thumbnail((side, side))
+    file = io.BytesIO()
+    if max(image.size) <= 96:
+        image.save(file, "PNG")
+    else:
+        image.save(file, "WEBP", quality=88, method=2)
+    return file.getvalue()
+
+
+def _key(spec: DataSpec) -> str:
+    return json.dumps(dataclasses.asdict(spec), sort_keys=True)
+
+
+def _stamp(source: str) -> int:
+    """The newest change of a folder and of the two levels of folders below it; 0 for what is no folder of ours."""
+    from core.data.embedded import EMBEDDED
+    from core.data.folders import locate
+    from core.errors import InputError
+
+    if source.partition("?")[0] in EMBEDDED:
+        return 0
+    try:
+        path = locate(source, roots())
+        folders = [path, *(p for p in path.glob("*") if p.is_dir()), *(p for p in path.glob("*/*") if p.is_dir())]
+        return max(folder.stat().st_mtime_ns for folder in folders[:5000])
+    except (InputError, OSError):  # opening it says what is wrong
+        return 0
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Any:
+    """Returns the :class:`core.models.anatomy.examine.Anatomy` of the network that a spec describes; nothing is
+    downloaded.
+
+    Args:
+        spec: Backbone, image size, channels, design and head.
+        num_classes: With a new head, as the spec says, for so many classes; ``None`` for the network's own head.
+
+    Raises:
+        InputError: The network is unknown, or cannot be built like that.
+    """
+    from core.models.anatomy_cache import blueprint
+
+    return blueprint(spec, num_classes)
+
+
+def network(reference: str, weights: str = "default", stamp: int = 0, image_size: int | None = None) -> Any:
+    """Returns a :class:`core.models.network.Network`: a run's by its id, or a backbone's by its name.
+
+    Args:
+        reference: A run's id, or a name in the catalogue.
+        weights: For a backbone, ``default`` or ``none``.
+        stamp: For a run, its checkpoint's ``mtime_ns``, so that better weights are loaded when they come.
+        image_size: For a backbone, the side of its input in pixels.
+    """
+    return _network(reference, weights, stamp, image_size)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _network(reference: str, weights: str, stamp: int, image_size: int | None) -> Any:  # noqa: ARG001
+    from core.workflows.network_loading import load_network
+
+    return load_network(reference, weights=weights, image_size=image_size)
+
+
+def built(spec: ModelSpec, classes: int) -> Any:
+    """Returns the :class:`core.models.network.Network` that a spec describes, with a head for so many classes.
+
+    Raises:
+        InputError: It cannot be built, or its weights are not to be had here.
+    """
+
+    def make() -> Any:
+        from core.workflows.network_loading import build_network
+
+        return build_network(spec, tuple(str(index) for index in range(classes)), seed=0, roots=roots())
+
+    return _shelf("built", 2).get((spec, classes), make)
+
+
+def explanation(
+    target: Any, image: Any, method: str = "grad-cam", *, class_index: int | None = None, layer: str | None = None
+) -> Any:
+    """Returns the :class:`core.interpret.attribution.explain.Explanation` of an image, computed once.
+
+    Args:
+        target: A :class:`pages.ui.selection.network_picker.Target`.
+        image: A :class:`pages.ui.session.choices.ImageChoice`.
+        method: Key of ``core.interpret.attribution.explain.METHODS``.
+        class_index: The class to explain; the predicted one by default.
+        layer: The layer to look at; the automatically chosen one by default.
+    """
+    key = (*target.key, image.sha256, method, class_index, layer)
+    return _shelf("explanations", 96).get(key, lambda: _explain(target, image, method, class_index, layer))
+
+
+def _explain(target: Any, image: Any, method: str, class_index: int | None, layer: str | None) -> Any:
+    from core.data.images import open_image, to_tensor
+    from core.interpret.attribution.explain import explain
+
+    network_ = target.network()
+    x = to_tensor(open_image(image.data), network_.preprocessing)
+    return explain(network_, x, method, target=class_index, layer=layer)
+
+
+def feature_maps(target: Any, image: Any, layer: str) -> Any:
+    """Returns the feature maps of one layer for an image as a float16 array CxHxW, computed once."""
+    key = (*target.key, image.sha256, layer)
+    return _shelf("maps", 12).get(key, lambda: _feature_maps(target, image, layer))
+
+
+def _feature_maps(target: Any, image: Any, layer: str) -> Any:
+    from core.data.images import open_image, to_tensor
+    from core.interpret.features.activations import activations
+
+    network_ = target.network()
+    x = to_tensor(open_image(image.data), network_.preprocessing)
+    return activations(network_, x, [layer])[layer]
+
+
+def remember(
+    shelf: str,
+    key: tuple[Any, ...],
+    make: Callable[[], Any],
+    *,
+    entries: int = 32,
+    waiting: Callable[[], None] | None = None,
+) -> Any:
+    """Returns what ``make`` made for this key, once; the least used of more than ``entries`` is forgotten.
+
+    For small results (PNG bytes, tables) of a page; the key must say everything they depend on, such as
+    ``(*target.key, image.sha256, layer)``. While somebody else makes the same, ``waiting`` is called now and then;
+    what it raises ends the waiting.
+    """
+    return _shelf(shelf, entries).get(key, make, waiting)
+
+
+def known(shelf: str, key: tuple[Any, ...], *, entries: int = 32) -> bool:
+    """Whether :func:`remember` has this key's value already, so that no busy face need be shown."""
+    return _shelf(shelf, entries).has(key)
+
+
+def later(shelf: str, key: tuple[Any, ...], make: Callable[[], Any], *, entries: int = 32) -> None:
+    """Has ``make`` run in a thread, for :func:`known` and :func:`remember` to find; at most one such thread runs.
+
+    What still waits for its turn when something else of the same shelf is asked for is given up.
+    """
+    _queue(shelf).ask(_shelf(shelf, entries), key, make)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _queue(name: str) -> Queue:  # noqa: ARG001 - the name tells queues apart
+    return Queue()
+
+
+class Queue:
+    """One thread that fills a shelf, the last wish first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wish: tuple[Shelf, tuple[Any, ...], Callable[[], Any]] | None = None
+        self._busy: tuple[Any, ...] | None = None
+
+    def ask(self, shelf: Shelf, key: tuple[Any, ...], make: Callable[[], Any]) -> None:
+        """Notes a wish, and starts the thread if it does not run."""
+        with self._lock:
+            if self._busy == key:
+                return
+            self._wish = (shelf, key, make)
+            if self._busy is None:
+                self._busy = key
+                threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                wish, self._wish = self._wish, None
+                self._busy = wish[1] if wish else None
+            if wish is None:
+                return
+            shelf, key, make = wish
+            try:
+                shelf.get(key, make)
+            except Exception:
+                LOG.exception("background work failed")
+                shelf.get(key, lambda: InputError(N_("This could not be worked out; the server's log says why.")))
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def journal(run: Any) -> Journal:
+    """Returns a run's epochs and step curve, brought up to date; read once for all who watch."""
+    book = _journal(str(run.path))
+    book.look()
+    return book
+
+
+@lru_cache(maxsize=64)  # asked for many times a second: Streamlit's own cache takes a hundred times as long to look up
+def _journal(path: str) -> Journal:
+    from core.runs.journal import Journal
+
+    return Journal(Path(path))
+
+
+def experiment(run: Any) -> Any:
+    """Returns a run's :class:`core.specs.Experiment`, read once for each state of its file.
+
+    Raises:
+        InputError: The run is gone, or its file is damaged.
+    """
+    try:
+        stamp = (run.path / "experiment.json").stat().st_mtime_ns
+    except OSError:
+        return run.experiment  # which says that it is gone
+    return remember("experiments", (str(run.path), stamp), lambda: run.experiment, entries=128)
+
+
+def course(run: Any, measure: str = "val_accuracy", points: int = 60) -> list[float]:
+    """Returns one measure over a run's epochs, thinned for a small line."""
+    from core.runs.journal import thinned
+
+    line = journal(run).epochs.column(measure)
+    return [float(value) for value in line[thinned([line], points)] if value == value]
+
+
+@st.cache_data(ttl=0.8, max_entries=16, show_spinner=False)
+def usage(pid: int, device: str) -> Usage:
+    """Returns what a process takes of its machine just now."""
+    return _meter(pid, device).read()
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _meter(pid: int, device: str) -> Meter:
+    from core.runs.usage import Meter
+
+    return Meter(pid, device)
+
+
+@lru_cache(maxsize=64)  # shelves are few, and bounded themselves
+def _shelf(name: str, entries: int) -> Shelf:  # noqa: ARG001 - the name tells shelves apart
+    return Shelf(entries)

@@ -1,0 +1,75 @@
+"""The sidebar's context: which data, backbone, run and image are chosen now, each a link to where it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from pages.ui.kit import nav
+from pages.ui.kit.components import STATES, plain
+from pages.ui.session import choices
+from pages.ui.text import display_names
+from pages.ui.text.i18n import _
+
+Row = tuple[str, str, str | None, str | None]
+
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """Draws the context, lets the page run, and draws it again where the page changed a choice."""
+    with st.sidebar, st.container(key="bl-context"):
+        place = st.empty()
+    before = _rows()
+    _draw(place, before)
+    yield
+    after = _rows()
+    if after != before:
+        _draw(place, after)
+
+
+def _rows() -> tuple[Row, ...]:
+    model, image = choices.model(), choices.image()
+    return (
+        ("data", _("Data"), choices.data_title(), None),
+        ("backbone", _("Backbone"), display_names.backbone(model.backbone), display_names.weights(model.weights)),
+        ("runs", _("Run"), *_run()),
+        ("heatmaps", _("Image"), image.name if image else None, None),
+    )
+
+
+def _run() -> tuple[str | None, str | None]:
+    """Returns the chosen run's name, and its state where it did not simply finish."""
+    name = choices.run_name()
+    if name is None:
+        return None, None
+    from core.runs.store import RunStore
+
+    try:
+        found = RunStore().get(st.session_state["bl.run"]).state
+    except InputError:
+        return None, None
+    return name, None if found == "finished" else _(STATES[found][0])
+
+
+def _draw(place: Any, rows: tuple[Row, ...]) -> None:
+    with place.container(gap=None):
+        st.html(f'<p class="bl-overline">{escape(_("Chosen now"))}</p>')
+        for target, label, value, detail in rows:
+            _row(target, label, value, detail)
+
+
+def _row(target: str, label: str, value: str | None, detail: str | None) -> None:
+    shown = _shorten(value) if value else _("none yet")
+    text = f":small[:gray[{label}]]  \n" + (f"**{plain(shown)}**" if value else f":gray[{shown}]")
+    if value and detail:
+        text += f" :small[:gray[{detail}]]"
+    nav.link(target, text, help=value if value and shown != value else None)
+
+
+def _shorten(text: str, limit: int = 30) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,81 @@
+"""Words. Every visible text goes through :func:`_`, looked up per call for the person's own language.
+
+Nothing is installed globally: two people may read two languages on one server. A language is a folder
+``assets/locales/<code>/LC_MESSAGES/backbone_lab.mo``; ``python -m pages.ui.text.extract_messages`` writes the template
+that translators start from.
+"""
+
+from __future__ import annotations
+
+import gettext
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from core import settings
+from core.errors import InputError
+
+DOMAIN = "backbone_lab"
+LOCALES = settings.PROJECT / "assets" / "locales"
+RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
+_KEY = "bl.language"
+
+
+def N_(text: str) -> str:
+    """Marks a text for translation where it is written, to be looked up with :func:`_` where it is shown."""
+    return text
+
+
+def _(text: str) -> str:
+    """Returns the text in the person's language. Values are filled in afterwards: ``_("{n} images").format(n=n)``."""
+    return _translation(language()).gettext(text) if text else ""
+
+
+def _n(one: str, many: str, count: int) -> str:
+    """Returns the form of a text that fits a count."""
+    return _translation(language()).ngettext(one, many, count)
+
+
+def language() -> str:
+    """Returns the code of the language this session reads."""
+    return str(st.session_state.get(_KEY, "en"))
+
+
+def direction() -> str:
+    """Returns ``rtl`` or ``ltr``."""
+    return "rtl" if language() in RIGHT_TO_LEFT else "ltr"
+
+
+def choose_language() -> str:
+    """Settles the session's language: the address's ``?lang=``, what was chosen before, the browser's, English."""
+    known = languages()
+    wanted = (st.query_params.get("lang"), st.session_state.get(_KEY), st.context.locale)
+    for code in wanted:
+        short = str(code or "").replace("_", "-").split("-")[0].lower()
+        if short in known:
+            st.session_state[_KEY] = short
+            return short
+    st.session_state[_KEY] = "en"
+    return "en"
+
+
+@lru_cache(maxsize=1)
+def languages() -> tuple[str, ...]:
+    """Returns the codes of the languages that have a catalogue, English first."""
+    found = sorted(path.parent.parent.name for path in LOCALES.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
+    return ("en", *(code for code in found if code != "en"))
+
+
+def translate_error(error: InputError) -> str:
+    """Returns a user error's sentence in the person's language, its values unchanged."""
+    try:
+        return _(error.template).format(**error.values)
+    except (KeyError, IndexError):  # a translation that names a value the error does not have
+        return str(error)
+
+
+@lru_cache(maxsize=16)
+def _translation(code: str) -> gettext.NullTranslations:
+    found: Any = gettext.translation(DOMAIN, LOCALES, languages=[code], fallback=True)
+    return found

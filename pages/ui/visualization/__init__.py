@@ -1,0 +1,1 @@
+"""Feature visualization, as several pages show it."""

@@ -1,0 +1,300 @@
+"""What channels, neurons and classes look for: pictures grown a batch at a time, in the page or in a process."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import streamlit as st
+
+from core.runs.store import LIVE
+from pages.ui.kit import components, nav
+from pages.ui.kit.tile_sheet import gallery
+from pages.ui.selection import layer_picker, subjects
+from pages.ui.selection.network_picker import Target
+from pages.ui.text.i18n import N_, _, _n
+from pages.ui.visualization import deepdream, progress
+from pages.ui.visualization.request import Ask
+
+BATCH = 16
+"""Pictures that are asked for at a time."""
+LARGE = (256, 384)
+"""Pixels a side and steps of a large picture."""
+MODES = {
+    "channels": N_("Channels"),
+    "neurons": N_("Single neurons"),
+    "classes": N_("Classes"),
+    "picture": N_("A picture, dreamt into"),
+}
+SIZES = (64, 96, 128, 192, 256)
+MOST_CLASSES = 12
+PAPER = ("Olah, Mordvintsev, Schubert 2017, Feature Visualization", "https://doi.org/10.23915/distill.00007")
+
+
+def draw(target: Target, network: Any) -> None:
+    """Draws the view.
+
+    Args:
+        target: What is looked into.
+        network: Its loaded network.
+    """
+    mode = (
+        st.segmented_control(
+            _("Of what"),
+            list(MODES),
+            key="bl-dream-mode",
+            default="channels",
+            required=True,
+            wrap=True,
+            format_func=lambda name: _(MODES[name]),
+            persist_state="session",
+        )
+        or "channels"
+    )
+    if mode == "picture":
+        deepdream.draw(target, network)
+        return
+    with st.container(key="bl-wrap-dream"):
+        side, main = st.columns([1, 3], gap="large")
+    with side:
+        ask = _classes(network) if mode == "classes" else _channels(network, single=mode == "neurons")
+        subjects.warn_random(target)
+        _why()
+    with main:
+        if ask is not None:
+            _answer(target, network, ask)
+
+
+def _channels(network: Any, *, single: bool) -> Ask | None:
+    """Draws the choice of a layer, of a batch of its channels and of how they are grown."""
+    from core.interpret.layout import spatial_layers
+
+    offered = spatial_layers(network.anatomy)
+    if not offered:
+        subjects.callout(_("No layer of this network gives a map of the picture."))
+        return None
+    wanted = st.session_state.pop("bl-dream-wanted", None)
+    deep = offered[len(offered) // 2]
+    layer = layer_picker.picker(network.anatomy, offered, key="bl-dream", default=deep)
+    row = next(row for row in network.anatomy.layers if row.name == layer)
+    shape = layer_picker.map_shape(row)
+    count = shape[0] if shape else row.output_shape[-1]
+    if wanted is not None and wanted[0] == layer:
+        st.session_state[f"bl-dream-from-{layer}"] = wanted[1] // BATCH + 1
+        st.session_state["bl-dream-chosen"] = wanted
+    parts = math.ceil(count / BATCH)
+    part = 1
+    if parts > 1:
+        part = int(
+            st.number_input(
+                _("Batch"),
+                1,
+                parts,
+                key=f"bl-dream-from-{layer}",
+                persist_state="session",
+                help=_("This layer has {n} channels; they are grown {batch} at a time.").format(n=count, batch=BATCH),
+            )
+        )
+    numbers = tuple(range((part - 1) * BATCH, min(part * BATCH, count)))
+    components.note(_("Channels {first} to {last} of {n}").format(first=numbers[0], last=numbers[-1], n=count))
+    recipe = _recipe(_place() if single else None)
+    return Ask(layer, numbers, tuple(_("Channel {n}").format(n=number) for number in numbers), recipe)
+
+
+def _place() -> Any:
+    """Draws which neuron of a channel is meant."""
+    where = st.segmented_control(
+        _("Neuron"),
+        ["centre", "place"],
+        key="bl-dream-where",
+        default="centre",
+        required=True,
+        format_func=lambda name: _("In the middle") if name == "centre" else _("At a place"),
+        persist_state="session",
+        help=_("One value of a channel's map: what does it look for in its window?"),
+    )
+    if where != "place":
+        return "centre"
+    left, right = st.columns(2)
+    down = left.number_input(_("Row"), 0, 511, 0, key="bl-dream-row", persist_state="session")
+    across = right.number_input(_("Column"), 0, 511, 0, key="bl-dream-column", persist_state="session")
+    return (int(down), int(across))
+
+
+def _classes(network: Any) -> Ask | None:
+    known = network.classes
+    every = range(len(known))
+    usual = list(every) if len(known) <= MOST_CLASSES else list(every)[:4]
+    kept = st.session_state.get("bl-dream-classes")
+    here = usual if kept is None else [number for number in kept if number < len(known)]
+    st.session_state["bl-dream-classes"] = here if here or not kept else usual
+    chosen = st.multiselect(
+        _("Classes"),
+        list(every),
+        key="bl-dream-classes",
+        max_selections=BATCH,
+        persist_state="session",
+        format_func=lambda number: known[number] if number < len(known) else "",
+    )
+    recipe = _recipe(None)
+    if not chosen:
+        components.note(_("Choose at least one class."))
+        return None
+    return Ask("", tuple(chosen), tuple(known[number] for number in chosen), recipe)
+
+
+def _recipe(place: Any) -> Any:
+    from core.interpret.visualization.activation_maximization import SIZE, STEPS, Recipe
+
+    with components.more("bl-dream-more"):
+        size = st.select_slider(
+            _("Size"),
+            SIZES,
+            SIZE,
+            key="bl-dream-size",
+            persist_state="session",
+            format_func=lambda side: _("{n} px").format(n=side),
+        )
+        steps = st.select_slider(
+            _("Steps"),
+            (32, 64, 128, 256, 512),
+            STEPS,
+            key="bl-dream-steps",
+            persist_state="session",
+            help=_("More steps make a clearer pattern."),
+        )
+        seed = st.number_input(
+            _("Seed"),
+            0,
+            10_000,
+            0,
+            key="bl-dream-seed",
+            persist_state="session",
+            help=_("Another seed starts from other noise; what stays the same is what the channel looks for."),
+        )
+    return Recipe(int(size), int(steps), int(seed), place)
+
+
+def _answer(target: Target, network: Any, ask: Ask) -> None:
+    """Draws what is there, and what grows the rest."""
+    from core.interpret.visualization import activation_maximization
+
+    layer = ask.layer or network.anatomy.head
+    job = progress.job_of(target, ask.layer)
+    if job is not None and job.state in LIVE:
+        st.fragment(progress.panel, run_every=1.0)(job, network, ask)
+        return
+    known = {one.channel: one for one in activation_maximization.kept(network, layer, ask.channels, ask.recipe)}
+    missing = [channel for channel in ask.channels if channel not in known]
+    if missing:
+        progress.ended(job)
+        place, begin = st.container(), st.empty()
+        text = _n("Grow {n} picture", "Grow {n} pictures", len(missing)).format(n=len(missing))
+        if begin.button(text, type="primary", icon=":material/blur_on:", key="bl-dream-grow"):
+            begin.empty()
+            progress.grow(target, network, ask, place)
+            st.rerun()
+    if not known:
+        components.note(
+            _("From noise, a picture is changed step by step until it excites its channel most. Nothing is grown yet.")
+            if ask.layer
+            else _(
+                "From noise, a picture is changed step by step until its class scores highest. Nothing is grown yet."
+            )
+        )
+        return
+    _gallery(target, network, ask, known)
+
+
+def _gallery(target: Target, network: Any, ask: Ask, known: dict[int, Any]) -> None:
+    there = [channel for channel in ask.channels if channel in known]
+    labels = dict(zip(ask.channels, ask.labels, strict=True))
+    kept = st.session_state.get("bl-dream-chosen")
+    chosen = kept[1] if kept and kept[0] == ask.layer and kept[1] in there else there[0]
+    picked = gallery(
+        [progress.tile(known[channel], labels[channel]) for channel in there],
+        key=f"bl-dream-gallery-{ask.layer}",
+        size=progress.TILE,
+        help=_("Show it large"),
+        chosen=there.index(chosen),
+    )
+    if picked is not None:
+        chosen = there[picked]
+        st.session_state["bl-dream-chosen"] = (ask.layer, chosen)
+    quiet = sum(not known[channel].excited for channel in there)
+    if quiet:
+        text = _n(
+            "{n} of them is no more excited than by noise: it may be dead, or need more steps.",
+            "{n} of them are no more excited than by noise: they may be dead, or need more steps.",
+            quiet,
+        )
+        subjects.callout(text.format(n=quiet))
+    _large(target, network, ask, known[chosen], labels[chosen])
+
+
+def _large(target: Target, network: Any, ask: Ask, one: Any, label: str) -> None:
+    """Draws one picture large with its figures; a click grows it larger, with more steps."""
+    from core.interpret.visualization import activation_maximization
+
+    size, steps = LARGE
+    recipe = activation_maximization.Recipe(
+        max(size, ask.recipe.size), max(steps, ask.recipe.steps), ask.recipe.seed, ask.recipe.place
+    )
+    better = activation_maximization.kept(network, one.layer, [one.channel], recipe)
+    shown = better[0] if better else one
+    components.section(label)
+    with st.container(key="bl-wrap-dream-large"):
+        left, right = st.columns([1, 1.2], gap="large")
+    with left:
+        subjects.picture(
+            progress.encoded(shown.image), alt=_("The picture that excites {name} most").format(name=label), most=320
+        )
+    with right:
+        subjects.facts(
+            [
+                (_("reaches"), subjects.number(shown.reached)),
+                (_("noise, on average"), subjects.number(shown.noise)),
+                (_("noise, at most"), subjects.number(shown.noise_most)),
+            ]
+        )
+        components.note(_said(shown, single=ask.recipe.place is not None, of_class=not ask.layer))
+        with st.container(horizontal=True):
+            if not better:
+                text = _("Grow it larger: {size} px, {steps} steps").format(size=recipe.size, steps=recipe.steps)
+                if st.button(text, icon=":material/zoom_in:", key="bl-dream-larger"):
+                    progress.grow(target, network, Ask(ask.layer, (one.channel,), (label,), recipe), st.container())
+                    st.rerun()
+            st.download_button(
+                _("Download"),
+                progress.encoded(shown.image),
+                f"{one.layer}-{one.channel}.png",
+                "image/png",
+                icon=":material/download:",
+                key="bl-dream-download",
+            )
+            if ask.layer and st.button(_("See what it answers"), icon=":material/grid_view:", key="bl-dream-maps"):
+                st.session_state["bl-maps-channel"] = (ask.layer, one.channel)
+                st.session_state["bl-maps-layer"] = ask.layer
+                params = {k: str(st.query_params[k]) for k in ("run", "backbone", "weights") if k in st.query_params}
+                nav.go("feature_maps", layer=ask.layer, **params)
+
+
+def _said(one: Any, *, single: bool, of_class: bool) -> str:
+    what = _("class score (logit)") if of_class else _("value of this neuron") if single else _("mean of its map")
+    if not one.excited:
+        return _("Its {what} is no higher than for noise: nothing was found that excites it.").format(what=what)
+    return _(
+        "Activation is the {what} for this very picture; noise has the colours and contrast of photographs."
+    ).format(what=what)
+
+
+def _why() -> None:
+    components.why(
+        _(
+            "The picture is held as a sum of waves with the colours of photographs, so that large and small patterns "
+            "grow alike. Before each step it is shifted, zoomed and turned a little: what survives is a pattern, not "
+            "a texture of single pixels. The network is run up to the layer and no further."
+        ),
+        formula=r"x^\ast = \arg\max_x \; \mathbb{E}_{t}\left[a_c\big(t(x)\big)\right]",
+        paper=PAPER,
+    )

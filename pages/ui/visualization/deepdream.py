@@ -1,0 +1,206 @@
+"""DeepDream of the person's own picture: a whole layer is shown what it sees in it, and more of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+from core.runs.store import LIVE
+from pages.ui.kit import components, page_states
+from pages.ui.kit.page_states import guarded
+from pages.ui.selection import image_picker, layer_picker, subjects
+from pages.ui.selection.network_picker import Target
+from pages.ui.session import caches
+from pages.ui.text.i18n import _, translate_error
+from pages.ui.visualization import progress
+
+SIDES = (192, 256, 320, 448, 640)
+SHELF = "deep-dreams"
+
+
+def draw(target: Target, network: Any) -> None:
+    """Draws the view.
+
+    Args:
+        target: What is looked into.
+        network: Its loaded network.
+    """
+    from core.interpret.layout import spatial_layers
+
+    offered = spatial_layers(network.anatomy)
+    if not offered:
+        subjects.callout(_("No layer of this network gives a map of the picture."))
+        return
+    with st.container(key="bl-wrap-deep"):
+        side, main = st.columns([1, 2.4], gap="large")
+    with side:
+        image = image_picker.image_picker(target)
+        layer = layer_picker.picker(network.anatomy, offered, key="bl-dream", default=offered[2 * len(offered) // 3])
+        depth = _depth()
+        subjects.warn_random(target)
+    with main:
+        if image is None:
+            page_states.empty(
+                _("No picture yet"),
+                _("Choose a sample, give a file or take a photograph; it is kept nowhere."),
+                icon="add_photo_alternate",
+            )
+            return
+        _answer(target, network, image, layer, depth)
+
+
+def _depth() -> Any:
+    from core.interpret.visualization.deepdream import SIDE, Depth
+
+    strength = st.slider(_("Strength"), 0.2, 3.0, 1.0, 0.1, key="bl-deep-strength", persist_state="session")
+    with components.more("bl-deep-more"):
+        octaves = st.slider(
+            _("Octaves"),
+            1,
+            6,
+            4,
+            key="bl-deep-octaves",
+            persist_state="session",
+            help=_("Sizes at which the picture is changed: in the small ones large patterns grow."),
+        )
+        steps = st.slider(_("Steps at each size"), 2, 60, 10, key="bl-deep-steps", persist_state="session")
+        side = st.select_slider(
+            _("Longest side"),
+            SIDES,
+            SIDE,
+            key="bl-deep-side",
+            persist_state="session",
+            format_func=lambda n: _("{n} px").format(n=n),
+        )
+    return Depth(int(octaves), steps=int(steps), strength=float(strength), side=int(side))
+
+
+def _answer(target: Target, network: Any, image: Any, layer: str, depth: Any) -> None:
+    from core.data.images import open_image
+
+    try:
+        picture = caches.remember("opened", (image.sha256,), lambda: open_image(image.data, name=image.name), entries=4)
+    except InputError as error:
+        page_states.broken(_("This picture cannot be used"), translate_error(error), icon="broken_image", tone="warn")
+        return
+    job = progress.job_of(target, None, deep=True)
+    if job is not None and job.state in LIVE:
+        st.fragment(_panel, run_every=1.0)(job)
+        return
+    key = (*target.key, image.sha256, layer, depth)
+    found = caches.remember(SHELF, key, lambda: None, entries=12) if caches.known(SHELF, key, entries=12) else None
+    found = found or _of_job(job, target, image, picture, layer, depth)
+    if found is None:
+        progress.ended(job)
+        place, begin = st.container(), st.empty()
+        subjects.picture(picture, alt=image.name, most=480)
+        if begin.button(_("Dream"), type="primary", icon=":material/blur_on:", key="bl-deep-start"):
+            begin.empty()
+            _dream(target, network, picture, layer, depth, key, place)
+            st.rerun()
+        components.note(_("The picture is changed so that this layer answers more strongly to what it sees in it."))
+        return
+    _show(found, layer)
+
+
+def _dream(target: Target, network: Any, picture: Any, layer: str, depth: Any, key: Any, place: Any) -> None:
+    """Dreams in the page; what takes long is handed to a process."""
+    from core.interpret.visualization.deepdream import deep_dream
+
+    bar = progress.Bar(place, _("Dreaming"), "bl-deep")
+    try:
+        caches.remember(SHELF, key, lambda: deep_dream(network, picture, layer, depth=depth, progress=bar), entries=12)
+    except progress.TooLong:
+        from core.workflows.jobs import visualization
+        from pages.ui.runs import queue_panel
+
+        visualization.start(_wish(target, picture, layer, depth), owner=queue_panel.owner())
+    finally:
+        bar.clear()
+
+
+def _wish(target: Target, picture: Any, layer: str, depth: Any) -> Any:
+    from core.workflows.jobs.visualization import Wish
+
+    return Wish(
+        target.named,
+        layer,
+        weights=progress.weights_of(target),
+        size=depth.side,
+        steps=depth.steps,
+        seed=depth.seed,
+        octaves=depth.octaves,
+        strength=depth.strength,
+        picture=progress.as_text(picture, depth.side),
+    )
+
+
+def _of_job(job: Any, target: Target, image: Any, picture: Any, layer: str, depth: Any) -> Any:
+    """Returns what a process has dreamt, where it was asked for this very dream."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    from core.interpret.visualization.deepdream import DeepDream
+    from core.workflows.jobs import visualization
+
+    if job is None or not job.result:
+        return None
+    wish = caches.remember(
+        "deep-wishes", (*target.key, image.sha256, layer, depth), lambda: _wish(target, picture, layer, depth)
+    )
+    made, before = visualization.picture(job), visualization.picture(job, visualization.ORIGINAL)
+    try:
+        if made is None or before is None or visualization.Wish.from_record(job.request) != wish:
+            return None
+        dreamt, original = (np.array(Image.open(io.BytesIO(file)).convert("RGB")) for file in (made, before))
+        return DeepDream(dreamt, original, layer, float(job.result["before"]), float(job.result["after"]))
+    except (InputError, OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _show(found: Any, layer: str) -> None:
+    with st.container(key="bl-wrap-deep-pair"):
+        left, right = st.columns(2, gap="medium")
+    with left:
+        subjects.picture(progress.encoded(found.original), alt=_("The picture before"), title=_("Before"))
+    with right:
+        subjects.picture(
+            progress.encoded(found.image), alt=_("The picture, dreamt into"), title=_("What the layer sees")
+        )
+    more = found.after / found.before if found.before > 0 else 0.0
+    components.note(
+        _("The mean square of {layer} is {after} instead of {before}: {times} times as strong.").format(
+            layer=layer,
+            after=subjects.number(found.after),
+            before=subjects.number(found.before),
+            times=subjects.number(more, 2),
+        )
+    )
+    st.download_button(
+        _("Download"),
+        progress.encoded(found.image),
+        f"deep-dream-{layer}.png",
+        "image/png",
+        icon=":material/download:",
+        key="bl-deep-download",
+    )
+    components.why(
+        _(
+            "Each step follows the gradient of the layer's mean square back to the pixels, first on a small version of "
+            "the picture, then on larger ones. Early layers draw strokes, deep ones parts of things."
+        ),
+        paper=(
+            "Mordvintsev, Olah, Tyka 2015",
+            "https://research.google/blog/inceptionism-going-deeper-into-neural-networks/",
+        ),
+    )
+
+
+@guarded
+def _panel(job: Any) -> None:
+    if progress.progress(job, "bl-deep-job"):
+        components.note(_("This goes on if you leave; the picture will be here."))

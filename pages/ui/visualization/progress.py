@@ -1,0 +1,236 @@
+"""Pictures while they grow: in the page with progress and a cancel, or, where that takes long, in a process."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from typing import Any
+
+import streamlit as st
+
+from core.runs.store import ENDED
+from pages.ui.kit import components
+from pages.ui.kit.page_states import broken, guarded
+from pages.ui.kit.tiles import Tile, grid
+from pages.ui.runs import job_progress, queue_panel, run_panel
+from pages.ui.selection import subjects
+from pages.ui.selection.network_picker import Target
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, _n
+
+LONG = 30.0
+"""Seconds beyond which the work belongs to a process of its own."""
+TRIED = 1.0
+"""Seconds after which it is known how long the work takes."""
+TILE = 150
+"""Side of a picture in the grid, in CSS pixels."""
+REDRAWN = 0.2
+"""Seconds between two drawings of the progress."""
+DOING = {
+    "queued": N_("Waiting for the device"),
+    "loading libraries": N_("Loading PyTorch"),
+    "building the network": N_("Building the network"),
+    "growing": N_("Growing"),
+    "dreaming": N_("Dreaming"),
+}
+
+
+class TooLong(Exception):
+    """The work would take longer than a page may."""
+
+
+class Bar:
+    """Progress with a cancel in the page; a click on it ends the work where it draws next.
+
+    Args:
+        place: Where it is drawn.
+        text: What goes on, translated.
+        key: Stable key.
+    """
+
+    def __init__(self, place: Any, text: str, key: str) -> None:
+        self._text, self._begun, self._last = text, time.monotonic(), 0.0
+        self._place = place.empty()
+        with self._place.container(horizontal=True, vertical_alignment="center"):
+            self._bar = st.progress(0.0, text=text, width="stretch")
+            st.button(_("Cancel"), icon=":material/close:", key=f"{key}-stop")
+
+    def __call__(self, done: int, total: int) -> None:
+        """Shows how far it is.
+
+        Raises:
+            TooLong: The rest would take longer than a page may.
+        """
+        now = time.monotonic()
+        passed = now - self._begun
+        left = passed / max(1, done) * (total - done)
+        if passed + left > LONG and done < 0.5 * total and passed > TRIED:
+            raise TooLong
+        if now - self._last < REDRAWN and done < total:
+            return
+        self._last = now
+        text = self._text + " · " + _("about {time} left").format(time=number_format.duration(_whole(left)))
+        self._bar.progress(min(1.0, done / max(1, total)), text=text)
+
+    def clear(self) -> None:
+        """Takes it away."""
+        self._place.empty()
+
+
+def _whole(seconds: float) -> float:
+    """Returns whole seconds, at least one."""
+    return float(max(1, -int(-seconds // 1)))
+
+
+def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
+    """Grows pictures in the page, each batch shown once it is there; what takes long is handed to a process.
+
+    Args:
+        target: What is looked into.
+        network: Its network.
+        ask: A :class:`pages.ui.visualization.request.Ask`.
+        place: A container for progress and pictures.
+    """
+    from core.interpret.visualization import activation_maximization
+
+    labels = dict(zip(ask.channels, ask.labels, strict=True))
+    text = _n("Growing {n} picture", "Growing {n} pictures", len(ask.channels)).format(n=len(ask.channels))
+    bar = Bar(place, text, "bl-dream")
+    shown = place.empty()
+    there: dict[int, Tile] = {}
+
+    def draw() -> None:
+        with shown.container():
+            grid(list(there.values()), size=TILE)
+
+    def found(one: Any) -> None:
+        there[one.channel] = tile(one, labels[one.channel])
+
+    def watch(channels: list[int], images: Any) -> None:
+        for channel, image in zip(channels, images, strict=True):
+            there[channel] = Tile(encoded(image), labels[channel], _("growing …"))
+        draw()
+
+    recipe = ask.recipe
+    common = {
+        "size": recipe.size,
+        "steps": recipe.steps,
+        "seed": recipe.seed,
+        "progress": bar,
+        "found": found,
+        "watch": watch,
+    }
+    try:
+        if ask.layer:
+            activation_maximization.maximise(network, ask.layer, ask.channels, place=recipe.place, **common)
+        else:
+            activation_maximization.maximise_classes(network, ask.channels, **common)
+    except TooLong:
+        start(target, network, ask)
+    finally:
+        bar.clear()
+
+
+def start(target: Target, network: Any, ask: Any) -> None:
+    """Starts a process that grows pictures, with the precision that this process would use."""
+    from core.interpret.probe import device_of
+    from core.interpret.visualization.gradient_ascent import precision_for
+    from core.workflows.jobs import visualization
+
+    precision = precision_for(ask.recipe.precision, device_of(network.model))
+
+    wish = visualization.Wish(
+        target.named,
+        ask.layer,
+        weights=weights_of(target),
+        channels=ask.channels,
+        size=ask.recipe.size,
+        steps=ask.recipe.steps,
+        seed=ask.recipe.seed,
+        place=ask.recipe.place,
+        precision=precision,
+    )
+    visualization.start(wish, owner=queue_panel.owner())
+
+
+def weights_of(target: Target) -> str:
+    """Returns the weights as a process names them."""
+    return "default" if target.weights == "run" else target.weights
+
+
+def job_of(target: Target, layer: str | None, *, deep: bool = False) -> Any:
+    """Returns the newest job that grows pictures of a layer, whatever became of it."""
+    from core.workflows.jobs.visualization import latest
+
+    return latest(target.named, weights_of(target), deep=deep, layer=layer)
+
+
+@guarded
+def panel(job: Any, network: Any, ask: Any) -> None:
+    """Draws a job at work, and the pictures that it has grown already."""
+    from core.interpret.visualization import activation_maximization
+
+    if not progress(job, "bl-dream-job"):
+        return
+    layer = ask.layer or network.anatomy.head
+    labels = dict(zip(ask.channels, ask.labels, strict=True))
+    known = activation_maximization.kept(network, layer, ask.channels, ask.recipe)
+    if known:
+        grid([tile(one, labels[one.channel]) for one in known], size=TILE)
+    components.note(_("This goes on if you leave; the pictures will be here."))
+
+
+def progress(job: Any, key: str) -> bool:
+    """Draws how far a job is, with a cancel; draws the page anew and returns ``False`` once it has ended."""
+    status = job.status()
+    if status["state"] in ENDED:
+        st.rerun()
+        return False
+    done, total = job_progress.counted(status)
+    text = job_progress.words(status, DOING)
+    if total and status.get("doing") != "queued":
+        text += " · " + _("step {done} of {total}").format(
+            done=number_format.exact(done), total=number_format.exact(total)
+        )
+    job_progress.bar(job, status, text, key=key)
+    return True
+
+
+def ended(job: Any) -> None:
+    """Says how a job ended where it did not finish."""
+    status = job.status() if job is not None else {"state": ""}
+    if status["state"] == "failed":
+        broken(_("These pictures could not be grown"), run_panel.message(status), icon="report", tone="warn")
+    elif status["state"] == "interrupted":
+        broken(
+            _("The work was interrupted"),
+            _("Its process ended without a word. Start it again."),
+            icon="bolt",
+            kept=_("What was grown until then is kept."),
+            tone="warn",
+        )
+
+
+def tile(one: Any, label: str) -> Tile:
+    """Returns a grown picture as a tile with its activation beside that of noise."""
+    note = _("{value} · noise {noise}").format(value=subjects.number(one.reached), noise=subjects.number(one.noise))
+    return Tile(encoded(one.image), label, note, alt=_("The picture that excites {name} most").format(name=label))
+
+
+def encoded(image: Any) -> bytes:
+    """Returns a picture HxWx3 as a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def as_text(image: Any, side: int) -> str:
+    """Returns a PIL image as a file in base64, at most so many pixels wide and high, to be part of a request."""
+    picture = image.convert("RGB")
+    picture.thumbnail((side, side))
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=95, method=2)
+    return base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,23 @@
+"""What a feature visualization is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is wanted.
+
+    Attributes:
+        layer: The layer; empty for the head's classes.
+        channels: Numbers of channels, or of classes.
+        labels: What each is called, translated.
+        recipe: A :class:`core.interpret.visualization.activation_maximization.Recipe`.
+    """
+
+    layer: str
+    channels: tuple[int, ...]
+    labels: tuple[str, ...]
+    recipe: Any
