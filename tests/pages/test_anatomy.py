@@ -85,7 +85,7 @@ def test_an_events_name_reaches_the_plan() -> None:
     def page() -> None:
         import importlib
 
-        anatomy = importlib.import_module("pages.anatomy")
+        anatomy = importlib.import_module("pages.anatomy.page")
         anatomy._event("toggle", "stage4")
         anatomy._event("select", "layer3.1")
 
@@ -321,7 +321,7 @@ def test_a_blocks_lock_turns_just_that_block(network, block, open_page) -> None:
 
         import streamlit as st
 
-        importlib.import_module("pages.anatomy").toggle(st.session_state["part"])
+        importlib.import_module("pages.anatomy.page").toggle(st.session_state["part"])
 
     from streamlit.testing.v1 import AppTest
 

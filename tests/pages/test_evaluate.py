@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pages import evaluate
+from pages.evaluate import page
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def gallery(drawn: list[Any], **_options: Any) -> None:
         tiles[:] = drawn
 
-    monkeypatch.setattr(evaluate, "gallery", gallery)
+    monkeypatch.setattr(page, "gallery", gallery)
     return tiles
 
 
@@ -67,8 +67,8 @@ def test_without_test_images_it_says_that_validation_flatters(open_page, learned
 
 def test_a_click_on_a_mistake_opens_its_heatmap(open_page, learned, monkeypatch: pytest.MonkeyPatch) -> None:
     gone: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr(evaluate, "gallery", lambda _tiles, **_options: 0)
-    monkeypatch.setattr(evaluate.nav, "go", lambda name, **params: gone.append((name, params)))
+    monkeypatch.setattr(page, "gallery", lambda _tiles, **_options: 0)
+    monkeypatch.setattr(page.nav, "go", lambda name, **params: gone.append((name, params)))
     run = learned()
     app = open_page("evaluate", run=run.id)
     assert not app.exception
@@ -112,6 +112,6 @@ def test_an_interrupted_run_can_be_judged_afterwards(open_page, learned, words, 
 
 
 def test_the_interval_is_wilsons() -> None:
-    low, high = evaluate.interval(98, 100)
+    low, high = page.interval(98, 100)
     assert (low, high) == pytest.approx((0.9300, 0.9945), abs=1e-4)
-    assert evaluate.interval(10, 10)[1] == pytest.approx(1.0)
+    assert page.interval(10, 10)[1] == pytest.approx(1.0)

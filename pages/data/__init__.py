@@ -1,0 +1,1 @@
+"""The page Data: What do I have?"""

@@ -1,0 +1,1 @@
+"""The page Evaluate: How good, and where not?"""

@@ -1,0 +1,1 @@
+"""The page Runs: Which was better, and why?"""
