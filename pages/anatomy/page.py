@@ -288,9 +288,3 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
 
 def _next_text() -> str:
     return "" if choices.data() else _("No images are chosen yet; the next page asks for them.")
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

@@ -66,9 +66,3 @@ def _classes() -> int | None:
         return len(caches.divided(data).classes) if data else None
     except InputError:
         return None
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

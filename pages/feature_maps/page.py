@@ -82,9 +82,3 @@ def _view(subject: Subject) -> str:
 
 def _kept(view: str | None) -> str | None:
     return None if view in (None, "layer") else view
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

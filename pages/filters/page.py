@@ -74,9 +74,3 @@ def _view(target: Target) -> str:
     if chosen != views[0] or "view" in st.query_params:
         choices.show_in_address(view=chosen)
     return str(chosen)
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

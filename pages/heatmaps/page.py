@@ -171,9 +171,3 @@ def _answers(subject: Subject, probabilities: Any, target: int) -> None:
         ):
             choices.show_in_address(view="classes")
             st.rerun()
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

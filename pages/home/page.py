@@ -236,9 +236,3 @@ def _illustration() -> str:
     below = "".join(f'<span class="{tone}">{escape(text)}</span>' for tone, text in labels)
     address = components.svg_address((ASSETS / "path.svg").read_text(encoding="utf-8"))
     return f'<div class="bl-art"><img src="{address}" alt="{alt}"><div class="bl-art-text">{below}</div></div>'
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

@@ -214,9 +214,3 @@ def _delete(run: Any) -> None:
 def _remove(run: Any) -> None:
     RunStore().delete(run)
     choices.choose_run(None)
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

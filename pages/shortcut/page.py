@@ -158,9 +158,3 @@ def _again() -> None:
 
 def _forget() -> None:
     st.session_state[BEGUN] = None
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

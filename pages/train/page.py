@@ -234,9 +234,3 @@ def _start(choice: TrainChoice, experiment: Experiment) -> None:
             seeds_and_folds.launch(choice, experiment)
         run_view.launch(experiment)
     components.note(_("It trains in a process of its own; you may close this page."))
-
-
-if __name__ == "__main__":
-    from pages.ui.shell.app import run
-
-    run()

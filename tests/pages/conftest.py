@@ -24,7 +24,7 @@ def _page(name: str) -> None:
     from pages.ui.kit.page_states import boundary
 
     with boundary():
-        importlib.import_module(f"pages.{name}").render()
+        importlib.import_module(f"pages.{name}.page").render()
 
 
 @pytest.fixture

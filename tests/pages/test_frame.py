@@ -38,13 +38,11 @@ def test_home_is_painted_in_the_frame() -> None:
     assert any("Chosen now" in element.proto.body for element in app.sidebar.get("html"))
 
 
-def test_every_place_has_a_module_that_cures_a_cold_start() -> None:
+def test_every_place_has_a_page_and_every_page_a_place() -> None:
+    pages = {path.parent.name for path in (PROJECT / "pages").glob("*/page.py")}
+    assert pages == set(nav.PLACES)
     for name in nav.PLACES:
-        source = (PROJECT / "pages" / f"{name}.py").read_text(encoding="utf-8")
-        assert "def render() -> None:" in source
-        assert source.rstrip().endswith(
-            'if __name__ == "__main__":\n    from pages.ui.shell.app import run\n\n    run()'
-        )
+        assert "def render() -> None:" in (PROJECT / "pages" / name / "page.py").read_text(encoding="utf-8")
 
 
 def _failing(kind: str) -> None:

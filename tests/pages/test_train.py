@@ -88,7 +88,15 @@ def test_a_run_of_the_command_line_is_trained_again_only_within_the_roots(
     ids=["long run", "dots", "blank", "root", "unreadable", "long path"],
 )
 def test_no_address_breaks_the_frame(query, caplog) -> None:
-    app = AppTest.from_file(str(PROJECT / "pages" / "train.py"), default_timeout=120)
+    def framed() -> None:
+        from pages.train import page
+        from pages.ui.kit.page_states import boundary
+        from pages.ui.shell import sidebar
+
+        with sidebar.beside(), boundary():
+            page.render()
+
+    app = AppTest.from_function(framed, default_timeout=120)
     for key, value in query.items():
         app.query_params[key] = value
     app.run()

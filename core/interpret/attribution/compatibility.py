@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import InputError
 from core.interpret.attribution.attention_weights import attention_layers, readable
-from core.interpret.features.activations import spatial_layers
+from core.interpret.layout import spatial_layers
 from core.interpret.op_trace import GATES, RELUS, SMOOTH, Traits, traits_of
 
 if TYPE_CHECKING:

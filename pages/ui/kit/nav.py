@@ -1,7 +1,6 @@
 """The pages: what each is called, what it asks, where it lives, and links to it.
 
-Pages are functions behind addresses of their own. Each module under ``pages`` defines ``render()`` and ends with a
-call of the frame's ``run()`` for the case that a cold server is asked for its address directly.
+Pages are functions behind addresses of their own: each folder under ``pages`` has a ``page.py`` with ``render()``.
 """
 
 from __future__ import annotations
@@ -104,10 +103,7 @@ def _opener(name: str) -> Callable[[], None]:
     """Returns the function behind a page: it loads the page's module when the page is first asked for."""
 
     def show() -> None:
-        from pages.ui.kit.page_states import boundary
-
-        with boundary():
-            importlib.import_module(f"pages.{name}").render()
+        importlib.import_module(f"pages.{name}.page").render()
 
     show.__name__ = name
     return show

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.kit import nav, style
+from pages.ui.kit.page_states import boundary
 from pages.ui.session import warmup
 from pages.ui.shell import sidebar
 from pages.ui.text import i18n
@@ -28,7 +29,7 @@ def run() -> None:
     style.apply()
     st.logo(str(style.ASSETS / "logo.svg"), icon_image=str(style.ASSETS / "icon.svg"), size="large")
     chosen = st.navigation(nav.sections(), position="sidebar", expanded=True)
-    with sidebar.beside():
+    with sidebar.beside(), boundary():
         chosen.run()
     with st.sidebar:
         warmup.indication()
