@@ -15,8 +15,6 @@ from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
-PROJECT = Path(__file__).resolve().parents[2]
-
 
 def _page(name: str) -> None:
     import importlib

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import settings
 from core.errors import InputError, RunMissing
 from pages.ui.kit import nav
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = settings.PROJECT
 HEAVY = ("torch", "torchvision", "pandas", "sklearn", "captum", "plotly.graph_objects", "plotly.express")
 PROBE = f"""
 import sys

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import settings
 from core.runs import launch
 from core.runs.store import RunStore
 from core.specs import DataSpec, FreezePlan, ModelSpec
 from pages.ui.session.choices import TrainChoice
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = settings.PROJECT
 
 
 @pytest.fixture

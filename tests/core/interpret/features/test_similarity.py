@@ -28,7 +28,7 @@ from core.interpret.features.similarity import (
 )
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES
-from tests.core.interpret.test_survey import Pictures
+from tests.core.interpret.features.test_activation_stats import Pictures
 
 COUNT = 24
 
