@@ -184,7 +184,7 @@ def _answer(drawn: Drawn, remark: str) -> None:
             drawn.measured,
             most=MOST,
             title=_("What it looks at"),
-            text=_("95 % of the influence lies within {n} × {n} px").format(n=field.extent)
+            text=_("95 %\u00a0of the influence lies within {n} × {n} px").format(n=field.extent)
             if not field.empty
             else _("no pixel moves this value: it is silent here"),
             alt=_("The picture with the pixels that move one value of {layer}").format(layer=field.layer),
@@ -195,7 +195,7 @@ def _answer(drawn: Drawn, remark: str) -> None:
             Figure(
                 _("Effective field"),
                 f"{field.extent} px" if not field.empty else number_format.DASH,
-                _("side of the square with 95 % of the squared gradient"),
+                _("side of the square with 95 %\u00a0of the squared gradient"),
             ),
             Figure(
                 _("Place in the map"),

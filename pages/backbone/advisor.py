@@ -212,8 +212,8 @@ def _why() -> None:
             "classes apart as they are need no change, while features from other kinds of pictures do. The likeness is "
             "the mean of two measured shares: how far nearest neighbours by frozen features beat naming the largest "
             "class, and how much of your labels the network's own classes already tell (LEEP, against the labels' "
-            "entropy). From 65 % on images count as similar, from 500 training images a class on as many; both lines "
-            "are conventions."
+            "entropy). From 65 %\u00a0on images count as similar, from 500 training images a class on as many; both "
+            "lines are conventions."
         ),
         formula=r"\tfrac12\Big(\frac{a_{\text{kNN}}-a_0}{1-a_0}+1+\frac{\mathrm{LEEP}}{H(y)}\Big)",
         paper=(

@@ -320,7 +320,7 @@ def _dot(row: Any) -> float:
 
 def _hover(row: Any) -> str:
     return _(
-        "<b>{title}</b><br>{top1} % of ImageNet's photos right<br>{parameters} parameters, {work} multiply-adds"
+        "<b>{title}</b><br>{top1} %\u00a0of ImageNet's photos right<br>{parameters} parameters, {work} multiply-adds"
     ).format(
         title=row.title,
         top1=f"{row.top1:.1f}",

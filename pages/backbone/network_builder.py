@@ -230,10 +230,11 @@ def _layers(draft: Draft, outputs: int) -> bool:
     """Draws the rows; returns whether one of them is impossible."""
     from core.models.architectures.small_networks import trace_design
 
+    first, axes = _("Image"), _("channels × height × width")
     st.html(
-        f'<div class="bl-piece-fixed"><span class="bl-piece-name">{escape(_("Image"))}</span>'
+        f'<div class="bl-piece-fixed"><span class="bl-piece-name">{escape(first)}</span>'
         f"<b><bdi>{builder_layer.shape((draft.channels, draft.size, draft.size))}</bdi></b>"
-        f"<em>{escape(_('channels × height × width'))}</em></div>"
+        f"<em>{escape(axes)}</em></div>"
     )
     slots: list[tuple[Any, Any, Any]] = []
     for place, (number, piece) in enumerate(draft.rows):

@@ -40,7 +40,7 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
         key=f"bl-dial-{layer}-{channel}",
         help=_(
             "Every value of this channel is multiplied by this before the next layer reads it: 0 % mutes it, "
-            "100 % leaves it as it is."
+            "100 %\u00a0leaves it as it is."
         ),
     )
     try:

@@ -127,7 +127,9 @@ def _figures(found: Any) -> None:
                 help=_("Beyond the first of each group with a cosine of {limit} or more").format(limit=limit),
             ),
             Figure(_("Opposites"), number_format.exact(len(found.opposites)), _("pairs, each the other's negative")),
-            Figure(_("Nearly nothing"), number_format.exact(len(found.near_zero)), _("below 1 % of the usual length")),
+            Figure(
+                _("Nearly nothing"), number_format.exact(len(found.near_zero)), _("below 1 %\u00a0of the usual length")
+            ),
             Figure(_("Likeness"), subjects.number(float(away.mean()), 2), _("mean cosine of two, without its sign")),
         ],
         compact=True,

@@ -253,7 +253,7 @@ def summary(heat: Any) -> str:
         if heat.layer
         else _("Computed on the pixels in {time}.").format(time=time)
     )
-    return said + (" " + _("Colours end at the strongest 2\u00a0% of them.") if heat.per_pixel else "")
+    return said + (" " + _("Colours end at the strongest 2\u00a0%\u00a0of them.") if heat.per_pixel else "")
 
 
 def duration(seconds_: float) -> str:

@@ -106,7 +106,7 @@ def means(made: Any, maps: Any) -> None:
         Figure(
             _("Middle quarter"),
             number_format.percent(whole.middle),
-            _("25 % if the heat were even"),
+            _("25 %\u00a0if the heat were even"),
             _("Share of the heat in the middle quarter of the picture, mean of all pictures."),
         ),
         Figure(

@@ -49,10 +49,12 @@ def _hero() -> None:
     with st.container(key="bl-hero"), st.container(key="bl-wrap-hero"):
         text, picture = st.columns([1.05, 1], gap="large", vertical_alignment="center")
         with text:
-            st.html(
-                f'<header class="bl-hero"><h1>{escape(_("See transfer learning happen"))}</h1>'
-                f"<p>{escape(_('A network that has seen a million photos learns your classes in seconds. Watch which parts learn, how well, and where it looks.'))}</p></header>"  # noqa: E501
+            about = _(
+                "A network that has seen a million photos learns your classes in seconds. Watch which parts learn, how "
+                "well, and where it looks."
             )
+            title = _("See transfer learning happen")
+            st.html(f'<header class="bl-hero"><h1>{escape(title)}</h1><p>{escape(about)}</p></header>')
             pressed = st.button(
                 _("Walk the whole path once"),
                 type="primary",
@@ -214,7 +216,7 @@ def _row(run: Any) -> None:
     except InputError as error:
         components.note(translate_error(error))
         return
-    curve = components.sparkline(caches.course(run))
+    curve, best = components.sparkline(caches.course(run)), _("best validation accuracy")
     accuracy = number_format.percent(status.get("best_val_accuracy"))
     when = number_format.ago(status.get("started") or status.get("launched"))
     target = "train" if status["state"] in LIVE or not run.has_weights else "evaluate"
@@ -223,7 +225,7 @@ def _row(run: Any) -> None:
             nav.link(target, components.plain(run.name), icon=":material/science:", run=run.id)
         st.html(
             f'<div class="bl-run"><i><bdi>{escape(display_names.backbone(spec.model.backbone))}</bdi></i>{curve}'
-            f'<b title="{escape(_("best validation accuracy"))}"><bdi>{accuracy}</bdi></b>'
+            f'<b title="{escape(best)}"><bdi>{accuracy}</bdi></b>'
             f"{components.badge(status['state'])}<i>{escape(when)}</i></div>",
             width="content",
         )

@@ -211,7 +211,7 @@ def _other_network(path: Path, found: Grafted) -> InputError:
     differences += [f"− {name}" for name in found.missing]
     differences += [f"+ {name}" for name in found.unused]
     return InputError(
-        "The weight file {file} is another network's: only {share} % of this backbone's tensors are in it with "
+        "The weight file {file} is another network's: only {share} %\u00a0of this backbone's tensors are in it with "
         "the same name and shape. Differences: {tensors}. Nothing was copied.",
         file=path.name,
         share=round(100 * found.share),

@@ -117,7 +117,7 @@ def step_size(case: Case) -> Remark | None:
             "warn",
             Sentence("Single steps change {stage} a lot: its learning rate is probably too high.", {"stage": name}),
             Sentence(
-                "One step moves its weights by {ratio} of their length; 0.1 % is usual.", {"ratio": percent(ratio)}
+                "One step moves its weights by {ratio} of their length; 0.1 %\u00a0is usual.", {"ratio": percent(ratio)}
             ),
             Sentence("Lower the rate, or give this stage a lower one of its own.", {}),
         )

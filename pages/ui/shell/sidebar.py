@@ -58,7 +58,8 @@ def _run() -> tuple[str | None, str | None]:
 
 def _draw(place: Any, rows: tuple[Row, ...]) -> None:
     with place.container(gap=None):
-        st.html(f'<p class="bl-overline">{escape(_("Chosen now"))}</p>')
+        title = _("Chosen now")
+        st.html(f'<p class="bl-overline">{escape(title)}</p>')
         for target, label, value, detail in rows:
             _row(target, label, value, detail)
 

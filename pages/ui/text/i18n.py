@@ -1,8 +1,8 @@
 """Words. Every visible text goes through :func:`_`, looked up per call for the person's own language.
 
 Nothing is installed globally: two people may read two languages on one server. A language is a folder
-``assets/locales/<code>/LC_MESSAGES/backbone_lab.mo``; ``python -m pages.ui.text.extract_messages`` writes the template
-that translators start from.
+``assets/locales/<code>/LC_MESSAGES/backbone_lab.mo``. ``pybabel extract`` writes the template that translators start
+from (``pyproject.toml`` says of what); ``pybabel init`` and ``pybabel compile`` make a language of it.
 """
 
 from __future__ import annotations
