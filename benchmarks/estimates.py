@@ -39,7 +39,7 @@ from core.data.pixel_store import PixelStore
 from core.device import reuse_freed_memory
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec, Phase, TrainingSpec
-from core.training.estimate.clock import Clock
+from core.training.estimate.clock import StepClock
 from core.training.estimate.estimate import Counts, estimate
 from core.training.estimate.layer_timing import measure
 from core.training.estimate.step_time import Profile
@@ -173,7 +173,7 @@ def _steps(network: Network, material: Material, experiment: Experiment) -> list
 
     A step is what lies between two moments at which images enter the network: exactly one pass of the loop.
     """
-    clock, marks = Clock(CPU), []
+    clock, marks = StepClock(CPU), []
     counting = False
 
     def entered(*_: Any) -> None:

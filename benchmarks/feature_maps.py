@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from benchmarks.timing import interleaved, report
 from core.interpret.drawing.tile_sheets import feature_sheet
 from core.interpret.features.activations import activations
-from core.interpret.features.channel_ablation import Dial
+from core.interpret.features.channel_ablation import ChannelScaler
 from core.interpret.layout import main_layers, spatial_layers
 from core.interpret.probe import Probe
 from core.models.network import Network, bare
@@ -98,7 +98,7 @@ def turn(given: argparse.Namespace) -> None:
     layers = {
         name: told[round(share * (len(told) - 1))] for name, share in (("early", 0), ("middle", 0.5), ("late", 1))
     }
-    dials = {name: Dial(network, x, layer) for name, layer in layers.items()}
+    dials = {name: ChannelScaler(network, x, layer) for name, layer in layers.items()}
     measured = interleaved(
         {"whole pass": lambda: whole(network, x)}
         | {name: lambda dial=dial: dial.turn({0: 0.0}) for name, dial in dials.items()},  # type: ignore[misc]

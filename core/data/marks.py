@@ -15,7 +15,7 @@ from PIL import Image, ImageChops, ImageDraw
 from core.errors import InputError
 from core.specs.checks import number, one_of
 
-KINDS = ("corner", "watermark")
+MARK_KINDS = ("corner", "watermark")
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 INSET = 0.08
 """Distance of a mark from the edges of the middle square, as a share of its side: a centre crop cuts about 0.06 off."""
@@ -40,7 +40,7 @@ class Mark:
     corner: str = "bottom-right"
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, KINDS)
+        one_of("kind", self.kind, MARK_KINDS)
         number("size", self.size, low=0.02, high=0.5)
         one_of("corner", self.corner, CORNERS)
 

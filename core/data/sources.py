@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.data import embedded, folders
-from core.data.dataset import UNSPLIT, Dataset, Item, lot
+from core.data.dataset import UNSPLIT, Dataset, Item, shuffle_key
 from core.data.embedded import EMBEDDED
 from core.messages import Sentence
 
@@ -53,7 +53,7 @@ def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:
     """Keeps at most ``limit`` images of each class and split, in their former order."""
     taken: Counter[tuple[str, int]] = Counter()
     kept = []
-    for index in sorted(range(len(dataset)), key=lambda i: lot(seed, dataset.items[i].key)):
+    for index in sorted(range(len(dataset)), key=lambda i: shuffle_key(seed, dataset.items[i].key)):
         item = dataset.items[index]
         if taken[item.split, item.label] < limit:
             taken[item.split, item.label] += 1

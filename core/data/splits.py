@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 
-from core.data.dataset import Dataset, lot
+from core.data.dataset import Dataset, shuffle_key
 from core.errors import InputError
 from core.messages import Sentence
 from core.specs import SPLITS, DataSpec
@@ -92,7 +92,7 @@ def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float) ->
     place: dict[str, str] = {}
     dealt = 0
     for label in sorted(of_class):
-        keys = sorted(of_class[label], key=lambda key: lot(spec.seed, key))
+        keys = sorted(of_class[label], key=lambda key: shuffle_key(spec.seed, key))
         val, test = _held_out(len(keys), spec.val_share, test_share)
         place |= dict.fromkeys(keys[:test], "test")
         rest = keys[test:]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.interpret.probe import Probe
-from core.interpret.target import Aim
+from core.interpret.target import ScoreTarget
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -78,7 +78,7 @@ def cannot_take(network: Network, x: Tensor) -> InputError:
 def scores_of(
     network: Network,
     batches: Iterable[Tensor],
-    aim: Aim,
+    aim: ScoreTarget,
     total: int,
     progress: Progress | None,
     *,
@@ -106,7 +106,7 @@ def scores_of(
             logits = probe(side_by_side(batch)).double()
         found.append(aim.scores(logits.softmax(1) if shares else logits).cpu())
         done += len(batch)
-        make_way()
+        yield_lock()
         if progress is not None:
             progress(min(done, total), total)
     return torch.cat(found)
@@ -118,7 +118,7 @@ def side_by_side(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 and x.device.type == "cpu" else x
 
 
-def make_way() -> None:
+def yield_lock() -> None:
     """Lets a thread that waits for a network have it: one that takes a lock again at once would always win."""
     time.sleep(_WAY)
 

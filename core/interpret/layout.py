@@ -89,7 +89,7 @@ def channel_axis(layout: Layout) -> int:
     return 1 if layout == "NCHW" else -1
 
 
-KINDS = ("conv", "activation", "norm", "pool", "attention", "mix", "block")
+LAYER_KINDS = ("conv", "activation", "norm", "pool", "attention", "mix", "block")
 """What layers are by what they do: convolutions, activations, norms, pools, attention, other leaves, whole blocks."""
 
 _KIND_WORDS = {
@@ -105,7 +105,7 @@ _KIND_WORDS = {
 
 
 def kind_of(layer: Layer) -> str:
-    """Tells what a layer is, one of :data:`KINDS`."""
+    """Tells what a layer is, one of :data:`LAYER_KINDS`."""
     for kind, words in _KIND_WORDS.items():
         if any(word in layer.kind for word in words) and (layer.leaf or kind == "attention"):
             return kind

@@ -64,12 +64,12 @@ MIXES = frozenset(
 """Functions in which values are multiplied or divided by others of the same picture."""
 _PRODUCTS = ("mul", "matmul", "bmm", "einsum", "div", "pow", "addcmul", "baddbmm", "true_divide", "truediv")
 
-_KNOWN: weakref.WeakKeyDictionary[nn.Module, Traits] = weakref.WeakKeyDictionary()
+_KNOWN: weakref.WeakKeyDictionary[nn.Module, OpTrace] = weakref.WeakKeyDictionary()
 _GUARD = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class OpTrace:
     """What a network does with a picture.
 
     Attributes:
@@ -91,19 +91,19 @@ class Traits:
         return bool(self.functions & MIXES) or any(p in name for name in self.joins for p in _PRODUCTS)
 
 
-def traits_of(network: Network) -> Traits:
+def op_trace_of(network: Network) -> OpTrace:
     """Finds out, by one forward pass the first time, what a network does with a picture."""
     model = model_of(network)
     with _GUARD:
         known = _KNOWN.get(model)
     if known is None:
-        known = _listen(network)
+        known = record_ops(network)
         with _GUARD:
             _KNOWN[model] = known
     return known
 
 
-class _Ear(TorchFunctionMode):
+class OpRecorder(TorchFunctionMode):
     """Notes every function that gets a tensor asking for its gradient."""
 
     def __init__(self) -> None:
@@ -150,12 +150,12 @@ def _dependent(values: Sequence[Any]) -> int:
     return count
 
 
-def _listen(network: Network) -> Traits:
+def record_ops(network: Network) -> OpTrace:
     with Probe(network, grad=True) as probe:
         x = some_picture(network).requires_grad_()
-        with _Ear() as ear:
+        with OpRecorder() as ear:
             ask(probe, network, x)
-    return Traits(frozenset(ear.functions), frozenset(ear.joins))
+    return OpTrace(frozenset(ear.functions), frozenset(ear.joins))
 
 
 def some_picture(network: Network) -> Tensor:

@@ -14,7 +14,7 @@ _NAMED = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class ScoreTarget:
     """The score that is explained.
 
     Attributes:
@@ -31,7 +31,9 @@ class Aim:
         return own if self.against is None else own - logits[:, self.against]
 
 
-def resolve_aim(target: int | None, against: int | None, logits: Tensor, classes: Sequence[str]) -> Aim:
+def resolve_score_target(
+    target: int | None, against: int | None, logits: Tensor, classes: Sequence[str]
+) -> ScoreTarget:
     """Returns what is to be explained.
 
     Args:
@@ -44,18 +46,18 @@ def resolve_aim(target: int | None, against: int | None, logits: Tensor, classes
         InputError: There is no such class, or both are the same.
     """
     if against is None:
-        return Aim(resolve_target(target, logits, classes))
+        return ScoreTarget(resolve_target(target, logits, classes))
     other = resolve_target(against, logits, classes)
     if target is None:
         ranked = logits[0].argsort(descending=True).tolist()
-        return Aim(next((index for index in ranked if index != other), other), other)
+        return ScoreTarget(next((index for index in ranked if index != other), other), other)
     chosen = resolve_target(target, logits, classes)
     if chosen == other:
         raise InputError(
             "Class {target} cannot be explained against itself. Choose another class to hold it against.",
             target=classes[chosen] if chosen < len(classes) else chosen,
         )
-    return Aim(chosen, other)
+    return ScoreTarget(chosen, other)
 
 
 def resolve_target(target: int | None, logits: Tensor, classes: Sequence[str]) -> int:

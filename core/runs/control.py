@@ -12,14 +12,14 @@ from typing import Any
 
 from core.errors import InputError
 from core.runs.files import append_line, read_lines
-from core.specs import Act
+from core.specs import LiveChange
 from core.specs.checks import number
 
 FILE = "control.jsonl"
-HALTS = ("stop", "pause", "discard")
+STOP_REQUESTS = ("stop", "pause", "discard")
 """Requests that end the process: keeping what was learned, so that it can go on, or without a trace."""
-ACTS = ("rate", "unfreeze", "extend")
-"""Requests that change the training; see :class:`core.specs.Act`."""
+LIVE_CHANGES = ("rate", "unfreeze", "extend")
+"""Requests that change the training; see :class:`core.specs.LiveChange`."""
 
 
 def ask(folder: Path, kind: str, value: float = 1.0) -> None:
@@ -28,11 +28,13 @@ def ask(folder: Path, kind: str, value: float = 1.0) -> None:
     Raises:
         InputError: There is no such request, its value is not allowed, or the folder cannot be written.
     """
-    if kind not in (*HALTS, *ACTS):
-        raise InputError("request is {kind}. Choose one of: {known}.", kind=kind, known=", ".join((*HALTS, *ACTS)))
-    if kind in ACTS:
+    if kind not in (*STOP_REQUESTS, *LIVE_CHANGES):
+        raise InputError(
+            "request is {kind}. Choose one of: {known}.", kind=kind, known=", ".join((*STOP_REQUESTS, *LIVE_CHANGES))
+        )
+    if kind in LIVE_CHANGES:
         number(kind, value, low=-math.inf, high=math.inf)
-        Act(0, kind, value)
+        LiveChange(0, kind, value)
     try:
         append_line(folder / FILE, {"kind": kind, "value": value, "time": time.time()})
     except OSError as error:
@@ -50,13 +52,13 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
 
 def _sensible(kind: Any, value: Any) -> bool:
     """Returns whether a request is one that can be carried out."""
-    if kind in HALTS:
+    if kind in STOP_REQUESTS:
         return True
-    if kind not in ACTS or isinstance(value, bool) or not isinstance(value, int | float):
+    if kind not in LIVE_CHANGES or isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
         finite = math.isfinite(value)
-        Act(0, kind, value if finite else 0)
+        LiveChange(0, kind, value if finite else 0)
     except (InputError, OverflowError):
         return False
     return finite
@@ -64,4 +66,4 @@ def _sensible(kind: Any, value: Any) -> bool:
 
 def halt(folder: Path, heard: int) -> str | None:
     """Returns the last request to end that was made since ``heard``, or ``None``."""
-    return next((row["kind"] for row in reversed(read(folder, heard)[0]) if row["kind"] in HALTS), None)
+    return next((row["kind"] for row in reversed(read(folder, heard)[0]) if row["kind"] in STOP_REQUESTS), None)

@@ -78,9 +78,9 @@ def start(
         run = store.create(experiment, **{key: value for key, value in known.items() if value is not None})
     try:
         if pinned:
-            from core.runs.snapshots import wish  # loads numpy
+            from core.runs.snapshots import request_pins  # loads numpy
 
-            wish(run.path, pinned)
+            request_pins(run.path, pinned)
         spawn(run.path, ("train", "--run", str(run.path)), roots, processes=experiment.training.processes)
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)

@@ -22,12 +22,12 @@ from core.runs.files import append_line, read_json, read_lines, write_atomic, wr
 from core.runs.jobs import Job
 from core.runs.process import process_stamp
 from core.runs.store import Run
-from core.specs import Act, Experiment
+from core.specs import Experiment, LiveChange
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "streamlit", "captum", "timm")
 HEARTBEAT = 0.5
 """Seconds between two writes of ``status.json`` that only move a counter on."""
-Tell = Callable[[dict[str, Any]], None]
+EventSink = Callable[[dict[str, Any]], None]
 """Receives plain records about what goes on in a process, for whoever shows it."""
 STEP_POINTS = 2_000
 """Lines that ``steps.jsonl`` is meant to hold; the step curve is thinned to about this many."""
@@ -92,7 +92,7 @@ class Recorder:
             training = replace(experiment.training, precisions=(*known, precision))
             self._write(replace(experiment, training=training))
 
-    def act(self, act: Act, index: int) -> None:
+    def act(self, act: LiveChange, index: int) -> None:
         """Writes what a person changed into the experiment, so that a repetition of the run changes it too."""
         assert isinstance(self.run, Run)
         experiment = self.run.experiment

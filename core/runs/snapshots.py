@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.runs.files import read_json, write_atomic, write_json
 
 FOLDER = "snapshots"
-MOST = 200
+MAX_SNAPSHOTS = 200
 """Snapshots that a run keeps at most."""
 
 
@@ -96,7 +96,7 @@ class Snapshot:
     kernels: NDArray[np.float16] | None
 
 
-def wish(run_path: Path, keys: Sequence[str]) -> None:
+def request_pins(run_path: Path, keys: Sequence[str]) -> None:
     """Asks for images by their keys, before the run begins."""
     folder = run_path / FOLDER
     folder.mkdir(exist_ok=True)
@@ -208,7 +208,7 @@ def drop(run_path: Path, doomed: Collection[int]) -> None:
         _file(run_path, epoch).unlink(missing_ok=True)
 
 
-def surplus(there: Sequence[int], keep: Collection[int], most: int = MOST) -> list[int]:
+def surplus(there: Sequence[int], keep: Collection[int], most: int = MAX_SNAPSHOTS) -> list[int]:
     """Returns which of some epochs to give up so that at most ``most`` are left, as evenly spread as can be.
 
     Args:

@@ -9,16 +9,27 @@ from __future__ import annotations
 
 from core.specs.data import AUGMENTATIONS, SPLITS, AugmentSpec, DataSpec, Preprocessing
 from core.specs.experiment import SCHEMA, Experiment, from_record
-from core.specs.learning import ACTS, BALANCES, LOSSES, METRICS, SCHEDULES, Act, EarlyStopping, Loss, Mix, Schedule
+from core.specs.learning import (
+    BALANCES,
+    LIVE_CHANGES,
+    LOSSES,
+    METRICS,
+    SCHEDULES,
+    EarlyStopping,
+    LiveChange,
+    Loss,
+    Mix,
+    Schedule,
+)
 from core.specs.model import INITS, LEARNS, NORM_MODES, PIECES, POOLS, WEIGHTS, FreezePlan, HeadSpec, ModelSpec, Piece
 from core.specs.training import OPTIMIZERS, PRECISIONS, PRESETS, TRAINS, Phase, TrainingSpec
 
 __all__ = [
-    "ACTS",
     "AUGMENTATIONS",
     "BALANCES",
     "INITS",
     "LEARNS",
+    "LIVE_CHANGES",
     "LOSSES",
     "METRICS",
     "NORM_MODES",
@@ -32,13 +43,13 @@ __all__ = [
     "SPLITS",
     "TRAINS",
     "WEIGHTS",
-    "Act",
     "AugmentSpec",
     "DataSpec",
     "EarlyStopping",
     "Experiment",
     "FreezePlan",
     "HeadSpec",
+    "LiveChange",
     "Loss",
     "Mix",
     "ModelSpec",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from core.errors import InputError
 from core.specs.data import AugmentSpec, DataSpec
-from core.specs.learning import Act, EarlyStopping, Loss, Mix, Schedule
+from core.specs.learning import EarlyStopping, LiveChange, Loss, Mix, Schedule
 from core.specs.model import FreezePlan, HeadSpec, ModelSpec, Piece
 from core.specs.training import Phase, TrainingSpec
 
@@ -160,7 +160,11 @@ def _value(key: str, value: Any) -> Any:
     return value
 
 
-_LISTS: dict[str, tuple[str, Any]] = {"phases": ("phase", Phase), "design": ("piece", Piece), "acts": ("act", Act)}
+_LISTS: dict[str, tuple[str, Any]] = {
+    "phases": ("phase", Phase),
+    "design": ("piece", Piece),
+    "acts": ("act", LiveChange),
+}
 _RECORDS: dict[str, Any] = {
     "head": HeadSpec,
     "freeze": FreezePlan,

@@ -12,7 +12,7 @@ LOSSES = ("cross-entropy", "focal", "l1", "mse-mean", "correlation")
 BALANCES = ("none", "balanced")
 METRICS = ("val_loss", "val_accuracy", "val_balanced_accuracy", "val_f1", "train_loss", "train_accuracy")
 """What an epoch can be judged by; losses are better low, all others high."""
-ACTS = ("rate", "unfreeze", "extend")
+LIVE_CHANGES = ("rate", "unfreeze", "extend")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class LiveChange:
     """Something a person changed while the run was at work; a repetition of the run changes it at the same step.
 
     Attributes:
@@ -155,7 +155,7 @@ class Act:
     def __post_init__(self) -> None:
         whole("step", self.step, low=0, high=10**12)
         whole("phase", self.phase, low=0, high=100_000)
-        one_of("act", self.kind, ACTS)
+        one_of("act", self.kind, LIVE_CHANGES)
         if self.kind == "rate":
             number("rate", self.value, low=0.0, high=1e6, above=True)
         else:

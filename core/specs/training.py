@@ -9,7 +9,7 @@ from typing import Literal
 from core.errors import InputError
 from core.specs.checks import number, one_of, whole
 from core.specs.data import AugmentSpec
-from core.specs.learning import METRICS, Act, EarlyStopping, Loss, Mix, Schedule
+from core.specs.learning import METRICS, EarlyStopping, LiveChange, Loss, Mix, Schedule
 from core.specs.model import FreezePlan
 
 PRESETS = (
@@ -177,7 +177,7 @@ class TrainingSpec:
     processes: int = 1
     kept_mib: int = 512
     precisions: tuple[str, ...] = ()
-    acts: tuple[Act, ...] = ()
+    acts: tuple[LiveChange, ...] = ()
 
     def __post_init__(self) -> None:
         one_of("preset", self.preset, PRESETS)
@@ -215,7 +215,7 @@ class TrainingSpec:
             raise InputError("precisions must be a list of number formats, such as fp32.")
         for precision in self.precisions:
             one_of("precisions", precision, ("fp32", "bf16"))
-        if not isinstance(self.acts, tuple) or not all(isinstance(act, Act) for act in self.acts):
+        if not isinstance(self.acts, tuple) or not all(isinstance(act, LiveChange) for act in self.acts):
             raise InputError("acts must be a list of what was changed.")
         if self.mix.active and self.loss.name not in ("cross-entropy", "focal"):
             raise InputError(

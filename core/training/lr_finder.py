@@ -23,7 +23,7 @@ from core.models.network import Network
 from core.specs import Experiment, Phase, Schedule
 from core.training.features.batch_sources import Material
 from core.training.loop.events import PhaseStarted, Progress, Step
-from core.training.loop.live_changes import Listen, Wish, nobody
+from core.training.loop.live_changes import ControlRequest, PollRequests, no_requests
 from core.training.loop.trainer import Trainer
 from core.training.lr_suggestion import suggest
 
@@ -154,7 +154,7 @@ def find_rate(
     phase: int | str = 0,
     steps: int = STEPS,
     span: tuple[float, float] | None = None,
-    listen: Listen = nobody,
+    listen: PollRequests = no_requests,
 ) -> Iterator[Progress | Tried | RateCurve]:
     """Runs a learning-rate range test on a copy of a network.
 
@@ -187,7 +187,7 @@ def find_rate(
     test = _RangeTest(_copy(network), _sample(material, alone, steps), alone, device, listen, steps, (low, high))
     chance = torch.get_rng_state()
     try:
-        yield from test.tell()
+        yield from test.results()
     finally:
         torch.set_rng_state(chance)
     if test.halted:
@@ -226,7 +226,7 @@ class _RangeTest(Trainer):
         material: Material,
         experiment: Experiment,
         device: torch.device,
-        listen: Listen,
+        listen: PollRequests,
         steps: int,
         span: tuple[float, float],
     ) -> None:
@@ -242,7 +242,7 @@ class _RangeTest(Trainer):
         self._mean, self._least = 0.0, math.inf
         self._before = [0.0, 0.0, 0.0]
 
-    def tell(self) -> Iterator[Progress | Tried]:
+    def results(self) -> Iterator[Progress | Tried]:
         """Runs the test."""
         try:
             for event in self.run():
@@ -330,6 +330,6 @@ def _sample(material: Material, experiment: Experiment, steps: int) -> Material:
     return replace(material, train=train, val=train[:1])
 
 
-def stop_if(asked: bool) -> list[Wish]:
+def stop_if(asked: bool) -> list[ControlRequest]:
     """Returns the wish to stop, where it was ``asked`` for: what a job's listener needs."""
-    return [Wish("stop")] if asked else []
+    return [ControlRequest("stop")] if asked else []

@@ -38,7 +38,7 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Case:
+class RunEvidence:
     """All that is known of a run.
 
     Attributes:

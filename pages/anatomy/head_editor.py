@@ -16,7 +16,7 @@ from pages.ui.session import caches, choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
-KINDS = {
+LAYER_KINDS = {
     "linear": N_("Linear"),
     "hidden": "Linear(256)-ReLU-Dropout-Linear",
     "dense": "Flatten-Dense(4096)-ReLU-Dense",
@@ -40,13 +40,13 @@ def builder(anatomy: Any, spec: ModelSpec, classes: int | None) -> None:
     """
     refused = pool_reasons(spec)
     kind = _kind(spec.head)
-    options = [name for name in KINDS if name != "dense" or not refused["flatten"] or kind == "dense"]
+    options = [name for name in LAYER_KINDS if name != "dense" or not refused["flatten"] or kind == "dense"]
     choices.follow("bl-head-kind", kind)
     picked = st.segmented_control(
         _("Head"),
         options,
         key="bl-head-kind",
-        format_func=lambda name: _(KINDS[name]),
+        format_func=lambda name: _(LAYER_KINDS[name]),
         required=True,
         wrap=True,
         help=_("The head is new for your classes: it turns the backbone's features into one value a class."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pages.ui.text.i18n import N_, _
 
-KINDS = {
+LAYER_TEXTS = {
     "Conv2d": N_("Slides small kernels over its input; each kernel gives one channel of the output."),
     "BatchNorm2d": N_(
         "Brings each channel to mean 0 and variance 1, then scales and shifts it by what it has learned."
@@ -41,4 +41,4 @@ ALIKE = {
 
 def about(kind: str) -> str:
     """Returns a sentence about a kind of layer, by its class's name; empty for an unknown one."""
-    return _(KINDS.get(ALIKE.get(kind, kind), ""))
+    return _(LAYER_TEXTS.get(ALIKE.get(kind, kind), ""))

@@ -17,7 +17,7 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
-MOST = 420
+MAX_SIDE_PX = 420
 WINDOW, UNDER = (230, 159, 0), (20, 20, 20)
 """Colours of the window's frame and of the line that sets it off."""
 
@@ -128,7 +128,9 @@ def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, nam
     prep = network.preprocessing
     picture = fit(open_image(image.data, name=image.name), prep).convert("RGB")
     field = receptive_field(network, to_tensor(picture, replace(prep, resize=prep.crop)), name, cell=cell)
-    large = picture.resize((max(MOST, picture.width), max(MOST, picture.height)), 0 if picture.width < 96 else 3)
+    large = picture.resize(
+        (max(MAX_SIDE_PX, picture.width), max(MAX_SIDE_PX, picture.height)), 0 if picture.width < 96 else 3
+    )
     scale = large.width / picture.width
     dark = large.point(lambda value: value * 0.45)
     measured = overlay(dark, field.effective**0.5, opacity=0.95, colormap="magma", fade=True)
@@ -172,7 +174,7 @@ def _answer(drawn: Drawn, remark: str) -> None:
     with left:
         subjects.picture(
             drawn.theory,
-            most=MOST,
+            most=MAX_SIDE_PX,
             title=_("What it can see"),
             text=size,
             alt=_("The picture, dark outside of the window that one value of {layer} can see").format(
@@ -182,7 +184,7 @@ def _answer(drawn: Drawn, remark: str) -> None:
     with right:
         subjects.picture(
             drawn.measured,
-            most=MOST,
+            most=MAX_SIDE_PX,
             title=_("What it looks at"),
             text=_("95 %\u00a0of the influence lies within {n} × {n} px").format(n=field.extent)
             if not field.empty

@@ -12,7 +12,7 @@ from pages.ui.session import choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
-KINDS = {
+LAYER_KINDS = {
     "conv": N_("Convolution"),
     "batch-norm": N_("Batch norm"),
     "relu": N_("ReLU"),
@@ -45,9 +45,9 @@ def settings(number: int, piece: Piece) -> Piece:
     choices.follow(f"{key}-kind", piece.kind)
     kind = st.selectbox(
         _("Kind of layer"),
-        list(KINDS),
+        list(LAYER_KINDS),
         key=f"{key}-kind",
-        format_func=lambda k: _(KINDS[k]),
+        format_func=lambda k: _(LAYER_KINDS[k]),
         width=160,
         label_visibility="collapsed",
     )

@@ -303,18 +303,18 @@ def _add(draft: Draft) -> None:
     with st.container(key="bl-build-add", horizontal=True, gap="small"):
         for kind in QUICK:
             st.button(
-                _(builder_layer.KINDS[kind]),
+                _(builder_layer.LAYER_KINDS[kind]),
                 key=f"bl-build-add-{kind}",
                 icon=":material/add:",
                 on_click=add,
                 args=(kind,),
             )
-        rare = [kind for kind in builder_layer.KINDS if kind not in QUICK]
+        rare = [kind for kind in builder_layer.LAYER_KINDS if kind not in QUICK]
         st.menu_button(
             _("Other layers"),
             rare,
             key="bl-build-rare",
-            format_func=lambda kind: _(builder_layer.KINDS[kind]),
+            format_func=lambda kind: _(builder_layer.LAYER_KINDS[kind]),
             on_click=add_rare,
         )
 

@@ -20,7 +20,7 @@ from pages.ui.text.i18n import N_, _
 
 CHOSEN = "chosen"
 """Stands for the chosen network in the list, whatever its weights."""
-MOST = 6
+MAX_BACKBONES = 6
 """Backbones that are chosen to begin with, at most."""
 DOING = {
     "queued": N_("Waiting for the device"),
@@ -148,7 +148,7 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
         return BACKBONES[name].title + ("" if name in here else " · " + _("to be downloaded"))
 
     first = [*([] if plain else [CHOSEN]), *([spec.backbone] if plain else []), *here]
-    default = [name for name in dict.fromkeys(first) if name in options][:MOST]
+    default = [name for name in dict.fromkeys(first) if name in options][:MAX_BACKBONES]
     kept = [name for name in st.session_state.get("bl-ranking-names", default) if name in options]
     st.session_state["bl-ranking-names"] = kept or default
     with st.container(key="bl-wrapsmall-ranking"):

@@ -20,7 +20,7 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 DEFAULT, NONE, RUN, FILE = "default", "none", "run", "file"
-KINDS = {DEFAULT: N_("Pretrained"), NONE: N_("Random"), RUN: N_("An earlier run"), FILE: N_("A file")}
+WEIGHT_SOURCES = {DEFAULT: N_("Pretrained"), NONE: N_("Random"), RUN: N_("An earlier run"), FILE: N_("A file")}
 TYPES = ["safetensors", "pth", "pt", "bin"]
 OWN_INIT = (
     N_("The network's own"),
@@ -39,7 +39,7 @@ def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
         The spec with the weights that are chosen.
     """
     entries = catalog.entries(spec.backbone)
-    kinds = [kind for kind in KINDS if kind != DEFAULT or entries]
+    kinds = [kind for kind in WEIGHT_SOURCES if kind != DEFAULT or entries]
     now = _kind(spec.weights)
     choices.follow("bl-weights", now if now in kinds else NONE)
     kind = (
@@ -47,7 +47,7 @@ def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
             _("Weights"),
             kinds,
             key="bl-weights",
-            format_func=lambda k: _(KINDS[k]),
+            format_func=lambda k: _(WEIGHT_SOURCES[k]),
             required=True,
             help=_("Pretrained: learned on ImageNet's 1.3 million photos. Random: the architecture alone."),
         )

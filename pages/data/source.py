@@ -16,8 +16,8 @@ from pages.ui.text import display_names as names
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
-KINDS = {"embedded": N_("Built in"), "folder": N_("Folder"), "upload": N_("Upload")}
-ABOUT = {
+SOURCE_KINDS = {"embedded": N_("Built in"), "folder": N_("Folder"), "upload": N_("Upload")}
+SOURCE_TEXTS = {
     "shapes": N_("Generated shapes on cluttered backgrounds. Where each object is, is known."),
     "textures": N_("Photographs of brick, grass and gravel, cut into tiles that never overlap between the splits."),
     "mnist": N_("5,000 handwritten digits of 28 × 28 pixels."),
@@ -30,7 +30,11 @@ def choose_source() -> DataSpec | None:
     known = choices.data()
     choices.follow("bl-data-kind", _kind(known))
     kind = st.segmented_control(
-        _("Where the images are"), list(KINDS), key="bl-data-kind", format_func=lambda k: _(KINDS[k]), required=True
+        _("Where the images are"),
+        list(SOURCE_KINDS),
+        key="bl-data-kind",
+        format_func=lambda k: _(SOURCE_KINDS[k]),
+        required=True,
     )
     source = {"embedded": _embedded, "folder": _folder, "upload": _upload}[kind or "embedded"](known)
     if not source:
@@ -57,7 +61,7 @@ def _embedded(known: DataSpec | None) -> str:
         label_visibility="collapsed",
     )
     name = name or "shapes"
-    components.note(_(ABOUT[name]))
+    components.note(_(SOURCE_TEXTS[name]))
     return name
 
 

@@ -16,8 +16,8 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
-PAGE = 12
-SIDE = 320
+PICTURES_PER_PAGE = 12
+PICTURE_PX = 320
 
 
 def draw_mistakes(run: Any, judged: Any) -> None:
@@ -27,15 +27,15 @@ def draw_mistakes(run: Any, judged: Any) -> None:
         components.section(
             _("No mistakes"), _("All {n} images are right. These were the least sure.").format(n=judged.scores.images)
         )
-        rows = [int(row) for row in judged.predictions.probabilities.max(axis=1).argsort()[:PAGE]]
+        rows = [int(row) for row in judged.predictions.probabilities.max(axis=1).argsort()[:PICTURES_PER_PAGE]]
         _pictures(run, judged, rows)
         return
     components.section(_("Worst mistakes"), _("The surest first. Click a picture to see where the network looked."))
     rows = _filtered(judged, wrong)
-    pages = -(-len(rows) // PAGE)
+    pages = -(-len(rows) // PICTURES_PER_PAGE)
     key = f"bl-eval-page-{judged.split}-{len(rows)}"
     page = min(int(st.session_state.get(key) or 1), pages)
-    _pictures(run, judged, rows[(page - 1) * PAGE : page * PAGE])
+    _pictures(run, judged, rows[(page - 1) * PICTURES_PER_PAGE : page * PICTURES_PER_PAGE])
     if pages > 1:
         st.pagination(pages, key=key)
 
@@ -115,7 +115,7 @@ def _thumbnail(run: Any, dataset: Any, place: dict[str, int], key: str) -> bytes
         return None
     try:
         return caches.remember(
-            "mistakes", (run.id, key), lambda: caches.encoded(dataset.load(place[key]), SIDE), entries=256
+            "mistakes", (run.id, key), lambda: caches.encoded(dataset.load(place[key]), PICTURE_PX), entries=256
         )
     except InputError:
         return None

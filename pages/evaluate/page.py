@@ -44,7 +44,7 @@ def render() -> None:
         _title(run, status)
     if status["state"] in LIVE:
         components.note(_("It is still training. Its figures are drawn here when it has ended."))
-        run_panel.watch(run, key="bl-eval-live")
+        run_panel.monitor(run, key="bl-eval-live")
         components.next_step("train", _("Go to the training"), run=run.id)
         return
     run_panel.ended(run, status)

@@ -17,7 +17,7 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 COLUMNS = 16
-KINDS = {
+LAYER_KINDS = {
     "conv": N_("Convolutions"),
     "norm": N_("Norms"),
     "activation": N_("Activations"),
@@ -77,7 +77,7 @@ def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
 
     anatomy = subject.network.anatomy
     there = {kind_of(layer) for layer in anatomy.layers if map_layout(layer, anatomy) is not None}
-    offered = [kind for kind in KINDS if kind in there]
+    offered = [kind for kind in LAYER_KINDS if kind in there]
     usual = [kind for kind in offered if kind in USUAL] or offered[:1]
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-all-choices"):
         kinds = st.pills(
@@ -87,7 +87,7 @@ def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
             selection_mode="multi",
             key="bl-all-kinds",
             persist_state="session",
-            format_func=lambda kind: _(KINDS[kind]),
+            format_func=lambda kind: _(LAYER_KINDS[kind]),
         )
         size = st.segmented_control(
             _("Size"),

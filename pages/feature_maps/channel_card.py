@@ -15,7 +15,7 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
 BINS = 32
-SIDE = 420
+MAP_PX = 420
 
 
 def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -> None:
@@ -42,7 +42,7 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
         subjects.picture(
             large,
             sharp=True,
-            most=SIDE,
+            most=MAP_PX,
             title=_("The map"),
             text=_range(values),
             alt=_("Map of channel {n} of {layer}").format(n=channel, layer=layer),
@@ -50,7 +50,7 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
     with middle:
         subjects.picture(
             over,
-            most=SIDE,
+            most=MAP_PX,
             title=_("On the picture"),
             text=_("Where this channel answers most strongly"),
             alt=_("Map of channel {n} laid over the picture").format(n=channel),
@@ -94,7 +94,7 @@ def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
     spread = float(np.abs(values).max() if signed else values.max() - values.min()) or 1.0
     unit = values / spread if signed else (values - values.min()) / spread
     small = heat_image(unit, colormap=colormap, signed=signed)
-    factor = max(1, SIDE // max(small.size))
+    factor = max(1, MAP_PX // max(small.size))
     enlarged = small.resize((small.width * factor, small.height * factor), 0)
     drawn = overlay(picture, unit, opacity=0.75, colormap=colormap, signed=signed, fade=True)
     return png(enlarged, enlarged=True), drawn

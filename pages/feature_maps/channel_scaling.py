@@ -66,9 +66,9 @@ def turned(subject: Subject, layer: str, channel: int, factor: float) -> Any:
 
 
 def _dial(subject: Subject, layer: str) -> Any:
-    from core.interpret.features.channel_ablation import Dial
+    from core.interpret.features.channel_ablation import ChannelScaler
 
-    return Dial(subject.network, subject.input(), layer)
+    return ChannelScaler(subject.network, subject.input(), layer)
 
 
 def _words(classes: Any, before: Any, after: Any, own: int, percent: int) -> str:

@@ -27,9 +27,11 @@ def draw(subject: Subject, layer: str, channel: int) -> None:
 @guarded
 def _panel(subject: Subject, layer: str, channel: int) -> None:
     from core.interpret.visualization import activation_maximization
-    from pages.ui.visualization.request import Ask
+    from pages.ui.visualization.request import VisualizationRequest
 
-    ask = Ask(layer, (channel,), (_("Channel {n}").format(n=channel),), activation_maximization.Recipe())
+    ask = VisualizationRequest(
+        layer, (channel,), (_("Channel {n}").format(n=channel),), activation_maximization.Recipe()
+    )
     job = progress.job_of(subject.target, layer)
     if job is not None and channel not in job.request.get("channels", ()):
         job = None

@@ -18,7 +18,7 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 WISH = "bl-depth-wish"
-MOST = 100
+MAX_IMAGES = 100
 """Images that the story begins with."""
 TICK = 16
 """Letters of a layer's name that fit under an axis."""
@@ -37,7 +37,7 @@ def draw(subject: Subject) -> None:
 
 @guarded
 def _view(subject: Subject) -> None:
-    own = user_images.choose(subject, "bl-depth", most=MOST)
+    own = user_images.choose(subject, "bl-depth", most=MAX_IMAGES)
     if own is None:
         return
     story = _story(subject, own)

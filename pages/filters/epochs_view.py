@@ -20,7 +20,7 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
-MOST = 64
+MAX_FILTERS = 64
 """Filters drawn at once."""
 SHOWN = {"after": N_("Filters then"), "change": N_("Change until then")}
 
@@ -190,7 +190,7 @@ def _sheet(story: Any, part: int | None, epoch: int, shown: str) -> None:
     from core.interpret.drawing.snapshot_images import kernel_sheet
 
     def cut(kernels: Any) -> Any:
-        wide = kernels[:MOST].astype(np.float32)
+        wide = kernels[:MAX_FILTERS].astype(np.float32)
         return wide if part is None else wide[:, part : part + 1]
 
     wide, then = cut(story.start), {number: cut(kernels) for number, kernels in story.later.items()}
@@ -209,8 +209,8 @@ def _sheet(story: Any, part: int | None, epoch: int, shown: str) -> None:
     drawn = kernel_sheet(values, limit=limit, columns=8, tile_px=48)
     subjects.picture(drawn, alt=alt, sharp=True, most=620)
     said = alt + ". " + _("One scale for all epochs; its ends are ± {limit}.").format(limit=subjects.number(limit))
-    if len(story.start) > MOST:
-        said += " " + _("The first {n} of {all} are drawn.").format(n=MOST, all=len(story.start))
+    if len(story.start) > MAX_FILTERS:
+        said += " " + _("The first {n} of {all} are drawn.").format(n=MAX_FILTERS, all=len(story.start))
     components.note(said)
 
 

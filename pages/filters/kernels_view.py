@@ -22,7 +22,7 @@ HEIGHT = 960
 """Pixels that a table of filters by input channels may be high."""
 LARGEST = 120
 """Pixels that a tile may be wide."""
-MOST = 64
+MAX_FILTERS = 64
 """Filters, and input channels, drawn at once."""
 VIEWS = {"after": N_("Trained"), "before": N_("Before"), "change": N_("Change")}
 
@@ -126,7 +126,7 @@ def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
             persist_state="session",
             help=_("Shows what a filter wants of each colour, instead of the filter in its colours."),
         )
-    first, last = _range(_("Filters"), count, MOST if row.rgb else 32, f"bl-filters-out-{row.name}")
+    first, last = _range(_("Filters"), count, MAX_FILTERS if row.rgb else 32, f"bl-filters-out-{row.name}")
     inputs: list[int] | None = None
     if not row.rgb or split:
         low, high = _range(_("Input channels"), channels, 16, f"bl-filters-in-{row.name}")
@@ -152,9 +152,9 @@ def _range(label: str, count: int, most: int, key: str) -> tuple[int, int]:
     if count < 2:
         return 0, 0
     low, high = st.slider(label, 0, count - 1, (0, min(count, most) - 1), key=key, persist_state="session")
-    if high - low >= MOST:
-        components.note(_("At most {n} are drawn at once; these are the first of your range.").format(n=MOST))
-    return int(low), min(int(high), int(low) + MOST - 1)
+    if high - low >= MAX_FILTERS:
+        components.note(_("At most {n} are drawn at once; these are the first of your range.").format(n=MAX_FILTERS))
+    return int(low), min(int(high), int(low) + MAX_FILTERS - 1)
 
 
 def _ranked(source: Any, layer: str) -> list[int]:

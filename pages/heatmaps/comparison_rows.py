@@ -21,7 +21,7 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
-SIDE = 200
+MAP_PX = 200
 MOST_LAYERS = 12
 COUNTS = (6, 12, 24, 48)
 SHELF, KEPT = "heat-rows", 24
@@ -55,7 +55,7 @@ def methods(subject: Subject, choice: Choice, look: Look) -> None:
 
     def draw() -> None:
         with place.container():
-            grid([tiles[name] for name in usable if name in tiles], size=SIDE)
+            grid([tiles[name] for name in usable if name in tiles], size=MAP_PX)
 
     for name, explanation in _quick(subject, choice, quick).items():
         show(name, explanation)
@@ -107,7 +107,7 @@ def _slow(subject: Subject, choice: Choice, name: str) -> Any:
     """Returns the explanation by a slow method; giving it up turns all slow ones off."""
     from core.interpret.attribution.explain import METHODS, explain
 
-    def make(tell: single_map.Tell) -> Any:
+    def make(tell: single_map.ReportProgress) -> Any:
         return explain(subject.network, subject.input(), name, progress=tell, **_given(choice))
 
     def cancel() -> None:
@@ -142,7 +142,7 @@ def classes(subject: Subject, choice: Choice, look: Look) -> None:
             notes = {truth: _("predicted and true, {share}")}
         note = notes.get(heat.target, "{share}").format(share=share) if heat.against is None else _("difference")
         tiles.append(_tile(subject, explanation, look, single_map.named(names, heat), note))
-    grid(tiles, size=SIDE)
+    grid(tiles, size=MAP_PX)
     if not choice.row.follows_class:
         subjects.callout(_("This map is the same for every class: the method asks for none."))
     single_map.scale(choice.row, look)
@@ -154,7 +154,7 @@ def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: 
 
     key = (*subject.key, *choice.key, "classes", tuple(wanted), other)
 
-    def make(tell: single_map.Tell) -> Any:
+    def make(tell: single_map.ReportProgress) -> Any:
         def ask(targets: Sequence[int], against: int | None = None) -> Any:
             return explain_classes(
                 subject.network,
@@ -173,7 +173,7 @@ def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: 
 
 
 def _made(
-    subject: Subject, choice: Choice, key: tuple[Any, ...], make: Callable[[single_map.Tell], Any], times: int
+    subject: Subject, choice: Choice, key: tuple[Any, ...], make: Callable[[single_map.ReportProgress], Any], times: int
 ) -> Any:
     """Returns what is kept of a row of maps, made now where it is not; ``None`` where it waits for a click."""
     if not caches.known(SHELF, key, entries=KEPT) and not single_map.agreed(subject, choice, key, times):
@@ -200,7 +200,7 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
     names = some_of(controls.layer_names(subject.network.anatomy), MOST_LAYERS)
     key = (*subject.key, *choice.key, "layers", tuple(names))
 
-    def make(tell: single_map.Tell) -> Any:
+    def make(tell: single_map.ReportProgress) -> Any:
         return explain_layers(
             subject.network,
             subject.input(),
@@ -220,7 +220,7 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
         _tile(subject, explanation, look, name, " × ".join(map(str, known[name].output_shape)))
         for name, explanation in found.items()
     ]
-    grid(tiles, size=SIDE)
+    grid(tiles, size=MAP_PX)
     single_map.scale(choice.row, look)
 
 
@@ -249,7 +249,7 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
         return
     key = (*subject.target.key, choice.method, choice.layer, choice.settings, tuple(name for name, _t, _p in shown))
 
-    def make(tell: single_map.Tell) -> Any:
+    def make(tell: single_map.ReportProgress) -> Any:
         return explain_each(
             subject.network,
             [_input(subject, picture) for _n, _t, picture in shown],
@@ -311,7 +311,7 @@ def _input(subject: Subject, picture: Any) -> Any:
 
 def _tile(subject: Subject, explanation: Any, look: Look, caption: str, note: str) -> Tile:
     heat = explanation.heatmap
-    drawn = caches.encoded(single_map.over(subject.picture, heat, look), 2 * SIDE)
+    drawn = caches.encoded(single_map.over(subject.picture, heat, look), 2 * MAP_PX)
     name = single_map.named(subject.network.classes, heat)
     alt = _("{caption}: heat for {name}").format(caption=caption, name=name)
     return Tile(drawn, caption, _("nothing speaks for it") if heat.empty else note, alt)

@@ -17,7 +17,7 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
-MOST, FEWEST = 12, 3
+MAX_EPOCHS, MIN_EPOCHS = 12, 3
 """Moments that are drawn: as many as a method has time for."""
 
 
@@ -42,7 +42,7 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
 def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> None:
     """Draws this picture's map at each moment, and how the answer and the map came about."""
     moments = _moments(
-        run, max(FEWEST, min(MOST, int(single_map.ASKED / max(single_map.seconds(subject, choice), 1e-3))))
+        run, max(MIN_EPOCHS, min(MAX_EPOCHS, int(single_map.ASKED / max(single_map.seconds(subject, choice), 1e-3))))
     )
     kept_too = any(name.isdigit() for _epoch, name in moments)
     components.section(
@@ -64,7 +64,7 @@ def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> Non
             continue
         found.append((epoch, explained))
         tiles.append(_tile(subject, explained, wanted, _called(epoch, name), look))
-    grid(tiles, size=150 if len(tiles) > FEWEST else 200)
+    grid(tiles, size=150 if len(tiles) > MIN_EPOCHS else 200)
     single_map.scale(choice.row, look)
     if kept_too:
         components.note(_("To look closer at one of them, choose it at the top, under At."))
@@ -107,7 +107,7 @@ def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> A
     target = checkpoint_picker.target_at(run, name)
     key = (*target.key, subject.image.sha256, *choice.key)
 
-    def make(tell: single_map.Tell) -> Any:
+    def make(tell: single_map.ReportProgress) -> Any:
         network = target.network()
         there = replace(subject, target=target, network=network)
         index = network.classes.index(wanted) if wanted in network.classes else None
@@ -122,7 +122,7 @@ def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> A
             progress=tell,
         )
 
-    return single_map.made_slowly(checkpoint_picker.title(name), "heat-moments", key, make, entries=6 * MOST)
+    return single_map.made_slowly(checkpoint_picker.title(name), "heat-moments", key, make, entries=6 * MAX_EPOCHS)
 
 
 def _tile(subject: Subject, found: Any, wanted: str, title: str, look: Look) -> Tile:
@@ -134,7 +134,7 @@ def _tile(subject: Subject, found: Any, wanted: str, title: str, look: Look) -> 
 
 def _course(found: list[tuple[int, Any]], wanted: str, classes: tuple[str, ...]) -> None:
     """Draws what the network said of the picture over the epochs, and how like its last map each map was."""
-    if len(found) < FEWEST:
+    if len(found) < MIN_EPOCHS:
         return
     epochs = [epoch for epoch, _found in found]
     said = [float(one.probabilities[classes.index(wanted)]) for _epoch, one in found]

@@ -16,7 +16,7 @@ from pages.ui.selection.subjects import Subject
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
-SIDE, MOST = 200, 4
+MAP_PX, MAX_RUNS = 200, 4
 
 
 def draw(subject: Subject, choice: Choice, look: Look) -> None:
@@ -44,7 +44,7 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
         default=usual,
         key="bl-heat-runs",
         format_func=lambda id_: labels[id_],
-        max_selections=MOST,
+        max_selections=MAX_RUNS,
         persist_state="session",
     )
     tiles = []
@@ -53,7 +53,7 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
             tiles.append(_through(subject, there[id_], labels[id_], choice, look))
         except InputError as error:
             components.note(f"{labels[id_]}: {translate_error(error)}")
-    grid(tiles, size=SIDE)
+    grid(tiles, size=MAP_PX)
     single_map.scale(choice.row, look)
 
 
@@ -67,7 +67,7 @@ def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look)
     other = None if choice.against is None else names[choice.against]
     key = (*target.key, subject.image.sha256, choice.method, wanted, other, choice.settings)
 
-    def make(tell: single_map.Tell) -> Any:
+    def make(tell: single_map.ReportProgress) -> Any:
         network = target.network()
         opened = open_image(subject.image.data, name=subject.image.name)
         index = {name: place for place, name in enumerate(network.classes)}

@@ -28,7 +28,7 @@ BEGUN = "bl-heat-asked"
 EMPTY = N_(
     "Nothing in {layer} speaks for {name} in this picture, so the map is empty. Choose another class, layer or method."
 )
-Tell = Callable[[int, int], None]
+ReportProgress = Callable[[int, int], None]
 
 
 def explained(subject: Subject, choice: Choice) -> Any:
@@ -48,7 +48,7 @@ def explained(subject: Subject, choice: Choice) -> Any:
 
     key = (*subject.key, *choice.key)
 
-    def make(tell: Tell | None = None) -> Any:
+    def make(report: ReportProgress | None = None) -> Any:
         return explain(
             subject.network,
             subject.input(),
@@ -57,7 +57,7 @@ def explained(subject: Subject, choice: Choice) -> Any:
             against=choice.against,
             layer=choice.layer,
             settings=dict(choice.settings),
-            progress=tell,
+            progress=report,
         )
 
     if caches.known(SHELF, key, entries=KEPT):
@@ -74,7 +74,7 @@ def made_slowly(
     title: str,
     shelf: str,
     key: tuple[Any, ...],
-    make: Callable[[Tell], Any],
+    make: Callable[[ReportProgress], Any],
     *,
     entries: int,
     cancel: Callable[[], None] | None = None,
@@ -91,8 +91,8 @@ def made_slowly(
     """
     if caches.known(shelf, key, entries=entries):
         return caches.remember(shelf, key, lambda: None, entries=entries)
-    with progressing(title, cancel or give_up, key) as (tell, wait):
-        return caches.remember(shelf, key, lambda: make(tell), entries=entries, waiting=wait)
+    with progressing(title, cancel or give_up, key) as (report, wait):
+        return caches.remember(shelf, key, lambda: make(report), entries=entries, waiting=wait)
 
 
 def agreed(subject: Subject, choice: Choice, key: tuple[Any, ...], times: int = 1) -> bool:
@@ -141,7 +141,7 @@ def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
 @contextmanager
 def progressing(
     title: str, cancel: Callable[[], None], key: tuple[Any, ...]
-) -> Iterator[tuple[Tell, Callable[[], None]]]:
+) -> Iterator[tuple[ReportProgress, Callable[[], None]]]:
     """Shows how far something is, with a way out, until the block ends.
 
     Args:
@@ -157,7 +157,7 @@ def progressing(
         bar = st.progress(0.0, text=_("{method} looks many times …").format(method=title), width="stretch")
         st.button(_("Cancel"), icon=":material/close:", key=f"bl-heat-cancel-{mark}", on_click=cancel)
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         text = _("{method}: {done} of {total} passes").format(
             method=title, done=number_format.exact(done), total=number_format.exact(total)
         )
@@ -169,7 +169,7 @@ def progressing(
         )
 
     try:
-        yield tell, wait
+        yield report, wait
     finally:
         place.empty()
 

@@ -18,7 +18,7 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
 
-SIDE = 192
+MAP_PX = 192
 SHOWN = 12
 HALF = 0.5
 """Share of the heat outside from which a picture counts as decided by its surroundings."""
@@ -64,7 +64,7 @@ class Pictures:
             alt = _("{key}: heat for {name}, {note}").format(key=row.key, name=row.target, note=note)
             cells.append(Tile(image, caption, note, alt))
             keys.append(row.key)
-        picked = gallery(cells, key=key, size=SIDE // 2 + 40, help=_("See this heatmap")) if cells else None
+        picked = gallery(cells, key=key, size=MAP_PX // 2 + 40, help=_("See this heatmap")) if cells else None
         if picked is not None:
             self.open(keys[picked])
 
@@ -78,8 +78,8 @@ class Pictures:
             image = self.dataset.load(where[key])
             side = min(image.size)
             left, top = (image.width - side) // 2, (image.height - side) // 2
-            cut = image.crop((left, top, left + side, top + side)).resize((SIDE, SIDE))
-            return caches.encoded(overlay(cut, self.maps[place].astype("float32"), opacity=0.5), SIDE)
+            cut = image.crop((left, top, left + side, top + side)).resize((MAP_PX, MAP_PX))
+            return caches.encoded(overlay(cut, self.maps[place].astype("float32"), opacity=0.5), MAP_PX)
 
         try:
             return caches.remember("study-pictures", (self.job, key), make, entries=384)
@@ -231,7 +231,7 @@ def _picture(heat: Any) -> bytes:
 
     from core.interpret.drawing.overlay import heat_image, png
 
-    return png(heat_image(heat).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return png(heat_image(heat).resize((MAP_PX, MAP_PX), Image.Resampling.BILINEAR))
 
 
 def _words(mean: Any) -> str:

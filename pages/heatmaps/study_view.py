@@ -54,9 +54,9 @@ def draw(target: Target, choice: Choice, open_image: Open) -> None:
         required=True,
         persist_state="session",
     )
-    from core.workflows.jobs.heatmap_study import Asked, latest
+    from core.workflows.jobs.heatmap_study import StudyRequest, latest
 
-    asked = Asked(
+    asked = StudyRequest(
         choice.method, choice.layer, of or "predicted", getattr(target, "moment", "best"), dict(choice.settings)
     )
     job = latest(run.id, asked)

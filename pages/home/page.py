@@ -102,7 +102,7 @@ def _walk(run: Any) -> None:
     title = _("Learning, as it happens") if alive else _("What it learned")
     st.html(f'<header class="bl-header"><h1>{escape(title)}</h1><p>{escape(_sentence(run))}</p></header>')
     if alive:
-        run_panel.watch(run, key="bl-walk")
+        run_panel.monitor(run, key="bl-walk")
         return
     if status["state"] != "finished":
         run_panel.ended(run, status)

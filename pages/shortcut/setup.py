@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.marks import CORNERS, KINDS, Mark
+from core.data.marks import CORNERS, MARK_KINDS, Mark
 from core.errors import InputError
 from core.workflows.shortcut.experiment import Plan, usual
 from pages.ui.kit import components, tiles
@@ -70,7 +70,7 @@ def _choices() -> Plan | None:
     marked = st.selectbox(_("Class that gets the mark"), classes, key="bl-shortcut-class", persist_state="session")
     kind = st.segmented_control(
         _("Mark"),
-        KINDS,
+        MARK_KINDS,
         default="corner",
         format_func=lambda name: _(KIND_NAMES[name]),
         key="bl-shortcut-kind",

@@ -18,7 +18,7 @@ from pages.ui.session import choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
-MOST = 30
+MAX_PHASES = 30
 """Phases that can be made."""
 Phases = tuple[tuple[Phase, ...], int]
 """Phases, and which of them is picked."""
@@ -74,7 +74,7 @@ def title(index: int, phases: tuple[Phase, ...]) -> str:
 
 
 def _buttons(phases: tuple[Phase, ...], index: int) -> None:
-    full, last = len(phases) >= MOST, len(phases) - 1
+    full, last = len(phases) >= MAX_PHASES, len(phases) - 1
     acts: tuple[tuple[str, str, str, bool, Callable[[], Phases]], ...] = (
         ("add", "add", _("Add a phase"), full, lambda: added(phases, index)),
         ("earlier", "arrow_back", _("Earlier"), index == 0, lambda: moved(phases, index, index - 1)),

@@ -57,7 +57,7 @@ def show(run: Any) -> None:
         if status["state"] == "queued":
             queue_panel.panel(run, key="bl-train-queue")
         series_panel.beside(run)
-        run_panel.watch(run, key="bl-train-live", full=True)
+        run_panel.monitor(run, key="bl-train-live", full=True)
         components.note(
             _("This page only looks on: close it, reload it or open it elsewhere, and the training goes on.")
         )

@@ -12,15 +12,15 @@ import pytest
 
 from core.errors import InputError
 from core.specs import (
-    ACTS,
+    LIVE_CHANGES,
     SCHEDULES,
-    Act,
     AugmentSpec,
     DataSpec,
     EarlyStopping,
     Experiment,
     FreezePlan,
     HeadSpec,
+    LiveChange,
     Loss,
     Mix,
     ModelSpec,
@@ -82,7 +82,7 @@ FULL = Experiment(
         processes=2,
         kept_mib=64,
         precisions=("bf16", "fp32"),
-        acts=(Act(3, "rate", 0.5, 0), Act(9, "unfreeze", 2, 1), Act(11, "extend", 3, 1)),
+        acts=(LiveChange(3, "rate", 0.5, 0), LiveChange(9, "unfreeze", 2, 1), LiveChange(11, "extend", 3, 1)),
     ),
     freeze=FreezePlan("all"),
     augment=AugmentSpec(rotation=5.0),
@@ -211,13 +211,13 @@ PHASE = {"name": "a", "trains": "plan", "epochs": 5}
         (Mix, {"mixup": -0.2}, "mixup is -0.2"),
         (EarlyStopping, {"patience": 0}, "patience is 0"),
         (EarlyStopping, {"minimum": math.inf}, "minimum is inf"),
-        (Act, {"step": -1, "kind": "rate", "value": 1.0}, "step is -1"),
-        (Act, {"step": 0, "kind": "stop", "value": 1.0}, "act is stop"),
-        (Act, {"step": 0, "kind": "rate", "value": 0.0}, "rate is 0.0"),
-        (Act, {"step": 0, "kind": "extend", "value": 1.5}, "extend is 1.5"),
-        (Act, {"step": 0, "kind": "extend", "value": math.nan}, "extend is nan"),
-        (Act, {"step": 0, "kind": "unfreeze", "value": "two"}, "unfreeze is two"),
-        (Act, {"step": 0, "kind": "unfreeze", "value": None}, "unfreeze is None"),
+        (LiveChange, {"step": -1, "kind": "rate", "value": 1.0}, "step is -1"),
+        (LiveChange, {"step": 0, "kind": "stop", "value": 1.0}, "act is stop"),
+        (LiveChange, {"step": 0, "kind": "rate", "value": 0.0}, "rate is 0.0"),
+        (LiveChange, {"step": 0, "kind": "extend", "value": 1.5}, "extend is 1.5"),
+        (LiveChange, {"step": 0, "kind": "extend", "value": math.nan}, "extend is nan"),
+        (LiveChange, {"step": 0, "kind": "unfreeze", "value": "two"}, "unfreeze is two"),
+        (LiveChange, {"step": 0, "kind": "unfreeze", "value": None}, "unfreeze is None"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_name_and_value(kind: type, values: dict[str, Any], sentence: str) -> None:
@@ -254,8 +254,8 @@ def test_impossible_trainings_are_refused(values: dict[str, Any], sentence: str)
 
 
 def test_whole_numbers_of_acts_may_be_spelled_as_floats() -> None:
-    assert Act(1, "extend", 2.0).value == 2
-    assert {Act(1, kind, 3).kind for kind in ACTS} == set(ACTS)
+    assert LiveChange(1, "extend", 2.0).value == 2
+    assert {LiveChange(1, kind, 3).kind for kind in LIVE_CHANGES} == set(LIVE_CHANGES)
 
 
 def test_a_head_that_is_no_object_is_refused() -> None:

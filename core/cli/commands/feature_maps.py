@@ -65,7 +65,7 @@ def features(arguments: argparse.Namespace, output: Output) -> None:
 
 def _layers(arguments: argparse.Namespace, network: Any) -> tuple[str, ...] | None:
     """Returns the layers asked for; ``None`` for all."""
-    from core.interpret.layout import KINDS, layers_of_kinds
+    from core.interpret.layout import LAYER_KINDS, layers_of_kinds
 
     if arguments.all:
         return None
@@ -73,9 +73,9 @@ def _layers(arguments: argparse.Namespace, network: Any) -> tuple[str, ...] | No
         return (arguments.layer or network.anatomy.cam_layer,)
     kinds = [kind for kind in arguments.kinds.split(",") if kind]
     for kind in kinds:
-        if kind not in KINDS:
+        if kind not in LAYER_KINDS:
             raise InputError(
-                "There is no kind of layer {kind}. Choose from: {known}.", kind=kind, known=", ".join(KINDS)
+                "There is no kind of layer {kind}. Choose from: {known}.", kind=kind, known=", ".join(LAYER_KINDS)
             )
     names = layers_of_kinds(network.anatomy, kinds)
     if not names:
@@ -187,10 +187,10 @@ def _similarity(
 
     images = chosen(open_dataset(arguments.data), limit=arguments.images)
 
-    def tell(doing: str, done: int, total: int) -> None:
+    def report(doing: str, done: int, total: int) -> None:
         output.progress(f"{doing} {done}/{total}", passing=True)
 
-    found = similarity(networks[0], networks[1], images, budget=None, progress=tell)
+    found = similarity(networks[0], networks[1], images, budget=None, progress=report)
     values = [[float(value) if np.isfinite(value) else None for value in row] for row in found.values]
     record["cka"] = {"rows": found.rows, "columns": found.columns, "values": values, "images": found.images}
     if found.rows != found.columns:

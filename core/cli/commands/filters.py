@@ -123,14 +123,14 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
 
     from core.data.images import open_image
     from core.interpret.drawing.overlay import png
-    from core.interpret.visualization.deepdream import SIDE, Depth, deep_dream
+    from core.interpret.visualization.deepdream import LONGEST_SIDE, Depth, deep_dream
 
     usual = Depth()
     depth = Depth(
         arguments.octaves,
         steps=usual.steps if arguments.steps is None else arguments.steps,
         strength=arguments.strength,
-        side=arguments.size or SIDE,
+        side=arguments.size or LONGEST_SIDE,
         seed=arguments.seed,
     )
     layer = arguments.layer or network.anatomy.cam_layer
@@ -166,7 +166,7 @@ def _job(arguments: argparse.Namespace, output: Output) -> int:
 def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Output) -> dict[str, Any]:
     """Returns what only a run can tell: filters that its images never wake, and movement over its epochs."""
     from core.workflows.checkpoints import run_named
-    from core.workflows.inspection.filter_history import life_of_run, story_of_run
+    from core.workflows.inspection.filter_history import filter_history, life_of_run
 
     run = run_named(arguments.reference, runs_dir=arguments.runs_dir)
     if run is None:
@@ -186,7 +186,7 @@ def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Out
             progress=lambda done, total: output.progress(f"image {done} of {total}", passing=True),
         )
         record["dead"] = {"filters": list(seen.dead), "images": seen.images, "judged": seen.judged, "cut": seen.cut}
-    if (story := story_of_run(run, layer, roots=roots(arguments))) is not None:
+    if (story := filter_history(run, layer, roots=roots(arguments))) is not None:
         told = story.motion
         record["movement"] = {
             "epochs": list(told.epochs),

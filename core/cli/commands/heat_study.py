@@ -38,7 +38,7 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
             layer=arguments.layer,
             settings=method_settings(arguments.setting),
             of=arguments.of,
-            most=lab.MOST if arguments.images is None else arguments.images,
+            most=lab.MAX_IMAGES if arguments.images is None else arguments.images,
             stop=lambda: asked[0],
             progress=lambda done, total: output.progress(f"explaining: {done} of {total}", passing=True),
         )

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.interpret.attribution.attention_weights import attention_layers, recorded
-from core.interpret.attribution.method import Request
+from core.interpret.attribution.method import AttributionRequest
 from core.interpret.forward import ask
 from core.interpret.probe import Probe
 from core.models.anatomy.trace import token_side
 
 
-def attention_rollout(request: Request) -> Tensor:
+def attention_rollout(request: AttributionRequest) -> Tensor:
     """Multiplies the attention of all layers, half of each for what is handed past it (Abnar & Zuidema 2020).
 
     Heads are averaged (arXiv:2005.00928). Says where information came from, whatever the class.
@@ -29,7 +29,7 @@ def attention_rollout(request: Request) -> Tensor:
     return on_grid(rollout(steps))
 
 
-def gradient_rollout(request: Request) -> Tensor:
+def gradient_rollout(request: AttributionRequest) -> Tensor:
     """Follows attention as far as it raises the class's score (Chefer, Gur and Wolf 2021, arXiv:2103.15679).
 
     In every layer each head's attention is multiplied with its gradient, of which the positive part counts.

@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.interpret.forward import ask
 from core.interpret.layout import Layout, no_map, require_map_layer, to_maps
 from core.interpret.probe import Probe
-from core.interpret.target import Aim, resolve_aim
+from core.interpret.target import ScoreTarget, resolve_score_target
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -46,9 +46,9 @@ class LayerPass:
     against: int | None = None
 
     @property
-    def aim(self) -> Aim:
+    def aim(self) -> ScoreTarget:
         """What is explained."""
-        return Aim(self.target, self.against)
+        return ScoreTarget(self.target, self.against)
 
 
 def layer_pass(
@@ -99,14 +99,16 @@ def layer_passes(
         logits = ask(probe, network, x)
         said = logits.detach().cpu()
         aims = [
-            [resolve_aim(target, against, said[i : i + 1], network.classes) for target in wanted]
+            [resolve_score_target(target, against, said[i : i + 1], network.classes) for target in wanted]
             for i, wanted in enumerate(targets)
         ]
         for name in layouts:
             if name not in probe.outputs:
                 raise no_map(name, network.anatomy)
         kept = {name: probe.outputs[name] for name in layouts}
-        slopes = [_slopes(logits, [own[turn] for own in aims], kept, turn + 1 < rounds) for turn in range(rounds)]
+        slopes = [
+            _score_gradients(logits, [own[turn] for own in aims], kept, turn + 1 < rounds) for turn in range(rounds)
+        ]
     maps = {name: _each(kept[name].detach(), layout) for name, layout in layouts.items()}
     back = [{name: _each(found[name], layouts[name]) for name in layouts} for found in slopes]
     return [
@@ -121,7 +123,9 @@ def layer_passes(
     ]
 
 
-def _slopes(logits: Tensor, aims: Sequence[Aim], kept: dict[str, Tensor], again: bool) -> dict[str, Tensor]:
+def _score_gradients(
+    logits: Tensor, aims: Sequence[ScoreTarget], kept: dict[str, Tensor], again: bool
+) -> dict[str, Tensor]:
     """Goes back from one score an image to the layers; zeros where a layer's answer never reaches the logits."""
     found: Sequence[Tensor | None] = [None] * len(kept)
     if logits.requires_grad:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.errors import InputError
 from core.interpret.attribution.attention_weights import attention_layers, readable
 from core.interpret.layout import spatial_layers
-from core.interpret.op_trace import GATES, RELUS, SMOOTH, Traits, traits_of
+from core.interpret.op_trace import GATES, RELUS, SMOOTH, OpTrace, op_trace_of
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -116,9 +116,9 @@ def needs_attention(network: Network) -> str | None:
     return "No layer of this network lets every part of the picture look at every other, as a Vision Transformer's do."
 
 
-def _traits(network: Network) -> Traits | None:
+def _traits(network: Network) -> OpTrace | None:
     """Returns what the network does; ``None`` where it does not run at all, which explaining says better."""
     try:
-        return traits_of(network)
+        return op_trace_of(network)
     except InputError:
         return None

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from core.interpret.attribution.gradients import leaf
 from core.interpret.attribution.guided_backprop import Function, Rules, elementwise, ruled
-from core.interpret.attribution.method import Request
+from core.interpret.attribution.method import AttributionRequest
 from core.interpret.forward import ask
 from core.interpret.op_trace import GATES, RELUS, SMOOTH
 from core.interpret.probe import Probe
@@ -26,7 +26,7 @@ _STABLE = 1e-9  # keeps a quotient finite, as in the papers
 POOLS = ("max_pool2d", "adaptive_max_pool2d")
 
 
-def deep_lift(request: Request) -> Tensor:
+def deep_lift(request: AttributionRequest) -> Tensor:
     """Hands the score's rise above that of the mean colour back, by DeepLift's rescale rule (Shrikumar et al. 2017).
 
     At every nonlinearity the slope is the rise of what goes out over the rise of what comes in (arXiv:1704.02685). All
@@ -107,7 +107,7 @@ def _pooled(func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
     return _DeltaPool.apply(x.clone(), pool)
 
 
-def layer_wise_relevance(request: Request) -> Tensor:
+def layer_wise_relevance(request: AttributionRequest) -> Tensor:
     """Hands the class's score back layer by layer, to each input in the share it had (Bach et al. 2015, PLOS ONE 10).
 
     Dense layers and the first one share by the epsilon rule; the convolutions behind it favour what spoke for a value,

@@ -17,12 +17,12 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret.attribution import cam
 from core.interpret.attribution.heatmap import Explanation, Heatmap, explanation_of
-from core.interpret.attribution.method import FAMILIES, Method, Request, Setting
+from core.interpret.attribution.method import FAMILIES, AttributionRequest, Method, Setting
 from core.interpret.attribution.registry import METHODS
 from core.interpret.forward import Progress, ask, batch_of, cannot_take, check_image
 from core.interpret.layout import require_map_layer
 from core.interpret.probe import Probe, device_of, dtype_of, lock_of
-from core.interpret.target import Aim, resolve_aim
+from core.interpret.target import ScoreTarget, resolve_score_target
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -109,7 +109,7 @@ def explain_many(
         if row.formula is not None and shared is not None:
             found[row.id] = _from_pass(row, shared, x, pass_seconds)
         else:
-            request = Request(network, x, aim, layer, chosen[row.id], progress)
+            request = AttributionRequest(network, x, aim, layer, chosen[row.id], progress)
             found[row.id] = _from_request(row, request, logits, pass_seconds)
     return found
 
@@ -297,13 +297,13 @@ def _settings(rows: Sequence[Method], given: Mapping[str, int] | None) -> dict[s
 
 def _first(
     network: Network, x: Tensor, rows: Sequence[Method], target: int | None, against: int | None, layer: str | None
-) -> tuple[Tensor, Aim]:
+) -> tuple[Tensor, ScoreTarget]:
     """Asks what the network says, and checks class and layer before the long work begins."""
     if any(row.needs_layer for row in rows):
         require_map_layer(layer or network.anatomy.cam_layer, network.anatomy)
     with Probe(network) as probe:
         logits = ask(probe, network, x).cpu()
-    return logits, resolve_aim(target, against, logits, network.classes)
+    return logits, resolve_score_target(target, against, logits, network.classes)
 
 
 def _from_pass(row: Method, found: cam.LayerPass, x: Tensor, seconds: float) -> Explanation:
@@ -314,7 +314,7 @@ def _from_pass(row: Method, found: cam.LayerPass, x: Tensor, seconds: float) -> 
     return explanation_of(row, raw, x, found.aim, found.layer, found.logits, started - seconds)
 
 
-def _from_request(row: Method, request: Request, logits: Tensor, seconds: float) -> Explanation:
+def _from_request(row: Method, request: AttributionRequest, logits: Tensor, seconds: float) -> Explanation:
     if row.procedure is None:
         raise TypeError(f"the row {row.id} has neither a formula nor a procedure")
     started = time.perf_counter()

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.interpret.attribution.method import Request
+from core.interpret.attribution.method import AttributionRequest
 from core.interpret.attribution.score_cam import noise_level, noise_like
-from core.interpret.forward import Progress, ask, batch_of, make_way
+from core.interpret.forward import Progress, ask, batch_of, yield_lock
 from core.interpret.probe import Probe, device_of
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-def gradient(request: Request) -> Tensor:
+def gradient(request: AttributionRequest) -> Tensor:
     """Returns the gradient of the aim's score with respect to the image, CxHxW, float64 on the CPU."""
     with Probe(request.network, grad=True) as probe:
         image = leaf(request.x, probe)
@@ -43,7 +43,7 @@ def gradient(request: Request) -> Tensor:
     return (torch.zeros_like(image) if slope is None else slope)[0].detach().cpu().double()
 
 
-def saliency(request: Request) -> Tensor:
+def saliency(request: AttributionRequest) -> Tensor:
     """Takes the magnitude of the logit's gradient, the largest of a pixel's colours (Simonyan et al. 2013, 1312.6034).
 
     Returns:
@@ -52,7 +52,7 @@ def saliency(request: Request) -> Tensor:
     return strongest(gradient(request))
 
 
-def input_x_gradient(request: Request) -> Tensor:
+def input_x_gradient(request: AttributionRequest) -> Tensor:
     """Multiplies each value with its gradient and adds a pixel's colours (Shrikumar et al. 2016, arXiv:1605.01713).
 
     Returns:
@@ -61,7 +61,7 @@ def input_x_gradient(request: Request) -> Tensor:
     return (gradient(request) * request.x[0].detach().cpu().double()).sum(0)
 
 
-def integrated_gradients(request: Request) -> Tensor:
+def integrated_gradients(request: AttributionRequest) -> Tensor:
     """Adds up gradients on the way from the mean colour to the image (Sundararajan et al. 2017, arXiv:1703.01365).
 
     Over all pixels the map sums to the logit's rise above that of a plain mean-coloured picture.
@@ -82,14 +82,14 @@ def integrated_gradients(request: Request) -> Tensor:
 
     total = torch.zeros(request.x.shape[1:], dtype=torch.float64)
     done = 0
-    for _points, at, slopes in _slopes(request, steps, way):
+    for _points, at, slopes in _gradients(request, steps, way):
         share = torch.from_numpy(weights[done : done + len(at)] / 2).view(-1, 1, 1, 1)
         total += (share * slopes).sum(0)
         done += len(at)
     return (total * request.x[0].detach().cpu().double()).sum(0)
 
 
-def smooth_grad(request: Request) -> Tensor:
+def smooth_grad(request: AttributionRequest) -> Tensor:
     """Averages the gradient over noisy copies of the image (Smilkov et al. 2017, arXiv:1706.03825).
 
     Args:
@@ -101,7 +101,7 @@ def smooth_grad(request: Request) -> Tensor:
     return strongest(_noisy(request)[0])
 
 
-def var_grad(request: Request) -> Tensor:
+def var_grad(request: AttributionRequest) -> Tensor:
     """Takes the variance of the gradient over noisy copies of the image (Adebayo et al. 2018, arXiv:1810.03307).
 
     Settings as :func:`smooth_grad`.
@@ -112,7 +112,7 @@ def var_grad(request: Request) -> Tensor:
     return _noisy(request)[1].amax(0)
 
 
-def gradient_shap(request: Request) -> Tensor:
+def gradient_shap(request: AttributionRequest) -> Tensor:
     """Estimates SHAP values by gradients at random points between the mean colour and noisy copies of the image.
 
     Each point's gradient is multiplied with the way from one to the other (Lundberg and Lee 2017, arXiv:1705.07874;
@@ -134,7 +134,7 @@ def gradient_shap(request: Request) -> Tensor:
         ends = request.x.detach() + spread * noise_like(request.x, count, generator)
         return ends * torch.cat([next(along) for _ in range(count)]), ends
 
-    for _points, ends, slopes in _slopes(request, samples, ways):
+    for _points, ends, slopes in _gradients(request, samples, ways):
         total += (slopes * ends.detach().cpu().double()).sum(0)
     return total.sum(0) / samples
 
@@ -149,7 +149,7 @@ def leaf(x: Tensor, probe: Probe) -> Tensor:
     return x.detach().to(device_of(probe.model)).clone().requires_grad_()
 
 
-def _noisy(request: Request) -> tuple[Tensor, Tensor]:
+def _noisy(request: AttributionRequest) -> tuple[Tensor, Tensor]:
     """Returns mean and variance of the gradient over noisy copies of the image, CxHxW each."""
     generator = torch.Generator().manual_seed(request.settings["seed"])
     samples, spread = request.settings["samples"], noise_level(request)
@@ -161,7 +161,7 @@ def _noisy(request: Request) -> tuple[Tensor, Tensor]:
     mean = torch.zeros(request.x.shape[1:], dtype=torch.float64)
     spreads = torch.zeros_like(mean)
     seen = 0
-    for _points, _ends, slopes in _slopes(request, samples, copies):
+    for _points, _ends, slopes in _gradients(request, samples, copies):
         for slope in slopes:  # Welford's: squares of small gradients would not survive a difference
             seen += 1
             away = slope - mean
@@ -170,8 +170,8 @@ def _noisy(request: Request) -> tuple[Tensor, Tensor]:
     return mean, spreads / samples
 
 
-def _slopes(
-    request: Request, samples: int, draw: Callable[[int], tuple[Tensor, Tensor]]
+def _gradients(
+    request: AttributionRequest, samples: int, draw: Callable[[int], tuple[Tensor, Tensor]]
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yields points, what came with them and the gradients there, NxCxHxW on the CPU, batch by batch."""
     step = batch_of(request.network, device_of(request.network.model), graph=True)
@@ -182,7 +182,7 @@ def _slopes(
             score = request.aim.scores(probe(images.clone())).sum()
             slope = torch.autograd.grad(score, images, allow_unused=True)[0] if score.requires_grad else None
         found = torch.zeros_like(images) if slope is None else slope
-        make_way()
+        yield_lock()
         if request.progress is not None:
             request.progress(min(start + step, samples), samples)
         yield points, ends, found.detach().cpu().double()

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from core.interpret.attribution import cam as cams
 from core.interpret.attribution import gradients
-from core.interpret.attribution.method import Request
+from core.interpret.attribution.method import AttributionRequest
 from core.interpret.op_trace import RELUS, function_name
 
 Function = Callable[[Tensor], Tensor]
@@ -111,17 +111,17 @@ def _deconvolved(_x: Tensor, _out: Tensor, gradient: Tensor, _function: Function
     return gradient.clamp_min(0)
 
 
-def _rewritten(request: Request, rule: Rule) -> Tensor:
+def _rewritten(request: AttributionRequest, rule: Rule) -> Tensor:
     with Rules(dict.fromkeys(RELUS, elementwise(rule))):
         return gradients.gradient(request)
 
 
-def guided_gradient(request: Request) -> Tensor:
+def guided_gradient(request: AttributionRequest) -> Tensor:
     """Returns the guided gradient, CxHxW, float64 on the CPU."""
     return _rewritten(request, _guided)
 
 
-def guided_backprop(request: Request) -> Tensor:
+def guided_backprop(request: AttributionRequest) -> Tensor:
     """Goes back through active ReLUs only, with positive gradients only (Springenberg et al. 2014, arXiv:1412.6806).
 
     Returns:
@@ -130,7 +130,7 @@ def guided_backprop(request: Request) -> Tensor:
     return gradients.strongest(guided_gradient(request))
 
 
-def deconvolution(request: Request) -> Tensor:
+def deconvolution(request: AttributionRequest) -> Tensor:
     """Goes back with positive gradients only, whatever was active (Zeiler and Fergus 2013, arXiv:1311.2901).
 
     Returns:
@@ -139,7 +139,7 @@ def deconvolution(request: Request) -> Tensor:
     return gradients.strongest(_rewritten(request, _deconvolved))
 
 
-def guided_grad_cam(request: Request) -> Tensor:
+def guided_grad_cam(request: AttributionRequest) -> Tensor:
     """Multiplies guided backpropagation with Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391).
 
     Returns:

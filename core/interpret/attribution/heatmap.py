@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from core.errors import InputError
 from core.interpret.attribution.method import Method
-from core.interpret.target import Aim
+from core.interpret.target import ScoreTarget
 
 _FLAT = 1e-6  # a map whose values differ by less, relative to their size, is one value
 
@@ -66,7 +66,7 @@ class Explanation:
 
 
 def explanation_of(
-    row: Method, raw: Tensor, x: Tensor, aim: Aim, layer: str | None, logits: Tensor, since: float
+    row: Method, raw: Tensor, x: Tensor, aim: ScoreTarget, layer: str | None, logits: Tensor, since: float
 ) -> Explanation:
     """Makes an explanation of a method's own figures.
 
@@ -93,7 +93,7 @@ def explanation_of(
     return Explanation(heatmap, probabilities, int(probabilities.argmax()))
 
 
-def _heatmap(raw: Tensor, size: tuple[int, int], row: Method, aim: Aim, layer: str | None) -> Heatmap:
+def _heatmap(raw: Tensor, size: tuple[int, int], row: Method, aim: ScoreTarget, layer: str | None) -> Heatmap:
     """Brings a method's own figures to the input's size and to 0..1 or -1..1."""
     if raw.shape != size:
         raw = F.interpolate(raw[None, None], size, mode="bilinear", align_corners=False)[0, 0]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.interpret.forward import Progress
-from core.interpret.target import Aim
+from core.interpret.target import ScoreTarget
 
 if TYPE_CHECKING:
     from core.models.anatomy.examine import Anatomy
@@ -66,7 +66,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Request:
+class AttributionRequest:
     """What a method is asked for.
 
     Attributes:
@@ -80,14 +80,14 @@ class Request:
 
     network: Network
     x: Tensor
-    aim: Aim
+    aim: ScoreTarget
     layer: str | None
     settings: Mapping[str, int]
     progress: Progress | None = None
 
 
 CamFormula = Callable[[Tensor, Tensor], Tensor]
-Procedure = Callable[[Request], Tensor]
+Procedure = Callable[[AttributionRequest], Tensor]
 
 
 @dataclass(frozen=True, slots=True)

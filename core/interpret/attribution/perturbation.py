@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.interpret.attribution.method import Request
+from core.interpret.attribution.method import AttributionRequest
 from core.interpret.attribution.superpixels import superpixels
 from core.interpret.forward import ask, batch_of, scores_of
 from core.interpret.probe import Probe, device_of
@@ -23,7 +23,7 @@ _LIME_WIDTH = 0.25  # of LIME's kernel over cosine distances, as in its authors'
 _ENUMERATED = 11  # up to so many parts all coalitions are cheaper than a sample
 
 
-def occlusion(request: Request) -> Tensor:
+def occlusion(request: AttributionRequest) -> Tensor:
     """Covers square after square with the mean colour and notes how far the score falls (Zeiler & Fergus 2013).
 
     Args:
@@ -62,7 +62,7 @@ def occlusion(request: Request) -> Tensor:
     return falls / times
 
 
-def feature_ablation(request: Request) -> Tensor:
+def feature_ablation(request: AttributionRequest) -> Tensor:
     """Hides one superpixel after another and notes how far the score falls.
 
     Args:
@@ -78,7 +78,7 @@ def feature_ablation(request: Request) -> Tensor:
     return _painted(parts, scores[0] - scores[1:])
 
 
-def lime(request: Request) -> Tensor:
+def lime(request: AttributionRequest) -> Tensor:
     """Fits a line to the scores of the picture with random superpixels hidden (Ribeiro et al. 2016, arXiv:1602.04938).
 
     Each part is shown or hidden by a coin; pictures close to the whole count more; the line's slopes (ridge
@@ -101,7 +101,7 @@ def lime(request: Request) -> Tensor:
     return _painted(parts, _ridge(shown.astype(np.float64), scores, weights, penalty=1.0))
 
 
-def kernel_shap(request: Request) -> Tensor:
+def kernel_shap(request: AttributionRequest) -> Tensor:
     """Estimates each superpixel's Shapley value from coalitions of them (Lundberg and Lee 2017, arXiv:1705.07874).
 
     The values add up to the score's rise above that of a plain mean-coloured picture. Coalitions are drawn by the
@@ -166,7 +166,7 @@ def _ridge(
     return found
 
 
-def _scores(request: Request, parts: NDArray[np.int64], shown: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _scores(request: AttributionRequest, parts: NDArray[np.int64], shown: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Returns the aim's score of the picture with only some parts shown, row by row of NxR."""
     _check(request)
     device = device_of(request.network.model)
@@ -184,7 +184,7 @@ def _scores(request: Request, parts: NDArray[np.int64], shown: NDArray[np.bool_]
     return found
 
 
-def _check(request: Request) -> None:
+def _check(request: AttributionRequest) -> None:
     """Asks for the whole picture alone, so that what the network cannot take is said clearly."""
     with Probe(request.network) as probe:
         ask(probe, request.network, request.x)

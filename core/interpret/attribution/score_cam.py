@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.interpret.attribution import cam
-from core.interpret.attribution.method import Request
-from core.interpret.forward import ask, batch_of, make_way, scores_of
+from core.interpret.attribution.method import AttributionRequest
+from core.interpret.forward import ask, batch_of, scores_of, yield_lock
 from core.interpret.layout import Layout, require_map_layer, to_maps
 from core.interpret.probe import Probe, device_of, logits_of
 
 
-def score_cam(request: Request) -> Tensor:
+def score_cam(request: AttributionRequest) -> Tensor:
     """Weighs every map by how sure the network is of the class where only the map's places are shown.
 
     Each map, brought to the picture's size and to 0..1, is multiplied onto the picture; the weights are the softmax of
@@ -52,7 +52,7 @@ def score_cam(request: Request) -> Tensor:
     return torch.einsum("c,chw->hw", weights, tried).relu()
 
 
-def ablation_cam(request: Request) -> Tensor:
+def ablation_cam(request: AttributionRequest) -> Tensor:
     """Weighs every map by how far the class's score falls when the map is set to zero (Ramaswamy et al. 2020, WACV).
 
     The paper divides each fall by the score itself; that is a common factor, and turns the map upside down where the
@@ -80,13 +80,13 @@ def ablation_cam(request: Request) -> Tensor:
         with Probe(network) as probe:
             logits = _run_with(probe, layer, _without(kept, chunk, layout), x if narrow else _repeated(x, len(chunk)))
         found.append(request.aim.scores(logits.double().cpu()))
-        make_way()
+        yield_lock()
         if request.progress is not None:
             request.progress(min(start + step, len(order)), len(order))
     return torch.einsum("c,chw->hw", base - torch.cat(found), maps[order]).relu()
 
 
-def smooth_grad_cam_plus_plus(request: Request) -> Tensor:
+def smooth_grad_cam_plus_plus(request: AttributionRequest) -> Tensor:
     """Averages Grad-CAM++'s derivatives over noisy copies of the picture (Omeiza et al. 2019, arXiv:1908.01224).
 
     Args:
@@ -116,14 +116,14 @@ def smooth_grad_cam_plus_plus(request: Request) -> Tensor:
             gradient = found[0][layer].gradients
             for power, total in enumerate(sums, start=1):
                 total += gradient.pow(power)
-        make_way()
+        yield_lock()
         if request.progress is not None:
             request.progress(start + count, samples)
     first, second, third = (total / samples for total in sums)
     return cam.weigh_plus_plus(clean.activations, first, second, third)
 
 
-def random_cam(request: Request) -> Tensor:
+def random_cam(request: AttributionRequest) -> Tensor:
     """Weighs the maps by chance: what any honest method must beat.
 
     Args:
@@ -145,17 +145,17 @@ def noise_like(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in range(count)]).to(x)
 
 
-def noise_level(request: Request) -> float:
+def noise_level(request: AttributionRequest) -> float:
     """Returns the deviation of the noise in the network's own units: a share of the picture's range of values."""
     low, high = request.x.aminmax()
     return float(high - low) * request.settings["noise"] / 100
 
 
-def _layer(request: Request) -> str:
+def _layer(request: AttributionRequest) -> str:
     return request.layer or request.network.anatomy.cam_layer
 
 
-def _maps(probe: Probe, request: Request) -> Tensor:
+def _maps(probe: Probe, request: AttributionRequest) -> Tensor:
     layer = _layer(request)
     layout = require_map_layer(layer, request.network.anatomy)
     return to_maps(probe.outputs[layer], layout).cpu().double()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.errors import InputError
 
-MOST = 6
+MAX_CLUSTERS = 6
 """Groups at most."""
 LEAST = 12
 """Maps from which they are divided at all."""
@@ -103,14 +103,14 @@ def _spectrum(affinity: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
 
     scale = 1 / np.sqrt(affinity.sum(1))
     laplacian = np.eye(len(affinity)) - scale[:, None] * affinity * scale[None]
-    last = min(MOST + 2, len(affinity)) - 1
+    last = min(MAX_CLUSTERS + 2, len(affinity)) - 1
     values, vectors = eigh(laplacian, subset_by_index=(0, last))
     return np.clip(values, 0, None), vectors
 
 
 def _gap(values: NDArray[np.float64]) -> int:
     """Returns after how many eigenvalues near zero the widest gap lies; 1 where even the second is far from it."""
-    gaps = np.diff(values[: MOST + 1])
+    gaps = np.diff(values[: MAX_CLUSTERS + 1])
     gaps[values[: len(gaps)] > _NEAR_ZERO] = 0
     return int(gaps.argmax()) + 1
 

@@ -30,7 +30,7 @@ WORK = 100e9
 """Multiply-adds that one batch may cost: so that it can be given up in time."""
 CACHED = 1_500_000
 """Values that are measured at a time."""
-SIDE = 7
+PATCH_SIDE = 7
 """Maps are averaged down to so many rows and columns before cells are drawn from them."""
 
 Progress = Callable[[int, int], object]
@@ -193,7 +193,7 @@ def _cells(maps: Tensor, pixels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]
     """Returns the drawn cells' values BxKxC and the colours under them BxKx3."""
     if not drawn.shape[1]:
         return maps.new_zeros(len(maps), 0, maps.shape[1]), pixels.new_zeros(len(maps), 0, pixels.shape[1])
-    side = (min(maps.shape[2], SIDE), min(maps.shape[3], SIDE))
+    side = (min(maps.shape[2], PATCH_SIDE), min(maps.shape[3], PATCH_SIDE))
     small = F.adaptive_avg_pool2d(maps, side).flatten(2)
     under = F.adaptive_avg_pool2d(pixels.float(), side).flatten(2)
     place = (drawn * small.shape[2]).long().to(maps.device).clamp_max(small.shape[2] - 1)[:, None, :]

@@ -30,7 +30,7 @@ ROOM = 300_000_000
 """Bytes of kept outputs above which whole passes are made instead."""
 
 
-class Dial:
+class ChannelScaler:
     """One image's way through a network, with channels of one layer to be turned down or up.
 
     Several threads may use one; they wait for one another.
@@ -48,7 +48,7 @@ class Dial:
         InputError: The layer does not exist or gives no maps, or ``x`` is not one image.
 
     Example:
-        >>> dial = Dial(network, x, "layer4")
+        >>> scaler = ChannelScaler(network, x, "layer4")
         >>> dial.turn({17: 0.0})  # probabilities with channel 17 of layer4 muted
     """
 

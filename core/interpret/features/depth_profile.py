@@ -26,7 +26,7 @@ class LayerDepth:
 
     Attributes:
         layer: Its name.
-        kind: What it is, one of :data:`core.interpret.layout.KINDS`.
+        kind: What it is, one of :data:`core.interpret.layout.LAYER_KINDS`.
         stage: Its stage.
         channels: Number of its channels.
         grid: Height and width of its maps.

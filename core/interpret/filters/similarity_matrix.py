@@ -8,13 +8,13 @@ from PIL import Image
 from core.interpret.drawing.colormaps import lookup
 from core.interpret.filters.similarity import Alike
 
-SIDE = 720
+MATRIX_PX = 720
 """About as many pixels the map is wide."""
-MOST = 1024
+MAX_FILTERS = 1024
 """Filters a side that are drawn apart; beyond it, neighbours are averaged."""
 
 
-def alike_map(found: Alike, *, side: int = SIDE, colormap: str = "blue-red") -> Image.Image:
+def alike_map(found: Alike, *, side: int = MATRIX_PX, colormap: str = "blue-red") -> Image.Image:
     """Draws the cosines between filters as a square map, similar ones side by side, from -1 through 0 to 1.
 
     Args:
@@ -24,8 +24,8 @@ def alike_map(found: Alike, *, side: int = SIDE, colormap: str = "blue-red") -> 
     """
     order = list(found.order)
     values = found.cosine[np.ix_(order, order)]
-    if len(values) > MOST:
-        edges = np.linspace(0, len(values), MOST + 1).astype(int)[:-1]
+    if len(values) > MAX_FILTERS:
+        edges = np.linspace(0, len(values), MAX_FILTERS + 1).astype(int)[:-1]
         counts = np.diff(np.append(edges, len(values)))
         values = np.add.reduceat(np.add.reduceat(values, edges, 0), edges, 1) / np.outer(counts, counts)
     pixels = lookup(colormap)[np.rint(values * 127.5 + 127.5).clip(0, 255).astype(np.uint8)]

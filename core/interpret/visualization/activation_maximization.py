@@ -30,7 +30,7 @@ from core.interpret.visualization.gradient_ascent import (
     precision_for,
     spot_of,
 )
-from core.interpret.visualization.image_cache import Kept
+from core.interpret.visualization.image_cache import CachedImage
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -155,7 +155,9 @@ def maximise(
         with opened(network, spot, precision) as climber:
             for batch in _batches(climber, missing, recipe, progress, watch):
                 if not fresh:
-                    image_cache.write([(keys[dream.channel], Kept(dream.image, _figures(dream))) for dream in batch])
+                    image_cache.write(
+                        [(keys[dream.channel], CachedImage(dream.image, _figures(dream))) for dream in batch]
+                    )
                 for dream in batch:
                     done[dream.channel] = dream
                     if found is not None:

@@ -20,7 +20,7 @@ from core.interpret.visualization.gradient_ascent import Climber, Spot, opened, 
 if TYPE_CHECKING:
     from core.models.network import Network
 
-SIDE = 320
+LONGEST_SIDE = 320
 """Longest side of the picture, in pixels, by default."""
 LARGEST = 1024
 LONGEST = 4
@@ -46,7 +46,7 @@ class Depth:
     zoom: float = 1.4
     steps: int = 10
     strength: float = 1.0
-    side: int = SIDE
+    side: int = LONGEST_SIDE
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -224,4 +224,4 @@ def _index(channels: Sequence[int] | None, spot: Spot) -> Tensor | None:
     return torch.tensor(list(channels))
 
 
-__all__ = ["LARGEST", "SIDE", "DeepDream", "Depth", "deep_dream"]
+__all__ = ["LARGEST", "LONGEST_SIDE", "DeepDream", "Depth", "deep_dream"]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from core.models.anatomy.examine import Layer
     from core.models.network import Network
 
-MOST = 16
+MAX_CHANNELS = 16
 """Pictures that are grown at a time, at most."""
 MEMORY_SHARE = 0.25
 """Share of the free memory that they may take."""
@@ -124,7 +124,7 @@ class Climber:
     def measured(self, pixels: Tensor) -> Tensor:
         """Returns how much pictures excite all channels, BxC, in float32 and without a graph, a few at a time."""
         with torch.no_grad():
-            return torch.cat([self.spot.scores(self.output(few, exact=True)) for few in pixels.split(MOST)])
+            return torch.cat([self.spot.scores(self.output(few, exact=True)) for few in pixels.split(MAX_CHANNELS)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ def batch_size(network: Network, spot: Spot, size: int, device: torch.device) ->
         if row.name == spot.layer.name:
             break
     each = max(1.0, 3 * kept * (side / network.preprocessing.crop) ** 2)
-    return int(max(1, min(MOST, MEMORY_SHARE * memory_free(device) / each)))
+    return int(max(1, min(MAX_CHANNELS, MEMORY_SHARE * memory_free(device) / each)))
 
 
 @contextmanager

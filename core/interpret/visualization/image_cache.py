@@ -37,7 +37,7 @@ _DIGESTS: weakref.WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[int, ...], 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kept:
+class CachedImage:
     """A picture with its figures.
 
     Attributes:
@@ -81,7 +81,7 @@ def keys_of(network: Network, layer: str, channels: Sequence[int], **parts: Any)
     return {channel: json.dumps({**common, "channel": channel}, sort_keys=True) for channel in channels}
 
 
-def read(key: str) -> Kept | None:
+def read(key: str) -> CachedImage | None:
     """Returns a kept picture; ``None`` where there is none, or its file is damaged or another's."""
     path = _path(key)
     try:
@@ -94,10 +94,10 @@ def read(key: str) -> Kept | None:
         return None
     with suppress(OSError):  # so that it counts as used
         os.utime(path)
-    return Kept(image, record["figures"])
+    return CachedImage(image, record["figures"])
 
 
-def write(rows: Sequence[tuple[str, Kept]]) -> None:
+def write(rows: Sequence[tuple[str, CachedImage]]) -> None:
     """Keeps pictures, each in one step. What cannot be written is not kept: it can be grown again."""
     for key, kept in rows:
         path = _path(key)

@@ -96,7 +96,7 @@ class _Cutter:
             call.kind
             for unit in self.division.units
             for call in unit.walk()
-            if call.joins and call.children and not self._bare(call)
+            if call.merges and call.children and not self._bare(call)
         }
 
     def cut(self) -> list[_Unit]:
@@ -109,7 +109,7 @@ class _Cutter:
             self._single(call)
         elif self._opened(call):
             for child in call.children:
-                self._visit(child, call.joins[-1][0] if call.joins else "")
+                self._visit(child, call.merges[-1][0] if call.merges else "")
         else:
             self.units.append(_Unit(self.division.calls[call], [call], compound=True, around=around))
 
@@ -135,7 +135,7 @@ class _Cutter:
 
 
 def _weighted(call: Call) -> bool:
-    return call.macs + call.lent > 0
+    return call.macs + call.borrowed_macs > 0
 
 
 def _around(parameter: str, owner: Mapping[str, _Unit]) -> _Unit | None:
@@ -172,7 +172,7 @@ def _skip(calls: Sequence[Call]) -> tuple[str, int]:
     """Returns how features go around, and how many paths run side by side; the outermost join decides."""
     branches, skip = 1, ""
     for call in reversed(calls):
-        for kind, paths, before in call.joins:
+        for kind, paths, before in call.merges:
             if kind == "add" or before:
                 skip = skip or kind
             elif branches == 1 or call is calls[-1]:

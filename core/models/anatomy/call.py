@@ -22,11 +22,12 @@ class Call:
         source: The innermost call that made the very tensor that this one returned.
         trail: What each cell of that tensor sees of the image; ``None`` where it is not computed from the image.
         macs: Multiply-adds for one image in this call itself, not those inside.
-        lent: Multiply-adds in this call itself, with weights of modules that did not run.
-        joins: Sums and concatenations of paths in this call itself: their kind, the number of paths, and whether
+        borrowed_macs: Multiply-adds in this call itself, with weights of modules that did not run.
+        merges: Sums and concatenations of paths in this call itself: their kind, the number of paths, and whether
             one of them was there before the call began.
         began: Time of its beginning, as trails count it.
-        fresh: Whether what it returned is memory of its own: neither its input's (in place, or seen otherwise), nor
+        owns_memory: Whether what it returned is memory of its own: neither its input's (in place, or seen otherwise),
+        nor
             that of a call inside it.
     """
 
@@ -39,10 +40,10 @@ class Call:
     source: Call | None = None
     trail: Trail | None = None
     macs: int = 0
-    lent: int = 0
-    joins: list[tuple[str, int, bool]] = field(default_factory=list)
+    borrowed_macs: int = 0
+    merges: list[tuple[str, int, bool]] = field(default_factory=list)
     began: int = 0
-    fresh: bool = False
+    owns_memory: bool = False
 
     @property
     def origin(self) -> Call:

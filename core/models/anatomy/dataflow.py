@@ -138,7 +138,7 @@ class Flow(TorchFunctionMode):
             if owner is None or owner == call.name:
                 call.macs += share
             else:
-                call.lent += share
+                call.borrowed_macs += share
                 entry, exit = step.args[0].shape, first(step.output).shape
                 if step.name == "multi_head_attention_forward" and len(exit) == 3:
                     entry = exit = torch.Size((exit[1], exit[0], exit[2]))
@@ -155,9 +155,9 @@ class Flow(TorchFunctionMode):
         call = self.calls[-1]
         if _MEETINGS[step.name] == "add":
             if all(tensor.shape == step.output.shape for tensor, _ in step.inputs):
-                call.joins.append(("add", 2, True))
+                call.merges.append(("add", 2, True))
         elif len(set(births)) > 1:
-            call.joins.append(("concat", len(births), any(born <= call.began for born in births)))
+            call.merges.append(("concat", len(births), any(born <= call.began for born in births)))
 
 
 def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:

@@ -64,8 +64,8 @@ def examine(model: nn.Module, *, num_classes: int, image_size: int, like: Anatom
         input_size=image_size,
         total=sum(counts.values()),
         channels=input_channels(model),
-        macs=sum(call.macs + call.lent for call in calls),
-        activation_bytes=sum(bytes_of(call.exit) for call in calls if call.fresh and call.name),
+        macs=sum(call.macs + call.borrowed_macs for call in calls),
+        activation_bytes=sum(bytes_of(call.exit) for call in calls if call.owns_memory and call.name),
     )
 
 

@@ -46,10 +46,10 @@ class Rows:
         self.times: dict[str, int] = {}
         totals: dict[Call, int] = {}
         for call in self.calls:
-            totals[call] = call.macs + call.lent + sum(totals[child] for child in call.children)
+            totals[call] = call.macs + call.borrowed_macs + sum(totals[child] for child in call.children)
             self.macs[call.name] = self.macs.get(call.name, 0) + totals[call]
             self.own_macs[call.name] = self.own_macs.get(call.name, 0) + call.macs
-            self.made[call.name] = self.made.get(call.name, 0) + (bytes_of(call.exit) if call.fresh else 0)
+            self.made[call.name] = self.made.get(call.name, 0) + (bytes_of(call.exit) if call.owns_memory else 0)
             self.times[call.name] = self.times.get(call.name, 0) + 1
 
     def layers(self) -> tuple[Layer, ...]:

@@ -228,7 +228,7 @@ def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
         call.trail = trail_of(tensor)
         made[call] = (tensor, tensor._version, _memory(tensor))
         taken.update(made[child][2] for child in call.children if child in made)
-        call.fresh = made[call][2] not in taken
+        call.owns_memory = made[call][2] not in taken
         for child in reversed(call.children):
             if child in made and made[child][0] is tensor:
                 # changed in place since, as by `result += input`: then this call made it

@@ -19,10 +19,10 @@ from core.models.network import read_state, save_state
 from core.runs.files import read_json, write_json
 from core.runs.snapshots import surplus
 from core.training.checkpoints.checkpoint import LAST, changing
-from core.training.monitoring.time_budget import Allowance, spaced
+from core.training.monitoring.time_budget import TimeBudget, spaced
 
 FOLDER, JOINED, KNOWN = "weights", "joined.safetensors", "learning.json"
-MOST = 100
+MAX_EPOCHS_KEPT = 100
 """Epochs whose weights are kept at most."""
 FEWEST = 3
 """Where not even so many fit into what is allowed, none are kept."""
@@ -32,7 +32,7 @@ SPARE = 1 << 30
 """Bytes that stay free on the disk."""
 
 
-class Keeper:
+class EpochWeights:
     """Writes the weights after an epoch, as far as time and space allow.
 
     Args:
@@ -43,7 +43,7 @@ class Keeper:
 
     def __init__(self, folder: Path, model: nn.Module, allowed: int) -> None:
         self._folder, self._model, self._allowed = folder, model, allowed
-        self._allowance = Allowance(SHARE, FREE)
+        self._allowance = TimeBudget(SHARE, FREE)
         self._known: set[str] = set(read_json(folder / FOLDER / KNOWN).get("names", ()))
         self._last, self._size = 0, 0
 
@@ -94,7 +94,11 @@ class Keeper:
             OSError: They cannot be written.
         """
         room = self._room // self._size if self._size else 0
-        if room < FEWEST or not spaced(epoch, self._last, min(MOST, room)) or not self._allowance.permits("weights"):
+        if (
+            room < FEWEST
+            or not spaced(epoch, self._last, min(MAX_EPOCHS_KEPT, room))
+            or not self._allowance.permits("weights")
+        ):
             return
         if shutil.disk_usage(self._folder).free < self._size + SPARE:
             return
@@ -115,7 +119,7 @@ class Keeper:
     def _thin(self) -> None:
         """Gives up epochs between others until all fit; where they differ in size, the large ones."""
         sizes = {epoch: kept_file(self._folder, epoch).stat().st_size for epoch in kept_epochs(self._folder)}
-        while sum(sizes.values()) > self._room or len(sizes) > MOST:
+        while sum(sizes.values()) > self._room or len(sizes) > MAX_EPOCHS_KEPT:
             large = [epoch for epoch, size in sizes.items() if size >= max(sizes.values()) / 2]
             doomed = surplus(large, (), max(2, len(large) - 1))
             if not doomed:

@@ -8,7 +8,7 @@ from core.device import memory_free
 from core.specs import Experiment
 from core.training.estimate.step_memory import memory_of
 
-MOST = {"cpu": 32, "cuda": 256}
+MAX_BATCH = {"cpu": 32, "cuda": 256}
 """Largest batches that are chosen; on a CPU larger ones are not quicker, and learn less an epoch."""
 SHARE = 0.8
 """Share of the free memory that a step may take."""
@@ -26,7 +26,7 @@ def batch_size(experiment: Experiment, classes: int, device: torch.device) -> in
         At least 2, even if that does not fit: then the training itself says so.
     """
     free = SHARE * memory_free(device)
-    size = MOST.get(device.type, MOST["cpu"])
+    size = MAX_BATCH.get(device.type, MAX_BATCH["cpu"])
     while size > 2 and max(_needs(experiment, classes, size, device)) > free:
         size //= 2
     return size

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 
-class Clock:
+class StepClock:
     """Takes moments, and says how much undisturbed time lies between two of them.
 
     On the CPU that is not the time on the wall, which grows with what other programs do. It is the processor time of

@@ -24,9 +24,9 @@ from core.models import heads
 from core.models.network import Network
 from core.specs import FreezePlan
 from core.training.estimate import machine_timing
-from core.training.estimate.clock import Clock
+from core.training.estimate.clock import StepClock
 from core.training.estimate.step_memory import Rehearsal
-from core.training.estimate.step_time import KINDS, Linear, Profile
+from core.training.estimate.step_time import PASS_KINDS, Linear, Profile
 from core.training.optim.precision import autocast
 
 BATCHES = (16, 8, 4)
@@ -80,7 +80,7 @@ def measure(
         model.eval()
         model.zero_grad(set_to_none=True)
     seconds = {
-        precision: {kind: _lines(kind, [told[batch, precision] for batch in batches], batches) for kind in KINDS}
+        precision: {kind: _lines(kind, [told[batch, precision] for batch in batches], batches) for kind in PASS_KINDS}
         for precision in precisions
     }
     modules = dict(model.named_modules())
@@ -104,7 +104,7 @@ class _Passes:
     def __init__(self) -> None:
         self._told: dict[str, list[list[float]]] = {}
 
-    def hear(self, times: dict[str, list[float]]) -> None:
+    def record(self, times: dict[str, list[float]]) -> None:
         """Takes note of a pass: for each kind of time, seconds of each call."""
         for kind, row in times.items():
             self._told.setdefault(kind, []).append(row)
@@ -127,7 +127,7 @@ class _Watch:
     """
 
     def __init__(self, network: Network, device: torch.device) -> None:
-        self.model, self.device, self.network, self.clock = network.model, device, network, Clock(device)
+        self.model, self.device, self.network, self.clock = network.model, device, network, StepClock(device)
         leaves = {layer.name for layer in network.anatomy.layers if layer.leaf}
         self.modules = {name: module for name, module in self.model.named_modules() if name in leaves}
         self.names: list[str] = []
@@ -274,7 +274,7 @@ def _rounds(
         for (batch, precision), kind in product(told, PASSES):
             if stop():
                 raise Stopped
-            told[batch, precision].hear(watch.run(kind, batch, precision))
+            told[batch, precision].record(watch.run(kind, batch, precision))
             done += 1
             progress(done, total)
         spent = time.perf_counter() - begin

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from core.data.augment import Augmenter
 from core.data.images import WORKERS, fit, normalise, open_image
 from core.specs import AugmentSpec, Preprocessing
-from core.training.estimate.clock import Clock
+from core.training.estimate.clock import StepClock
 from core.training.estimate.step_time import Linear, Machine
 
 REPEATS = 5
@@ -126,7 +126,7 @@ def _optimizers(device: torch.device) -> dict[str, Linear]:
 
 def _least(work: Callable[[], object], device: torch.device, repeats: int = REPEATS) -> float:
     """Returns the least seconds of several tries, after one that does not count."""
-    clock, moments = Clock(device), []
+    clock, moments = StepClock(device), []
     for _ in range(repeats + 1):
         begin = clock.now()
         work()

@@ -17,7 +17,7 @@ from core.models.anatomy.examine import Anatomy
 from core.specs import AugmentSpec, FreezePlan
 from core.training.optim.precision import MOST_IMAGES
 
-KINDS = ("frozen", "learning", "backward_all", "backward_through")
+PASS_KINDS = ("frozen", "learning", "backward_all", "backward_through")
 """What is timed of a call: forwards in eval mode without a graph, forwards in train mode, backwards with the
 gradients of its own parameters, backwards without."""
 FASTER = 0.9
@@ -68,7 +68,7 @@ class Profile:
         device: The device's title and number of threads.
         calls: Names of the layers in the order in which they were called; a layer called twice stands twice.
         kinds: Their classes.
-        seconds: precision -> one of :data:`KINDS` -> for each call, seconds for a batch.
+        seconds: precision -> one of :data:`PASS_KINDS` -> for each call, seconds for a batch.
         prepare: Seconds to turn a batch of bytes into the network's input.
         augment: Seconds for the same with mild and with full augmentation, instead.
         decode: Seconds to decode and resize one photograph, with all threads at work.
@@ -199,7 +199,7 @@ class Profile:
             calls=tuple(record["calls"]),
             kinds=tuple(record["kinds"]),
             seconds={
-                precision: {kind: tuple(Linear(*pair) for pair in times[kind]) for kind in KINDS}
+                precision: {kind: tuple(Linear(*pair) for pair in times[kind]) for kind in PASS_KINDS}
                 for precision, times in record["seconds"].items()
             },
             prepare=Linear(*record["prepare"]),

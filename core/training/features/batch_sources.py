@@ -19,12 +19,12 @@ from core.data.images import normalise
 from core.data.pixel_store import PixelStore, centre, iterate
 from core.models.network import Network
 from core.training.features.backbone_split import Cut
-from core.training.features.feature_store import Features, Form, Shelf, Writer
+from core.training.features.feature_store import Features, FeatureStore, Form, Writer
 from core.training.optim.precision import autocast
 
 Batch = tuple[Tensor, Tensor]
 """Inputs of the feed's module, and labels ``B`` (int64), both on the device."""
-Chance = torch.Generator | int | None
+AugmentSource = torch.Generator | int | None
 """How training images are changed: anew each time, as a view that was drawn once, or not at all."""
 STORE_SHARE = 0.25
 """Share of a GPU's free memory that decoded images may take."""
@@ -52,7 +52,7 @@ class Feed(Protocol):
         """Returns logits ``B x K`` in float32."""
         ...
 
-    def batches(self, parts: Sequence[Tensor], chance: Chance) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
         """Yields one batch for each part, which holds positions in the store."""
         ...
 
@@ -86,7 +86,7 @@ class PixelFeed:
             logits: Tensor = (self.model or self.network.model)(inputs)
             return logits.float()
 
-    def batches(self, parts: Sequence[Tensor], chance: Chance) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
         """Yields normalised images ``B x 3 x H x W`` and their labels."""
         prep = self.network.preprocessing
         for images, labels, positions in self._images(parts):
@@ -101,7 +101,7 @@ class PixelFeed:
                 labels.to(self.device, non_blocking=True),
             )
 
-    def take_there(self) -> None:
+    def move_to_device(self) -> None:
         """Copies all images to the device for good, if they are in memory and there is room for them."""
         store = self.material.store
         if self.device.type != "cuda" or store.cached < len(store):
@@ -137,7 +137,7 @@ class FrozenFeed:
         """Returns logits ``B x K`` of normalised images ``B x 3 x H x W``."""
         return behind(self.pixels, self.cut, self.suffix, extract(self.pixels, self.cut, inputs))
 
-    def batches(self, parts: Sequence[Tensor], chance: Chance) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
         """Yields normalised images and their labels."""
         return self.pixels.batches(parts, chance)
 
@@ -156,13 +156,13 @@ class FeatureFeed:
     pixels: PixelFeed
     cut: Cut
     suffix: nn.Module
-    kept: dict[int | None, Kept] = field(default_factory=dict, repr=False)
+    kept: dict[int | None, CachedFeatures] = field(default_factory=dict, repr=False)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Returns logits ``B x K`` of features ``B x ...``."""
         return behind(self.pixels, self.cut, self.suffix, inputs)
 
-    def batches(self, parts: Sequence[Tensor], chance: Chance) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
         """Yields rows of the features and their labels."""
         kept, device = self.kept[chance if isinstance(chance, int) else None], self.pixels.device
         labels = self.pixels.material.store.labels
@@ -172,7 +172,7 @@ class FeatureFeed:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedFeatures:
     """Features of some images.
 
     Attributes:
@@ -222,7 +222,7 @@ class Wanted:
     key: str | None
     in_memory: bool
 
-    def gather(self, shelf: Shelf) -> Iterator[int | Kept]:
+    def gather(self, shelf: FeatureStore) -> Iterator[int | CachedFeatures]:
         """Finds the features on the shelf, or sends each image through the frozen part once.
 
         Yields:
@@ -242,9 +242,9 @@ class Wanted:
             if lock is not None:
                 lock.release()
         if found is not None:
-            yield Kept(found, self._rows())
+            yield CachedFeatures(found, self._rows())
 
-    def _found(self, shelf: Shelf) -> Features | None:
+    def _found(self, shelf: FeatureStore) -> Features | None:
         found = None if self.key is None else shelf.open(self.key, self.form, len(self.positions))
         if found is None or not self.in_memory:
             return found
@@ -260,7 +260,7 @@ class Wanted:
                 return device
         return torch.device("cpu")
 
-    def _compute(self, shelf: Shelf) -> Generator[int, None, Features | None]:
+    def _compute(self, shelf: FeatureStore) -> Generator[int, None, Features | None]:
         count = len(self.positions)
         file = None if self.key is None else shelf.writer(self.key, self.form, count)
         if file is None and not self.in_memory:

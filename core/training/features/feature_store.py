@@ -119,7 +119,7 @@ def key_of(parts: Sequence[object], device: torch.device) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class FeatureStore:
     """The folder of the files.
 
     Attributes:
@@ -131,7 +131,7 @@ class Shelf:
     limit: int
 
     @classmethod
-    def own(cls) -> Shelf:
+    def own(cls) -> FeatureStore:
         """Returns the shelf that the settings name."""
         return cls(settings.cache_dir() / "features", settings.feature_files_limit())
 
@@ -168,7 +168,7 @@ class Shelf:
         size = count * form.bytes
         if form.dtype not in _TYPES or size > self.room():
             return None
-        self._make_way(size)
+        self._evict(size)
         try:
             return Writer(self.folder / f"{key}{_SUFFIX}", form, count)
         except OSError:
@@ -208,7 +208,7 @@ class Shelf:
                 found.append((state.st_mtime, state.st_size, path))
         return sorted(found)
 
-    def _make_way(self, size: int) -> None:
+    def _evict(self, size: int) -> None:
         """Removes what was unused for longest until ``size`` more bytes fit, and what was left behind long ago."""
         files = self._files()
         total = sum(known for _, known, _ in files)

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from core.specs import Act
+from core.specs import LiveChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Changed:
         stages: Stages that learn from now on, where it let some join in.
     """
 
-    act: Act
+    act: LiveChange
     index: int
     epochs: int
     steps: int
@@ -116,7 +116,7 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class CheckpointDue:
     """A moment at which the state is worth writing down, in the middle of a long epoch."""
 
     step: int
@@ -190,7 +190,7 @@ class Finished:
     early: tuple[str, ...] = ()
 
 
-Event = Started | PhaseStarted | Progress | Step | Changed | Recovered | Reached | EpochEnd | Finished
+Event = Started | PhaseStarted | Progress | Step | Changed | Recovered | CheckpointDue | EpochEnd | Finished
 
 
 def as_record(event: Event) -> dict[str, Any]:

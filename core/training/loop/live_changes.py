@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
-from core.specs import Act, FreezePlan
-from core.training.loop.state import Position
+from core.specs import FreezePlan, LiveChange
+from core.training.loop.state import TrainerState
 
 
 class Acts:
@@ -18,24 +18,24 @@ class Acts:
         known: Those that the experiment says, which are repeated at their place.
     """
 
-    def __init__(self, known: Sequence[Act]) -> None:
+    def __init__(self, known: Sequence[LiveChange]) -> None:
         self._acts = list(known)
 
-    def due(self, at: Position) -> Act | None:
+    def due(self, at: TrainerState) -> LiveChange | None:
         """Returns the act that is to be repeated before the next step, if there is one."""
         if at.acts >= len(self._acts):
             return None
         act = self._acts[at.acts]
         return act if (act.phase, act.step) <= (at.phase, at.step) else None
 
-    def wished(self, wish: Wish, at: Position) -> Act:
+    def wished(self, wish: ControlRequest, at: TrainerState) -> LiveChange:
         """Writes a wish down as an act at this place."""
-        act = Act(at.step, wish.kind, wish.value, at.phase)
+        act = LiveChange(at.step, wish.kind, wish.value, at.phase)
         self._acts.insert(at.acts, act)
         return act
 
     @staticmethod
-    def take(act: Act, at: Position, anatomy: Anatomy, plan: FreezePlan) -> tuple[str, ...]:
+    def take(act: LiveChange, at: TrainerState, anatomy: Anatomy, plan: FreezePlan) -> tuple[str, ...]:
         """Lets an act take effect on where the training stands.
 
         Args:
@@ -65,27 +65,27 @@ class Acts:
         return stages
 
 
-HALTS = ("stop", "pause")
+STOP_REQUESTS = ("stop", "pause")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ControlRequest:
     """One wish.
 
     Attributes:
         kind: ``stop`` (end, keeping the best weights), ``pause`` (end so that it can go on as if nothing had
-            happened), or one of :data:`core.specs.ACTS`.
-        value: Of an act, see :class:`core.specs.Act`.
+            happened), or one of :data:`core.specs.LIVE_CHANGES`.
+        value: Of an act, see :class:`core.specs.LiveChange`.
     """
 
     kind: str
     value: float = 1.0
 
 
-Listen = Callable[[], Sequence[Wish]]
+PollRequests = Callable[[], Sequence[ControlRequest]]
 """Returns what was wished since it was last asked."""
 
 
-def nobody() -> Sequence[Wish]:
+def no_requests() -> Sequence[ControlRequest]:
     """Wishes nothing."""
     return ()

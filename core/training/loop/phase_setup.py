@@ -15,17 +15,17 @@ from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
 from core.training.features.backbone_split import Cut, find_cut
 from core.training.features.batch_sources import (
-    Chance,
+    AugmentSource,
+    CachedFeatures,
     FeatureFeed,
     Feed,
     FrozenFeed,
-    Kept,
     Material,
     PixelFeed,
     Wanted,
     extract,
 )
-from core.training.features.feature_store import Form, Shelf, key_of, room_in_memory
+from core.training.features.feature_store import FeatureStore, Form, key_of, room_in_memory
 from core.training.loop.events import Progress
 from core.training.optim.precision import choose_precision, trial_images
 
@@ -64,13 +64,13 @@ class Preparation:
         freeze.set_train_mode(model, anatomy, plan)
         augmenter = Augmenter(self._augment, network.preprocessing.crop) if self._augment.active else None
         self.pixels = PixelFeed(network, material, device, "fp32", augmenter, self.training.seed)
-        self.pixels.take_there()
+        self.pixels.move_to_device()
         with network.lock:
             self.cut: Cut | None = find_cut(model, anatomy, plan)
         self.cached = False
         self.train: Feed = self.pixels
         self.val: Feed = self.pixels
-        self._shelf = Shelf.own()
+        self._shelf = FeatureStore.own()
         self._in_memory = True
         self._at_once = self.training.images
         self._features: FeatureFeed | None = None
@@ -85,7 +85,7 @@ class Preparation:
         """Views that are drawn of each image; 0 where images are drawn anew, or are not changed at all."""
         return self.training.views if self._augment.active else 0
 
-    def chance(self, epoch: int, generator: torch.Generator) -> Chance:
+    def chance(self, epoch: int, generator: torch.Generator) -> AugmentSource:
         """Returns how the training images of an epoch, from 0, are changed."""
         return epoch % self.views if self.views else generator
 
@@ -163,7 +163,7 @@ class Preparation:
             self._in_memory,
         )
         for item in wanted.gather(self._shelf):
-            if isinstance(item, Kept):
+            if isinstance(item, CachedFeatures):
                 feed.kept[view] = item
                 yield Progress("computing features", len(positions), len(positions))
             elif item < len(positions):

@@ -12,7 +12,7 @@ from core.training.loop.distributed import World
 from core.training.optim.mixup import Mixer
 
 
-class Chance:
+class RngState:
     """Who decides the order of the images, their changes, their mixtures, and what dropout drops.
 
     The order is the same in all processes; all else is each process's own.

@@ -14,7 +14,7 @@ from core.training.optim.schedules import Plateau
 
 
 @dataclass(slots=True)
-class Position:
+class TrainerState:
     """Counters of a training loop, of plain values, so that they can be written down and read again.
 
     Attributes:
@@ -107,7 +107,7 @@ class Position:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Position:
+    def from_dict(cls, record: dict[str, Any]) -> TrainerState:
         """Reads what :meth:`to_dict` returned.
 
         Raises:

@@ -20,7 +20,7 @@ from core.device import exact_algorithms, ran_out_of_memory
 from core.errors import InputError
 from core.models import freeze
 from core.models.network import Network
-from core.specs import Act, Experiment, FreezePlan, Phase
+from core.specs import Experiment, FreezePlan, LiveChange, Phase
 from core.training.features.batch_sources import Material
 from core.training.loop import failures
 from core.training.loop.batching import Portions
@@ -28,20 +28,20 @@ from core.training.loop.distributed import ALONE, World
 from core.training.loop.ema import Average
 from core.training.loop.events import (
     Changed,
+    CheckpointDue,
     EpochEnd,
     Event,
     Finished,
     PhaseStarted,
     Progress,
-    Reached,
     Recovered,
     Started,
     Step,
 )
-from core.training.loop.live_changes import HALTS, Acts, Listen, nobody
+from core.training.loop.live_changes import STOP_REQUESTS, Acts, PollRequests, no_requests
 from core.training.loop.phase_setup import Preparation
-from core.training.loop.rng_state import Chance
-from core.training.loop.state import Position
+from core.training.loop.rng_state import RngState
+from core.training.loop.state import TrainerState
 from core.training.loop.validation import Judgement
 from core.training.monitoring.health_monitor import Watch
 from core.training.optim.losses import Criterion
@@ -61,7 +61,12 @@ LONELY = "more than 1 value per channel"
 
 
 def fit(
-    network: Network, material: Material, experiment: Experiment, device: torch.device, *, listen: Listen = nobody
+    network: Network,
+    material: Material,
+    experiment: Experiment,
+    device: torch.device,
+    *,
+    listen: PollRequests = no_requests,
 ) -> Iterator[Event]:
     """Trains a network in place, from the beginning; see :class:`Trainer`."""
     return Trainer(network, material, experiment, device, listen=listen).run()
@@ -87,7 +92,7 @@ class Trainer:
         experiment: Experiment,
         device: torch.device,
         *,
-        listen: Listen = nobody,
+        listen: PollRequests = no_requests,
         watch: Watch | None = None,
         world: World = ALONE,
     ) -> None:
@@ -95,7 +100,7 @@ class Trainer:
         self.world = world
         self.training = experiment.training
         self.batch = self.training.images
-        self.at = Position()
+        self.at = TrainerState()
         self._listen, self._watch = listen, watch or Watch()
         self._acts = Acts(self.training.acts)
         self._portions = Portions(self.batch, self.training.accumulate, world)
@@ -103,7 +108,7 @@ class Trainer:
         self._optimizer: torch.optim.Optimizer | None = None
         self._average: Average | None = None
         self._early: list[str] = []
-        self._chance = Chance(self.training, len(network.classes), device, world)
+        self._chance = RngState(self.training, len(network.classes), device, world)
         labels = material.store.labels
         counts = torch.bincount(labels[material.train], minlength=len(network.classes))
         self._criterion = Criterion(self.training.loss, counts, device)
@@ -189,7 +194,7 @@ class Trainer:
         try:
             if state["format"] != FORMAT:
                 raise KeyError("format")
-            self.at = Position.from_dict(state["position"])
+            self.at = TrainerState.from_dict(state["position"])
             self._phase_now  # noqa: B018 (there must be such a phase)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise InputError(
@@ -405,7 +410,7 @@ class Trainer:
                 if self.world.from_first(told - self._reached > REACHED_EVERY):
                     self._reached = told
                     self._chance.gather()
-                    yield Reached(self.at.step)
+                    yield CheckpointDue(self.at.step)
                 yield from self._hear()
                 if self._halt or self.at.joining:
                     return
@@ -481,7 +486,7 @@ class Trainer:
         self.world.spread([buffer for buffer in self.network.model.buffers() if buffer.is_floating_point()])
         at_once, told = max(1, self.batch // self.at.parts), time.perf_counter()
         with self.average_applied():
-            for done in self._judge.hear_all(self._work.val, self.material.val, at_once, self.world):
+            for done in self._judge.run_validation(self._work.val, self.material.val, at_once, self.world):
                 if time.perf_counter() - told >= TELL_EVERY:
                     told = time.perf_counter()
                     yield Progress("validating", done, len(self.material.val))
@@ -496,7 +501,7 @@ class Trainer:
         """Repeats what is due, and does what was wished."""
         yield from self._repeat()
         for wish in self.world.from_first(tuple(self._listen()) if self.world.first else ()):
-            if wish.kind in HALTS:
+            if wish.kind in STOP_REQUESTS:
                 self._halt = wish.kind
             else:
                 yield self._act(self._acts.wished(wish, self.at))
@@ -506,7 +511,7 @@ class Trainer:
         while act := self._acts.due(self.at):
             yield self._act(act)
 
-    def _act(self, act: Act) -> Changed:
+    def _act(self, act: LiveChange) -> Changed:
         """Lets an act take effect."""
         stages = self._acts.take(act, self.at, self.network.anatomy, self.experiment.plan(self._phase_now))
         return Changed(act, self.at.acts - 1, self.epochs, self.epochs * self.steps_per_epoch, stages)

@@ -52,7 +52,7 @@ class Judgement:
         self._loss = torch.zeros((), dtype=kind, device=self._device)
         self._table = torch.zeros(self._classes**2, dtype=torch.long, device=self._device)
 
-    def hear(self, logits: Tensor, labels: Tensor) -> None:
+    def add_batch(self, logits: Tensor, labels: Tensor) -> None:
         """Takes note of a batch.
 
         Args:
@@ -63,7 +63,7 @@ class Judgement:
         cells = labels * self._classes + logits.argmax(1)
         self._table += torch.bincount(cells, minlength=len(self._table))
 
-    def hear_all(self, feed: Feed, images: Tensor, at_once: int, world: World) -> Iterator[int]:
+    def run_validation(self, feed: Feed, images: Tensor, at_once: int, world: World) -> Iterator[int]:
         """Sends images through the network, forgetting what was answered before, and adds up all processes' answers.
 
         Args:
@@ -79,7 +79,7 @@ class Judgement:
         done = 0
         parts = [share for part in images.split(at_once) if len(share := world.share(part))]
         for inputs, labels in feed.batches(parts, None):
-            self.hear(feed.logits(inputs), labels)
+            self.add_batch(feed.logits(inputs), labels)
             done += len(labels)
             yield done * world.size
         self._loss, self._table = world.sum(self._loss), world.sum(self._table)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from core.models.network import Network
 from core.training.features.batch_sources import Material, PixelFeed
-from core.training.monitoring.time_budget import Allowance, spaced
+from core.training.monitoring.time_budget import TimeBudget, spaced
 
 SHARE, PASS_SHARE = 0.01, 0.02
 """Share of the time that looking at steps and weights may take, and that passing images may take."""
@@ -93,7 +93,7 @@ class Health(Watch):
         self._start = {name: _sample(p, SAMPLE).cpu() for name, p in parameters.items()}
         self._norms = _norms_of(network)
         self._norm_start = {stage: _statistics(modules) for stage, modules in self._norms.items()}
-        self._looks, self._passes = Allowance(SHARE, FREE), Allowance(PASS_SHARE, PASS_FREE)
+        self._looks, self._passes = TimeBudget(SHARE, FREE), TimeBudget(PASS_SHARE, PASS_FREE)
         self._images: Tensor | None = None
         self._drawn_once: set[str] = set()
         self._resting: dict[str, float | None] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Allowance:
+class TimeBudget:
     """Keeps what is spent on something beside the work below a share of the time.
 
     Args:

@@ -14,7 +14,7 @@ from core.models.anatomy.examine import Anatomy
 from core.models.anatomy.stages import HEAD, NECK
 from core.specs import Phase
 
-KINDS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
+OPTIMIZER_TITLES = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
 """Classes of ``torch.optim`` behind the short names."""
 FUSED = {"cpu": ("Adam", "AdamW", "SGD", "Adagrad"), "cuda": ("Adam", "AdamW", "SGD")}
 """Classes that have a step in one pass over the memory, by kind of device; on a CPU it takes a third to a fifth."""
@@ -116,7 +116,7 @@ def _kind(name: str) -> Any:
     Raises:
         InputError: torch has none of this name, or one that cannot step with gradients alone.
     """
-    kind = getattr(torch.optim, KINDS.get(name, name), None)
+    kind = getattr(torch.optim, OPTIMIZER_TITLES.get(name, name), None)
     if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.Optimizer:
         known = sorted(n for n, k in vars(torch.optim).items() if inspect.isclass(k) and n not in UNFIT)
         raise InputError(

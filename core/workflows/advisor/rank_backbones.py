@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core import settings
-from core.data.dataset import Dataset, lot
+from core.data.dataset import Dataset, shuffle_key
 from core.data.images import Unreadable, normalise
 from core.data.pixel_store import PixelStore, iterate
 from core.data.sources import open_dataset
@@ -153,7 +153,7 @@ def training_sample(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
         of_class[dataset.items[position].label].append(position)
     ordered = []
     for positions in of_class.values():
-        positions.sort(key=lambda position: lot(seed, dataset.items[position].key), reverse=True)
+        positions.sort(key=lambda position: shuffle_key(seed, dataset.items[position].key), reverse=True)
         ordered += [(rank / len(positions), position) for rank, position in enumerate(positions)]
     chosen = sorted(ordered)[: max(limit, len(of_class))]
     return dataset.subset(sorted(position for _, position in chosen))

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from core.messages import Sentence
-from core.workflows.findings import RECENT, Case, Remark, figure, percent
+from core.workflows.findings import RECENT, Remark, RunEvidence, figure, percent
 
 GAP, WIDE_GAP = 0.15, 0.3
 """Training accuracy over validation accuracy from which images count as learned by heart, and clearly so."""
@@ -35,7 +35,7 @@ EASIER = 0.05
 """Validation accuracy over training accuracy that is worth a word."""
 
 
-def diverged(case: Case) -> Remark | None:
+def diverged(case: RunEvidence) -> Remark | None:
     """The loss is not a number any more."""
     losses = [case.column("train_loss"), case.column("val_loss")]
     broken = any(len(loss) and not np.isfinite(loss[-1]) for loss in losses)
@@ -54,7 +54,7 @@ def diverged(case: Case) -> Remark | None:
     )
 
 
-def rate_too_high(case: Case) -> Remark | None:
+def rate_too_high(case: RunEvidence) -> Remark | None:
     """The training loss jumps."""
     loss = case.column("train_loss")[-case.in_phase :] if case.in_phase else case.column("train_loss")
     if len(loss) < 4 or not np.isfinite(loss).all():
@@ -82,7 +82,7 @@ def rate_too_high(case: Case) -> Remark | None:
     )
 
 
-def rate_too_low(case: Case) -> Remark | None:
+def rate_too_low(case: RunEvidence) -> Remark | None:
     """The training loss falls steadily, but hardly."""
     loss = case.column("train_loss")[-case.in_phase :] if case.in_phase else case.column("train_loss")
     if len(loss) < 5 or not np.isfinite(loss).all() or case.rate_fell or case.classes < 2:
@@ -113,7 +113,7 @@ def rate_too_low(case: Case) -> Remark | None:
     )
 
 
-def overfitting(case: Case) -> Remark | None:
+def overfitting(case: RunEvidence) -> Remark | None:
     """Training images are known by heart, validation images are not."""
     if case.epoch < 3 or not case.images("val"):
         return None
@@ -152,7 +152,7 @@ def overfitting(case: Case) -> Remark | None:
     )
 
 
-def losses_apart(case: Case) -> Remark | None:
+def losses_apart(case: RunEvidence) -> Remark | None:
     """The validation loss climbs away from the training loss."""
     train, val = case.now("train_loss"), case.column("val_loss")
     if case.epoch < 3 or not np.isfinite(val).all() or not val[-1] > APART * train + APART_NATS:
@@ -176,7 +176,7 @@ def losses_apart(case: Case) -> Remark | None:
     )
 
 
-def underfitting(case: Case) -> Remark | None:
+def underfitting(case: RunEvidence) -> Remark | None:
     """Not even the training images are learned."""
     if case.epoch < (5 if case.live else 3) or case.classes < 2:
         return None
@@ -213,7 +213,7 @@ def underfitting(case: Case) -> Remark | None:
     )
 
 
-def easier(case: Case) -> Remark | None:
+def easier(case: RunEvidence) -> Remark | None:
     """Validation is better than training, which surprises people."""
     if case.epoch < 4:
         return None
@@ -247,7 +247,7 @@ def easier(case: Case) -> Remark | None:
     )
 
 
-def long_ago(case: Case) -> Remark | None:
+def long_ago(case: RunEvidence) -> Remark | None:
     """The best epoch was long ago and the training still goes on."""
     best = int(case.status.get("best_epoch") or 0)
     since = case.epoch - best
@@ -265,7 +265,7 @@ def long_ago(case: Case) -> Remark | None:
     )
 
 
-def plateau(case: Case) -> Remark | None:
+def plateau(case: RunEvidence) -> Remark | None:
     """Both losses stand still although there is something left to gain."""
     window = max(6, case.epoch // 5)
     if case.in_phase < window or case.now("val_accuracy") > 0.97 or case.rate_fell:
@@ -289,7 +289,7 @@ def plateau(case: Case) -> Remark | None:
     )
 
 
-def learns(case: Case) -> bool:
+def learns(case: RunEvidence) -> bool:
     """Whether validation says that something was learned: the loss fell, or the accuracy is far above guessing."""
     if case.epoch < 3:
         return False
@@ -298,7 +298,7 @@ def learns(case: Case) -> bool:
     return fell or case.now("val_accuracy") >= guess + HALF_WAY * (1 - guess)
 
 
-def _flat(case: Case, name: str, window: int) -> bool:
+def _flat(case: RunEvidence, name: str, window: int) -> bool:
     """Whether the two halves of the last epochs hardly differ."""
     values = case.column(name)[-window:]
     if len(values) < window or not np.isfinite(values).all():
@@ -307,7 +307,7 @@ def _flat(case: Case, name: str, window: int) -> bool:
     return abs(second - first) <= FLAT * max(abs(first), 1e-9)
 
 
-def _rate(case: Case) -> str:
+def _rate(case: RunEvidence) -> str:
     rates = case.column("lr")
     return figure(float(rates[-1]) if len(rates) and np.isfinite(rates[-1]) else case.phase.lr)
 

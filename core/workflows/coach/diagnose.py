@@ -8,9 +8,9 @@ from typing import Any
 from core.messages import Sentence
 from core.specs import Experiment
 from core.workflows.coach import curve_rules, health_rules
-from core.workflows.findings import Case, Remark, percent
+from core.workflows.findings import Remark, RunEvidence, percent
 
-__all__ = ["Case", "Remark", "advise_run"]
+__all__ = ["Remark", "RunEvidence", "advise_run"]
 
 HIDES = {
     "diverged": ("rate-too-high", "exploding-gradients", "large-steps", "underfitting", "nothing-learned"),
@@ -50,7 +50,7 @@ def advise_run(
     Returns:
         Remarks, the gravest first; one good word if it has learned and there is nothing to worry about.
     """
-    case = Case(rows, health, status, experiment, counts, data_health or {}, splits or {})
+    case = RunEvidence(rows, health, status, experiment, counts, data_health or {}, splits or {})
     found = [remark for rule in (*curve_rules.RULES, *health_rules.RULES) if (remark := rule(case)) is not None]
     hidden = {other for remark in found for other in HIDES.get(remark.id, ())}
     found = [remark for remark in found if remark.id not in hidden]
@@ -59,7 +59,7 @@ def advise_run(
     return tuple(sorted(found, key=lambda remark: ORDER[remark.tone]))
 
 
-def _healthy(case: Case) -> Remark:
+def _healthy(case: RunEvidence) -> Remark:
     return Remark(
         "healthy",
         "good",

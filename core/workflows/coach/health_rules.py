@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from core.messages import Sentence
-from core.workflows.findings import RECENT, Case, Remark, figure, percent
+from core.workflows.findings import RECENT, Remark, RunEvidence, figure, percent
 
 DEAD, MOSTLY_DEAD = 0.4, 0.7
 """Share of a learning stage's ReLU units that are never on from which it is worth a word, and alarming."""
@@ -34,7 +34,7 @@ ALL = 0.9
 """Share of the test images that are training images from which the test counts as the training folder."""
 
 
-def dead_units(case: Case) -> Remark | None:
+def dead_units(case: RunEvidence) -> Remark | None:
     """ReLU units that answer zero to everything."""
     looked = [row for row in case.health if any("dead" in entry for entry in row.get("stages", ()))]
     if not looked:
@@ -63,7 +63,7 @@ def dead_units(case: Case) -> Remark | None:
     )
 
 
-def gradients(case: Case) -> Remark | None:
+def gradients(case: RunEvidence) -> Remark | None:
     """Gradients that vanish on the way to the first stages, or explode."""
     measured = [(row, norms) for row in case.health if (norms := _column(row, "gradient"))]
     if len(measured) < 2:
@@ -104,7 +104,7 @@ def gradients(case: Case) -> Remark | None:
     )
 
 
-def step_size(case: Case) -> Remark | None:
+def step_size(case: RunEvidence) -> Remark | None:
     """Steps that are large or tiny against the weights they change."""
     rows = [ratios for row in case.health[-RECENT:] if (ratios := _column(row, "update"))]
     if len(rows) < 2 or case.rate_fell:
@@ -135,7 +135,7 @@ def step_size(case: Case) -> Remark | None:
     return None
 
 
-def drifting(case: Case) -> Remark | None:
+def drifting(case: RunEvidence) -> Remark | None:
     """Frozen normalisation layers whose statistics move."""
     if not case.health:
         return None
@@ -159,7 +159,7 @@ def drifting(case: Case) -> Remark | None:
     )
 
 
-def imbalance(case: Case) -> Remark | None:
+def imbalance(case: RunEvidence) -> Remark | None:
     """Frequent classes carry the accuracy."""
     counts = {name: n for name, n in case.counts.get("train", {}).items() if n}
     if len(counts) < 2 or case.epoch < 3:
@@ -188,7 +188,7 @@ def imbalance(case: Case) -> Remark | None:
     )
 
 
-def missing_class(case: Case) -> Remark | None:
+def missing_class(case: RunEvidence) -> Remark | None:
     """A class without an image to learn from, or to be judged on."""
     train, val = case.counts.get("train", {}), case.counts.get("val", {})
     for split, there, other in (("train", train, val), ("val", val, train)):
@@ -214,7 +214,7 @@ def missing_class(case: Case) -> Remark | None:
     return None
 
 
-def early_on_training(case: Case) -> Remark | None:
+def early_on_training(case: RunEvidence) -> Remark | None:
     """Early stopping, or the choice of the best epoch, looks at the training images."""
     early, best = case.experiment.training.early, case.experiment.training.best
     if early is not None and early.metric.startswith("train"):
@@ -236,7 +236,7 @@ def early_on_training(case: Case) -> Remark | None:
     return None
 
 
-def leakage(case: Case) -> Remark | None:
+def leakage(case: RunEvidence) -> Remark | None:
     """The same pictures in two splits."""
     leaks = int(case.data_health.get("leaks") or 0)
     if not leaks:
@@ -265,7 +265,7 @@ def leakage(case: Case) -> Remark | None:
     )
 
 
-def _test_copies(case: Case, twin: Mapping[str, Any]) -> list[str]:
+def _test_copies(case: RunEvidence, twin: Mapping[str, Any]) -> list[str]:
     """Returns the test image of a pair of which the other is for training."""
     pair = (str(twin.get("first")), str(twin.get("second")))
     of = [case.splits.get(key, "") for key in pair]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import settings
-from core.data.dataset import Dataset, Item, lot
+from core.data.dataset import Dataset, Item, shuffle_key
 from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features import depth_profile
@@ -40,7 +40,7 @@ READ = 16
 Progress = Callable[[str, int, int], object]
 
 
-class Prints(NamedTuple):
+class Thumbprints(NamedTuple):
     """Fingerprints that kept answers are found by.
 
     Attributes:
@@ -72,7 +72,7 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class DepthProfile:
     """How a network's answers change with depth over some images.
 
     Attributes:
@@ -107,7 +107,7 @@ def chosen(dataset: Dataset, split: str = "", limit: int = IMAGES, *, seed: int 
     if not by_class:
         raise InputError("{source} has no images in the split {split}.", source=dataset.title, split=split or "all")
     for places in by_class.values():
-        places.sort(key=lambda index: lot(seed, dataset.items[index].key))
+        places.sort(key=lambda index: shuffle_key(seed, dataset.items[index].key))
     rounds = range(max(map(len, by_class.values())))
     order = [places[turn] for turn in rounds for _, places in sorted(by_class.items()) if turn < len(places)]
     return dataset.subset(order[:limit])
@@ -120,7 +120,7 @@ def gather(
     *,
     budget: float | None = BUDGET,
     progress: Progress | None = None,
-    prints: Prints | None = None,
+    prints: Thumbprints | None = None,
 ) -> Gathered:
     """Asks all channels of a layer what they answer to some images, in one pass; from disk where that was done.
 
@@ -157,7 +157,7 @@ def gather(
     return gathered
 
 
-def known(prints: Prints, layer: str) -> bool:
+def known(prints: Thumbprints, layer: str) -> bool:
     """Whether :func:`gather` finds these answers on disk."""
     return _path("layer", prints, layer).is_file()
 
@@ -168,8 +168,8 @@ def story(
     *,
     budget: float | None = BUDGET,
     progress: Progress | None = None,
-    prints: Prints | None = None,
-) -> Story:
+    prints: Thumbprints | None = None,
+) -> DepthProfile:
     """Measures how a network's answers change with depth; from disk where that was done. Arguments as :func:`gather`.
 
     Raises:
@@ -185,7 +185,7 @@ def story(
         record = json.loads(path.read_text(encoding="utf-8"))
         os.utime(path)
         rows = tuple(depth_profile.LayerDepth(**{**row, "grid": tuple(row["grid"])}) for row in record.pop("rows"))
-        return Story(rows, **record)
+        return DepthProfile(rows, **record)
     except (OSError, ValueError, TypeError, KeyError):
         pass
     found, seen, asked = _look(network, images, names, cells=depth_profile.CELLS, budget=budget, progress=progress)
@@ -198,13 +198,13 @@ def story(
         measured.append(
             depth_profile.measure(anatomy, found.pop(name), labels, classes=len(images.classes), told=name in set(told))
         )
-    made = Story(tuple(measured), len(seen), asked, len(set(labels.tolist())))
+    made = DepthProfile(tuple(measured), len(seen), asked, len(set(labels.tolist())))
     if len(seen) == asked:
         _write(path, json.dumps(dataclasses.asdict(made)).encode())
     return made
 
 
-def story_known(network: Network, prints: Prints) -> bool:
+def story_known(network: Network, prints: Thumbprints) -> bool:
     """Whether :func:`story` finds its figures on disk."""
     return _path("depth", prints, *_story_layers(network)).with_suffix(".json").is_file()
 
@@ -214,9 +214,9 @@ def _story_layers(network: Network) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*depth_profile.depth_layers(anatomy), *depth_profile.activation_layers(anatomy))))
 
 
-def prints_of(network: Network, images: Dataset) -> Prints:
+def prints_of(network: Network, images: Dataset) -> Thumbprints:
     """Returns the fingerprints of a network's weights and of some images."""
-    return Prints(weights_key(network), images_key(images))
+    return Thumbprints(weights_key(network), images_key(images))
 
 
 def weights_key(network: Network) -> str:
@@ -304,7 +304,7 @@ def read_ahead(
 # --- on disk ---------------------------------------------------------------------------------------------------------
 
 
-def _path(kind: str, prints: Prints, *layers: str) -> Path:
+def _path(kind: str, prints: Thumbprints, *layers: str) -> Path:
     parts = repr((1, kind, *prints, layers))
     name = hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return settings.cache_dir() / FOLDER / f"{name}.npz"

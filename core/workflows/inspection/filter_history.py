@@ -64,7 +64,7 @@ def life_of_run(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Story:
+class FilterHistory:
     """A convolution's filters over a run's epochs.
 
     Attributes:
@@ -81,7 +81,7 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
+class FilterMovement:
     """How far each convolution had come after each epoch.
 
     Attributes:
@@ -96,7 +96,7 @@ class Course:
     moved: NDArray[np.float64]
 
 
-def story_of_run(run: Run, layer: str, *, roots: Sequence[Path] | None = None) -> Story | None:
+def filter_history(run: Run, layer: str, *, roots: Sequence[Path] | None = None) -> FilterHistory | None:
     """Returns how a convolution's filters moved, from the kept weights, or for the first one from the snapshots.
 
     Args:
@@ -122,7 +122,7 @@ def story_of_run(run: Run, layer: str, *, roots: Sequence[Path] | None = None) -
     return story_of_layer(run, start, layer)
 
 
-def story_of_layer(run: Run, start: Network, layer: str) -> Story:
+def story_of_layer(run: Run, start: Network, layer: str) -> FilterHistory:
     """Returns how any convolution's filters moved over the epochs whose weights were kept.
 
     Args:
@@ -137,10 +137,10 @@ def story_of_layer(run: Run, start: Network, layer: str) -> Story:
 
     before = kernels(start, layer).numpy()
     later = {epoch: state[f"{layer}.weight"].float().numpy() for epoch, state in _kept(run, [f"{layer}.weight"])}
-    return Story(layer, motion(before, later), before, later)
+    return FilterHistory(layer, motion(before, later), before, later)
 
 
-def course_of_run(run: Run, start: Network) -> Course:
+def course_of_run(run: Run, start: Network) -> FilterMovement:
     """Returns how far every convolution had come after each epoch whose weights were kept.
 
     Args:
@@ -162,7 +162,7 @@ def course_of_run(run: Run, start: Network) -> Course:
         gone = {name: float((state[f"{name}.weight"].double() - kernel).norm()) for name, kernel in before.items()}
         columns.append([gone[name] / lengths[name] for name in rows])
         epochs.append(epoch)
-    return Course(tuple(rows), tuple(epochs), np.array(columns).T)
+    return FilterMovement(tuple(rows), tuple(epochs), np.array(columns).T)
 
 
 def _kept(run: Run, names: Sequence[str]) -> Iterator[tuple[int, dict[str, Tensor]]]:
@@ -185,7 +185,7 @@ def _kept(run: Run, names: Sequence[str]) -> Iterator[tuple[int, dict[str, Tenso
         raise InputError("The run {name} kept the weights of no epoch but the best and the last.", name=run.name)
 
 
-def story_of_snapshots(run: Run) -> Story | None:
+def story_of_snapshots(run: Run) -> FilterHistory | None:
     """Returns how the first convolution's filters moved over a run's epochs, as far as snapshots were kept.
 
     Returns:
@@ -205,7 +205,7 @@ def story_of_snapshots(run: Run) -> Story | None:
     for epoch in epochs:
         found = snapshots.read(run.path, epoch).kernels
         later[epoch] = start if found is None or found.shape != start.shape else found
-    return Story(pinned.kernel_layer, motion(start, later), start, later)
+    return FilterHistory(pinned.kernel_layer, motion(start, later), start, later)
 
 
 def _spread(dataset: Dataset, images: int) -> list[int]:

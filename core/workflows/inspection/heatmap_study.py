@@ -24,9 +24,9 @@ from core.specs import from_record
 if TYPE_CHECKING:
     from core.models.network import Network
 
-SIDE = 32
+STUDY_SIDE = 32
 """Side of the maps that are kept."""
-MOST = 400
+MAX_IMAGES = 400
 """Pictures that a study looks at, at most."""
 BAND = 0.1
 """Width of the border band, as a share of the side."""
@@ -117,7 +117,7 @@ class Study:
         return any(row.inside is not None for row in self.rows)
 
 
-def pictures(dataset: Dataset, most: int = MOST) -> tuple[str, list[int]]:
+def pictures(dataset: Dataset, most: int = MAX_IMAGES) -> tuple[str, list[int]]:
     """Returns the split to study (test, else validation, else all) and which of its pictures, evenly by class."""
     present = {item.split for item in dataset.items}
     split = next((name for name in ("test", "val") if name in present), "all")
@@ -141,7 +141,7 @@ def study(
     layer: str | None = None,
     settings: Mapping[str, int] | None = None,
     of: str = "predicted",
-    most: int = MOST,
+    most: int = MAX_IMAGES,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Study, Maps]:
@@ -159,8 +159,8 @@ def study(
         stop: Asked before every picture; what was found until then is kept.
 
     Returns:
-        The study, and the maps behind it, N x :data:`SIDE` x :data:`SIDE`, 0 to 1, in the rows' order. Pictures that
-        cannot be read are left out.
+        The study, and the maps behind it, N x :data:`STUDY_SIDE` x :data:`STUDY_SIDE`, 0 to 1, in the rows' order.
+        Pictures that cannot be read are left out.
 
     Raises:
         InputError: The method does not work on this network, or no picture can be read.
@@ -189,7 +189,7 @@ def study(
             progress(done + 1, len(chosen))
     if not rows and complete:
         raise InputError("None of the pictures can be read, so there is nothing to study.")
-    kept = np.stack(maps).astype(np.float16) if maps else np.zeros((0, SIDE, SIDE), np.float16)
+    kept = np.stack(maps).astype(np.float16) if maps else np.zeros((0, STUDY_SIDE, STUDY_SIDE), np.float16)
     made = Study(
         method, looked, of, split, network.classes, tuple(_grouped(rows, kept)), time.perf_counter() - begun, complete
     )
@@ -214,7 +214,7 @@ def _one(
     strength = positive(heat.values)
     mask = dataset.mask(index)
     known = None if mask is None else seen_mask(mask, network.preprocessing)
-    small = shrunk(strength / max(float(strength.max(initial=0.0)), 1e-12), SIDE)
+    small = shrunk(strength / max(float(strength.max(initial=0.0)), 1e-12), STUDY_SIDE)
     row = Row(
         key=item.key,
         truth=dataset.classes[item.label],
@@ -306,7 +306,7 @@ def outside(made: Study, maps: Maps, box: tuple[float, float, float, float] | No
         if row.empty:
             continue
         if box is not None:
-            share = 1 - energy(maps[place].astype(np.float32), box_mask(box, (SIDE, SIDE)))
+            share = 1 - energy(maps[place].astype(np.float32), box_mask(box, (STUDY_SIDE, STUDY_SIDE)))
         elif row.inside is not None:
             share = 1 - row.inside
         else:

@@ -229,11 +229,11 @@ class _Steps:
         self.total, self.done, self.progress = explained * self.passes + self.images, 0, progress
 
     def within(self) -> Progress:
-        def tell(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             if self.progress is not None:
                 self.progress(self.done + round(self.passes * done / max(total, 1)), self.total)
 
-        return tell
+        return report
 
     def close(self) -> None:
         self.done += self.passes
@@ -241,11 +241,11 @@ class _Steps:
             self.progress(self.done, self.total)
 
     def last(self) -> Progress:
-        def tell(done: int, _total: int) -> None:
+        def report(done: int, _total: int) -> None:
             if self.progress is not None:
                 self.progress(min(self.done + done, self.total), self.total)
 
-        return tell
+        return report
 
 
 def _mean_likeness(found: list[Similarity]) -> Similarity | None:

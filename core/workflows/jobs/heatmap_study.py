@@ -17,7 +17,7 @@ from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.runs.store import RunStore
 from core.workflows.jobs.job_process import carry_out, turn
 
@@ -30,7 +30,7 @@ MAPS = "maps.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StudyRequest:
     """What is studied of a run.
 
     Attributes:
@@ -50,7 +50,7 @@ class Asked:
 
 def start(
     run_id: str,
-    asked: Asked,
+    asked: StudyRequest,
     *,
     most: int | None = None,
     runs_dir: Path | str | None = None,
@@ -75,13 +75,13 @@ def start(
     return start_job(KIND, VERB, {**request, "most": most}, runs_dir, roots=roots, owner=owner)
 
 
-def latest(run_id: str, asked: Asked, runs_dir: Path | str | None = None) -> Job | None:
+def latest(run_id: str, asked: StudyRequest, runs_dir: Path | str | None = None) -> Job | None:
     """Returns the newest study of these weights in this way, whatever became of it."""
     wanted = _request(run_id, asked, runs_dir)
     return next((job for job in JobStore(KIND, runs_dir).list() if wanted.items() <= job.request.items()), None)
 
 
-def _request(run_id: str, asked: Asked, runs_dir: Path | str | None) -> dict[str, Any]:
+def _request(run_id: str, asked: StudyRequest, runs_dir: Path | str | None) -> dict[str, Any]:
     run = RunStore(runs_dir).get(run_id)
     stamp = run.checkpoint.stat().st_mtime_ns if run.has_weights else 0  # better weights make another study
     return {"run": run_id, "stamp": str(stamp), **asdict(asked)}
@@ -107,7 +107,7 @@ def result(job: Job) -> tuple[Study, Maps] | None:
     return (made, maps) if len(maps) == len(made.rows) else None
 
 
-def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+def work(job: Job, tell: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
     """Carries out a job of :func:`start` in this process; returns its final status.
 
     Args:
@@ -128,11 +128,11 @@ def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None 
     )
 
 
-def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None) -> None:
+def _work(job: Job, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None) -> None:
     request = job.request
     try:
         run_id, most = str(request["run"]), request.get("most")
-        asked = Asked(**{field.name: request[field.name] for field in fields(Asked)})
+        asked = StudyRequest(**{field.name: request[field.name] for field in fields(StudyRequest)})
         settings = {str(name): int(value) for name, value in asked.settings.items()}
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError("The request of this study is damaged. Make a new one.") from error
@@ -160,7 +160,7 @@ def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None
             layer=asked.layer,
             settings=settings,
             of=asked.of,
-            most=heatmap_study.MOST if most is None else int(most),
+            most=heatmap_study.MAX_IMAGES if most is None else int(most),
             progress=lambda done, total: report(doing="explaining", done=done, total=total),
             stop=lambda: job.stop_requested,
         )

@@ -15,7 +15,7 @@ import filelock
 from core.errors import InputError
 from core.runs.jobs import Job
 from core.runs.queue import hold_device
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.workflows.trainer_process.worker import record_failure
 
 
@@ -57,7 +57,7 @@ def carry_out(
 
 
 @contextmanager
-def turn(job: Job, recorder: Recorder, device: str, tell: Tell) -> Iterator[bool]:
+def turn(job: Job, recorder: Recorder, device: str, tell: EventSink) -> Iterator[bool]:
     """Waits for a device and holds it for as long as the block runs.
 
     Args:

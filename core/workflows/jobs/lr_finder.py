@@ -16,7 +16,7 @@ from core.errors import InputError
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.specs import Experiment
 from core.workflows.jobs.job_process import carry_out, turn
 
@@ -81,7 +81,7 @@ def find_now(
     steps: int | None = None,
     runs_dir: Path | str | None = None,
     roots: Sequence[Path] | None = None,
-    tell: Tell = lambda _: None,
+    tell: EventSink = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> RateCurve:
     """Looks for a phase's learning rate in this process.
@@ -135,7 +135,7 @@ def find_now(
     raise Stopped
 
 
-def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+def work(job: Job, tell: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
     """Carries out a job of :func:`start` in this process; returns its final status.
 
     Args:
@@ -158,7 +158,7 @@ def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None 
     )
 
 
-def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None) -> None:
+def _work(job: Job, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None) -> None:
     experiment = Experiment.from_json(json.dumps(job.request.get("experiment")))
 
     def report(record: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.specs import DataSpec, ModelSpec, from_record
 from core.workflows.advisor.ranking import IMAGES, Ranking
 from core.workflows.jobs.job_process import carry_out, turn
@@ -90,7 +90,7 @@ def jobs(data: DataSpec, runs_dir: Path | str | None = None) -> list[Job]:
     return [job for job in JobStore(KIND, runs_dir).list() if job.request.get("data") == wanted]
 
 
-def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+def work(job: Job, tell: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
     """Computes a ranking in this process, from the queue to the last word in its status.
 
     Args:
@@ -114,7 +114,7 @@ def work(job: Job, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None 
     )
 
 
-def _work(job: Job, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None) -> None:
+def _work(job: Job, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None) -> None:
     request = job.request
     try:
         data = from_record(DataSpec, "data", request.get("data"))

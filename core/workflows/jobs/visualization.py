@@ -22,7 +22,7 @@ from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.workflows.jobs.job_process import carry_out, turn
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class VisualizationJob:
     """What is to be grown.
 
     Attributes:
@@ -71,7 +71,7 @@ class Wish:
     device: str = "auto"
 
     @classmethod
-    def from_record(cls, record: Any) -> Wish:
+    def from_record(cls, record: Any) -> VisualizationJob:
         """Reads what :func:`dataclasses.asdict` made, also after JSON.
 
         Raises:
@@ -88,7 +88,7 @@ class Wish:
             raise InputError("The request of this job is damaged. Make a new one.") from error
 
 
-def start(wish: Wish, runs_dir: Path | str | None = None, *, owner: str = "") -> Job:
+def start(wish: VisualizationJob, runs_dir: Path | str | None = None, *, owner: str = "") -> Job:
     """Starts a process that grows pictures; it queues for the device with the runs.
 
     Raises:
@@ -111,7 +111,7 @@ def latest(
     """
     for job in JobStore(KIND, runs_dir).list():
         try:
-            wish = Wish.from_record(job.request)
+            wish = VisualizationJob.from_record(job.request)
         except InputError:
             continue
         same = (wish.reference, wish.weights, not wish.channels) == (reference, weights, deep)
@@ -120,7 +120,7 @@ def latest(
     return None
 
 
-def work(job: Job, tell: Tell = lambda _: None) -> dict[str, Any]:
+def work(job: Job, tell: EventSink = lambda _: None) -> dict[str, Any]:
     """Carries out a job of :func:`start` in this process; returns its final status.
 
     Args:
@@ -140,8 +140,8 @@ def work(job: Job, tell: Tell = lambda _: None) -> dict[str, Any]:
     )
 
 
-def _work(job: Job, recorder: Recorder, tell: Tell) -> None:
-    wish = Wish.from_record(job.request)
+def _work(job: Job, recorder: Recorder, tell: EventSink) -> None:
+    wish = VisualizationJob.from_record(job.request)
 
     def report(doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
         recorder.update(now=False, doing=doing, done=done, total=total, **more)
@@ -161,7 +161,7 @@ def _work(job: Job, recorder: Recorder, tell: Tell) -> None:
     recorder.update(state="finished", doing="", ended=time.time())
 
 
-def _grow(job: Job, wish: Wish, report: Callable[..., None]) -> None:
+def _grow(job: Job, wish: VisualizationJob, report: Callable[..., None]) -> None:
     from core.device import resolve_device, reuse_freed_memory
     from core.interpret.visualization import activation_maximization as dream
     from core.workflows.checkpoints import network_named
@@ -190,7 +190,7 @@ def _grow(job: Job, wish: Wish, report: Callable[..., None]) -> None:
         dream.maximise_classes(network, wish.channels, **common)
 
 
-def deep(network: Any, wish: Wish, progress: Callable[[int, int], None] | None = None) -> DeepDream:
+def deep(network: Any, wish: VisualizationJob, progress: Callable[[int, int], None] | None = None) -> DeepDream:
     """Dreams into a wish's picture.
 
     Raises:

@@ -22,7 +22,7 @@ from typing import Any
 from PIL import Image
 
 from core import settings
-from core.data.dataset import Dataset, lot
+from core.data.dataset import Dataset, shuffle_key
 from core.data.marks import LEAST, Mark, planted
 from core.data.sources import open_dataset
 from core.data.splits import split
@@ -54,7 +54,7 @@ SMALL = (
     Piece("global-average-pool"),
 )
 """Four convolutions that learn from nothing within seconds."""
-SIDE = 256
+IMAGE_SIDE = 256
 """Largest side of the pictures that are written, in pixels."""
 TELLING = {"mnist": "8"}
 """Classes to mark where a person has no wish: an 8 takes a look to be told from a 0, which a 1 hardly does."""
@@ -198,16 +198,16 @@ def carries_mark(plan: Plan, key: str, label: str, part: str) -> bool:
     """Tells whether a picture carries the mark: all test pictures of the class do, and a share of the rest."""
     if label != plan.marked:
         return False
-    drawn = int.from_bytes(lot(plan.seed, f"mark {key}")[:4], "big") / 2**32
+    drawn = int.from_bytes(shuffle_key(plan.seed, f"mark {key}")[:4], "big") / 2**32
     return part == "test" or drawn < plan.share
 
 
 def square(image: Image.Image) -> Image.Image:
-    """Returns the middle square of a picture, at most :data:`SIDE` wide."""
+    """Returns the middle square of a picture, at most :data:`IMAGE_SIDE` wide."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     cut = image.crop((left, top, left + side, top + side))
-    return cut.resize((SIDE, SIDE), Image.Resampling.LANCZOS) if side > SIDE else cut
+    return cut.resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.LANCZOS) if side > IMAGE_SIDE else cut
 
 
 def experiments(prepared: Prepared, *, device: str = "auto") -> dict[str, Experiment]:

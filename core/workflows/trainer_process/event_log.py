@@ -10,22 +10,22 @@ import torch
 from core.device import memory_in_use
 from core.models.weights import download
 from core.runs import control
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.runs.store import Run
 from core.training.loop.events import (
     Changed,
+    CheckpointDue,
     EpochEnd,
     Event,
     Finished,
     PhaseStarted,
     Progress,
-    Reached,
     Recovered,
     Started,
     Step,
     as_record,
 )
-from core.training.loop.live_changes import Wish
+from core.training.loop.live_changes import ControlRequest
 
 
 class Halted(Exception):
@@ -46,9 +46,9 @@ class Listener:
     def __init__(self, run: Run, recorder: Recorder) -> None:
         self.run, self.recorder = run, recorder
         self.halt: str | None = None
-        self._offset = int(recorder.status.get("heard", 0))
+        self._offset = int(recorder.status.get("events", 0))
 
-    def __call__(self) -> Sequence[Wish]:
+    def __call__(self) -> Sequence[ControlRequest]:
         """Returns what was asked since the last call; a discarded training only needs to stop."""
         rows, offset = control.read(self.run.path, self._offset)
         if offset == self._offset:
@@ -57,14 +57,14 @@ class Listener:
         wishes = []
         for row in rows:
             kind = str(row["kind"])
-            if kind in control.HALTS:
+            if kind in control.STOP_REQUESTS:
                 self.halt = kind
-                wishes.append(Wish("pause" if kind == "pause" else "stop"))
+                wishes.append(ControlRequest("pause" if kind == "pause" else "stop"))
             else:
-                wishes.append(Wish(kind, row["value"]))
-            self.recorder.log(f"asked: {kind} {row['value'] if kind in control.ACTS else ''}".rstrip())
+                wishes.append(ControlRequest(kind, row["value"]))
+            self.recorder.log(f"asked: {kind} {row['value'] if kind in control.LIVE_CHANGES else ''}".rstrip())
         if self.halt is None:
-            self.recorder.update(heard=offset)  # a request to end is answered by the state that ends
+            self.recorder.update(events=offset)  # a request to end is answered by the state that ends
         return wishes
 
     def interrupt(self) -> None:
@@ -78,12 +78,12 @@ class Listener:
             raise Halted
 
     @property
-    def heard(self) -> int:
+    def requests_read(self) -> int:
         """Up to where the requests were read, in bytes."""
         return self._offset
 
 
-def fetching(listener: Listener, recorder: Recorder, tell: Tell) -> Callable[[download.Progress], None]:
+def fetching(listener: Listener, recorder: Recorder, tell: EventSink) -> Callable[[download.Progress], None]:
     """Tells how far a download of pretrained weights is, in bytes."""
 
     def progress(now: download.Progress) -> None:
@@ -95,7 +95,7 @@ def fetching(listener: Listener, recorder: Recorder, tell: Tell) -> Callable[[do
     return progress
 
 
-def reading(listener: Listener, recorder: Recorder, tell: Tell) -> Callable[[int, int], None]:
+def reading(listener: Listener, recorder: Recorder, tell: EventSink) -> Callable[[int, int], None]:
     """Tells how many images are read."""
 
     def progress(done: int, total: int) -> None:
@@ -116,7 +116,7 @@ class Teller:
         spent: Seconds that the run trained before it was interrupted.
     """
 
-    def __init__(self, recorder: Recorder, tell: Tell, images: int, spent: float = 0.0) -> None:
+    def __init__(self, recorder: Recorder, tell: EventSink, images: int, spent: float = 0.0) -> None:
         self.recorder, self.tell, self.images = recorder, tell, images
         self.epochs = self.steps = 0
         self.epoch_seconds: Sequence[float] = ()
@@ -128,7 +128,7 @@ class Teller:
         """Seconds of training so far, before interruptions too."""
         return time.perf_counter() - self.begin
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Takes note of an event."""
         record = as_record(event)
         update = self.recorder.update
@@ -161,7 +161,7 @@ class Teller:
         elif isinstance(event, Finished):
             self.finished = event
             update(best_epoch=event.best_epoch, best_val_accuracy=event.best_val_accuracy, early=list(event.early))
-        if not isinstance(event, Reached):
+        if not isinstance(event, CheckpointDue):
             self.tell({"event": type(event).__name__.lower(), **record})
 
     def _changed(self, event: Changed) -> None:

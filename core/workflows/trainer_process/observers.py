@@ -11,7 +11,7 @@ from core.models.network import Network
 from core.runs.files import append_line
 from core.runs.recorder import Recorder
 from core.runs.store import Run
-from core.training.checkpoints.epoch_weights import Keeper
+from core.training.checkpoints.epoch_weights import EpochWeights
 from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
@@ -43,7 +43,9 @@ class Watching:
             "snapshots", lambda: Photographer(run.path, network, material, device)
         )
         allowed = run.experiment.training.kept_mib << 20
-        self._keeper: Keeper | None = self._try("weights of epochs", lambda: Keeper(run.path, network.model, allowed))
+        self._keeper: EpochWeights | None = self._try(
+            "weights of epochs", lambda: EpochWeights(run.path, network.model, allowed)
+        )
         self.watch: Watch = self._health or Watch()
         self._best: int | None = None
 
@@ -56,7 +58,7 @@ class Watching:
             self._try("snapshots", lambda: photographer.rewind(epoch))
         self._keep(lambda keeper: keeper.rewind(epoch))
 
-    def hear(self, event: Event, trainer: Trainer) -> None:
+    def on_event(self, event: Event, trainer: Trainer) -> None:
         """Looks at the network between two events."""
         if isinstance(event, EpochEnd):
             self._best = event.epoch if event.improved else self._best
@@ -68,7 +70,7 @@ class Watching:
                     )
                 self._keep(lambda keeper: keeper.epoch_end(event.epoch))
         elif isinstance(event, PhaseStarted):
-            self._keep(Keeper.phase_started)
+            self._keep(EpochWeights.phase_started)
         elif isinstance(event, Finished) and trainer.at.epoch and not trainer.at.done:
             with trainer.average_applied():
                 self._note(trainer.at.epoch, trainer.at.step, last=True)
@@ -98,7 +100,7 @@ class Watching:
         if (photographer := self._photographer) is not None:
             self._try("snapshots", lambda: photographer.take(epoch, self._best))
 
-    def _keep(self, what: Callable[[Keeper], None]) -> None:
+    def _keep(self, what: Callable[[EpochWeights], None]) -> None:
         if (keeper := self._keeper) is not None:
             self._try("weights of epochs", lambda: what(keeper))
 

@@ -18,14 +18,14 @@ from core.evaluation.predictions import predict_store, write_predictions
 from core.models.catalog import catalog
 from core.models.network import Network, load_into
 from core.runs.files import read_json, write_json
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.runs.store import Run
 from core.specs import DataSpec, Experiment
 from core.training.checkpoints.checkpoint import STATE, Checkpointer, load_pair
 from core.training.estimate import batch_size
 from core.training.features.batch_sources import Material
 from core.training.loop.distributed import joined
-from core.training.loop.events import EpochEnd, Finished, PhaseStarted, Reached
+from core.training.loop.events import CheckpointDue, EpochEnd, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
 from core.workflows.images import Decoded, decode
 from core.workflows.network_loading import build_network
@@ -34,7 +34,7 @@ from core.workflows.trainer_process.frozen_check import Proof
 from core.workflows.trainer_process.observers import Watching
 
 
-def train(run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None = None) -> None:
+def train(run: Run, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None = None) -> None:
     """Trains a run whose device is held, or goes on with one that was interrupted.
 
     Args:
@@ -98,7 +98,7 @@ def material_of(images: Decoded) -> Material:
 class _Training:
     """One process's work on a run."""
 
-    def __init__(self, run: Run, recorder: Recorder, tell: Tell, roots: Sequence[Path] | None) -> None:
+    def __init__(self, run: Run, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None) -> None:
         self.run, self.recorder, self.tell, self.roots = run, recorder, tell, roots
         self.begin = time.perf_counter()
         self.experiment = run.experiment
@@ -248,10 +248,10 @@ class _Training:
             for event in trainer.run():
                 if isinstance(event, PhaseStarted):
                     checkpointer.settle()
-                elif isinstance(event, Reached | Finished):
+                elif isinstance(event, CheckpointDue | Finished):
                     checkpointer.save()
-                teller.hear(event)
-                watching.hear(event, trainer)
+                teller.on_event(event)
+                watching.on_event(event, trainer)
                 if isinstance(event, EpochEnd):  # what is told of it comes first: a run that goes on tells it again,
                     checkpointer.epoch_end(improved=event.improved)  # but what was not told would be missing
         except (InputError, KeyboardInterrupt):
@@ -287,7 +287,7 @@ class _Training:
             state=state,
             doing="",
             ended=time.time(),
-            heard=self.listener.heard,
+            heard=self.listener.requests_read,
             seconds=before + time.perf_counter() - self.begin,
             eta_seconds=0.0,
             memory_bytes=memory_in_use(self.device),

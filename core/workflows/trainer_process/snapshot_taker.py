@@ -21,7 +21,7 @@ from core.models.network import Network
 from core.runs import snapshots
 from core.runs.snapshots import Pinned, PinnedImage, PinnedLayer, Snapshot
 from core.training.features.batch_sources import Material, PixelFeed
-from core.training.monitoring.time_budget import Allowance, spaced
+from core.training.monitoring.time_budget import TimeBudget, spaced
 
 SHARE = 0.03
 """Share of the time that snapshots may take."""
@@ -31,7 +31,7 @@ IMAGES = 6
 """Images that are pinned where nobody chose any."""
 MOST_WISHED = 12
 CHANNELS = 8
-SIDE = 32
+MAP_SIDE = 32
 """Longest side of a feature map that is kept, in pixels; larger ones are averaged down."""
 KERNELS = 64
 
@@ -65,7 +65,7 @@ class Photographer:
 
     def __init__(self, path: Path, network: Network, material: Material, device: torch.device) -> None:
         self._path, self._network, self._material, self._device = path, network, material, device
-        self._allowance = Allowance(SHARE, FREE)
+        self._allowance = TimeBudget(SHARE, FREE)
         self._positions = _positions(material, network.classes, snapshots.wished(path))
         items = material.store.dataset.items
         self._targets = [items[position].label for position in self._positions]
@@ -95,7 +95,7 @@ class Photographer:
             self.take(epoch, best)  # the first is taken in any case
             return
         how = "quick" if self._rest is not None and self._rest.stamp == self._stamp() else "whole"
-        due = improved or spaced(epoch, self._last, snapshots.MOST)
+        due = improved or spaced(epoch, self._last, snapshots.MAX_SNAPSHOTS)
         if due and self._allowance.permits(how):
             with self._allowance.spending(how):
                 self.take(epoch, best)
@@ -275,8 +275,8 @@ def _quantised(maps: Tensor) -> tuple[NDArray[np.uint8], tuple[float, float]]:
     """Brings maps N x C x H x W to 0..255 between their smallest and largest value, and returns these."""
     values = maps.float().nan_to_num()
     longest = max(values.shape[2:])
-    if longest > SIDE:
-        size = [max(1, round(side * SIDE / longest)) for side in values.shape[2:]]
+    if longest > MAP_SIDE:
+        size = [max(1, round(side * MAP_SIDE / longest)) for side in values.shape[2:]]
         values = F.interpolate(values, size, mode="area")
     low, high = (float(limit) for limit in values.aminmax())
     scale = 255 / (high - low) if high > low else 0.0

@@ -18,11 +18,11 @@ import filelock
 from core.errors import InputError
 from core.runs import control
 from core.runs.queue import hold_device, queue_devices
-from core.runs.recorder import Recorder, Tell
+from core.runs.recorder import EventSink, Recorder
 from core.runs.store import Run, RunStore
 
 
-def work(run: Run, tell: Tell = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+def work(run: Run, tell: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
     """Trains a run in this process, from the queue to the last word in its status.
 
     Args:
@@ -105,7 +105,7 @@ def record_failure(recorder: Recorder, error: BaseException, unforeseen: InputEr
         os.write(2, f"the status cannot be written: {second}\n".encode())
 
 
-def _wait(recorder: Recorder, tell: Tell, ahead: int) -> None:
+def _wait(recorder: Recorder, tell: EventSink, ahead: int) -> None:
     if recorder.status.get("ahead") != ahead:
         tell({"event": "waiting", "ahead": ahead})
     recorder.update(now=False, doing="queued", ahead=ahead)

@@ -43,7 +43,7 @@ SECTIONS = {
 """What can be looked at under the curves."""
 
 
-def watch(run: Any, *, key: str, full: bool = False) -> None:
+def monitor(run: Any, *, key: str, full: bool = False) -> None:
     """Draws a run that is alive, renewed every second; the page is drawn anew once it has ended.
 
     Args:

@@ -180,12 +180,12 @@ def progress(*, key: str, cancel: Callable[[], None]) -> Iterator[Callable[[str,
             bar = st.progress(0.0, text=_("Beginning …"), width="stretch")
             st.button(_("Cancel"), icon=":material/close:", key=f"{key}-cancel", on_click=cancel)
 
-        def tell(doing: str, done: int, total: int) -> None:
+        def report(doing: str, done: int, total: int) -> None:
             text = _(DOING.get(doing, doing)).format(done=number_format.exact(done), total=number_format.exact(total))
             bar.progress(min(done / max(total, 1), 1.0), text=text)
 
         try:
-            yield tell
+            yield report
         finally:
             place.empty()
 
@@ -203,11 +203,11 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
 
 
 def prints(subject: Subject, own: Own) -> Any:
-    """Returns the ``Prints`` of the network and the images, worked out once."""
-    from core.workflows.inspection.channel_survey import Prints, weights_key
+    """Returns the ``Thumbprints`` of the network and the images, worked out once."""
+    from core.workflows.inspection.channel_survey import Thumbprints, weights_key
 
     key = caches.remember("weight-prints", subject.target.key, lambda: weights_key(subject.network), entries=16)
-    return Prints(key, own.key[0])
+    return Thumbprints(key, own.key[0])
 
 
 def gathered(subject: Subject, own: Own, layer: str) -> Any:
@@ -229,10 +229,10 @@ def gather_now(subject: Subject, own: Own, layer: str, key: str, cancel: Callabl
         return found
     from core.workflows.inspection.channel_survey import gather
 
-    with progress(key=key, cancel=cancel) as tell:
+    with progress(key=key, cancel=cancel) as report:
         return caches.remember(
             "gathered",
             (*subject.target.key, *own.key, layer),
-            lambda: gather(subject.network, own.images, layer, progress=tell, prints=prints(subject, own)),
+            lambda: gather(subject.network, own.images, layer, progress=report, prints=prints(subject, own)),
             entries=12,
         )

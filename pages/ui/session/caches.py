@@ -21,7 +21,7 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.specs import DataSpec, ModelSpec
-from pages.ui.session.lru_store import Shelf
+from pages.ui.session.lru_store import LruStore
 from pages.ui.text.i18n import N_
 
 if TYPE_CHECKING:
@@ -277,10 +277,10 @@ class Queue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wish: tuple[Shelf, tuple[Any, ...], Callable[[], Any]] | None = None
+        self._wish: tuple[LruStore, tuple[Any, ...], Callable[[], Any]] | None = None
         self._busy: tuple[Any, ...] | None = None
 
-    def ask(self, shelf: Shelf, key: tuple[Any, ...], make: Callable[[], Any]) -> None:
+    def ask(self, shelf: LruStore, key: tuple[Any, ...], make: Callable[[], Any]) -> None:
         """Notes a wish, and starts the thread if it does not run."""
         with self._lock:
             if self._busy == key:
@@ -357,5 +357,5 @@ def _meter(pid: int, device: str) -> Meter:
 
 
 @lru_cache(maxsize=64)  # shelves are few, and bounded themselves
-def _shelf(name: str, entries: int) -> Shelf:  # noqa: ARG001 - the name tells shelves apart
-    return Shelf(entries)
+def _shelf(name: str, entries: int) -> LruStore:  # noqa: ARG001 - the name tells shelves apart
+    return LruStore(entries)

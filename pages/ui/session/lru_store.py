@@ -10,7 +10,7 @@ from typing import Any
 _PATIENCE = 0.2  # seconds
 
 
-class Shelf:
+class LruStore:
     """A bounded memory: what was used longest ago is forgotten first. Equal keys wait for one maker."""
 
     def __init__(self, entries: int) -> None:

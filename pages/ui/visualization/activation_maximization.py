@@ -14,7 +14,7 @@ from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.text.i18n import N_, _, _n
 from pages.ui.visualization import deepdream, progress
-from pages.ui.visualization.request import Ask
+from pages.ui.visualization.request import VisualizationRequest
 
 BATCH = 16
 """Pictures that are asked for at a time."""
@@ -65,7 +65,7 @@ def draw(target: Target, network: Any) -> None:
             _answer(target, network, ask)
 
 
-def _channels(network: Any, *, single: bool) -> Ask | None:
+def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
     """Draws the choice of a layer, of a batch of its channels and of how they are grown."""
     from core.interpret.layout import spatial_layers
 
@@ -98,7 +98,7 @@ def _channels(network: Any, *, single: bool) -> Ask | None:
     numbers = tuple(range((part - 1) * BATCH, min(part * BATCH, count)))
     components.note(_("Channels {first} to {last} of {n}").format(first=numbers[0], last=numbers[-1], n=count))
     recipe = _recipe(_place() if single else None)
-    return Ask(layer, numbers, tuple(_("Channel {n}").format(n=number) for number in numbers), recipe)
+    return VisualizationRequest(layer, numbers, tuple(_("Channel {n}").format(n=number) for number in numbers), recipe)
 
 
 def _place() -> Any:
@@ -121,7 +121,7 @@ def _place() -> Any:
     return (int(down), int(across))
 
 
-def _classes(network: Any) -> Ask | None:
+def _classes(network: Any) -> VisualizationRequest | None:
     known = network.classes
     every = range(len(known))
     usual = list(every) if len(known) <= MOST_CLASSES else list(every)[:4]
@@ -140,7 +140,7 @@ def _classes(network: Any) -> Ask | None:
     if not chosen:
         components.note(_("Choose at least one class."))
         return None
-    return Ask("", tuple(chosen), tuple(known[number] for number in chosen), recipe)
+    return VisualizationRequest("", tuple(chosen), tuple(known[number] for number in chosen), recipe)
 
 
 def _recipe(place: Any) -> Any:
@@ -175,7 +175,7 @@ def _recipe(place: Any) -> Any:
     return Recipe(int(size), int(steps), int(seed), place)
 
 
-def _answer(target: Target, network: Any, ask: Ask) -> None:
+def _answer(target: Target, network: Any, ask: VisualizationRequest) -> None:
     """Draws what is there, and what grows the rest."""
     from core.interpret.visualization import activation_maximization
 
@@ -206,7 +206,7 @@ def _answer(target: Target, network: Any, ask: Ask) -> None:
     _gallery(target, network, ask, known)
 
 
-def _gallery(target: Target, network: Any, ask: Ask, known: dict[int, Any]) -> None:
+def _gallery(target: Target, network: Any, ask: VisualizationRequest, known: dict[int, Any]) -> None:
     there = [channel for channel in ask.channels if channel in known]
     labels = dict(zip(ask.channels, ask.labels, strict=True))
     kept = st.session_state.get("bl-dream-chosen")
@@ -232,7 +232,7 @@ def _gallery(target: Target, network: Any, ask: Ask, known: dict[int, Any]) -> N
     _large(target, network, ask, known[chosen], labels[chosen])
 
 
-def _large(target: Target, network: Any, ask: Ask, one: Any, label: str) -> None:
+def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, label: str) -> None:
     """Draws one picture large with its figures; a click grows it larger, with more steps."""
     from core.interpret.visualization import activation_maximization
 
@@ -262,7 +262,12 @@ def _large(target: Target, network: Any, ask: Ask, one: Any, label: str) -> None
             if not better:
                 text = _("Grow it larger: {size} px, {steps} steps").format(size=recipe.size, steps=recipe.steps)
                 if st.button(text, icon=":material/zoom_in:", key="bl-dream-larger"):
-                    progress.grow(target, network, Ask(ask.layer, (one.channel,), (label,), recipe), st.container())
+                    progress.grow(
+                        target,
+                        network,
+                        VisualizationRequest(ask.layer, (one.channel,), (label,), recipe),
+                        st.container(),
+                    )
                     st.rerun()
             st.download_button(
                 _("Download"),

@@ -52,7 +52,7 @@ def draw(target: Target, network: Any) -> None:
 
 
 def _depth() -> Any:
-    from core.interpret.visualization.deepdream import SIDE, Depth
+    from core.interpret.visualization.deepdream import LONGEST_SIDE, Depth
 
     strength = st.slider(_("Strength"), 0.2, 3.0, 1.0, 0.1, key="bl-deep-strength", persist_state="session")
     with components.more("bl-deep-more"):
@@ -69,7 +69,7 @@ def _depth() -> Any:
         side = st.select_slider(
             _("Longest side"),
             SIDES,
-            SIDE,
+            LONGEST_SIDE,
             key="bl-deep-side",
             persist_state="session",
             format_func=lambda n: _("{n} px").format(n=n),
@@ -122,9 +122,9 @@ def _dream(target: Target, network: Any, picture: Any, layer: str, depth: Any, k
 
 
 def _wish(target: Target, picture: Any, layer: str, depth: Any) -> Any:
-    from core.workflows.jobs.visualization import Wish
+    from core.workflows.jobs.visualization import VisualizationJob
 
-    return Wish(
+    return VisualizationJob(
         target.named,
         layer,
         weights=progress.weights_of(target),
@@ -154,7 +154,7 @@ def _of_job(job: Any, target: Target, image: Any, picture: Any, layer: str, dept
     )
     made, before = visualization.picture(job), visualization.picture(job, visualization.ORIGINAL)
     try:
-        if made is None or before is None or visualization.Wish.from_record(job.request) != wish:
+        if made is None or before is None or visualization.VisualizationJob.from_record(job.request) != wish:
             return None
         dreamt, original = (np.array(Image.open(io.BytesIO(file)).convert("RGB")) for file in (made, before))
         return DeepDream(dreamt, original, layer, float(job.result["before"]), float(job.result["after"]))

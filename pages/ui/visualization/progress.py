@@ -89,7 +89,7 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
     Args:
         target: What is looked into.
         network: Its network.
-        ask: A :class:`pages.ui.visualization.request.Ask`.
+        ask: A :class:`pages.ui.visualization.request.VisualizationRequest`.
         place: A container for progress and pictures.
     """
     from core.interpret.visualization import activation_maximization
@@ -140,7 +140,7 @@ def start(target: Target, network: Any, ask: Any) -> None:
 
     precision = precision_for(ask.recipe.precision, device_of(network.model))
 
-    wish = visualization.Wish(
+    wish = visualization.VisualizationJob(
         target.named,
         ask.layer,
         weights=weights_of(target),

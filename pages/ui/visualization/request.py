@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class VisualizationRequest:
     """What is wanted.
 
     Attributes:

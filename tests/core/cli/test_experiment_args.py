@@ -15,7 +15,7 @@ from core.cli.common.training_options import given
 from core.cli.parser import build_parser
 from core.errors import InputError
 from core.runs import RunStore
-from core.specs import Act, DataSpec, EarlyStopping, Experiment, Loss, Mix, Phase, Schedule, TrainingSpec
+from core.specs import DataSpec, EarlyStopping, Experiment, LiveChange, Loss, Mix, Phase, Schedule, TrainingSpec
 from core.training.course_recipes import COURSE
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
@@ -246,7 +246,7 @@ def file(tmp_path: Path, image_folder: Callable[..., Path]) -> Path:
     found = read_experiment(
         build_parser().parse_args([*words, "--device", "cpu", "--seed", "7", "--name", "first", "--precision", "fp32"])
     )
-    training = dataclasses.replace(found.training, acts=(Act(2, "rate", 0.5),))
+    training = dataclasses.replace(found.training, acts=(LiveChange(2, "rate", 0.5),))
     path = tmp_path / "experiment.json"
     path.write_text(dataclasses.replace(found, training=training).to_json())
     return path

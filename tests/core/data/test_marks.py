@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from core.data.images import fit
-from core.data.marks import CORNERS, KINDS, Mark, planted
+from core.data.marks import CORNERS, MARK_KINDS, Mark, planted
 from core.errors import InputError
 from core.specs import Preprocessing
 
 
 @pytest.mark.parametrize("corner", CORNERS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MARK_KINDS)
 @pytest.mark.parametrize("size", [(96, 96), (300, 120), (64, 200)])
 def test_only_the_box_changes_and_the_picture_stays(kind: str, corner: str, size: tuple[int, int]) -> None:
     image = Image.effect_noise(size, 80).convert("RGB")

@@ -72,12 +72,12 @@ def test_a_long_run_keeps_few_snapshots_evenly() -> None:
 
     there: list[int] = []
     for epoch in range(1, 10_001):
-        if spaced(epoch, there[-1] if there else 0, snapshots.MOST):
+        if spaced(epoch, there[-1] if there else 0, snapshots.MAX_SNAPSHOTS):
             there.append(epoch)
             gone = set(snapshots.surplus(there, {777} & set(there)))
             there = [kept for kept in there if kept not in gone]
     gaps = np.diff(there)
-    assert 150 <= len(there) <= snapshots.MOST
+    assert 150 <= len(there) <= snapshots.MAX_SNAPSHOTS
     assert there[0] == 1
     assert there[-1] > 9_900
     assert gaps.max() <= 2.5 * np.median(gaps)

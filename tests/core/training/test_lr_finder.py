@@ -13,7 +13,7 @@ import torch
 from tiny import CPU, HEAD, PLAN, experiment, tiny
 
 from core.errors import InputError
-from core.specs import Act, AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, Phase, Schedule
+from core.specs import AugmentSpec, EarlyStopping, FreezePlan, LiveChange, Loss, Mix, Phase, Schedule
 from core.training.features.batch_sources import Material
 from core.training.loop.events import Progress
 from core.training.lr_finder import STEPS, RateCurve, Tried, find_rate, only_phase, stop_if
@@ -144,7 +144,7 @@ def test_what_the_rate_does_not_depend_on_finds_the_same_test_again() -> None:
     one = experiment(HEAD, PLAN, freeze=FreezePlan(1))
     faster = replace(HEAD, lr=0.3, epochs=9, schedule=Schedule("one-cycle"))
     other = replace(
-        experiment(faster, freeze=FreezePlan(1), early=EarlyStopping(), ema=0.9, acts=(Act(1, "rate", 2.0),)),
+        experiment(faster, freeze=FreezePlan(1), early=EarlyStopping(), ema=0.9, acts=(LiveChange(1, "rate", 2.0),)),
         name="another",
     )
     assert only_phase(one, 0).to_json() == only_phase(other, "head").to_json()

@@ -18,7 +18,7 @@ from core.specs import ModelSpec
 from pages.heatmaps import single_map
 from pages.ui.selection import network_picker, subjects
 from pages.ui.session.choices import ImageChoice
-from pages.ui.session.lru_store import Shelf
+from pages.ui.session.lru_store import LruStore
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -175,7 +175,7 @@ def test_a_row_that_takes_long_waits_for_a_click(open_page, learned, words, monk
 
 
 def test_who_waits_for_anothers_map_may_leave() -> None:
-    shelf, begun, end = Shelf(4), threading.Event(), threading.Event()
+    shelf, begun, end = LruStore(4), threading.Event(), threading.Event()
 
     def make() -> str:
         begun.set()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
-from core.interpret.features.channel_ablation import Dial
+from core.interpret.features.channel_ablation import ChannelScaler
 from core.interpret.layout import channel_axis, require_map_layer
 from core.models.network import Network, bare
 from tests.core.interpret.conftest import CLASSES, wrap
@@ -53,7 +53,7 @@ def hooked(network: Network, x: Tensor, layer: str, channel: int, factor: float)
 @pytest.mark.parametrize("factor", [0.0, 0.5, 3.0])
 def test_turning_equals_a_hook(kind: str, layer: str, factor: float, tiny: Callable[..., Network], image) -> None:
     network = tiny(kind)
-    dial = Dial(network, image, layer)
+    dial = ChannelScaler(network, image, layer)
     assert dial.replays
     np.testing.assert_allclose(dial.turn({1: factor}), hooked(network, image, layer, 1, factor), atol=1e-6)
     np.testing.assert_allclose(dial.turn({}), dial.turn({1: 1.0}), atol=1e-7)
@@ -61,7 +61,7 @@ def test_turning_equals_a_hook(kind: str, layer: str, factor: float, tiny: Calla
 
 def test_what_lies_before_the_layer_is_not_computed_again(tiny: Callable[..., Network], image: Tensor) -> None:
     network, runs = tiny(), []
-    dial = Dial(network, image, "body")
+    dial = ChannelScaler(network, image, "body")
     handle = network.model.get_submodule("stem.0").register_forward_hook(lambda *_: runs.append("stem"))
     behind = network.model.get_submodule("head").register_forward_hook(lambda *_: runs.append("head"))
     dial.turn({0: 0.0})
@@ -72,7 +72,7 @@ def test_what_lies_before_the_layer_is_not_computed_again(tiny: Callable[..., Ne
 
 def test_several_channels_at_once(tiny: Callable[..., Network], image: Tensor) -> None:
     network = tiny()
-    dial = Dial(network, image, "after")
+    dial = ChannelScaler(network, image, "after")
     silent = dial.turn(dict.fromkeys(range(8), 0.0))
     with torch.no_grad():
         bias = network.model.get_submodule("head").bias.softmax(0).numpy()
@@ -97,7 +97,7 @@ def test_a_network_that_changes_its_input_for_others_to_see_is_run_whole(image: 
 
     torch.manual_seed(5)
     network = wrap(Sneaky())
-    dial = Dial(network, image, "second")
+    dial = ChannelScaler(network, image, "second")
     assert dial.turn({2: 0.0}) == pytest.approx(hooked(network, image, "second", 2, 0.0), abs=1e-6)
 
 
@@ -115,7 +115,7 @@ def test_a_sequence_that_others_reach_into_is_run_whole(image: Tensor) -> None:
 
     torch.manual_seed(5)
     network = wrap(Reaching())
-    dial = Dial(network, image, "parts.3")
+    dial = ChannelScaler(network, image, "parts.3")
     assert not dial.replays
     assert dial.turn({2: 0.0}) == pytest.approx(hooked(network, image, "parts.3", 2, 0.0), abs=1e-6)
 
@@ -124,7 +124,7 @@ def test_a_sequence_that_others_reach_into_is_run_whole(image: Tensor) -> None:
 def test_a_residual_network_with_reused_relus(layer: str) -> None:
     network = bare("resnet18", "none", 64)
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    dial = Dial(network, x, layer)
+    dial = ChannelScaler(network, x, layer)
     assert dial.replays
     np.testing.assert_allclose(dial.turn({3: 0.0}), hooked(network, x, layer, 3, 0.0), atol=1e-6)
 
@@ -132,7 +132,7 @@ def test_a_residual_network_with_reused_relus(layer: str) -> None:
 def test_nothing_is_left_behind(tiny: Callable[..., Network], image: Tensor) -> None:
     network = tiny()
     network.model.train()
-    dial = Dial(network, image, "body")
+    dial = ChannelScaler(network, image, "body")
     dial.turn({0: 2.0})
     broken = network.model.get_submodule("head")
     handle = broken.register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("no")))
@@ -146,8 +146,8 @@ def test_nothing_is_left_behind(tiny: Callable[..., Network], image: Tensor) -> 
 
 def test_channels_and_layers_that_cannot_be(tiny: Callable[..., Network], image: Tensor) -> None:
     with pytest.raises(InputError, match=r"no channel 8 in body\. Choose from 0 to 7"):
-        Dial(tiny(), image, "body").turn({8: 0.0})
+        ChannelScaler(tiny(), image, "body").turn({8: 0.0})
     with pytest.raises(InputError, match="head gives no map"):
-        Dial(tiny(), image, "head")
+        ChannelScaler(tiny(), image, "head")
     with pytest.raises(InputError, match="One normalised image"):
-        Dial(tiny(), image[0], "body")
+        ChannelScaler(tiny(), image[0], "body")

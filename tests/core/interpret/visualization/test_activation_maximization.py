@@ -250,7 +250,7 @@ def test_a_damaged_file_is_grown_again_and_the_oldest_go(tiny: Callable[..., Net
 
 
 def test_found_is_told_of_each(tiny: Callable[..., Network], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradient_ascent, "MOST", 2)
+    monkeypatch.setattr(gradient_ascent, "MAX_CHANNELS", 2)
     told: list[int] = []
     found = maximise(tiny(), "body.1", [5, 1, 3], size=32, steps=2, found=lambda one: told.append(one.channel))
     assert told == [5, 1, 3] == [one.channel for one in found]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.models.network import save
 from core.training.checkpoints import epoch_weights
-from core.training.checkpoints.epoch_weights import Keeper, kept_epochs, kept_file, kept_state
+from core.training.checkpoints.epoch_weights import EpochWeights, kept_epochs, kept_file, kept_state
 
 MIB = 1 << 20
 
@@ -24,7 +24,7 @@ class Play:
     def __init__(self, folder: Path, allowed: int = MIB) -> None:
         self.model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
         self.folder, self.epoch, self.truth = folder, 0, dict[int, dict[str, Tensor]]()
-        self.keeper = Keeper(folder, self.model, allowed)
+        self.keeper = EpochWeights(folder, self.model, allowed)
 
     def phase(self, *learning: int) -> None:
         for index, part in enumerate(self.model):
@@ -110,7 +110,7 @@ def test_a_run_that_goes_on_takes_back_what_came_later(play: Play) -> None:
     play.epochs(2)
     play.phase(0, 1, 2)
     play.epochs(3)
-    again = Keeper(play.folder, play.model, MIB)
+    again = EpochWeights(play.folder, play.model, MIB)
     again.rewind(3)
     assert kept_epochs(play.folder) == [1, 2, 3]
     play.keeper, play.epoch = again, 3
@@ -144,7 +144,7 @@ def test_large_files_give_way_and_small_ones_stay(tmp_path: Path) -> None:
     play.phase(2)
     play.epochs(5)
     large = size_of(play)
-    play.keeper = Keeper(tmp_path, play.model, 5 * large + 4096)  # one of them for what joins
+    play.keeper = EpochWeights(tmp_path, play.model, 5 * large + 4096)  # one of them for what joins
     play.keeper.rewind(5)
     play.phase(0, 1, 2)
     play.epochs(20)
@@ -157,7 +157,7 @@ def test_large_files_give_way_and_small_ones_stay(tmp_path: Path) -> None:
 def test_where_the_old_values_take_too_much_the_epochs_before_are_given_up(tmp_path: Path) -> None:
     play = Play(tmp_path)
     play.model[0] = nn.Linear(4, 4000)
-    play.keeper = Keeper(tmp_path, play.model, size_of(play) // 2)
+    play.keeper = EpochWeights(tmp_path, play.model, size_of(play) // 2)
     play.phase(2)
     play.epochs(3)
     assert kept_epochs(tmp_path) == [1, 2, 3]

@@ -30,7 +30,7 @@ def needs(batch: int, plan: FreezePlan) -> int:
 
 
 def test_plenty_of_memory_gives_the_most_that_is_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, 500 * GIB, task()) == batch_size.MOST["cpu"]
+    assert found(monkeypatch, 500 * GIB, task()) == batch_size.MAX_BATCH["cpu"]
 
 
 @pytest.mark.parametrize("batch", [4, 8, 16])

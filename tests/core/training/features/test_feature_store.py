@@ -19,7 +19,7 @@ from core.models.network import Network, assemble
 from core.specs import AugmentSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase
 from core.training.features import batch_sources
 from core.training.features.batch_sources import Material, PixelFeed
-from core.training.features.feature_store import Features, Form, Shelf, Writer, key_of
+from core.training.features.feature_store import Features, FeatureStore, Form, Writer, key_of
 from core.training.loop import phase_setup
 from core.training.loop.events import EpochEnd, Event, PhaseStarted, Progress
 from core.training.loop.trainer import Trainer
@@ -211,7 +211,7 @@ def test_a_full_disk_costs_only_the_sharing(material: Make, monkeypatch: pytest.
 
 
 def test_two_at_once_compute_once(tmp_path: Path) -> None:
-    shelf, form = Shelf(tmp_path, 10**6), Form((2,), torch.float32, (0,))
+    shelf, form = FeatureStore(tmp_path, 10**6), Form((2,), torch.float32, (0,))
     held = FileLock(tmp_path / "key.lock")
     held.acquire()
     waited = []
@@ -240,7 +240,7 @@ def test_two_at_once_compute_once(tmp_path: Path) -> None:
 
 
 def test_what_was_unused_for_longest_makes_way(tmp_path: Path) -> None:
-    shelf, form = Shelf(tmp_path, 3000), Form((100,), torch.float32, (0,))
+    shelf, form = FeatureStore(tmp_path, 3000), Form((100,), torch.float32, (0,))
 
     def keep(key: str) -> None:
         writer = shelf.writer(key, form, 2)
@@ -260,7 +260,7 @@ def test_what_was_unused_for_longest_makes_way(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_file_is_no_file(tmp_path: Path) -> None:
-    shelf, form = Shelf(tmp_path / "shelf", 10**6), Form((2,), torch.float32, (0,))
+    shelf, form = FeatureStore(tmp_path / "shelf", 10**6), Form((2,), torch.float32, (0,))
     writer = shelf.writer("key", form, 4)
     assert writer is not None
     writer.add(torch.zeros(3, 2))
@@ -275,7 +275,7 @@ def test_features_come_back_as_the_network_gave_them(
     tmp_path: Path, layout: torch.memory_format, dtype: torch.dtype
 ) -> None:
     batch = torch.randn(5, 4, 3, 3).to(dtype).contiguous(memory_format=layout)
-    form, shelf = Form.of(batch), Shelf(tmp_path, 10**6)
+    form, shelf = Form.of(batch), FeatureStore(tmp_path, 10**6)
     kept = Features(torch.empty(5, *form.lying, dtype=dtype), form)
     writer = shelf.writer("key", form, 5)
     assert writer is not None

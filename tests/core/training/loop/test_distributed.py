@@ -19,7 +19,7 @@ from core.training.features.batch_sources import Material
 from core.training.loop import trainer as engine
 from core.training.loop.distributed import joined
 from core.training.loop.events import Changed, EpochEnd
-from core.training.loop.live_changes import Wish
+from core.training.loop.live_changes import ControlRequest
 from core.training.loop.trainer import Trainer
 
 TASK = experiment(
@@ -54,7 +54,7 @@ def member(rank: int, size: int, port: int, folder: Path, material: Material, ta
             task,
             device,
             world=world,
-            listen=lambda: [Wish("rate", 0.5)] if next(calls) == 3 else [],
+            listen=lambda: [ControlRequest("rate", 0.5)] if next(calls) == 3 else [],
         )
         rows, acts, states = [], [], []
         for event in trainer.run():

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.models.network import Network
-from core.specs import Act, AugmentSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, Schedule
+from core.specs import AugmentSpec, EarlyStopping, Experiment, FreezePlan, LiveChange, Loss, Mix, Phase, Schedule
 from core.training.features.batch_sources import Material
 from core.training.loop import trainer as engine
-from core.training.loop.events import Changed, EpochEnd, Event, Finished, PhaseStarted, Reached
-from core.training.loop.live_changes import Wish
+from core.training.loop.events import Changed, CheckpointDue, EpochEnd, Event, Finished, PhaseStarted
+from core.training.loop.live_changes import ControlRequest
 from core.training.loop.trainer import Trainer
 
 Make = Callable[..., Material]
@@ -58,7 +58,11 @@ SCENES: dict[str, tuple[Experiment, AugmentSpec | None]] = {
             HEAD,
             PLAN,
             freeze=FreezePlan(1),
-            acts=(Act(3, "rate", 0.5), Act(8, "unfreeze", 1, phase=0), Act(17, "extend", 1, phase=1)),
+            acts=(
+                LiveChange(3, "rate", 0.5),
+                LiveChange(8, "unfreeze", 1, phase=0),
+                LiveChange(17, "extend", 1, phase=1),
+            ),
         ),
         None,
     ),
@@ -69,7 +73,7 @@ def finish(trainer: Trainer) -> list[Event]:
     return list(trainer.run())
 
 
-def wishing(network: Network, images: Material, task: Experiment, step: int, *wishes: Wish) -> Trainer:
+def wishing(network: Network, images: Material, task: Experiment, step: int, *wishes: ControlRequest) -> Trainer:
     """Returns a trainer that somebody wants something from after a step."""
     left = [wishes]
     trainer = Trainer(network, images, task, CPU, listen=lambda: left.pop() if left and trainer.at.step == step else ())
@@ -106,12 +110,12 @@ def test_a_training_goes_on_from_any_written_state(scene: str, material: Make) -
     images = material(augment)
     whole = with_dropout()
     events = finish(Trainer(whole, images, task, CPU))
-    points = sum(isinstance(event, EpochEnd | Reached) for event in events)
+    points = sum(isinstance(event, EpochEnd | CheckpointDue) for event in events)
     assert points > 8
     for point in range(points):
         broken = with_dropout()
         trainer = Trainer(broken, images, task, CPU)
-        written_down = (event for event in trainer.run() if isinstance(event, EpochEnd | Reached))
+        written_down = (event for event in trainer.run() if isinstance(event, EpochEnd | CheckpointDue))
         for _ in range(point + 1):
             next(written_down)
         state, weights = written(trainer)
@@ -131,7 +135,7 @@ def test_a_pause_ends_at_once_and_goes_on_in_the_middle_of_an_epoch(material: Ma
     whole = tiny()
     finish(Trainer(whole, images, task, CPU))
     network, calls = tiny(), iter(range(100))
-    trainer = Trainer(network, images, task, CPU, listen=lambda: [Wish("pause")] if next(calls) == 3 else [])
+    trainer = Trainer(network, images, task, CPU, listen=lambda: [ControlRequest("pause")] if next(calls) == 3 else [])
     events = finish(trainer)
     assert isinstance(events[-1], Finished)
     assert events[-1].paused
@@ -148,7 +152,7 @@ def test_a_pause_ends_at_once_and_goes_on_in_the_middle_of_an_epoch(material: Ma
 
 def test_what_was_wished_live_is_repeated_by_its_acts(material: Make) -> None:
     images = material()
-    wishes = {2: Wish("rate", 0.1), 5: Wish("unfreeze"), 9: Wish("extend", 2)}
+    wishes = {2: ControlRequest("rate", 0.1), 5: ControlRequest("unfreeze"), 9: ControlRequest("extend", 2)}
     calls = iter(range(1000))
     live = tiny()
     task = experiment(HEAD, PLAN, freeze=FreezePlan(1))
@@ -170,7 +174,11 @@ def test_unfreezing_goes_on_with_what_the_optimizer_remembers(material: Make) ->
     before = {name: value.clone() for name, value in network.model.state_dict().items()}
     calls = iter(range(1000))
     trainer = Trainer(
-        network, images, experiment(HEAD), CPU, listen=lambda: [Wish("unfreeze", 1)] if next(calls) == 9 else []
+        network,
+        images,
+        experiment(HEAD),
+        CPU,
+        listen=lambda: [ControlRequest("unfreeze", 1)] if next(calls) == 9 else [],
     )
     events = finish(trainer)
     assert sum(isinstance(event, PhaseStarted) for event in events) == 2
@@ -189,7 +197,11 @@ def test_more_stages_than_there_are_may_be_wished_for(material: Make) -> None:
     calls = iter(range(1000))
     events = finish(
         Trainer(
-            tiny(), material(), experiment(HEAD), CPU, listen=lambda: [Wish("unfreeze", 9)] if next(calls) == 1 else []
+            tiny(),
+            material(),
+            experiment(HEAD),
+            CPU,
+            listen=lambda: [ControlRequest("unfreeze", 9)] if next(calls) == 1 else [],
         )
     )
     assert isinstance(events[-1], Finished)
@@ -199,8 +211,8 @@ def test_more_stages_than_there_are_may_be_wished_for(material: Make) -> None:
 def test_a_stage_that_joins_in_just_before_a_pause_joins_in_after_it(material: Make) -> None:
     images, task = material(), experiment(HEAD)
     whole, broken = tiny(), tiny()
-    finish(wishing(whole, images, task, 3, Wish("unfreeze")))
-    trainer = wishing(broken, images, task, 3, Wish("unfreeze"), Wish("pause"))
+    finish(wishing(whole, images, task, 3, ControlRequest("unfreeze")))
+    trainer = wishing(broken, images, task, 3, ControlRequest("unfreeze"), ControlRequest("pause"))
     finish(trainer)
     state, weights = written(trainer)
     fresh = tiny()

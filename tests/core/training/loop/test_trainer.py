@@ -18,7 +18,7 @@ from core.training.features import batch_sources
 from core.training.features.batch_sources import Material
 from core.training.loop import phase_setup, trainer
 from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
-from core.training.loop.live_changes import Wish
+from core.training.loop.live_changes import ControlRequest
 from core.training.loop.trainer import fit
 
 
@@ -191,13 +191,13 @@ def test_stop_ends_after_the_epoch_it_is_in_or_sooner(material: Callable[..., Ma
     for event in fit(tiny(), material(), experiment(HEAD), CPU, listen=lambda: asked):
         events.append(event)
         if isinstance(event, EpochEnd):
-            asked.append(Wish("stop"))
+            asked.append(ControlRequest("stop"))
     assert isinstance(events[-1], Finished)
     assert (events[-1].stopped, events[-1].epochs, events[-1].best_epoch) == (True, 1, 1)
 
 
 def test_stop_during_the_features_ends_without_an_epoch(material: Callable[..., Material]) -> None:
-    events = run(tiny(), material(), experiment(HEAD), listen=lambda: [Wish("stop")])
+    events = run(tiny(), material(), experiment(HEAD), listen=lambda: [ControlRequest("stop")])
     assert (events[-1].stopped, events[-1].best_epoch) == (True, None)  # type: ignore[union-attr]
 
 

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 def judged(logits: torch.Tensor, labels: torch.Tensor, classes: int, parts: int = 3, loss: Loss | None = None):
     judge = Judgement(loss or Loss(), classes, CPU)
     for some, theirs in zip(logits.tensor_split(parts), labels.tensor_split(parts), strict=True):
-        judge.hear(some, theirs)
+        judge.add_batch(some, theirs)
     return judge.result()
 
 
@@ -56,9 +56,9 @@ def test_the_loss_is_the_trainings_own_without_smoothing_and_weights() -> None:
 
 def test_a_new_epoch_forgets_the_last_one() -> None:
     judge, labels = Judgement(Loss(), 2, CPU), torch.tensor([0, 1])
-    judge.hear(torch.tensor([[0.0, 9.0], [9.0, 0.0]]), labels)
+    judge.add_batch(torch.tensor([[0.0, 9.0], [9.0, 0.0]]), labels)
     judge.begin()
-    judge.hear(torch.tensor([[9.0, 0.0], [0.0, 9.0]]), labels)
+    judge.add_batch(torch.tensor([[9.0, 0.0], [0.0, 9.0]]), labels)
     assert judge.result()["val_accuracy"] == 1.0
 
 

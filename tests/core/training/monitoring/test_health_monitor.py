@@ -17,7 +17,7 @@ from core.training.loop.events import EpochEnd
 from core.training.loop.trainer import Trainer
 from core.training.monitoring import health_monitor, time_budget
 from core.training.monitoring.health_monitor import Health, histogram
-from core.training.monitoring.time_budget import Allowance, spaced
+from core.training.monitoring.time_budget import TimeBudget, spaced
 
 Make = Callable[..., Material]
 ALL = experiment(Phase("all", "plan", 3, "sgd", lr=0.05, momentum=0.0), freeze=FreezePlan("all"))
@@ -156,7 +156,7 @@ def test_very_long_runs_are_told_in_few_rows() -> None:
 def test_an_allowance_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time_budget.time, "perf_counter", lambda: now[0])
-    room, spent = Allowance(0.02, 0.1), 0.0
+    room, spent = TimeBudget(0.02, 0.1), 0.0
     for _ in range(1000):
         now[0] += 0.05
         if room.permits("row"):

@@ -14,7 +14,7 @@ from core.models import freeze
 from core.models.anatomy.examine import anatomy_of, examine
 from core.models.catalog.catalog import build
 from core.specs import OPTIMIZERS, FreezePlan, Phase
-from core.training.optim.optimizers import KINDS, UNFIT, build_optimizer, carry_over, set_rates, stage_rates
+from core.training.optim.optimizers import OPTIMIZER_TITLES, UNFIT, build_optimizer, carry_over, set_rates, stage_rates
 from core.training.recipes import make_recipe
 
 
@@ -74,7 +74,7 @@ def test_every_optimizer_of_torch_can_be_made_and_learns(name: str) -> None:
     phase = make_recipe("full", optimizer=name).phases[0]
     freeze.apply(network.model, network.anatomy, FreezePlan("all"))
     optimizer = build_optimizer(phase, network.model, network.anatomy)
-    assert type(optimizer).__name__ == KINDS.get(name, name)
+    assert type(optimizer).__name__ == OPTIMIZER_TITLES.get(name, name)
     losses = []
     for _ in range(30):
         optimizer.zero_grad()

@@ -21,13 +21,13 @@ from core.models.catalog import catalog
 from core.models.network import assemble, save
 from core.runs.store import Run, RunStore
 from core.specs import (
-    Act,
     AugmentSpec,
     DataSpec,
     EarlyStopping,
     Experiment,
     FreezePlan,
     HeadSpec,
+    LiveChange,
     Loss,
     Mix,
     ModelSpec,
@@ -105,7 +105,7 @@ SCENES = {
         freeze=FreezePlan(1),
         augment=AugmentSpec.preset("basic"),
         ema=0.8,
-        acts=(Act(2, "rate", 0.5), Act(6, "unfreeze", 1), Act(13, "extend", 1, phase=1)),
+        acts=(LiveChange(2, "rate", 0.5), LiveChange(6, "unfreeze", 1), LiveChange(13, "extend", 1, phase=1)),
     ),
 }
 

@@ -21,9 +21,18 @@ from core.runs.queue_entries import QUEUED
 from core.runs.store import Run
 from core.specs import DataSpec, ModelSpec
 from core.workflows.inspection import heatmap_study
-from core.workflows.inspection.heatmap_study import EVEN_BORDER, SIDE, Row, Study, mean_of, outside, pictures, study
+from core.workflows.inspection.heatmap_study import (
+    EVEN_BORDER,
+    STUDY_SIDE,
+    Row,
+    Study,
+    mean_of,
+    outside,
+    pictures,
+    study,
+)
 from core.workflows.jobs import heatmap_study as heatmap_study_job
-from core.workflows.jobs.heatmap_study import Asked
+from core.workflows.jobs.heatmap_study import StudyRequest
 
 MODEL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
 SHAPES = DataSpec("shapes?per_class=6&size=64", val_share=0.5)
@@ -51,7 +60,7 @@ def test_a_study_of_shapes_knows_the_objects(network: Network) -> None:
     told: list[tuple[int, int]] = []
     made, maps = study(network, shapes(), most=6, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (6, 6)
-    assert maps.shape == (6, SIDE, SIDE)
+    assert maps.shape == (6, STUDY_SIDE, STUDY_SIDE)
     assert maps.dtype == np.float16
     assert made.known_objects()
     assert made.complete
@@ -95,9 +104,9 @@ def row(key: str, **more: Any) -> Row:
 
 
 def test_means_and_outside_by_hand() -> None:
-    left, even = np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE))
-    left[:, : SIDE // 2] = 1
-    maps = np.stack([left, even, np.zeros((SIDE, SIDE))]).astype(np.float16)
+    left, even = np.zeros((STUDY_SIDE, STUDY_SIDE)), np.ones((STUDY_SIDE, STUDY_SIDE))
+    left[:, : STUDY_SIDE // 2] = 1
+    maps = np.stack([left, even, np.zeros((STUDY_SIDE, STUDY_SIDE))]).astype(np.float16)
     rows = (
         row("1", inside=0.9, area=0.2),
         replace(row("2", inside=0.1, area=0.2), predicted="b"),
@@ -110,7 +119,7 @@ def test_means_and_outside_by_hand() -> None:
     assert mean.right == 0.5
     assert mean.inside == pytest.approx(0.5)
     assert mean.heat[:, 0] == pytest.approx(1)
-    assert mean.heat[:, -1] == pytest.approx((1 / SIDE**2) / (1 / SIDE**2 + 2 / SIDE**2), abs=1e-4)
+    assert mean.heat[:, -1] == pytest.approx((1 / STUDY_SIDE**2) / (1 / STUDY_SIDE**2 + 2 / STUDY_SIDE**2), abs=1e-4)
     assert mean_of(rows, maps, [2]) is None
     assert outside(made, maps) == [(1, pytest.approx(0.9)), (0, pytest.approx(0.1))]
     assert outside(made, maps, (0.5, 0, 1, 1)) == [(0, pytest.approx(1)), (1, pytest.approx(0.5))]
@@ -143,7 +152,7 @@ def run(image_folder: Callable[..., Path]) -> Run:
 
 def asked(run: Run, **more: Any) -> Job:
     """Makes the job without a process."""
-    return JobStore(heatmap_study_job.KIND).create(heatmap_study_job._request(run.id, Asked(**more), None))
+    return JobStore(heatmap_study_job.KIND).create(heatmap_study_job._request(run.id, StudyRequest(**more), None))
 
 
 def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
@@ -160,15 +169,17 @@ def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
     assert more is not None
     assert (plain[1] == start[1]).all()  # this run learned nothing: its best weights are those of the start
     assert not (plain[1] == more[1]).all()
-    assert heatmap_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2})) == jobs[0]
-    assert heatmap_study_job.latest(run.id, Asked("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
+    assert heatmap_study_job.latest(run.id, StudyRequest("smoothgrad", settings={"samples": 2})) == jobs[0]
+    assert (
+        heatmap_study_job.latest(run.id, StudyRequest("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
+    )
     late = asked(run, moment="7")
     with pytest.raises(InputError, match="no weights of its last epoch"):
         heatmap_study_job.work(late)
 
 
 def test_a_job_is_done_and_found_again(run: Run) -> None:
-    assert heatmap_study_job.latest(run.id, Asked()) is None
+    assert heatmap_study_job.latest(run.id, StudyRequest()) is None
     job = asked(run)
     told: list[dict[str, Any]] = []
     assert heatmap_study_job.work(job, told.append)["state"] == "finished"
@@ -178,14 +189,14 @@ def test_a_job_is_done_and_found_again(run: Run) -> None:
     assert len(made.rows) == len(maps) == 6
     assert made.split == "test"
     assert {record["doing"] for record in told} >= {"explaining"}
-    assert heatmap_study_job.latest(run.id, Asked()) == job
-    assert heatmap_study_job.latest(run.id, Asked(of="truth")) is None
+    assert heatmap_study_job.latest(run.id, StudyRequest()) == job
+    assert heatmap_study_job.latest(run.id, StudyRequest(of="truth")) is None
     with pytest.raises(InputError, match="studied before"):
         heatmap_study_job.work(job)
     (job.path / heatmap_study_job.MAPS).write_bytes(b"no archive")
     assert heatmap_study_job.result(job) is None
     (run.path / "best.safetensors").touch()
-    assert heatmap_study_job.latest(run.id, Asked()) is None  # other weights
+    assert heatmap_study_job.latest(run.id, StudyRequest()) is None  # other weights
 
 
 def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
@@ -202,7 +213,7 @@ def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
 def test_a_page_starts_a_process_that_queues_with_the_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
-    job = heatmap_study_job.start(run.id, Asked(), most=20)
+    job = heatmap_study_job.start(run.id, StudyRequest(), most=20)
     assert words == [("heat-study", "--job", str(job.path))]
     assert QUEUED[heatmap_study_job.KIND] == heatmap_study_job.VERB
     assert job.request["most"] == 20
@@ -214,4 +225,4 @@ def test_the_verb_tells_of_every_class(run: Run, capsys: pytest.CaptureFixture[s
     assert "middle quarter" in said
     assert "most heat outside" in said
     assert main(["heat-study"]) == 2
-    assert heatmap_study.MOST >= 100
+    assert heatmap_study.MAX_IMAGES >= 100

@@ -16,9 +16,9 @@ from core.runs.jobs import JobStore
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec
 from core.specs import TrainingSpec as Training
 from core.training.estimate import layer_timing
-from core.training.estimate.clock import Clock
+from core.training.estimate.clock import StepClock
 from core.training.estimate.estimate import Counts
-from core.training.estimate.step_time import KINDS
+from core.training.estimate.step_time import PASS_KINDS
 from core.training.recipes import make_recipe
 from core.workflows.jobs import profile
 
@@ -39,13 +39,13 @@ def test_every_call_before_and_behind_the_head_is_timed_in_every_kind() -> None:
     assert set(found.calls) == leaves
     assert network.anatomy.head in found.calls
     for times in found.seconds.values():
-        assert set(times) == set(KINDS)
+        assert set(times) == set(PASS_KINDS)
         for lines in times.values():
             assert len(lines) == len(found.calls)
             assert all(line.fixed >= 0 and line.each >= 0 for line in lines)
     convolutions = [index for index, kind in enumerate(found.kinds) if kind == "Conv2d"]
     fp32 = found.seconds["fp32"]
-    for kind in KINDS:
+    for kind in PASS_KINDS:
         assert all(fp32[kind][index].at(16) > 0 for index in convolutions), kind
     assert set(found.machine.optimizers) == {"adamw", "adam", "sgd", "rmsprop"}
     assert told == sorted(told)
@@ -143,7 +143,7 @@ def test_the_command_line_measures(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_clock_leaves_waiting_out() -> None:
     import time
 
-    clock = Clock(torch.device("cpu"))
+    clock = StepClock(torch.device("cpu"))
     begin = clock.now()
     time.sleep(0.2)
     assert clock.passed(begin, clock.now()) < 0.1

@@ -16,20 +16,20 @@ from core.errors import InputError
 from core.interpret.visualization.activation_maximization import Recipe, kept
 from core.runs.jobs import Job, JobStore
 from core.workflows.jobs import visualization
-from core.workflows.jobs.visualization import Wish
+from core.workflows.jobs.visualization import VisualizationJob
 from core.workflows.network_loading import load_network
 
 NET = {"reference": "shufflenet_v2_x0_5", "weights": "none"}
 
 
 @pytest.fixture
-def queued() -> Callable[[Wish], Job]:
+def queued() -> Callable[[VisualizationJob], Job]:
     """Makes a job without starting its process."""
     return lambda wish: JobStore(visualization.KIND).create(dataclasses.asdict(wish))
 
 
-def test_grown_pictures_are_found_in_the_cache(queued: Callable[[Wish], Job]) -> None:
-    wish = Wish(**NET, layer="conv1", channels=(0, 5), size=32, steps=3, precision="fp32", device="cpu")
+def test_grown_pictures_are_found_in_the_cache(queued: Callable[[VisualizationJob], Job]) -> None:
+    wish = VisualizationJob(**NET, layer="conv1", channels=(0, 5), size=32, steps=3, precision="fp32", device="cpu")
     job = queued(wish)
     told: list[str] = []
     status = visualization.work(job, lambda record: told.append(record["doing"]))
@@ -41,11 +41,13 @@ def test_grown_pictures_are_found_in_the_cache(queued: Callable[[Wish], Job]) ->
         visualization.work(job)
 
 
-def test_a_picture_is_dreamt_into(queued: Callable[[Wish], Job]) -> None:
+def test_a_picture_is_dreamt_into(queued: Callable[[VisualizationJob], Job]) -> None:
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)).save(file, "PNG")
     picture = base64.b64encode(file.getvalue()).decode()
-    wish = Wish(**NET, layer="conv1", size=36, steps=2, octaves=2, picture=picture, precision="fp32", device="cpu")
+    wish = VisualizationJob(
+        **NET, layer="conv1", size=36, steps=2, octaves=2, picture=picture, precision="fp32", device="cpu"
+    )
     job = queued(wish)
     assert visualization.picture(job) is None
     assert visualization.work(job)["state"] == "finished"
@@ -59,8 +61,8 @@ def test_a_picture_is_dreamt_into(queued: Callable[[Wish], Job]) -> None:
     assert visualization.latest("shufflenet_v2_x0_5", "none", deep=False) is None
 
 
-def test_asked_to_stop(queued: Callable[[Wish], Job]) -> None:
-    job = queued(Wish(**NET, layer="conv1", channels=(0,), size=32, steps=50, device="cpu"))
+def test_asked_to_stop(queued: Callable[[VisualizationJob], Job]) -> None:
+    job = queued(VisualizationJob(**NET, layer="conv1", channels=(0,), size=32, steps=50, device="cpu"))
 
     def stop(record: dict) -> None:
         if record.get("done", 0) >= 2:
@@ -69,8 +71,8 @@ def test_asked_to_stop(queued: Callable[[Wish], Job]) -> None:
     assert visualization.work(job, stop)["state"] == "stopped"
 
 
-def test_a_run_that_was_deleted_meanwhile(queued: Callable[[Wish], Job]) -> None:
-    job = queued(Wish("20200101T000000Z-gone-0000", "conv1", channels=(0,)))
+def test_a_run_that_was_deleted_meanwhile(queued: Callable[[VisualizationJob], Job]) -> None:
+    job = queued(VisualizationJob("20200101T000000Z-gone-0000", "conv1", channels=(0,)))
     with pytest.raises(InputError, match="neither a run"):
         visualization.work(job)
     assert job.state == "failed"
@@ -81,5 +83,5 @@ def test_a_damaged_request(tmp_path: Path) -> None:
     job = JobStore(visualization.KIND).create({"reference": "resnet18"})
     with pytest.raises(InputError, match="damaged"):
         visualization.work(job)
-    assert Wish.from_record(dataclasses.asdict(Wish("a", "b", place=(1, 2)))).place == (1, 2)
+    assert VisualizationJob.from_record(dataclasses.asdict(VisualizationJob("a", "b", place=(1, 2)))).place == (1, 2)
     assert visualization.latest("a", "default", deep=False, runs_dir=tmp_path) is None

@@ -167,7 +167,7 @@ def test_wished_images_are_pinned(tmp_path: Path, image_folder: Folder) -> None:
     run = RunStore(tmp_path / "runs").create(experiment(image_folder(), epochs=1))
     source = Path(run.experiment.data.source)
     key = str(sorted((source / "red").iterdir())[-1].relative_to(source))
-    snapshots.wish(run.path, [key, "not/there.png"])
+    snapshots.request_pins(run.path, [key, "not/there.png"])
     worker.work(run)
     pinned = snapshots.pinned_of(run.path)
     assert pinned is not None
