@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 from torch import Tensor
 
@@ -13,7 +13,6 @@ from core.models.anatomy import Anatomy, Layer
 from core.models.trace import token_side
 
 Layout = Literal["NCHW", "NHWC", "tokens"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 _CHANNELS_LAST = ("Linear", "LayerNorm")  # these work on the last axis by their nature
 
 

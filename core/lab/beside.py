@@ -19,8 +19,6 @@ from core.interpret.depth import depth_layers
 from core.lab.channels import BUDGET, read_ahead
 from core.models.network import Network
 
-IMAGES = 64
-"""Images that layers are compared by unless more are asked for."""
 LAYERS = 16
 """Layers of each network that are compared, at most."""
 
