@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal
 
 from torch import Tensor
 
@@ -11,11 +11,7 @@ from core.errors import InputError
 from core.models.anatomy.examine import Anatomy, Layer
 from core.models.anatomy.trace import token_side
 
-if TYPE_CHECKING:
-    pass
-
 Layout = Literal["NCHW", "NHWC", "tokens"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 _CHANNELS_LAST = ("Linear", "LayerNorm")  # these work on the last axis by their nature
 
 

@@ -110,12 +110,6 @@ def part_state(anatomy: Anatomy, plan: FreezePlan) -> dict[str, State]:
     return {part: _state(flags) for part, flags in inside.items()}
 
 
-def layer_state(anatomy: Anatomy, plan: FreezePlan) -> dict[str, State]:
-    """Returns the same for every module that owns parameters directly, by name."""
-    owners = {name for stage in anatomy.stages for name in stage.layers}
-    return {name: state for name, state in part_state(anatomy, plan).items() if name in owners}
-
-
 def counts(anatomy: Anatomy, plan: FreezePlan, head_only: bool = False) -> Counts:
     """Returns how many parameters learn and how many are frozen.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from copy import deepcopy
 from itertools import pairwise
 
 import torch
@@ -169,23 +168,6 @@ def _draw(head: nn.Module, seed: int, place: Tensor) -> None:
             weight = nn.init.xavier_uniform_(torch.empty(module.weight.shape), generator=generator)
             module.weight = nn.Parameter(weight.to(place.device, place.dtype))
             module.bias = nn.Parameter(torch.zeros(module.weight.shape[0], device=place.device, dtype=place.dtype))
-
-
-def pool_refusals(model: nn.Module, anatomy: Anatomy) -> dict[str, InputError | None]:
-    """Returns for each way of pooling why this network cannot have it, or ``None`` where it can.
-
-    Args:
-        model: The network with its own head, best on ``meta``; it is left as it is.
-        anatomy: Its anatomy.
-    """
-    found: dict[str, InputError | None] = {"own": None}
-    for pool in ("average", "flatten"):
-        found[pool] = None
-        try:
-            _repool(deepcopy(model), anatomy, pool)
-        except InputError as error:
-            found[pool] = error
-    return found
 
 
 def _repool(model: nn.Module, anatomy: Anatomy, pool: str) -> tuple[Anatomy, int]:

@@ -24,17 +24,6 @@ from core.specs import Experiment
 REPEAT = 2.0
 """Seconds within which the same start by the same owner is a double click, and means one run."""
 _LOOKED_AT = 50
-_OF_ONE_LIFE = (
-    "message",
-    "message_template",
-    "message_values",
-    "ended",
-    "eta_seconds",
-    "foreground",
-    "spawned",
-    "ahead",
-)
-"""What a status says of one process only."""
 
 
 def start(

@@ -77,12 +77,6 @@ class Answers:
         """Number of channels."""
         return int(self.means.shape[1])
 
-    @property
-    def variances(self) -> NDArray[np.float64]:
-        """Variance of each channel over all places of all images, C."""
-        mean = self.means.mean(0, dtype=np.float64)
-        return np.maximum(self.squares.mean(0, dtype=np.float64) - mean * mean, 0.0)
-
 
 def survey(
     network: Network,

@@ -48,13 +48,6 @@ class Alike:
         """Whether there are two filters or more to compare."""
         return len(self.lengths) > 1
 
-    def nearest(self, filter_: int, count: int = 5) -> list[tuple[int, float]]:
-        """Returns the filters most like one, with their cosine, the most similar first."""
-        row = self.cosine[filter_].astype(np.float64).copy()
-        row[filter_] = -np.inf
-        found = np.argsort(-row, kind="stable")[: min(count, len(row) - 1)]
-        return [(int(other), float(row[other])) for other in found]
-
 
 def alike(weights: Tensor, limit: float = DUPLICATE) -> Alike:
     """Compares a layer's filters with each other.

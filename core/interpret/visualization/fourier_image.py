@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 COLOURS = ((0.2513, 0.1161, 0.0117), (0.2166, -0.0359, -0.0291), (0.1729, -0.1238, 0.0194))
 """Columns: the three directions in which the colours of photographs vary independently of each other (brightness,
 red-yellow against blue, green against magenta), each as long as they vary along it (standard deviation, in shares of
-full brightness). Principal components of the pixels of this project's colour samples, measured
-with :func:`colour_directions`."""
+full brightness). Principal components of the pixels of this project's colour samples, the longest first."""
 RATE = 0.09
 """Step of each part of the spectrum, in units in which the whole picture, before the sigmoid, would vary by one."""
 NOISE = 0.2
@@ -156,20 +155,6 @@ def from_bytes(pictures: NDArray[np.uint8], *, gray: bool, device: torch.device)
     """Returns pictures BxHxWx3 as BxCxHxW from 0 to 1."""
     found = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 255
     return found[:, :1] if gray else found
-
-
-def colour_directions(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Measures :data:`COLOURS`: the principal components of colours, each as long as its standard deviation.
-
-    Args:
-        pixels: Nx3, red, green and blue.
-
-    Returns:
-        3x3, a column a direction, the longest first; the first row is not negative.
-    """
-    lengths, directions = np.linalg.eigh(np.cov(pixels.astype(np.float64).T / 255))
-    found = directions[:, ::-1] * np.sqrt(lengths[::-1].clip(0))
-    return np.asarray(found * np.where(found[0] < 0, -1, 1))
 
 
 def _mix() -> Tensor:

@@ -90,10 +90,3 @@ def start(key: Key, title: str, work: Callable[[Callable[[Progress], None]], Non
 def find(key: Key) -> Job | None:
     """Returns the last download of these weights in this process, whatever became of it."""
     return _JOBS.get(key)
-
-
-def forget(key: Key) -> None:
-    """Drops the record of a download that has ended."""
-    with _GUARD:
-        if key in _JOBS and _JOBS[key].state != RUNNING:
-            del _JOBS[key]

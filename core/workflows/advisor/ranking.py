@@ -17,8 +17,6 @@ from core.specs import DataSpec, HeadSpec, ModelSpec, from_record
 MAIN = "log_me"
 """The score that the predicted order goes by: defined for any number of features, and made to compare networks with
 features of different lengths, where shares of images classified right soon all stand at 100 %."""
-SCORES = ("log_me", "probe_accuracy", "knn_accuracy", "regularised_h_score", "h_score", "leep")
-"""The scores of :class:`core.evaluation.transferability.Transferability`, in the order in which they are shown."""
 IMAGES = 1000
 """Training images that a ranking looks at, at most."""
 

@@ -19,8 +19,6 @@ from core.interpret.features.similarity import LayerChange, Side, cka, weight_ch
 from core.models.network import Network
 from core.workflows.inspection.channel_survey import BUDGET, read_ahead
 
-IMAGES = 64
-"""Images that layers are compared by unless more are asked for."""
 LAYERS = 16
 """Layers of each network that are compared, at most."""
 

@@ -35,7 +35,6 @@ from core.training.recipes import make_recipe
 
 WITH, WITHOUT, PRETRAINED = "with-mark", "without-mark", "pretrained"
 ARMS = (WITH, WITHOUT, PRETRAINED)
-FOLDERS = (WITH, WITHOUT)
 BACKBONE = "efficientnet_lite0"
 SMALL = (
     *(
@@ -106,7 +105,7 @@ class Prepared:
     """The pictures of all runs, written.
 
     Attributes:
-        folder: Holds a folder for each of :data:`FOLDERS`, with train, val and test below it.
+        folder: Holds a folder for each of :data:`WITH` and :data:`WITHOUT`, with train, val and test below it.
         plan: The plan, its marked class named.
         classes: The classes, in order.
     """

@@ -87,7 +87,6 @@ class Findings:
         marked: The marked class.
         outcomes: By arm.
         images: Test pictures.
-        of_class: Test pictures of the marked class.
         guess: Share of the test pictures that are of the most frequent class: what guessing can reach.
         area: Share of the picture that the mark, and a margin as wide as half a cell of the map, covers.
         examples: A few pictures.
@@ -96,7 +95,6 @@ class Findings:
     marked: str
     outcomes: Mapping[str, Outcome]
     images: int
-    of_class: int
     guess: float
     area: float
     examples: tuple[Example, ...]
@@ -142,7 +140,7 @@ def judge(
         if arm == WITH:
             examples = tuple(_example(network, test, place, marked, plan.mark, ticker) for place in looked[:SHOWN])
     guess = float(np.bincount([item.label for item in test.items]).max()) / len(test)
-    return Findings(plan.marked, outcomes, len(test), len(of_class), guess, area, examples)
+    return Findings(plan.marked, outcomes, len(test), guess, area, examples)
 
 
 class _Ticker:

@@ -222,21 +222,6 @@ def _explain(target: Any, image: Any, method: str, class_index: int | None, laye
     return explain(network_, x, method, target=class_index, layer=layer)
 
 
-def feature_maps(target: Any, image: Any, layer: str) -> Any:
-    """Returns the feature maps of one layer for an image as a float16 array CxHxW, computed once."""
-    key = (*target.key, image.sha256, layer)
-    return _shelf("maps", 12).get(key, lambda: _feature_maps(target, image, layer))
-
-
-def _feature_maps(target: Any, image: Any, layer: str) -> Any:
-    from core.data.images import open_image, to_tensor
-    from core.interpret.features.activations import activations
-
-    network_ = target.network()
-    x = to_tensor(open_image(image.data), network_.preprocessing)
-    return activations(network_, x, [layer])[layer]
-
-
 def remember(
     shelf: str,
     key: tuple[Any, ...],

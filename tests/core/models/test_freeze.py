@@ -163,7 +163,7 @@ def test_the_inner_name_decides(resnet) -> None:
         "head": "learns",
     }
     assert freeze.part_state(resnet, plan)["layer4"] == "partly"
-    assert freeze.layer_state(resnet, plan)["layer1.0.conv1"] == "learns"
+    assert freeze.part_state(resnet, plan)["layer1.0.conv1"] == "learns"
 
 
 def test_norm_and_bias_alone(resnet) -> None:

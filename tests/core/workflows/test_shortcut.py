@@ -190,7 +190,7 @@ def outcome(marked: float, plain: float, recall: float, alarms: float) -> Outcom
 
 
 def told(first: Outcome, guess: float = 0.5, images: int = 60) -> dict[str, str]:
-    found = Findings("8", dict.fromkeys(experiment.ARMS, first), images, images // 2, guess, 0.1, ())
+    found = Findings("8", dict.fromkeys(experiment.ARMS, first), images, guess, 0.1, ())
     return {remark.id: remark.tone for remark in judge.verdict(found)}
 
 

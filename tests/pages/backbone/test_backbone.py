@@ -200,12 +200,12 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[.
     """Empties the weight cache, and lets ``fetch`` do what a test says."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
+    monkeypatch.setattr(background_download, "_JOBS", {})
 
     def behave(act: Callable[..., Any]) -> None:
         monkeypatch.setattr("core.models.weights.torchvision.download.fetch", act)
 
-    yield behave
-    background_download.forget(("resnet18", "IMAGENET1K_V1"))
+    return behave
 
 
 def test_a_download_shows_its_progress_and_can_be_cancelled(open_page, words, far) -> None:

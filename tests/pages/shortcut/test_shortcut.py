@@ -103,7 +103,7 @@ def found() -> Findings:
     picture, heat = Image.new("RGB", (32, 32)), np.eye(32, dtype=np.float32)
     both = {"marked": 0.9, "plain": 0.1}
     example = Example("k", dict.fromkeys(both, picture), dict.fromkeys(both, heat), both, dict.fromkeys(both, "circle"))
-    return Findings("circle", outcomes, 60, 30, 0.5, 0.08, (example,))
+    return Findings("circle", outcomes, 60, 0.5, 0.08, (example,))
 
 
 @pytest.mark.usefixtures("small", "spawned")

@@ -39,7 +39,7 @@ def test_planted_filters_are_found() -> None:
     assert found.order[-1] == 10
     places = sorted(found.order.index(index) for index in (3, 7, 9))
     assert places[2] - places[0] == 2, "the same stand side by side"
-    assert found.nearest(3, 2) == [(7, pytest.approx(1.0)), (9, pytest.approx(1.0, abs=1e-4))]
+    assert found.cosine[3, [7, 9]] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_cosines_are_those_of_torch() -> None:
