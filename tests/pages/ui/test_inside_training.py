@@ -25,7 +25,7 @@ def _panel(module: str, run_id: str) -> None:
 
     run = RunStore().get(run_id)
     with boundary():
-        importlib.import_module(f"pages.ui.{module}").draw(run, run.status(), key="t")
+        importlib.import_module(f"pages.ui.runs.{module}").draw(run, run.status(), key="t")
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def photographed(run: Run, epochs: tuple[int, ...] = (1, 2, 3)) -> None:
 @pytest.mark.parametrize(
     ("module", "state", "said"),
     [
-        ("health", "finished", "was not looked into"),
-        ("scrubber", "finished", "kept no snapshots"),
-        ("coach", "finished", "needs three epochs"),
+        ("stage_health", "finished", "was not looked into"),
+        ("epoch_scrubber", "finished", "kept no snapshots"),
+        ("coach_panel", "finished", "needs three epochs"),
     ],
 )
 def test_before_anything_was_seen(open_panel, make_run, words, module: str, state: str, said: str) -> None:
@@ -107,7 +107,7 @@ def test_before_anything_was_seen(open_panel, make_run, words, module: str, stat
 def test_health_of_each_stage(open_panel, make_run, words) -> None:
     run = make_run()
     looked(run)
-    app = open_panel("health", run)
+    app = open_panel("stage_health", run)
     text = words(app)
     assert "Stage 1" in text
     assert "The gradients reach Stage 1" in text
@@ -124,13 +124,13 @@ def test_health_of_each_stage(open_panel, make_run, words) -> None:
 def test_vanishing_gradients_are_called_so(open_panel, make_run, words) -> None:
     run = make_run()
     looked(run, gradient=1e-6)
-    assert "vanish" in words(open_panel("health", run))
+    assert "vanish" in words(open_panel("stage_health", run))
 
 
 def test_frozen_stages_are_said_to_be_frozen(open_panel, make_run, words) -> None:
     run = make_run()
     looked(run, learns=0.0, gradient=None, update=None, distance=0.0)
-    text = words(open_panel("health", run))
+    text = words(open_panel("stage_health", run))
     assert "frozen" in text
     assert "it gets" in text  # of the two that learn
 
@@ -151,7 +151,7 @@ def test_a_chart_grows_without_new_axes(make_run) -> None:
 def test_the_scrubber_goes_back_in_time(open_panel, make_run, words) -> None:
     run = make_run()
     photographed(run)
-    app = open_panel("scrubber", run)
+    app = open_panel("epoch_scrubber", run)
     text = words(app)
     assert "cat 80 %" in text  # the third epoch, the newest
     assert "it is dog" in text
@@ -171,7 +171,7 @@ def test_the_scrubber_goes_back_in_time(open_panel, make_run, words) -> None:
 def test_the_scrubber_follows_the_newest_until_it_is_moved(open_panel, make_run, words) -> None:
     run = make_run()
     photographed(run, (1, 2))
-    app = open_panel("scrubber", run)
+    app = open_panel("epoch_scrubber", run)
     assert "cat 70 %" in words(app)
     photographed(run, (1, 2, 3))
     app.run()
@@ -187,7 +187,7 @@ def test_a_snapshot_that_cannot_be_read_is_said(open_panel, make_run, words) -> 
     run = make_run()
     photographed(run)
     (run.path / "snapshots" / "epoch-000003.npz").write_bytes(b"torn")
-    assert "cannot be read" in words(open_panel("scrubber", run))
+    assert "cannot be read" in words(open_panel("epoch_scrubber", run))
 
 
 def test_the_coach_says_why(open_panel, make_run, words) -> None:
@@ -197,7 +197,7 @@ def test_the_coach_says_why(open_panel, make_run, words) -> None:
         row["train_loss"] = loss
     (run.path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     looked(run, dead=16, units=16)
-    text = words(open_panel("coach", run))
+    text = words(open_panel("coach_panel", run))
     assert "jumps instead of falling" in text
     assert "16 of 16" in text
     assert "Why?" in text
@@ -206,4 +206,4 @@ def test_the_coach_says_why(open_panel, make_run, words) -> None:
 def test_a_healthy_run_gets_a_good_word(open_panel, make_run, words) -> None:
     run = make_run(epochs=4)
     looked(run)
-    assert "Nothing to worry about" in words(open_panel("coach", run))
+    assert "Nothing to worry about" in words(open_panel("coach_panel", run))
