@@ -100,7 +100,7 @@ def photographed(run: Run, epochs: tuple[int, ...] = (1, 2, 3)) -> None:
     ],
 )
 def test_before_anything_was_seen(open_panel, make_run, words, module: str, state: str, said: str) -> None:
-    run = make_run(state, epochs=0 if module == "coach" else 3)
+    run = make_run(state, epochs=0 if module == "coach_panel" else 3)
     assert said in words(open_panel(module, run))
 
 
