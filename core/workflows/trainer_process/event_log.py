@@ -46,7 +46,7 @@ class Listener:
     def __init__(self, run: Run, recorder: Recorder) -> None:
         self.run, self.recorder = run, recorder
         self.halt: str | None = None
-        self._offset = int(recorder.status.get("events", 0))
+        self._offset = int(recorder.status.get("heard", 0))
 
     def __call__(self) -> Sequence[ControlRequest]:
         """Returns what was asked since the last call; a discarded training only needs to stop."""
@@ -64,7 +64,7 @@ class Listener:
                 wishes.append(ControlRequest(kind, row["value"]))
             self.recorder.log(f"asked: {kind} {row['value'] if kind in control.LIVE_CHANGES else ''}".rstrip())
         if self.halt is None:
-            self.recorder.update(events=offset)  # a request to end is answered by the state that ends
+            self.recorder.update(heard=offset)  # a request to end is answered by the state that ends
         return wishes
 
     def interrupt(self) -> None:
