@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pages.evaluate import page
+from pages.evaluate import mistakes
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def gallery(drawn: list[Any], **_options: Any) -> None:
         tiles[:] = drawn
 
-    monkeypatch.setattr(page, "gallery", gallery)
+    monkeypatch.setattr(mistakes, "gallery", gallery)
     return tiles
 
 
@@ -67,7 +67,7 @@ def test_without_test_images_it_says_that_validation_flatters(open_page, learned
 
 def test_a_click_on_a_mistake_opens_its_heatmap(open_page, learned, monkeypatch: pytest.MonkeyPatch) -> None:
     gone: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr(page, "gallery", lambda _tiles, **_options: 0)
+    monkeypatch.setattr(mistakes, "gallery", lambda _tiles, **_options: 0)
     monkeypatch.setattr(page.nav, "go", lambda name, **params: gone.append((name, params)))
     run = learned()
     app = open_page("evaluate", run=run.id)
