@@ -68,7 +68,7 @@ def test_without_test_images_it_says_that_validation_flatters(open_page, learned
 def test_a_click_on_a_mistake_opens_its_heatmap(open_page, learned, monkeypatch: pytest.MonkeyPatch) -> None:
     gone: list[tuple[str, dict[str, str]]] = []
     monkeypatch.setattr(mistakes, "gallery", lambda _tiles, **_options: 0)
-    monkeypatch.setattr(page.nav, "go", lambda name, **params: gone.append((name, params)))
+    monkeypatch.setattr(mistakes.nav, "go", lambda name, **params: gone.append((name, params)))
     run = learned()
     app = open_page("evaluate", run=run.id)
     assert not app.exception
