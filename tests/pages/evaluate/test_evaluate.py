@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pages.evaluate import mistakes
+from pages.evaluate import mistakes, page
 
 
 @pytest.fixture
