@@ -8,26 +8,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import settings
-from core.runs import launch
 from core.runs.store import RunStore
 from core.specs import DataSpec, FreezePlan, ModelSpec
 from pages.ui.session.choices import TrainChoice
 
 PROJECT = settings.PROJECT
-
-
-@pytest.fixture
-def launched(monkeypatch: pytest.MonkeyPatch) -> list:
-    """Replaces the launch by one that only makes the folder; returns the experiments."""
-    found = []
-
-    def start(experiment, runs_dir=None, *, roots=None, **_more):
-        found.append(experiment)
-        assert roots, "the trainer must be held to the folders that the page may read"
-        return RunStore(runs_dir).create(experiment)
-
-    monkeypatch.setattr(launch, "start", start)
-    return found
 
 
 @pytest.fixture
