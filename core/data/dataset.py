@@ -58,6 +58,7 @@ class Dataset:
         description: One or two sentences.
         licence: Licence of the images, where known.
         ignored: Entries of the folder that were passed over, with the reason.
+        copies: Keys of equal files, in groups, as far as somebody looked; see :func:`core.data.splits.split`.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Dataset:
     description: str = ""
     licence: str = ""
     ignored: tuple[tuple[str, Sentence], ...] = dataclasses.field(default=(), repr=False)
+    copies: tuple[tuple[str, ...], ...] = dataclasses.field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.items)

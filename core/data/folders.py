@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,24 +15,22 @@ from PIL import Image
 
 from core.data.dataset import Dataset, Item
 from core.data.images import SUFFIXES, open_image
+from core.data.split_names import look_like_divisions, splits_of
 from core.errors import InputError
 from core.messages import Sentence
-
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Folder names (in lower case) that mean a split."""
 
 _DEPTH = 8
 _WRAPPERS = 3
 _IGNORED = 1000
 _SILENT = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})
+_CONVERTIBLE = frozenset(
+    f".{ending}"
+    for ending in (
+        *("heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx", "psd", "svg", "ico", "icns", "tga", "exr", "hdr", "dcm"),
+        *("raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf", "pef", "srw", "eps", "pdf"),
+    )
+)
+"""Endings of pictures that are not read here but can be made into what is, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,14 @@ def locate(source: str, roots: Sequence[Path] | None) -> Path:
 def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_classes: int = 2) -> Dataset:
     """Lists the images of a folder with one folder a class.
 
-    A layout of ``train`` with ``val`` or ``test`` beside it is taken as it is; a single wrapping folder is looked
-    through. Files that are no images by their name, and links out of ``roots``, are passed over and reported in
-    ``ignored``.
+    A layout of ``train`` with ``val`` or ``test`` beside it is taken as it is, by any of the names of
+    :func:`core.data.split_names.split_of`; a single wrapping folder is looked through, around all and within each
+    split. Files that are no images by their name, and links out of ``roots``, are passed over and reported in
+    ``ignored``. Names of classes are compared and given in Unicode's composed form (NFC).
 
     Raises:
-        InputError: The folder is missing, outside ``roots``, empty, or holds fewer than ``least_classes`` classes.
+        InputError: The folder is missing, outside ``roots``, empty, holds fewer than ``least_classes`` classes, or its
+            folders look like divisions by names that are not known.
     """
     path = locate(source, roots)
     scan = _Scan(path, None if roots is None else tuple(Path(root).resolve() for root in roots))
@@ -143,7 +145,7 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
         presplit=bool(splits),
         reader=FolderReader(base, scan.roots),
         root=base,
-        ignored=tuple(scan.ignored),
+        ignored=tuple(scan.ignored.items()),
     )
 
 
@@ -153,7 +155,7 @@ class _Scan:
 
     root: Path
     roots: tuple[Path, ...] | None
-    ignored: list[tuple[str, Sentence]] = field(default_factory=list)
+    ignored: dict[str, Sentence] = field(default_factory=dict)
 
     def entries(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """Returns the folders and the image files directly in a folder, each sorted by name."""
@@ -165,28 +167,33 @@ class _Scan:
             self.pass_over(folder, "{name} cannot be read: {reason}.", reason=error.strerror or str(error))
             return [], []
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in _SILENT or not self._allowed(entry):
+            if entry.name.lower() in _SILENT or self._hidden(entry) or not self._allowed(entry):
                 continue
             if entry.is_dir():
                 folders.append(Path(entry.path))
             elif not entry.is_file():
                 self.pass_over(Path(entry.path), "{name} is a broken link or no ordinary file.")
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122 - much faster over many files
+            elif (suffix := os.path.splitext(entry.name)[1].lower()) in SUFFIXES:  # noqa: PTH122 - much faster
                 images.append(Path(entry.path))
+            elif suffix in _CONVERTIBLE:
+                self.pass_over(
+                    Path(entry.path), "{name} is a picture of a kind that is not read here. Save it as JPEG or PNG."
+                )
             else:
                 self.pass_over(Path(entry.path), "{name} is no image by its name.")
         return folders, images
 
     def classes(self, folder: Path) -> dict[str, list[str]]:
         """Returns the keys of each class's images; classes without images are passed over."""
-        found = {}
+        found: dict[str, list[str]] = {}
         folders, strays = self.entries(folder)
         for path in strays:
             self.pass_over(path, "{name} is in no class folder.")
         for path in folders:
             keys = self._images_below(path, _DEPTH, frozenset())
+            name = unicodedata.normalize("NFC", path.name)
             if keys:
-                found[path.name] = keys
+                found[name] = sorted([*found.get(name, ()), *keys])
             else:
                 self.pass_over(path, "{name} holds no images.")
         return found
@@ -201,6 +208,25 @@ class _Scan:
         for inner in folders:
             keys += self._images_below(inner, depth - 1, above | {real})
         return keys
+
+    def _hidden(self, entry: os.DirEntry[str]) -> bool:
+        """Tells whether an entry is hidden by a leading dot; a folder that looks like a class is reported."""
+        if not entry.name.startswith("."):
+            return False
+        if self._holds_images(entry):
+            self.pass_over(
+                Path(entry.path), "{name} begins with a dot, so it counts as hidden. Rename it if it is a class."
+            )
+        return True
+
+    @staticmethod
+    def _holds_images(entry: os.DirEntry[str]) -> bool:
+        if not entry.is_dir(follow_symlinks=False):
+            return False
+        try:
+            return any(os.path.splitext(name)[1].lower() in SUFFIXES for name in os.listdir(entry.path))  # noqa: PTH122, PTH208
+        except OSError:
+            return False
 
     def _allowed(self, entry: os.DirEntry[str]) -> bool:
         try:
@@ -218,7 +244,7 @@ class _Scan:
         if len(self.ignored) < _IGNORED:
             key = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
             key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            self.ignored.append((key, Sentence(template, {"name": key, **values})))
+            self.ignored.setdefault(key, Sentence(template, {"name": key, **values}))
 
 
 def _layout(scan: _Scan) -> tuple[Path, dict[str, Path]]:
@@ -227,18 +253,46 @@ def _layout(scan: _Scan) -> tuple[Path, dict[str, Path]]:
     for _ in range(_WRAPPERS):
         folders, images = scan.entries(base)
         splits = _splits(scan, folders)
-        if splits:
-            return base, splits
+        if "train" in splits and len(splits) > 1:
+            return base, _unwrapped(scan, splits)
+        if splits:  # a lone train, beside it splits without classes
+            return splits["train"], {}
         if len(folders) != 1 or images or not scan.entries(folders[0])[0]:
             break
         base = folders[0]
     scan.ignored.clear()
+    inside = {path.name: [inner.name for inner in scan.entries(path)[0]] for path in scan.entries(base)[0]}
+    if look_like_divisions(inside) and not any(scan.entries(base / name)[1] for name in inside):
+        raise InputError(
+            "The folders {folders} each hold the same folders, {inside}: they look like divisions of the images, not "
+            "like classes. Name them train, val and test, or give the folder of one of them.",
+            folders=", ".join(sorted(inside)),
+            inside=", ".join(sorted(next(iter(inside.values())))),
+        )
+    scan.ignored.clear()
     return base, {}
 
 
+def _unwrapped(scan: _Scan, splits: dict[str, Path]) -> dict[str, Path]:
+    """Looks through a folder that stands alone in each split, such as ``train/images/cats``."""
+    for _ in range(_WRAPPERS):
+        inside = {split: scan.entries(path) for split, path in splits.items()}
+        if any(len(folders) != 1 or images for folders, images in inside.values()):
+            break
+        inner = {split: folders[0] for split, (folders, _) in inside.items()}
+        if not all(scan.entries(path)[0] for path in inner.values()):
+            break
+        splits = inner
+    return splits
+
+
 def _splits(scan: _Scan, folders: list[Path]) -> dict[str, Path]:
-    """Returns the folder of each split, or nothing when these folders are no splits."""
-    named = [(SPLIT_NAMES[path.name.lower()], path) for path in folders if path.name.lower() in SPLIT_NAMES]
+    """Returns the folder of each split, or nothing when these folders are no splits.
+
+    A split without class folders does not count: its pictures are in no class. Then ``train`` may stand alone.
+    """
+    meant = splits_of([path.name for path in folders])
+    named = [(meant[path.name], path) for path in folders if path.name in meant]
     found: dict[str, Path] = {}
     if not named or not any(scan.entries(path)[0] for _, path in named):
         return found
@@ -258,11 +312,18 @@ def _splits(scan: _Scan, folders: list[Path]) -> dict[str, Path]:
         return {}
     if len(found) < 2 or not scan.entries(found["train"])[0]:
         return {}
+    classless = {path: len(scan.entries(path)[1]) for path in found.values() if not scan.entries(path)[0]}
     scan.ignored.clear()
     for path in folders:
         if path not in found.values():
             scan.pass_over(path, "{name} stands beside the splits and is not used.")
-    return {split: found[split] for split in ("train", "val", "test") if split in found}
+    for path, count in classless.items():
+        scan.pass_over(
+            path, "{name} has no class folders, so it is no split: {count} pictures in no class.", count=count
+        )
+    return {
+        split: found[split] for split in ("train", "val", "test") if split in found and found[split] not in classless
+    }
 
 
 def _class_names(
@@ -293,6 +354,15 @@ def _nothing(source: str, scan: _Scan) -> NoReturn:
         raise InputError(
             "{path} holds images but no class folders. Put the images of each class in a folder of its own.",
             path=source,
+        )
+    unread = Counter(
+        ending for key in scan.ignored if (ending := Path(key).suffix.lower()) in _CONVERTIBLE
+    ).most_common(3)
+    if unread:
+        raise InputError(
+            "{path} holds no images that are read here, but {found}. Save them as JPEG or PNG.",
+            path=source,
+            found=", ".join(f"{count} {ending}" for ending, count in unread),
         )
     raise InputError(
         "{path} holds no images. Put the images of each class in a folder of its own, such as cats and dogs.",

@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import combinations, islice
 from statistics import median
 from typing import Any
 
@@ -26,8 +25,8 @@ from core.messages import Sentence
 MOST_COMPARISONS = 300_000_000
 """Pairs of images that are compared for likeness; larger sets are searched for exact copies only."""
 
-MOST_ALIKE = 20_000
-"""Pairs of look-alikes that are listed at most; a film cut into frames has more than anybody could read."""
+MOST_LISTED = 20_000
+"""Pairs of copies that are listed at most; a film cut into frames has more than anybody could read."""
 
 _THUMB = 16
 _ALIKE_BITS = 24  # of 256; of photographs saved anew at a quarter of their size 99 % stay below both limits
@@ -40,10 +39,13 @@ _FLAT_LEVELS = 6.0  # deviation of a thumbnail that shows too little to be compa
 class Twin:
     """Two files that show the same picture.
 
+    Of pictures that are all equal, each is paired with one other: one in another split where there is one, else in
+    another class, else the first.
+
     Attributes:
         first: Key of one.
         second: Key of the other.
-        exact: Whether the files (or pixels) are equal; otherwise they look alike, possibly mirrored or re-encoded.
+        exact: Whether the pixels are equal; otherwise they look alike, possibly mirrored or re-encoded.
         leak: Whether they stand in different splits.
         conflict: Whether they stand in different classes.
     """
@@ -84,7 +86,10 @@ class HealthReport:
         sizes: Widths and heights; ``None`` if no image can be read.
         modes: Images of each colour mode (Pillow's names).
         formats: Images of each file format; empty for embedded data.
-        twins: Pictures that stand there twice, leaks first.
+        twins: Pictures that stand there twice, leaks first, then those in two classes; at most :data:`MOST_LISTED`.
+        leak_count: Pairs that stand in different splits, listed or not.
+        conflict_count: Pairs that stand in different classes, listed or not.
+        unlisted: Pairs that were found but are not in ``twins``.
         compared: Whether the search went beyond exact copies.
     """
 
@@ -96,11 +101,14 @@ class HealthReport:
     modes: dict[str, int]
     formats: dict[str, int]
     twins: tuple[Twin, ...]
+    leak_count: int
+    conflict_count: int
+    unlisted: int
     compared: bool
 
     @property
     def leaks(self) -> tuple[Twin, ...]:
-        """Pictures that stand in two splits."""
+        """Pictures that stand in two splits, as far as they are listed."""
         return tuple(twin for twin in self.twins if twin.leak)
 
     def as_record(self, most: int = 100) -> dict[str, Any]:
@@ -121,7 +129,10 @@ class HealthReport:
             },
             "modes": self.modes,
             "formats": self.formats,
-            "leaks": len(self.leaks),
+            "leaks": self.leak_count,
+            "conflicts": self.conflict_count,
+            "unlisted": self.unlisted + max(0, len(self.twins) - most),
+            "compared": self.compared,
             "twins": [
                 {"first": t.first, "second": t.second, "exact": t.exact, "leak": t.leak, "conflict": t.conflict}
                 for t in self.twins[:most]
@@ -159,7 +170,14 @@ def inspect(dataset: Dataset, progress: Callable[[int, int], None] | None = None
             if progress and (index % 16 == 15 or index + 1 == total):
                 progress(index + 1, total)
     readable = dataset.without(bad.key for bad in unreadable)
-    compared = len(looks) ** 2 // 2 <= MOST_COMPARISONS
+    groups = _equal(looks)
+    compared = len(groups) ** 2 // 2 <= MOST_COMPARISONS
+    twins = _Twins(dataset)
+    for members in groups:
+        twins.add_equal(members)
+    if compared:
+        for one, other in _alike({members[0]: looks[members[0]] for members in groups}):
+            twins.add_alike(one, other)
     return HealthReport(
         classes=dataset.classes,
         counts=readable.counts(),
@@ -168,7 +186,10 @@ def inspect(dataset: Dataset, progress: Callable[[int, int], None] | None = None
         sizes=_sizes([look.size for look in looks.values()]),
         modes=dict(Counter(look.mode for look in looks.values()).most_common()),
         formats=dict(Counter(look.format for look in looks.values() if look.format).most_common()),
-        twins=_twins(dataset, looks, compared),
+        twins=twins.listed(),
+        leak_count=twins.leaks,
+        conflict_count=twins.conflicts,
+        unlisted=twins.unlisted,
         compared=compared,
     )
 
@@ -178,16 +199,14 @@ def _look(dataset: Dataset, index: int) -> _Look | InputError:
         path = dataset.path(index)
         if path is None:
             image, mode, kind = dataset.load(index), "RGB", ""
-            digest = hashlib.sha256(image.tobytes()).digest()
         else:
             decoded = read_image(path, name=dataset.items[index].key)
             image, mode, kind = decoded.image, decoded.mode, decoded.format
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").digest()
     except InputError as error:
         return error
     except OSError:
         return InputError("{name} is not there (any more).", name=dataset.items[index].key)
+    digest = hashlib.blake2b(image.tobytes(), key=repr(image.size).encode(), digest_size=16).digest()
     thumb = np.asarray(image.convert("L").resize((_THUMB + 1, _THUMB), Image.Resampling.BOX))
     return _Look(image.size, mode, kind, digest, thumb)
 
@@ -203,19 +222,68 @@ def _sizes(sizes: list[tuple[int, int]]) -> Sizes | None:
     )
 
 
-def _twins(dataset: Dataset, looks: dict[int, _Look], compared: bool) -> tuple[Twin, ...]:
-    """Finds exact copies by digest, then look-alikes by difference hash and thumbnail."""
+def _equal(looks: dict[int, _Look]) -> list[list[int]]:
+    """Returns the images in groups of equal pixels."""
     groups: dict[bytes, list[int]] = defaultdict(list)
     for index, look in looks.items():
         groups[look.digest].append(index)
-    exact = {pair for members in groups.values() for pair in combinations(members[:50], 2)}
-    alike = set(islice(_alike(looks), MOST_ALIKE)) - exact if compared else set()
+    return list(groups.values())
 
-    def twin(pair: tuple[int, int]) -> Twin:
-        first, second = (dataset.items[index] for index in pair)
-        return Twin(first.key, second.key, pair in exact, first.split != second.split, first.label != second.label)
 
-    return tuple(sorted(map(twin, exact | alike), key=lambda t: (not t.leak, not t.conflict, not t.exact, t.first)))
+class _Twins:
+    """Collects pairs of copies: all are counted, and those that matter most are kept.
+
+    Args:
+        dataset: The images.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.leaks = self.conflicts = self._found = 0
+        self._items = dataset.items
+        self._ranked: dict[tuple[bool, bool, bool], list[Twin]] = defaultdict(list)
+        self._group: dict[int, list[int]] = {}
+
+    def add_equal(self, members: list[int]) -> None:
+        """Pairs the members of a group of equal pictures: a star, not each with each."""
+        self._group[members[0]] = members
+        for index in members[1:]:
+            self._add(self._partner(index, members), index, exact=True)
+
+    def add_alike(self, one: int, other: int) -> None:
+        """Adds two pictures that look alike, each the first of its equal ones."""
+        first, second = self._group[one], self._group[other]
+        pairs = ((self._partner(index, first), index) for index in second)
+        self._add(*max(pairs, key=lambda pair: self._matters(*pair)), exact=False)
+
+    def listed(self) -> tuple[Twin, ...]:
+        """Returns the pairs that are kept, leaks first, then conflicts, then exact ones."""
+        kept = [twin for rank in sorted(self._ranked, reverse=True) for twin in self._ranked[rank]][:MOST_LISTED]
+        return tuple(sorted(kept, key=lambda t: (not t.leak, not t.conflict, not t.exact, t.first)))
+
+    @property
+    def unlisted(self) -> int:
+        """How many pairs were found beyond those that are listed."""
+        return max(0, self._found - MOST_LISTED)
+
+    def _matters(self, one: int, other: int) -> tuple[bool, bool]:
+        first, second = self._items[one], self._items[other]
+        return first.split != second.split, first.label != second.label
+
+    def _partner(self, index: int, members: list[int]) -> int:
+        """Returns the member that a picture is best paired with: in the first one's split, in another class."""
+        places = {(self._items[member].split, self._items[member].label): member for member in reversed(members)}
+        home, label = self._items[members[0]].split, self._items[index].label
+        return max(places.values(), key=lambda m: (self._items[m].split == home, self._items[m].label != label, -m))
+
+    def _add(self, one: int, other: int, *, exact: bool) -> None:
+        leak, conflict = self._matters(one, other)
+        self.leaks += leak
+        self.conflicts += conflict
+        rank = (leak, conflict, exact)
+        if len(self._ranked[rank]) < MOST_LISTED:
+            first, second = (self._items[index] for index in sorted((one, other)))
+            self._ranked[rank].append(Twin(first.key, second.key, exact, leak, conflict))
+        self._found += 1
 
 
 def _alike(looks: dict[int, _Look]) -> Iterator[tuple[int, int]]:

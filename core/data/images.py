@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 100_000_000
 """Largest image that is decoded, in pixels."""
+
+MAX_PNG_BYTES = 500_000_000
+"""Largest PNG file that is read again without its texts."""
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF")
 """File formats that are opened, by their Pillow names; no others are even tried."""
@@ -43,6 +46,7 @@ SUFFIXES = frozenset(
 """Endings of file names that count as images, in lower case."""
 
 _ORIENTATION = 0x0112
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -142,9 +146,35 @@ def read_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> D
     except MemoryError as error:
         raise InputError("{name} needs more memory to decode than there is.", name=name) from error
     except _BROKEN as error:
+        if "MAX_TEXT" in str(error):
+            return read_image(_without_texts(source, name), name=name)
         raise InputError(
             "{name} is damaged or cut short and cannot be decoded ({reason}).", name=name, reason=_short(error)
         ) from error
+
+
+def _without_texts(source: Path | bytes | BinaryIO, name: str) -> bytes:
+    """Returns a PNG file without its texts and colour profile: the decoder refuses large ones, the pixels are sound.
+
+    Raises:
+        InputError: The file has no end, or is larger than :data:`MAX_PNG_BYTES`.
+    """
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as file:
+            data = file.read(MAX_PNG_BYTES + 1)
+    else:
+        stream = cast("BinaryIO", source)
+        stream.seek(0)
+        data = stream.read(MAX_PNG_BYTES + 1)
+    if len(data) > MAX_PNG_BYTES:
+        raise InputError("{name} holds more text beside its picture than can be read. Save it anew.", name=name)
+    kept, place = [data[:8]], 8
+    while place + 8 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] not in _PNG_TEXTS:
+            kept.append(data[place:end])
+        place = end
+    return b"".join(kept)
 
 
 def fit(image: Image.Image, prep: Preprocessing) -> Image.Image:

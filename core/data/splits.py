@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 from core.data.dataset import Dataset, shuffle_key
 from core.errors import InputError
@@ -17,7 +22,8 @@ def split(dataset: Dataset, spec: DataSpec) -> Dataset:
     Classes keep their shares in each split (stratified). Which image goes where depends on its key, the seed and the
     other images of its class, not on the machine or on the order of files. A division that the data bring is kept;
     where it has no validation images, ``val_share`` of its training images become them. A class with one image
-    learns from it: it stays in training.
+    learns from it: it stays in training. Equal files stay together, whatever their class: a group of them goes to one
+    split as a whole, and to training where it is too large to be held out.
 
     With folds, the test images are those that they would be without; the others are dealt out into folds, class by
     class, and one fold validates. Every image outside the test validates in exactly one fold, but for the only one of
@@ -29,7 +35,7 @@ def split(dataset: Dataset, spec: DataSpec) -> Dataset:
         spec: Shares and seed, or folds.
 
     Returns:
-        The same images in the same order, each with a split.
+        The same images in the same order, each with a split; ``copies`` names the equal files that were kept together.
 
     Raises:
         InputError: No class has the two images that training and validation need, the images are fewer than the
@@ -60,6 +66,24 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
     """Returns what a person should know about a divided data set before trusting figures from it."""
     counts = dataset.counts()
     told: list[Sentence] = []
+    if dataset.copies:
+        told.append(
+            Sentence(
+                "{n} images are copies of others, such as {first} and {second}. Equal files were kept in one split.",
+                {
+                    "n": sum(len(group) - 1 for group in dataset.copies),
+                    "first": dataset.copies[0][0],
+                    "second": dataset.copies[0][1],
+                },
+            )
+        )
+    told += [
+        Sentence(
+            "The classes {first} and {second} differ only by case or spaces. Merge them if they are one.",
+            {"first": first, "second": second},
+        )
+        for first, second in _nearly_equal(dataset.classes)
+    ]
     for name in dataset.classes:
         if sum(of_class.get(name, 0) for of_class in counts.values()) == 1:
             told.append(
@@ -83,24 +107,47 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
     return told
 
 
+def _nearly_equal(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Returns pairs of names that differ by case, spaces or composition of their letters only."""
+    seen: dict[str, str] = {}
+    found = []
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        if plain in seen:
+            found.append((seen[plain], name))
+        seen.setdefault(plain, name)
+    return found
+
+
 def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float) -> Dataset:
     """Divides the items of the split ``source`` anew; the others stay where they are."""
     of_class: dict[int, list[str]] = defaultdict(list)
     for item in dataset.items:
         if item.split == source or not dataset.presplit:
             of_class[item.label].append(item.key)
+    copies = equal_files(dataset, [key for keys in of_class.values() for key in keys])
+    group_of = {key: group for group in copies for key in group}
     place: dict[str, str] = {}
     dealt = 0
     for label in sorted(of_class):
         keys = sorted(of_class[label], key=lambda key: shuffle_key(spec.seed, key))
         val, test = _held_out(len(keys), spec.val_share, test_share)
-        place |= dict.fromkeys(keys[:test], "test")
-        rest = keys[test:]
-        if not spec.folds:
-            place |= dict.fromkeys(rest[:val], "val") | dict.fromkeys(rest[val:], "train")
-            continue
-        for number, key in enumerate(rest, start=dealt):  # goes on where the last class ended: folds of one size
-            place[key] = "val" if len(rest) > 1 and number % spec.folds == spec.fold else "train"
+        room = {"test": test, "val": 0 if spec.folds else val}
+        rest = []
+        for key in keys:
+            if key in place:
+                continue
+            group = group_of.get(key, (key,))
+            split = next((split for split, left in room.items() if left >= len(group)), "train")
+            if split == "train" and spec.folds:
+                rest.append(group)
+                continue
+            place |= dict.fromkeys(group, split)
+            if split != "train":
+                room[split] -= len(group)
+        for number, group in enumerate(rest, start=dealt):  # goes on where the last class ended: folds of one size
+            held = len(rest) > 1 and number % spec.folds == spec.fold
+            place |= dict.fromkeys(group, "val" if held else "train")
         dealt += len(rest) if len(rest) > 1 else 0
     if spec.folds and dealt < spec.folds:
         raise InputError(
@@ -110,7 +157,32 @@ def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float) ->
             folds=spec.folds,
         )
     items = tuple(dataclasses.replace(item, split=place.get(item.key, item.split)) for item in dataset.items)
-    return dataclasses.replace(dataset, items=items)
+    return dataclasses.replace(dataset, items=items, copies=copies)
+
+
+def equal_files(dataset: Dataset, keys: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Returns the keys of equal files in groups; files are read only where another has the same size.
+
+    Args:
+        dataset: The images; those without a file of their own have no copies.
+        keys: Keys to look among.
+    """
+    of_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
+    for key in keys:
+        try:
+            path = dataset.reader.path(key)
+            if path is None:
+                return ()
+            of_size[path.stat().st_size].append((key, path))
+        except (OSError, InputError):  # gone, or not to be read: whoever loads it says so
+            continue
+    groups: dict[bytes, list[str]] = defaultdict(list)
+    for alike in of_size.values():
+        if len(alike) > 1:
+            for key, path in alike:
+                with suppress(OSError), path.open("rb") as file:
+                    groups[hashlib.file_digest(file, "sha256").digest()].append(key)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
 def _held_out(images: int, val_share: float, test_share: float) -> tuple[int, int]:

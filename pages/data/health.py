@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,6 +12,9 @@ from pages.ui.kit.components import Figure
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
+
+if TYPE_CHECKING:
+    from core.data.health import Twin
 
 AUTOMATIC_CHECK = 6000
 """Up to so many images are checked without being asked."""
@@ -35,7 +38,7 @@ def draw_health(spec: DataSpec, dataset: Any) -> None:
 
 
 def _soundness(report: Any) -> None:
-    unreadable, leaks = len(report.unreadable), len(report.leaks)
+    unreadable, leaks = len(report.unreadable), report.leak_count
     sizes = report.sizes
     components.metrics(
         [
@@ -80,9 +83,10 @@ def _soundness(report: Any) -> None:
             },
         )
     if report.twins:
-        kinds = [
-            _("in two splits") if t.leak else _("in two classes") if t.conflict else _("twice") for t in report.twins
-        ]
+        kinds = [_stands(twin) for twin in report.twins]
+        if report.unlisted:
+            text = _("{n} more pairs of copies were found than are listed here.")
+            components.note(text.format(n=number_format.exact(report.unlisted)))
         _table(
             _("Pictures that stand there more than once"),
             "bl-twins",
@@ -93,6 +97,12 @@ def _soundness(report: Any) -> None:
                 _("Exactly equal"): [t.exact for t in report.twins],
             },
         )
+
+
+def _stands(twin: Twin) -> str:
+    if twin.leak and twin.conflict:
+        return _("in two splits and two classes")
+    return _("in two splits") if twin.leak else _("in two classes") if twin.conflict else _("twice")
 
 
 def _table(title: str, key: str, columns: dict[str, list[Any]]) -> None:

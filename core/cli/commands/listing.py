@@ -185,5 +185,30 @@ def data(arguments: argparse.Namespace, output: Output) -> None:
     rows = [(name, *(record["counts"][split].get(name, 0) for split in splits)) for name in dataset.classes]
     lines = [f"{dataset.title}: {len(dataset)} images, {len(dataset.classes)} classes", ""]
     lines += table(rows, ("class", *splits))
-    lines += [f"cannot be read: {bad['key']}: {bad['reason']}" for bad in record["unreadable"]]
-    output.result(record, lines)
+    output.result(record, [*lines, *_health_lines(record)])
+
+
+def _health_lines(record: dict[str, Any], most: int = 20) -> list[str]:
+    """Returns what a person should know of the images, as lines; each list names ``most`` at the most."""
+    lines = [""]
+    if sizes := record["sizes"]:
+        size = {name: "{} x {}".format(*sizes[name]) for name in ("smallest", "median", "largest")}
+        lines.append(f"sizes: {size['median']} px is the median, from {size['smallest']} to {size['largest']}")
+    lines.append("colour modes: " + ", ".join(f"{name} {count}" for name, count in record["modes"].items()))
+    listed, all_pairs = record["twins"][:most], len(record["twins"]) + record["unlisted"]
+    lines.append(f"leaks: {record['leaks']} pairs of equal or look-alike pictures stand in two splits")
+    if record["conflicts"]:
+        lines.append(f"label conflicts: {record['conflicts']} pairs stand in two classes")
+    if not record["compared"]:
+        lines.append("too many pictures to look for look-alikes: only exact copies were searched for")
+    for twin in listed:
+        place = [name for name, here in (("two splits", twin["leak"]), ("two classes", twin["conflict"])) if here]
+        kind = "equal" if twin["exact"] else "alike"
+        lines.append(f"{kind}, in {' and '.join(place) or 'one place'}: {twin['first']} and {twin['second']}")
+    if all_pairs > len(listed):
+        lines.append(f"... and {all_pairs - len(listed)} pairs more")
+    for title, rows in (("cannot be read", record["unreadable"]), ("passed over", record["ignored"])):
+        lines += [f"{title}: {row['key']}: {row['reason']}" for row in rows[:most]]
+        if len(rows) > most:
+            lines.append(f"{title}: ... and {len(rows) - most} more")
+    return lines

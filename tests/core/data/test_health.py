@@ -128,12 +128,45 @@ def test_flat_pictures_are_not_compared(tree: Tree) -> None:
 
 
 def test_lists_of_lookalikes_end(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "MOST_ALIKE", 5)
+    monkeypatch.setattr(health, "MOST_LISTED", 5)
     image = photo(64, 64, 1)
     files = {f"{name}/{q}.jpg": encoded(image, "JPEG", quality=q) for name in "ab" for q in range(80 + len(name), 90)}
     files |= {f"b/{q}.jpg": encoded(image, "JPEG", quality=q) for q in range(90, 99)}
-    twins = inspect(open_dataset(str(tree(files)))).twins
-    assert 0 < sum(not twin.exact for twin in twins) <= 5
+    report = inspect(open_dataset(str(tree(files))))
+    assert [(twin.conflict, twin.exact) for twin in report.twins] == [(True, True)] * 5
+    assert report.unlisted > 100
+    assert report.as_record(most=2)["unlisted"] == report.unlisted + 3
+
+
+def test_many_copies_hide_no_leak(tree: Tree) -> None:
+    """Sixty equal files in training and three in validation: three pictures leak, whatever is listed."""
+    flat = encoded(Image.new("RGB", (50, 37), (247, 247, 247)))
+    files = {f"train/a/p{number:02d}.png": flat for number in range(60)}
+    files |= {f"val/a/q{number}.png": flat for number in range(3)}
+    files |= {f"{split}/b/1.png": encoded(photo(seed=7 + len(split))) for split in ("train", "val")}
+    report = inspect(open_dataset(str(tree(files))))
+    assert report.leak_count == len(report.leaks) == 3
+    assert {twin.second for twin in report.leaks} == {f"val/a/q{number}.png" for number in range(3)}
+    assert len(report.twins) == 62
+
+
+def test_a_copy_in_another_split_and_another_class_is_said_to_be_both(tree: Tree) -> None:
+    same = encoded(photo(seed=1))
+    files = {
+        "train/a/1.png": same,
+        "train/b/2.png": same,
+        "train/b/3.png": encoded(photo(seed=3)),
+        "test/a/4.png": same,
+    }
+    found = {(twin.leak, twin.conflict) for twin in inspect(open_dataset(str(tree(files)))).twins}
+    assert (True, True) in found
+
+
+def test_equal_pixels_are_equal_whatever_the_file(tree: Tree) -> None:
+    image = Image.new("L", (12, 12), 90)
+    files = {"a/1.png": encoded(image), "a/2.bmp": encoded(image, "BMP"), "b/3.png": encoded(photo())}
+    (twin,) = inspect(open_dataset(str(tree(files)))).twins
+    assert twin.exact
 
 
 def test_files_that_vanish_meanwhile_are_unreadable(tree: Tree) -> None:
