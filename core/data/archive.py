@@ -16,6 +16,7 @@ import time
 import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -23,7 +24,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from core import settings
-from core.data.images import SUFFIXES
+from core.data.images import CONVERTIBLE, SUFFIXES
+from core.data.passed_over import Note, write_notes
+from core.data.zip_names import decoded_names
 from core.errors import InputError
 
 MAX_ENTRIES = 200_000
@@ -40,6 +43,7 @@ _CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600
 _PART = ".part-"
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
+_Entry = tuple[PurePosixPath, zipfile.ZipInfo]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 
 
@@ -52,7 +56,8 @@ def unpack_zip(file: Path | bytes | BinaryIO, name: str, destination_root: Path 
         destination_root: Where the folder is made; the folder of uploads by default.
 
     Returns:
-        The new folder. It holds image files only, in the archive's folders.
+        The new folder. It holds image files only, in the archive's folders, and what was left out as
+        :mod:`core.data.passed_over` keeps it.
 
     Raises:
         InputError: The archive is damaged, encrypted, too large, holds no images, holds another archive or links,
@@ -64,11 +69,11 @@ def unpack_zip(file: Path | bytes | BinaryIO, name: str, destination_root: Path 
             size = stream.seek(0, os.SEEK_END)
             _check_upload(stream, size, name)
             with zipfile.ZipFile(stream) as archive:
-                images = _accepted(archive, size, name)
+                images, notes = _accepted(archive, size, name)
                 root.mkdir(parents=True, exist_ok=True)
                 _sweep(root)
                 _check_room(sum(info.file_size for _, info in images), root, name)
-                return _extract(archive, images, root, name, allowed=_allowed_bytes(size))
+                return _extract(archive, images, notes, root, name, allowed=_allowed_bytes(size))
     except OSError as error:
         raise InputError(
             "{name} could not be unpacked: {reason}.", name=name, reason=error.strerror or type(error).__name__
@@ -166,14 +171,16 @@ def _directory_bytes(stream: BinaryIO, size: int) -> int:
     return min(stated, size)
 
 
-def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> list[tuple[PurePosixPath, zipfile.ZipInfo]]:
-    """Checks every entry and returns the image files with the paths they will have."""
+def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Entry], list[Note]]:
+    """Checks every entry; returns the image files with the paths they will have, and what is to be said."""
     entries = archive.infolist()
     if len(entries) > MAX_ENTRIES:
         raise _too_many(name)
     images: dict[PurePosixPath, zipfile.ZipInfo] = {}
-    for info in entries:
-        path = _safe_path(info, name)
+    texts, guessed = decoded_names(entries)
+    notes = [Note("guessed", name, guessed)] if guessed else []
+    for info, text in zip(entries, texts, strict=True):
+        path = _safe_path(text.replace("\\", "/"), name)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InputError(
@@ -181,7 +188,7 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> list[tuple[Pure
                 name=name,
                 entry=str(path),
             )
-        if info.is_dir() or info.filename.endswith("\\") or _is_litter(path):
+        if text.endswith(("/", "\\")) or _is_litter(path):
             continue
         if info.flag_bits & 0x1:
             raise InputError("{name} is encrypted. Pack it again without a password.", name=name)
@@ -190,22 +197,29 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> list[tuple[Pure
                 "{name} holds another archive, {entry}. Unpack that one first.", name=name, entry=str(path)
             )
         if path.suffix.lower() not in SUFFIXES:
+            notes.append(Note("convertible" if path.suffix.lower() in CONVERTIBLE else "no image", str(path)))
             continue
         if info.compress_type not in _METHODS:
             raise NotImplementedError(info.compress_type)
         if path in images:
             raise InputError("{name} holds {entry} twice.", name=name, entry=str(path))
         images[path] = info
+    unread = Counter(PurePosixPath(note.name).suffix.lower() for note in notes if note.kind == "convertible")
+    if not images and unread:
+        raise InputError(
+            "{name} holds no images that are read here, but {found}. Save them as JPEG or PNG.",
+            name=name,
+            found=", ".join(f"{count} {ending}" for ending, count in unread.most_common(3)),
+        )
     if not images:
         raise InputError("{name} holds no images. Pack one folder of images for each class.", name=name)
     if sum(info.file_size for info in images.values()) > _allowed_bytes(size):
         raise _bomb(name)
-    return list(images.items())
+    return list(images.items()), notes
 
 
-def _safe_path(info: zipfile.ZipInfo, name: str) -> PurePosixPath:
+def _safe_path(text: str, name: str) -> PurePosixPath:
     """Returns an entry's path, or refuses one that could lead anywhere else."""
-    text = _filename(info)
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if text.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", text) or "\0" in text:
         raise InputError(
@@ -216,17 +230,6 @@ def _safe_path(info: zipfile.ZipInfo, name: str) -> PurePosixPath:
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
         raise InputError("{name} holds a name with control characters: {entry}.", name=name, entry=repr(text[:60]))
     return PurePosixPath(*parts)
-
-
-def _filename(info: zipfile.ZipInfo) -> str:
-    """Returns an entry's name with ``/`` between folders; UTF-8 is recognised even where it is not declared."""
-    text = info.orig_filename
-    if not info.flag_bits & 0x800:
-        try:
-            text = text.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            text = info.orig_filename
-    return text.replace("\\", "/")
 
 
 def _is_litter(path: PurePosixPath) -> bool:
@@ -252,12 +255,7 @@ def _check_room(needed: int, root: Path, name: str) -> None:
 
 
 def _extract(
-    archive: zipfile.ZipFile,
-    images: list[tuple[PurePosixPath, zipfile.ZipInfo]],
-    root: Path,
-    name: str,
-    *,
-    allowed: int,
+    archive: zipfile.ZipFile, images: list[_Entry], notes: list[Note], root: Path, name: str, *, allowed: int
 ) -> Path:
     """Writes the images to a hidden folder and gives it its name when all are there."""
     part = Path(tempfile.mkdtemp(prefix=_PART, dir=root))
@@ -272,6 +270,7 @@ def _extract(
                     if written > allowed:
                         raise _bomb(name)
                     file.write(chunk)
+        write_notes(part, notes)
         part.chmod(0o755)
         return _named(part, root, _slug(name))
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from core.data.dataset import Dataset, Item
-from core.data.images import SUFFIXES, open_image
+from core.data.images import CONVERTIBLE, SUFFIXES, open_image
+from core.data.passed_over import SENTENCES, read_notes
 from core.data.split_names import look_like_divisions, splits_of
 from core.errors import InputError
 from core.messages import Sentence
@@ -23,14 +24,6 @@ _DEPTH = 8
 _WRAPPERS = 3
 _IGNORED = 1000
 _SILENT = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})
-_CONVERTIBLE = frozenset(
-    f".{ending}"
-    for ending in (
-        *("heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx", "psd", "svg", "ico", "icns", "tga", "exr", "hdr", "dcm"),
-        *("raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf", "pef", "srw", "eps", "pdf"),
-    )
-)
-"""Endings of pictures that are not read here but can be made into what is, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +138,7 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
         presplit=bool(splits),
         reader=FolderReader(base, scan.roots),
         root=base,
-        ignored=tuple(scan.ignored.items()),
+        ignored=(*((note.name, note.sentence) for note in read_notes(path)), *scan.ignored.items()),
     )
 
 
@@ -175,12 +168,10 @@ class _Scan:
                 self.pass_over(Path(entry.path), "{name} is a broken link or no ordinary file.")
             elif (suffix := os.path.splitext(entry.name)[1].lower()) in SUFFIXES:  # noqa: PTH122 - much faster
                 images.append(Path(entry.path))
-            elif suffix in _CONVERTIBLE:
-                self.pass_over(
-                    Path(entry.path), "{name} is a picture of a kind that is not read here. Save it as JPEG or PNG."
-                )
+            elif suffix in CONVERTIBLE:
+                self.pass_over(Path(entry.path), SENTENCES["convertible"])
             else:
-                self.pass_over(Path(entry.path), "{name} is no image by its name.")
+                self.pass_over(Path(entry.path), SENTENCES["no image"])
         return folders, images
 
     def classes(self, folder: Path) -> dict[str, list[str]]:
@@ -355,9 +346,9 @@ def _nothing(source: str, scan: _Scan) -> NoReturn:
             "{path} holds images but no class folders. Put the images of each class in a folder of its own.",
             path=source,
         )
-    unread = Counter(
-        ending for key in scan.ignored if (ending := Path(key).suffix.lower()) in _CONVERTIBLE
-    ).most_common(3)
+    unread = Counter(ending for key in scan.ignored if (ending := Path(key).suffix.lower()) in CONVERTIBLE).most_common(
+        3
+    )
     if unread:
         raise InputError(
             "{path} holds no images that are read here, but {found}. Save them as JPEG or PNG.",

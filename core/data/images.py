@@ -45,6 +45,15 @@ SUFFIXES = frozenset(
 )
 """Endings of file names that count as images, in lower case."""
 
+CONVERTIBLE = frozenset(
+    f".{ending}"
+    for ending in (
+        *("heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx", "psd", "svg", "ico", "icns", "tga", "exr", "hdr", "dcm"),
+        *("raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf", "pef", "srw", "eps", "pdf"),
+    )
+)
+"""Endings of pictures that are not read here but can be made into what is, in lower case."""
+
 _ORIENTATION = 0x0112
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _TRANSPOSE = {
