@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -209,12 +208,10 @@ def deep(network: Any, wish: VisualizationJob, progress: Callable[[int, int], No
 
 def keep(job: Job, dream: DeepDream) -> None:
     """Writes a dreamt-into picture, and the picture before, into the job's folder."""
-    from PIL import Image
+    from core.data.encoding import png
 
     for name, values in ((PICTURE, dream.image), (ORIGINAL, dream.original)):
-        file = io.BytesIO()
-        Image.fromarray(values).save(file, "PNG")
-        write_atomic(job.path / name, file.getvalue())
+        write_atomic(job.path / name, png(values, repeats=True))
     job.write_result({"layer": dream.layer, "before": dream.before, "after": dream.after})
 
 
