@@ -11,126 +11,23 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import pytest
 import torch
+from programs import HEAD, HOSTILE, SCENES, definitions, task
 
-from core.data.augment import Augmenter
 from core.errors import InputError
-from core.models import freeze
-from core.models.catalog import catalog
-from core.models.network import assemble, save
+from core.models.network import assemble
 from core.runs.store import Run, RunStore
-from core.specs import (
-    AugmentSpec,
-    DataSpec,
-    EarlyStopping,
-    Experiment,
-    FreezePlan,
-    HeadSpec,
-    LiveChange,
-    Loss,
-    Mix,
-    ModelSpec,
-    Phase,
-    Schedule,
-    TrainingSpec,
-)
-from core.training.loop.batching import Portions
-from core.training.loop.distributed import ALONE
-from core.training.optim.losses import Criterion
-from core.training.optim.optimizers import build_optimizer
-from core.training.optim.schedules import rate_factor
+from core.specs import AugmentSpec, Experiment, FreezePlan, HeadSpec, Loss, ModelSpec, Phase, Schedule
 from core.workflows.export.pytorch import program
-from core.workflows.export.pytorch.learning import prefixes
-from core.workflows.export.pytorch.source import Code, docstring, literal, pruned, render
 from core.workflows.trainer_process import worker
 
 Folder = Callable[..., Path]
-SHAPES = "shapes?per_class=14&size=48"
 LINE = re.compile(
     r"^epoch \d+ .*training loss (\S+), accuracy (\S+); validation loss (\S+), accuracy (\S+); rate (\S+)$",
     re.MULTILINE,
 )
-
-
-def task(
-    model: ModelSpec,
-    *phases: Phase,
-    source: str = SHAPES,
-    freeze: FreezePlan | None = None,
-    augment: AugmentSpec | None = None,
-    **training: Any,
-) -> Experiment:
-    spec = TrainingSpec(
-        "custom", phases, **{"batch_size": 8, "seed": 3, "device": "cpu", "precision": "fp32", **training}
-    )
-    return Experiment(
-        DataSpec(source, test_share=0.2),
-        model,
-        spec,
-        freeze=freeze or FreezePlan("all"),
-        augment=augment or AugmentSpec(),
-        name="one",
-    )
-
-
-HEAD = Phase("head", "head", 2, lr=0.01)
-SCENES = {
-    "linear probe with a hidden head": task(
-        ModelSpec("squeezenet1_1", "none", image_size=64, head=HeadSpec((16,), dropout=0.3)), replace(HEAD, epochs=3)
-    ),
-    "an unrolled map, dropout, the head then a stage": task(
-        ModelSpec("resnet18", "none", image_size=48, head=HeadSpec(pool="flatten", dropout=0.2)),
-        HEAD,
-        Phase("fine-tune", "plan", 2, "sgd", lr=1e-3, weight_decay=1e-3, schedule=Schedule("cosine"), stage_decay=0.5),
-        freeze=FreezePlan(1),
-    ),
-    "the head in bfloat16 on changed and mixed images, then a stage in float32": task(
-        ModelSpec("resnet18", "none", image_size=48),
-        HEAD,
-        Phase("fine-tune", "plan", 2, lr=1e-3, weight_decay=1e-2, stage_decay=0.5),
-        freeze=FreezePlan(1),
-        augment=AugmentSpec.preset("basic"),
-        mix=Mix(0.3, 0.4),
-        precision="auto",
-        precisions=("bf16", "fp32"),
-    ),
-    "a head that is a convolution, then all, in bfloat16": task(
-        ModelSpec("squeezenet1_1", "none", image_size=64, head=HeadSpec(dropout=0.3)),
-        HEAD,
-        Phase("all", "plan", 1, "sgd", lr=1e-3),
-        precision="bf16",
-    ),
-    "a network of pieces": task(
-        ModelSpec("emnist_cnn", "none", init="he-normal", init_bias=0.01),
-        Phase("train", "plan", 3, "adam", lr=1e-3, schedule=Schedule("step", every=1, gamma=0.5, warmup=0.5)),
-    ),
-    "every option": task(
-        ModelSpec("flowers_cnn", "none", image_size=48),
-        Phase("a", "plan", 3, "rmsprop", lr=1e-3, schedule=Schedule("plateau", patience=0, metric="val_f1")),
-        Phase("b", "plan", 2, "sgd", lr=0.02, nesterov=True, weight_decay=1e-4, schedule=Schedule("one-cycle")),
-        augment=AugmentSpec.preset("strong"),
-        loss=Loss("focal", smoothing=0.1, balance="balanced"),
-        mix=Mix(0.2, 0.5),
-        clip=1.0,
-        accumulate=2,
-        ema=0.9,
-        early=EarlyStopping(patience=2),
-        best="val_balanced_accuracy",
-    ),
-    "what a person changed": task(
-        ModelSpec("shufflenet_v2_x0_5", "none", image_size=48),
-        replace(HEAD, optimizer="sgd"),  # whose steps do not turn the sign of a rounding error into a step
-        Phase("fine-tune", "plan", 2, "sgd", lr=1e-3),
-        freeze=FreezePlan(1),
-        augment=AugmentSpec.preset("basic"),
-        ema=0.8,
-        acts=(LiveChange(2, "rate", 0.5), LiveChange(6, "unfreeze", 1), LiveChange(13, "extend", 1, phase=1)),
-    ),
-}
 
 
 def trained(experiment: Experiment) -> Run:
@@ -217,170 +114,6 @@ def test_images_of_a_folder_and_weights_of_another_run_are_used(image_folder: Fo
 
 
 # --- what is written, without training --------------------------------------------------------------------------------
-
-
-def definitions(experiment: Experiment, classes: tuple[str, ...] = ("a", "b", "c"), **more: Any) -> dict[str, Any]:
-    """Carries out the definitions of a program; returns them by name."""
-    space: dict[str, Any] = {"__name__": "again", "__file__": "elsewhere/again.py", **more.pop("space", {})}
-    exec(program.write(experiment, classes, more.pop("status", {}), **more), space)
-    return space
-
-
-def built(spec: ModelSpec, classes: tuple[str, ...] = ("a", "b", "c"), **more: Any) -> dict[str, torch.Tensor]:
-    """Carries out the part of the program that builds the network."""
-    return definitions(task(spec, HEAD, seed=5), classes, **more)["build"]().state_dict()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "spec",
-    [
-        ModelSpec("resnet18", "none"),
-        ModelSpec("vgg11", "none", image_size=64, head=HeadSpec((8, 4), pool="flatten", dropout=0.1)),
-        ModelSpec("mobilenet_v2", "none", image_size=64, head=HeadSpec(pool="flatten")),
-        ModelSpec("mobilenet_v3_small", "none", head=HeadSpec((8,), pool="average")),
-        ModelSpec("squeezenet1_1", "none", head=HeadSpec(dropout=0.3)),
-        ModelSpec("efficientnet_lite0", "none"),
-        ModelSpec("efficientnet_lite0"),
-        ModelSpec("densenet121", "none", channels=1, init="orthogonal"),
-        ModelSpec("googlenet", "none", channels=1),
-        ModelSpec("inception_v3", "none"),
-        ModelSpec("vit_b_32", "none", image_size=96, init="xavier-uniform", init_bias=0.1),
-        ModelSpec("alzheimer_cnn", "none", init="ones"),
-        ModelSpec("mnist_cnn", "none", image_size=32, channels=3),
-    ],
-    ids=lambda spec: f"{spec.backbone}-{spec.weights}-{spec.init}",
-)
-def test_the_written_network_begins_with_the_same_values(spec: ModelSpec) -> None:
-    ours = assemble(spec, ("a", "b", "c"), seed=5).model.state_dict()
-    theirs = built(spec)
-    assert list(ours) == list(theirs)
-    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        Loss(),
-        Loss(smoothing=0.1, balance="balanced"),
-        Loss("focal", gamma=1.5),
-        Loss("l1"),
-        Loss("mse-mean", balance="balanced"),
-        Loss("correlation"),
-    ],
-    ids=lambda spec: f"{spec.name}-{spec.balance}",
-)
-def test_the_written_loss_is_the_loss(spec: Loss) -> None:
-    counts, labels = torch.tensor([5, 1, 9]), torch.tensor([0, 2, 1, 2])
-    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-    losses = definitions(task(ModelSpec("mnist_cnn", "none"), HEAD, loss=spec))["losses"]
-    own = Criterion(spec, counts, torch.device("cpu"))
-    assert torch.equal(losses(logits, labels, spec.smoothing, own.weights), own(logits, labels))
-    shares = torch.tensor([[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.1, 0.1, 0.8]])
-    assert torch.equal(losses(logits, shares, spec.smoothing, own.weights), own(logits, shares))
-
-
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        Schedule("cosine", warmup=1.5, floor=0.1),
-        Schedule("polynomial", power=2.0, floor=0.05),
-        Schedule("one-cycle"),
-        Schedule("exponential", gamma=0.8, warmup=1.0),
-        Schedule("step", every=2, gamma=0.3),
-        Schedule("multi-step", milestones=(1, 3), gamma=0.2),
-        Schedule("constant", warmup=2.0),
-    ],
-    ids=lambda schedule: schedule.name,
-)
-def test_the_written_schedule_is_the_schedule(schedule: Schedule) -> None:
-    experiment = task(ModelSpec("mnist_cnn", "none"), Phase("a", "plan", 5, schedule=schedule))
-    space = definitions(experiment)
-    for step in range(35):
-        factor = space["factor"](space["PHASES"][0], step, 7)
-        assert factor == pytest.approx(rate_factor(schedule, step, 7, 5), rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        AugmentSpec.preset("basic"),
-        AugmentSpec.preset("strong"),
-        AugmentSpec(rotation=20),
-        AugmentSpec(color=0.3),
-        AugmentSpec(flip=True),
-        AugmentSpec(crop_scale=0.5, color=0.1),
-    ],
-    ids=str,
-)
-def test_the_written_augmentation_is_the_augmentation(spec: AugmentSpec) -> None:
-    space = definitions(task(ModelSpec("resnet18", "none", image_size=48), HEAD, augment=spec))
-    canvases = torch.randint(0, 256, (6, 3, space["SIDE"], space["SIDE"]), dtype=torch.uint8)
-    theirs = space["augment"](canvases, torch.Generator().manual_seed(4), **space["PHASES"][0]["augment"])
-    assert torch.equal(theirs, Augmenter(spec, 48)(canvases, torch.Generator().manual_seed(4)))
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 5, 12])
-@pytest.mark.parametrize("batch", [1, 2, 4])
-def test_a_step_is_divided_as_in_the_run(batch: int, count: int) -> None:
-    space = definitions(task(ModelSpec("mnist_cnn", "none"), HEAD, batch_size=batch, accumulate=3))
-    group = torch.arange(count)
-    parts, _, _ = Portions(batch, 3, ALONE).cut(group, 1)
-    theirs = [part for step in group.split(space["STEP"]) for part in space["micro_batches"](step)]
-    assert [part.tolist() for part in theirs] == [part.tolist() for part in parts]
-
-
-@pytest.mark.parametrize(
-    "phase",
-    [
-        Phase("a", "plan", 1, weight_decay=0.01, stage_decay=0.5),
-        Phase("a", "plan", 1, "adam", options=(("eps", 1e-7), ("amsgrad", True))),
-        Phase("a", "plan", 1, "sgd", nesterov=True, momentum=0.8),
-        Phase("a", "plan", 1, "sgd", options=(("foreach", True),)),
-        Phase("a", "plan", 1, "rmsprop"),
-        Phase("a", "plan", 1, "adagrad"),
-        Phase("a", "plan", 1, "NAdam", options=(("momentum_decay", 0.1),)),
-        Phase("a", "plan", 1, "Rprop"),
-    ],
-    ids=lambda phase: phase.optimizer,
-)
-@pytest.mark.parametrize("device", ["auto", "cpu"])
-def test_the_optimizer_is_made_as_in_the_run(phase: Phase, device: str) -> None:
-    spec = ModelSpec("resnet18", "none", image_size=48)
-    network = assemble(spec, ("a", "b", "c"), seed=3)
-    plan = FreezePlan(1)
-    freeze.apply(network.model, network.anatomy, plan)
-    ours = build_optimizer(phase, network.model, network.anatomy)
-    space = definitions(task(spec, phase, freeze=plan, device=device))
-    model = space["build"]()
-    space["freeze"](model, space["PHASES"][0])
-    theirs = space["make_optimizer"](model, space["PHASES"][0])
-    assert type(theirs) is type(ours)
-    assert {key: value or None for key, value in theirs.defaults.items()} == {
-        key: value or None for key, value in ours.defaults.items()
-    }
-    assert len(theirs.param_groups) == len(ours.param_groups) > 2
-    for own, other in zip(ours.param_groups, theirs.param_groups, strict=True):
-        assert own["lr"] == other["lr"]
-        assert own.get("weight_decay", 0.0) == other["weight_decay"]
-        assert all(torch.equal(a, b) for a, b in zip(own["params"], other["params"], strict=True))
-
-
-def test_each_phase_has_its_own_number_format() -> None:
-    phases = (HEAD, Phase("one", "plan", 1), Phase("two", "plan", 1))
-
-    def formats(status: dict[str, Any], **training: Any) -> list[bool]:
-        rows = definitions(task(ModelSpec("resnet18", "none"), *phases, **training), status=status)["PHASES"]
-        return [row["bf16"] for row in rows]
-
-    known = {"precision": "auto", "precisions": ("fp32", "bf16", "fp32")}
-    assert formats({"precision": "fp32"}, **known) == [False, True, False]
-    assert formats({"precision": "bf16"}, precision="auto") == [True] * 3, "a run before all were recorded"
-    assert formats({"precision": "bf16"}, precision="auto", precisions=("fp32",)) == [False, True, True]
-    assert formats({"precision": "fp32"}, precision="bf16") == [True] * 3
-    text = program.write(task(ModelSpec("resnet18", "none"), *phases, **known), ("a", "b"), {"precision": "fp32"})
-    assert "left open; fp32 in head, bf16 in one, fp32 in two is taken" in " ".join(text.split())
-    assert "bf16" not in program.write(task(ModelSpec("resnet18", "none"), HEAD), ("a", "b"), {"precision": "bf16"})
 
 
 MORE = {
@@ -472,9 +205,6 @@ def test_a_timm_network_asks_for_timm() -> None:
     assert names == [name for name, _ in assemble(experiment.model, ("a", "b", "c"), seed=3).model.named_parameters()]
 
 
-HOSTILE = 'x """ \\ \' \n import os; {{ 7 * 7 }} {% raw %} #? 0 \0\u202e\udce9\x1b'
-
-
 def test_names_of_a_person_cannot_break_the_program() -> None:
     classes = (HOSTILE, '"', "'", "\\", "{", "\n", "\N{LINE SEPARATOR}", '"""')
     experiment = replace(
@@ -516,74 +246,3 @@ def test_the_split_of_an_experiment_is_the_one_it_would_get(image_folder: Folder
     run = trained(experiment)
     assert program.split_csv(run) == before
     assert program.command(run) == f"python -m core train --experiment {run.path / 'experiment.json'}"
-
-
-def test_the_fewest_prefixes_name_exactly_what_is_chosen() -> None:
-    names = ["stem.w", "layer1.0.w", "layer1.0.b", "layer1.1.w", "layer10.w", "fc.w", "fc.b"]
-    assert prefixes(names, names) == ["stem", "layer1", "layer10", "fc"]
-    assert prefixes({"layer1.0.w", "layer1.0.b", "fc.b"}, names) == ["layer1.0", "fc.b"]
-    assert prefixes((), names) == []
-
-
-def test_literals() -> None:
-    value = {"a": [1.0, "x y"], "b": Code("torch.optim.SGD"), "c": (1,), "d": None, "e": {}}
-    assert literal(value) == '{"a": [1.0, "x y"], "b": torch.optim.SGD, "c": (1,), "d": None, "e": {}}'
-    long = [f"a long class name, number {n}" for n in range(20)]
-    assert literal(long).startswith('[\n    "a long class name, number 0",\n')
-    assert ast.literal_eval(literal(long)) == long
-    nested = [{"name": "x" * 60, "rows": long, "more": [tuple(long)]}, {"name": "y"}]
-    assert ast.literal_eval(literal(nested)) == nested
-    assert all(len(line) <= 100 for line in literal(nested).split("\n"))
-    assert ast.literal_eval(literal(HOSTILE)) == HOSTILE
-    assert [literal(text) for text in ("it's", 'a "b"', "a\n")] == ['"it\'s"', "'a \"b\"'", '"a\\n"']
-
-
-def test_a_docstring_holds_whatever_is_said() -> None:
-    words = [HOSTILE, 'ends in "', "\\", "a " * 100, "- " + "b " * 100, "    as it is " * 12]
-    text = docstring("\n".join(words))
-    found = ast.literal_eval(text)
-    assert all(len(line) <= 110 for line in found.split("\n") if not line.startswith("    "))
-    assert "7 * 7" in found
-    assert "\n  b b" in found
-
-
-def test_what_nothing_uses_is_left_out() -> None:
-    text = (
-        "import os\nimport sys as system\nfrom x import a, b as c\n\n\n@c\ndef used():\n    return helper()\n\n\n"
-        "@a\ndef unused():\n    return os, helper()\n\n\ndef helper():\n    return 1\n\n\nclass Gone:\n    pass\n\n\n"
-        "used()\n"
-    )
-    assert pruned(text) == (
-        "from x import b as c\n\n\n@c\ndef used():\n    return helper()\n\n\ndef helper():\n    return 1\n\n\nused()\n"
-    )
-
-
-def test_a_value_that_misses_is_no_empty_text() -> None:
-    with pytest.raises(jinja2.UndefinedError):
-        render({})
-
-
-def test_handed_on_weights_leave_out_a_head_for_other_classes(tmp_path: Path) -> None:
-    other = assemble(ModelSpec("mnist_cnn", "none"), ("x", "y"), seed=1)
-    save(other.model, tmp_path / program.START)
-    where = {"__file__": str(tmp_path / "again.py")}
-    theirs = other.model.state_dict()
-    for copied in (True, False):
-        found = built(ModelSpec("mnist_cnn", "run:some"), ("a", "b"), copy_head=copied, space=where)
-        assert torch.equal(found["conv1.weight"], theirs["conv1.weight"])
-        assert torch.equal(found["classifier.weight"], theirs["classifier.weight"]) == copied
-    torch.save({"state_dict": theirs}, tmp_path / "start.pt")
-    found = built(ModelSpec("mnist_cnn", "file:/other.pt"), ("a", "b"), space=where)
-    assert all(torch.equal(value, theirs[name]) for name, value in found.items())
-
-
-@pytest.mark.slow
-def test_every_family_of_the_catalogue_can_be_written() -> None:
-    """One of each family: the rest differs in its numbers alone."""
-    seen: set[str] = set()
-    for name, row in catalog.BACKBONES.items():
-        if row.family in seen or row.parameters > 60_000_000:
-            continue
-        seen.add(row.family)
-        definitions(task(ModelSpec(name, "none"), HEAD))
-    assert len(seen) > 10
