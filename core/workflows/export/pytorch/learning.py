@@ -61,6 +61,7 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
         "training": training,
         "loss": training.loss,
         "mix": training.mix,
+        "quick": training.device != "cpu" and not training.deterministic,
         "augments": bool(augments),
         "rotates": any(spec.rotation for spec in augments),
         "colours": any(spec.color for spec in augments),

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -164,6 +165,16 @@ def test_only_what_is_used_is_written(scene: str) -> None:
     }
     for piece, wanted in uses.items():
         assert (piece in text) == (scene in wanted), piece
+
+
+def test_a_gpu_computes_as_in_the_run() -> None:
+    def written(**training: Any) -> list[bool]:
+        text = program.script(task(ModelSpec("resnet18", "none"), HEAD, **training))
+        return ["cudnn.benchmark = True" in text, "use_deterministic_algorithms" in text]
+
+    assert written(device="auto") == written(device="cuda:1") == [True, False]
+    assert written(device="cuda", deterministic=True) == [False, True]
+    assert written(device="cpu") == [False, False]
 
 
 def test_what_cannot_be_repeated_stands_at_the_top() -> None:
