@@ -21,8 +21,9 @@ from torch.nn import functional as F
 from torchcam import methods
 
 from benchmarks.timing import interleaved, ratio, report
+from core.data.encoding import png
 from core.interpret.attribution.explain import explain, explain_many
-from core.interpret.drawing.overlay import overlay, png
+from core.interpret.drawing.overlay import overlay
 from core.models.network import Network, bare
 
 FIVE = ("grad-cam", "grad-cam++", "hires-cam", "xgrad-cam", "layer-cam")

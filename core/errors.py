@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 
+class Cancelled(Exception):
+    """The work was ended by the person who asked for it; callbacks raise it, and what it was part of is dropped."""
+
+
 class InputError(ValueError):
     """A request that cannot be carried out as it was given.
 

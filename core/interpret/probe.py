@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.interpret.layout import unknown_layer
 from core.models.anatomy.examine import Anatomy
+from core.models.modes import end_after, eval_mode
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -80,9 +81,8 @@ class Probe(AbstractContextManager["Probe"]):
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self._lock)
-            stack.callback(_put_back, *_flags(self.model))
-            for module in self.model.modules():
-                module.training = False
+            stack.enter_context(eval_mode(self.model))
+            stack.callback(_put_back, [(p, p.requires_grad) for p in self.model.parameters()])
             for parameter in self.model.parameters():
                 parameter.requires_grad_(False)
             stack.enter_context(torch.inference_mode(False))
@@ -168,19 +168,9 @@ def logits_of(output: Any) -> Tensor:
     return first
 
 
-def _flags(model: nn.Module) -> tuple[list[tuple[nn.Module, bool]], list[tuple[nn.Parameter, bool]]]:
-    return [(m, m.training) for m in model.modules()], [(p, p.requires_grad) for p in model.parameters()]
-
-
-def _put_back(modes: list[tuple[nn.Module, bool]], grads: list[tuple[nn.Parameter, bool]]) -> None:
-    for module, training in modes:
-        module.training = training
+def _put_back(grads: list[tuple[nn.Parameter, bool]]) -> None:
     for parameter, requires_grad in grads:
         parameter.requires_grad_(requires_grad)
-
-
-class Reached(Exception):
-    """Ends a forward pass that need not go on."""
 
 
 def reach(probe: Probe, x: Tensor, layers: Iterable[str], anatomy: Anatomy) -> None:
@@ -192,23 +182,7 @@ def reach(probe: Probe, x: Tensor, layers: Iterable[str], anatomy: Anatomy) -> N
         layers: Names of the layers.
         anatomy: The network's anatomy, which knows how often each layer runs.
     """
-    left = {name: max(1, anatomy.layer(name).calls) for name in layers}
-    if not left:
-        return
-
-    def counter(name: str) -> Any:
-        def count(_module: nn.Module, _inputs: Any, _output: Any) -> None:
-            left[name] -= 1
-            if left[name] <= 0:
-                del left[name]
-            if not left:
-                raise Reached
-
-        return count
-
-    with ExitStack() as stack:
-        for name in tuple(left):
-            handle = probe.model.get_submodule(name).register_forward_hook(counter(name))
-            stack.callback(handle.remove)
-        with suppress(Reached):
+    calls = {name: anatomy.layer(name).calls for name in layers}
+    if calls:
+        with end_after(probe.model, calls):
             probe(x)

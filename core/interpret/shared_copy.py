@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.hooks import RemovableHandle
 
 from core.interpret.probe import Probe
 
@@ -32,54 +30,6 @@ def twin_of(network: Any) -> nn.Module:
         for buffer in probe.model.buffers():
             memo[id(buffer)] = buffer.detach()
         return copy.deepcopy(probe.model, memo).eval()
-
-
-class Reached(Exception):
-    """The forward pass has come to the layer that is looked at: nothing behind it need run."""
-
-
-class UpTo:
-    """Runs a network up to a layer and no further.
-
-    Args:
-        probe: An open probe.
-        layer: Name of the layer.
-        calls: In which of its calls in one pass, from 1, the pass is ended: the last, as for feature maps.
-    """
-
-    def __init__(self, probe: Probe, layer: str, calls: int = 1) -> None:
-        self._probe, self._calls = probe, max(1, calls)
-        self._module = probe.model.get_submodule(layer)
-        self._left = 0
-        self._output: Tensor | None = None
-        self._handle: RemovableHandle | None = None
-
-    def __enter__(self) -> UpTo:
-        self._handle = self._module.register_forward_hook(self._keep)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._handle is not None:
-            self._handle.remove()
-        self._output = None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Returns the layer's output for images BxCxHxW, still part of autograd's graph."""
-        self._left, self._output = self._calls, None
-        with suppress(Reached):
-            self._probe.model(x)
-        found, self._output = self._output, None
-        if found is None:
-            raise RuntimeError("the layer did not run")
-        return found
-
-    def _keep(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        first = output[0] if type(output) is tuple and output else output
-        self._left -= 1
-        if isinstance(first, Tensor):
-            self._output = first
-        if self._left == 0:
-            raise Reached
 
 
 class _Redirected(torch.autograd.Function):

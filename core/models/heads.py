@@ -15,6 +15,7 @@ from core.errors import InputError
 from core.models.anatomy.examine import Anatomy, examine
 from core.models.anatomy.stages import HEAD, NECK
 from core.models.anatomy.trace import input_channels, side, trace
+from core.models.modes import eval_mode, forward_to
 from core.specs import HeadSpec
 
 LARGEST = 1_000_000_000
@@ -241,17 +242,12 @@ def _features_entering(model: nn.Module, anatomy: Anatomy) -> int:
     place = next(model.get_submodule(anatomy.head).parameters())
     side = anatomy.input_size
     images = torch.zeros(2, input_channels(model), side, side, device=place.device, dtype=place.dtype)
-    training = {module: module.training for module in model.modules()}
     try:
-        model.eval()
-        with torch.no_grad():
+        with eval_mode(model), torch.no_grad():
             entering = head_input(model, anatomy, images)
-        return int(entering.shape[1]) if entering.ndim == 2 else -1
     except RuntimeError:
         return -1
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    return int(entering.shape[1]) if entering.ndim == 2 else -1
 
 
 def _without_neck(anatomy: Anatomy) -> Anatomy:
@@ -262,14 +258,6 @@ def _without_neck(anatomy: Anatomy) -> Anatomy:
             dataclasses.replace(layer, stage=HEAD) if layer.stage == NECK else layer for layer in anatomy.layers
         ),
     )
-
-
-class _Reached(Exception):
-    """Carries the head's input out of a forward pass that need not go on."""
-
-    def __init__(self, features: Tensor) -> None:
-        super().__init__()
-        self.features = features
 
 
 def head_input(model: nn.Module, anatomy: Anatomy, x: Tensor) -> Tensor:
@@ -285,18 +273,7 @@ def head_input(model: nn.Module, anatomy: Anatomy, x: Tensor) -> Tensor:
     Returns:
         B x ``head_features``, or B x ``head_features`` x h x w where the head is a convolution.
     """
-
-    def stop(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        raise _Reached(args[0])
-
-    handle = model.get_submodule(anatomy.head).register_forward_pre_hook(stop)
-    try:
-        model(x)
-    except _Reached as reached:
-        return reached.features
-    finally:
-        handle.remove()
-    raise InputError("The head {head} did not run.", head=anatomy.head)
+    return forward_to(model, x, anatomy.head, entering=True)
 
 
 def tail(model: nn.Module, anatomy: Anatomy) -> nn.Module | None:
@@ -333,22 +310,16 @@ def _candidates(model: nn.Module, head: str) -> list[nn.Module]:
 
 
 def _agrees(model: nn.Module, anatomy: Anatomy, candidate: nn.Module) -> bool:
-    modes = {module: module.training for module in (*model.modules(), *candidate.modules())}
     head = model.get_submodule(anatomy.head)
     place = next(head.parameters())
     kept: list[Tensor] = []
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, input_channels(model), anatomy.input_size, anatomy.input_size, generator=generator)
     handle = head.register_forward_pre_hook(lambda _module, args: kept.append(args[0].clone()))
-    try:
-        model.eval()
-        candidate.eval()
-        with torch.no_grad():
+    with eval_mode(model, candidate), torch.no_grad():
+        try:
             logits = model(images.to(place.device, place.dtype))
+        finally:
             handle.remove()
-            own = candidate(kept[0])
-        return own.shape == logits.shape and torch.allclose(own, logits, rtol=1e-4, atol=1e-5)
-    finally:
-        handle.remove()
-        for module, training in modes.items():
-            module.training = training
+        own = candidate(kept[0])
+    return own.shape == logits.shape and torch.allclose(own, logits, rtol=1e-4, atol=1e-5)

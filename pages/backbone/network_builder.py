@@ -189,7 +189,7 @@ def _parameters(name: str) -> tuple[Piece, ...] | None:
         else:
             values[parameter.name] = st.number_input(label, 1, 16_384, usual, key=key)
     try:
-        return build(**{k: _numbers(v) if isinstance(v, str) else v for k, v in values.items()})  # type: ignore[no-any-return]
+        return build(**{k: _numbers(v) if isinstance(v, str) else v for k, v in values.items()})
     except InputError as error:
         components.note(translate_error(error))
     except ValueError:
@@ -251,8 +251,8 @@ def _layers(draft: Draft, outputs: int) -> bool:
     below = st.container(gap=None)
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         if step.index is None:
-            place = following.index if following else None
-            (below if place is None else slots[place][0]).html(builder_layer.added(step, most))
+            before = following.index if following else None
+            (below if before is None else slots[before][0]).html(builder_layer.added(step, most))
         else:
             slots[step.index][2].html(builder_layer.result(step, most))
     names = {step.index: step.name for step in steps}

@@ -114,7 +114,7 @@ def _fetch(name: str, weights: str) -> None:
     if job is not None and job.state == background_download.RUNNING:
         _watch(name, weights)
         return
-    if job is not None and job.state == background_download.FAILED:
+    if job is not None and job.state == background_download.FAILED and job.error is not None:
         page_states.broken(
             _("The weights could not be fetched"),
             translate_error(job.error),
@@ -124,7 +124,8 @@ def _fetch(name: str, weights: str) -> None:
         )
     elif job is not None and job.state == background_download.CANCELLED:
         components.note(_("The download was cancelled. What has arrived is kept, and the next one goes on from there."))
-    size = catalog.entry(name, weights).size_mb
+    entry = catalog.entry(name, weights)
+    size = entry.size_mb if entry is not None else None
     label = (
         _("Download the weights, {size}").format(size=number_format.size(size * 1e6))
         if size

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact
 from core.errors import InputError
 from pages.evaluate.confusion import confused_pairs
 from pages.ui.kit import components, nav
@@ -115,7 +116,7 @@ def _thumbnail(run: Any, dataset: Any, place: dict[str, int], key: str) -> bytes
         return None
     try:
         return caches.remember(
-            "mistakes", (run.id, key), lambda: caches.encoded(dataset.load(place[key]), PICTURE_PX), entries=256
+            "mistakes", (run.id, key), lambda: compact(dataset.load(place[key]), PICTURE_PX), entries=256
         )
     except InputError:
         return None

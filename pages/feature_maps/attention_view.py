@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact
 from core.errors import InputError
 from pages.feature_maps import layer_view
 from pages.ui.kit import components
@@ -216,7 +217,7 @@ def _rollout(
 
     def drawn() -> list[Any]:
         steps = sorted({0, len(names) // 2, len(names) - 1})
-        return [(step, caches.encoded(_over(subject, through(step), None, grid), 400)) for step in steps]
+        return [(step, compact(_over(subject, through(step), None, grid), 400)) for step in steps]
 
     components.section(
         _("Through all layers"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from pages.feature_maps import channel_scaling, channel_top_images, channel_visualization
 from pages.ui.kit import charts, components
 from pages.ui.selection import subjects
@@ -87,7 +88,7 @@ def _range(values: Any) -> str:
 def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
     import numpy as np
 
-    from core.interpret.drawing.overlay import heat_image, overlay, png
+    from core.interpret.drawing.overlay import heat_image, overlay
 
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     signed = colormap == "blue-red"
@@ -97,7 +98,7 @@ def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
     factor = max(1, MAP_PX // max(small.size))
     enlarged = small.resize((small.width * factor, small.height * factor), 0)
     drawn = overlay(picture, unit, opacity=0.75, colormap=colormap, signed=signed, fade=True)
-    return png(enlarged, enlarged=True), drawn
+    return png(enlarged, repeats=True), drawn
 
 
 def _histogram(values: Any) -> None:
@@ -166,7 +167,6 @@ def _maker(subject: Subject, layer: str) -> str | None:
 
 
 def _drawn(subject: Subject, maker: str, channel: int) -> tuple[bytes, str]:
-    from core.interpret.drawing.overlay import png
     from core.interpret.filters.kernels import kernel_tiles, kernels
 
     weights = kernels(subject.network, maker)

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact
 from core.errors import InputError
 from pages.ui.kit import components
 from pages.ui.kit.page_states import guarded
@@ -172,4 +173,4 @@ def framed(picture: Any, box: tuple[float, float, float, float]) -> bytes:
         down = 0 if (top + bottom) / 2 > drawn.height / 2 else drawn.height - side
         drawn.paste(patch, (across, down))
         pen.rectangle((across, down, across + side - 1, down + side - 1), outline="white", width=3)
-    return caches.encoded(drawn, 300)
+    return compact(drawn, 300)

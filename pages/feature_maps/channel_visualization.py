@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from core.errors import InputError
 from core.runs.store import LIVE
 from pages.ui.kit import components
@@ -66,7 +67,7 @@ def _picture(one: Any) -> None:
     if not one.excited:
         text += " " + _("So nothing that could be grown excites it.")
     subjects.picture(
-        progress.encoded(one.image),
+        png(one.image, repeats=True),
         most=300,
         title=_("Grown for channel {n}").format(n=one.channel),
         text=text,

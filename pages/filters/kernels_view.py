@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from core.errors import InputError
 from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
@@ -165,7 +166,6 @@ def _ranked(source: Any, layer: str) -> list[int]:
 
 
 def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None, columns: int, view: str) -> None:
-    from core.interpret.drawing.overlay import png
     from core.interpret.filters.kernels import kernel_tiles
 
     gap = subjects.GAP
@@ -178,7 +178,7 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
         subjects.callout(text, icon="ac_unit", good=True)
         return
     shown = Sheet(
-        png(drawn.image, enlarged=True),
+        png(drawn.image, repeats=True),
         drawn.image.width,
         drawn.image.height,
         drawn.columns,
@@ -258,7 +258,6 @@ def _figures(drawn: Any, row: Any) -> None:
 
 def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
     """Draws one filter large, and the ways to what it answers and to what it looks for."""
-    from core.interpret.drawing.overlay import png
     from core.interpret.filters.kernels import kernel_tiles, kernels
 
     number, channel = chosen

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from core.errors import InputError
 from pages.filters import kernels_view
 from pages.ui.kit import components, page_states
@@ -63,7 +64,6 @@ def draw(target: Target, network: Any) -> None:
 
 
 def _map(target: Target, layer: str, found: Any) -> None:
-    from core.interpret.drawing.overlay import png
     from core.interpret.filters.similarity_matrix import alike_map
 
     count = len(found.lengths)

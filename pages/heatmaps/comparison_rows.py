@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact
 from core.errors import InputError
 from pages.heatmaps import controls, single_map
 from pages.heatmaps.controls import Choice, Look
@@ -311,7 +312,7 @@ def _input(subject: Subject, picture: Any) -> Any:
 
 def _tile(subject: Subject, explanation: Any, look: Look, caption: str, note: str) -> Tile:
     heat = explanation.heatmap
-    drawn = caches.encoded(single_map.over(subject.picture, heat, look), 2 * MAP_PX)
+    drawn = compact(single_map.over(subject.picture, heat, look), 2 * MAP_PX)
     name = single_map.named(subject.network.classes, heat)
     alt = _("{caption}: heat for {name}").format(caption=caption, name=name)
     return Tile(drawn, caption, _("nothing speaks for it") if heat.empty else note, alt)

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from pages.heatmaps import controls
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import components
@@ -182,8 +183,6 @@ def give_up() -> None:
 
 def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:
     """Draws the map over the picture, with its scale, what it was made from, and a way to save it."""
-    from core.interpret.drawing.overlay import png
-
     heat = explanation.heatmap
     name = named(subject.network.classes, heat)
     drawn = over(subject.picture, heat, look)

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact, png
 from core.errors import InputError
 from pages.heatmaps import region_panel
 from pages.ui.kit import components, tiles
@@ -79,7 +80,7 @@ class Pictures:
             side = min(image.size)
             left, top = (image.width - side) // 2, (image.height - side) // 2
             cut = image.crop((left, top, left + side, top + side)).resize((MAP_PX, MAP_PX))
-            return caches.encoded(overlay(cut, self.maps[place].astype("float32"), opacity=0.5), MAP_PX)
+            return compact(overlay(cut, self.maps[place].astype("float32"), opacity=0.5), MAP_PX)
 
         try:
             return caches.remember("study-pictures", (self.job, key), make, entries=384)
@@ -229,7 +230,7 @@ def outside(made: Any, maps: Any, pictures: Pictures) -> None:
 def _picture(heat: Any) -> bytes:
     from PIL import Image
 
-    from core.interpret.drawing.overlay import heat_image, png
+    from core.interpret.drawing.overlay import heat_image
 
     return png(heat_image(heat).resize((MAP_PX, MAP_PX), Image.Resampling.BILINEAR))
 

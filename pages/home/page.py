@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact
 from core.errors import InputError
 from core.runs.store import LIVE, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
@@ -174,7 +175,7 @@ def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
         right = predicted == image.truth
         shown.append(
             {
-                "image": caches.encoded(picture, 320),
+                "image": compact(picture, 320),
                 "caption": f"{predicted} {number_format.percent(float(explanation.probabilities.max()), 0)}",
                 "note": _("right") if right else _("wrong: it is {name}").format(name=image.truth),
                 "alt": _("Test image with heatmap for the class {name}").format(name=predicted),

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact
 from core.data.marks import CORNERS, MARK_KINDS, Mark
 from core.errors import InputError
 from core.workflows.shortcut.experiment import Plan, usual
@@ -152,7 +153,7 @@ def _pictures(plan: Plan) -> list[dict[str, Any]]:
             except InputError:
                 continue  # the lab leaves it out, too
             note = _("with mark") if name == marked else ""
-            cells.append({"image": caches.encoded(image, 256), "caption": name, "note": note, "alt": f"{name} {note}"})
+            cells.append({"image": compact(image, 256), "caption": name, "note": note, "alt": f"{name} {note}"})
             if len(cells) == SHOWN:
                 break
         shown += cells

@@ -100,7 +100,7 @@ def still(choice: TrainChoice) -> TrainChoice:
 def _sets(run: Any, classes: int) -> None:
     told = [_network(run.model)]
     try:
-        planned = run.experiment(caches.anchored(choices.data()))
+        planned = run.experiment(caches.anchored(choices.chosen_data()))
         told += [*_phases(planned, caches.anatomy(run.model, classes)), *summary.settings(planned)]
     except InputError as error:
         components.note(translate_error(error))

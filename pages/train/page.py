@@ -63,7 +63,7 @@ def render() -> None:
 def _set_up(dataset: Any) -> None:
     spec = state.model()
     shown = _weights_in_address(spec.weights).get("weights")
-    state.show_in_address(data=state.data().source, backbone=spec.backbone, weights=shown)
+    state.show_in_address(data=state.chosen_data().source, backbone=spec.backbone, weights=shown)
     with st.container(key="bl-wrap-train"):
         choices, summary_place = st.columns([1.35, 1], gap="large")
     counts = {split: len(dataset.positions(split)) for split in ("train", "val", "test")}

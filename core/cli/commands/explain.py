@@ -30,9 +30,10 @@ _ROOM = 150  # pixels that the longest title takes
 
 def explain(arguments: argparse.Namespace, output: Output) -> None:
     """Makes a heatmap, or several side by side, and lays it over the image as the network saw it."""
+    from core.data.encoding import png
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution.explain import METHODS, explain_many
-    from core.interpret.drawing.overlay import draw_heatmap, png
+    from core.interpret.drawing.overlay import draw_heatmap
     from core.workflows.checkpoints import network_named
 
     image = open_image(Path(arguments.image))

@@ -129,7 +129,7 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
 
 def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record: dict[str, Any]) -> list[str]:
     """Draws both sides, with the difference where channels belong to each other; returns lines for a person."""
-    from core.interpret.drawing.overlay import png
+    from core.data.encoding import png
     from core.interpret.drawing.tile_sheets import beside
     from core.interpret.features.similarity import against
 

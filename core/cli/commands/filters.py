@@ -18,7 +18,7 @@ from core.runs.jobs import Job
 
 def filters(arguments: argparse.Namespace, output: Output) -> None:
     """Draws a convolution's kernels and how alike they are, and writes down its figures."""
-    from core.interpret.drawing.overlay import png
+    from core.data.encoding import png
     from core.interpret.filters.kernels import conv_layers, kernel_tiles, kernels
     from core.interpret.filters.similarity import alike
     from core.interpret.filters.similarity_matrix import alike_map
@@ -83,9 +83,8 @@ def dream(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
-    from PIL import Image
 
-    from core.interpret.drawing.overlay import png
+    from core.data.encoding import png
     from core.interpret.visualization import activation_maximization as dreams
 
     settings = {"size": arguments.size, "steps": arguments.steps, "seed": arguments.seed, "progress": progress}
@@ -102,7 +101,7 @@ def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[s
     for one in found:
         label = network.classes[one.channel] if arguments.classes else f"{one.channel:04d}"
         path = Path(arguments.out) / f"{_file_name(one.layer)}-{_file_name(label)}.png"
-        write(path, png(Image.fromarray(one.image)))
+        write(path, png(one.image, repeats=True))
         rows.append(
             {
                 "layer": one.layer,
@@ -119,10 +118,9 @@ def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[s
 
 
 def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
-    from PIL import Image
 
+    from core.data.encoding import png
     from core.data.images import open_image
-    from core.interpret.drawing.overlay import png
     from core.interpret.visualization.deepdream import LONGEST_SIDE, Depth, deep_dream
 
     usual = Depth()
@@ -139,7 +137,7 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
         network, open_image(Path(arguments.image)), layer, channels=channels, depth=depth, progress=progress
     )
     path = Path(arguments.out) / f"{_file_name(layer)}-{_file_name(Path(arguments.image).stem)}.png"
-    write(path, png(Image.fromarray(found.image)))
+    write(path, png(found.image, repeats=True))
     return {"layer": layer, "before": found.before, "after": found.after, "file": str(path)}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.cli.common.helpers import gentle_stop, roots
 from core.cli.common.output import Output
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.runs.jobs import Job
 
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -19,7 +19,7 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.job:
         return _job(arguments, output)
     from core.cli.common.experiment_args import experiment as read_experiment
-    from core.workflows.jobs.lr_finder import Stopped, find_now
+    from core.workflows.jobs.lr_finder import find_now
 
     asked = [False]
 
@@ -39,7 +39,7 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
                 tell=lambda record: _show(record, output),
                 stop=lambda: asked[0],
             )
-        except Stopped:
+        except Cancelled:
             output.result({"state": "stopped"}, ["stopped"])
             return 1
     lines = [

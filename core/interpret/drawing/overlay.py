@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zlib
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +11,7 @@ from PIL import Image
 from core.errors import InputError
 from core.interpret.drawing.colormaps import COLORMAPS, DIVERGING, lookup
 
-__all__ = ["COLORMAPS", "DIVERGING", "colorbar", "draw_heatmap", "heat_image", "overlay", "png", "stretch"]
+__all__ = ["COLORMAPS", "DIVERGING", "colorbar", "draw_heatmap", "heat_image", "overlay", "stretch"]
 
 
 class Drawable(Protocol):
@@ -101,19 +99,6 @@ def colorbar(colormap: str = "viridis", *, width: int = 256, height: int = 12) -
     """Draws a colour map from its lowest colour on the left to its highest on the right, RGB."""
     row = np.linspace(0, 255, width).round().astype(np.uint8)
     return _coloured(np.tile(row, (height, 1)), colormap)
-
-
-def png(image: Image.Image, *, enlarged: bool = False) -> bytes:
-    """Encodes a picture as PNG, quickly: level 1, and runs of equal pixels instead of a search for repetitions.
-
-    Args:
-        image: The picture.
-        enlarged: Whether its pixels were multiplied, so that rows repeat and the search pays.
-    """
-    stream = io.BytesIO()
-    strategy = zlib.Z_DEFAULT_STRATEGY if enlarged else zlib.Z_RLE
-    image.save(stream, "PNG", compress_level=1, compress_type=strategy)
-    return stream.getvalue()
 
 
 def _coloured(index: NDArray[np.uint8], colormap: str) -> Image.Image:

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.data.encoding import png
 from core.errors import InputError
 from core.interpret.drawing.colormaps import DIVERGING, lookup
-from core.interpret.drawing.overlay import png
 
 SCALES = ("channel", "layer", "network")
 GUTTER = 255
@@ -100,7 +100,7 @@ def feature_sheet(
     image, size, ends = _tile(maps, columns, tile_px, gutter, colormap, scale, limits)
     across = min(columns, maps.shape[0])
     return FeatureSheet(
-        png=png(image, enlarged=max(size) > max(maps.shape[1:])),
+        png=png(image, repeats=max(size) > max(maps.shape[1:])),
         width=image.width,
         height=image.height,
         columns=across,

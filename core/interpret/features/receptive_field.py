@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.errors import InputError
 from core.interpret.forward import check_image
 from core.interpret.layout import require_map_layer, to_maps
 from core.interpret.probe import Probe, device_of
 from core.models.anatomy.examine import NO_FIELD
+from core.models.modes import forward_to
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -76,11 +76,10 @@ def receptive_field(
     name = layer or anatomy.cam_layer
     layout = require_map_layer(name, anatomy)
     size = (int(x.shape[2]), int(x.shape[3]))
-    kept: list[Tensor] = []
     with Probe(network, grad=True) as probe:
         image = x.detach().to(device_of(probe.model)).clone().requires_grad_()
-        _run_to(probe.model, name, image, kept, anatomy.layer(name).calls)
-        maps = to_maps(kept[0], layout)
+        # a network may begin in place, which a leaf does not allow
+        maps = to_maps(forward_to(probe.model, image * 1, name, anatomy.layer(name).calls), layout)
         grid = (int(maps.shape[1]), int(maps.shape[2]))
         row, column = _cell(cell, grid, name)
         effective = _influence(maps[:, row, column], image, seed)
@@ -103,33 +102,6 @@ def receptive_field(
         reason="" if field else NO_FIELD[anatomy.layer(name).receptive_reason],
         extent=0 if empty else _extent(effective, middle),
     )
-
-
-class _Reached(Exception):
-    """Ends a forward pass that need not go on."""
-
-
-def _run_to(model: nn.Module, name: str, image: Tensor, kept: list[Tensor], calls: int) -> None:
-    """Runs the network until the layer has given its output for the last of so many times, and keeps it."""
-    times = 0
-
-    def keep(_module: nn.Module, _inputs: object, output: object) -> None:
-        nonlocal times
-        times += 1
-        first = output[0] if isinstance(output, tuple | list) else output
-        if isinstance(first, Tensor):
-            kept[:] = [first.clone()]  # what follows may change it in place
-            if times == calls:
-                raise _Reached
-
-    handle = model.get_submodule(name).register_forward_hook(keep)
-    try:
-        with suppress(_Reached):
-            model(image * 1)  # a network may begin in place, which a leaf does not allow
-    finally:
-        handle.remove()
-    if not kept:
-        raise InputError("The layer {layer} gave no output.", layer=name)
 
 
 def _cell(cell: tuple[int, int] | None, grid: tuple[int, int], layer: str) -> tuple[int, int]:

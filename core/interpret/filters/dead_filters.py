@@ -17,7 +17,8 @@ from core.errors import InputError
 from core.interpret.filters.kernels import conv_layers
 from core.interpret.layout import unknown_layer
 from core.interpret.probe import Probe, device_of
-from core.interpret.shared_copy import UpTo, twin_of
+from core.interpret.shared_copy import twin_of
+from core.models.modes import forward_to
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -94,8 +95,8 @@ def life(
         for batch in batches:
             if not judged:
                 judged, cut = _judged(probe, layer, batch[:1])
-            with UpTo(probe, judged, network.anatomy.layer(judged).calls) as upto:
-                maps = upto(batch.to(device_of(probe.model))).float()
+            x = batch.to(device_of(probe.model))
+            maps = forward_to(probe.model, x, judged, network.anatomy.layer(judged).calls).float()
             most, least, positive = maps.amax((0, 2, 3)), maps.amin((0, 2, 3)), (maps > 0).sum((0, 2, 3))
             high = most if high is None else torch.maximum(high, most)
             low = least if low is None else torch.minimum(low, least)

@@ -16,7 +16,7 @@ from core.device import memory_free
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, map_layout, no_map, spatial_layers, unknown_layer
 from core.interpret.probe import Probe, device_of
-from core.interpret.shared_copy import Redirecting, UpTo, twin_of
+from core.interpret.shared_copy import Redirecting, twin_of
 from core.interpret.visualization.fourier_image import (
     Ascent,
     Canvas,
@@ -28,6 +28,7 @@ from core.interpret.visualization.fourier_image import (
     noise,
     to_bytes,
 )
+from core.models.modes import forward_to
 
 if TYPE_CHECKING:
     from core.models.anatomy.examine import Layer
@@ -97,13 +98,9 @@ class Climber:
         self._twin = twin_of(network)
         self.device = device_of(self._twin)
         self._stack = ExitStack()
-        self._upto: UpTo | None = None
 
     def __enter__(self) -> Climber:
-        with ExitStack() as stack:
-            probe = stack.enter_context(Probe(self._twin, grad=True))
-            self._upto = stack.enter_context(UpTo(probe, self.spot.layer.name, self.spot.layer.calls))
-            self._stack = stack.pop_all()
+        self._stack.enter_context(Probe(self._twin, grad=True))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -116,10 +113,9 @@ class Climber:
             pixels: On any device.
             exact: Whether the arithmetic is float32 whatever the precision.
         """
-        assert self._upto is not None
         x = as_input(pixels.to(self.device), self.prep, self.spot.side).contiguous(memory_format=torch.channels_last)
         with nullcontext() if exact else autocast(self.device, self.precision):
-            return self._upto(x)
+            return forward_to(self._twin, x, self.spot.layer.name, self.spot.layer.calls)
 
     def measured(self, pixels: Tensor) -> Tensor:
         """Returns how much pictures excite all channels, BxC, in float32 and without a graph, a few at a time."""

@@ -16,6 +16,7 @@ from core.errors import InputError
 from core.models.anatomy.call import Call
 from core.models.anatomy.dataflow import Flow, Use, begin_trail, trail_of
 from core.models.anatomy.receptive_field import Shape
+from core.models.modes import eval_mode
 
 BATCH = 2
 """Images in the traced pass. Two, so that a tensor with another first axis is seen not to be one of feature maps."""
@@ -37,7 +38,7 @@ class Trace:
     uses: dict[str, Use]
 
 
-class Stopped(Exception):
+class _Refused(Exception):
     """A network could not take the images.
 
     Attributes:
@@ -69,22 +70,11 @@ def follow(model: nn.Module, image_size: int) -> Trace:
     Raises:
         InputError: The network cannot take such images; why, and the smallest size that works, is said.
     """
-    with _in_eval_mode(model), torch.no_grad():
+    with eval_mode(model), torch.no_grad():
         try:
             return _run(model, image_size)
-        except Stopped as stopped:
-            raise _refusal(model, image_size, stopped) from stopped.__cause__
-
-
-@contextmanager
-def _in_eval_mode(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
+        except _Refused as refused:
+            raise _refusal(model, image_size, refused) from refused.__cause__
 
 
 def _run(model: nn.Module, image_size: int) -> Trace:
@@ -94,7 +84,7 @@ def _run(model: nn.Module, image_size: int) -> Trace:
     shape = (BATCH, input_channels(model), image_size, image_size)
     if home.type != "meta":
         # Where this fails, it is not possible on shapes alone or not with such images: the pass below tells which.
-        with suppress(Stopped):
+        with suppress(_Refused):
             return _watch(model, torch.empty(shape, dtype=dtype, device="meta"), _shapes(model))
     return _watch(model, torch.zeros(shape, dtype=dtype, device=home))
 
@@ -121,13 +111,13 @@ def _watch(model: nn.Module, images: Tensor, values: dict[str, Tensor] | None = 
                 # looked for: they go by their first name alone here
                 functional_call(model, values, (images,), tie_weights=False)
     except _REFUSALS as error:
-        raise Stopped(flow.calls[-1] if flow.calls else None, str(error)) from error
+        raise _Refused(flow.calls[-1] if flow.calls else None, str(error)) from error
     return Trace(roots[0], flow.uses)
 
 
-def _refusal(model: nn.Module, image_size: int, stopped: Stopped) -> InputError:
+def _refusal(model: nn.Module, image_size: int, refused: _Refused) -> InputError:
     """Says why a network cannot take images of a size, and which is the smallest that it can."""
-    where = stopped.call
+    where = refused.call
     smallest = smallest_size(model, image_size)
     values = {"network": type(model).__name__, "size": image_size}
     if where is None or not where.name:
@@ -135,7 +125,7 @@ def _refusal(model: nn.Module, image_size: int, stopped: Stopped) -> InputError:
     values |= {
         "layer": f"{where.name} ({where.kind})",
         "shape": " × ".join(map(str, where.entry[1:])) or "-",
-        "reason": stopped.reason.strip().splitlines()[0].rstrip(".") if stopped.reason.strip() else "-",
+        "reason": refused.reason.strip().splitlines()[0].rstrip(".") if refused.reason.strip() else "-",
     }
     if smallest is None:
         return InputError(
@@ -167,12 +157,12 @@ def smallest_size(model: nn.Module, above: int = 0, limit: int = 1024) -> int | 
         images = torch.empty((BATCH, input_channels(model), size, size), dtype=dtype, device="meta")
         try:
             _watch(model, images, _shapes(model))
-        except Stopped:
+        except _Refused:
             return False
         return True
 
     dtype = next((value.dtype for value in model.parameters() if value.is_floating_point()), torch.float32)
-    with _in_eval_mode(model), torch.no_grad():
+    with eval_mode(model), torch.no_grad():
         low, high = above, max(8, 2 * above)
         while high <= limit and not works(high):
             low, high = high, 2 * high

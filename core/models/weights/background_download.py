@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from core.errors import InputError
-from core.models.weights.download import Cancelled, Progress
+from core.errors import Cancelled, InputError
+from core.models.weights.download import Progress
 
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
 
@@ -70,7 +70,7 @@ class Job:
 
     def _report(self, progress: Progress) -> None:
         if self._cancel.is_set():
-            raise Cancelled("The download of {title} was cancelled.", title=self.title)
+            raise Cancelled
         self.progress = progress
 
 

@@ -60,10 +60,6 @@ class Progress:
     rate: float
 
 
-class Cancelled(WeightsUnavailable):
-    """The download was cancelled by the person who started it."""
-
-
 def digest_of(name: str) -> str:
     """Returns the first digits of the SHA-256 digest that a file's name promises; empty where it promises none."""
     promised = _DIGEST.search(name)
@@ -105,7 +101,6 @@ def fetch(
     Raises:
         WeightsUnavailable: No network, no such file, not the promised contents, no space, no permission; each in one
             sentence that says what to do.
-        Cancelled: ``report`` raised it.
     """
     if target.is_file():
         return target

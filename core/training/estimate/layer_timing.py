@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.models import heads
 from core.models.network import Network
 from core.specs import FreezePlan
@@ -43,10 +43,6 @@ PASSES = ("frozen", "learning", "through")
 Progress = Callable[[int, int], None]
 
 
-class Stopped(Exception):
-    """Somebody asked to stop."""
-
-
 def measure(
     network: Network,
     device: torch.device,
@@ -67,7 +63,7 @@ def measure(
         stop: Asked between passes.
 
     Raises:
-        Stopped: ``stop`` said so.
+        Cancelled: ``stop`` said so.
         InputError: Not even a small batch fits into the memory.
     """
     model = network.model.to(device).to(memory_format=torch.channels_last)
@@ -220,7 +216,7 @@ def _extent(watch: _Watch, stop: Callable[[], bool]) -> tuple[tuple[int, int], t
         times = []
         for _ in range(2):
             if stop():
-                raise Stopped
+                raise Cancelled
             times.append(sum(watch.run("frozen", 2, precision)["frozen"]))
             if times[-1] > SLOWDOWN * seconds.get("fp32", float("inf")):
                 break
@@ -273,7 +269,7 @@ def _rounds(
     for turn in range(rounds or ROUNDS):
         for (batch, precision), kind in product(told, PASSES):
             if stop():
-                raise Stopped
+                raise Cancelled
             told[batch, precision].record(watch.run(kind, batch, precision))
             done += 1
             progress(done, total)

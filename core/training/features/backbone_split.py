@@ -22,6 +22,7 @@ from torch.fx.proxy import GraphAppendingTracer, Proxy
 from core.models import freeze, heads
 from core.models.anatomy.examine import Anatomy
 from core.models.anatomy.trace import input_channels
+from core.models.modes import eval_mode, forward_to
 from core.specs import FreezePlan
 
 TRIES = 8
@@ -121,7 +122,7 @@ def find_cut(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> Cut | None
         return Cut(stage, f"{anatomy.head} input", tail, True, model, until)
     resting = {name for name, module in model.named_modules() if _rests(module)}
     recorder = _Recorder(model, anatomy)
-    with _in_eval_mode(model):
+    with eval_mode(model):
         for point in recorder.points(resting)[: -TRIES - 1 : -1]:
             # whatever a network of one's own may raise on a stand-in only means that this is no place to cut
             with suppress(Exception):
@@ -129,7 +130,8 @@ def find_cut(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> Cut | None
                 last = _last_before(anatomy, suffix)
                 if last is None:
                     return None
-                cut = Cut(last, f"{point.name} {point.nth}", suffix, False, model, partial(_until, model, point))
+                until = partial(forward_to, model, layer=point.name, calls=point.nth + 1)
+                cut = Cut(last, f"{point.name} {point.nth}", suffix, False, model, until)
                 if recorder.agrees(cut):
                     return cut
     return None
@@ -172,45 +174,6 @@ class _Point:
     nth: int
     around: tuple[str, ...]
     inside: list[_Point] = field(default_factory=list)
-
-
-class _Reached(Exception):
-    """Carries the features out of a forward pass that need not go on."""
-
-    def __init__(self, features: Tensor) -> None:
-        super().__init__()
-        self.features = features
-
-
-def _until(model: nn.Module, point: _Point, images: Tensor) -> Tensor:
-    """Runs the network's own forward pass up to a point."""
-    calls = 0
-
-    def stop(_module: nn.Module, _args: Any, output: Tensor) -> None:
-        nonlocal calls
-        if calls == point.nth:
-            raise _Reached(output)
-        calls += 1
-
-    handle = model.get_submodule(point.name).register_forward_hook(stop)
-    try:
-        model(images)
-    except _Reached as reached:
-        return reached.features
-    finally:
-        handle.remove()
-    raise RuntimeError(f"{point.name} did not run")
-
-
-@contextmanager
-def _in_eval_mode(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.data.augment import Augmenter
 from core.models import freeze
+from core.models.modes import eval_mode
 from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
 from core.training.features.backbone_split import Cut, find_cut
@@ -98,8 +99,6 @@ class Preparation:
         images, _ = next(iter(self.pixels.batches([positions], None)))
         model, backward = self.network.model, self.cut is None or not self.cut.whole
         learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        training = {module: module.training for module in model.modules()}
-        model.eval()
 
         def work() -> None:
             with torch.set_grad_enabled(backward):
@@ -107,11 +106,8 @@ class Preparation:
                 if backward:
                     torch.autograd.grad(logits.float().sum(), learning, allow_unused=True)
 
-        try:
+        with eval_mode(model):
             return choose_precision("auto", self.device, work)
-        finally:
-            for module, mode in training.items():
-                module.training = mode
 
     def settle(self, precision: str) -> None:
         """Decides what is kept, and makes the feeds."""

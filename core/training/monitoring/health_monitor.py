@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.models.modes import eval_mode
 from core.models.network import Network
 from core.training.features.batch_sources import Material, PixelFeed
 from core.training.monitoring.time_budget import TimeBudget, spaced
@@ -229,15 +230,12 @@ class Health(Watch):
         modules = dict(model.named_modules())
         handles = [modules[layer].register_forward_hook(keep(stage)) for stage, layer in outputs.items()]
         handles += [modules[name].register_forward_hook(count(stage, axis)) for name, (stage, axis) in alive.items()]
-        flags = {module: module.training for module in modules.values()}
         try:
-            model.eval()
-            model(self._pictures())
+            with eval_mode(model):
+                model(self._pictures())
         finally:
             for handle in handles:
                 handle.remove()
-            for module, flag in flags.items():
-                module.training = flag
         return [_answer(values.get(name), living[name]) for name in self._stages]
 
     def _pictures(self) -> Tensor:

@@ -20,7 +20,7 @@ from core.data.pixel_store import PixelStore, iterate
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.device import resolve_device, reuse_freed_memory
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.evaluation.transferability import assess
 from core.messages import Sentence
 from core.models.catalog.catalog import preprocessing
@@ -54,10 +54,6 @@ class Progress(NamedTuple):
     total: int
 
 
-class _Stopped(Exception):
-    """Somebody asked to stop."""
-
-
 @dataclass(slots=True)
 class _Work:
     """What all parts of one ranking share."""
@@ -73,7 +69,7 @@ class _Work:
 
     def say(self, doing: str, backbone: str = "", done: int = 0, total: int = 0) -> None:
         if self.stop():
-            raise _Stopped
+            raise Cancelled
         self.tell(Progress(doing, backbone, self.number, self.networks, done, total))
 
 
@@ -137,7 +133,7 @@ def rank(
             images = row.scores.images if row.scores else images
             work.number += 1
             found(so_far())
-    except _Stopped:
+    except Cancelled:
         return so_far()
     return so_far(complete=True)
 

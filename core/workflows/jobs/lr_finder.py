@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
 from core.runs.queue import queue_device
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from core.training.lr_finder import RateCurve
 
 KIND = "rates"
-
-
-class Stopped(Exception):
-    """The test was asked to stop."""
 
 
 def start(
@@ -97,7 +93,7 @@ def find_now(
 
     Raises:
         InputError: The experiment cannot be carried out, or the test cannot be made.
-        Stopped: ``stop`` said so.
+        Cancelled: ``stop`` said so.
     """
     from core.device import resolve_device, reuse_freed_memory
     from core.models.catalog import catalog
@@ -111,7 +107,7 @@ def find_now(
     def report(doing: str, done: int = 0, total: int = 0, **more: float) -> None:
         tell({"doing": doing, "done": done, "total": total, **more})
         if stop():
-            raise Stopped
+            raise Cancelled
 
     alone = lr_finder.only_phase(experiment, phase)
     spec = alone.model
@@ -132,7 +128,7 @@ def find_now(
                 report("trying rates", event.done, event.total, rate=event.rate, loss=event.loss)
             else:
                 report(event.doing, event.done, event.total)
-    raise Stopped
+    raise Cancelled
 
 
 def work(job: Job, tell: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
@@ -173,7 +169,7 @@ def _work(job: Job, recorder: Recorder, tell: EventSink, roots: Sequence[Path] |
             found = find_now(
                 experiment, runs_dir=job.path.parent.parent, roots=roots, tell=report, stop=lambda: job.stop_requested
             )
-        except Stopped:
+        except Cancelled:
             recorder.update(state="stopped", doing="", ended=time.time())
             return
     job.write_result(found.as_record())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core import settings
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
@@ -83,7 +83,7 @@ def profile_now(
 
     Raises:
         InputError: The network cannot be built, or does not fit into memory.
-        Stopped: ``stop`` said so.
+        Cancelled: ``stop`` said so.
     """
     from core.device import resolve_device, reuse_freed_memory
     from core.models.network import assemble
@@ -147,8 +147,6 @@ def _work(job: Job, recorder: Recorder, tell: Callable[[int, int], None]) -> Non
     except KeyError as error:
         raise InputError("The request of this measurement is damaged. Start a new one.") from error
     recorder.update(state="starting", doing="loading libraries")
-    from core.training.estimate.layer_timing import Stopped
-
     os.nice(NICENESS)
     recorder.update(state="running", doing="measuring", done=0, total=0)
 
@@ -158,7 +156,7 @@ def _work(job: Job, recorder: Recorder, tell: Callable[[int, int], None]) -> Non
 
     try:
         profile_now(spec, device, progress=progress, stop=lambda: job.stop_requested)
-    except Stopped:
+    except Cancelled:
         recorder.update(state="stopped", ended=time.time())
         return
     recorder.update(state="finished", doing="", ended=time.time())

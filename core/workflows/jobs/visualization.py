@@ -10,14 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import start_job
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 KIND = "dreams"
 PICTURE, ORIGINAL = "dream.png", "original.png"
-
-
-class Stopped(Exception):
-    """The work was asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +142,7 @@ def _work(job: Job, recorder: Recorder, tell: EventSink) -> None:
         recorder.update(now=False, doing=doing, done=done, total=total, **more)
         tell({"doing": doing, "done": done, "total": total, **more})
         if job.stop_requested:
-            raise Stopped
+            raise Cancelled
 
     with turn(job, recorder, queue_device(wish.device), tell) as held:
         if not held:
@@ -155,7 +150,7 @@ def _work(job: Job, recorder: Recorder, tell: EventSink) -> None:
         recorder.update(state="running", doing="loading libraries", ahead=0, begun=time.time())
         try:
             _grow(job, wish, report)
-        except Stopped:
+        except Cancelled:
             recorder.update(state="stopped", doing="", ended=time.time())
             return
     recorder.update(state="finished", doing="", ended=time.time())
@@ -209,12 +204,10 @@ def deep(network: Any, wish: VisualizationJob, progress: Callable[[int, int], No
 
 def keep(job: Job, dream: DeepDream) -> None:
     """Writes a dreamt-into picture, and the picture before, into the job's folder."""
-    from PIL import Image
+    from core.data.encoding import png
 
     for name, values in ((PICTURE, dream.image), (ORIGINAL, dream.original)):
-        file = io.BytesIO()
-        Image.fromarray(values).save(file, "PNG")
-        write_atomic(job.path / name, file.getvalue())
+        write_atomic(job.path / name, png(values, repeats=True))
     job.write_result({"layer": dream.layer, "before": dream.before, "after": dream.after})
 
 

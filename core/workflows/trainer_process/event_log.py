@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from core.device import memory_in_use
+from core.errors import Cancelled
 from core.models.weights import download
 from core.runs import control
 from core.runs.recorder import EventSink, Recorder
@@ -26,10 +27,6 @@ from core.training.loop.events import (
     as_record,
 )
 from core.training.loop.live_changes import ControlRequest
-
-
-class Halted(Exception):
-    """The run was asked to end before its training began."""
 
 
 class Listener:
@@ -71,11 +68,11 @@ class Listener:
         """Ends the work before the training if someone asked for it.
 
         Raises:
-            Halted: Someone did.
+            Cancelled: Someone did.
         """
         self.halt = control.halt(self.run.path, self._offset)
         if self.halt is not None:
-            raise Halted
+            raise Cancelled
 
     @property
     def requests_read(self) -> int:

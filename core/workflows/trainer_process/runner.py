@@ -13,7 +13,7 @@ import torch
 from core.data.dataset import Dataset
 from core.data.sources import open_dataset
 from core.device import memory_in_use, reuse_freed_memory
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.evaluation.predictions import predict_store, write_predictions
 from core.models.catalog import catalog
 from core.models.network import Network, load_into
@@ -29,7 +29,7 @@ from core.training.loop.events import CheckpointDue, EpochEnd, Finished, PhaseSt
 from core.training.loop.trainer import Trainer
 from core.workflows.images import Decoded, decode
 from core.workflows.network_loading import build_network
-from core.workflows.trainer_process.event_log import Halted, Listener, Teller, fetching, reading
+from core.workflows.trainer_process.event_log import Listener, Teller, fetching, reading
 from core.workflows.trainer_process.frozen_check import Proof
 from core.workflows.trainer_process.observers import Watching
 
@@ -118,7 +118,7 @@ class _Training:
             proof = Proof(network, self.experiment)
             self.recorder.environment(device=str(self.device), threads=torch.get_num_threads())
             images = self._images(network)
-        except Halted:
+        except Cancelled:
             self.world.from_first(None)
             self._end("paused" if self.listener.halt == "pause" else "stopped")
             return

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import streamlit as st
+
+from core.data.encoding import compact
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,7 @@ def grid(tiles: Sequence[Tile], *, size: int = 132, pixelated: bool = False) -> 
 def data_uri(image: Any, *, side: int | None = None) -> str:
     """Returns a picture as a ``data:`` address; a PIL image is encoded as PNG (or WebP where it is large)."""
     if not isinstance(image, bytes):
-        picture = image
-        if side and max(picture.size) > side:
-            picture = picture.copy()
-            picture.thumbnail((side, side))
-        file = io.BytesIO()
-        small = max(picture.size) <= 64
-        picture.save(file, "PNG" if small else "WEBP", **({} if small else {"quality": 88, "method": 2}))
-        image = file.getvalue()
+        image = compact(image, side)
     kind = {b"\x89P": "png", b"\xff\xd8": "jpeg", b"RI": "webp", b"GI": "gif"}.get(image[:2], "png")
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 

@@ -109,7 +109,7 @@ def measure_button(experiment: Experiment | None) -> None:
 
     job = profile.latest(experiment.model, experiment.training.device)
     status = job.status() if job is not None else {"state": ""}
-    if status["state"] in LIVE:
+    if job is not None and status["state"] in LIVE:
         stopping = status["state"] == "stopping"
         if st.button(
             _("Stopping …") if stopping else _("Cancel measuring"),

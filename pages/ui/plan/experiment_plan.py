@@ -87,7 +87,7 @@ def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
         InputError: The data are not there, or something does not fit together.
     """
     return Experiment(
-        data=caches.anchored(choices.data()),
+        data=caches.anchored(choices.chosen_data()),
         model=replace(choices.model(), weights=made.weights),
         training=choice.training(made.phases),
         freeze=made.freeze,

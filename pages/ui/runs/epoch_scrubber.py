@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import compact, png
 from core.errors import InputError
 from pages.ui.kit import charts, components
 from pages.ui.kit.charts import ACCENT
@@ -169,7 +169,7 @@ def _over(pinned: Any, moment: Any, images: Any) -> list[bytes]:
         drawn = Image.fromarray(image)
         if moment.heat is not None and moment.heat[index].any():
             drawn = heat_over(image, moment.heat[index], opacity=OPACITY)
-        found.append(caches.encoded(drawn, 300))
+        found.append(compact(drawn, 300))
     return found
 
 
@@ -205,7 +205,7 @@ def _sees(run: Any, pinned: Any, moment: Any, key: str) -> None:
 def _maps(maps: Any) -> bytes:
     from core.interpret.drawing.snapshot_images import map_sheet
 
-    return _png(map_sheet(maps))
+    return png(map_sheet(maps))
 
 
 def _kernels(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
@@ -233,14 +233,7 @@ def _kernel_sheet(now: Any, before: Any) -> bytes:
 
     from core.interpret.drawing.snapshot_images import kernel_sheet
 
-    return _png(kernel_sheet(now, limit=1.25 * float(np.abs(before).max()), columns=16))
-
-
-def _png(sheet: Any) -> bytes:
-    """Encodes a sheet pixel by pixel, quickly."""
-    file = io.BytesIO()
-    sheet.save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return png(kernel_sheet(now, limit=1.25 * float(np.abs(before).max()), columns=16))
 
 
 def _strip(sheet: bytes, text: str) -> None:

@@ -154,8 +154,8 @@ def sentence(book: Journal, measure: str) -> str:
             n=row["epoch"], train=number_format.number(values["train"]), val=number_format.number(values["val"])
         )
     if known.kind == "gap":
-        both = values["train"] is not None and values["val"] is not None
-        value = number_format.percent(values["train"] - values["val"] if both else None)
+        train, val = values["train"], values["val"]
+        value = number_format.percent(None if train is None or val is None else train - val)
     else:
         value = (number_format.percent if known.kind == "share" else number_format.number)(next(iter(values.values())))
     return _("{what} after epoch {n}: {value}.").format(what=_(known.title), n=row["epoch"], value=value)
@@ -244,7 +244,7 @@ def _step_curve(book: Journal, known: Measure, status: dict[str, Any]) -> dict[s
 
     per_epoch = (status.get("steps") or 0) / (status.get("epochs") or 1)
     line = book.steps.column(known.step)
-    rows = thinned([line], STEPS) if per_epoch else []
+    rows: Any = thinned([line], STEPS) if per_epoch else []
     return {"epoch": book.steps.column("step")[rows] / (per_epoch or 1), "value": line[rows]}
 
 

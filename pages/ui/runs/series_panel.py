@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -16,7 +16,7 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
 
-SHOWN = {
+SHOWN: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "test_accuracy": (N_("Test accuracy"), number_format.percent),
     "val_accuracy": (N_("Validation accuracy"), number_format.percent),
     "val_balanced_accuracy": (N_("Balanced accuracy"), number_format.percent),

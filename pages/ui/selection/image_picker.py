@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from core.errors import InputError
 from pages.ui.kit import components, style
 from pages.ui.selection.network_picker import Target
@@ -164,14 +165,11 @@ def dataset_image(run: Any, key: str) -> ImageChoice:
 
 
 def _dataset_image(run: Any, key: str) -> ImageChoice:
-    import io
-
     dataset = reopened(run)
     for position, item in enumerate(dataset.items):
         if item.key == key:
-            file = io.BytesIO()
-            dataset.load(position).save(file, "PNG", compress_level=1)
-            return ImageChoice("dataset", key, file.getvalue(), dataset.classes[item.label])
+            file = png(dataset.load(position), repeats=True)
+            return ImageChoice("dataset", key, file, dataset.classes[item.label])
     raise InputError("The image {key} is not among the run's data any more. Choose another one.", key=key)
 
 

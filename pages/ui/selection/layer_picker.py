@@ -57,7 +57,7 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
     """
     known = {layer.name: layer for layer in anatomy.layers}
     asked = st.query_params.get("layer") or st.session_state.get(f"{key}-layer")
-    chosen = asked if asked in names else default if default in names else names[-1]
+    chosen = next((name for name in (asked, default) if name is not None and name in names), names[-1])
     offered = list(names) if every else [n for n in names if n in {*main_layers(anatomy, names), chosen}]
     stages = list(dict.fromkeys(known[name].stage for name in offered))
     first = {stage: next(name for name in reversed(offered) if known[name].stage == stage) for stage in stages}
@@ -86,7 +86,7 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
         on_change=lambda: remember(st.session_state[f"{key}-name"]),
     )
     remember(chosen)
-    return str(chosen)
+    return chosen
 
 
 def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from core.errors import InputError, WeightsUnavailable
 from pages.ui.kit import components, nav, page_states, style
 from pages.ui.kit.tiles import data_uri
@@ -244,7 +245,7 @@ def picture(
 
 def scale_bar(colormap: str, low: str, high: str) -> None:
     """Draws a colour map between the words or values of its ends."""
-    from core.interpret.drawing.overlay import colorbar, png
+    from core.interpret.drawing.overlay import colorbar
 
     bar = caches.remember("colorbars", (colormap,), lambda: png(colorbar(colormap, width=256, height=4)), entries=8)
     st.html(

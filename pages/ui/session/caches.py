@@ -7,7 +7,6 @@ takes.
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import logging
 import threading
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core import settings
+from core.data.encoding import compact
 from core.errors import InputError
 from core.specs import DataSpec, ModelSpec
 from pages.ui.session.lru_store import LruStore
@@ -100,28 +100,13 @@ def thumbnails_known(spec: DataSpec, positions: Sequence[int], side: int = 256) 
 
 
 def _thumbnails(dataset: Any, positions: Sequence[int], side: int) -> list[bytes | None]:
-    from core.errors import InputError
-
     found: list[bytes | None] = []
     for position in positions:
         try:
-            found.append(encoded(dataset.load(position), side))
+            found.append(compact(dataset.load(position), side))
         except InputError:
             found.append(None)
     return found
-
-
-def encoded(image: Any, side: int = 512) -> bytes:
-    """Returns a PIL image as a PNG (small ones) or WebP file, at most ``side`` pixels wide and high."""
-    if max(image.size) > side:
-        image = image.copy()
-        image.thumbnail((side, side))
-    file = io.BytesIO()
-    if max(image.size) <= 96:
-        image.save(file, "PNG")
-    else:
-        image.save(file, "WEBP", quality=88, method=2)
-    return file.getvalue()
 
 
 def _key(spec: DataSpec) -> str:

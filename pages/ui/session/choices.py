@@ -56,6 +56,18 @@ def data() -> DataSpec | None:
     return known
 
 
+def chosen_data() -> DataSpec:
+    """Returns the chosen data, where something is about to be done with them.
+
+    Raises:
+        InputError: Nothing is chosen.
+    """
+    spec = data()
+    if spec is None:
+        raise InputError("No images are chosen.")
+    return spec
+
+
 def set_data(spec: DataSpec, title: str | None = None) -> None:
     """Chooses data; ``title`` is what the sidebar calls them."""
     st.session_state["bl.data"] = spec

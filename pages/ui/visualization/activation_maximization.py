@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from core.runs.store import LIVE
 from pages.ui.kit import components, nav
 from pages.ui.kit.tile_sheet import gallery
@@ -247,7 +248,7 @@ def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, la
         left, right = st.columns([1, 1.2], gap="large")
     with left:
         subjects.picture(
-            progress.encoded(shown.image), alt=_("The picture that excites {name} most").format(name=label), most=320
+            png(shown.image, repeats=True), alt=_("The picture that excites {name} most").format(name=label), most=320
         )
     with right:
         subjects.facts(
@@ -271,7 +272,7 @@ def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, la
                     st.rerun()
             st.download_button(
                 _("Download"),
-                progress.encoded(shown.image),
+                png(shown.image, repeats=True),
                 f"{one.layer}-{one.channel}.png",
                 "image/png",
                 icon=":material/download:",

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png
 from core.errors import InputError
 from core.runs.store import LIVE
 from pages.ui.kit import components, page_states
@@ -166,10 +167,10 @@ def _show(found: Any, layer: str) -> None:
     with st.container(key="bl-wrap-deep-pair"):
         left, right = st.columns(2, gap="medium")
     with left:
-        subjects.picture(progress.encoded(found.original), alt=_("The picture before"), title=_("Before"))
+        subjects.picture(png(found.original, repeats=True), alt=_("The picture before"), title=_("Before"))
     with right:
         subjects.picture(
-            progress.encoded(found.image), alt=_("The picture, dreamt into"), title=_("What the layer sees")
+            png(found.image, repeats=True), alt=_("The picture, dreamt into"), title=_("What the layer sees")
         )
     more = found.after / found.before if found.before > 0 else 0.0
     components.note(
@@ -182,7 +183,7 @@ def _show(found: Any, layer: str) -> None:
     )
     st.download_button(
         _("Download"),
-        progress.encoded(found.image),
+        png(found.image, repeats=True),
         f"deep-dream-{layer}.png",
         "image/png",
         icon=":material/download:",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 import time
 from typing import Any
 
 import streamlit as st
 
+from core.data.encoding import png, webp
 from core.runs.store import ENDED
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken, guarded
@@ -109,7 +109,7 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
 
     def watch(channels: list[int], images: Any) -> None:
         for channel, image in zip(channels, images, strict=True):
-            there[channel] = Tile(encoded(image), labels[channel], _("growing …"))
+            there[channel] = Tile(png(image, repeats=True), labels[channel], _("growing …"))
         draw()
 
     recipe = ask.recipe
@@ -215,22 +215,12 @@ def ended(job: Any) -> None:
 def tile(one: Any, label: str) -> Tile:
     """Returns a grown picture as a tile with its activation beside that of noise."""
     note = _("{value} · noise {noise}").format(value=subjects.number(one.reached), noise=subjects.number(one.noise))
-    return Tile(encoded(one.image), label, note, alt=_("The picture that excites {name} most").format(name=label))
-
-
-def encoded(image: Any) -> bytes:
-    """Returns a picture HxWx3 as a PNG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    grown = png(one.image, repeats=True)
+    return Tile(grown, label, note, alt=_("The picture that excites {name} most").format(name=label))
 
 
 def as_text(image: Any, side: int) -> str:
     """Returns a PIL image as a file in base64, at most so many pixels wide and high, to be part of a request."""
     picture = image.convert("RGB")
     picture.thumbnail((side, side))
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=95, method=2)
-    return base64.b64encode(file.getvalue()).decode()
+    return base64.b64encode(webp(picture, quality=95)).decode()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.errors import InputError
 from core.interpret.drawing.colormaps import COLORMAPS, DIVERGING, lookup
-from core.interpret.drawing.overlay import colorbar, draw_heatmap, heat_image, overlay, png, stretch
+from core.interpret.drawing.overlay import colorbar, draw_heatmap, heat_image, overlay, stretch
 from core.interpret.drawing.tile_sheets import GUTTER, beside, feature_sheet, limits_of, tile
 
 
@@ -210,12 +210,6 @@ def test_small_maps_grow_by_whole_pixels_and_large_ones_shrink() -> None:
 def test_sheets_that_cannot_be(given: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         feature_sheet(**{"maps": torch.rand(2, 3, 3), **given})
-
-
-@pytest.mark.parametrize("enlarged", [False, True])
-def test_png_is_lossless(enlarged: bool) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    assert (np.asarray(opened(png(Image.fromarray(pixels), enlarged=enlarged))) == pixels).all()
 
 
 def test_a_colour_bar() -> None:

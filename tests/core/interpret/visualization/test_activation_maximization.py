@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.interpret.probe import Probe
 from core.interpret.visualization import gradient_ascent, image_cache
 from core.interpret.visualization.activation_maximization import Dream, Recipe, kept, maximise, maximise_classes
@@ -183,9 +183,6 @@ def test_a_dead_channel_is_told_from_a_living_one(tiny: Callable[..., Network]) 
 def test_cancelling_leaves_nothing_behind(tiny: Callable[..., Network], kind: str) -> None:
     network = tiny(kind)
     before = flags(network)
-
-    class Cancelled(Exception):
-        pass
 
     seen: list[tuple[int, int]] = []
 

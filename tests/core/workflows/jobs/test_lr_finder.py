@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.cli import main
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.runs import launch
 from core.runs.jobs import Job, JobStore
 from core.runs.queue_entries import QUEUED
@@ -94,7 +94,7 @@ def test_a_search_that_is_asked_to_stop_ends_without_a_result(image_folder: Fold
     (job.path / "control").write_text("stop\n")
     assert lr_finder.work(job)["state"] == "stopped"
     assert lr_finder.result(job) is None
-    with pytest.raises(lr_finder.Stopped):
+    with pytest.raises(Cancelled):
         lr_finder.find_now(task(image_folder("others")), stop=lambda: True)
 
 

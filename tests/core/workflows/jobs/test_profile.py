@@ -10,7 +10,7 @@ import torch
 
 from core import settings
 from core.cli import main
-from core.errors import InputError
+from core.errors import Cancelled, InputError
 from core.models.network import assemble
 from core.runs.jobs import JobStore
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec
@@ -63,7 +63,7 @@ def test_a_layer_that_runs_twice_is_timed_twice() -> None:
 
 def test_asked_to_stop_it_stops() -> None:
     network = assemble(SMALL, ("a", "b"), seed=0)
-    with pytest.raises(layer_timing.Stopped):
+    with pytest.raises(Cancelled):
         layer_timing.measure(network, torch.device("cpu"), stop=lambda: True)
 
 

@@ -1,0 +1,65 @@
+"""From pixels to an image file's bytes: every PNG and WebP file that is shown, sent or kept is encoded here.
+
+Neither NumPy nor Pillow is loaded before there is an image.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+LOSSLESS = 96
+"""Longest side, in pixels, up to which :func:`compact` loses nothing."""
+
+
+def png(image: Image.Image | NDArray[np.uint8], *, repeats: bool = False) -> bytes:
+    """Encodes a picture as PNG, quickly: level 1, and runs of equal pixels instead of a search for repetitions.
+
+    Args:
+        image: The picture; as an array HxW or HxWx3, 0..255.
+        repeats: Whether patterns repeat, as in photographs and where a palette's pixels were enlarged.
+    """
+    return _file(
+        _image(image), "PNG", compress_level=1, compress_type=zlib.Z_DEFAULT_STRATEGY if repeats else zlib.Z_RLE
+    )
+
+
+def webp(image: Image.Image, *, quality: int = 88) -> bytes:
+    """Encodes a picture as WebP.
+
+    Args:
+        image: The picture.
+        quality: From 0 to 100.
+    """
+    return _file(image, "WEBP", quality=quality, method=2)
+
+
+def compact(image: Image.Image, side: int | None = None) -> bytes:
+    """Encodes a picture for a page: PNG up to :data:`LOSSLESS` pixels, WebP beyond.
+
+    Args:
+        image: The picture; it is left as it is.
+        side: Width and height that it is reduced to at most; ``None`` for no limit.
+    """
+    if side is not None and max(image.size) > side:
+        image = image.copy()
+        image.thumbnail((side, side))
+    return png(image, repeats=True) if max(image.size) <= LOSSLESS else webp(image)
+
+
+def _image(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
+    from PIL import Image
+
+    return image if isinstance(image, Image.Image) else Image.fromarray(image)
+
+
+def _file(image: Image.Image, kind: str, **settings: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **settings)
+    return stream.getvalue()
