@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.data import embedded, folders
+from core.data import embedded
 from core.data.dataset import UNSPLIT, Dataset, Item, shuffle_key
 from core.data.embedded import EMBEDDED
+from core.data.folders import class_folders
 from core.messages import Sentence
 
 __all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "open_dataset"]
@@ -43,7 +44,7 @@ def open_dataset(
     if name in EMBEDDED:
         dataset = dataclasses.replace(embedded.open_embedded(name, options, seed=seed), name=source)
     else:
-        dataset = folders.open_folder(source, roots=roots, least_classes=2 if classes is None else 1)
+        dataset = class_folders.open_folder(source, roots=roots, least_classes=2 if classes is None else 1)
     if classes is not None:
         dataset = dataset.relabelled(classes)
     return dataset if images_per_class is None else _limited(dataset, images_per_class, seed)

@@ -112,7 +112,7 @@ def _relative(path: str, roots: tuple[Path, ...]) -> str:
 
 
 def _upload(known: DataSpec | None) -> str | None:
-    from core.data.archive import unpack_zip, usage
+    from core.data.folders.archive import unpack_zip, usage
 
     limit = settings.upload_limit()
     file = st.file_uploader(
@@ -174,7 +174,7 @@ def _delete_upload(path: str) -> None:
             ).format(name=components.plain(Path(path).name))
         )
         if st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-upload-delete-now"):
-            from core.data.archive import delete_upload
+            from core.data.folders.archive import delete_upload
 
             delete_upload(Path(path))
             st.session_state.pop("bl.data", None)

@@ -116,7 +116,7 @@ def _key(spec: DataSpec) -> str:
 def _stamp(source: str) -> int:
     """The newest change of a folder and of the two levels of folders below it; 0 for what is no folder of ours."""
     from core.data.embedded import EMBEDDED
-    from core.data.folders import locate
+    from core.data.folders.class_folders import locate
     from core.errors import InputError
 
     if source.partition("?")[0] in EMBEDDED:

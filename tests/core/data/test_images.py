@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from core.data.images import MAX_PIXELS, open_image, read_image
 from core.errors import InputError
@@ -210,3 +210,17 @@ def test_a_folder_or_nothing_at_all_is_no_image(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing.png"):
         with pytest.raises(InputError, match="not there"):
             open_image(path)
+
+
+@pytest.mark.parametrize("kind", ["text", "profile"])
+@pytest.mark.parametrize("source", ["path", "bytes"])
+def test_a_png_with_a_large_text_or_profile_is_read_without_it(tmp_path: Path, kind: str, source: str) -> None:
+    image = photo()
+    if kind == "text":
+        info = PngImagePlugin.PngInfo()
+        info.add_text("XML:com.adobe.xmp", "x" * 2_000_000, zip=True)
+        data = encoded(image, pnginfo=info)
+    else:
+        data = encoded(image, icc_profile=b"\0" * 1_500_000)
+    (tmp_path / "a.png").write_bytes(data)
+    assert open_image(tmp_path / "a.png" if source == "path" else data).tobytes() == image.tobytes()

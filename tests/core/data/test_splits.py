@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.data.dataset import Dataset, Item
+from core.data.sources import open_dataset
 from core.data.splits import split, split_warnings
 from core.errors import InputError
 from core.specs import DataSpec
+from tests.core.data.conftest import encoded, photo
 
 
 class NoReader:
@@ -177,3 +180,50 @@ def test_more_folds_than_images_are_refused() -> None:
 def test_impossible_folds_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(InputError, match="fold"):
         spec(**values)
+
+
+def copies(tmp_path: Path, files: dict[str, bytes]) -> Dataset:
+    for key, data in files.items():
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(data)
+    return open_dataset(str(tmp_path))
+
+
+def test_equal_files_stay_together_whatever_the_seed(tmp_path: Path) -> None:
+    files = {f"{label}/{k}.png": encoded(photo(seed=k + 40 * (label == "b"))) for label in "ab" for k in range(12)}
+    files |= {f"a/copy{k}.png": files["a/3.png"] for k in range(2)} | {"b/copy.png": files["a/3.png"]}
+    opened = copies(tmp_path, files)
+    for seed in range(12):
+        divided = split(opened, spec(seed=seed, val_share=0.3, test_share=0.2))
+        where = {item.key: item.split for item in divided.items}
+        assert len({where[key] for key in ("a/3.png", "a/copy0.png", "a/copy1.png", "b/copy.png")}) == 1
+        assert set(divided.counts()) == {"train", "val", "test"}
+    assert str(split_warnings(divided)[0]).startswith("3 images are copies of others, such as")
+
+
+def test_a_group_too_large_to_be_held_out_is_learned_from(tmp_path: Path) -> None:
+    same = encoded(photo())
+    files = {f"a/{k}.png": same for k in range(9)} | {f"a/x{k}.png": encoded(photo(seed=k + 1)) for k in range(3)}
+    files |= {f"b/{k}.png": encoded(photo(seed=k + 9)) for k in range(12)}
+    divided = split(copies(tmp_path, files), spec(val_share=0.2))
+    assert {item.split for item in divided.items if item.key[:3] in {f"a/{k}" for k in range(9)}} == {"train"}
+    assert divided.counts()["val"]["a"] == 2
+
+
+def test_equal_files_share_a_fold(tmp_path: Path) -> None:
+    files = {f"{label}/{k}.png": encoded(photo(seed=k + 40 * (label == "b"))) for label in "ab" for k in range(8)}
+    files |= {"a/copy.png": files["a/2.png"]}
+    opened = copies(tmp_path, files)
+    held = []
+    for fold in range(4):
+        where = {item.key: item.split for item in split(opened, spec(folds=4, fold=fold)).items}
+        assert where["a/copy.png"] == where["a/2.png"]
+        held += [key for key, part in where.items() if part == "val"]
+    assert sorted(held) == sorted(files)
+
+
+def test_names_that_are_nearly_equal_are_warned_of() -> None:
+    found = split_warnings(split(dataset({"Cat": 4, "cat ": 4, "dog": 4}), spec()))
+    assert [str(sentence) for sentence in found] == [
+        "The classes Cat and cat  differ only by case or spaces. Merge them if they are one."
+    ]

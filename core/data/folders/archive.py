@@ -24,9 +24,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from core import settings
+from core.data.folders.passed_over import Note, write_notes
+from core.data.folders.zip_names import decoded_names
 from core.data.images import CONVERTIBLE, SUFFIXES
-from core.data.passed_over import Note, write_notes
-from core.data.zip_names import decoded_names
 from core.errors import InputError
 
 MAX_ENTRIES = 200_000
@@ -57,7 +57,7 @@ def unpack_zip(file: Path | bytes | BinaryIO, name: str, destination_root: Path 
 
     Returns:
         The new folder. It holds image files only, in the archive's folders, and what was left out as
-        :mod:`core.data.passed_over` keeps it.
+        :mod:`core.data.folders.passed_over` keeps it.
 
     Raises:
         InputError: The archive is damaged, encrypted, too large, holds no images, holds another archive or links,

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from core.data.dataset import Dataset, Item
+from core.data.folders.passed_over import SENTENCES, read_notes
+from core.data.folders.split_names import look_like_divisions, splits_of
 from core.data.images import CONVERTIBLE, SUFFIXES, open_image
-from core.data.passed_over import SENTENCES, read_notes
-from core.data.split_names import look_like_divisions, splits_of
 from core.errors import InputError
 from core.messages import Sentence
 
@@ -107,8 +107,8 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
     """Lists the images of a folder with one folder a class.
 
     A layout of ``train`` with ``val`` or ``test`` beside it is taken as it is, by any of the names of
-    :func:`core.data.split_names.split_of`; a single wrapping folder is looked through, around all and within each
-    split. Files that are no images by their name, and links out of ``roots``, are passed over and reported in
+    :func:`core.data.folders.split_names.split_of`; a single wrapping folder is looked through, around all and within
+    each split. Files that are no images by their name, and links out of ``roots``, are passed over and reported in
     ``ignored``. Names of classes are compared and given in Unicode's composed form (NFC).
 
     Raises:
@@ -309,9 +309,7 @@ def _splits(scan: _Scan, folders: list[Path]) -> dict[str, Path]:
         if path not in found.values():
             scan.pass_over(path, "{name} stands beside the splits and is not used.")
     for path, count in classless.items():
-        scan.pass_over(
-            path, "{name} has no class folders, so it is no split: {count} pictures in no class.", count=count
-        )
+        scan.pass_over(path, "{name} is no split, as it has no class folders: {n} pictures in no class.", n=count)
     return {
         split: found[split] for split in ("train", "val", "test") if split in found and found[split] not in classless
     }

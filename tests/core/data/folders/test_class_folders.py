@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,3 +214,78 @@ def test_subset_and_without(tree: Tree) -> None:
     assert [item.key for item in dataset.subset([2, 0]).items] == ["b/1.png", "a/1.png"]
     assert dataset.without(["a/1.png"]).counts() == {"all": {"a": 1, "b": 1}}
     assert np.asarray(dataset.subset([2]).load(0)).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize(
+    ("train", "other", "split"),
+    [
+        ("training_set", "test_set", "test"),
+        ("seg_train", "seg_test", "test"),
+        ("train", "dev", "val"),
+        ("train", "eval", "val"),
+        ("Train-Images", "validate", "val"),
+        ("trainset", "hold out", "test"),
+        ("train2017", "val2017", "val"),
+        ("train", "tests", "test"),
+    ],
+)
+def test_divisions_go_by_many_names(tree: Tree, train: str, other: str, split: str) -> None:
+    root = tree(images(*(f"{folder}/{label}/1.png" for folder in (train, other) for label in "ab")))
+    assert open_dataset(str(root)).counts() == {"train": {"a": 1, "b": 1}, split: {"a": 1, "b": 1}}
+
+
+def test_an_evaluation_beside_a_validation_is_the_test(tree: Tree) -> None:
+    root = tree(
+        images(*(f"{folder}/{label}/1.png" for folder in ("training", "validation", "evaluation") for label in "ab"))
+    )
+    assert set(open_dataset(str(root)).counts()) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize("name", ["tested", "training shoes", "valley", "contest", "trainer", "devil"])
+def test_classes_that_sound_like_divisions_are_classes(tree: Tree, name: str) -> None:
+    root = tree(images(f"{name}/1.png", "train/1.png"))
+    assert open_dataset(str(root)).classes == tuple(sorted((name, "train")))
+
+
+def test_folders_that_hold_the_same_folders_are_not_taken_for_classes(tree: Tree) -> None:
+    root = tree(images(*(f"{folder}/{label}/1.png" for folder in ("one", "two") for label in ("cats", "dogs"))))
+    error = refusal(str(root))
+    assert "they look like divisions" in str(error)
+    assert error.values["folders"] == "one, two"
+    other = tree(images("cats/siamese/1.png", "cats/persian/1.png", "dogs/poodle/1.png", "dogs/beagle/1.png"), "kinds")
+    assert open_dataset(str(other)).classes == ("cats", "dogs")
+
+
+@pytest.mark.parametrize("inner", ["images", "same"])
+def test_a_wrapper_within_each_split_is_looked_through(tree: Tree, inner: str) -> None:
+    paths = [f"{s}/{s if inner == 'same' else inner}/{label}/1.png" for s in ("train", "test") for label in "ab"]
+    assert open_dataset(str(tree(images(*paths)))).counts() == {"train": {"a": 1, "b": 1}, "test": {"a": 1, "b": 1}}
+
+
+def test_a_split_without_classes_does_not_count(tree: Tree) -> None:
+    root = tree(images("train/a/1.png", "train/b/1.png", "test/1.png", "test/2.png"))
+    dataset = open_dataset(str(root))
+    assert not dataset.presplit
+    assert dataset.counts() == {"all": {"a": 1, "b": 1}}
+    assert [str(sentence) for _, sentence in dataset.ignored] == [
+        "test is no split, as it has no class folders: 2 pictures in no class."
+    ]
+
+
+def test_one_name_in_two_compositions_is_one_class(tree: Tree) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Pâté") for form in ("NFC", "NFD"))
+    root = tree(images(f"train/{composed}/1.png", "train/b/1.png", f"val/{decomposed}/2.png", "val/b/2.png"))
+    dataset = open_dataset(str(root))
+    assert dataset.counts() == {"train": {composed: 1, "b": 1}, "val": {composed: 1, "b": 1}}
+    assert dataset.load(3).size == (40, 30)
+
+
+def test_a_class_that_begins_with_a_dot_is_named(tree: Tree) -> None:
+    dataset = open_dataset(str(tree(images(".22 LR/1.png", "9 mm/1.png", "12 gauge/1.png", ".git/x"))))
+    assert dataset.classes == ("12 gauge", "9 mm")
+    assert [name for name, _ in dataset.ignored] == [".22 LR"]
+
+
+def test_phone_pictures_alone_say_what_to_do(tree: Tree) -> None:
+    error = refusal(str(tree({"cats/1.HEIC": b"x", "dogs/2.heic": b"x"})))
+    assert "2 .heic. Save them as JPEG or PNG" in str(error)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from core import settings
-from core.data import archive
-from core.data.archive import delete_upload, unpack_zip, usage
+from core.data.folders import archive, passed_over
+from core.data.folders.archive import delete_upload, unpack_zip, usage
 from core.data.sources import open_dataset
 from core.errors import InputError
 from tests.core.data.conftest import encoded, photo
@@ -51,7 +51,9 @@ def test_images_come_out_and_nothing_else(method: int) -> None:
     }
     path = unpack_zip(packed({**GOOD, **extra}, method), "My pets.zip")
     assert path == settings.uploads_dir() / "My-pets"
-    assert sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()) == ["cats/1.png", "dogs/1.png"]
+    files = sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
+    assert files == [passed_over.FILE, "cats/1.png", "dogs/1.png"]
+    assert [note.name for note in passed_over.read_notes(path)] == ["readme.txt", "cats/run.py"]
     assert (path / "cats/1.png").read_bytes() == IMAGE
     assert open_dataset(str(path), roots=settings.data_roots()).counts() == {"all": {"cats": 1, "dogs": 1}}
 
