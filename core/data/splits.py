@@ -90,11 +90,11 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
                 Sentence("The class {name} has a single image; it cannot be validated or tested.", {"name": name})
             )
             continue
-        for part in (part for part in SPLITS if part in counts):
-            if not counts[part].get(name, 0):
-                told.append(
-                    Sentence("The class {name} has no images in the split {split}.", {"name": name, "split": part})
-                )
+        told += [
+            Sentence("The class {name} has no images in the split {split}.", {"name": name, "split": part})
+            for part in SPLITS
+            if part in counts and not counts[part].get(name, 0)
+        ]
     training = {name: count for name, count in counts.get("train", {}).items() if count}
     if training and max(training.values()) >= 10 * min(training.values()):
         most, least = max(training, key=lambda name: training[name]), min(training, key=lambda name: training[name])

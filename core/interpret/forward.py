@@ -113,8 +113,10 @@ def scores_of(
 
 
 def side_by_side(x: Tensor) -> Tensor:
-    """Returns images, BxCxHxW, with each pixel's channels side by side in memory on a CPU: its convolutions like that
-    better, by a tenth to two fifths where there are many images, and nothing else minds."""
+    """Returns images, BxCxHxW, with each pixel's channels side by side in memory on a CPU.
+
+    Its convolutions are faster so, by a tenth to two fifths where there are many images; nothing else changes.
+    """
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 and x.device.type == "cpu" else x
 
 

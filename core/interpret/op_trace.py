@@ -151,6 +151,7 @@ def _dependent(values: Sequence[Any]) -> int:
 
 
 def record_ops(network: Network) -> OpTrace:
+    """Returns which operations a forward pass of the network carries out, from one pass of one image."""
     with Probe(network, grad=True) as probe:
         x = some_picture(network).requires_grad_()
         with OpRecorder() as ear:

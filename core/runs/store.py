@@ -183,8 +183,11 @@ class Run:
         write_atomic(self.path / "label.txt", cleaned + "\n")
 
     def pack(self, target: IO[bytes]) -> None:
-        """Writes the folder as a zip archive, without lock files, the weights of single epochs (they may take far more
-        than all the rest), and what is removed meanwhile."""
+        """Writes the folder as a zip archive.
+
+        Lock files, the weights of single epochs (they may take far more than all the rest), and what is removed
+        meanwhile are left out.
+        """
         if not self.exists:
             raise _missing(self.id)
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:

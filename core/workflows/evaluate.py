@@ -70,7 +70,7 @@ def evaluate(run: Run, source: str | None = None, *, roots: Sequence[Path] | Non
     dataset = open_dataset(source, roots=roots, classes=network.classes) if source else reopen(run, roots=roots)
     splits = {item.split for item in dataset.items}
     split = next((name for name in ("test", "val") if name in splits), "all")
-    dataset = dataset.subset(i for i, item in enumerate(dataset.items) if split == "all" or item.split == split)
+    dataset = dataset.subset(i for i, item in enumerate(dataset.items) if split in ("all", item.split))
     with PixelStore(dataset, network.preprocessing, canvas=False, max_bytes=settings.pixel_cache_limit()) as store:
         unreadable = store.fill()
         bad = {image.key for image in unreadable}

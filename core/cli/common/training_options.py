@@ -11,8 +11,11 @@ _COMMON = ("help", "json", "quiet", "runs_dir")
 
 
 def add_settings(train: argparse.ArgumentParser) -> None:
-    """Adds the settings of a training. Those that were not given are left out of the parsed arguments, so that they
-    can be told from those that were; :func:`complete` fills them in."""
+    """Adds the settings of a training.
+
+    Those that were not given are left out of the parsed arguments, so that they differ from those that were;
+    :func:`complete` fills them in.
+    """
     _add_what(train.add_argument_group("what"))
     _add_how(train.add_argument_group("how"))
     _add_optimizer(train.add_argument_group("optimizer and schedule, of every phase"))

@@ -115,7 +115,7 @@ def smooth_grad_cam_plus_plus(request: AttributionRequest) -> Tensor:
         for found in passes:
             gradient = found[0][layer].gradients
             for power, total in enumerate(sums, start=1):
-                total += gradient.pow(power)
+                total.add_(gradient.pow(power))
         yield_lock()
         if request.progress is not None:
             request.progress(start + count, samples)

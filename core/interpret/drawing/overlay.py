@@ -65,12 +65,14 @@ def overlay(
 def draw_heatmap(
     image: Image.Image, heatmap: Drawable, *, opacity: float = 0.5, colormap: str | None = None
 ) -> Image.Image:
-    """Lays a heatmap over a picture in the way that suits it. Arguments as :func:`overlay`.
+    """Lays a heatmap over a picture in the way that suits it.
 
     Signed maps are drawn in the diverging colours and fade towards zero; maps of single pixels are stretched first.
 
     Args:
+        image: The picture, of any size.
         heatmap: A :class:`core.interpret.attribution.explain.Heatmap`.
+        opacity: How much of the heatmap's colours is laid on, 0 to 1.
         colormap: ``None`` for viridis, or for the diverging map if the heatmap is signed.
     """
     values = stretch(heatmap.values) if heatmap.per_pixel else heatmap.values

@@ -54,7 +54,8 @@ def alike(weights: Tensor, limit: float = DUPLICATE) -> Alike:
 
     Args:
         weights: OxIxkhxkw, as :func:`core.interpret.filters.kernels.kernels` gives them. Values that are no numbers
-        count as 0. limit: The cosine from which two filters count as the same.
+            count as 0.
+        limit: The cosine from which two filters count as the same.
 
     Raises:
         InputError: The limit is not above 0 and at most 1.

@@ -102,7 +102,7 @@ class Recipe:
             raise InputError("The seed {seed} is out of range. Choose a whole number from 0.", seed=self.seed)
 
 
-def maximise(
+def maximise(  # noqa: PLR0913 - what may be said of a picture, all by keyword
     network: Network,
     layer: str,
     channels: Sequence[int],

@@ -59,12 +59,13 @@ def pointwise(step: Step) -> Trail:
         inputs = [entry for entry in inputs if not entry[1].uniform] or inputs
     shape = first(step.output).shape
     found: Trail | None = None
-    for tensor, trail in inputs:
-        if trail.axes:
+    for tensor, before in inputs:
+        trail = before
+        if before.axes:
             shift = len(shape) - tensor.ndim
-            axes = tuple(axis + shift for axis in trail.axes)
-            fits = shift >= 0 and all(tensor.shape[a] == shape[a + shift] for a in trail.axes)
-            trail = trail.at(axes) if fits else trail.lost(OTHER)
+            axes = tuple(axis + shift for axis in before.axes)
+            fits = shift >= 0 and all(tensor.shape[a] == shape[a + shift] for a in before.axes)
+            trail = before.at(axes) if fits else before.lost(OTHER)
         if found is None:
             found = trail
         elif found.axes and trail.axes and found.axes != trail.axes:
@@ -210,11 +211,10 @@ def _index(step: Step) -> Trail:
                     # what stands before the patches may be left out; anything else tears rows and columns apart
                     if leap != 1:
                         return trail.lost(OTHER)
+                elif axis == trail.axes[0]:
+                    rows = rows.sliced(start, leap)
                 else:
-                    if axis == trail.axes[0]:
-                        rows = rows.sliced(start, leap)
-                    else:
-                        columns = columns.sliced(start, leap)
+                    columns = columns.sliced(start, leap)
             places[axis] = out
             out += 1
         elif axis in trail.axes:

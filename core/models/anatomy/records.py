@@ -243,13 +243,12 @@ _RECORDS: dict[type, dict[str, type]] = {
 def _rebuilt(kind: type[_Record], record: dict[str, Any]) -> _Record:
     """Returns the record that a dictionary was made of."""
     inner = _RECORDS.get(kind, {})
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in record.items():
         several = isinstance(value, list | tuple)
         if name in inner and value is not None:
             held = inner[name]
-            value = tuple(_rebuilt(held, entry) for entry in value) if several else _rebuilt(held, value)
-        elif several:
-            value = tuple(value)
-        values[name] = value
+            values[name] = tuple(_rebuilt(held, entry) for entry in value) if several else _rebuilt(held, value)
+        else:
+            values[name] = tuple(value) if several else value
     return kind(**values)

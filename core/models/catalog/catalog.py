@@ -1,5 +1,7 @@
-"""The catalogue: every classifier that torchvision registers, EfficientNet-Lite, the course's small networks; and
-timm's classifiers, resolved by name where timm is installed.
+"""The catalogue of backbones.
+
+Every classifier that torchvision registers, EfficientNet-Lite, the course's small networks; and timm's classifiers,
+resolved by name where timm is installed.
 
 The table is generated from the sources, so a classifier that a later torchvision brings is listed, built, frozen and
 explained without a line here.

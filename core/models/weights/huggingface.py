@@ -14,8 +14,9 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote, urljoin
 
 import torch
@@ -139,7 +140,9 @@ def _link(blob: Path, file: Path) -> None:
 class _Stay(urllib.request.HTTPRedirectHandler):
     """Follows redirects within the hub only: the first answer, not the storage's, has the file's names."""
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
         if urllib.request.Request(urljoin(req.full_url, newurl)).host != req.host or headers["X-Linked-Etag"]:
             return None
         return super().redirect_request(req, fp, code, msg, headers, newurl)

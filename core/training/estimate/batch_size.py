@@ -40,10 +40,10 @@ def _needs(experiment: Experiment, classes: int, size: int, device: torch.device
             classes,
             experiment.plan(phase),
             size,
-            precision,
-            phase.optimizer,
-            phase.momentum,
-            device.type,
+            precision=precision,
+            optimizer=phase.optimizer,
+            momentum=phase.momentum,
+            device_type=device.type,
         ).step
         for phase in experiment.training.phases
     ]

@@ -162,7 +162,14 @@ class _Work:
         precision = self._precision(plan)
         batch = min(training.images, max(1, self.counts.train))
         memory = memory_of(
-            self.experiment.model, classes, plan, batch, precision, phase.optimizer, phase.momentum, self.device_type
+            self.experiment.model,
+            classes,
+            plan,
+            batch,
+            precision=precision,
+            optimizer=phase.optimizer,
+            momentum=phase.momentum,
+            device_type=self.device_type,
         )
         each = self._features(plan, precision)
         train = self.counts.train * (max(1, training.views) if augmented else 1)

@@ -196,6 +196,7 @@ def memory_of(
     classes: int,
     plan: FreezePlan,
     batch_size: int,
+    *,
     precision: str = "fp32",
     optimizer: str = "adamw",
     momentum: float = 0.9,

@@ -1,5 +1,6 @@
-"""What the figures of :mod:`core.workflows.inspection.trust` mean, in words: each sentence with the figures it rests
-on.
+"""What the figures of :mod:`core.workflows.inspection.trust` mean, in words.
+
+Each sentence comes with the figures it rests on.
 
 That a map is better than random ones is a test at a known level: it wins one of the four tests only if it beats all of
 19 random maps, which a random map does once in 20 times. It is called better if it wins two. How often maps that know

@@ -212,8 +212,10 @@ class _Training:
         self.recorder.update(images=len(dataset), unreadable=len(images.unreadable), done=0, total=0)
 
     def _record_weights(self, network: Network) -> None:
-        """Writes what was handed on from an earlier run or a file: counts into the status, names into
-        ``weights.json``."""
+        """Writes what was taken over from an earlier run or a file.
+
+        Counts go into the status, names into ``weights.json``.
+        """
         found = network.grafted
         if found is None:
             return
@@ -261,8 +263,10 @@ class _Training:
         return teller.finished
 
     def _judge(self, network: Network, images: Decoded, proof: Proof, learned: frozenset[str]) -> dict[str, Any]:
-        """Loads the best weights, compares them with those before training, and judges them on the images that were
-        not learned from; writes the predictions."""
+        """Loads the best weights, compares them with those before training, and evaluates them.
+
+        The images are those that were not learned from; the predictions are written into the run's folder.
+        """
         self.recorder.update(doing="evaluating")
         load_into(network.model, self.run.checkpoint)
         results: dict[str, Any] = {"val_accuracy": None, "test_accuracy": None, **proof.verify(network.model, learned)}

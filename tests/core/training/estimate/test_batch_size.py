@@ -26,7 +26,7 @@ def found(monkeypatch: pytest.MonkeyPatch, free: float, experiment: Experiment) 
 
 
 def needs(batch: int, plan: FreezePlan) -> int:
-    return memory_of(ModelSpec("resnet18"), 4, plan, batch, "fp32", "adamw", 0.9, "cpu").step
+    return memory_of(ModelSpec("resnet18"), 4, plan, batch).step
 
 
 def test_plenty_of_memory_gives_the_most_that_is_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
