@@ -72,6 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
     board.add_argument("run", metavar="RUN")
     board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")
     _add_profile(add("profile", "profile", "Measure a network here, so that trainings of it can be estimated."))
+    job = verbs.add_parser("job", parents=[common])  # for the processes of jobs: without a help text it is not listed
+    job.set_defaults(verb=("core.cli.commands.job", "job"))
+    job.add_argument("folder", metavar="DIR")
+    job.add_argument("--within", action="append", metavar="DIR")
     return parser
 
 
@@ -81,7 +85,6 @@ def _add_finder(finder: argparse.ArgumentParser) -> None:
     test = finder.add_argument_group("test")
     test.add_argument("--phase", default="0", metavar="PHASE", help="place (from 0) or name of the phase to try")
     test.add_argument("--steps", type=int, metavar="N", help="optimizer steps of the test; 100 by default")
-    test.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _add_setting(verb: argparse.ArgumentParser) -> None:
@@ -95,7 +98,7 @@ def _add_setting(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_heat_study(study: argparse.ArgumentParser) -> None:
-    study.add_argument("run", metavar="RUN", nargs="?", help="at another moment: RUN@start, RUN@last, RUN@12")
+    study.add_argument("run", metavar="RUN", help="at another moment: RUN@start, RUN@last, RUN@12")
     study.set_defaults(verb=("core.cli.commands.heat_study", "heat_study"))
     study.add_argument("--method", default="grad-cam", help="see: python -m core methods")
     _add_setting(study)
@@ -103,15 +106,12 @@ def _add_heat_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("--of", choices=("predicted", "truth"), default="predicted", help="the class explained")
     study.add_argument("--images", type=int, metavar="N", help="held-out images to look at, at most; 400 by default")
     study.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
-    study.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _add_profile(profile: argparse.ArgumentParser) -> None:
-    profile.add_argument("backbone", metavar="NAME", nargs="?")
+    profile.add_argument("backbone", metavar="NAME")
     profile.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
     profile.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
-    profile.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
-    profile.add_argument("--within", action="append", metavar="DIR", help=argparse.SUPPRESS)
 
 
 def _add_backbones(backbones: argparse.ArgumentParser) -> None:
@@ -182,14 +182,15 @@ def _add_inside(explain: argparse.ArgumentParser) -> None:
 
 def _add_rank(rank: argparse.ArgumentParser, advise: argparse.ArgumentParser) -> None:
     for verb in (rank, advise):
-        verb.add_argument("--data", metavar="PATH|NAME", required=verb is advise)
+        verb.add_argument("--data", metavar="PATH|NAME", required=True)
         verb.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
         verb.add_argument("--seed", type=int, default=0, metavar="S", help="of the split")
         verb.add_argument("--val-share", type=float, default=0.2, metavar="SHARE")
         verb.add_argument("--test-share", type=float, default=0.0, metavar="SHARE")
         verb.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
-    rank.add_argument("--backbones", metavar="A,B,...", help="names, each with its weights if wanted: resnet18@none")
+    rank.add_argument(
+        "--backbones", metavar="A,B,...", required=True, help="names, each with its weights if wanted: resnet18@none"
+    )
     rank.add_argument("--images", type=int, default=1000, metavar="N", help="training images to look at, at most")
-    rank.add_argument("--job", metavar="DIR", help="do the ranking in this folder; all else is read from it")
     advise.add_argument("--backbone", required=True, metavar="NAME", help="with its weights if wanted: resnet18@none")
     advise.add_argument("--unmeasured", action="store_true", help="go by the number of images alone")

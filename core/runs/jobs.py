@@ -2,27 +2,53 @@
 
 A job's folder lies beside the runs in a hidden folder of its kind, ``runs/.rankings/<utc>-<4 hex>``. ``request.json``
 is written once; ``status.json`` and ``result.json`` are replaced by the job's process; ``control`` asks it to stop.
-As with a run, whether it is alive is looked up and not believed.
+As with a run, whether it is alive is looked up and not believed. What kinds there are, and how to add one, says
+:mod:`core.runs.job_kinds`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from core import settings
 from core.errors import InputError
 from core.runs.files import read_json, write_atomic, write_json
+from core.runs.job_kinds import JOB_KINDS
 from core.runs.store import ENDED, LIVE, checked_state
 
-KEPT = 40
-"""Ended jobs of a kind that are kept; older ones go when a new one is made."""
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a job does. Each kind derives from it a frozen dataclass of what it must be told."""
+
+    kind: ClassVar[str]
+
+    @property
+    def device(self) -> str:
+        """What it computes on: ``auto``, ``cpu``, ``cuda``, ... A field of this name replaces it."""
+        return "auto"
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what :meth:`as_record` made, also after JSON; a damaged record raises any of the usual errors."""
+        return cls(**record)
+
+    def as_record(self) -> dict[str, Any]:
+        """Returns it as JSON can hold it."""
+        return asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """Returns the part of the record by which an earlier job is found again; by default all of it."""
+        return self.as_record()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +85,29 @@ class Job:
         """What the job does."""
         return read_json(self.path / "request.json")
 
+    def read_request(self) -> JobRequest:
+        """Returns what the job does, as its kind reads it.
+
+        Raises:
+            InputError: The request is damaged, or of a kind that is not known.
+        """
+        try:
+            kind = JOB_KINDS[self.kind]
+            request: JobRequest = kind.load(kind.request).from_record(self.request)
+        except InputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError("The request of this job is damaged. Make a new one.") from error
+        return request
+
     @property
     def result(self) -> dict[str, Any]:
         """What the job has found so far; empty before it found anything."""
         return read_json(self.path / "result.json")
+
+    def read_result(self) -> Any:
+        """Returns what the job has found, as its kind reads it; ``None`` before it did, or where that is damaged."""
+        return JOB_KINDS[self.kind].load("result")(self)
 
     @property
     def state(self) -> str:
@@ -93,13 +138,14 @@ class JobStore:
     """All jobs of one kind.
 
     Args:
-        kind: Name of the kind, such as ``rankings``.
+        kind: Id of a row of :data:`core.runs.job_kinds.JOB_KINDS`.
         runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
     """
 
     def __init__(self, kind: str, runs_dir: Path | str | None = None) -> None:
         runs = Path(runs_dir).expanduser().absolute() if runs_dir else settings.runs_dir()
         self.root = runs / f".{kind}"
+        self._kept = JOB_KINDS[kind].kept
 
     def create(self, request: dict[str, Any], **status: Any) -> Job:
         """Makes the folder of a new job in state *queued*.
@@ -125,7 +171,7 @@ class JobStore:
             raise InputError(
                 "The job's folder cannot be written under {root}: {reason}.", root=self.root, reason=error.strerror
             ) from error
-        for old in [job for job in self.list()[KEPT:] if job.state in ENDED]:
+        for old in [job for job in self.list()[self._kept :] if job.state in ENDED]:
             shutil.rmtree(old.path, ignore_errors=True)
         return Job(path)
 
@@ -137,6 +183,11 @@ class JobStore:
             return []
         return [job for name in names if (job := Job(self.root / name)).exists]
 
+    def matching(self, wanted: Mapping[str, Any]) -> Iterator[Job]:
+        """Yields the jobs whose requests hold these values, whatever became of them, the newest first."""
+        wanted = json.loads(json.dumps(wanted))
+        return (job for job in self.list() if wanted.items() <= job.request.items())
+
     def get(self, job_id: str) -> Job:
         """Returns the job with this id, and never one outside the folder.
 
@@ -147,3 +198,8 @@ class JobStore:
         if not re.fullmatch(r"[\w-]+", job_id) or not job.exists:
             raise InputError("The job {name} does not exist any more.", name=job_id)
         return job
+
+
+def latest_job(request: JobRequest, runs_dir: Path | str | None = None) -> Job | None:
+    """Returns the newest job that was asked the same, whatever became of it."""
+    return next(JobStore(request.kind, runs_dir).matching(request.identity()), None)

@@ -15,7 +15,7 @@ from typing import Any
 from core.errors import InputError
 from core.runs import control
 from core.runs.files import read_json, write_json
-from core.runs.jobs import Job, JobStore
+from core.runs.jobs import Job, JobRequest, JobStore
 from core.runs.process import launch_stamp, spawn
 from core.runs.queue import changing, known_device
 from core.runs.store import LIVE, Run, RunStore
@@ -134,33 +134,29 @@ def _requeue(run: Run, before: dict[str, Any], **more: Any) -> None:
 
 
 def start_job(
-    kind: str,
-    verb: str,
-    request: dict[str, Any],
-    runs_dir: Path | str | None = None,
-    *,
-    roots: Sequence[Path] | None = None,
-    owner: str = "",
+    request: JobRequest, runs_dir: Path | str | None = None, *, roots: Sequence[Path] | None = None, owner: str = ""
 ) -> Job:
-    """Makes a job and starts the process that does it: ``python -m core VERB --job FOLDER``.
+    """Makes a job and starts the process that does it: ``python -m core job FOLDER``.
 
     Args:
-        kind: Name of its kind, such as ``rankings``.
-        verb: Verb of the command line that does jobs of this kind.
-        request: What to do, JSON-ready.
+        request: What to do.
         runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
         roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
-        owner: Who starts it.
+        owner: Who starts it; owners take turns at a device.
 
     Returns:
-        The job, in state *queued*.
+        The job, in state *queued*; or the one that does the very same already.
 
     Raises:
         InputError: The folder cannot be written, or no process can be started; then no job is left behind.
     """
-    job = JobStore(kind, runs_dir).create(request, owner=owner, spawned=launch_stamp())
+    store, record = JobStore(request.kind, runs_dir), request.as_record()
+    same = next(store.matching(record), None)
+    if same is not None and same.state in LIVE and not same.stop_requested:
+        return same
+    job = store.create(record, owner=owner, spawned=launch_stamp())
     try:
-        spawn(job.path, (verb, "--job", str(job.path)), roots)
+        spawn(job.path, ("job", str(job.path)), roots)
     except OSError as error:
         shutil.rmtree(job.path, ignore_errors=True)
         raise InputError("The process cannot be started: {reason}.", reason=error.strerror) from error

@@ -23,18 +23,7 @@ from core.errors import InputError
 from core.runs.files import read_json, write_json
 from core.runs.jobs import Job
 from core.runs.process import launch_stamp, spawn
-from core.runs.queue_entries import (
-    QUEUED,
-    Entry,
-    Ticket,
-    entries,
-    everything,
-    give,
-    line,
-    number,
-    runs_folder,
-    ticket_of,
-)
+from core.runs.queue_entries import Entry, Ticket, entries, everything, give, line, number, runs_folder, ticket_of
 from core.runs.store import Run, RunStore
 
 POLL = 0.5
@@ -255,7 +244,7 @@ def _wake(run: Run | Job, before: dict[str, Any], roots: Sequence[Path] | None) 
             RunStore(run.path.parent).delete(run)
     if halting or before.get("foreground"):
         return False
-    words = ("train", "--run", str(run.path)) if isinstance(run, Run) else (QUEUED[run.kind], "--job", str(run.path))
+    words = ("train", "--run", str(run.path)) if isinstance(run, Run) else ("job", str(run.path))
     processes = 1
     with suppress(InputError):  # an experiment that cannot be read is for the process to say
         processes = run.experiment.training.processes if isinstance(run, Run) else 1

@@ -12,11 +12,10 @@ from typing import Any
 
 from core.errors import InputError, RunMissing
 from core.runs.files import read_json, write_json
+from core.runs.job_kinds import JOB_KINDS
 from core.runs.jobs import Job, JobStore
 from core.runs.store import ENDED, Run, RunStore
 
-QUEUED = {"rankings": "rank", "rates": "lr-find", "heat-studies": "heat-study"}
-"""Kinds of jobs that compute on a device and queue for it with the runs, and the verb that does them."""
 FILE = "queue.json"
 """Holds the ticket that somebody gave a waiting run; only people write it, never the trainer."""
 
@@ -69,7 +68,8 @@ def entries(root: Path) -> list[Entry]:
 
 def everything(root: Path) -> list[Run | Job]:
     """Returns the runs, and the jobs that queue with them."""
-    return [*RunStore(root).list(), *(job for kind in QUEUED for job in JobStore(kind, root).list())]
+    kinds = [kind.id for kind in JOB_KINDS.values() if kind.waits_for == "turn"]
+    return [*RunStore(root).list(), *(job for kind in kinds for job in JobStore(kind, root).list())]
 
 
 def line(device: str, found: Sequence[Entry]) -> list[Entry]:

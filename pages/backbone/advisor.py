@@ -147,7 +147,7 @@ def _buttons(spec: ModelSpec, data: DataSpec, advice: Any) -> None:
     if advice.kind == "random":
         return
     ranking_panel.progress(data, alone=True)
-    if ranking_panel.live(data) is not None:
+    if ranking_panel.live(data):
         return
     if advice.kind == "" and st.button(
         _("Measure how like they are"),

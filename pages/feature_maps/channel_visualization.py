@@ -8,7 +8,6 @@ import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError
-from core.runs.store import LIVE
 from pages.ui.kit import components
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import subjects, user_images
@@ -36,8 +35,7 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
     job = progress.job_of(subject.target, layer)
     if job is not None and channel not in job.request.get("channels", ()):
         job = None
-    if job is not None and job.state in LIVE:
-        st.fragment(progress.panel, run_every=1.0)(job, subject.network, ask)
+    if progress.at_work(job, subject.network, ask):
         return
     known = activation_maximization.kept(subject.network, layer, ask.channels, ask.recipe)
     if known:

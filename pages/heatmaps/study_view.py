@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.store import ENDED, LIVE
+from core.runs.jobs import Job, latest_job
+from core.runs.launch import start_job
+from core.workflows.jobs.heatmap_study import StudyRequest, study_request
 from pages.heatmaps import study_result
 from pages.heatmaps.controls import Choice
 from pages.ui.kit import components
-from pages.ui.kit.page_states import broken, empty, guarded
-from pages.ui.runs import job_progress, queue_panel, run_panel
+from pages.ui.kit.page_states import empty
+from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
-DOING = {
-    "queued": N_("Waiting for the device"),
-    "loading libraries": N_("Loading PyTorch"),
-    "explaining": N_("Drawing heatmaps"),
-}
+if TYPE_CHECKING:
+    from core.workflows.inspection.heatmap_study import Maps, Study
+
+DISPLAY = job_panel.JobDisplay(
+    failed=N_("These heatmaps could not be studied"),
+    interrupted=N_("The study was interrupted"),
+    doing={"explaining": N_("Drawing heatmaps")},
+)
 OF = {"predicted": N_("The predicted class"), "truth": N_("The true class")}
 Open = Callable[[str], None]
 
@@ -54,37 +59,24 @@ def draw(target: Target, choice: Choice, open_image: Open) -> None:
         required=True,
         persist_state="session",
     )
-    from core.workflows.jobs.heatmap_study import StudyRequest, latest
-
-    asked = StudyRequest(
-        choice.method, choice.layer, of or "predicted", getattr(target, "moment", "best"), dict(choice.settings)
+    request = study_request(
+        run.id,
+        method=choice.method,
+        layer=choice.layer,
+        of=of or "predicted",
+        moment=getattr(target, "moment", "best"),
+        settings=dict(choice.settings),
     )
-    job = latest(run.id, asked)
-    status = job.status() if job is not None else {"state": ""}
-    if status["state"] in LIVE:
-        st.fragment(_progress, run_every=1.0)(job)
+    job = latest_job(request)
+    if job_panel.draw(job, DISPLAY, key="bl-study"):
         return
-    _ended(status)
-    found = result(job) if job is not None else None
-    _start(run, asked, again=found is not None)
+    found: tuple[Study, Maps] | None = job_panel.result(job)
+    _start(request, again=found is not None)
     if found is not None and job is not None:
-        _found(target, job, found[0], found[1], open_image)
+        _found(target, job, *found, open_image)
 
 
-def result(job: Any) -> Any:
-    """Returns a job's study and maps, read once; ``None`` before it has any."""
-    try:
-        stamp = (job.path / "result.json").stat().st_mtime_ns
-    except OSError:
-        return None
-    from core.workflows.jobs import heatmap_study
-
-    return caches.remember("heat-studies", (str(job.path), stamp), lambda: heatmap_study.result(job), entries=6)
-
-
-def _start(run: Any, asked: Any, *, again: bool) -> None:
-    from core.workflows.jobs import heatmap_study
-
+def _start(request: StudyRequest, *, again: bool) -> None:
     if not again:
         components.note(
             _(
@@ -94,31 +86,11 @@ def _start(run: Any, asked: Any, *, again: bool) -> None:
         )
     label = _("Study them again") if again else _("Study all held-out pictures")
     if st.button(label, icon=":material/grid_view:", key="bl-study-start", type="tertiary" if again else "primary"):
-        heatmap_study.start(run.id, asked, roots=caches.roots(), owner=queue_panel.owner())
+        start_job(request, roots=caches.roots(), owner=queue_panel.owner())
         st.rerun()
 
 
-@guarded
-def _progress(job: Any) -> None:
-    status = job.status()
-    if status["state"] in ENDED:
-        st.rerun()
-    job_progress.bar(job, status, job_progress.words(status, DOING) + job_progress.images(status), key="bl-study")
-
-
-def _ended(status: dict[str, Any]) -> None:
-    if status["state"] == "failed":
-        broken(_("These heatmaps could not be studied"), run_panel.message(status), icon="report", tone="warn")
-    elif status["state"] == "interrupted":
-        broken(
-            _("The study was interrupted"),
-            _("Its process ended without a word. Start it again."),
-            icon="bolt",
-            tone="warn",
-        )
-
-
-def _found(target: Target, job: Any, made: Any, maps: Any, open_image: Open) -> None:
+def _found(target: Target, job: Job, made: Study, maps: Maps, open_image: Open) -> None:
     if not made.rows:
         components.note(_("The study was cancelled before its first picture."))
         return

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from core.runs.store import ENDED, LIVE
+from core.runs.jobs import latest_job
+from core.runs.launch import start_job
 from core.specs import Experiment
+from core.workflows.jobs.lr_finder import RateRequest, rate_request
 from pages.ui.kit import charts, components
-from pages.ui.kit.page_states import broken, guarded
-from pages.ui.runs import job_progress, queue_panel, run_panel
+from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _
 
-DOING = {
-    "queued": N_("Waiting for the device"),
-    "loading libraries": N_("Loading PyTorch"),
-    "downloading the weights": N_("Downloading the weights"),
-    "building the network": N_("Building the network"),
-    "reading images": N_("Reading the images"),
-    "computing features": N_("Computing frozen features"),
-    "trying rates": N_("Trying rates"),
-}
+if TYPE_CHECKING:
+    from core.training.lr_finder import RateCurve
+
 PAPER = ("Smith 2017", "https://arxiv.org/abs/1506.01186")
 Take = Callable[[int, float], None]
 
@@ -45,13 +40,11 @@ def draw(experiment: Experiment, take: Take | None = None) -> None:
     experiment = replace(experiment, name="")
     with st.expander(_("Find a learning rate"), icon=":material/query_stats:", key="bl-finder"):
         phase = _phase(experiment)
-        job = _newest(experiment, phase)
-        status = job.status() if job is not None else {"state": ""}
-        if status["state"] in LIVE:
-            st.fragment(_progress, run_every=1.0)(job)
+        request = rate_request(experiment, phase)
+        job = latest_job(request)
+        if job_panel.draw(job, DISPLAY, key="bl-finder"):
             return
-        _ended(status)
-        curve = _result(job)
+        curve: RateCurve | None = job_panel.result(job)
         if curve is not None:
             _curve(curve, phase, take or _take)
         else:
@@ -61,7 +54,7 @@ def draw(experiment: Experiment, take: Take | None = None) -> None:
                     "fastest, the rate is good; a run goes on as it would without the test."
                 )
             )
-        _start(experiment, phase, again=curve is not None)
+        _start(request, again=curve is not None)
 
 
 def _phase(experiment: Experiment) -> int:
@@ -81,60 +74,36 @@ def _phase(experiment: Experiment) -> int:
     return min(int(chosen or 0), len(phases) - 1)
 
 
-def _newest(experiment: Experiment, phase: int) -> Any:
-    from core.workflows.jobs.lr_finder import latest
-
-    return latest(experiment, phase)
-
-
-def _result(job: Any) -> Any:
-    from core.workflows.jobs.lr_finder import result
-
-    return result(job) if job is not None else None
-
-
-def _start(experiment: Experiment, phase: int, *, again: bool) -> None:
+def _start(request: RateRequest, *, again: bool) -> None:
     label = _("Find it again") if again else _("Find a rate")
     if st.button(
         label, icon=":material/query_stats:", key="bl-finder-start", type="tertiary" if again else "secondary"
     ):
-        from core.workflows.jobs import lr_finder
-
-        lr_finder.start(experiment, phase, roots=caches.roots(), owner=queue_panel.owner())
+        start_job(request, roots=caches.roots(), owner=queue_panel.owner())
         st.rerun()
 
 
-@guarded
-def _progress(job: Any) -> None:
-    status = job.status()
-    if status["state"] in ENDED:
-        st.rerun()
-    done, total = job_progress.counted(status)
-    text = job_progress.words(status, DOING)
+def _progress(status: job_panel.Status, text: str) -> str:
+    done, total = job_panel.counted(status)
     if total and status.get("doing") == "trying rates":
-        text += " · " + _("step {done} of {total}, rate {rate}, loss {loss}").format(
-            done=done, total=total, rate=_rate(status.get("rate")), loss=number_format.number(status.get("loss"))
-        )
-    elif total and status.get("doing") == "downloading the weights":
-        text += " · " + _("{done} of {total}").format(done=number_format.size(done), total=number_format.size(total))
-    else:
-        text += job_progress.images(status)
-    job_progress.bar(job, status, text, key="bl-finder")
+        step = _("step {done} of {total}, rate {rate}, loss {loss}")
+        rate, loss = _rate(status.get("rate")), number_format.number(status.get("loss"))
+        return f"{text} · " + step.format(done=done, total=total, rate=rate, loss=loss)
+    if total and status.get("doing") == "downloading the weights":
+        sizes = _("{done} of {total}").format(done=number_format.size(done), total=number_format.size(total))
+        return f"{text} · {sizes}"
+    return job_panel.images_done(status, text)
 
 
-def _ended(status: dict[str, Any]) -> None:
-    if status["state"] == "failed":
-        broken(_("No rate could be looked for"), run_panel.message(status), icon="report", tone="warn")
-    elif status["state"] == "interrupted":
-        broken(
-            _("The search was interrupted"),
-            _("Its process ended without a word. Start it again."),
-            icon="bolt",
-            tone="warn",
-        )
+DISPLAY = job_panel.JobDisplay(
+    failed=N_("No rate could be looked for"),
+    interrupted=N_("The search was interrupted"),
+    doing={"trying rates": N_("Trying rates")},
+    progress=_progress,
+)
 
 
-def _curve(curve: Any, phase: int, take: Take) -> None:
+def _curve(curve: RateCurve, phase: int, take: Take) -> None:
     charts.show(figure(curve), key="bl-finder-curve", alt=sentence(curve))
     if curve.suggested is not None:
         label = _("Use {rate}").format(rate=_rate(curve.suggested))
@@ -151,7 +120,7 @@ def _curve(curve: Any, phase: int, take: Take) -> None:
     )
 
 
-def figure(curve: Any) -> Any:
+def figure(curve: RateCurve) -> Any:
     """Returns the chart of a :class:`core.training.lr_finder.RateCurve`: loss over rate, the suggestion marked."""
     chart = charts.figure(260)
     faint = {"color": charts.TRAIN, "width": 1}
@@ -168,11 +137,12 @@ def figure(curve: Any) -> Any:
         name=_("Smoothed"),
         hovertemplate=_("loss {value}").replace("{value}", "%{y:.3f}") + "<extra></extra>",
     )
-    if curve.suggested is not None:
-        place = min(range(len(curve.rates)), key=lambda index: abs(curve.rates[index] / curve.suggested - 1))
-        chart.add_vline(x=curve.suggested, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
+    suggested = curve.suggested
+    if suggested is not None:
+        place = min(range(len(curve.rates)), key=lambda index: abs(curve.rates[index] / suggested - 1))
+        chart.add_vline(x=suggested, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
         chart.add_scatter(
-            x=[curve.suggested],
+            x=[suggested],
             y=[curve.smoothed[place]],
             mode="markers",
             name=_("Suggested"),
@@ -185,7 +155,7 @@ def figure(curve: Any) -> Any:
     return chart
 
 
-def sentence(curve: Any) -> str:
+def sentence(curve: RateCurve) -> str:
     """Returns the line of text under the chart."""
     text = _("Training loss while the rate rose from {first} to {last} in {count} steps.").format(
         first=_rate(curve.rates[0]), last=_rate(curve.rates[-1]), count=len(curve.rates)

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from core import specs
-from core.cli.common.helpers import gentle_stop, roots
+from core.cli.common.helpers import roots
 from core.cli.common.output import Output, table, write
 from core.errors import InputError
-from core.runs.jobs import Job
 
 
 def filters(arguments: argparse.Namespace, output: Output) -> None:
@@ -63,11 +62,7 @@ def filters(arguments: argparse.Namespace, output: Output) -> None:
 
 
 def dream(arguments: argparse.Namespace, output: Output) -> int:
-    """Grows the pictures that channels, neurons or classes look for, or dreams into a picture; or does a page's job."""
-    if arguments.job:
-        return _job(arguments, output)
-    if not arguments.reference or not arguments.out:
-        raise InputError("Name a run or a backbone, and with --out the folder for the pictures.")
+    """Grows the pictures that channels, neurons or classes look for, or dreams into a picture."""
     from core.workflows.checkpoints import network_named
 
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
@@ -139,26 +134,6 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
     path = Path(arguments.out) / f"{_file_name(layer)}-{_file_name(Path(arguments.image).stem)}.png"
     write(path, png(found.image, repeats=True))
     return {"layer": layer, "before": found.before, "after": found.after, "file": str(path)}
-
-
-def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.workflows.jobs.visualization import work
-
-    job = Job(Path(arguments.job).expanduser().absolute())
-    if not job.exists:
-        raise InputError("There is no job of this kind in the folder {folder}.", folder=arguments.job)
-
-    def show(record: dict[str, Any]) -> None:
-        if record["doing"] == "queued":
-            output.progress(f"waiting for the device, {record['ahead']} ahead")
-            return
-        count = f": {record['done']} of {record['total']}" if record["total"] else ""
-        output.progress(f"{record['doing']}{count}", passing=bool(record["total"]))
-
-    with gentle_stop(lambda: job.stop_requested, job.request_stop):
-        status = work(job, show)
-    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
-    return 0
 
 
 def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Output) -> dict[str, Any]:
@@ -299,7 +274,7 @@ def add_filters(verb: argparse.ArgumentParser) -> None:
 
 def add_dream(verb: argparse.ArgumentParser) -> None:
     """Adds the words of ``dream``."""
-    verb.add_argument("reference", metavar="RUN|BACKBONE", nargs="?")
+    verb.add_argument("reference", metavar="RUN|BACKBONE")
     verb.add_argument("--weights", choices=specs.WEIGHTS, default="default", help="for a backbone")
     verb.add_argument("--layer", metavar="NAME", help="see: python -m core anatomy NAME")
     what = verb.add_mutually_exclusive_group()
@@ -316,6 +291,4 @@ def add_dream(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--octaves", type=int, default=4, metavar="N", help="sizes, with --image")
     verb.add_argument("--strength", type=float, default=1.0, metavar="X", help="with --image")
     verb.add_argument("--seed", type=int, default=0, metavar="S")
-    verb.add_argument("--out", metavar="DIR")
-    verb.add_argument("--job", metavar="DIR", help=argparse.SUPPRESS)
-    verb.add_argument("--within", action="append", metavar="DIR", help=argparse.SUPPRESS)
+    verb.add_argument("--out", required=True, metavar="DIR")

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from core.cli.common.helpers import gentle_stop, method_settings, roots
 from core.cli.common.output import Output, share, table
 from core.errors import InputError
-from core.runs.jobs import Job
 
 
 def heat_study(arguments: argparse.Namespace, output: Output) -> int:
-    """Studies the heatmaps of a run's held-out pictures; or does a study whose folder a page made."""
-    if arguments.job:
-        return _job(arguments, output)
-    if not arguments.run:
-        raise InputError("heat-study needs a RUN (or --job with a study's folder).")
+    """Studies the heatmaps of a run's held-out pictures."""
     from core.workflows.checkpoints import network_named, run_named
     from core.workflows.images import reopen
     from core.workflows.inspection import heatmap_study as lab
@@ -84,22 +78,3 @@ def _show(made: Any, maps: Any, output: Output) -> None:
     result = {"state": "finished" if made.complete else "stopped", "method": made.method, "layer": made.layer}
     result |= {"split": made.split, "images": len(made.rows), "seconds": made.seconds, "classes": record}
     output.result({**result, "outside": [{"key": key, "share": value} for key, value in worst]}, lines)
-
-
-def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.workflows.jobs.heatmap_study import work
-
-    job = Job(Path(arguments.job).expanduser().absolute())
-    if not job.exists:
-        raise InputError("There is no study in the folder {folder}.", folder=arguments.job)
-
-    def show(record: dict[str, Any]) -> None:
-        if record.get("doing") == "queued":
-            output.progress(f"waiting for the device, {record.get('ahead')} ahead")
-        else:
-            output.progress(f"{record.get('doing')}: {record.get('done')} of {record.get('total')}", passing=True)
-
-    with gentle_stop(lambda: job.stop_requested, job.request_stop):
-        status = work(job, show, roots=roots(arguments))
-    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
-    return 0

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from core.cli.common.helpers import gentle_stop, roots
 from core.cli.common.output import Output
-from core.errors import Cancelled, InputError
-from core.runs.jobs import Job
+from core.errors import Cancelled
 
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
 def find(arguments: argparse.Namespace, output: Output) -> int:
-    """Runs a learning-rate range test with the data, network and plan of a training; or does a page's search."""
-    if arguments.job:
-        return _job(arguments, output)
+    """Runs a learning-rate range test with the data, network and plan of a training."""
     from core.cli.common.experiment_args import experiment as read_experiment
     from core.workflows.jobs.lr_finder import find_now
 
@@ -60,18 +56,6 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.workflows.jobs.lr_finder import work
-
-    job = Job(Path(arguments.job).expanduser().absolute())
-    if not job.exists:
-        raise InputError("There is no search for a learning rate in the folder {folder}.", folder=arguments.job)
-    with gentle_stop(lambda: job.stop_requested, job.request_stop):
-        status = work(job, lambda record: _show(record, output), roots=roots(arguments))
-    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
-    return 0
-
-
 def _sketch(values: tuple[float, ...]) -> str:
     """Draws a curve in one line of text."""
     low, high = min(values), max(values)
@@ -81,9 +65,4 @@ def _sketch(values: tuple[float, ...]) -> str:
 
 def _show(record: dict[str, Any], output: Output) -> None:
     """Turns what goes on into a line of progress."""
-    if record["doing"] == "queued":
-        output.progress(f"waiting for the device, {record['ahead']} ahead")
-        return
-    count = f": {record['done']} of {record['total']}" if record["total"] else ""
-    rate = f", rate {record['rate']:.1e}, loss {record['loss']:.4f}" if "rate" in record else ""
-    output.progress(f"{record['doing']}{count}{rate}", passing=record["doing"] != "building the network")
+    output.step(record, after=f", rate {record['rate']:.1e}, loss {record['loss']:.4f}" if "rate" in record else "")

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from core.cli.common.output import Output
-from core.errors import InputError
-from core.runs.jobs import Job
 from core.specs import ModelSpec
 
 
 def profile(arguments: argparse.Namespace, output: Output) -> int:
-    """Measures how fast a network is here, so that trainings of it can be estimated; or does a page's measurement."""
-    from core.workflows.jobs.profile import profile_now, work
+    """Measures how fast a network is here, so that trainings of it can be estimated."""
+    from core.workflows.jobs.profile import profile_now
 
     def told(done: int, total: int) -> None:
         output.progress(f"measured {done} of {total} passes", passing=True)
 
-    if arguments.job:
-        job = Job(Path(arguments.job).expanduser().absolute())
-        if not job.exists:
-            raise InputError("There is no measurement in the folder {folder}.", folder=arguments.job)
-        status = work(job, told)
-        output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
-        return 0
-    if not arguments.backbone:
-        raise InputError("profile needs a backbone (or --job with a measurement's folder).")
     spec = ModelSpec(arguments.backbone, "none", image_size=arguments.image_size)
     found = profile_now(spec, arguments.device, progress=told)
     forward = {precision: 1 / sum(line.each for line in times["frozen"]) for precision, times in found.seconds.items()}

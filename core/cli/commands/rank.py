@@ -7,21 +7,16 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from core.cli.common.helpers import gentle_stop, roots
+from core.cli.common.helpers import roots
 from core.cli.common.output import Output, share, table
 from core.errors import InputError
-from core.runs.jobs import Job
 from core.specs import DataSpec
 
 _HEADER = ("backbone", "weights", "LogME", "probe", "neighbours", "H (shrunk)", "LEEP", "seconds")
 
 
 def rank(arguments: argparse.Namespace, output: Output) -> int:
-    """Ranks backbones before any training; or does a ranking whose folder a page made."""
-    if arguments.job:
-        return _job(arguments, output)
-    if not arguments.data or not arguments.backbones:
-        raise InputError("rank needs --data and --backbones (or --job with a ranking's folder).")
+    """Ranks backbones before any training."""
     from core.runs.store import RunStore
     from core.workflows.advisor.rank_backbones import rank as compute
     from core.workflows.advisor.ranking import compare
@@ -118,18 +113,6 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
     output.result(record, lines)
 
 
-def _job(arguments: argparse.Namespace, output: Output) -> int:
-    from core.workflows.jobs.ranking import work
-
-    job = Job(Path(arguments.job).expanduser().absolute())
-    if not job.exists:
-        raise InputError("There is no ranking in the folder {folder}.", folder=arguments.job)
-    with gentle_stop(lambda: job.stop_requested, job.request_stop):
-        status = work(job, lambda record: _show(record, output), roots=roots(arguments))
-    output.result({"job": str(job.path), "state": status["state"]}, [f"{status['state']}: {job.path}"])
-    return 0
-
-
 def _data(arguments: argparse.Namespace) -> DataSpec:
     from core.data.embedded import EMBEDDED
 
@@ -147,9 +130,5 @@ def _at_least_one(word: str, value: int) -> int:
 
 def _show(record: dict[str, Any], output: Output) -> None:
     """Turns a step into a line of progress."""
-    if record["doing"] == "queued":
-        output.progress(f"waiting for the device, {record['ahead']} ahead")
-        return
-    count = f": {record['done']} of {record['total']}" if record["total"] else ""
     name = f"{record['backbone']} ({record['number'] + 1} of {record['networks']}), " if record["backbone"] else ""
-    output.progress(f"{name}{record['doing']}{count}", passing=record["doing"] != "building the network")
+    output.step(record, before=name)

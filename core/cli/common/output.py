@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,14 @@ class Output:
         start = "\r\x1b[K" if self._open_line else ""
         print(start + line, end="" if passing else "\n", file=sys.stderr, flush=True)
         self._open_line = passing
+
+    def step(self, record: Mapping[str, Any], *, before: str = "", after: str = "") -> None:
+        """Says what a record of work reports: ``doing``, and how much is ``done`` of the ``total``; or who is ahead."""
+        if record["doing"] == "queued":
+            self.progress(f"waiting for the device, {record['ahead']} ahead")
+            return
+        count = f": {record['done']} of {record['total']}" if record["total"] else ""
+        self.progress(f"{before}{record['doing']}{count}{after}", passing=record["doing"] != "building the network")
 
     def result(self, record: dict[str, Any], lines: Sequence[str] = ()) -> None:
         """Prints the result: ``lines`` for a person, or ``record`` with ``--json``."""

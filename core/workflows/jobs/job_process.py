@@ -1,4 +1,4 @@
-"""The life of a job beside the runs in its own process: claim it, do it once, and say how it ended.
+"""The life of a job beside the runs in its own process: claim it, wait for its turn, do it once, say how it ended.
 
 This module loads no torch, so that a process that only waits stays small.
 """
@@ -6,76 +6,121 @@ This module loads no torch, so that a process that only waits stays small.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import filelock
 
-from core.errors import InputError
+from core.errors import Cancelled, InputError
+from core.runs.job_kinds import JOB_KINDS, JobKind
 from core.runs.jobs import Job
-from core.runs.queue import hold_device
+from core.runs.queue import hold_device, queue_device
+from core.runs.queue_entries import runs_folder
 from core.runs.recorder import EventSink, Recorder
 from core.workflows.trainer_process.worker import record_failure
 
 
-def carry_out(
-    job: Job, work: Callable[[Recorder], None], *, busy: InputError, done: InputError, unforeseen: InputError
-) -> dict[str, Any]:
-    """Does a job in this process, if nobody does or did it.
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What the work of a job has at hand.
+
+    Attributes:
+        job: The job's folder.
+        recorder: Writes its status.
+        log: Receives what goes on, for a progress display.
+        roots: Folders that images may be read under; ``None`` for no limit.
+    """
+
+    job: Job
+    recorder: Recorder
+    log: EventSink
+    roots: Sequence[Path] | None
+
+    @property
+    def runs_dir(self) -> Path:
+        """Folder of the runs, where ``run:`` weights are looked up."""
+        return runs_folder(self.job)
+
+    def progress(self, doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
+        """Says what goes on and how far it is; call it as often as there is something new."""
+        record = {"doing": doing, "done": done, "total": total, **more}
+        self.recorder.update(now=False, **record)
+        self.log(record)
+
+    def cancelled(self) -> bool:
+        """Returns whether somebody asked the job to stop."""
+        return self.job.stop_requested
+
+    def raise_if_cancelled(self) -> None:
+        """Ends the work where somebody asked for it.
+
+        Raises:
+            Cancelled: Somebody did.
+        """
+        if self.cancelled():
+            raise Cancelled
+
+
+def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+    """Carries out a job in this process, if nobody does or did it.
 
     Args:
         job: A job in state *queued*.
-        work: Does it, and writes its status with the recorder.
-        busy: Raised if another process does the job.
-        done: Raised if the job was done before.
-        unforeseen: What the status says after an error that has no sentence of its own.
+        log: Receives what goes on, for a progress display.
+        roots: Folders that images may be read under; ``None`` for no limit.
 
     Returns:
         The job's final status.
 
     Raises:
-        InputError: ``busy`` or ``done``, and then nothing is changed; or what ``work`` raises, which the status says,
-            too.
+        InputError: The job cannot be carried out; its status says why, too. Or it was done before, or is being done;
+            then nothing is changed.
     """
     claim = filelock.FileLock(job.path / ".worker.lock", timeout=0)
     try:
         claim.acquire()
     except filelock.Timeout as error:
-        raise busy from error
+        raise InputError("This job is done by another process already.") from error
     with claim:
         recorder = Recorder(job)
         if recorder.status.get("state", "queued") != "queued":
-            raise done
+            raise InputError("This job was done before. Start a new one.")
         recorder.update(state="queued", doing="queued", started=time.time())
+        kind = JOB_KINDS[job.kind]
         try:
-            work(recorder)
+            _carry_out(kind, JobContext(job, recorder, log, roots))
         except BaseException as error:
-            record_failure(recorder, error, unforeseen)
+            record_failure(recorder, error, InputError(kind.unexpected))
             raise
         return recorder.status
 
 
+def _carry_out(kind: JobKind, context: JobContext) -> None:
+    request, recorder = context.job.read_request(), context.recorder
+    state = "stopped"
+    with _turn(kind, request.device, context) as held, suppress(Cancelled):
+        if held:
+            recorder.update(state="running", doing="loading libraries", ahead=0, begun=time.time())
+            kind.load("work")(request, context)
+            state = "finished"
+    recorder.update(state=state, doing="", ended=time.time())
+
+
 @contextmanager
-def turn(job: Job, recorder: Recorder, device: str, tell: EventSink) -> Iterator[bool]:
-    """Waits for a device and holds it for as long as the block runs.
-
-    Args:
-        job: Who waits.
-        recorder: Says so in its status.
-        device: The device's id in the queue.
-        tell: Receives how many are ahead.
-
-    Yields:
-        ``True`` once the device is held; ``False`` if the job was asked to stop meanwhile, which the status says.
-    """
-    recorder.update(queue_device=device)
+def _turn(kind: JobKind, name: str, context: JobContext) -> Iterator[bool]:
+    """Waits for what the kind waits for, and holds it; yields ``False`` if the job was asked to stop meanwhile."""
+    if kind.waits_for == "nothing":
+        yield True
+        return
+    device = queue_device(name)
+    context.recorder.update(queue_device=device)
 
     def wait(ahead: int) -> None:
-        recorder.update(now=False, doing="queued", ahead=ahead)
-        tell({"doing": "queued", "ahead": ahead})
+        context.recorder.update(now=False, doing="queued", ahead=ahead)
+        context.log({"doing": "queued", "ahead": ahead})
 
-    with hold_device(job, device, wait) as held:
-        if not held:
-            recorder.update(state="stopped", ended=time.time())
+    with hold_device(context.job, device, wait) as held:
         yield held

@@ -7,56 +7,66 @@ the run another name or length, finds the same test again. This module loads no 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from core.errors import Cancelled, InputError
-from core.runs.jobs import Job, JobStore
-from core.runs.launch import start_job
-from core.runs.queue import queue_device
-from core.runs.recorder import EventSink, Recorder
+from core.errors import Cancelled
+from core.runs.jobs import Job, JobRequest
+from core.runs.recorder import EventSink
 from core.specs import Experiment
-from core.workflows.jobs.job_process import carry_out, turn
+from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
     from core.training.lr_finder import RateCurve
 
-KIND = "rates"
+
+@dataclass(frozen=True, slots=True)
+class RateRequest(JobRequest):
+    """Which phase's rate is looked for.
+
+    Attributes:
+        experiment: What is to be trained, the phase alone; a test is found again by it.
+        phase: The phase's place in the whole experiment, from 0.
+    """
+
+    kind: ClassVar[str] = "rates"
+    experiment: Experiment
+    phase: int
+
+    @property
+    def device(self) -> str:
+        """The one that is trained on."""
+        return self.experiment.training.device
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what a request was written as."""
+        return cls(Experiment.from_json(json.dumps(record["experiment"])), int(record["phase"]))
+
+    def as_record(self) -> dict[str, Any]:
+        """Returns it as JSON can hold it."""
+        return {**self.identity(), "phase": self.phase}
+
+    def identity(self) -> dict[str, Any]:
+        """Returns the experiment of the phase, wherever the phase stands."""
+        return {"experiment": json.loads(self.experiment.to_json())}
 
 
-def start(
-    experiment: Experiment,
-    phase: int = 0,
-    runs_dir: Path | str | None = None,
-    *,
-    roots: Sequence[Path] | None = None,
-    owner: str = "",
-) -> Job:
-    """Starts a process that looks for a phase's learning rate; it queues for the device with the runs.
+def rate_request(experiment: Experiment, phase: int = 0) -> RateRequest:
+    """Returns the request to look for a phase's rate.
 
     Args:
         experiment: What is to be trained.
         phase: The phase's place, from 0.
-        runs_dir: Folder of the runs, beside which the job is kept.
-        roots: Folders that images may be read under, links resolved; ``None`` for no limit.
-        owner: Who starts it; owners take turns at a device.
-
-    Raises:
-        InputError: There is no such phase, the folder cannot be written, or no process can be started.
-    """
-    return start_job(KIND, "lr-find", _request(experiment, phase), runs_dir, roots=roots, owner=owner)
-
-
-def latest(experiment: Experiment, phase: int = 0, runs_dir: Path | str | None = None) -> Job | None:
-    """Returns the newest job that looked for this phase's rate, whatever became of it.
 
     Raises:
         InputError: There is no such phase.
     """
-    wanted = _request(experiment, phase)["experiment"]
-    return next((job for job in JobStore(KIND, runs_dir).list() if job.request.get("experiment") == wanted), None)
+    from core.training.lr_finder import only_phase
+
+    return RateRequest(only_phase(experiment, phase), phase)
 
 
 def result(job: Job) -> RateCurve | None:
@@ -68,6 +78,18 @@ def result(job: Job) -> RateCurve | None:
         return RateCurve.from_record(record) if record else None
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def work(request: RateRequest, context: JobContext) -> None:
+    """Makes the range test."""
+    found = find_now(
+        request.experiment,
+        runs_dir=context.runs_dir,
+        roots=context.roots,
+        tell=lambda record: context.progress(**record),
+        stop=context.cancelled,
+    )
+    context.job.write_result(found.as_record())
 
 
 def find_now(
@@ -129,57 +151,6 @@ def find_now(
             else:
                 report(event.doing, event.done, event.total)
     raise Cancelled
-
-
-def work(job: Job, tell: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
-    """Carries out a job of :func:`start` in this process; returns its final status.
-
-    Args:
-        job: A job in state *queued*.
-        tell: Receives what goes on, for a progress display.
-        roots: Folders that images may be read under; ``None`` for no limit.
-
-    Raises:
-        InputError: The request cannot be carried out; the status says why, too. Or the job was done before, or is
-            being done; then nothing is changed.
-    """
-    return carry_out(
-        job,
-        lambda recorder: _work(job, recorder, tell, roots),
-        busy=InputError("This learning rate is looked for by another process already."),
-        done=InputError("This learning rate was looked for before. Start a new search."),
-        unforeseen=InputError(
-            "The search for a learning rate ended with an error that was not foreseen; its log has the details."
-        ),
-    )
-
-
-def _work(job: Job, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None) -> None:
-    experiment = Experiment.from_json(json.dumps(job.request.get("experiment")))
-
-    def report(record: dict[str, Any]) -> None:
-        recorder.update(now=False, **record)
-        tell(record)
-
-    with turn(job, recorder, queue_device(experiment.training.device), tell) as held:
-        if not held:
-            return
-        recorder.update(state="running", doing="loading libraries", ahead=0, begun=time.time())
-        try:
-            found = find_now(
-                experiment, runs_dir=job.path.parent.parent, roots=roots, tell=report, stop=lambda: job.stop_requested
-            )
-        except Cancelled:
-            recorder.update(state="stopped", doing="", ended=time.time())
-            return
-    job.write_result(found.as_record())
-    recorder.update(state="finished", doing="", ended=time.time(), seconds=found.seconds)
-
-
-def _request(experiment: Experiment, phase: int) -> dict[str, Any]:
-    from core.training.lr_finder import only_phase
-
-    return {"experiment": json.loads(only_phase(experiment, phase).to_json()), "phase": phase}
 
 
 def _divided(experiment: Experiment, roots: Sequence[Path] | None) -> Any:

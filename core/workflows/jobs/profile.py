@@ -10,28 +10,43 @@ import dataclasses
 import hashlib
 import json
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from core import settings
-from core.errors import Cancelled, InputError
 from core.runs.files import read_json, write_json
-from core.runs.jobs import Job, JobStore
-from core.runs.launch import start_job
-from core.runs.recorder import Recorder
+from core.runs.jobs import Job, JobRequest
 from core.specs import Experiment, HeadSpec, ModelSpec, from_record
 from core.training.estimate.estimate import Counts, Estimate, estimate
 from core.training.estimate.step_time import Profile
-from core.workflows.jobs.job_process import carry_out
+from core.workflows.jobs.job_process import JobContext
 
-KIND = "profiles"
 FORMAT = 3
 """Goes up when what is measured changes; profiles of another format are measured anew."""
 NICENESS = 5
 """How far the measuring process stands back behind others."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest(JobRequest):
+    """Which network is measured.
+
+    Attributes:
+        model: The network with random weights and a plain head.
+        device: ``cpu``, ``cuda:0``, ...
+    """
+
+    kind: ClassVar[str] = "profiles"
+    model: ModelSpec
+    device: str = "auto"
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what a request was written as."""
+        return cls(from_record(ModelSpec, "model", record["model"]), str(record["device"]))
 
 
 def estimate_here(experiment: Experiment, classes: int, counts: Counts) -> Estimate:
@@ -100,66 +115,33 @@ def profile_now(
     return found
 
 
-def start(spec: ModelSpec, device: str = "auto", runs_dir: Path | str | None = None) -> Job:
-    """Starts a process that measures a network, or returns the job that does so already.
+def profile_request(spec: ModelSpec, device: str = "auto") -> ProfileRequest:
+    """Returns the request to measure a network.
 
     Args:
-        spec: The network.
+        spec: The network; its weights and its head play no part.
         device: ``auto``, ``cpu``, ``cuda:0``, ...
-        runs_dir: Folder of the runs, beside which the job is kept.
-
-    Raises:
-        InputError: The folder cannot be written, or no process can be started.
     """
-    from core.runs.store import LIVE
+    from core.device import resolve_device
 
-    job = latest(spec, device, runs_dir)
-    if job is not None and job.state in LIVE:
-        return job
-    return start_job(KIND, "profile", _request(spec, device), runs_dir)
+    return ProfileRequest(_bare(spec), str(resolve_device(device)))
 
 
-def latest(spec: ModelSpec, device: str = "auto", runs_dir: Path | str | None = None) -> Job | None:
-    """Returns the newest job that measured this network on this device, whatever became of it."""
-    wanted = json.loads(json.dumps(_request(spec, device)))
-    return next((job for job in JobStore(KIND, runs_dir).list() if job.request == wanted), None)
-
-
-def work(job: Job, tell: Callable[[int, int], None] = lambda *_: None) -> dict[str, Any]:
-    """Carries out a job of :func:`start` in this process; returns its final status.
-
-    Raises:
-        InputError: The network cannot be measured, or the job was done before.
-    """
-    return carry_out(
-        job,
-        lambda recorder: _work(job, recorder, tell),
-        busy=InputError("This network is measured by another process already."),
-        done=InputError("This measurement was made before. Start a new one."),
-        unforeseen=InputError("The measurement ended with an error that was not foreseen; its log has the details."),
+def work(request: ProfileRequest, context: JobContext) -> None:
+    """Measures the network, which is kept for all trainings of it."""
+    os.nice(NICENESS)
+    profile_now(
+        request.model,
+        request.device,
+        progress=lambda done, total: context.progress("measuring", done, total),
+        stop=context.cancelled,
     )
 
 
-def _work(job: Job, recorder: Recorder, tell: Callable[[int, int], None]) -> None:
-    try:
-        spec = from_record(ModelSpec, "model", job.request["model"])
-        device = str(job.request["device"])
-    except KeyError as error:
-        raise InputError("The request of this measurement is damaged. Start a new one.") from error
-    recorder.update(state="starting", doing="loading libraries")
-    os.nice(NICENESS)
-    recorder.update(state="running", doing="measuring", done=0, total=0)
-
-    def progress(done: int, total: int) -> None:
-        recorder.update(now=False, done=done, total=total)
-        tell(done, total)
-
-    try:
-        profile_now(spec, device, progress=progress, stop=lambda: job.stop_requested)
-    except Cancelled:
-        recorder.update(state="stopped", ended=time.time())
-        return
-    recorder.update(state="finished", doing="", ended=time.time())
+def result(job: Job) -> Profile | None:
+    """Returns what is known of the network that a job measured."""
+    request = job.read_request()
+    return profile_known(request.model, request.device) if isinstance(request, ProfileRequest) else None
 
 
 def _bare(spec: ModelSpec) -> ModelSpec:
@@ -171,20 +153,14 @@ def _bare(spec: ModelSpec) -> ModelSpec:
     )
 
 
-def _request(spec: ModelSpec, device: str) -> dict[str, Any]:
-    from core.device import resolve_device
-
-    return {"model": dataclasses.asdict(_bare(spec)), "device": str(resolve_device(device))}
-
-
 def _file(spec: ModelSpec, device: str) -> Path:
     import torch
 
-    request = _request(spec, device)
-    place = request["device"]
+    request = profile_request(spec, device)
+    place = request.device
     versions = [FORMAT, torch.__version__, torch.get_num_threads() if place == "cpu" else 0, _title(place)]
-    key = hashlib.sha256(json.dumps([request, versions], sort_keys=True).encode()).hexdigest()[:20]
-    return settings.cache_dir() / KIND / f"{spec.backbone.replace('/', '-')}-{key}.json"
+    key = hashlib.sha256(json.dumps([request.as_record(), versions], sort_keys=True).encode()).hexdigest()[:20]
+    return settings.cache_dir() / ProfileRequest.kind / f"{spec.backbone.replace('/', '-')}-{key}.json"
 
 
 @lru_cache(maxsize=8)

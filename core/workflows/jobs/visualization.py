@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from core.errors import Cancelled, InputError
+from core.errors import InputError
 from core.runs.files import write_atomic
-from core.runs.jobs import Job, JobStore
-from core.runs.launch import start_job
-from core.runs.queue import queue_device
-from core.runs.recorder import EventSink, Recorder
-from core.workflows.jobs.job_process import carry_out, turn
+from core.runs.jobs import Job, JobRequest, JobStore
+from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
     from core.interpret.visualization.deepdream import DeepDream
 
-KIND = "dreams"
 PICTURE, ORIGINAL = "dream.png", "original.png"
 
 
 @dataclass(frozen=True, slots=True)
-class VisualizationJob:
+class VisualizationJob(JobRequest):
     """What is to be grown.
 
     Attributes:
@@ -51,6 +45,7 @@ class VisualizationJob:
         device: ``auto``, ``cpu``, ``cuda``, ...
     """
 
+    kind: ClassVar[str] = "dreams"
     reference: str
     layer: str
     weights: str = "default"
@@ -66,30 +61,14 @@ class VisualizationJob:
     device: str = "auto"
 
     @classmethod
-    def from_record(cls, record: Any) -> VisualizationJob:
-        """Reads what :func:`dataclasses.asdict` made, also after JSON.
-
-        Raises:
-            InputError: It is damaged.
-        """
-        try:
-            place = record.get("place")
-            changes = {
-                "channels": tuple(int(c) for c in record["channels"]),
-                "place": tuple(int(p) for p in place) if isinstance(place, list | tuple) else place,
-            }
-            return cls(**{**record, **changes})
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise InputError("The request of this job is damaged. Make a new one.") from error
-
-
-def start(wish: VisualizationJob, runs_dir: Path | str | None = None, *, owner: str = "") -> Job:
-    """Starts a process that grows pictures; it queues for the device with the runs.
-
-    Raises:
-        InputError: The folder cannot be written, or no process can be started.
-    """
-    return start_job(KIND, "dream", dataclasses.asdict(wish), runs_dir, owner=owner)
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Reads what a request was written as."""
+        place = record.get("place")
+        changes = {
+            "channels": tuple(int(c) for c in record["channels"]),
+            "place": tuple(int(p) for p in place) if isinstance(place, list | tuple) else place,
+        }
+        return cls(**{**record, **changes})
 
 
 def latest(
@@ -104,85 +83,43 @@ def latest(
         layer: The layer, empty for the classes; ``None`` for any.
         runs_dir: Folder of the runs.
     """
-    for job in JobStore(KIND, runs_dir).list():
-        try:
-            wish = VisualizationJob.from_record(job.request)
-        except InputError:
-            continue
-        same = (wish.reference, wish.weights, not wish.channels) == (reference, weights, deep)
-        if same and layer in (None, wish.layer):
-            return job
-    return None
+    wanted = {"reference": reference, "weights": weights, **({} if layer is None else {"layer": layer})}
+    found = JobStore(VisualizationJob.kind, runs_dir).matching(wanted)
+    return next((job for job in found if deep is not bool(job.request.get("channels"))), None)
 
 
-def work(job: Job, tell: EventSink = lambda _: None) -> dict[str, Any]:
-    """Carries out a job of :func:`start` in this process; returns its final status.
-
-    Args:
-        job: A job in state *queued*.
-        tell: Receives what goes on, for a progress display.
-
-    Raises:
-        InputError: The request cannot be carried out; the status says why, too. Or the job was done before, or is
-            being done; then nothing is changed.
-    """
-    return carry_out(
-        job,
-        lambda recorder: _work(job, recorder, tell),
-        busy=InputError("These pictures are grown by another process already."),
-        done=InputError("These pictures were grown before. Start again."),
-        unforeseen=InputError("The work ended with an error that was not foreseen; its log has the details."),
-    )
-
-
-def _work(job: Job, recorder: Recorder, tell: EventSink) -> None:
-    wish = VisualizationJob.from_record(job.request)
-
-    def report(doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
-        recorder.update(now=False, doing=doing, done=done, total=total, **more)
-        tell({"doing": doing, "done": done, "total": total, **more})
-        if job.stop_requested:
-            raise Cancelled
-
-    with turn(job, recorder, queue_device(wish.device), tell) as held:
-        if not held:
-            return
-        recorder.update(state="running", doing="loading libraries", ahead=0, begun=time.time())
-        try:
-            _grow(job, wish, report)
-        except Cancelled:
-            recorder.update(state="stopped", doing="", ended=time.time())
-            return
-    recorder.update(state="finished", doing="", ended=time.time())
-
-
-def _grow(job: Job, wish: VisualizationJob, report: Callable[..., None]) -> None:
+def work(request: VisualizationJob, context: JobContext) -> None:
+    """Grows the pictures, each kept once it is there, or dreams into one."""
     from core.device import resolve_device, reuse_freed_memory
     from core.interpret.visualization import activation_maximization as dream
     from core.workflows.checkpoints import network_named
 
-    device = resolve_device(wish.device)
+    def report(doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
+        context.progress(doing, done, total, **more)
+        context.raise_if_cancelled()
+
+    device = resolve_device(request.device)
     if device.type == "cpu":
         reuse_freed_memory()
     report("building the network")
-    network = network_named(wish.reference, weights=wish.weights, runs_dir=job.path.parent.parent)
+    network = network_named(request.reference, weights=request.weights, runs_dir=context.runs_dir)
     network.model.to(device)
-    if not wish.channels:
-        keep(job, deep(network, wish, lambda done, total: report("dreaming", done, total)))
+    if not request.channels:
+        keep(context.job, deep(network, request, lambda done, total: report("dreaming", done, total)))
         return
     ready: list[int] = []
     common: dict[str, Any] = {
-        "size": wish.size,
-        "steps": wish.steps,
-        "seed": wish.seed,
-        "precision": wish.precision,
+        "size": request.size,
+        "steps": request.steps,
+        "seed": request.seed,
+        "precision": request.precision,
         "found": lambda one: ready.append(one.channel),
         "progress": lambda done, total: report("growing", done, total, ready=len(ready)),
     }
-    if wish.layer:
-        dream.maximise(network, wish.layer, wish.channels, place=wish.place, **common)  # type: ignore[arg-type]
+    if request.layer:
+        dream.maximise(network, request.layer, request.channels, place=request.place, **common)  # type: ignore[arg-type]
     else:
-        dream.maximise_classes(network, wish.channels, **common)
+        dream.maximise_classes(network, request.channels, **common)
 
 
 def deep(network: Any, wish: VisualizationJob, progress: Callable[[int, int], None] | None = None) -> DeepDream:
@@ -211,9 +148,19 @@ def keep(job: Job, dream: DeepDream) -> None:
     job.write_result({"layer": dream.layer, "before": dream.before, "after": dream.after})
 
 
-def picture(job: Job, name: str = PICTURE) -> bytes | None:
-    """Returns the picture that a job made, as a PNG file; ``None`` where there is none."""
+def result(job: Job) -> DeepDream | None:
+    """Returns the picture that a job dreamt into, and the one before; ``None`` where there is none.
+
+    Grown pictures are not here but in their cache.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from core.interpret.visualization.deepdream import DeepDream
+
     try:
-        return (job.path / name).read_bytes()
-    except OSError:
+        image, original = (np.array(Image.open(job.path / name).convert("RGB")) for name in (PICTURE, ORIGINAL))
+        record = job.result
+        return DeepDream(image, original, str(record["layer"]), float(record["before"]), float(record["after"]))
+    except (OSError, KeyError, TypeError, ValueError):
         return None

@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.errors import InputError
+from core.runs.jobs import latest_job
+from core.runs.launch import start_job
 from core.runs.store import LIVE
 from core.specs import Experiment, FreezePlan
 from pages.ui.kit import components
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.plan import experiment_plan, freeze_plan
+from pages.ui.runs import job_panel
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
-from pages.ui.text.i18n import _, translate_error
+from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.workflows.jobs.profile import ProfileRequest
+
+DISPLAY = job_panel.JobDisplay(failed=N_("The measurement failed"), interrupted=N_("The measurement was interrupted"))
 
 TIGHT = 1.5
 """On the CPU a process takes up to so many times what its tensors do: kernels' own room, and gaps between blocks."""
@@ -105,23 +113,12 @@ def measure_button(experiment: Experiment | None) -> None:
     """Draws the button that has the experiment's network measured here, where it has not been, or the one to cancel."""
     if experiment is None or _profile(experiment) is not None:
         return
-    from core.workflows.jobs import profile
-
-    job = profile.latest(experiment.model, experiment.training.device)
-    status = job.status() if job is not None else {"state": ""}
-    if job is not None and status["state"] in LIVE:
-        stopping = status["state"] == "stopping"
-        if st.button(
-            _("Stopping …") if stopping else _("Cancel measuring"),
-            icon=":material/close:",
-            disabled=stopping,
-            key="bl-costs-cancel",
-            type="tertiary",
-        ):
-            job.request_stop()
-            st.rerun()
+    request = _request(experiment)
+    job = latest_job(request)
+    if job is not None and job.state in LIVE:
+        job_panel.cancel(job, job.status(), key="bl-costs-cancel", label=_("Cancel measuring"), type="tertiary")
         return
-    _say_failure(status)
+    job_panel.ended(job, DISPLAY)
     if st.button(
         _("Measure its speed here"),
         icon=":material/speed:",
@@ -129,19 +126,8 @@ def measure_button(experiment: Experiment | None) -> None:
         type="tertiary",
         help=_("Times a few steps of this network on this machine, in a process of its own; once is enough."),
     ):
-        profile.start(experiment.model, experiment.training.device)
+        start_job(request)
         st.rerun()
-
-
-def _say_failure(status: dict[str, Any]) -> None:
-    """Says how the last measurement ended, where it neither did its work nor was cancelled."""
-    if status["state"] == "failed":
-        template = status.get("message_template")
-        error = InputError(str(template), **status.get("message_values", {})) if template else None
-        text = translate_error(error) if error else str(status.get("message") or "")
-        broken(_("The measurement failed"), text, icon="report", tone="warn")
-    elif status["state"] == "interrupted":
-        broken(_("The measurement was interrupted"), _("Start it again."), icon="report", tone="warn")
 
 
 def _warn(found: Any, experiment: Experiment) -> None:
@@ -170,11 +156,16 @@ def _profile(experiment: Experiment) -> Any:
     return profile_known(experiment.model, experiment.training.device)
 
 
+def _request(experiment: Experiment) -> ProfileRequest:
+    """Returns the request to measure the network."""
+    from core.workflows.jobs.profile import profile_request
+
+    return profile_request(experiment.model, experiment.training.device)
+
+
 def _measuring(experiment: Experiment) -> Any:
     """Returns the status of the process that measures the network; ``None`` where none does."""
-    from core.workflows.jobs.profile import latest
-
-    job = latest(experiment.model, experiment.training.device)
+    job = latest_job(_request(experiment))
     status = job.status() if job is not None else None
     return status if status and status["state"] in LIVE else None
 

@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from core.data.encoding import png
-from core.runs.store import LIVE
 from pages.ui.kit import components, nav
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.selection import layer_picker, subjects
@@ -182,8 +181,7 @@ def _answer(target: Target, network: Any, ask: VisualizationRequest) -> None:
 
     layer = ask.layer or network.anatomy.head
     job = progress.job_of(target, ask.layer)
-    if job is not None and job.state in LIVE:
-        st.fragment(progress.panel, run_every=1.0)(job, network, ask)
+    if progress.at_work(job, network, ask):
         return
     known = {one.channel: one for one in activation_maximization.kept(network, layer, ask.channels, ask.recipe)}
     missing = [channel for channel in ask.channels if channel not in known]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError
-from core.runs.store import LIVE
+from core.runs.jobs import Job
+from core.runs.launch import start_job
+from core.workflows.jobs.visualization import VisualizationJob
 from pages.ui.kit import components, page_states
-from pages.ui.kit.page_states import guarded
+from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker, layer_picker, subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches
 from pages.ui.text.i18n import _, translate_error
 from pages.ui.visualization import progress
+
+if TYPE_CHECKING:
+    from core.interpret.visualization.deepdream import DeepDream
 
 SIDES = (192, 256, 320, 448, 640)
 SHELF = "deep-dreams"
@@ -87,8 +92,7 @@ def _answer(target: Target, network: Any, image: Any, layer: str, depth: Any) ->
         page_states.broken(_("This picture cannot be used"), translate_error(error), icon="broken_image", tone="warn")
         return
     job = progress.job_of(target, None, deep=True)
-    if job is not None and job.state in LIVE:
-        st.fragment(_panel, run_every=1.0)(job)
+    if job_panel.at_work(job, progress.DISPLAY, key="bl-deep-job", below=_note):
         return
     key = (*target.key, image.sha256, layer, depth)
     found = caches.remember(SHELF, key, lambda: None, entries=12) if caches.known(SHELF, key, entries=12) else None
@@ -114,17 +118,16 @@ def _dream(target: Target, network: Any, picture: Any, layer: str, depth: Any, k
     try:
         caches.remember(SHELF, key, lambda: deep_dream(network, picture, layer, depth=depth, progress=bar), entries=12)
     except progress.TooLong:
-        from core.workflows.jobs import visualization
-        from pages.ui.runs import queue_panel
-
-        visualization.start(_wish(target, picture, layer, depth), owner=queue_panel.owner())
+        start_job(_request(target, picture, layer, depth), owner=queue_panel.owner())
     finally:
         bar.clear()
 
 
-def _wish(target: Target, picture: Any, layer: str, depth: Any) -> Any:
-    from core.workflows.jobs.visualization import VisualizationJob
+def _note() -> None:
+    components.note(_("This goes on if you leave; the picture will be here."))
 
+
+def _request(target: Target, picture: Any, layer: str, depth: Any) -> VisualizationJob:
     return VisualizationJob(
         target.named,
         layer,
@@ -138,28 +141,16 @@ def _wish(target: Target, picture: Any, layer: str, depth: Any) -> Any:
     )
 
 
-def _of_job(job: Any, target: Target, image: Any, picture: Any, layer: str, depth: Any) -> Any:
+def _of_job(job: Job | None, target: Target, image: Any, picture: Any, layer: str, depth: Any) -> DeepDream | None:
     """Returns what a process has dreamt, where it was asked for this very dream."""
-    import io
-
-    import numpy as np
-    from PIL import Image
-
-    from core.interpret.visualization.deepdream import DeepDream
-    from core.workflows.jobs import visualization
-
-    if job is None or not job.result:
+    found: DeepDream | None = job_panel.result(job)
+    if job is None or found is None:
         return None
-    wish = caches.remember(
-        "deep-wishes", (*target.key, image.sha256, layer, depth), lambda: _wish(target, picture, layer, depth)
-    )
-    made, before = visualization.picture(job), visualization.picture(job, visualization.ORIGINAL)
+    key = (*target.key, image.sha256, layer, depth)
+    request = caches.remember("deep-wishes", key, lambda: _request(target, picture, layer, depth))
     try:
-        if made is None or before is None or visualization.VisualizationJob.from_record(job.request) != wish:
-            return None
-        dreamt, original = (np.array(Image.open(io.BytesIO(file)).convert("RGB")) for file in (made, before))
-        return DeepDream(dreamt, original, layer, float(job.result["before"]), float(job.result["after"]))
-    except (InputError, OSError, KeyError, TypeError, ValueError):
+        return found if job.read_request() == request else None
+    except InputError:
         return None
 
 
@@ -199,9 +190,3 @@ def _show(found: Any, layer: str) -> None:
             "https://research.google/blog/inceptionism-going-deeper-into-neural-networks/",
         ),
     )
-
-
-@guarded
-def _panel(job: Any) -> None:
-    if progress.progress(job, "bl-deep-job"):
-        components.note(_("This goes on if you leave; the picture will be here."))

@@ -9,11 +9,12 @@ from typing import Any
 import streamlit as st
 
 from core.data.encoding import png, webp
-from core.runs.store import ENDED
+from core.runs.jobs import Job
+from core.runs.launch import start_job
+from core.workflows.jobs.visualization import VisualizationJob, latest
 from pages.ui.kit import components
-from pages.ui.kit.page_states import broken, guarded
 from pages.ui.kit.tiles import Tile, grid
-from pages.ui.runs import job_progress, queue_panel, run_panel
+from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.text import number_format
@@ -27,13 +28,6 @@ TILE = 150
 """Side of a picture in the grid, in CSS pixels."""
 REDRAWN = 0.2
 """Seconds between two drawings of the progress."""
-DOING = {
-    "queued": N_("Waiting for the device"),
-    "loading libraries": N_("Loading PyTorch"),
-    "building the network": N_("Building the network"),
-    "growing": N_("Growing"),
-    "dreaming": N_("Dreaming"),
-}
 
 
 class TooLong(Exception):
@@ -136,11 +130,8 @@ def start(target: Target, network: Any, ask: Any) -> None:
     """Starts a process that grows pictures, with the precision that this process would use."""
     from core.interpret.probe import device_of
     from core.interpret.visualization.gradient_ascent import precision_for
-    from core.workflows.jobs import visualization
 
-    precision = precision_for(ask.recipe.precision, device_of(network.model))
-
-    wish = visualization.VisualizationJob(
+    request = VisualizationJob(
         target.named,
         ask.layer,
         weights=weights_of(target),
@@ -149,9 +140,9 @@ def start(target: Target, network: Any, ask: Any) -> None:
         steps=ask.recipe.steps,
         seed=ask.recipe.seed,
         place=ask.recipe.place,
-        precision=precision,
+        precision=precision_for(ask.recipe.precision, device_of(network.model)),
     )
-    visualization.start(wish, owner=queue_panel.owner())
+    start_job(request, owner=queue_panel.owner())
 
 
 def weights_of(target: Target) -> str:
@@ -159,57 +150,47 @@ def weights_of(target: Target) -> str:
     return "default" if target.weights == "run" else target.weights
 
 
-def job_of(target: Target, layer: str | None, *, deep: bool = False) -> Any:
+def job_of(target: Target, layer: str | None, *, deep: bool = False) -> Job | None:
     """Returns the newest job that grows pictures of a layer, whatever became of it."""
-    from core.workflows.jobs.visualization import latest
-
     return latest(target.named, weights_of(target), deep=deep, layer=layer)
 
 
-@guarded
-def panel(job: Any, network: Any, ask: Any) -> None:
-    """Draws a job at work, and the pictures that it has grown already."""
-    from core.interpret.visualization import activation_maximization
+def at_work(job: Job | None, network: Any, ask: Any) -> bool:
+    """Draws a job at work, and the pictures that it has grown already; returns whether it is at work."""
 
-    if not progress(job, "bl-dream-job"):
-        return
-    layer = ask.layer or network.anatomy.head
-    labels = dict(zip(ask.channels, ask.labels, strict=True))
-    known = activation_maximization.kept(network, layer, ask.channels, ask.recipe)
-    if known:
-        grid([tile(one, labels[one.channel]) for one in known], size=TILE)
-    components.note(_("This goes on if you leave; the pictures will be here."))
+    def grown() -> None:
+        from core.interpret.visualization import activation_maximization
 
+        layer = ask.layer or network.anatomy.head
+        labels = dict(zip(ask.channels, ask.labels, strict=True))
+        known = activation_maximization.kept(network, layer, ask.channels, ask.recipe)
+        if known:
+            grid([tile(one, labels[one.channel]) for one in known], size=TILE)
+        components.note(_("This goes on if you leave; the pictures will be here."))
 
-def progress(job: Any, key: str) -> bool:
-    """Draws how far a job is, with a cancel; draws the page anew and returns ``False`` once it has ended."""
-    status = job.status()
-    if status["state"] in ENDED:
-        st.rerun()
-        return False
-    done, total = job_progress.counted(status)
-    text = job_progress.words(status, DOING)
-    if total and status.get("doing") != "queued":
-        text += " · " + _("step {done} of {total}").format(
-            done=number_format.exact(done), total=number_format.exact(total)
-        )
-    job_progress.bar(job, status, text, key=key)
-    return True
+    return job_panel.at_work(job, DISPLAY, key="bl-dream-job", below=grown)
 
 
-def ended(job: Any) -> None:
+def ended(job: Job | None) -> None:
     """Says how a job ended where it did not finish."""
-    status = job.status() if job is not None else {"state": ""}
-    if status["state"] == "failed":
-        broken(_("These pictures could not be grown"), run_panel.message(status), icon="report", tone="warn")
-    elif status["state"] == "interrupted":
-        broken(
-            _("The work was interrupted"),
-            _("Its process ended without a word. Start it again."),
-            icon="bolt",
-            kept=_("What was grown until then is kept."),
-            tone="warn",
-        )
+    job_panel.ended(job, DISPLAY, kept=_("What was grown until then is kept."))
+
+
+def steps_done(status: job_panel.Status, text: str) -> str:
+    """Returns what a job does with the number of steps that are done, where that is known."""
+    done, total = job_panel.counted(status)
+    if not total:
+        return text
+    step = _("step {done} of {total}").format(done=number_format.exact(done), total=number_format.exact(total))
+    return f"{text} · {step}"
+
+
+DISPLAY = job_panel.JobDisplay(
+    failed=N_("These pictures could not be grown"),
+    interrupted=N_("The work was interrupted"),
+    doing={"growing": N_("Growing"), "dreaming": N_("Dreaming")},
+    progress=steps_done,
+)
 
 
 def tile(one: Any, label: str) -> Tile:

@@ -97,6 +97,14 @@ def test_dream_of_channels_classes_and_a_picture(call: Call, image_folder: Calla
     assert Path(record["file"]).is_file()
 
 
+def test_what_is_grown_and_where_must_be_named(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ((), NET):
+        with pytest.raises(SystemExit) as left:
+            call("dream", *words)
+        assert left.value.code == 2
+    assert "--out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -112,8 +120,6 @@ def test_dream_of_channels_classes_and_a_picture(call: Call, image_folder: Calla
         (("dream", *NET, "--class", "1000"), "no class 1000"),
         (("dream", *NET, "--class", "unicorn"), "no class unicorn"),
         (("dream", *NET, "--image", "no-such.jpg"), "no-such.jpg"),
-        (("dream",), "Name a run"),
-        (("dream", "--job", "nowhere"), "no job of this kind"),
     ],
 )
 def test_bad_input(call: Call, tmp_path: Path, words: tuple[str, ...], said: str) -> None:

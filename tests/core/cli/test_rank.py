@@ -37,18 +37,28 @@ def test_backbones_are_ranked(image_folder: Callable[..., Path], capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["rank"], "--data and --backbones"),
-        (["rank", "--data", "shapes"], "--backbones"),
         (["rank", "--data", "shapes", "--backbones", TINY, "--images", "0"], "--images"),
         (["rank", "--data", "nowhere", "--backbones", TINY], "nowhere"),
         (["rank", "--data", "shapes", "--backbones", "resnet18@odd"], "odd"),
         (["rank", "--data", "shapes", "--backbones", " , "], "No backbone"),
-        (["rank", "--job", "nowhere"], "nowhere"),
+        (["job", "nowhere"], "nowhere"),
         (["advise", "--data", "shapes", "--backbone", "no_such"], "no_such"),
     ],
 )
 def test_what_cannot_be_ranked_is_said(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error:")
+    assert said in error
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["rank"], "--data, --backbones"), (["rank", "--data", "x"], "--backbones")]
+)
+def test_what_is_ranked_must_be_named(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error:")
     assert said in error
@@ -69,12 +79,12 @@ def test_a_job_is_done(image_folder: Callable[..., Path], capsys: pytest.Capture
         "images": 8,
         "device": "cpu",
     }
-    job = JobStore(ranking.KIND).create(request)
-    assert main(["rank", "--job", str(job.path), "--json", "--within", str(root.parent)]) == 0
+    job = JobStore("rankings").create(request)
+    assert main(["job", str(job.path), "--json", "--within", str(root.parent)]) == 0
     assert answer(capsys)["state"] == "finished"
     assert ranking.result(job) is not None
-    outside = JobStore(ranking.KIND).create(request)
-    assert main(["rank", "--job", str(outside.path), "--within", str(root / "red")]) == 2
+    outside = JobStore("rankings").create(request)
+    assert main(["job", str(outside.path), "--within", str(root / "red")]) == 2
     assert outside.state == "failed"
 
 

@@ -15,7 +15,8 @@ from core.messages import Sentence
 from core.runs.jobs import Job, JobStore
 from core.specs import DataSpec, FreezePlan, ModelSpec
 from core.workflows.advisor.ranking import Ranked, Ranking
-from core.workflows.jobs import ranking as rank_job
+from core.workflows.jobs.ranking import RankingRequest
+from pages.backbone import ranking_panel
 
 DATA = DataSpec("shapes?per_class=12", test_share=0.2)
 LITE0 = ModelSpec("efficientnet_lite0")
@@ -53,13 +54,7 @@ def ranking_of(*rows: Ranked, complete: bool = True) -> Ranking:
 
 
 def make_job(ranking: Ranking | None = None, models: int = 1, **status: Any) -> Job:
-    request = {
-        "data": dataclasses.asdict(DATA),
-        "models": [dataclasses.asdict(LITE0)] * models,
-        "images": 40,
-        "device": "cpu",
-    }
-    job = JobStore(rank_job.KIND).create(request)
+    job = JobStore("rankings").create(RankingRequest(DATA, (LITE0,) * models, 40, "cpu").as_record())
     if ranking is not None:
         job.write_result(ranking.as_record())
     (job.path / "status.json").write_text(json.dumps({"state": "finished", **status}))
@@ -124,18 +119,18 @@ def test_random_weights_are_trained_from_scratch(card, words) -> None:
 
 
 def test_measuring_starts_a_process_for_the_chosen_network_alone(card, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(rank_job, "start", lambda data, models, **more: started.append((data, tuple(models), more)))
+    started: list[tuple[RankingRequest, dict[str, Any]]] = []
+    monkeypatch.setattr(ranking_panel, "start_job", lambda request, **more: started.append((request, more)))
     app = card()
     app.button(key="bl-advice-measure").click().run()
     assert not app.exception
-    assert [(data, models, more["images"]) for data, models, more in started] == [(DATA, (LITE0,), 200)]
-    assert started[0][2]["roots"]  # the process may read no more than the page
+    assert [request for request, _ in started] == [RankingRequest(DATA, (LITE0,), 200)]
+    assert started[0][1]["roots"]  # the process may read no more than the page
 
 
 def test_ranking_starts_with_the_backbones_whose_weights_are_here(card, words, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[list[ModelSpec]] = []
-    monkeypatch.setattr(rank_job, "start", lambda _data, models, **_more: started.append(list(models)))
+    monkeypatch.setattr(ranking_panel, "start_job", lambda request, **_: started.append(list(request.models)))
     app = card(ModelSpec("resnet18", "none"))
     assert set(app.multiselect(key="bl-ranking-names").value) >= {"chosen", *NAMES}
     assert "will stand here" in words(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 
 import numpy as np
@@ -15,7 +14,6 @@ from core.models.anatomy.examine import anatomy_of
 from core.runs.jobs import JobStore
 from core.runs.process import process_stamp
 from core.workflows.inspection import channel_survey
-from core.workflows.jobs import visualization
 from pages.feature_maps import attention_view, channel_card, compare_sheets, depth_view, layer_view
 from pages.ui.kit import charts
 from pages.ui.selection import layer_picker as layers
@@ -161,11 +159,11 @@ def test_a_picture_that_takes_long_is_grown_in_a_process_for_the_moment_looked_i
 
     def start(wish, owner=""):
         started.append(wish)
-        return JobStore(visualization.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
+        return JobStore("dreams").create(wish.as_record(), owner=owner, **process_stamp())
 
     monkeypatch.setattr(progress, "LONG", -1.0)
     monkeypatch.setattr(progress, "TRIED", -1.0)
-    monkeypatch.setattr(visualization, "start", start)
+    monkeypatch.setattr(progress, "start_job", start)
     run = learned()
     app = open_page("feature_maps", run=run.id, moment="start", layer="stage2")
     next(button for button in app.button if button.key == "bl-dream-go").click().run()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -161,7 +159,6 @@ def test_classes_of_the_runs_own_head(open_page, learned, galleries, monkeypatch
 
 def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -> None:
     from core.runs.jobs import JobStore
-    from core.workflows.jobs import visualization
 
     monkeypatch.setattr(progress, "LONG", -1.0)
     monkeypatch.setattr(progress, "TRIED", -1.0)
@@ -169,9 +166,9 @@ def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -
 
     def start(wish, owner=""):
         started.append(wish)
-        return JobStore(visualization.KIND).create({**dataclasses.asdict(wish)}, owner=owner, **process_stamp())
+        return JobStore("dreams").create(wish.as_record(), owner=owner, **process_stamp())
 
-    monkeypatch.setattr(visualization, "start", start)
+    monkeypatch.setattr(progress, "start_job", start)
     app = open_page("filters", view="dreams", layer="conv1", session=QUICK, **BACKBONE)
     grow(app).click().run()
     assert not app.exception
@@ -180,7 +177,7 @@ def test_what_takes_long_is_handed_to_a_process(open_page, words, monkeypatch) -
     assert "This goes on if you leave" in words(app)
     cancel = next(button for button in app.button if button.key == "bl-dream-job-stop")
     cancel.click().run()
-    assert JobStore(visualization.KIND).list()[0].stop_requested
+    assert JobStore("dreams").list()[0].stop_requested
 
 
 def test_a_place_that_is_not_on_the_map_is_said(open_page, words) -> None:

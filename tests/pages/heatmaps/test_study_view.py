@@ -8,7 +8,7 @@ import pytest
 
 from core.runs import launch
 from core.runs.jobs import JobStore
-from core.workflows.jobs import heatmap_study
+from core.workflows.jobs import job_process
 from pages.heatmaps import study_result
 
 
@@ -29,9 +29,9 @@ def test_a_study_from_the_button_to_its_pictures(open_page, learned, words) -> N
     assert not app.exception
     button(app, "Study all held-out pictures").click().run()
     assert not app.exception
-    (job,) = JobStore(heatmap_study.KIND).list()
+    (job,) = JobStore("heat-studies").list()
     assert "Waiting for the device" in words(app)
-    heatmap_study.work(job)
+    job_process.work(job)
     app.run()
     assert not app.exception
     said = words(app)
@@ -48,12 +48,12 @@ def test_a_study_that_failed_says_why(open_page, learned, words) -> None:
     run = learned()
     app = open_page("heatmaps", run=run.id, view="study")
     button(app, "Study all held-out pictures").click().run()
-    (job,) = JobStore(heatmap_study.KIND).list()
+    (job,) = JobStore("heat-studies").list()
     (job.path / "request.json").write_text(
         (job.path / "request.json").read_text().replace('"of": "predicted"', '"of": "nobody"')
     )
     with pytest.raises(ValueError, match="nobody"):
-        heatmap_study.work(job)
+        job_process.work(job)
     (job.path / "request.json").write_text(
         (job.path / "request.json").read_text().replace('"of": "nobody"', '"of": "predicted"')
     )

@@ -13,7 +13,8 @@ from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
 from core.training.lr_finder import RateCurve
 from core.training.lr_suggestion import NEVER_FELL, suggest
-from core.workflows.jobs import lr_finder as finding
+from core.workflows.jobs.lr_finder import RateRequest, rate_request
+from pages.train import lr_finder
 
 RATES = tuple(1e-7 * 1e8 ** (step / 99) for step in range(100))
 
@@ -62,7 +63,7 @@ FALLS = [2.0 - 1.5 * min(1.0, max(0.0, (step - 40) / 30)) for step in range(100)
 
 
 def job(task: Experiment, result: RateCurve | None = None, **status: Any) -> Job:
-    made = JobStore(finding.KIND).create(finding._request(task, 0))
+    made = JobStore("rates").create(rate_request(task).as_record())
     Recorder(made).update(**{"state": "running", **status})
     if result is not None:
         made.write_result(result.as_record())
@@ -70,15 +71,16 @@ def job(task: Experiment, result: RateCurve | None = None, **status: Any) -> Job
 
 
 def test_a_click_starts_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[tuple[Experiment, int, dict[str, Any]]] = []
-    monkeypatch.setattr(finding, "start", lambda task, phase, **more: started.append((task, phase, more)))
+    started: list[tuple[RateRequest, dict[str, Any]]] = []
+    monkeypatch.setattr(lr_finder, "start_job", lambda request, **more: started.append((request, more)))
     app = panel(experiment())
     assert not app.exception
     app.button(key="bl-finder-start").click().run()
     assert not app.exception
-    ((task, phase, more),) = started
-    assert task.name == ""
-    assert phase == 0
+    ((request, more),) = started
+    assert request == rate_request(experiment())
+    assert request.experiment.name == ""
+    assert request.phase == 0
     assert more["roots"], "the process must be held to the folders that the page may read"
 
 
@@ -113,7 +115,7 @@ def test_a_rate_goes_into_the_phase_it_was_found_for() -> None:
     phases = (Phase("head", "head", 3), Phase("all", "plan", 3, lr=1e-4))
     task = experiment(*phases)
     found = curve(FALLS)
-    made = JobStore(finding.KIND).create(finding._request(task, 1))
+    made = JobStore("rates").create(rate_request(task, 1).as_record())
     Recorder(made).update(state="finished")
     made.write_result(found.as_record())
     app = panel(task, **{"bl.train": TrainChoice(preset="custom", phases=phases)})

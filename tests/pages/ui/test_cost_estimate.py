@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.jobs import Job, JobStore
+from core.runs.jobs import Job, JobRequest, JobStore
 from core.runs.recorder import Recorder
 from core.specs import ModelSpec
 from core.training.estimate import layer_timing
 from core.workflows.jobs import profile
+from core.workflows.jobs.profile import profile_request
 from pages.ui.plan import cost_estimate
 from pages.ui.session import caches
 
@@ -46,7 +47,7 @@ def panel(batch: int = 16) -> AppTest:
 
 
 def job(**status: object) -> Job:
-    made = JobStore(profile.KIND).create(profile._request(SMALL, "cpu"))
+    made = JobStore("profiles").create(profile_request(SMALL, "cpu").as_record())
     Recorder(made).update(state="running", **status) if "state" not in status else Recorder(made).update(**status)
     return made
 
@@ -62,12 +63,12 @@ def test_memory_is_there_and_measuring_is_offered(words: Callable[[AppTest], str
 
 
 def test_a_click_starts_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[tuple[ModelSpec, str]] = []
-    monkeypatch.setattr(profile, "start", lambda spec, device: started.append((spec, device)))
+    started: list[JobRequest] = []
+    monkeypatch.setattr(cost_estimate, "start_job", started.append)
     app = panel()
     app.button(key="bl-costs-measure").click().run()
     assert not app.exception
-    assert started == [(SMALL, "cpu")]
+    assert started == [profile_request(SMALL, "cpu")]
 
 
 def test_a_measurement_is_told_and_can_be_cancelled(words: Callable[[AppTest], str]) -> None:

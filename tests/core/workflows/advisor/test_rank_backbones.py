@@ -17,7 +17,9 @@ from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
 from core.evaluation.transferability import Transferability
-from core.runs.jobs import KEPT, Job, JobStore
+from core.runs.job_kinds import JOB_KINDS
+from core.runs.jobs import Job, JobStore
+from core.runs.launch import start_job
 from core.runs.queue import hold_device
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
@@ -26,7 +28,9 @@ from core.training.recipes import make_recipe
 from core.workflows.advisor import rank_backbones as ranking_module
 from core.workflows.advisor.rank_backbones import Progress, rank, training_sample
 from core.workflows.advisor.ranking import Ranked, Ranking, candidate, compare
+from core.workflows.jobs import job_process
 from core.workflows.jobs import ranking as rank_job
+from core.workflows.jobs.ranking import RankingRequest
 
 SMALL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
 OTHER = ModelSpec("mobilenet_v3_small", "none", image_size=64)
@@ -254,21 +258,13 @@ def test_without_test_images_validation_counts_and_two_are_too_few_for_an_agreem
 
 
 def make_job(data: DataSpec, *models: ModelSpec) -> Job:
-    import dataclasses
-
-    request = {
-        "data": dataclasses.asdict(data),
-        "models": [dataclasses.asdict(m) for m in models],
-        "images": 8,
-        "device": "cpu",
-    }
-    return JobStore(rank_job.KIND).create(request)
+    return JobStore("rankings").create(RankingRequest(data, models, 8, "cpu").as_record())
 
 
 def test_a_job_leaves_its_result_and_is_found_again(data: DataSpec) -> None:
     job = make_job(data, SMALL, OTHER)
     assert job.state == "queued"
-    status = rank_job.work(job)
+    status = job_process.work(job)
     assert status["state"] == job.state == "finished"
     found = rank_job.result(job)
     assert found is not None
@@ -279,21 +275,21 @@ def test_a_job_leaves_its_result_and_is_found_again(data: DataSpec) -> None:
     assert rank_job.latest(replace(data, seed=5)) is None
     assert rank_job.latest(data, model=replace(OTHER, image_size=96)) is None
     with pytest.raises(InputError, match="before"):
-        rank_job.work(job)
+        job_process.work(job)
 
 
 def test_a_stopped_job_says_so(data: DataSpec) -> None:
     job = make_job(data, SMALL)
     job.request_stop()
     assert job.state == "stopping"
-    assert rank_job.work(job)["state"] == "stopped"
+    assert job_process.work(job)["state"] == "stopped"
     assert rank_job.result(job) is None
 
 
 def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
     job = make_job(DataSpec(str(tmp_path / "nowhere")), SMALL)
     with pytest.raises(InputError):
-        rank_job.work(job)
+        job_process.work(job)
     status = job.status()
     assert status["state"] == "failed"
     assert "nowhere" in status["message"]
@@ -301,9 +297,9 @@ def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
 
 
 def test_a_damaged_request_is_refused() -> None:
-    job = JobStore(rank_job.KIND).create({"data": {"source": "shapes"}})
+    job = JobStore("rankings").create({"data": {"source": "shapes"}})
     with pytest.raises(InputError, match="damaged"):
-        rank_job.work(job)
+        job_process.work(job)
 
 
 def test_a_dead_process_is_seen() -> None:
@@ -339,11 +335,11 @@ def test_jobs_and_runs_stand_in_one_queue(data: DataSpec) -> None:
 
 
 def test_old_jobs_go_and_names_stay_inside(data: DataSpec) -> None:
-    store = JobStore(rank_job.KIND)
-    for _ in range(KEPT + 2):
+    store = JobStore("rankings")
+    for _ in range(JOB_KINDS["rankings"].kept + 2):
         (store.create({"data": {}}).path / "status.json").write_text('{"state": "finished"}')
     make_job(data, SMALL)
-    assert len(store.list()) <= KEPT + 1
+    assert len(store.list()) <= JOB_KINDS["rankings"].kept + 1
     assert store.get(store.list()[0].id).exists
     for name in ("../../runs", "", "nothing"):
         with pytest.raises(InputError):
@@ -354,7 +350,7 @@ def test_old_jobs_go_and_names_stay_inside(data: DataSpec) -> None:
 def test_a_job_started_here_runs_by_itself(data: DataSpec) -> None:
     import time
 
-    job = rank_job.start(data, [SMALL], images=8, device="cpu")
+    job = start_job(RankingRequest(data, (SMALL,), 8, "cpu"))
     end = time.monotonic() + 120
     while job.state not in ("finished", "failed", "interrupted"):
         assert time.monotonic() < end, job.status()

@@ -16,8 +16,8 @@ from core.data.splits import split
 from core.errors import InputError
 from core.models.network import Network, assemble
 from core.runs import launch
-from core.runs.jobs import Job, JobStore
-from core.runs.queue_entries import QUEUED
+from core.runs.job_kinds import JOB_KINDS
+from core.runs.jobs import Job, JobStore, latest_job
 from core.runs.store import Run
 from core.specs import DataSpec, ModelSpec
 from core.workflows.inspection import heatmap_study
@@ -32,7 +32,8 @@ from core.workflows.inspection.heatmap_study import (
     study,
 )
 from core.workflows.jobs import heatmap_study as heatmap_study_job
-from core.workflows.jobs.heatmap_study import StudyRequest
+from core.workflows.jobs import job_process
+from core.workflows.jobs.heatmap_study import study_request
 
 MODEL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
 SHAPES = DataSpec("shapes?per_class=6&size=64", val_share=0.5)
@@ -152,7 +153,7 @@ def run(image_folder: Callable[..., Path]) -> Run:
 
 def asked(run: Run, **more: Any) -> Job:
     """Makes the job without a process."""
-    return JobStore(heatmap_study_job.KIND).create(heatmap_study_job._request(run.id, StudyRequest(**more), None))
+    return JobStore("heat-studies").create(study_request(run.id, **more).as_record())
 
 
 def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
@@ -162,50 +163,48 @@ def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
         asked(run, method="smoothgrad", settings={"samples": 3}),
     ]
     for job in jobs:
-        assert heatmap_study_job.work(job)["state"] == "finished"
+        assert job_process.work(job)["state"] == "finished"
     plain, start, more = (heatmap_study_job.result(job) for job in jobs)
     assert plain is not None
     assert start is not None
     assert more is not None
     assert (plain[1] == start[1]).all()  # this run learned nothing: its best weights are those of the start
     assert not (plain[1] == more[1]).all()
-    assert heatmap_study_job.latest(run.id, StudyRequest("smoothgrad", settings={"samples": 2})) == jobs[0]
-    assert (
-        heatmap_study_job.latest(run.id, StudyRequest("smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
-    )
+    assert latest_job(study_request(run.id, method="smoothgrad", settings={"samples": 2})) == jobs[0]
+    assert latest_job(study_request(run.id, method="smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
     late = asked(run, moment="7")
     with pytest.raises(InputError, match="no weights of its last epoch"):
-        heatmap_study_job.work(late)
+        job_process.work(late)
 
 
 def test_a_job_is_done_and_found_again(run: Run) -> None:
-    assert heatmap_study_job.latest(run.id, StudyRequest()) is None
+    assert latest_job(study_request(run.id)) is None
     job = asked(run)
     told: list[dict[str, Any]] = []
-    assert heatmap_study_job.work(job, told.append)["state"] == "finished"
+    assert job_process.work(job, told.append)["state"] == "finished"
     found = heatmap_study_job.result(job)
     assert found is not None
     made, maps = found
     assert len(made.rows) == len(maps) == 6
     assert made.split == "test"
     assert {record["doing"] for record in told} >= {"explaining"}
-    assert heatmap_study_job.latest(run.id, StudyRequest()) == job
-    assert heatmap_study_job.latest(run.id, StudyRequest(of="truth")) is None
-    with pytest.raises(InputError, match="studied before"):
-        heatmap_study_job.work(job)
+    assert latest_job(study_request(run.id)) == job
+    assert latest_job(study_request(run.id, of="truth")) is None
+    with pytest.raises(InputError, match="This job was done before"):
+        job_process.work(job)
     (job.path / heatmap_study_job.MAPS).write_bytes(b"no archive")
     assert heatmap_study_job.result(job) is None
     (run.path / "best.safetensors").touch()
-    assert heatmap_study_job.latest(run.id, StudyRequest()) is None  # other weights
+    assert latest_job(study_request(run.id)) is None  # other weights
 
 
 def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
     job = asked(run)
     (job.path / "control").write_text("stop\n")
-    assert heatmap_study_job.work(job)["state"] == "stopped"
+    assert job_process.work(job)["state"] == "stopped"
     wrong = asked(run, method="crystal-ball")
     with pytest.raises(InputError):
-        heatmap_study_job.work(wrong)
+        job_process.work(wrong)
     assert wrong.state == "failed"
     assert heatmap_study_job.result(wrong) is None
 
@@ -213,10 +212,11 @@ def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
 def test_a_page_starts_a_process_that_queues_with_the_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
-    job = heatmap_study_job.start(run.id, StudyRequest(), most=20)
-    assert words == [("heat-study", "--job", str(job.path))]
-    assert QUEUED[heatmap_study_job.KIND] == heatmap_study_job.VERB
+    job = launch.start_job(study_request(run.id, most=20))
+    assert words == [("job", str(job.path))]
+    assert JOB_KINDS["heat-studies"].waits_for == "turn"
     assert job.request["most"] == 20
+    assert latest_job(study_request(run.id)) == job  # however many pictures
 
 
 def test_the_verb_tells_of_every_class(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,5 +224,7 @@ def test_the_verb_tells_of_every_class(run: Run, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "middle quarter" in said
     assert "most heat outside" in said
-    assert main(["heat-study"]) == 2
+    with pytest.raises(SystemExit) as left:
+        main(["heat-study"])
+    assert left.value.code == 2
     assert heatmap_study.MAX_IMAGES >= 100

@@ -13,11 +13,12 @@ import pytest
 from core.cli import main
 from core.errors import Cancelled, InputError
 from core.runs import launch
-from core.runs.jobs import Job, JobStore
-from core.runs.queue_entries import QUEUED
+from core.runs.job_kinds import JOB_KINDS
+from core.runs.jobs import Job, JobStore, latest_job
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
-from core.workflows.jobs import lr_finder
+from core.workflows.jobs import job_process, lr_finder
+from core.workflows.jobs.lr_finder import rate_request
 
 Folder = Callable[..., Path]
 
@@ -34,15 +35,15 @@ def task(source: Path, preset: str = "full", **training: Any) -> Experiment:
 
 def asked(experiment: Experiment, phase: int = 0) -> Job:
     """Makes the job without a process."""
-    return JobStore(lr_finder.KIND).create(lr_finder._request(experiment, phase))
+    return JobStore("rates").create(rate_request(experiment, phase).as_record())
 
 
 def test_a_job_finds_a_rate_and_is_found_again(image_folder: Folder) -> None:
     experiment = task(image_folder(images=20))
-    assert lr_finder.latest(experiment) is None
+    assert latest_job(rate_request(experiment)) is None
     job = asked(experiment)
     told: list[dict[str, Any]] = []
-    status = lr_finder.work(job, told.append)
+    status = job_process.work(job, told.append)
     assert status["state"] == "finished"
     assert status["queue_device"] == "cpu"
     curve = lr_finder.result(job)
@@ -51,10 +52,10 @@ def test_a_job_finds_a_rate_and_is_found_again(image_folder: Folder) -> None:
     assert {"reading images", "building the network"} <= {record["doing"] for record in told}
     faster = tuple(replace(phase, lr=0.5, epochs=7) for phase in experiment.training.phases)
     again = replace(experiment, name="x", training=replace(experiment.training, phases=faster))
-    assert lr_finder.latest(again) == job
-    assert lr_finder.latest(replace(experiment, freeze=FreezePlan(1))) is None
-    with pytest.raises(InputError, match="looked for before"):
-        lr_finder.work(job)
+    assert latest_job(rate_request(again)) == job
+    assert latest_job(rate_request(replace(experiment, freeze=FreezePlan(1)))) is None
+    with pytest.raises(InputError, match="This job was done before"):
+        job_process.work(job)
 
 
 def test_only_training_images_that_are_needed_are_decoded(
@@ -92,7 +93,7 @@ def test_damaged_images_are_left_out_and_a_batch_size_is_found(image_folder: Fol
 def test_a_search_that_is_asked_to_stop_ends_without_a_result(image_folder: Folder) -> None:
     job = asked(task(image_folder()))
     (job.path / "control").write_text("stop\n")
-    assert lr_finder.work(job)["state"] == "stopped"
+    assert job_process.work(job)["state"] == "stopped"
     assert lr_finder.result(job) is None
     with pytest.raises(Cancelled):
         lr_finder.find_now(task(image_folder("others")), stop=lambda: True)
@@ -101,7 +102,7 @@ def test_a_search_that_is_asked_to_stop_ends_without_a_result(image_folder: Fold
 def test_a_failure_is_kept_as_a_sentence(tmp_path: Path) -> None:
     job = asked(task(tmp_path / "nowhere"))
     with pytest.raises(InputError):
-        lr_finder.work(job)
+        job_process.work(job)
     assert job.state == "failed"
     assert job.status()["message_template"]
     (job.path / "result.json").write_text('{"rates": 3}')
@@ -114,12 +115,12 @@ def test_a_page_starts_a_process_that_queues_with_the_runs(
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
     experiment = task(image_folder())
-    job = lr_finder.start(experiment)
-    assert words == [("lr-find", "--job", str(job.path))]
-    assert QUEUED[lr_finder.KIND] == "lr-find"
-    assert lr_finder.latest(experiment) == job
+    job = launch.start_job(rate_request(experiment))
+    assert words == [("job", str(job.path))]
+    assert JOB_KINDS["rates"].waits_for == "turn"
+    assert latest_job(rate_request(experiment)) == job
     with pytest.raises(InputError, match="no phase"):
-        lr_finder.start(experiment, 5)
+        rate_request(experiment, 5)
 
 
 def test_the_command_line_finds_a_rate(image_folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +149,6 @@ def test_the_command_line_finds_a_rate(image_folder: Folder, capsys: pytest.Capt
     assert main([*words, "--phase", "nothing"]) == 2
     assert "no phase nothing" in capsys.readouterr().err
     job = asked(task(image_folder("more", images=16)))
-    assert main(["lr-find", "--job", str(job.path), "--json", "--quiet"]) == 0
+    assert main(["job", str(job.path), "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "finished"
-    assert main(["lr-find", "--job", "/nowhere/at/all", "--quiet"]) == 2
+    assert main(["job", "/nowhere/at/all", "--quiet"]) == 2

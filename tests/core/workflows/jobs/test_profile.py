@@ -12,7 +12,8 @@ from core import settings
 from core.cli import main
 from core.errors import Cancelled, InputError
 from core.models.network import assemble
-from core.runs.jobs import JobStore
+from core.runs.jobs import Job, JobStore, latest_job
+from core.runs.launch import start_job
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec
 from core.specs import TrainingSpec as Training
 from core.training.estimate import layer_timing
@@ -20,7 +21,8 @@ from core.training.estimate.clock import StepClock
 from core.training.estimate.estimate import Counts
 from core.training.estimate.step_time import PASS_KINDS
 from core.training.recipes import make_recipe
-from core.workflows.jobs import profile
+from core.workflows.jobs import job_process, profile
+from core.workflows.jobs.profile import profile_request
 
 SMALL = ModelSpec("emnist_cnn", "none")
 
@@ -91,32 +93,37 @@ def test_what_was_measured_is_kept_whatever_the_weights_and_the_head() -> None:
 
 def test_a_damaged_measurement_is_none() -> None:
     profile.profile_now(SMALL, "cpu")
-    (file,) = (settings.cache_dir() / profile.KIND).iterdir()
+    (file,) = (settings.cache_dir() / "profiles").iterdir()
     for text in ("", "{}", "[1]", json.dumps({**json.loads(file.read_text()), "seconds": {"fp32": {}}})):
         file.write_text(text)
         assert profile.profile_known(SMALL, "cpu") is None
 
 
-def job(spec: ModelSpec = SMALL):  # type: ignore[no-untyped-def]
-    return JobStore(profile.KIND).create(profile._request(spec, "cpu"))
+def job(spec: ModelSpec = SMALL) -> Job:
+    return JobStore("profiles").create(profile_request(spec, "cpu").as_record())
 
 
 def test_a_job_measures_and_says_how_far_it_is() -> None:
     made = job()
-    assert profile.latest(SMALL, "cpu") == made
-    assert profile.latest(ModelSpec("mnist_cnn"), "cpu") is None
-    assert profile.start(SMALL, "cpu") == made  # one at a time
-    status = profile.work(made)
+    assert latest_job(profile_request(SMALL, "cpu")) == made
+    assert latest_job(profile_request(ModelSpec("mnist_cnn"), "cpu")) is None
+    assert start_job(profile_request(SMALL, "cpu")) == made  # one at a time
+    steps: list[tuple[int, int]] = []
+    status = job_process.work(made, lambda record: steps.append((record["done"], record["total"])))
     assert status["state"] == "finished"
-    assert profile.profile_known(SMALL, "cpu") is not None
+    assert "queue_device" not in status  # it waits for nobody
+    assert steps[-1][0] > 0
+    known = profile.profile_known(SMALL, "cpu")
+    assert known is not None
+    assert profile.result(made) == known
     with pytest.raises(InputError, match="before"):
-        profile.work(made)
+        job_process.work(made)
 
 
 def test_a_job_that_is_cancelled_leaves_nothing() -> None:
     made = job()
     (made.path / "control").write_text("stop\n")
-    assert profile.work(made)["state"] == "stopped"
+    assert job_process.work(made)["state"] == "stopped"
     assert profile.profile_known(SMALL, "cpu") is None
 
 
@@ -126,7 +133,7 @@ def test_a_job_that_fails_says_why() -> None:
     request["model"]["backbone"] = "no_such_net"
     (made.path / "request.json").write_text(json.dumps(request))
     with pytest.raises(InputError):
-        profile.work(made)
+        job_process.work(made)
     status = made.status()
     assert status["state"] == "failed"
     assert "no_such_net" in status["message"]
@@ -136,7 +143,9 @@ def test_the_command_line_measures(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", "mnist_cnn", "--device", "cpu", "--json", "--quiet"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["forward_images_per_second"]["fp32"] > 0
-    assert main(["profile", "--quiet"]) == 2
+    with pytest.raises(SystemExit) as left:
+        main(["profile", "--quiet"])
+    assert left.value.code == 2
     assert main(["profile", "no_such_net", "--quiet"]) == 2
 
 

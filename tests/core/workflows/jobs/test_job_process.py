@@ -1,0 +1,249 @@
+"""The life of a job, whatever its kind: asked, found again, done once in its process, cancelled, failed, pruned."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pytest
+
+from core.cli import main
+from core.errors import Cancelled, InputError
+from core.runs import launch, queue_entries
+from core.runs.job_kinds import JOB_KINDS, JobKind
+from core.runs.jobs import Job, JobRequest, JobStore, latest_job
+from core.runs.launch import start_job
+from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
+from core.workflows.jobs import job_process
+from core.workflows.jobs.heatmap_study import StudyRequest
+from core.workflows.jobs.job_process import JobContext
+from core.workflows.jobs.lr_finder import rate_request
+from core.workflows.jobs.profile import profile_request
+from core.workflows.jobs.ranking import RankingRequest
+from core.workflows.jobs.visualization import VisualizationJob
+
+NET = ModelSpec("mnist_cnn", "none")
+EXPERIMENT = Experiment(
+    DataSpec("shapes"), NET, TrainingSpec("full", make_recipe("full", weights="none").phases, device="cpu")
+)
+REQUESTS: dict[str, JobRequest] = {
+    "rankings": RankingRequest(DataSpec("shapes"), (NET, ModelSpec("resnet18")), 8, "cpu"),
+    "rates": rate_request(EXPERIMENT),
+    "heat-studies": StudyRequest("some-run", settings={"samples": 3}, stamp="1", most=4),
+    "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
+    "profiles": profile_request(NET, "cpu"),
+}
+EARLIER: dict[str, dict[str, Any]] = {
+    "rankings": {
+        "data": {"source": "shapes", "val_share": 0.2, "test_share": 0.0, "seed": 0},
+        "models": [{"backbone": "resnet18", "weights": "default", "image_size": None, "head": {"hidden": []}}],
+        "images": 1000,
+        "device": "auto",
+    },
+    "heat-studies": {
+        "run": "20260101T000000Z-a-0000",
+        "stamp": "0",
+        "method": "smoothgrad",
+        "layer": None,
+        "of": "predicted",
+        "moment": "best",
+        "settings": {"samples": 5},
+        "most": None,
+    },
+    "dreams": {
+        "reference": "resnet18",
+        "layer": "layer1",
+        "weights": "default",
+        "channels": [0, 1],
+        "size": 128,
+        "steps": 128,
+        "seed": 0,
+        "place": [3, 4],
+        "octaves": 4,
+        "strength": 1.0,
+        "picture": "",
+        "precision": "fp32",
+        "device": "auto",
+    },
+    "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
+}
+"""Requests as jobs had them before there was a table of kinds; that of a rate holds a whole experiment."""
+KINDS = pytest.mark.parametrize("kind", JOB_KINDS.values(), ids=JOB_KINDS)
+
+
+def made(kind: JobKind) -> Job:
+    return JobStore(kind.id).create(REQUESTS[kind.id].as_record())
+
+
+def working(monkeypatch: pytest.MonkeyPatch, kind: JobKind, work: Any) -> None:
+    """Puts other work into a kind's module."""
+    monkeypatch.setattr(f"{kind.module}.work", work)
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The command lines of processes that would have been started."""
+    words: list[tuple[str, ...]] = []
+    monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
+    return words
+
+
+@KINDS
+def test_a_row_is_whole(kind: JobKind) -> None:
+    assert kind.load(kind.request).kind == kind.id
+    assert isinstance(REQUESTS[kind.id], kind.load(kind.request))
+    assert callable(kind.load("work"))
+    job = made(kind)
+    assert job.kind == kind.id
+    assert job.read_request() == REQUESTS[kind.id]
+    assert job.read_result() is None
+    assert latest_job(REQUESTS[kind.id]) == job
+
+
+@KINDS
+def test_a_job_of_an_earlier_version_is_read(kind: JobKind) -> None:
+    record = EARLIER.get(kind.id) or {"experiment": json.loads(EXPERIMENT.to_json()), "phase": 0}
+    request = JobStore(kind.id).create(record).read_request()
+    again = json.loads(json.dumps(request.as_record()))
+    known = {name: value for name, value in record.items() if name not in ("data", "models", "model")}
+    assert known.items() <= again.items()
+
+
+def test_waiting_processes_stay_small() -> None:
+    waiting = [kind.module for kind in JOB_KINDS.values() if kind.waits_for != "nothing"]
+    code = f"import sys, core.cli.commands.job, {', '.join(waiting)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    code = "import sys, core.runs.launch; sys.exit(any(name.startswith('core.workflows') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@KINDS
+def test_a_job_is_done_once_and_says_so(kind: JobKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(request: JobRequest, context: JobContext) -> None:
+        assert request == REQUESTS[kind.id]
+        assert context.job.state == "running"
+        assert context.runs_dir == job.path.parent.parent
+        context.progress("counting", 1, 2, left="one")
+
+    working(monkeypatch, kind, work)
+    job, told = made(kind), []
+    status = job_process.work(job, told.append)
+    assert (status["state"], status["doing"], status["done"], status["left"]) == ("finished", "", 1, "one")
+    assert status["launched"] <= status["started"] <= status["begun"] <= status["ended"]
+    assert told == [{"doing": "counting", "done": 1, "total": 2, "left": "one"}]
+    assert job.state == "finished"
+    assert ("queue_device" in status) == (kind.waits_for != "nothing")
+    with pytest.raises(InputError, match="This job was done before"):
+        job_process.work(job)
+
+
+@KINDS
+def test_who_queues_is_seen_by_the_runs(kind: JobKind) -> None:
+    job = made(kind)
+    assert (job in queue_entries.everything(job.path.parent.parent)) == (kind.waits_for == "turn")
+
+
+@KINDS
+def test_a_job_is_cancelled(kind: JobKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = made(kind)
+
+    def work(_request: JobRequest, context: JobContext) -> None:
+        context.raise_if_cancelled()
+        job.request_stop()
+        assert job.state == "stopping"
+        with pytest.raises(Cancelled):
+            context.raise_if_cancelled()
+        raise Cancelled
+
+    working(monkeypatch, kind, work)
+    status = job_process.work(job)
+    assert (status["state"], status["doing"], job.state) == ("stopped", "", "stopped")
+
+
+@KINDS
+def test_a_job_that_fails_says_why(kind: JobKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    def known(*_: Any) -> None:
+        raise InputError("There is no {thing}.", thing="room")
+
+    def unknown(*_: Any) -> None:
+        raise ArithmeticError("strange")
+
+    for work, error, said in ((known, InputError, "There is no room."), (unknown, ArithmeticError, kind.unexpected)):
+        working(monkeypatch, kind, work)
+        job = made(kind)
+        with pytest.raises(error):
+            job_process.work(job)
+        assert (job.state, job.status()["message"]) == ("failed", said)
+    assert "strange" in (job.path / "log.txt").read_text()
+    damaged = JobStore(kind.id).create({"nothing": 1})
+    with pytest.raises(InputError, match="damaged"):
+        job_process.work(damaged)
+    assert damaged.state == "failed"
+
+
+def test_two_processes_do_not_do_one_job() -> None:
+    job = made(JOB_KINDS["rankings"])
+    before = job.status()
+    with filelock.FileLock(job.path / ".worker.lock"), pytest.raises(InputError, match="another process"):
+        job_process.work(job)
+    assert job.status() == before
+
+
+@KINDS
+def test_the_same_asked_twice_is_one_job(kind: JobKind, spawned: list[tuple[str, ...]]) -> None:
+    request = REQUESTS[kind.id]
+    job = start_job(request, owner="ann")
+    assert start_job(request) == job
+    assert spawned == [("job", str(job.path))]
+    assert job.status()["owner"] == "ann"
+    job.request_stop()
+    other = start_job(request)
+    assert other != job
+    assert latest_job(request) == other
+
+
+def test_a_process_that_cannot_be_started_leaves_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(12, "no memory")
+
+    monkeypatch.setattr(launch, "spawn", refused)
+    with pytest.raises(InputError, match="no memory"):
+        start_job(REQUESTS["dreams"])
+    assert latest_job(REQUESTS["dreams"]) is None
+
+
+def test_only_as_many_ended_jobs_are_kept_as_the_kind_says() -> None:
+    kind = JOB_KINDS["profiles"]
+    for _ in range(kind.kept + 2):
+        (made(kind).path / "status.json").write_text('{"state": "finished"}')
+    assert len(JobStore(kind.id).list()) == kind.kept
+    oldest = JobStore(kind.id).list()[-1]
+    (oldest.path / "status.json").write_text(json.dumps({"state": "queued", "launched": time.time(), "pid": None}))
+    made(kind)
+    assert oldest in JobStore(kind.id).list()  # it is still to be done
+
+
+def test_the_verb_of_processes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, seen = JOB_KINDS["profiles"], []
+    working(monkeypatch, kind, lambda _request, context: seen.append(context.roots))
+    job = made(kind)
+    assert main(["job", str(job.path), "--within", str(tmp_path), "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"job": str(job.path), "state": "finished"}
+    assert seen == [(tmp_path,)]
+    stranger = tmp_path / ".unknown" / "one"
+    stranger.mkdir(parents=True)
+    (stranger / "request.json").write_text("{}")
+    for folder in (stranger, tmp_path / "nowhere"):
+        assert main(["job", str(folder), "--quiet"]) == 2
+        assert "There is no job in the folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert " job " not in capsys.readouterr().out
