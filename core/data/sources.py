@@ -50,6 +50,11 @@ def open_dataset(
     return dataset if images_per_class is None else _limited(dataset, images_per_class, seed)
 
 
+def absolute_source(source: str) -> str:
+    """Returns a source that means the same from any working folder: a folder's full path, an embedded set's name."""
+    return source if source.partition("?")[0] in EMBEDDED else str(Path(source).expanduser().absolute())
+
+
 def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:
     """Keeps at most ``limit`` images of each class and split, in their former order."""
     taken: Counter[tuple[str, int]] = Counter()

@@ -31,6 +31,28 @@ class ScoreTarget:
         return own if self.against is None else own - logits[:, self.against]
 
 
+def class_index(name: str | int, classes: Sequence[str]) -> int:
+    """Returns the index of a class that is given by its name, or by its index.
+
+    Whether there is a class of that index is found out where the network's scores are at hand.
+
+    Raises:
+        InputError: There is no class of that name.
+    """
+    if isinstance(name, int):
+        return name
+    if name in classes:
+        return classes.index(name)
+    if name.isascii() and name.isdecimal():
+        return int(name)
+    raise InputError(
+        "There is no class {name}. There are {count}: {some}.",
+        name=name,
+        count=len(classes),
+        some=", ".join(classes[:10]) + (", …" if len(classes) > 10 else ""),
+    )
+
+
 def resolve_score_target(
     target: int | None, against: int | None, logits: Tensor, classes: Sequence[str]
 ) -> ScoreTarget:

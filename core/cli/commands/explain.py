@@ -34,18 +34,22 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution.explain import METHODS, explain_many
     from core.interpret.drawing.overlay import draw_heatmap
+    from core.interpret.target import class_index
     from core.workflows.checkpoints import network_named
 
     image = open_image(Path(arguments.image))
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     begin = time.perf_counter()
     names = _methods(arguments, network)
+    target, against = (
+        None if name is None else class_index(name, network.classes) for name in (arguments.target, arguments.against)
+    )
     found = explain_many(
         network,
         to_tensor(image, network.preprocessing),
         names,
-        target=_class_index(arguments.target, network.classes),
-        against=_class_index(arguments.against, network.classes),
+        target=target,
+        against=against,
         layer=arguments.layer,
         settings=method_settings(arguments.setting),
         progress=lambda done, total: output.progress(f"{done} of {total} passes", passing=True),
@@ -127,22 +131,6 @@ def _beside(pictures: list[Image.Image], titles: list[str]) -> Image.Image:
         sheet.paste(picture, (left, top))
         pen.text((left, top + picture.height + 4), title.replace("×", "x"), fill="black")  # the font knows Latin
     return sheet
-
-
-def _class_index(name: str | None, classes: tuple[str, ...]) -> int | None:
-    """Finds a class by its name, else by its index."""
-    if name is None:
-        return None
-    if name in classes:
-        return classes.index(name)
-    if name.isdecimal() and int(name) < len(classes):
-        return int(name)
-    raise InputError(
-        "There is no class {name}. There are {count}: {some}.",
-        name=name,
-        count=len(classes),
-        some=", ".join(classes[:10]) + (", …" if len(classes) > 10 else ""),
-    )
 
 
 def add_metrics(

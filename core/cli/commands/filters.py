@@ -78,14 +78,14 @@ def dream(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
-
     from core.data.encoding import png
+    from core.interpret.target import class_index
     from core.interpret.visualization import activation_maximization as dreams
 
     settings = {"size": arguments.size, "steps": arguments.steps, "seed": arguments.seed, "progress": progress}
     settings = {key: value for key, value in settings.items() if value is not None}
     if arguments.classes:
-        wanted = [_class_index(name, network.classes) for name in arguments.classes]
+        wanted = [class_index(name, network.classes) for name in arguments.classes]
         found = dreams.maximise_classes(network, wanted, **settings)
     else:
         if not arguments.layer:
@@ -231,20 +231,6 @@ def _place(text: str | None) -> Any:
     if match is None:
         raise InputError("The place {place} is not known. Choose centre, or a row and a column.", place=repr(text))
     return int(match[1]), int(match[2])
-
-
-def _class_index(name: str, classes: tuple[str, ...]) -> int:
-    """Finds a class by its name, else by its index; whether there is one of that index is found out later."""
-    if name in classes:
-        return classes.index(name)
-    if re.fullmatch(r"\d+", name):
-        return int(name)
-    raise InputError(
-        "There is no class {name}. There are {count}: {some}.",
-        name=name,
-        count=len(classes),
-        some=", ".join(classes[:10]) + (", …" if len(classes) > 10 else ""),
-    )
 
 
 def _median(values: Any) -> float:

@@ -63,11 +63,9 @@ def experiment(arguments: argparse.Namespace) -> Experiment:
 
 
 def _data(options: argparse.Namespace) -> DataSpec:
-    from core.data.embedded import EMBEDDED
+    from core.data.sources import absolute_source
 
-    source = options.data
-    if source.partition("?")[0] not in EMBEDDED:
-        source = str(Path(source).expanduser().absolute())
+    source = absolute_source(options.data)
     return DataSpec(source, options.val_share, options.test_share, options.seed, options.images_per_class)
 
 
