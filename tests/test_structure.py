@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_no_folder_holds_more_modules_than_one_reads_at_a_glance() -> None:
 def test_no_module_is_longer_than_one_holds_in_mind() -> None:
     lines = {
         path.relative_to(PROJECT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
-        for path in modules("core", "pages", "tests", "benchmarks")
+        for path in modules("core", "pages", "tests", "benchmarks", "examples")
     }
     assert len(lines) > 400
     long = {path for path, count in lines.items() if count > MAX_LINES}
@@ -94,3 +95,11 @@ def test_every_folder_says_what_it_is_for() -> None:
         if not init.exists() or not init.read_text(encoding="utf-8").startswith('"""'):
             silent.append(str(folder.relative_to(PROJECT)))
     assert sorted(silent) == []
+
+
+def test_what_runs_before_a_commit_is_what_the_test_command_runs() -> None:
+    script = (PROJECT / "tests" / "run").read_text(encoding="utf-8").splitlines()
+    linters = [line for line in script if line.startswith(("ruff", "mypy", "lint-imports"))]
+    hooks = (PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert len(linters) == 4
+    assert re.findall(r"entry: (.+)", hooks) == linters
