@@ -39,10 +39,11 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         *,
         presplit: bool = False,
         suffix: str = ".png",
+        start: int = 0,
     ) -> Path:
         root = tmp_path / "data" / name
         parts = SPLIT_COUNTS if presplit else {"": images}
-        number = 0
+        number = start
         for part, count in parts.items():
             for label, title in enumerate(classes):
                 folder = root / part / title

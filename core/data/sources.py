@@ -13,7 +13,12 @@ from core.data.embedded import EMBEDDED
 from core.data.folders import class_folders
 from core.messages import Sentence
 
-__all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "open_dataset"]
+__all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "is_embedded", "open_dataset"]
+
+
+def is_embedded(source: str) -> bool:
+    """Tells whether a source names an embedded data set, with or without options."""
+    return source.strip().partition("?")[0] in EMBEDDED
 
 
 def open_dataset(
@@ -41,7 +46,7 @@ def open_dataset(
     """
     source = str(source).strip()
     name, _, options = source.partition("?")
-    if name in EMBEDDED:
+    if is_embedded(source):
         dataset = dataclasses.replace(embedded.open_embedded(name, options, seed=seed), name=source)
     else:
         dataset = class_folders.open_folder(source, roots=roots, least_classes=2 if classes is None else 1)

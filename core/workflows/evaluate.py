@@ -13,10 +13,11 @@ from core import settings
 from core.data.images import Unreadable
 from core.data.pixel_store import PixelStore
 from core.data.sources import open_dataset
+from core.errors import InputError
 from core.evaluation.metrics import Scores, score
 from core.evaluation.predictions import Predictions, predict_store, read_predictions
 from core.runs.store import Run
-from core.workflows.images import reopen
+from core.workflows.images import learned_from, reopen
 from core.workflows.network_loading import network_of_run
 
 
@@ -29,12 +30,14 @@ class Evaluation:
         scores: The figures.
         predictions: What they were counted from.
         unreadable: Images of the split that were left out, with the reason.
+        seen: How many images were left out because the run had learned from them.
     """
 
     split: str
     scores: Scores
     predictions: Predictions
     unreadable: tuple[Unreadable, ...] = ()
+    seen: int = 0
 
 
 def recorded(run: Run) -> dict[str, Evaluation]:
@@ -59,18 +62,27 @@ def evaluate(run: Run, source: str | None = None, *, roots: Sequence[Path] | Non
 
     Args:
         run: With weights.
-        source: Other images: their test split, else their validation split, else all of them. By default the images
-            of the run itself, divided as they were.
+        source: Other images: their test split, else their validation split, else all of them; without those that the
+            run learned from. By default the images of the run itself, divided as they were.
         roots: Folders that the images must lie under, links resolved; ``None`` for no limit.
 
     Raises:
-        InputError: The images cannot be opened, or have classes that the run does not know.
+        InputError: The images cannot be opened, have classes that the run does not know, or are all known to it.
     """
     network = network_of_run(run)
     dataset = open_dataset(source, roots=roots, classes=network.classes) if source else reopen(run, roots=roots)
     splits = {item.split for item in dataset.items}
     split = next((name for name in ("test", "val") if name in splits), "all")
     dataset = dataset.subset(i for i, item in enumerate(dataset.items) if split in ("all", item.split))
+    seen = learned_from(run, dataset, roots=roots) if source else frozenset()
+    dataset = dataset.without(seen)
+    if seen and not len(dataset):
+        raise InputError(
+            "{run} learned from all {count} images of {source}, so they say nothing of new ones. Give others.",
+            count=len(seen),
+            source=source,
+            run=run.name,
+        )
     with PixelStore(dataset, network.preprocessing, canvas=False, max_bytes=settings.pixel_cache_limit()) as store:
         unreadable = store.fill()
         bad = {image.key for image in unreadable}
@@ -85,4 +97,4 @@ def evaluate(run: Run, source: str | None = None, *, roots: Sequence[Path] | Non
         probabilities=probabilities,
         classes=network.classes,
     )
-    return Evaluation(split, score(labels, probabilities, network.classes), predictions, unreadable)
+    return Evaluation(split, score(labels, probabilities, network.classes), predictions, unreadable, len(seen))

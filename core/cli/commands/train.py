@@ -17,6 +17,9 @@ from core.errors import InputError
 from core.runs.process import program
 from core.runs.store import Run, RunStore
 
+PREDICTED_TOGETHER = 64
+"""Images that are decoded and classified at a time."""
+
 
 def train(arguments: argparse.Namespace, output: Output) -> int:
     """Trains a new run, or one whose folder was made before, in the foreground; under ``torchrun`` with others."""
@@ -127,34 +130,66 @@ def evaluate(arguments: argparse.Namespace, output: Output) -> None:
         *table(rows, ("class", "precision", "recall", "F1", "images")),
         *(f"left out: {image.reason}" for image in found.unreadable),
     ]
+    if found.seen:
+        lines.append(f"left out: {found.seen} images that the run learned from")
     record = {
         **scores.as_record(),
         "run": run.id,
         "split": found.split,
         "classes": list(found.predictions.classes),
         "unreadable": [{"key": image.key, "reason": image.reason} for image in found.unreadable],
+        "seen": found.seen,
     }
     output.result(record, lines)
 
 
-def predict(arguments: argparse.Namespace, output: Output) -> None:
-    """Classifies images."""
+def predict(arguments: argparse.Namespace, output: Output) -> int:
+    """Classifies images; one that cannot be read costs the others nothing. Returns 2 if there was one."""
     from core.data.images import open_image
     from core.evaluation.predictions import predict_images
     from core.workflows.network_loading import load_network
 
     if arguments.top_k < 1:
         raise InputError("--top-k is {value}. It must be at least 1.", value=arguments.top_k)
-    images = [open_image(Path(path)) for path in arguments.images]
+    paths = [path for given in arguments.images for path in _pictures(Path(given))]
     network = load_network(arguments.run, runs_dir=arguments.runs_dir)
-    probabilities = predict_images(network, images)
-    answers, lines = [], []
-    for path, row in zip(arguments.images, probabilities, strict=True):
-        order = row.argsort()[::-1][: arguments.top_k]
-        top = [{"class": network.classes[index], "probability": float(row[index])} for index in order]
-        answers.append({"image": path, "top": top})
-        lines.append(f"{path}: " + ", ".join(f"{answer['class']} {share(answer['probability'])}" for answer in top))
+    answers: list[dict[str, Any]] = []
+    for start in range(0, len(paths), PREDICTED_TOGETHER):
+        opened = []
+        for path in paths[start : start + PREDICTED_TOGETHER]:
+            answers.append({"image": str(path)})
+            try:
+                opened.append((open_image(path, name=str(path)), answers[-1]))
+            except InputError as error:
+                answers[-1]["error"] = str(error)
+        if not opened:
+            continue
+        for (_, answer), row in zip(opened, predict_images(network, [image for image, _ in opened]), strict=True):
+            order = row.argsort()[::-1][: arguments.top_k]
+            answer["top"] = [{"class": network.classes[index], "probability": float(row[index])} for index in order]
+    lines = [
+        answer.get("error")
+        or f"{answer['image']}: " + ", ".join(f"{top['class']} {share(top['probability'])}" for top in answer["top"])
+        for answer in answers
+    ]
     output.result({"predictions": answers}, lines)
+    return 2 if any("error" in answer for answer in answers) else 0
+
+
+def _pictures(path: Path) -> list[Path]:
+    """Returns the file itself, or all pictures below a folder.
+
+    Raises:
+        InputError: It is a folder without pictures.
+    """
+    from core.data.images import SUFFIXES
+
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not found:
+        raise InputError("The folder {path} holds no pictures.", path=str(path))
+    return found
 
 
 def show(record: dict[str, Any], output: Output) -> None:

@@ -109,7 +109,7 @@ def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Exp
         lr=options.lr,
         optimizer=options.optimizer,
         unfreeze_stages=options.unfreeze_stages,
-        weights=options.weights,
+        weights=spec.weights if options.weights else None,
         freeze=freeze,
         rates=words.rates(options),
         gradual=gradual,

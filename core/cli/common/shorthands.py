@@ -96,6 +96,8 @@ def model(arguments: argparse.Namespace, weights: str) -> ModelSpec:
     Raises:
         InputError: A value is not allowed, or the file of pieces cannot be read.
     """
+    if weights.startswith("file:"):  # a run goes on from another folder, too
+        weights = f"file:{Path(weights.removeprefix('file:')).expanduser().absolute()}"
     return ModelSpec(
         arguments.backbone,
         weights,

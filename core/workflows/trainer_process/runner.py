@@ -16,7 +16,7 @@ from core.device import memory_in_use, reuse_freed_memory
 from core.errors import Cancelled, InputError
 from core.evaluation.predictions import predict_store, write_predictions
 from core.models.catalog import catalog
-from core.models.network import Network, load_into
+from core.models.network import Network, blank, load_into
 from core.runs.files import read_json, write_json
 from core.runs.recorder import EventSink, Recorder
 from core.runs.store import Run
@@ -27,7 +27,7 @@ from core.training.features.batch_sources import Material
 from core.training.loop.distributed import joined
 from core.training.loop.events import CheckpointDue, EpochEnd, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
-from core.workflows.images import Decoded, decode
+from core.workflows.images import DATA_FILE, Decoded, decode, listed_again
 from core.workflows.network_loading import build_network
 from core.workflows.trainer_process.event_log import Listener, Teller, fetching, reading
 from core.workflows.trainer_process.frozen_check import Proof
@@ -153,9 +153,20 @@ class _Training:
         spec = self.experiment.model
         catalog.fetch(spec.backbone, spec.weights, fetching(self.listener, self.recorder, self.tell))
         self.recorder.update(doing="building the network", done=0, total=0)
-        self.dataset = open_experiment_data(self.experiment.data, self.roots)
+        listed = listed_again(self.run, roots=self.roots) if self.resumes else None
+        self.divided = listed is not None
+        self.dataset = listed or open_experiment_data(self.experiment.data, self.roots)
         seed = self.experiment.training.seed
-        network = build_network(spec, self.dataset.classes, seed=seed, runs_dir=self.run.path.parent, roots=self.roots)
+        try:
+            network = build_network(
+                spec, self.dataset.classes, seed=seed, runs_dir=self.run.path.parent, roots=self.roots
+            )
+        except InputError as error:  # what it began with is gone: its checkpoint holds all values
+            if not self.resumes:
+                raise
+            self.recorder.log(f"goes on without the weights that it began with: {error}")
+            network = blank(spec, self.dataset.classes)
+            load_pair(network.model, self.run.path)
         if not self.resumes:
             self._record_weights(network)
         return network
@@ -168,6 +179,7 @@ class _Training:
             self.experiment.data,
             network.preprocessing,
             canvas=augments(self.experiment),
+            divided=self.divided,
             progress=reading(self.listener, self.recorder, self.tell),
         )
         fingerprint = images.store.fingerprint()
@@ -195,7 +207,7 @@ class _Training:
                 moved=len(moved),
                 example=example,
             )
-        if fingerprint != read_json(self.run.path / "data.json").get("fingerprint", fingerprint):
+        if fingerprint != read_json(self.run.path / DATA_FILE).get("fingerprint", fingerprint):
             raise InputError(
                 "The pixels of images in {source} have changed since the run began. Put the old images back to go on, "
                 "or train again.",
@@ -208,7 +220,12 @@ class _Training:
         self.recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
         for bad in images.unreadable:
             self.recorder.log(f"left out {bad.key}: {bad.reason}")
-        write_json(self.run.path / "data.json", {"fingerprint": fingerprint})
+        place = {item.key: (number, item) for number, item in enumerate(images.store.dataset.items)}
+        left_out = [
+            (number, item.key, dataset.classes[item.label])
+            for number, item in sorted((place[bad.key] for bad in images.unreadable), key=lambda found: found[0])
+        ]
+        write_json(self.run.path / DATA_FILE, {"fingerprint": fingerprint, "left_out": left_out})
         self.recorder.update(images=len(dataset), unreadable=len(images.unreadable), done=0, total=0)
 
     def _record_weights(self, network: Network) -> None:

@@ -93,6 +93,27 @@ def test_a_test_folder_that_is_the_training_folder_is_a_leak(call: Call, image_f
     assert record["twins"][0]["exact"]
 
 
+def test_data_says_to_people_what_the_record_holds(
+    image_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = image_folder()
+    first = min((root / "red").iterdir())
+    (root / "blue" / "copy.png").write_bytes(first.read_bytes())
+    (root / "red" / "broken.png").write_bytes(b"no image")
+    (root / "red" / "phone.heic").write_bytes(b"x")
+    assert main(["data", str(root)]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "48 x 48 px",
+        "leaks: 0",
+        "label conflicts: 1",
+        "in two classes: blue/copy.png and red/",
+        "cannot be read: red/broken.png",
+        "passed over: red/phone.heic",
+    ):
+        assert part in said, part
+
+
 def test_train_ends_with_its_record(trained: dict[str, Any]) -> None:
     assert set(trained) >= {
         "run",
@@ -122,18 +143,53 @@ def test_a_run_is_evaluated_by_id_and_by_path(call: Call, trained: dict[str, Any
 def test_other_images_without_splits_are_evaluated_whole(
     call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]
 ) -> None:
-    record = call("evaluate", trained["run"], "--data", image_folder("others", images=5))[1]
-    assert (record["split"], record["images"]) == ("all", 10)
+    record = call("evaluate", trained["run"], "--data", image_folder("others", images=5, start=900))[1]
+    assert (record["split"], record["images"], record["seen"]) == ("all", 10, 0)
+
+
+def test_images_that_the_run_learned_from_do_not_judge_it(
+    call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]
+) -> None:
+    """Pictures 1 to 3 of a class are the run's own, whatever they are called; the others are new."""
+    source = Path(RunStore().open(trained["run"]).experiment.data.source)
+    learned = sorted((source / "train").rglob("*.png"))[:3]
+    root = image_folder("others", images=5, start=900)
+    for number, path in enumerate(learned):
+        (root / path.parent.name / f"renamed-{number}.png").write_bytes(path.read_bytes())
+    status, record, _ = call("evaluate", trained["run"], "--data", root)
+    assert (status, record["images"], record["seen"]) == (0, 10, 3)
+    status, _, error = call("evaluate", trained["run"], "--data", source / "train")
+    assert status == 2
+    assert "learned from all 16 images" in error
 
 
 def test_images_that_cannot_be_read_are_left_out_and_named(
     call: Call, trained: dict[str, Any], image_folder: Callable[..., Path]
 ) -> None:
-    root = image_folder("others", images=5)
+    root = image_folder("others", images=5, start=900)
     (root / "red" / "broken.png").write_bytes(b"no image")
     status, record, _ = call("evaluate", trained["run"], "--data", root)
     assert (status, record["images"]) == (0, 10)
     assert [bad["key"] for bad in record["unreadable"]] == ["red/broken.png"]
+
+
+def test_a_bad_picture_costs_the_others_no_answer(
+    call: Call, trained: dict[str, Any], image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = image_folder("new", images=2, start=900)
+    good, bad = next((root / "red").iterdir()), tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    status, record, _ = call("predict", trained["run"], good, bad, tmp_path / "nowhere.jpg", good)
+    assert status == 2
+    assert ["top" in answer for answer in record["predictions"]] == [True, False, False, True]
+    assert "is not an image" in record["predictions"][1]["error"]
+    status, record, _ = call("predict", trained["run"], root)
+    assert status == 0
+    assert [Path(answer["image"]).parent.name for answer in record["predictions"]] == ["blue"] * 2 + ["red"] * 2
+    (tmp_path / "empty").mkdir()
+    status, _, error = call("predict", trained["run"], tmp_path / "empty")
+    assert status == 2
+    assert "holds no pictures" in error
 
 
 def test_a_run_is_trained_once(call: Call, trained: dict[str, Any]) -> None:
@@ -241,7 +297,7 @@ def test_features_of_one_layer_and_of_all(call: Call, image_folder: Callable[...
         (("train", "--data", "shapes", "--backbone", "resnet18", "--epochs", "0"), "epochs is 0"),
         (("train", "--data", "shapes", "--backbone", "resnet18", "--unfreeze-stages", "2"), "head alone"),
         (("evaluate", "no-such-run"), "no-such-run"),
-        (("predict", "no-such-run", "no-such-image.jpg"), "no-such-image.jpg"),
+        (("predict", "no-such-run", "no-such-image.jpg"), "no-such-run"),
         (("explain", "resnet18", "no-such-image.jpg", "--out", "x.png"), "no-such-image.jpg"),
         (("data", "nowhere"), "nowhere"),
     ],

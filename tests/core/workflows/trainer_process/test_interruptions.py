@@ -17,6 +17,7 @@ from core.runs import Run, RunStore, launch
 from core.runs.files import read_json, read_lines, write_json
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase, TrainingSpec
 from core.training.checkpoints import checkpoint
+from core.workflows.images import reopen
 from core.workflows.trainer_process import worker
 
 Folder = Callable[..., Path]
@@ -196,6 +197,55 @@ def test_images_that_changed_meanwhile_are_named(tmp_path: Path, image_folder: F
     victim.write_bytes(pixels)
     go_on(run)
     assert worker.work(run)["state"] == "finished"
+
+
+def test_a_folder_that_grows_does_not_matter_to_a_run(tmp_path: Path, image_folder: Folder) -> None:
+    """New classes, new images and an unreadable one of before: the run goes on to the weights it would have reached."""
+    source = image_folder()
+    (source / "red" / "000.png").write_bytes(b"no image")
+    store = RunStore(tmp_path / "runs")
+    whole = store.create(experiment(source))
+    worker.work(whole)
+    run = store.create(experiment(source))
+    worker.work(run, lambda record: run.request("pause") if record.get("epoch") == 2 else None)
+    for name in ("birds", "red"):
+        (source / name).mkdir(exist_ok=True)
+        for number in range(3):
+            picture = next((source / "blue").iterdir()).read_bytes()
+            (source / name / f"new-{number}.png").write_bytes(picture)
+    go_on(run)
+    assert worker.work(run)["state"] == "finished"
+    assert weights(run) == weights(whole)
+    assert {item.key for item in reopen(run).items} == {row["key"] for row in run.split_rows()}
+
+
+def test_a_picture_beside_a_wrapper_does_not_hide_a_run_s_images(tmp_path: Path, image_folder: Folder) -> None:
+    image_folder("outer/inner")
+    source = tmp_path / "data" / "outer"
+    run = RunStore(tmp_path / "runs").create(experiment(source))
+    worker.work(run)
+    (source / "preview.png").write_bytes(next((source / "inner" / "red").iterdir()).read_bytes())
+    (source / "other").mkdir()
+    assert len(reopen(run)) == len(run.split_rows()) == 24
+    assert reopen(run).load(0).size == (48, 48)
+
+
+def test_a_paused_run_goes_on_without_the_weights_it_began_with(tmp_path: Path, image_folder: Folder) -> None:
+    source, store = image_folder(), RunStore(tmp_path / "runs")
+    first = store.create(experiment(source, epochs=1))
+    worker.work(first)
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(first.checkpoint.read_bytes())
+    plan = replace(experiment(source), model=ModelSpec("mnist_cnn", f"file:{start}"))
+    whole = store.create(plan)
+    worker.work(whole)
+    run = store.create(plan)
+    worker.work(run, lambda record: run.request("pause") if record.get("epoch") == 2 else None)
+    start.unlink()
+    go_on(run)
+    assert worker.work(run)["state"] == "finished"
+    assert weights(run) == weights(whole)
+    assert "without the weights that it began with" in (run.path / "log.txt").read_text()
 
 
 def test_only_a_run_that_kept_its_state_goes_on(tmp_path: Path, image_folder: Folder) -> None:
