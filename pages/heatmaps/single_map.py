@@ -178,7 +178,7 @@ def progressing(
 def give_up() -> None:
     """Goes back to the usual, quick method."""
     st.session_state.pop(BEGUN, None)
-    controls.choose_method(None)
+    controls.METHOD.choose(None)
 
 
 def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:
