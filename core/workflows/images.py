@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from core.data.pixel_store import PixelStore
 from core.data.sources import Dataset, open_dataset
 from core.data.splits import split
 from core.errors import InputError
+from core.messages import Progress
 from core.runs.store import Run
 from core.specs import DataSpec, Preprocessing
 
@@ -37,12 +38,7 @@ class Decoded:
 
 
 def decode(
-    dataset: Dataset,
-    spec: DataSpec,
-    prep: Preprocessing,
-    *,
-    canvas: bool,
-    progress: Callable[[int, int], None] | None = None,
+    dataset: Dataset, spec: DataSpec, prep: Preprocessing, *, canvas: bool, progress: Progress | None = None
 ) -> Decoded:
     """Decodes every image once, leaves out the unreadable ones and divides the rest.
 
