@@ -130,14 +130,14 @@ def test_a_job_is_done_once_and_says_so(kind: JobKind, monkeypatch: pytest.Monke
         assert request == REQUESTS[kind.id]
         assert context.job.state == "running"
         assert context.runs_dir == job.path.parent.parent
-        context.progress("counting", 1, 2, left="one")
+        context.progress("counting", 1, 2, ready=1)
 
     working(monkeypatch, kind, work)
     job, told = made(kind), []
     status = job_process.work(job, told.append)
-    assert (status["state"], status["doing"], status["done"], status["left"]) == ("finished", "", 1, "one")
+    assert (status["state"], status["doing"], status["done"], status["ready"]) == ("finished", "", 1, 1)
     assert status["launched"] <= status["started"] <= status["begun"] <= status["ended"]
-    assert told == [{"doing": "counting", "done": 1, "total": 2, "left": "one"}]
+    assert told == [{"doing": "counting", "done": 1, "total": 2, "ready": 1}]
     assert job.state == "finished"
     assert ("queue_device" in status) == (kind.waits_for != "nothing")
     with pytest.raises(InputError, match="This job was done before"):
