@@ -1,8 +1,14 @@
-"""Texts of the core that the pages translate where they show them."""
+"""What the core reports to those who show it: texts, which the pages translate, and how far work is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and what there is to do altogether; what it raises ends the work."""
+StagedProgress = Callable[[str, int, int], None]
+"""The same, after what is going on, for work that has several parts."""
 
 
 class Sentence(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
@@ -20,7 +20,7 @@ from PIL import Image
 from core.data.dataset import Dataset
 from core.data.images import WORKERS, Unreadable, read_image
 from core.errors import InputError
-from core.messages import Sentence
+from core.messages import Progress, Sentence
 
 MOST_COMPARISONS = 300_000_000
 """Pairs of images that are compared for likeness; larger sets are searched for exact copies only."""
@@ -151,7 +151,7 @@ class _Look:
     thumb: np.ndarray
 
 
-def inspect(dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> HealthReport:
+def inspect(dataset: Dataset, progress: Progress | None = None) -> HealthReport:
     """Decodes every image once and reports on all of them.
 
     Args:

@@ -8,7 +8,7 @@ normalising waits until the batch is on its device.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
@@ -19,6 +19,7 @@ import torch
 from core.data.dataset import Dataset
 from core.data.images import WORKERS, Unreadable, canvas, fit, margin
 from core.errors import InputError
+from core.messages import Progress
 from core.specs import Preprocessing
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -92,9 +93,7 @@ class PixelStore:
             pixels[rows] = decoded
         return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
-    def fill(
-        self, positions: Sequence[int] | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> tuple[Unreadable, ...]:
+    def fill(self, positions: Sequence[int] | None = None, progress: Progress | None = None) -> tuple[Unreadable, ...]:
         """Decodes images ahead, into memory while there is room, and finds those that cannot be read.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,15 +12,13 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret.probe import Probe
 from core.interpret.target import ScoreTarget
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network
 
 if TYPE_CHECKING:
     from core.models.network import Network
-
-Progress = Callable[[int, int], None]
-"""Called with what is done and what there is to do; what it raises ends the work."""
 
 _REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)  # what networks raise at images they cannot take
 _BUDGET = 512 * 2**20  # bytes of activations at once on a CPU

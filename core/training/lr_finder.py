@@ -22,7 +22,7 @@ from core.errors import InputError
 from core.models.network import Network
 from core.specs import Experiment, Phase, Schedule
 from core.training.features.batch_sources import Material
-from core.training.loop.events import PhaseStarted, Progress, Step
+from core.training.loop.events import PhaseStarted, ProgressEvent, Step
 from core.training.loop.live_changes import ControlRequest, PollRequests, no_requests
 from core.training.loop.trainer import Trainer
 from core.training.lr_suggestion import suggest
@@ -155,7 +155,7 @@ def find_rate(
     steps: int = STEPS,
     span: tuple[float, float] | None = None,
     listen: PollRequests = no_requests,
-) -> Iterator[Progress | Tried | RateCurve]:
+) -> Iterator[ProgressEvent | Tried | RateCurve]:
     """Runs a learning-rate range test on a copy of a network.
 
     Where the experiment leaves the precision open, ``fp32`` is taken on a CPU: timing it would make two tests differ.
@@ -171,7 +171,7 @@ def find_rate(
         listen: Asked several times a second; any halting wish ends the test without a curve.
 
     Yields:
-        Progress; last the curve.
+        ProgressEvent; last the curve.
 
     Raises:
         InputError: There is no such phase, there are too few images, or the loss is not a number at the first step.
@@ -242,13 +242,13 @@ class _RangeTest(Trainer):
         self._mean, self._least = 0.0, math.inf
         self._before = [0.0, 0.0, 0.0]
 
-    def results(self) -> Iterator[Progress | Tried]:
+    def results(self) -> Iterator[ProgressEvent | Tried]:
         """Runs the test."""
         try:
             for event in self.run():
                 if isinstance(event, PhaseStarted):
                     self.cached = event.cached
-                elif isinstance(event, Progress) and event.doing != "validating":
+                elif isinstance(event, ProgressEvent) and event.doing != "validating":
                     yield event
                 elif isinstance(event, Step) and self.rates:
                     yield Tried(len(self.rates), self.steps, self.rates[-1], event.loss)

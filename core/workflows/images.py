@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core import settings
-from core.data.folders.class_folders import open_listed
+from core.data.folders.listed import open_listed
 from core.data.images import Unreadable
 from core.data.pixel_store import PixelStore
 from core.data.sources import Dataset, is_embedded, open_dataset
 from core.data.splits import split
 from core.errors import InputError
+from core.messages import Progress
 from core.runs.files import read_json
 from core.runs.store import Run
 from core.specs import DataSpec, Preprocessing
@@ -50,7 +51,7 @@ def decode(
     *,
     canvas: bool,
     divided: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Decoded:
     """Decodes every image once, leaves out the unreadable ones and divides the rest.
 

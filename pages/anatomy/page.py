@@ -14,7 +14,7 @@ from pages.ui.kit import components, nav, network_diagram
 from pages.ui.kit.network_diagram import Row, States
 from pages.ui.kit.page_states import broken, busy
 from pages.ui.plan import cost_estimate, freeze_plan
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -25,6 +25,9 @@ SHEETS = {
     "table": N_("All layers"),
     "field": N_("Receptive field"),
 }
+PART = address.Bound("layer", kept="bl.anatomy.part")
+_SIZE, _CHANNELS = "bl-anatomy-size", "bl-anatomy-channels"
+_REFUSED = "bl.anatomy.refused"
 
 
 def render() -> None:
@@ -38,7 +41,7 @@ def render() -> None:
     chosen = _drawing(anatomy, states)
     components.note(freeze_plan.remarks(anatomy, spec, plan))
     _sheets(anatomy, spec, plan, states, chosen)
-    components.next_step("train", _("Train it"), text=_next_text(), **_address(spec))
+    components.next_step("train", _("Train it"), text=_next_text(), **choices.model_params(spec))
 
 
 def classes() -> int | None:
@@ -66,11 +69,11 @@ def _network() -> tuple[ModelSpec, Any]:
             plain = ModelSpec(spec.backbone, spec.weights, design=spec.design)
             if plain == spec:
                 raise
-            st.session_state["bl.anatomy.refused"] = error
+            st.session_state[_REFUSED] = error
             spec = plain
             anatomy = caches.anatomy(spec, classes())
             choices.set_model(spec)
-    choices.show_in_address(**{"weights": None, **_address(spec)})
+    address.write(**choices.model_params(spec))
     with place:
         title = _("{network}, {weights}").format(
             network=display_names.backbone(spec.backbone), weights=display_names.weights(spec.weights)
@@ -78,7 +81,7 @@ def _network() -> tuple[ModelSpec, Any]:
         nav.link("backbone", title, help=_("Choose another network or other weights"))
         _images(spec, anatomy)
         cost_estimate.measure_button(cost_estimate.planned(anatomy))
-    refused = st.session_state.get("bl.anatomy.refused")
+    refused = st.session_state.get(_REFUSED)
     if refused is not None:
         broken(
             _("The network cannot take such images"),
@@ -90,12 +93,6 @@ def _network() -> tuple[ModelSpec, Any]:
     return spec, anatomy
 
 
-def _address(spec: ModelSpec) -> dict[str, str]:
-    """Returns what of a network stands in an address; a file's path does not."""
-    shown = {} if spec.weights.startswith("file:") else {"weights": spec.weights}
-    return {"backbone": spec.backbone, **shown}
-
-
 def _images(spec: ModelSpec, anatomy: Any) -> None:
     """Draws size and colour of the images that the network takes."""
     side, channels = anatomy.input_size, getattr(anatomy, "channels", 3)
@@ -105,25 +102,25 @@ def _images(spec: ModelSpec, anatomy: Any) -> None:
         icon=":material/aspect_ratio:",
         key="bl-anatomy-images",
     ):
-        choices.follow("bl-anatomy-size", side)
+        choices.follow(_SIZE, side)
         st.number_input(
             _("Side in pixels"),
             8,
             1024,
-            key="bl-anatomy-size",
+            key=_SIZE,
             step=32,
-            on_change=lambda: _try(spec, image_size=int(st.session_state["bl-anatomy-size"])),
+            on_change=lambda: _try(spec, image_size=int(st.session_state[_SIZE])),
         )
         labels = {3: _("RGB"), 1: _("Gray")}
-        choices.follow("bl-anatomy-channels", channels)
+        choices.follow(_CHANNELS, channels)
         st.segmented_control(
             _("Colours"),
             list(labels),
-            key="bl-anatomy-channels",
+            key=_CHANNELS,
             format_func=lambda c: labels[c],
             required=True,
             help=_("For gray images the first layer's kernels are summed over red, green and blue."),
-            on_change=lambda: _try(spec, channels=st.session_state["bl-anatomy-channels"]),
+            on_change=lambda: _try(spec, channels=st.session_state[_CHANNELS]),
         )
         if spec.image_size is not None or spec.channels is not None:
             st.button(
@@ -137,14 +134,14 @@ def _images(spec: ModelSpec, anatomy: Any) -> None:
 
 def _try(spec: ModelSpec, **changes: Any) -> None:
     """Chooses other images if the network can take them; keeps the reason and the ones before otherwise."""
-    st.session_state.pop("bl.anatomy.refused", None)
-    for key in ("bl-anatomy-size", "bl-anatomy-channels"):
-        st.session_state.pop(f"bl.followed.{key}", None)
+    st.session_state.pop(_REFUSED, None)
+    for key in (_SIZE, _CHANNELS):
+        choices.read_again(key)
     try:
         wanted = replace(spec, **changes)
         caches.anatomy(wanted, classes())
     except InputError as error:
-        st.session_state["bl.anatomy.refused"] = error
+        st.session_state[_REFUSED] = error
         return
     choices.set_model(wanted)
 
@@ -193,8 +190,7 @@ def _block(anatomy: Any, name: str) -> Any:
 
 def select(name: str) -> None:
     """Chooses a part, and puts it into the address."""
-    st.session_state["bl.anatomy.part"] = name
-    choices.show_in_address(layer=name)
+    PART.choose(name)
 
 
 def toggle(name: str) -> None:
@@ -227,7 +223,7 @@ def _event(what: str, name: str) -> None:
 
 
 def _drawing(anatomy: Any, states: States) -> Selection:
-    chosen = selection(anatomy, st.query_params.get("layer") or st.session_state.get("bl.anatomy.part") or "")
+    chosen = selection(anatomy, PART.asked() or "")
     starts = dict(choices.train_choice().gradual)
     rows: list[Row] = [
         network_diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block, starts=starts)

@@ -9,7 +9,7 @@ from core.specs import FreezePlan, ModelSpec
 from pages.backbone import advisor, catalogue, network_builder
 from pages.ui.kit import components
 from pages.ui.plan import freeze_plan
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
 
 
@@ -18,13 +18,11 @@ def render() -> None:
     components.header("backbone")
     spec = catalogue.draw(choices.model())
     choices.set_model(spec)
-    shown = spec.weights if not spec.weights.startswith("file:") else None
-    choices.show_in_address(backbone=spec.backbone, weights=shown)
+    address.write(**choices.model_params(spec))
     _layers(spec)
     advisor.draw(spec, choices.data())
-    query = {"backbone": spec.backbone} | ({"weights": shown} if shown else {})
     text = _("What is in it, layer by layer, and which of it may learn.")
-    components.next_step("anatomy", _("Look into it"), text=text, **query)
+    components.next_step("anatomy", _("Look into it"), text=text, **choices.model_params(spec))
 
 
 def _layers(spec: ModelSpec) -> None:
@@ -56,7 +54,7 @@ def _take(spec: ModelSpec) -> None:
     choices.set_model(spec)
     if (spec.backbone, spec.design) != (before.backbone, before.design):
         freeze_plan.change(FreezePlan("all" if spec.weights == "none" else 0), spec)
-    choices.show_in_address(backbone=spec.backbone, weights=spec.weights)
+    address.write(**choices.model_params(spec))
 
 
 def _classes() -> int | None:

@@ -11,7 +11,7 @@ from pages.data.samples import draw_samples
 from pages.data.source import choose_source
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken, busy
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names as names
 from pages.ui.text.i18n import _, translate_error
 
@@ -29,7 +29,7 @@ def render() -> None:
         broken(_("These images cannot be used"), translate_error(error), icon="folder_off", tone="warn")
         return
     choices.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)
-    choices.show_in_address(data=spec.source)
+    address.write(data=spec.source)
     draw_overview(dataset)
     with st.container(key="bl-wrap-data"):
         chart, controls = st.columns([2.1, 1], gap="large")

@@ -177,9 +177,8 @@ def _delete_upload(path: str) -> None:
             from core.data.folders.archive import delete_upload
 
             delete_upload(Path(path))
-            st.session_state.pop("bl.data", None)
+            choices.forget_data()
             st.session_state["bl.data.kind"] = "upload"  # stay where the uploads are
-            choices.show_in_address(data=None)
             st.rerun()
 
     ask()

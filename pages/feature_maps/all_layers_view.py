@@ -12,7 +12,7 @@ from pages.ui.kit import components
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -155,6 +155,5 @@ def _row(subject: Subject, index: int, name: str, drawn: Any, stats: Any, open_l
 
 def open_in_layer_view(name: str) -> None:
     """Shows a layer large: in the view of one layer."""
-    st.session_state["bl-maps-layer"] = name
-    choices.show_in_address(layer=name, view=None)
+    address.write(layer=name, view=None)
     st.rerun()

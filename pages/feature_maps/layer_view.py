@@ -70,7 +70,7 @@ def _layer(subject: Subject, names: tuple[str, ...]) -> str:
     stage = {layer.name: layer.stage for layer in anatomy.layers}
     early = [name for name in told if stage[name] == stage[told[0]]][-1]
     every = bool(st.session_state.get("bl-maps-every"))
-    return layer_picker.picker(anatomy, names, key="bl-maps", default=early, every=every)
+    return layer_picker.picker(anatomy, names, key=layer_picker.MAPS, default=early, every=every)
 
 
 def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
@@ -140,7 +140,7 @@ def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tu
     columns, scale, colormap, sort = look
     order = _order(subject, layer, maps, sort)
     drawn = _sheet(subject, layer, maps, columns, scale, colormap, sort if order is not None else "", order)
-    chosen = _chosen(layer, stats.channels)
+    chosen = layer_picker.channel(layer, stats.channels)
     names = None if order is None else [str(channel) for channel in order]
     place = chosen if order is None else order.index(chosen)
     alt = _("{n} channels of {layer}, each {h} × {w} pixels; the brighter, the stronger the answer").format(
@@ -149,7 +149,7 @@ def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tu
     picked = sheet(drawn.sheet, key="bl-maps-sheet", alt=alt, label=_("Channel {n}"), names=names, chosen=place)
     if picked is not None and picked != place:
         chosen = picked if order is None else order[picked]
-        st.session_state["bl-maps-channel"] = (layer, chosen)
+        layer_picker.choose_channel(layer, chosen)
     _legend(drawn, scale, colormap)
     if stats.broken:
         subjects.callout(
@@ -260,12 +260,6 @@ def _by_class(subject: Subject, layer: str) -> list[int] | None:
 
 def _forget() -> None:
     st.session_state[SORT_WISH] = None
-
-
-def _chosen(layer: str, channels: int) -> int:
-    """Returns the channel under study: the last clicked, which holds for its layer only."""
-    kept = st.session_state.get("bl-maps-channel")
-    return kept[1] if kept and kept[0] == layer and kept[1] < channels else 0
 
 
 def _legend(drawn: Drawn, scale: str, colormap: str) -> None:

@@ -8,7 +8,7 @@ from pages.feature_maps import all_layers_view, attention_view, compare_view, de
 from pages.ui.kit import components
 from pages.ui.selection import checkpoint_picker, subjects, user_images
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import choices
+from pages.ui.session import address
 from pages.ui.text.i18n import N_, _
 
 VIEWS = {
@@ -19,6 +19,7 @@ VIEWS = {
     "epochs": N_("Over the epochs"),
     "attention": N_("Attention"),
 }
+VIEW = address.Bound("view")
 
 
 def render() -> None:
@@ -49,9 +50,7 @@ def render() -> None:
         attention_view.draw(subject)
     st.session_state.pop(user_images.ALONE, None)  # there was nothing to do after all
     run = subject.target.run
-    components.next_step(
-        "filters", _("See what the first layer looks for"), **({"run": run.id} if run is not None else {})
-    )
+    components.next_step("filters", _("See what the first layer looks for"), run=None if run is None else run.id)
 
 
 def _view(subject: Subject) -> str:
@@ -62,23 +61,15 @@ def _view(subject: Subject) -> str:
         for name in VIEWS
         if (name != "attention" or attends) and (name != "epochs" or epochs_view.offered(subject))
     ]
-    asked = st.query_params.get("view")
-    key = "bl-maps-view"
-    st.session_state[key] = asked if asked in offered else "layer"
     chosen = st.segmented_control(
         _("View"),
         offered,
-        key=key,
         format_func=lambda name: _(VIEWS[name]),
         required=True,
         wrap=True,
         label_visibility="collapsed",
-        on_change=lambda: choices.show_in_address(view=_kept(st.session_state[key])),
+        **VIEW.widget("bl-maps-view", offered, "layer"),
     )
     if not attends:
         components.note(attention_view.why_not(subject))
     return str(chosen or "layer")
-
-
-def _kept(view: str | None) -> str | None:
-    return None if view in (None, "layer") else view

@@ -9,13 +9,13 @@ import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError
-from pages.ui.kit import charts, components, nav
+from pages.ui.kit import charts, components
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import Sheet, sheet
 from pages.ui.selection import checkpoint_picker, subjects
 from pages.ui.selection import layer_picker as layers
 from pages.ui.selection.network_picker import Target
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -26,6 +26,8 @@ LARGEST = 120
 MAX_FILTERS = 64
 """Filters, and input channels, drawn at once."""
 VIEWS = {"after": N_("Trained"), "before": N_("Before"), "change": N_("Change")}
+LAYER = address.Bound("layer", kept="bl.filters.layer")
+_CHOSEN = "bl.filters.chosen"
 
 
 def draw(target: Target, network: Any) -> None:
@@ -96,23 +98,14 @@ def layer_picker(found: dict[str, Any], first: str | None = None) -> str:
         first: The one that is shown until a person chooses; ``None`` for the first of all.
     """
     names = list(found)
-    asked = st.query_params.get("layer") or st.session_state.get("bl-filters-layer")
-    chosen = asked if asked in found else first or names[0]
-
-    def remember(name: str) -> None:
-        st.session_state["bl-filters-layer"] = name
-        choices.show_in_address(layer=name)
-
-    st.session_state["bl-filters-name"] = chosen
-    st.selectbox(
+    chosen = st.selectbox(
         _("Layer"),
         names,
-        key="bl-filters-name",
         format_func=lambda n: f"{n} · {' × '.join(map(str, found[n].shape))}",
-        on_change=lambda: remember(st.session_state["bl-filters-name"]),
         help=_("Convolutions in order: filters × input channels × height × width."),
+        **LAYER.widget("bl-filters-name", names, first or names[0]),
     )
-    remember(chosen)
+    LAYER.choose(chosen)
     return str(chosen)
 
 
@@ -198,7 +191,7 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
     )
     if picked is not None and pairs[picked] != chosen:
         chosen = pairs[picked]
-        st.session_state["bl-filters-chosen"] = (row.name, chosen)
+        st.session_state[_CHOSEN] = (row.name, chosen)
     _scale(drawn, view)
     if drawn.broken:
         subjects.callout(
@@ -212,7 +205,7 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
 
 
 def _chosen(layer: str, pairs: Sequence[tuple[int, int | None]]) -> tuple[int, int | None]:
-    kept = st.session_state.get("bl-filters-chosen")
+    kept = st.session_state.get(_CHOSEN)
     return kept[1] if kept and kept[0] == layer and kept[1] in pairs else pairs[0]
 
 
@@ -294,20 +287,15 @@ def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
 
 def _onward(layer: str, number: int) -> None:
     """Draws the ways to what a filter answers to the chosen picture, and to what it looks for."""
+    from pages.ui.visualization import activation_maximization
+
     with st.container(horizontal=True):
         if st.button(_("See what filter {n} answers").format(n=number), icon=":material/grid_view:"):
-            st.session_state["bl-maps-channel"] = (layer, number)
-            st.session_state["bl-maps-layer"] = layer
-            nav.go("feature_maps", layer=layer, **_params())
+            layers.go_to_channel(layer, number)
         if st.button(_("See what it looks for"), icon=":material/blur_on:", key="bl-filters-dream"):
-            st.session_state["bl-dream-wanted"] = (layer, number)
-            st.session_state["bl-filters-asked"] = "dreams"
-            choices.show_in_address(view="dreams", layer=layer)
+            activation_maximization.show_channel(layer, number)
+            address.write(view="dreams", layer=layer)
             st.rerun()
-
-
-def _params() -> dict[str, str]:
-    return {key: str(st.query_params[key]) for key in ("run", "backbone", "weights") if key in st.query_params}
 
 
 def _moved(target: Target, network: Any) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui.kit import components
 from pages.ui.selection import checkpoint_picker, subjects
 from pages.ui.selection.network_picker import Target
-from pages.ui.session import choices
+from pages.ui.session import address
 from pages.ui.text.i18n import N_, _
 
 VIEWS = {
@@ -16,6 +16,7 @@ VIEWS = {
     "alike": N_("Alike"),
     "epochs": N_("Over epochs"),
 }
+VIEW = address.Bound("view", kept="bl.filters.view")
 
 
 def render() -> None:
@@ -46,31 +47,20 @@ def render() -> None:
             (similar_view if view == "alike" else kernels_view).draw(target, network)
         else:
             subjects.callout(_("This network has no convolutions, so it has no filters to show."))
-    components.next_step("heatmaps", _("See where it looks"), **({"run": target.run.id} if target.run else {}))
+    components.next_step("heatmaps", _("See where it looks"), run=target.run.id if target.run else None)
 
 
 def _view(target: Target) -> str:
     """Draws the choice of what is asked of the filters; it is kept in the address."""
     views = [name for name in VIEWS if name != "epochs" or target.run is not None]
-    asked = st.query_params.get("view") or st.session_state.get("bl-filters-asked")
-    chosen = asked if asked in views else views[0]
-    st.session_state["bl-filters-what"] = chosen
-
-    def remember() -> None:
-        st.session_state["bl-filters-asked"] = st.session_state["bl-filters-what"]
-        choices.show_in_address(view=st.session_state["bl-filters-what"])
-
-    st.segmented_control(
+    chosen = st.segmented_control(
         _("What to see"),
         views,
-        key="bl-filters-what",
         format_func=lambda name: _(VIEWS[name]),
         required=True,
         wrap=True,
         label_visibility="collapsed",
-        on_change=remember,
+        **VIEW.widget("bl-filters-what", views, views[0]),
     )
-    st.session_state["bl-filters-asked"] = chosen
-    if chosen != views[0] or "view" in st.query_params:
-        choices.show_in_address(view=chosen)
+    VIEW.choose(None if chosen == views[0] else chosen)
     return str(chosen)

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.data.encoding import compact
 from core.errors import InputError
+from core.messages import Progress
 from pages.heatmaps import controls, single_map
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import components, page_states
@@ -108,7 +109,7 @@ def _slow(subject: Subject, choice: Choice, name: str) -> Any:
     """Returns the explanation by a slow method; giving it up turns all slow ones off."""
     from core.interpret.attribution.explain import METHODS, explain
 
-    def make(tell: single_map.ReportProgress) -> Any:
+    def make(tell: Progress) -> Any:
         return explain(subject.network, subject.input(), name, progress=tell, **_given(choice))
 
     def cancel() -> None:
@@ -155,7 +156,7 @@ def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: 
 
     key = (*subject.key, *choice.key, "classes", tuple(wanted), other)
 
-    def make(tell: single_map.ReportProgress) -> Any:
+    def make(tell: Progress) -> Any:
         def ask(targets: Sequence[int], against: int | None = None) -> Any:
             return explain_classes(
                 subject.network,
@@ -173,9 +174,7 @@ def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: 
     return _made(subject, choice, key, make, len(wanted) + 1)
 
 
-def _made(
-    subject: Subject, choice: Choice, key: tuple[Any, ...], make: Callable[[single_map.ReportProgress], Any], times: int
-) -> Any:
+def _made(subject: Subject, choice: Choice, key: tuple[Any, ...], make: Callable[[Progress], Any], times: int) -> Any:
     """Returns what is kept of a row of maps, made now where it is not; ``None`` where it waits for a click."""
     if not caches.known(SHELF, key, entries=KEPT) and not single_map.agreed(subject, choice, key, times):
         return None
@@ -201,7 +200,7 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
     names = some_of(controls.layer_names(subject.network.anatomy), MOST_LAYERS)
     key = (*subject.key, *choice.key, "layers", tuple(names))
 
-    def make(tell: single_map.ReportProgress) -> Any:
+    def make(tell: Progress) -> Any:
         return explain_layers(
             subject.network,
             subject.input(),
@@ -250,7 +249,7 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
         return
     key = (*subject.target.key, choice.method, choice.layer, choice.settings, tuple(name for name, _t, _p in shown))
 
-    def make(tell: single_map.ReportProgress) -> Any:
+    def make(tell: Progress) -> Any:
         return explain_each(
             subject.network,
             [_input(subject, picture) for _n, _t, picture in shown],

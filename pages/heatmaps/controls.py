@@ -13,11 +13,14 @@ from pages.heatmaps import method_texts
 from pages.ui.kit import components
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import choices
+from pages.ui.session import address
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
-CLASS, METHOD, LAYER = "bl-heat-class", "bl-heat-method-kept", "bl-heat-layer-kept"
+CLASS = address.Bound("target", kept="bl.heat.class")
+AGAINST = address.Bound("against")
+METHOD = address.Bound("method", kept="bl.heat.method")
+LAYER = address.Bound("layer", kept="bl.heat.layer")
 NOBODY = -1
 OPACITY = 55
 EVERYTHING = frozenset({"class", "method", "layer", "settings", "look"})
@@ -40,7 +43,7 @@ PARTS: dict[str, str | None] = {
     "off": None,
 }
 """The places of the choices in order, and which choice each is for; the last ones are shut at first."""
-AGAINST = N_("Draws what speaks for the one class rather than for the other: the map of their difference.")
+DIFFERENCE = N_("Draws what speaks for the one class rather than for the other: the map of their difference.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +137,7 @@ def target(subject: Subject, probabilities: Any) -> int:
     """Draws the choice of the class to explain, the likeliest first; the predicted one unless another is chosen."""
     order = [int(index) for index in probabilities.argsort()[::-1]]
     classes = subject.network.classes
-    asked = st.query_params.get("target") or st.session_state.get(CLASS)
-    keep = next((i for i, name in enumerate(classes) if name == asked), None)
-    st.session_state["bl-heat-target"] = NOBODY if keep is None else keep
-
-    def choose() -> None:
-        index = st.session_state["bl-heat-target"]
-        name = None if index is None or index < 0 else classes[index]
-        st.session_state[CLASS] = name
-        choices.show_in_address(target=name)
+    options = [NOBODY, *order]
 
     def label(index: int) -> str:
         if index < 0:
@@ -151,10 +146,9 @@ def target(subject: Subject, probabilities: Any) -> int:
 
     chosen = st.selectbox(
         _("What speaks for"),
-        [NOBODY, *order],
-        key="bl-heat-target",
+        options,
         format_func=label,
-        on_change=choose,
+        **CLASS.widget("bl-heat-target", options, NOBODY, lambda index: classes[index] if index >= 0 else None),
         help=_("The map answers for one class at a time. Choose another to see what would speak for it."),
     )
     return order[0] if chosen is None or chosen < 0 else int(chosen)
@@ -166,20 +160,12 @@ def against(subject: Subject, probabilities: Any, target_: int) -> int | None:
     others = [int(index) for index in probabilities.argsort()[::-1] if int(index) != target_]
     if not others:
         return None
-    asked = st.query_params.get("against")
-    keep = next((i for i in others if classes[i] == asked), NOBODY)
-    st.session_state["bl-heat-against"] = keep
-
-    def choose() -> None:
-        index = st.session_state["bl-heat-against"]
-        choices.show_in_address(against=None if index is None or index < 0 else classes[index])
-
+    options = [NOBODY, *others]
     chosen = st.selectbox(
         _("Rather than"),
-        [NOBODY, *others],
-        key="bl-heat-against",
-        on_change=choose,
-        help=_(AGAINST),
+        options,
+        **AGAINST.widget("bl-heat-against", options, NOBODY, lambda index: classes[index] if index >= 0 else None),
+        help=_(DIFFERENCE),
         format_func=lambda i: (
             _("No other class") if i < 0 else f"{classes[i]} · {number_format.percent(probabilities[i])}"
         ),
@@ -197,14 +183,7 @@ def reasons(subject: Subject) -> dict[str, str | None]:
 def current(why_not: dict[str, str | None]) -> str:
     """Returns the method that the address or the session names, if it can work here."""
     usable = [name for name, reason in why_not.items() if reason is None]
-    asked = st.query_params.get("method") or st.session_state.get(METHOD)
-    return str(asked) if asked in usable else "grad-cam" if "grad-cam" in usable else usable[0]
-
-
-def choose_method(name: str | None) -> None:
-    """Chooses a method, here and in the address; ``None`` for the usual one."""
-    st.session_state[METHOD] = name
-    choices.show_in_address(method=name)
+    return METHOD.among(usable, "grad-cam" if "grad-cam" in usable else usable[0])
 
 
 def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
@@ -221,7 +200,7 @@ def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
         families,
         key="bl-heat-family",
         format_func=lambda f: _(FAMILIES[f]),
-        on_change=lambda: choose_method(
+        on_change=lambda: METHOD.choose(
             next((name for name in usable if METHODS[name].family == st.session_state["bl-heat-family"]), None)
         ),
     )
@@ -233,7 +212,7 @@ def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
             format_func=lambda name: METHODS[name].title,
             required=True,
             wrap=True,
-            on_change=lambda: choose_method(st.session_state["bl-heat-method"]),
+            on_change=lambda: METHOD.choose(st.session_state["bl-heat-method"]),
         )
         components.note(_(METHODS[chosen].description))
         for line in _refused(why_not, {family}):
@@ -311,18 +290,10 @@ def _layer(anatomy: Any) -> str | None:
     """Draws the choice of a layer, kept in the address; ``None`` for the network's own."""
     names = layer_names(anatomy)
     known = {layer.name: layer for layer in anatomy.layers}
-    asked = st.query_params.get("layer") or st.session_state.get(LAYER)
-    st.session_state["bl-heat-layer"] = asked if asked in names else ""
-
-    def choose() -> None:
-        st.session_state[LAYER] = st.session_state["bl-heat-layer"] or None
-        choices.show_in_address(layer=st.session_state[LAYER])
-
     chosen = st.selectbox(
         _("Layer"),
         ["", *names],
-        key="bl-heat-layer",
-        on_change=choose,
+        **LAYER.widget("bl-heat-layer", names, ""),
         format_func=lambda n: (
             layer_picker.layer_label(known[n]) if n else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer)
         ),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import InputError
+from core.messages import Progress
 from pages.heatmaps import single_map
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import charts, components, page_states, style
@@ -107,7 +108,7 @@ def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> A
     target = checkpoint_picker.target_at(run, name)
     key = (*target.key, subject.image.sha256, *choice.key)
 
-    def make(tell: single_map.ReportProgress) -> Any:
+    def make(tell: Progress) -> Any:
         network = target.network()
         there = replace(subject, target=target, network=network)
         index = network.classes.index(wanted) if wanted in network.classes else None

@@ -10,9 +10,9 @@ from core.errors import InputError
 from pages.heatmaps import comparison_rows, controls, epochs_view, runs_view, single_map, study_view, trust_panel
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import components, page_states
-from pages.ui.selection import checkpoint_picker, subjects
+from pages.ui.selection import checkpoint_picker, image_picker, subjects
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import choices
+from pages.ui.session import address
 from pages.ui.text.i18n import N_, _, translate_error
 
 TOP = 5
@@ -27,7 +27,7 @@ VIEWS = {
     "study": N_("All pictures together"),
 }
 OF_RUNS = ("epochs", "study")
-VIEW = "bl-heat-view"
+VIEW = address.Bound("view")
 
 
 def render() -> None:
@@ -39,9 +39,7 @@ def render() -> None:
         return
     _study(subject)
     run = subject.target.run
-    components.next_step(
-        "feature_maps", _("See what each layer answers"), **({"run": run.id} if run is not None else {})
-    )
+    components.next_step("feature_maps", _("See what each layer answers"), run=None if run is None else run.id)
 
 
 def _study(subject: Subject) -> None:
@@ -72,23 +70,16 @@ def _study(subject: Subject) -> None:
 def _view(subject: Subject) -> str:
     """Draws the choice of what is seen beside what."""
     offered = [name for name in VIEWS if subject.target.run is not None or name not in OF_RUNS]
-    asked = st.query_params.get("view")
-    st.session_state[VIEW] = asked if asked in offered else "one"
     chosen = st.segmented_control(
         _("Side by side"),
         offered,
-        key=VIEW,
         format_func=lambda name: _(VIEWS[name]),
         required=True,
         wrap=True,
         label_visibility="collapsed",
-        on_change=lambda: choices.show_in_address(view=_kept(st.session_state[VIEW])),
+        **VIEW.widget("bl-heat-view", offered, "one"),
     )
     return str(chosen or "one")
-
-
-def _kept(view: str | None) -> str | None:
-    return None if view in (None, "one") else view
 
 
 def _one(subject: Subject, probabilities: Any) -> None:
@@ -141,8 +132,8 @@ def _refused(error: InputError) -> None:
 
 def _open(key: str) -> None:
     """Leads to the heatmap of a picture that was clicked."""
-    st.session_state.pop("bl-image-item", None)
-    choices.show_in_address(image=key, view=None)
+    image_picker.choose_held_out(key)
+    VIEW.choose(None)
     st.rerun()
 
 
@@ -169,5 +160,5 @@ def _answers(subject: Subject, probabilities: Any, target: int) -> None:
                 key="bl-heat-true",
             )
         ):
-            choices.show_in_address(view="classes")
+            VIEW.choose("classes")
             st.rerun()

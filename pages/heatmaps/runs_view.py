@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
+from core.messages import Progress
 from pages.heatmaps import single_map
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import components, page_states
@@ -67,7 +68,7 @@ def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look)
     other = None if choice.against is None else names[choice.against]
     key = (*target.key, subject.image.sha256, choice.method, wanted, other, choice.settings)
 
-    def make(tell: single_map.ReportProgress) -> Any:
+    def make(tell: Progress) -> Any:
         network = target.network()
         opened = open_image(subject.image.data, name=subject.image.name)
         index = {name: place for place, name in enumerate(network.classes)}

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.data.encoding import png
+from core.messages import Progress
 from pages.heatmaps import controls
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import components
@@ -29,7 +30,6 @@ BEGUN = "bl-heat-asked"
 EMPTY = N_(
     "Nothing in {layer} speaks for {name} in this picture, so the map is empty. Choose another class, layer or method."
 )
-ReportProgress = Callable[[int, int], None]
 
 
 def explained(subject: Subject, choice: Choice) -> Any:
@@ -49,7 +49,7 @@ def explained(subject: Subject, choice: Choice) -> Any:
 
     key = (*subject.key, *choice.key)
 
-    def make(report: ReportProgress | None = None) -> Any:
+    def make(report: Progress | None = None) -> Any:
         return explain(
             subject.network,
             subject.input(),
@@ -75,7 +75,7 @@ def made_slowly(
     title: str,
     shelf: str,
     key: tuple[Any, ...],
-    make: Callable[[ReportProgress], Any],
+    make: Callable[[Progress], Any],
     *,
     entries: int,
     cancel: Callable[[], None] | None = None,
@@ -142,7 +142,7 @@ def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
 @contextmanager
 def progressing(
     title: str, cancel: Callable[[], None], key: tuple[Any, ...]
-) -> Iterator[tuple[ReportProgress, Callable[[], None]]]:
+) -> Iterator[tuple[Progress, Callable[[], None]]]:
     """Shows how far something is, with a way out, until the block ends.
 
     Args:
@@ -178,7 +178,7 @@ def progressing(
 def give_up() -> None:
     """Goes back to the usual, quick method."""
     st.session_state.pop(BEGUN, None)
-    controls.choose_method(None)
+    controls.METHOD.choose(None)
 
 
 def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:

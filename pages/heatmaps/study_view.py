@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.jobs import Job, latest_job
 from core.runs.launch import start_job
-from core.workflows.jobs.heatmap_study import StudyRequest, study_request
+from core.workflows.jobs.heatmap_study import StudyRequest, weights_stamp
 from pages.heatmaps import study_result
 from pages.heatmaps.controls import Choice
 from pages.ui.kit import components
@@ -59,8 +59,9 @@ def draw(target: Target, choice: Choice, open_image: Open) -> None:
         required=True,
         persist_state="session",
     )
-    request = study_request(
+    request = StudyRequest(
         run.id,
+        weights_stamp(run),
         method=choice.method,
         layer=choice.layer,
         of=of or "predicted",

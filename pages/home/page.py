@@ -16,7 +16,7 @@ from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import empty, guarded
 from pages.ui.kit.style import ASSETS
 from pages.ui.runs import run_panel
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -33,7 +33,7 @@ RECENT = 5
 
 def render() -> None:
     """Draws the page."""
-    chosen = st.query_params.get("run")
+    chosen = address.read("run")
     run = RunStore().get(chosen) if chosen else None
     with st.container(key="bl-home-first", gap="small"):  # what follows keeps its place when this changes
         if run is None:

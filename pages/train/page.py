@@ -24,7 +24,7 @@ from pages.train import (
 from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import busy, empty
 from pages.ui.plan import cost_estimate, experiment_plan
-from pages.ui.session import caches
+from pages.ui.session import address, caches
 from pages.ui.session import choices as state
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names
@@ -62,8 +62,7 @@ def render() -> None:
 
 def _set_up(dataset: Any) -> None:
     spec = state.model()
-    shown = _weights_in_address(spec.weights).get("weights")
-    state.show_in_address(data=state.chosen_data().source, backbone=spec.backbone, weights=shown)
+    address.write(data=state.chosen_data().source, **state.model_params(spec))
     with st.container(key="bl-wrap-train"):
         choices, summary_place = st.columns([1.35, 1], gap="large")
     counts = {split: len(dataset.positions(split)) for split in ("train", "val", "test")}
@@ -174,12 +173,8 @@ def _parts(choice: TrainChoice) -> TrainChoice:
                 state.set_freeze(replace(plan, trainable_stages=picked))
         elif choice.preset != "gradual":
             components.note(_("What learns is your own choice of parts."))
-        nav.link("anatomy", _("Choose parts and rates"), backbone=spec.backbone, **_weights_in_address(spec.weights))
+        nav.link("anatomy", _("Choose parts and rates"), **state.model_params(spec))
     return choice
-
-
-def _weights_in_address(weights: str) -> dict[str, str]:
-    return {} if weights.startswith("file:") else {"weights": weights}
 
 
 def _augmentation(choice: TrainChoice) -> TrainChoice:
@@ -229,7 +224,7 @@ def _start(choice: TrainChoice, experiment: Experiment) -> None:
     count = seeds_and_folds.count(choice)
     label = _("Start training") if count == 1 else _n("Start {n} training", "Start {n} trainings", count)
     if st.button(label.format(n=count), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
-        state.show_in_address(setup=None)  # the run itself holds it from here on
+        address.write(setup=None)  # the run itself holds it from here on
         if count > 1:
             seeds_and_folds.launch(choice, experiment)
         run_view.launch(experiment)

@@ -12,7 +12,7 @@ from core.specs import Experiment
 from pages.ui.kit import components
 from pages.ui.plan import cost_estimate, experiment_plan
 from pages.ui.runs import learning_curves, queue_panel, reproduce, run_panel, series_panel
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
 
 
@@ -22,7 +22,7 @@ def watched() -> Any:
         choices.choose_run(None)
         components.note(_("The run was discarded, as you asked."))
         return None
-    if st.query_params.get("run"):
+    if address.read("run"):
         return choices.run()
     if st.session_state.get("bl.train.new"):
         return None
@@ -52,7 +52,7 @@ def _discarded() -> bool:
 def show(run: Any) -> None:
     """Draws a run: live while it is, else how it ended."""
     status = run.status()
-    choices.show_in_address(run=run.id)
+    address.write(run=run.id)
     if status["state"] in LIVE:
         if status["state"] == "queued":
             queue_panel.panel(run, key="bl-train-queue")

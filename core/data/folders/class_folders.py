@@ -10,98 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
-from PIL import Image
-
 from core.data.dataset import Dataset, Item
 from core.data.folders.passed_over import SENTENCES, read_notes
+from core.data.folders.reader import FolderReader, is_under, locate
 from core.data.folders.split_names import look_like_divisions, splits_of
-from core.data.images import CONVERTIBLE, SUFFIXES, open_image
+from core.data.images import CONVERTIBLE, SUFFIXES
 from core.errors import InputError
 from core.messages import Sentence
 
 _DEPTH = 8
 _WRAPPERS = 3
 _IGNORED = 1000
-_MOST_BASES = 200
 _SILENT = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})
-
-
-@dataclass(frozen=True, slots=True)
-class FolderReader:
-    """Loads images below a folder.
-
-    Attributes:
-        root: The folder that keys are relative to.
-        roots: Folders that every file must really lie under; None for no limit.
-    """
-
-    root: Path
-    roots: tuple[Path, ...] | None = None
-
-    def load(self, key: str) -> Image.Image:
-        """Opens the image; see :func:`core.data.images.open_image`."""
-        return open_image(self.path(key), name=key)
-
-    def mask(self, key: str) -> np.ndarray | None:  # noqa: ARG002 - photographs bring no masks
-        """Returns None: folders bring no masks."""
-        return None
-
-    def path(self, key: str) -> Path:
-        """Returns the image's file, checked anew to lie under the allowed roots."""
-        path = self.root / key
-        if self.roots is not None and not is_under(Path(os.path.realpath(path)), self.roots):
-            raise InputError("{name} leads outside the folders that may be read here.", name=key)
-        return path
-
-
-def is_under(path: Path, roots: Sequence[Path]) -> bool:
-    """Tells whether a resolved path is one of the resolved roots or lies under one."""
-    return any(path == root or root in path.parents for root in roots)
-
-
-def locate(source: str, roots: Sequence[Path] | None) -> Path:
-    """Finds the folder that is meant, links resolved.
-
-    Args:
-        source: A path; a relative one is looked for under each root, or in the working folder without roots.
-        roots: Where it must lie; None for anywhere.
-
-    Raises:
-        InputError: It lies outside the roots, does not exist, or is no folder.
-    """
-    try:
-        given = Path(source)
-        if roots is None:
-            candidates = [given.expanduser().resolve()]
-        else:
-            limits = [Path(root).resolve() for root in roots]
-            candidates = [(root / given).resolve() for root in limits]
-            candidates = [path for path in dict.fromkeys(candidates) if is_under(path, limits)]
-            if not candidates:
-                raise InputError(
-                    "{path} lies outside the folders that may be read here. Put the images under {root}.",
-                    path=source,
-                    root=str(limits[0]) if limits else "",
-                )
-        for path in candidates:
-            if path.is_dir():
-                return path
-        exists = any(path.exists() for path in candidates)
-    except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("{path} is not a path that can be read here.", path=repr(source)) from error
-    if exists:
-        raise InputError(
-            "{path} is a file, not a folder. Give a folder that holds one folder a class (unpack an archive first).",
-            path=source,
-        )
-    raise InputError(
-        "There is no folder {path}, nor an embedded data set of that name. Embedded: {known}.",
-        path=source,
-        known="mnist, digits, shapes, textures",
-    )
 
 
 def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_classes: int = 2) -> Dataset:
@@ -141,60 +61,6 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
         root=base,
         ignored=(*((note.name, note.sentence) for note in read_notes(path)), *scan.ignored.items()),
     )
-
-
-def open_listed(
-    source: str, rows: Sequence[tuple[str, str, str]], classes: Sequence[str], *, roots: Sequence[Path] | None = None
-) -> Dataset:
-    """Opens images that were listed once, whatever has come to stand beside them since.
-
-    Args:
-        source: The folder, as :func:`open_folder` took it.
-        rows: For each image its key, its class and its split, as it was listed.
-        classes: All classes in the order of their labels.
-        roots: Folders that it must lie under.
-
-    Returns:
-        Those of the images that are still there, in the order of ``rows`` and with their splits.
-
-    Raises:
-        InputError: The folder is missing or outside ``roots``, or none of the images is found below it.
-    """
-    path = locate(source, roots)
-    base = _base_of(path, [key for key, _, _ in rows])
-    place = {name: label for label, name in enumerate(classes)}
-    items = tuple(
-        Item(key, place[name], split) for key, name, split in rows if name in place and (base / key).is_file()
-    )
-    if not items:
-        raise InputError("None of the {count} images is found in {source} any more.", count=len(rows), source=source)
-    limits = None if roots is None else tuple(Path(root).resolve() for root in roots)
-    return Dataset(
-        name=str(path),
-        title=path.name,
-        classes=tuple(classes),
-        items=items,
-        presplit=True,
-        reader=FolderReader(base, limits),
-        root=base,
-    )
-
-
-def _base_of(path: Path, keys: Sequence[str], sample: int = 16) -> Path:
-    """Returns the folder that keys are relative to: the source, or one that it wraps."""
-    some = keys[:: max(1, len(keys) // sample)]
-    candidates = [path]
-    for _ in range(_WRAPPERS):
-        candidates += [inner for folder in candidates for inner in _folders_in(folder)][:_MOST_BASES]
-    found = {folder: sum((folder / key).is_file() for key in some) for folder in dict.fromkeys(candidates)}
-    return max(found, key=lambda folder: found[folder])
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    try:
-        return sorted(inner for inner in folder.iterdir() if inner.is_dir() and not inner.name.startswith("."))
-    except OSError:
-        return []
 
 
 @dataclass

@@ -19,10 +19,11 @@ from core.interpret.attribution import cam
 from core.interpret.attribution.heatmap import Explanation, Heatmap, explanation_of
 from core.interpret.attribution.method import FAMILIES, AttributionRequest, Method, Setting
 from core.interpret.attribution.registry import METHODS
-from core.interpret.forward import Progress, ask, batch_of, cannot_take, check_image
+from core.interpret.forward import ask, batch_of, cannot_take, check_image
 from core.interpret.layout import require_map_layer
 from core.interpret.probe import Probe, device_of, dtype_of, lock_of
 from core.interpret.target import ScoreTarget, resolve_score_target
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network

@@ -16,11 +16,10 @@ from torch import Tensor
 
 from core.interpret.attribution.method import AttributionRequest
 from core.interpret.attribution.score_cam import noise_level, noise_like
-from core.interpret.forward import Progress, ask, batch_of, yield_lock
+from core.interpret.forward import ask, batch_of, yield_lock
 from core.interpret.probe import Probe, device_of
 
 __all__ = [
-    "Progress",
     "gradient",
     "gradient_shap",
     "input_x_gradient",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from core.errors import InputError
-from core.interpret.forward import Progress
 from core.interpret.target import ScoreTarget
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.anatomy.examine import Anatomy

@@ -20,8 +20,9 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret.explanation_metrics.imputation import filling, imputed
 from core.interpret.explanation_metrics.metrics import METRICS, Curve, Metric, Scores, Settings
-from core.interpret.forward import Progress, ask, batch_of, check_image, side_by_side
+from core.interpret.forward import ask, batch_of, check_image, side_by_side
 from core.interpret.probe import Probe, device_of, model_of
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, no_map, require_map_layer
 from core.interpret.probe import Probe, device_of, reach
+from core.messages import Progress
 from core.models.anatomy.examine import Anatomy
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ CACHED = 1_500_000
 """Values that are measured at a time."""
 PATCH_SIDE = 7
 """Maps are averaged down to so many rows and columns before cells are drawn from them."""
-
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

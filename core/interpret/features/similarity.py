@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from core.errors import InputError
 from core.interpret.features.activation_stats import ROOM
 from core.interpret.layout import Layout, batch_maps, require_map_layer
 from core.interpret.probe import Probe, device_of, reach
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -159,7 +160,7 @@ def cka(
     *,
     batch: int | None = None,
     budget: float | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> NDArray[np.float64]:
     """Compares every layer of one network with every layer of another by linear CKA.
 

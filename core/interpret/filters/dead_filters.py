@@ -18,6 +18,7 @@ from core.interpret.filters.kernels import conv_layers
 from core.interpret.layout import unknown_layer
 from core.interpret.probe import Probe, device_of
 from core.interpret.shared_copy import twin_of
+from core.messages import Progress
 from core.models.modes import forward_to
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def life(
     *,
     total: int = 0,
     budget: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Life:
     """Shows a convolution images and notes which of its filters ever answer.
 

@@ -31,6 +31,7 @@ from core.interpret.visualization.gradient_ascent import (
     spot_of,
 )
 from core.interpret.visualization.image_cache import CachedImage
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -41,7 +42,6 @@ STEPS = 128
 """Steps of ascent, by default."""
 MOST_STEPS = 4096
 
-Progress = Callable[[int, int], None]
 Found = Callable[["Dream"], None]
 Watch = Callable[[list[int], NDArray[np.uint8]], None]
 Place = tuple[int, int] | Literal["centre"] | None

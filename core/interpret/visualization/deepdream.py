@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from core.errors import InputError
 from core.interpret.visualization.fourier_image import from_bytes, to_bytes
 from core.interpret.visualization.gradient_ascent import Climber, Spot, opened, spot_of
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -92,7 +93,7 @@ def deep_dream(
     channels: Sequence[int] | None = None,
     depth: Depth | None = None,
     precision: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> DeepDream:
     """Changes a picture so that a layer answers more strongly (Mordvintsev, Olah and Tyka 2015, "Inceptionism").
 
@@ -133,9 +134,7 @@ def deep_dream(
     return DeepDream(bytes_[0], to_bytes(start)[0], layer, before, after)
 
 
-def _dream(
-    climber: Climber, start: Tensor, index: Tensor | None, depth: Depth, progress: Callable[[int, int], None] | None
-) -> Tensor:
+def _dream(climber: Climber, start: Tensor, index: Tensor | None, depth: Depth, progress: Progress | None) -> Tensor:
     chance = torch.Generator().manual_seed(depth.seed)
     sizes = _sizes(climber, start, depth)
     detail = torch.zeros_like(start)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from core.errors import Cancelled, InputError
-from core.models.weights.download import Progress
+from core.models.weights.download import DownloadProgress, Report
 
 RUNNING, FINISHED, FAILED, CANCELLED = "running", "finished", "failed", "cancelled"
 
@@ -27,10 +27,10 @@ class Job:
         started: When it started, in seconds since the epoch.
     """
 
-    def __init__(self, key: Key, title: str, work: Callable[[Callable[[Progress], None]], None]) -> None:
+    def __init__(self, key: Key, title: str, work: Callable[[Report], None]) -> None:
         self.key, self.title, self.started = key, title, time.time()
         self.state = RUNNING
-        self.progress: Progress | None = None
+        self.progress: DownloadProgress | None = None
         self.error: InputError | None = None
         self._work = work
         self._cancel = threading.Event()
@@ -68,7 +68,7 @@ class Job:
             self.error = error
             self.state = state
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: DownloadProgress) -> None:
         if self._cancel.is_set():
             raise Cancelled
         self.progress = progress
@@ -78,7 +78,7 @@ _JOBS: dict[Key, Job] = {}
 _GUARD = threading.Lock()
 
 
-def start(key: Key, title: str, work: Callable[[Callable[[Progress], None]], None]) -> Job:
+def start(key: Key, title: str, work: Callable[[Report], None]) -> Job:
     """Starts a download, or returns the one that is under way for the same weights."""
     with _GUARD:
         job = _JOBS.get(key)

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import InputError, WeightsUnavailable
 
-Report = Callable[["Progress"], None]
+Report = Callable[["DownloadProgress"], None]
 """Hears of a download's progress; may raise to end it."""
 
 CONNECT_SECONDS = 8.0
@@ -46,7 +46,7 @@ _AGENT = "backbone-lab"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DownloadProgress:
     """How far a download is.
 
     Attributes:
@@ -82,7 +82,7 @@ def fetch(
     title: str = "",
     digest: str | None = None,
     size: int | None = None,
-    report: Callable[[Progress], None] | None = None,
+    report: Report | None = None,
 ) -> Path:
     """Downloads a file, unless it is here already.
 
@@ -120,7 +120,7 @@ def fetch(
 
 
 @contextmanager
-def _alone(target: Path, transfer: _Transfer, report: Callable[[Progress], None] | None) -> Iterator[None]:
+def _alone(target: Path, transfer: _Transfer, report: Report | None) -> Iterator[None]:
     """Waits until no other process downloads the file, telling how far that one is."""
     lock = FileLock(target.with_name(f".{target.name}.lock"), thread_local=False)
     while True:
@@ -129,7 +129,7 @@ def _alone(target: Path, transfer: _Transfer, report: Callable[[Progress], None]
             break
         except Timeout:
             if report:
-                report(Progress(transfer.arrived(), None, 0.0))
+                report(DownloadProgress(transfer.arrived(), None, 0.0))
     try:
         yield
     finally:
@@ -154,7 +154,7 @@ class _Transfer:
         except OSError:
             return 0
 
-    def run(self, size: int | None, report: Callable[[Progress], None] | None) -> None:
+    def run(self, size: int | None, report: Report | None) -> None:
         if size is not None:
             self._check_space(size - self.arrived())
         if not self.digest:  # without a digest nobody could tell whether the rest is of the same file
@@ -170,7 +170,7 @@ class _Transfer:
                     raise self._interrupted() from error
         self._settle()
 
-    def _receive(self, report: Callable[[Progress], None] | None) -> None:
+    def _receive(self, report: Report | None) -> None:
         start = self.arrived()
         headers = {"User-Agent": _AGENT, "Accept-Encoding": "identity"}
         if start:
@@ -192,18 +192,18 @@ class _Transfer:
             _patience(answer, STALL_SECONDS)
             self._copy(answer, start, total, report)
 
-    def _copy(self, answer: Any, start: int, total: int | None, report: Callable[[Progress], None] | None) -> None:
+    def _copy(self, answer: Any, start: int, total: int | None, report: Report | None) -> None:
         done, meter = start, _Meter(start)
         with self.part.open("ab" if start else "wb") as file:
             while chunk := answer.read1(_CHUNK):
                 file.write(chunk)
                 done += len(chunk)
                 if report and meter.due():
-                    report(Progress(done, total, meter.rate(done)))
+                    report(DownloadProgress(done, total, meter.rate(done)))
         if total is not None and done != total:
             raise _Broken
         if report:
-            report(Progress(done, total, meter.rate(done)))
+            report(DownloadProgress(done, total, meter.rate(done)))
 
     def _settle(self) -> None:
         """Moves the file to its place, if it is what it should be."""

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.errors import Cancelled, InputError
+from core.messages import Progress
 from core.models import heads
 from core.models.network import Network
 from core.specs import FreezePlan
@@ -39,8 +40,6 @@ ROUNDS, FEWEST = 8, 4
 SLOWDOWN = 3.0
 """bfloat16 that takes so many times as long as float32 is not measured any further: nobody would choose it."""
 PASSES = ("frozen", "learning", "through")
-
-Progress = Callable[[int, int], None]
 
 
 def measure(

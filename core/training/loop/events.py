@@ -54,7 +54,7 @@ class PhaseStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ProgressEvent:
     """Something other than a training step goes on: ``computing features`` or ``validating``."""
 
     doing: str
@@ -190,7 +190,7 @@ class Finished:
     early: tuple[str, ...] = ()
 
 
-Event = Started | PhaseStarted | Progress | Step | Changed | Recovered | CheckpointDue | EpochEnd | Finished
+Event = Started | PhaseStarted | ProgressEvent | Step | Changed | Recovered | CheckpointDue | EpochEnd | Finished
 
 
 def as_record(event: Event) -> dict[str, Any]:

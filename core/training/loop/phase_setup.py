@@ -27,7 +27,7 @@ from core.training.features.batch_sources import (
     extract,
 )
 from core.training.features.feature_store import FeatureStore, Form, key_of, room_in_memory
-from core.training.loop.events import Progress
+from core.training.loop.events import ProgressEvent
 from core.training.optim.precision import choose_precision, trial_images
 
 
@@ -126,7 +126,7 @@ class Preparation:
         self.train = self._features if self.cached else FrozenFeed(self.pixels, self.cut, suffix)
         self.val = self._features if kept else self.train
 
-    def ready(self, epoch: int, parts: int = 1) -> Iterator[Progress]:
+    def ready(self, epoch: int, parts: int = 1) -> Iterator[ProgressEvent]:
         """Finds or computes the features that an epoch needs and that are not there yet.
 
         Features for which no place is left after all are computed in each epoch instead.
@@ -143,7 +143,7 @@ class Preparation:
         if self.cached and self.views:
             yield from self._gather(self.material.train, epoch % self.views)
 
-    def _gather(self, positions: Tensor, view: int | None) -> Iterator[Progress]:
+    def _gather(self, positions: Tensor, view: int | None) -> Iterator[ProgressEvent]:
         feed = self._features
         if feed is None or view in feed.kept:
             return
@@ -161,9 +161,9 @@ class Preparation:
         for item in wanted.gather(self._shelf):
             if isinstance(item, CachedFeatures):
                 feed.kept[view] = item
-                yield Progress("computing features", len(positions), len(positions))
+                yield ProgressEvent("computing features", len(positions), len(positions))
             elif item < len(positions):
-                yield Progress("computing features", item, len(positions))
+                yield ProgressEvent("computing features", item, len(positions))
         if view not in feed.kept:
             live = FrozenFeed(self.pixels, feed.cut, feed.suffix)
             self.cached, self.train = False, live

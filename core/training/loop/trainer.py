@@ -33,7 +33,7 @@ from core.training.loop.events import (
     Event,
     Finished,
     PhaseStarted,
-    Progress,
+    ProgressEvent,
     Recovered,
     Started,
     Step,
@@ -489,7 +489,7 @@ class Trainer:
             for done in self._judge.run_validation(self._work.val, self.material.val, at_once, self.world):
                 if time.perf_counter() - told >= TELL_EVERY:
                     told = time.perf_counter()
-                    yield Progress("validating", done, len(self.material.val))
+                    yield ProgressEvent("validating", done, len(self.material.val))
 
     def _stagnates(self) -> bool:
         left = self.at.phase_epoch < self._phase_now.epochs + self.at.extra

@@ -34,7 +34,7 @@ BATCH = 32
 _TRIAL = 8  # images of the passes that choose the precision
 
 
-class Progress(NamedTuple):
+class RankingProgress(NamedTuple):
     """How far a ranking has come.
 
     Attributes:
@@ -61,7 +61,7 @@ class _Work:
     classes: tuple[str, ...]
     device: torch.device
     networks: int
-    tell: Callable[[Progress], None]
+    tell: Callable[[RankingProgress], None]
     stop: Callable[[], bool]
     runs_dir: Path | None
     roots: Sequence[Path] | None
@@ -70,7 +70,7 @@ class _Work:
     def say(self, doing: str, backbone: str = "", done: int = 0, total: int = 0) -> None:
         if self.stop():
             raise Cancelled
-        self.tell(Progress(doing, backbone, self.number, self.networks, done, total))
+        self.tell(RankingProgress(doing, backbone, self.number, self.networks, done, total))
 
 
 def rank(
@@ -81,7 +81,7 @@ def rank(
     images_limit: int = IMAGES,
     roots: Sequence[Path] | None = None,
     runs_dir: Path | None = None,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[RankingProgress], None] = lambda _: None,
     found: Callable[[Ranking], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Ranking:

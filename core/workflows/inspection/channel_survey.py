@@ -9,7 +9,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features import depth_profile
 from core.interpret.features.activation_stats import Answers, survey
+from core.messages import Progress, StagedProgress
 from core.models.network import Network
 from core.runs.files import write_atomic
 
@@ -36,8 +37,6 @@ BUDGET = 20.0
 """Seconds after which no further images are read or looked at; what was seen until then counts."""
 READ = 16
 """Images that are read at a time."""
-
-Progress = Callable[[str, int, int], object]
 
 
 class Thumbprints(NamedTuple):
@@ -119,7 +118,7 @@ def gather(
     layer: str,
     *,
     budget: float | None = BUDGET,
-    progress: Progress | None = None,
+    progress: StagedProgress | None = None,
     prints: Thumbprints | None = None,
 ) -> Gathered:
     """Asks all channels of a layer what they answer to some images, in one pass; from disk where that was done.
@@ -167,7 +166,7 @@ def story(
     images: Dataset,
     *,
     budget: float | None = BUDGET,
-    progress: Progress | None = None,
+    progress: StagedProgress | None = None,
     prints: Thumbprints | None = None,
 ) -> DepthProfile:
     """Measures how a network's answers change with depth; from disk where that was done. Arguments as :func:`gather`.
@@ -256,7 +255,7 @@ def _look(
     *,
     cells: int,
     budget: float | None,
-    progress: Progress | None,
+    progress: StagedProgress | None,
 ) -> tuple[dict[str, Answers], tuple[Item, ...], int]:
     """Returns each layer's answers, the images they are of, and how many there were to look at."""
     tell = progress or (lambda _doing, _done, _total: None)
@@ -269,9 +268,7 @@ def _look(
     return found, tuple(images.items[place] for place in positions[:count]), asked
 
 
-def read_ahead(
-    store: PixelStore, *, budget: float | None, progress: Callable[[int, int], object]
-) -> tuple[list[int], int]:
+def read_ahead(store: PixelStore, *, budget: float | None, progress: Progress) -> tuple[list[int], int]:
     """Reads a store's images, and finds out which can be read; half of the time there is may go into that.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.data.sources import Dataset
 from core.errors import InputError
 from core.interpret.filters.movement import Motion, motion
+from core.messages import Progress
 from core.runs import snapshots
 from core.runs.store import Run
 from core.training.checkpoints.epoch_weights import kept_epochs, kept_state
@@ -38,7 +39,7 @@ def life_of_run(
     roots: Sequence[Path] | None = None,
     dataset: Dataset | None = None,
     budget: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Life:
     """Shows a convolution some of a run's images, held-out ones first, and notes which of its filters ever answer.
 

@@ -19,6 +19,7 @@ from core.data.dataset import Dataset
 from core.errors import InputError
 from core.interpret.explanation_metrics.localisation import border_share, box_mask, energy, hits, positive, seen_mask
 from core.interpret.explanation_metrics.spray import clusters, shrunk
+from core.messages import Progress
 from core.specs import from_record
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ CENTRE = (0.25, 0.25, 0.75, 0.75)
 """The middle quarter of the picture: left, top, right, bottom."""
 OF = ("predicted", "truth")
 
-Progress = Callable[[int, int], None]
 Maps = NDArray[np.float16]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +15,7 @@ from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.interpret.features.depth_profile import depth_layers
 from core.interpret.features.similarity import LayerChange, Side, cka, weight_change
+from core.messages import StagedProgress
 from core.models.network import Network
 from core.workflows.inspection.channel_survey import BUDGET, read_ahead
 
@@ -49,7 +49,7 @@ def similarity(
     *,
     layers: int = LAYERS,
     budget: float | None = BUDGET,
-    progress: Callable[[str, int, int], object] | None = None,
+    progress: StagedProgress | None = None,
 ) -> Similarity:
     """Compares the layers of two networks, or of one with themselves, by what they answer to the same images.
 

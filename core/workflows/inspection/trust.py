@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,13 +24,13 @@ from core.interpret.explanation_metrics.baselines import (
 from core.interpret.explanation_metrics.faithfulness import METRICS, Metric, Scores, Settings, measure
 from core.interpret.explanation_metrics.localisation import OTSU, Placement, Region, placement, region
 from core.interpret.explanation_metrics.sensitivity import distance_by_chance, sensitivity
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from core.models.network import Network
 
-Progress = Callable[[int, int], None]
 LEVEL = 0.05
 """How often a random map may pass for clearly better than random ones in one test: the level of a rank test."""
 _LEAST = 0.005

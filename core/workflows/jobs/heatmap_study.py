@@ -9,13 +9,12 @@ import io
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from core.errors import Cancelled, InputError
 from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobRequest
-from core.runs.store import RunStore
+from core.runs.store import Run, RunStore
 from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
@@ -30,23 +29,23 @@ class StudyRequest(JobRequest):
 
     Attributes:
         run: The run's id.
+        stamp: What :func:`weights_stamp` says: better weights make another study.
         method: Id of a row of :data:`core.interpret.attribution.explain.METHODS`.
         layer: Layer for methods that look at one; ``None`` for the network's own choice.
         of: ``predicted`` or ``truth``: which class is explained.
         moment: Which of its weights, see :func:`core.workflows.checkpoints.network_at`.
         settings: The method's own settings, by name.
-        stamp: When the run's best weights were written: better weights make another study.
         most: Pictures at most; ``None`` for as many as usual.
     """
 
     kind: ClassVar[str] = "heat-studies"
     run: str
+    stamp: str
     method: str = "grad-cam"
     layer: str | None = None
     of: str = "predicted"
     moment: str = "best"
     settings: Mapping[str, int] = field(default_factory=dict)
-    stamp: str = "0"
     most: int | None = None
 
     @classmethod
@@ -60,20 +59,9 @@ class StudyRequest(JobRequest):
         return {name: value for name, value in self.as_record().items() if name != "most"}
 
 
-def study_request(run_id: str, runs_dir: Path | str | None = None, **more: Any) -> StudyRequest:
-    """Returns the request to study the heatmaps of a run's held-out pictures.
-
-    Args:
-        run_id: The run, which has weights.
-        runs_dir: Folder of the runs.
-        more: What else of a :class:`StudyRequest` is not as usual.
-
-    Raises:
-        RunMissing: There is no such run.
-    """
-    run = RunStore(runs_dir).get(run_id)
-    stamp = run.checkpoint.stat().st_mtime_ns if run.has_weights else 0
-    return StudyRequest(run_id, stamp=str(stamp), **more)
+def weights_stamp(run: Run) -> str:
+    """Returns when a run's best weights were written; ``0`` where it has none."""
+    return str(run.checkpoint.stat().st_mtime_ns if run.has_weights else 0)
 
 
 def result(job: Job) -> tuple[Study, Maps] | None:

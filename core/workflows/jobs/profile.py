@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from core import settings
+from core.messages import Progress
 from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobRequest
 from core.specs import Experiment, HeadSpec, ModelSpec, from_record
@@ -85,7 +86,7 @@ def profile_now(
     spec: ModelSpec,
     device: str = "auto",
     *,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Profile:
     """Measures a network in this process and keeps the result.

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from core.errors import InputError
+from core.messages import Progress
 from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobRequest, JobStore
 from core.workflows.jobs.job_process import JobContext
@@ -122,7 +123,7 @@ def work(request: VisualizationJob, context: JobContext) -> None:
         dream.maximise_classes(network, request.channels, **common)
 
 
-def deep(network: Any, wish: VisualizationJob, progress: Callable[[int, int], None] | None = None) -> DeepDream:
+def deep(network: Any, wish: VisualizationJob, progress: Progress | None = None) -> DeepDream:
     """Dreams into a wish's picture.
 
     Raises:

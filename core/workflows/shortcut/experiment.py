@@ -14,7 +14,7 @@ import json
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from core.data.marks import LEAST, Mark, planted
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
+from core.messages import Progress
 from core.runs.launch import start
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, Piece, TrainingSpec
@@ -58,8 +59,6 @@ IMAGE_SIDE = 256
 TELLING = {"mnist": "8"}
 """Classes to mark where a person has no wish: an 8 takes a look to be told from a 0, which a 1 hardly does."""
 _PLAN = "plan.json"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

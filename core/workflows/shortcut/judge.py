@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from core.interpret.attribution.explain import explain
 from core.interpret.explanation_metrics.localisation import energy, positive, seen_mask
 from core.interpret.forward import batch_of
 from core.interpret.probe import Probe, device_of
-from core.messages import Sentence
+from core.messages import Progress, Sentence
 from core.specs import Preprocessing
 from core.workflows.findings import Remark, figure, percent
 from core.workflows.network_loading import network_of_run
@@ -39,8 +39,6 @@ LOOKED = 24
 """Pictures whose heat is measured, at most."""
 SHOWN = 4
 METHOD = "grad-cam"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

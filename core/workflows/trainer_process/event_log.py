@@ -9,6 +9,7 @@ import torch
 
 from core.device import memory_in_use
 from core.errors import Cancelled
+from core.messages import Progress
 from core.models.weights import download
 from core.runs import control
 from core.runs.recorder import EventSink, Recorder
@@ -20,7 +21,7 @@ from core.training.loop.events import (
     Event,
     Finished,
     PhaseStarted,
-    Progress,
+    ProgressEvent,
     Recovered,
     Started,
     Step,
@@ -80,10 +81,10 @@ class Listener:
         return self._offset
 
 
-def fetching(listener: Listener, recorder: Recorder, tell: EventSink) -> Callable[[download.Progress], None]:
+def fetching(listener: Listener, recorder: Recorder, tell: EventSink) -> Callable[[download.DownloadProgress], None]:
     """Tells how far a download of pretrained weights is, in bytes."""
 
-    def progress(now: download.Progress) -> None:
+    def progress(now: download.DownloadProgress) -> None:
         listener.interrupt()
         doing = "downloading the weights"
         recorder.update(now=False, doing=doing, done=now.done, total=now.total or 0)
@@ -92,7 +93,7 @@ def fetching(listener: Listener, recorder: Recorder, tell: EventSink) -> Callabl
     return progress
 
 
-def reading(listener: Listener, recorder: Recorder, tell: EventSink) -> Callable[[int, int], None]:
+def reading(listener: Listener, recorder: Recorder, tell: EventSink) -> Progress:
     """Tells how many images are read."""
 
     def progress(done: int, total: int) -> None:
@@ -144,7 +145,7 @@ class Teller:
                 cut=event.cut,
                 phase_parameters=event.trainable_parameters,
             )
-        elif isinstance(event, Progress):
+        elif isinstance(event, ProgressEvent):
             update(now=False, doing=event.doing, done=event.done, total=event.total)
         elif isinstance(event, Step):
             self._step(event)
@@ -159,7 +160,7 @@ class Teller:
             self.finished = event
             update(best_epoch=event.best_epoch, best_val_accuracy=event.best_val_accuracy, early=list(event.early))
         if not isinstance(event, CheckpointDue):
-            self.tell({"event": type(event).__name__.lower(), **record})
+            self.tell({"event": type(event).__name__.removesuffix("Event").lower(), **record})
 
     def _changed(self, event: Changed) -> None:
         act = event.act

@@ -96,8 +96,8 @@ def more(key: str):  # type: ignore[no-untyped-def]
     return st.expander(_("More"), icon=":material/tune:", key=key)
 
 
-def next_step(target: str, label: str, *, text: str = "", **params: str) -> None:
-    """Draws the next step: one link at the foot of the page, always in the same place."""
+def next_step(target: str, label: str, *, text: str = "", **params: str | None) -> None:
+    """Draws the next step: one link at the foot of the page, always in one place. Arguments as :func:`nav.link`."""
     with st.container(key="bl-next", horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         if text:
             st.html(f'<p class="bl-note">{escape(text)}</p>', width="content")

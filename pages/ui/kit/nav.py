@@ -85,18 +85,22 @@ def sections() -> dict[str, list[Any]]:
 
 
 def link(
-    name: str, label: str | None = None, *, icon: str | None = None, help: str | None = None, **params: str
+    name: str, label: str | None = None, *, icon: str | None = None, help: str | None = None, **params: str | None
 ) -> None:
-    """Draws a link to a page; ``params`` (such as ``run=run.id``) go into its address."""
+    """Draws a link to a page; ``params`` (such as ``run=run.id``) go into its address, but for those of ``None``."""
     place = PLACES[name]
     st.page_link(
-        page(name), label=label or _(place.title), icon=icon or place.icon, help=help, query_params=params or None
+        page(name), label=label or _(place.title), icon=icon or place.icon, help=help, query_params=_given(params)
     )
 
 
-def go(name: str, **params: str) -> None:
-    """Leaves for another page, with ``params`` in its address."""
-    st.switch_page(page(name), query_params=params or None)
+def go(name: str, **params: str | None) -> None:
+    """Leaves for another page, with ``params`` in its address, but for those of ``None``."""
+    st.switch_page(page(name), query_params=_given(params))
+
+
+def _given(params: Mapping[str, str | None]) -> dict[str, str] | None:
+    return {name: value for name, value in params.items() if value is not None} or None
 
 
 def _opener(name: str) -> Callable[[], None]:

@@ -12,11 +12,12 @@ from core.errors import InputError
 from pages.ui.kit import page_states
 from pages.ui.selection.network_picker import Target
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches
 from pages.ui.text.i18n import N_, _, translate_error
 
 NAMES = {"start": N_("Before training"), "best": N_("Best epoch"), "last": N_("Last epoch")}
 EPOCH = "epoch"
+MOMENT = address.Bound("moment")
 KIND, NUMBER = "bl-moment", "bl-moment-epoch"
 
 
@@ -93,7 +94,7 @@ def choose_target(target: Target) -> Target:
 
     epochs = epochs_of(run)
     offered = [*moments_of(run), *([EPOCH] if epochs else [])]
-    asked = st.query_params.get("moment") or "best"
+    asked = MOMENT.asked() or "best"
     number = _nearest(epochs, asked)
     kind = EPOCH if number is not None else asked
     st.session_state[KIND] = kind if kind in offered else "best" if "best" in offered else offered[-1]
@@ -146,7 +147,7 @@ def _remember(epochs: Sequence[int]) -> None:
     kind = st.session_state.get(KIND)
     if kind == EPOCH:
         kind = str(st.session_state.get(NUMBER) or epochs[-1])
-    choices.show_in_address(moment=None if kind in (None, "best") else kind)
+    MOMENT.choose(None if kind in (None, "best") else kind)
 
 
 def _nearest(epochs: Sequence[int], asked: str) -> int | None:

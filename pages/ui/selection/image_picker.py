@@ -11,7 +11,7 @@ from core.data.encoding import png
 from core.errors import InputError
 from pages.ui.kit import components, style
 from pages.ui.selection.network_picker import Target
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.session.choices import ImageChoice
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -38,7 +38,7 @@ def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageCh
         del sources["dataset"]
     known = choices.image()
     first = known.kind if known and known.kind in sources else next(iter(sources))
-    if "dataset" in sources and st.query_params.get("image"):
+    if "dataset" in sources and address.read("image"):
         st.session_state[f"{key}-kind"] = "dataset"
     elif st.session_state.get(f"{key}-kind") not in sources:
         st.session_state[f"{key}-kind"] = first
@@ -50,7 +50,7 @@ def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageCh
         required=True,
         persist_state="session",
         wrap=True,
-        on_change=lambda: choices.show_in_address(image=None),
+        on_change=lambda: address.write(image=None),
     )
     draw = {"dataset": _from_data, "sample": _sample, "upload": _upload, "camera": _camera}[kind or first]
     chosen = draw(target, key)
@@ -115,7 +115,7 @@ def _from_data(target: Target | None, key: str) -> ImageChoice | None:
     """Offers some of the run's held-out images, evenly over the classes, and the one that the address names."""
     if target is None or target.run is None:
         return None
-    options, wanted, item = held_out(target.run), st.query_params.get("image"), f"{key}-item"
+    options, wanted, item = held_out(target.run), address.read("image"), f"{key}-item"
     known = choices.image()
     asked = wanted or st.session_state.get(item) or (known.name if known and known.kind == "dataset" else None)
     if asked and asked not in options:
@@ -131,14 +131,20 @@ def _from_data(target: Target | None, key: str) -> ImageChoice | None:
         label_visibility="collapsed",
         persist_state="session",
         format_func=lambda k: f"{options[k]} · {choices.short_source(k)}",
-        on_change=lambda: choices.show_in_address(image=st.session_state[item]),
+        on_change=lambda: address.write(image=st.session_state[item]),
     )
-    choices.show_in_address(image=name)
+    address.write(image=name)
     try:
         return dataset_image(target.run, name)
     except InputError as error:
         components.note(translate_error(error))
         return None
+
+
+def choose_held_out(name: str, key: str = "bl-image") -> None:
+    """Chooses an image of the run's data, for the picker to show when it is drawn next. Arguments as there."""
+    st.session_state.pop(f"{key}-item", None)
+    address.write(image=name)
 
 
 def held_out(run: Any, per_class: int = 12) -> dict[str, str]:

@@ -7,8 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.session import choices
+from pages.ui.kit import nav
+from pages.ui.session import address
 from pages.ui.text.i18n import _
+
+MAPS = "bl-maps"
+"""Start of the keys of the picker on Feature maps; what is chosen there is where other choices of a layer begin."""
+_CHANNEL = "bl-maps-channel"
 
 
 def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
@@ -56,15 +61,11 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
         every: Whether layers inside blocks are offered, too.
     """
     known = {layer.name: layer for layer in anatomy.layers}
-    asked = st.query_params.get("layer") or st.session_state.get(f"{key}-layer")
-    chosen = next((name for name in (asked, default) if name is not None and name in names), names[-1])
+    bound = address.Bound("layer", kept=_kept(key))
+    chosen = bound.among(names, default if default is not None and default in names else names[-1])
     offered = list(names) if every else [n for n in names if n in {*main_layers(anatomy, names), chosen}]
     stages = list(dict.fromkeys(known[name].stage for name in offered))
     first = {stage: next(name for name in reversed(offered) if known[name].stage == stage) for stage in stages}
-
-    def remember(name: str) -> None:
-        st.session_state[f"{key}-layer"] = name
-        choices.show_in_address(layer=name)
 
     st.session_state[f"{key}-stage"], st.session_state[f"{key}-name"] = known[chosen].stage, chosen
     st.segmented_control(
@@ -75,7 +76,7 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
         required=True,
         wrap=True,
         help=_("A network works in stages; each sees a coarser picture, with more channels, than the one before."),
-        on_change=lambda: remember(first[st.session_state[f"{key}-stage"]]),
+        on_change=lambda: bound.choose(first[st.session_state[f"{key}-stage"]]),
     )
     here = [name for name in offered if known[name].stage == known[chosen].stage]
     st.selectbox(
@@ -83,9 +84,9 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
         here,
         key=f"{key}-name",
         format_func=lambda n: layer_label(known[n]),
-        on_change=lambda: remember(st.session_state[f"{key}-name"]),
+        on_change=lambda: bound.choose(st.session_state[f"{key}-name"]),
     )
-    remember(chosen)
+    bound.choose(chosen)
     return chosen
 
 
@@ -93,7 +94,7 @@ def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) 
     """Draws the choice of one layer, of those that tell the story; to begin with one in the middle, or the last."""
     known = {layer.name: layer for layer in anatomy.layers}
     told = list(main_layers(anatomy, names))
-    asked = st.session_state.get("bl-maps-layer")
+    asked = st.session_state.get(_kept(MAPS))
     if asked in names and asked not in told:
         told = [name for name in names if name in {*told, asked}]
     index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
@@ -102,3 +103,29 @@ def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) 
             _("Layer"), told, index=index, key=f"{key}-{len(told)}", format_func=lambda name: layer_label(known[name])
         )
     )
+
+
+def channel(layer: str, count: int) -> int:
+    """Returns the channel under study: the last that was chosen, which holds for its layer only.
+
+    Args:
+        layer: The layer.
+        count: Its number of channels.
+    """
+    kept = st.session_state.get(_CHANNEL)
+    return kept[1] if kept and kept[0] == layer and kept[1] < count else 0
+
+
+def choose_channel(layer: str, number: int) -> None:
+    """Chooses the channel under study."""
+    st.session_state[_CHANNEL] = (layer, number)
+
+
+def go_to_channel(layer: str, number: int) -> None:
+    """Leaves for what a channel of the network at hand answers to the chosen picture."""
+    choose_channel(layer, number)
+    nav.go("feature_maps", layer=layer, **address.carried())
+
+
+def _kept(key: str) -> str:
+    return f"{key}-layer"

@@ -11,8 +11,10 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import ModelSpec
 from pages.ui.kit import components
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
+
+_KIND = "bl.kind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def run_picker(key: str, *, weights: bool = True) -> Any:
         persist_state="session",
         on_change=lambda: choices.choose_run(st.session_state[key]),
     )
-    if chosen != choices.run_id() or st.query_params.get("run") != chosen:
+    if chosen != choices.run_id() or address.read("run") != chosen:
         choices.choose_run(chosen)
     return runs[ids.index(chosen)]
 
@@ -133,20 +135,20 @@ def _kind(runs: Sequence[Any]) -> str:
     """Returns whether a run or a bare backbone is looked into: the address first, then the last choice."""
     if not runs:
         return "backbone"
-    if st.query_params.get("run"):
-        st.session_state["bl.kind"] = "run"
-    elif "bl.kind" not in st.session_state:
-        st.session_state["bl.kind"] = "backbone" if st.query_params.get("backbone") else "run"
-    return str(st.session_state["bl.kind"])
+    if address.read("run"):
+        st.session_state[_KIND] = "run"
+    elif _KIND not in st.session_state:
+        st.session_state[_KIND] = "backbone" if address.read("backbone") else "run"
+    return str(st.session_state[_KIND])
 
 
 def choose_kind(kind: str) -> None:
     """Chooses to look into a ``run`` or into a ``backbone``."""
-    st.session_state["bl.kind"] = kind
+    st.session_state[_KIND] = kind
     if kind == "run":
-        choices.show_in_address(run=choices.run_id(), backbone=None, weights=None)
+        address.write(run=choices.run_id(), backbone=None, weights=None)
     else:
-        choices.show_in_address(run=None, image=None)
+        address.write(run=None, image=None)
 
 
 def target_of(run: Any) -> Target:
@@ -183,9 +185,9 @@ def _backbone_picker(key: str) -> Target:
             on_change=lambda: choose_model(looked.backbone, st.session_state[f"{key}-weights"]),
         )
     if looked == spec:
-        choices.show_in_address(run=None, backbone=spec.backbone, weights=spec.weights)
+        address.write(run=None, backbone=spec.backbone, weights=spec.weights)
     else:
-        choices.show_in_address(run=None, backbone=None, weights=None)
+        address.write(run=None, backbone=None, weights=None)
         components.note(
             _("Your own network, or weights handed on, can be looked into once a run has trained with them.")
         )
@@ -229,4 +231,4 @@ def choose_model(backbone: str, weights: str) -> None:
         weights = spec.weights
     if spec != known:
         choices.set_model(spec)
-    choices.show_in_address(run=None, backbone=backbone, weights=weights)
+    address.write(run=None, backbone=backbone, weights=weights)

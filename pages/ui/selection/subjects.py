@@ -15,7 +15,7 @@ from pages.ui.kit import components, nav, page_states, style
 from pages.ui.kit.tiles import data_uri
 from pages.ui.selection import image_picker, network_picker
 from pages.ui.selection.network_picker import Target
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.session.choices import ImageChoice
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
@@ -119,7 +119,7 @@ def choose(*, image: bool = True) -> Subject | Target | None:
 
 def waiting(run: Any) -> bool:
     """Draws the face of a chosen run that has no weights yet; tells whether it did."""
-    if run is None or run.has_weights or not st.query_params.get("run"):
+    if run is None or run.has_weights or not address.read("run"):
         return False
     from core.runs.store import LIVE
 

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
+from core.messages import StagedProgress
 from pages.ui.kit import charts, components, nav
 from pages.ui.selection import image_picker
 from pages.ui.selection.subjects import Subject
@@ -164,7 +165,7 @@ def alone() -> Iterator[None]:
 
 
 @contextmanager
-def progress(*, key: str, cancel: Callable[[], None]) -> Iterator[Callable[[str, int, int], None]]:
+def progress(*, key: str, cancel: Callable[[], None]) -> Iterator[StagedProgress]:
     """Shows how far a piece of work is, with a way to give it up: what is clicked meanwhile ends the work.
 
     Args:

@@ -20,6 +20,7 @@ import streamlit as st
 from core import settings
 from core.data.encoding import compact
 from core.errors import InputError
+from core.messages import Progress
 from core.specs import DataSpec, ModelSpec
 from pages.ui.session.lru_store import LruStore
 from pages.ui.text.i18n import N_
@@ -76,7 +77,7 @@ def anchored(spec: DataSpec) -> DataSpec:
     return dataclasses.replace(spec, source=listed(spec).name)
 
 
-def health(spec: DataSpec, progress: Callable[[int, int], None] | None = None) -> Any:
+def health(spec: DataSpec, progress: Progress | None = None) -> Any:
     """Returns the :class:`core.data.health.HealthReport` of a spec's images; every image is decoded once."""
     from core.data.health import inspect
 
@@ -116,7 +117,7 @@ def _key(spec: DataSpec) -> str:
 def _stamp(source: str) -> int:
     """The newest change of a folder and of the two levels of folders below it; 0 for what is no folder of ours."""
     from core.data.embedded import EMBEDDED
-    from core.data.folders.class_folders import locate
+    from core.data.folders.reader import locate
     from core.errors import InputError
 
     if source.partition("?")[0] in EMBEDDED:

@@ -1,7 +1,7 @@
 """What the person has chosen: kept from page to page, and in the address where a link should carry it.
 
-The choices are the core's own frozen records. They live in the session; ``?run=``, ``?data=`` and ``?backbone=`` in
-an address come first, so that a link opens the same thing for somebody else, and after a reload.
+The choices are the core's own frozen records. They live in the session, under keys that no other module touches; what
+:mod:`pages.ui.session.address` names comes first.
 """
 
 from __future__ import annotations
@@ -15,12 +15,18 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import DataSpec, FreezePlan, ModelSpec
+from pages.ui.session import address
 from pages.ui.session.train_form import TrainChoice, from_address, to_address
 from pages.ui.text import display_names
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 TEST_SHARE = 0.2
 """Share of the images that a new choice of data holds out for the test."""
+
+RUN = address.Bound("run", kept="bl.run")
+_DATA, _DATA_TITLE = "bl.data", "bl.data.title"
+_MODEL, _FREEZE, _TRAIN, _IMAGE = "bl.model", "bl.freeze", "bl.train", "bl.image"
+_SETUP_READ, _FOLLOWED = "bl.setup.read", "bl.followed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,11 @@ class ImageChoice:
 
 def data() -> DataSpec | None:
     """Returns the chosen data, or ``None`` before anything was chosen."""
-    wanted = (st.query_params.get("data") or "").strip()
-    known: DataSpec | None = st.session_state.get("bl.data")
+    wanted = (address.read("data") or "").strip()
+    known: DataSpec | None = st.session_state.get(_DATA)
     if wanted and (known is None or known.source != wanted):
         known = DataSpec(wanted, test_share=TEST_SHARE)
-        st.session_state["bl.data"] = known
-        st.session_state["bl.data.title"] = None
+        st.session_state[_DATA], st.session_state[_DATA_TITLE] = known, None
     return known
 
 
@@ -70,10 +75,14 @@ def chosen_data() -> DataSpec:
 
 def set_data(spec: DataSpec, title: str | None = None) -> None:
     """Chooses data; ``title`` is what the sidebar calls them."""
-    st.session_state["bl.data"] = spec
-    st.session_state["bl.data.title"] = title
-    if "data" in st.query_params:
-        st.query_params["data"] = spec.source
+    st.session_state[_DATA], st.session_state[_DATA_TITLE] = spec, title
+    address.update(data=spec.source)
+
+
+def forget_data() -> None:
+    """Takes the choice of data back."""
+    st.session_state.pop(_DATA, None)
+    address.write(data=None)
 
 
 def data_title() -> str | None:
@@ -81,7 +90,7 @@ def data_title() -> str | None:
     spec = data()
     if spec is None:
         return None
-    return st.session_state.get("bl.data.title") or display_names.data(spec.source)
+    return st.session_state.get(_DATA_TITLE) or display_names.data(spec.source)
 
 
 def short_source(source: str) -> str:
@@ -91,71 +100,70 @@ def short_source(source: str) -> str:
 
 def model() -> ModelSpec:
     """Returns the chosen backbone and its weights; EfficientNet-Lite0, pretrained, before anything was chosen."""
-    known: ModelSpec = st.session_state.get("bl.model") or ModelSpec(DEFAULT_BACKBONE)
-    name, weights = st.query_params.get("backbone"), st.query_params.get("weights")
+    known: ModelSpec = st.session_state.get(_MODEL) or ModelSpec(DEFAULT_BACKBONE)
+    name, weights = address.read("backbone"), address.read("weights")
     if name and name != known.backbone:
         known = ModelSpec(name)
     if weights and weights != known.weights and not weights.startswith("file:"):  # files are no part of an address
         with suppress(InputError):
             known = replace(known, weights=weights)
-    st.session_state["bl.model"] = known
+    st.session_state[_MODEL] = known
     return known
 
 
 def set_model(spec: ModelSpec) -> None:
     """Chooses a backbone and its weights."""
-    st.session_state["bl.model"] = spec
-    if "backbone" in st.query_params:
-        st.query_params["backbone"] = spec.backbone
-    if "weights" in st.query_params:
-        st.query_params["weights"] = spec.weights
+    st.session_state[_MODEL] = spec
+    address.update(**model_params(spec))
+
+
+def model_params(spec: ModelSpec) -> dict[str, str | None]:
+    """Returns how an address names a network; weights of a file have no name there."""
+    return {"backbone": spec.backbone, "weights": None if spec.weights.startswith("file:") else spec.weights}
 
 
 def freeze() -> FreezePlan:
     """Returns what of the backbone may learn; nothing but the head before anything was chosen."""
     _read_setup()
-    return st.session_state.get("bl.freeze") or FreezePlan()
+    return st.session_state.get(_FREEZE) or FreezePlan()
 
 
 def set_freeze(plan: FreezePlan) -> None:
     """Chooses what of the backbone may learn."""
-    st.session_state["bl.freeze"] = plan
+    st.session_state[_FREEZE] = plan
 
 
 def train_choice() -> TrainChoice:
     """Returns the training choices."""
     _read_setup()
-    return st.session_state.get("bl.train") or TrainChoice()
+    return st.session_state.get(_TRAIN) or TrainChoice()
 
 
 def set_train_choice(choice: TrainChoice) -> None:
     """Keeps the training choices."""
-    st.session_state["bl.train"] = choice
+    st.session_state[_TRAIN] = choice
 
 
 def _read_setup() -> None:
     """Takes training choices and freeze plan from the address, once, where the session has none of its own."""
-    if st.session_state.get("bl.setup.read"):
+    if st.session_state.get(_SETUP_READ):
         return
-    st.session_state["bl.setup.read"] = True
-    if "bl.train" in st.session_state or "bl.freeze" in st.session_state:
+    st.session_state[_SETUP_READ] = True
+    if _TRAIN in st.session_state or _FREEZE in st.session_state:
         return
-    found = from_address(st.query_params.get("setup") or "")
+    found = from_address(address.read("setup") or "")
     if found is not None:
-        st.session_state["bl.train"], st.session_state["bl.freeze"] = found
+        st.session_state[_TRAIN], st.session_state[_FREEZE] = found
 
 
 def show_setup_in_address() -> None:
     """Writes training choices and freeze plan into the address, so that a reload or a shared link finds them."""
-    show_in_address(setup=to_address(train_choice(), freeze()))
+    address.write(setup=to_address(train_choice(), freeze()))
 
 
 def run_id() -> str | None:
     """Returns the chosen run's id: the address's ``?run=`` first, else the session's."""
-    wanted = st.query_params.get("run")
-    if wanted:
-        st.session_state["bl.run"] = wanted
-    return st.session_state.get("bl.run")
+    return RUN.asked()
 
 
 def run() -> Any:
@@ -174,11 +182,7 @@ def run() -> Any:
 
 def choose_run(run_id: str | None) -> None:
     """Chooses a run (or none) and puts it into the address."""
-    st.session_state["bl.run"] = run_id
-    if run_id:
-        st.query_params["run"] = run_id
-    elif "run" in st.query_params:
-        del st.query_params["run"]
+    RUN.choose(run_id)
 
 
 def follow(key: str, value: Any) -> None:
@@ -191,7 +195,7 @@ def follow(key: str, value: Any) -> None:
         key: The widget's key.
         value: What the record says.
     """
-    seen = f"bl.followed.{key}"
+    seen = f"{_FOLLOWED}{key}"
     # The record has the value it had, or the one that this widget gave it: then nobody else changed it.
     if key not in st.session_state or value not in st.session_state.get(seen, ()):
         st.session_state[key] = value
@@ -204,38 +208,15 @@ def read_again(prefix: str) -> None:
     For a record that was changed by something other than its widgets within a page: :func:`follow` alone could take
     a value that a widget had before for the widget's own.
     """
-    for key in [key for key in st.session_state if str(key).startswith(f"bl.followed.{prefix}")]:
+    for key in [key for key in st.session_state if str(key).startswith(f"{_FOLLOWED}{prefix}")]:
         del st.session_state[key]
-
-
-def show_in_address(**values: str | None) -> None:
-    """Writes choices into the address, so that a reload or a shared link finds them; ``None`` removes one."""
-    for key, value in values.items():
-        if value is None:
-            if key in st.query_params:
-                del st.query_params[key]
-        elif st.query_params.get(key) != value:
-            st.query_params[key] = value
 
 
 def image() -> ImageChoice | None:
     """Returns the picture under study, or ``None``."""
-    return st.session_state.get("bl.image")
+    return st.session_state.get(_IMAGE)
 
 
 def set_image(choice: ImageChoice | None) -> None:
     """Chooses the picture under study."""
-    st.session_state["bl.image"] = choice
-
-
-def run_name() -> str | None:
-    """Returns the chosen run's name for the sidebar; ``None`` where there is none (any more)."""
-    chosen = st.session_state.get("bl.run")
-    if not chosen:
-        return None
-    from core.runs.store import RunStore
-
-    try:
-        return RunStore().get(chosen).name
-    except InputError:
-        return None
+    st.session_state[_IMAGE] = choice

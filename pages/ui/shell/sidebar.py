@@ -44,16 +44,14 @@ def _rows() -> tuple[Row, ...]:
 
 def _run() -> tuple[str | None, str | None]:
     """Returns the chosen run's name, and its state where it did not simply finish."""
-    name = choices.run_name()
-    if name is None:
-        return None, None
-    from core.runs.store import RunStore
-
     try:
-        found = RunStore().get(st.session_state["bl.run"]).state
+        run = choices.run()
+        if run is None:
+            return None, None
+        name, state = run.name, run.state
     except InputError:
         return None, None
-    return name, None if found == "finished" else _(STATES[found][0])
+    return name, None if state == "finished" else _(STATES[state][0])
 
 
 def _draw(place: Any, rows: tuple[Row, ...]) -> None:

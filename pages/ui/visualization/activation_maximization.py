@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.data.encoding import png
-from pages.ui.kit import components, nav
+from pages.ui.kit import components
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.network_picker import Target
@@ -28,6 +28,7 @@ MODES = {
 }
 SIZES = (64, 96, 128, 192, 256)
 MOST_CLASSES = 12
+_WANTED, _CHOSEN = "bl.dream.wanted", "bl.dream.chosen"
 PAPER = ("Olah, Mordvintsev, Schubert 2017, Feature Visualization", "https://doi.org/10.23915/distill.00007")
 
 
@@ -65,6 +66,11 @@ def draw(target: Target, network: Any) -> None:
             _answer(target, network, ask)
 
 
+def show_channel(layer: str, number: int) -> None:
+    """Chooses a channel, for its picture to be shown when the page is drawn next."""
+    st.session_state[_WANTED] = (layer, number)
+
+
 def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
     """Draws the choice of a layer, of a batch of its channels and of how they are grown."""
     from core.interpret.layout import spatial_layers
@@ -73,7 +79,7 @@ def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
     if not offered:
         subjects.callout(_("No layer of this network gives a map of the picture."))
         return None
-    wanted = st.session_state.pop("bl-dream-wanted", None)
+    wanted = st.session_state.pop(_WANTED, None)
     deep = offered[len(offered) // 2]
     layer = layer_picker.picker(network.anatomy, offered, key="bl-dream", default=deep)
     row = next(row for row in network.anatomy.layers if row.name == layer)
@@ -81,7 +87,7 @@ def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
     count = shape[0] if shape else row.output_shape[-1]
     if wanted is not None and wanted[0] == layer:
         st.session_state[f"bl-dream-from-{layer}"] = wanted[1] // BATCH + 1
-        st.session_state["bl-dream-chosen"] = wanted
+        st.session_state[_CHOSEN] = wanted
     parts = math.ceil(count / BATCH)
     part = 1
     if parts > 1:
@@ -208,7 +214,7 @@ def _answer(target: Target, network: Any, ask: VisualizationRequest) -> None:
 def _gallery(target: Target, network: Any, ask: VisualizationRequest, known: dict[int, Any]) -> None:
     there = [channel for channel in ask.channels if channel in known]
     labels = dict(zip(ask.channels, ask.labels, strict=True))
-    kept = st.session_state.get("bl-dream-chosen")
+    kept = st.session_state.get(_CHOSEN)
     chosen = kept[1] if kept and kept[0] == ask.layer and kept[1] in there else there[0]
     picked = gallery(
         [progress.tile(known[channel], labels[channel]) for channel in there],
@@ -219,7 +225,7 @@ def _gallery(target: Target, network: Any, ask: VisualizationRequest, known: dic
     )
     if picked is not None:
         chosen = there[picked]
-        st.session_state["bl-dream-chosen"] = (ask.layer, chosen)
+        st.session_state[_CHOSEN] = (ask.layer, chosen)
     quiet = sum(not known[channel].excited for channel in there)
     if quiet:
         text = _n(
@@ -277,10 +283,7 @@ def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, la
                 key="bl-dream-download",
             )
             if ask.layer and st.button(_("See what it answers"), icon=":material/grid_view:", key="bl-dream-maps"):
-                st.session_state["bl-maps-channel"] = (ask.layer, one.channel)
-                st.session_state["bl-maps-layer"] = ask.layer
-                params = {k: str(st.query_params[k]) for k in ("run", "backbone", "weights") if k in st.query_params}
-                nav.go("feature_maps", layer=ask.layer, **params)
+                layer_picker.go_to_channel(ask.layer, one.channel)
 
 
 def _said(one: Any, *, single: bool, of_class: bool) -> str:

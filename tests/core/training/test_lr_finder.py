@@ -15,7 +15,7 @@ from tiny import CPU, HEAD, PLAN, experiment, tiny
 from core.errors import InputError
 from core.specs import AugmentSpec, EarlyStopping, FreezePlan, LiveChange, Loss, Mix, Phase, Schedule
 from core.training.features.batch_sources import Material
-from core.training.loop.events import Progress
+from core.training.loop.events import ProgressEvent
 from core.training.lr_finder import STEPS, RateCurve, Tried, find_rate, only_phase, stop_if
 from core.training.lr_suggestion import NEVER_FELL, TOO_SHORT, smooth, suggest
 
@@ -76,7 +76,7 @@ def test_a_linear_probe_runs_on_features_computed_once_and_finds_the_same(materi
     probe = told[-1]
     assert isinstance(probe, RateCurve)
     assert probe.cached
-    assert any(isinstance(event, Progress) for event in told)
+    assert any(isinstance(event, ProgressEvent) for event in told)
     assert all(event.done <= 40 for event in told if isinstance(event, Tried))
     live = found(tiny(), images, experiment(HEAD, augment=AugmentSpec(crop_scale=0.999999)), CPU, steps=40)
     assert not live.cached

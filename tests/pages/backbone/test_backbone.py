@@ -13,7 +13,7 @@ import torch
 from core.errors import WeightsUnavailable
 from core.models.catalog import catalog
 from core.models.weights import background_download
-from core.models.weights.download import Progress
+from core.models.weights.download import DownloadProgress
 from core.specs import FreezePlan, ModelSpec, Piece
 
 
@@ -211,9 +211,9 @@ def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[.
 def test_a_download_shows_its_progress_and_can_be_cancelled(open_page, words, far) -> None:
     gate = threading.Event()
 
-    def slow(*_args: object, report: Callable[[Progress], None], **_options: object) -> None:
+    def slow(*_args: object, report: Callable[[DownloadProgress], None], **_options: object) -> None:
         while not gate.wait(0.02):
-            report(Progress(12_000_000, 46_800_000, 3e6))
+            report(DownloadProgress(12_000_000, 46_800_000, 3e6))
 
     far(slow)
     app = open_page("backbone", backbone="resnet18")

@@ -11,7 +11,7 @@ import csv
 import io
 import shlex
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,7 @@ from core.data.images import margin
 from core.data.sources import Dataset, open_dataset
 from core.data.splits import split
 from core.errors import InputError
+from core.messages import Progress
 from core.models.network import outline
 from core.runs.store import Run
 from core.specs import Experiment, TrainingSpec
@@ -123,7 +124,7 @@ def export(
     target: IO[bytes],
     *,
     roots: Sequence[Path] | None = None,
-    progress: Callable[[int, int], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> int:
     """Writes the images of an embedded set into a zip archive, as the PNG files that the program reads.
 

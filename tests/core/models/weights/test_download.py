@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import WeightsUnavailable
 from core.models.weights import background_download, download, huggingface
-from core.models.weights.download import Progress, fetch
+from core.models.weights.download import DownloadProgress, fetch
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -105,7 +105,7 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def test_a_file_arrives_whole_with_its_progress_told(server: Server, folder: Path) -> None:
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     file = fetch(f"{server.address}/well/{NAME}", folder / "new" / NAME, report=told.append)
     assert file.read_bytes() == BODY
     assert leftovers(file.parent) == [NAME]
@@ -214,7 +214,7 @@ def test_a_folder_that_cannot_be_written(server: Server, folder: Path, monkeypat
 
 
 def test_two_who_want_one_file_fetch_it_once(server: Server, folder: Path) -> None:
-    told: list[Progress] = []
+    told: list[DownloadProgress] = []
     first = threading.Thread(target=fetch, args=(f"{server.address}/gated/{NAME}", folder / NAME))
     first.start()
     wait(lambda: bool(server.asked))
@@ -246,7 +246,7 @@ def test_a_job_runs_in_the_background_and_can_be_cancelled(server: Server, folde
     assert again is not job
     again.join(5)
     assert (again.state, again.error) == (background_download.FINISHED, None)
-    assert again.progress == Progress(len(BODY), len(BODY), again.progress.rate if again.progress else 0)
+    assert again.progress == DownloadProgress(len(BODY), len(BODY), again.progress.rate if again.progress else 0)
 
 
 def test_a_job_that_fails_keeps_the_sentence(server: Server, folder: Path) -> None:

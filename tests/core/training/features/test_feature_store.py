@@ -21,7 +21,7 @@ from core.training.features import batch_sources
 from core.training.features.batch_sources import Material, PixelFeed
 from core.training.features.feature_store import Features, FeatureStore, Form, Writer, key_of
 from core.training.loop import phase_setup
-from core.training.loop.events import EpochEnd, Event, PhaseStarted, Progress
+from core.training.loop.events import EpochEnd, Event, PhaseStarted, ProgressEvent
 from core.training.loop.trainer import Trainer
 
 Make = Callable[..., Material]
@@ -318,7 +318,7 @@ def test_views_are_used_in_turn_and_their_features_kept(material: Make, computed
     events = train(tiny(), images, task)
     assert told(events) == [(True, "stage2")]
     assert sum(computed) == 6 + 2 * 18  # validation, and two views
-    totals = [event.total for event in events if isinstance(event, Progress) and event.done == event.total]
+    totals = [event.total for event in events if isinstance(event, ProgressEvent) and event.done == event.total]
     assert [total for total in totals if total == 18] == [18, 18]
     assert len(files()) == 3
 

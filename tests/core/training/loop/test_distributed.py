@@ -14,7 +14,7 @@ import torch
 import torch.multiprocessing
 from tiny import CPU, experiment, tiny
 
-from core.specs import FreezePlan, Phase
+from core.specs import FreezePlan, LiveChange, Phase
 from core.training.features.batch_sources import Material
 from core.training.loop import trainer as engine
 from core.training.loop.distributed import joined
@@ -87,7 +87,7 @@ def test_two_processes_have_the_loss_curve_of_one(material: Callable[..., Materi
         assert torch.equal(value, told[1]["weights"][name]), name
     assert len(told[0]["state"]["chances"]) == 2
     assert len(told[0]["acts"]) == 1, "what the first process was asked, both do"
-    acts = tuple(engine.Act(**act) for act in told[1]["acts"])
+    acts = tuple(LiveChange(**act) for act in told[1]["acts"])
     alone = dataclasses.replace(TASK, training=dataclasses.replace(TASK.training, acts=acts))
     expected = curve(Trainer(tiny(batch_norm=False), images, alone, CPU))
     assert len(expected) == 5

@@ -17,7 +17,7 @@ from core.specs import AugmentSpec, Experiment, FreezePlan, Phase
 from core.training.features import batch_sources
 from core.training.features.batch_sources import Material
 from core.training.loop import phase_setup, trainer
-from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted, Progress, Started, Step
+from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted, ProgressEvent, Started, Step
 from core.training.loop.live_changes import ControlRequest
 from core.training.loop.trainer import fit
 
@@ -93,7 +93,7 @@ def test_augmented_training_images_are_new_each_epoch_and_validation_ones_are_no
         network, material(AugmentSpec.preset("strong")), experiment(HEAD, augment=AugmentSpec.preset("strong"))
     )
     assert [e.cached for e in events if isinstance(e, PhaseStarted)] == [False]
-    assert [e.total for e in events if isinstance(e, Progress) and e.doing == "computing features"][-1] == 6
+    assert [e.total for e in events if isinstance(e, ProgressEvent) and e.doing == "computing features"][-1] == 6
     assert changed(before, network) == {"5.weight", "5.bias"}
 
 

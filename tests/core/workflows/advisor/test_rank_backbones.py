@@ -26,7 +26,7 @@ from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, HeadSpec, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from core.workflows.advisor import rank_backbones as ranking_module
-from core.workflows.advisor.rank_backbones import Progress, rank, training_sample
+from core.workflows.advisor.rank_backbones import RankingProgress, rank, training_sample
 from core.workflows.advisor.ranking import Ranked, Ranking, candidate, compare
 from core.workflows.jobs import job_process
 from core.workflows.jobs import ranking as rank_job
@@ -97,7 +97,7 @@ def test_a_ranking_scores_what_it_can_and_names_what_it_cannot(data: DataSpec, m
         raise WeightsUnavailable("The weights of {name} are nowhere.", name="resnet18")
 
     monkeypatch.setattr(ranking_module, "bare", nowhere)
-    steps: list[Progress] = []
+    steps: list[RankingProgress] = []
     so_far: list[Ranking] = []
     found = rank(
         data,

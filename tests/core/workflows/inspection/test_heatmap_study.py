@@ -33,7 +33,7 @@ from core.workflows.inspection.heatmap_study import (
 )
 from core.workflows.jobs import heatmap_study as heatmap_study_job
 from core.workflows.jobs import job_process
-from core.workflows.jobs.heatmap_study import study_request
+from core.workflows.jobs.heatmap_study import StudyRequest, weights_stamp
 
 MODEL = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
 SHAPES = DataSpec("shapes?per_class=6&size=64", val_share=0.5)
@@ -151,9 +151,13 @@ def run(image_folder: Callable[..., Path]) -> Run:
     return made
 
 
+def study_of(run: Run, **more: Any) -> StudyRequest:
+    return StudyRequest(run.id, weights_stamp(run), **more)
+
+
 def asked(run: Run, **more: Any) -> Job:
     """Makes the job without a process."""
-    return JobStore("heat-studies").create(study_request(run.id, **more).as_record())
+    return JobStore("heat-studies").create(study_of(run, **more).as_record())
 
 
 def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
@@ -170,15 +174,15 @@ def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
     assert more is not None
     assert (plain[1] == start[1]).all()  # this run learned nothing: its best weights are those of the start
     assert not (plain[1] == more[1]).all()
-    assert latest_job(study_request(run.id, method="smoothgrad", settings={"samples": 2})) == jobs[0]
-    assert latest_job(study_request(run.id, method="smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
+    assert latest_job(study_of(run, method="smoothgrad", settings={"samples": 2})) == jobs[0]
+    assert latest_job(study_of(run, method="smoothgrad", settings={"samples": 2}, moment="start")) == jobs[1]
     late = asked(run, moment="7")
     with pytest.raises(InputError, match="no weights of its last epoch"):
         job_process.work(late)
 
 
 def test_a_job_is_done_and_found_again(run: Run) -> None:
-    assert latest_job(study_request(run.id)) is None
+    assert latest_job(study_of(run)) is None
     job = asked(run)
     told: list[dict[str, Any]] = []
     assert job_process.work(job, told.append)["state"] == "finished"
@@ -188,14 +192,14 @@ def test_a_job_is_done_and_found_again(run: Run) -> None:
     assert len(made.rows) == len(maps) == 6
     assert made.split == "test"
     assert {record["doing"] for record in told} >= {"explaining"}
-    assert latest_job(study_request(run.id)) == job
-    assert latest_job(study_request(run.id, of="truth")) is None
+    assert latest_job(study_of(run)) == job
+    assert latest_job(study_of(run, of="truth")) is None
     with pytest.raises(InputError, match="This job was done before"):
         job_process.work(job)
     (job.path / heatmap_study_job.MAPS).write_bytes(b"no archive")
     assert heatmap_study_job.result(job) is None
     (run.path / "best.safetensors").touch()
-    assert latest_job(study_request(run.id)) is None  # other weights
+    assert latest_job(study_of(run)) is None  # other weights
 
 
 def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
@@ -212,11 +216,11 @@ def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
 def test_a_page_starts_a_process_that_queues_with_the_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[tuple[str, ...]] = []
     monkeypatch.setattr(launch, "spawn", lambda _folder, spoken, _roots: words.append(tuple(spoken)))
-    job = launch.start_job(study_request(run.id, most=20))
+    job = launch.start_job(study_of(run, most=20))
     assert words == [("job", str(job.path))]
     assert JOB_KINDS["heat-studies"].waits_for == "turn"
     assert job.request["most"] == 20
-    assert latest_job(study_request(run.id)) == job  # however many pictures
+    assert latest_job(study_of(run)) == job  # however many pictures
 
 
 def test_the_verb_tells_of_every_class(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

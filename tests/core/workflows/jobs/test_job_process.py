@@ -14,10 +14,11 @@ import pytest
 
 from core.cli import main
 from core.errors import Cancelled, InputError
-from core.runs import launch, queue_entries
+from core.runs import launch, queue, queue_entries
 from core.runs.job_kinds import JOB_KINDS, JobKind
 from core.runs.jobs import Job, JobRequest, JobStore, latest_job
 from core.runs.launch import start_job
+from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from core.workflows.jobs import job_process
@@ -35,7 +36,7 @@ EXPERIMENT = Experiment(
 REQUESTS: dict[str, JobRequest] = {
     "rankings": RankingRequest(DataSpec("shapes"), (NET, ModelSpec("resnet18")), 8, "cpu"),
     "rates": rate_request(EXPERIMENT),
-    "heat-studies": StudyRequest("some-run", settings={"samples": 3}, stamp="1", most=4),
+    "heat-studies": StudyRequest("some-run", "1", settings={"samples": 3}, most=4),
     "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
     "profiles": profile_request(NET, "cpu"),
 }
@@ -129,14 +130,14 @@ def test_a_job_is_done_once_and_says_so(kind: JobKind, monkeypatch: pytest.Monke
         assert request == REQUESTS[kind.id]
         assert context.job.state == "running"
         assert context.runs_dir == job.path.parent.parent
-        context.progress("counting", 1, 2, left="one")
+        context.progress("counting", 1, 2, ready=1)
 
     working(monkeypatch, kind, work)
     job, told = made(kind), []
     status = job_process.work(job, told.append)
-    assert (status["state"], status["doing"], status["done"], status["left"]) == ("finished", "", 1, "one")
+    assert (status["state"], status["doing"], status["done"], status["ready"]) == ("finished", "", 1, 1)
     assert status["launched"] <= status["started"] <= status["begun"] <= status["ended"]
-    assert told == [{"doing": "counting", "done": 1, "total": 2, "left": "one"}]
+    assert told == [{"doing": "counting", "done": 1, "total": 2, "ready": 1}]
     assert job.state == "finished"
     assert ("queue_device" in status) == (kind.waits_for != "nothing")
     with pytest.raises(InputError, match="This job was done before"):
@@ -206,6 +207,18 @@ def test_the_same_asked_twice_is_one_job(kind: JobKind, spawned: list[tuple[str,
     other = start_job(request)
     assert other != job
     assert latest_job(request) == other
+
+
+@KINDS
+def test_what_waited_goes_on_after_a_restart(kind: JobKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[tuple[str, ...]] = []
+    monkeypatch.setattr(queue, "spawn", lambda _folder, spoken, _roots, **_more: words.append(tuple(spoken)))
+    job = made(kind)
+    Recorder(job).update(pid=None, spawned={"boot": "before", "uptime": 1.0})
+    assert job.state == "interrupted"
+    waits = kind.waits_for == "turn"
+    assert queue.revive(job.path.parent.parent) == ([job] if waits else [])
+    assert words == ([("job", str(job.path))] if waits else [])
 
 
 def test_a_process_that_cannot_be_started_leaves_no_job(monkeypatch: pytest.MonkeyPatch) -> None:

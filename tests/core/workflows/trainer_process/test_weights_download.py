@@ -12,7 +12,7 @@ import torch
 
 from core.errors import WeightsUnavailable
 from core.models.catalog import catalog
-from core.models.weights.download import Progress
+from core.models.weights.download import DownloadProgress
 from core.runs import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
@@ -33,10 +33,10 @@ def run(tmp_path: Path, image_folder: Callable[..., Path], monkeypatch: pytest.M
     )
 
 
-def fetching(act: Callable[[Path, Callable[[Progress], None]], None]) -> Callable[..., None]:
-    def fetch(_address: str, target: Path, *, report: Callable[[Progress], None], **_options: object) -> None:
+def fetching(act: Callable[[Path, Callable[[DownloadProgress], None]], None]) -> Callable[..., None]:
+    def fetch(_address: str, target: Path, *, report: Callable[[DownloadProgress], None], **_options: object) -> None:
         for done in (0, 2_000_000, 5_000_000):
-            report(Progress(done, 5_000_000, 1e6))
+            report(DownloadProgress(done, 5_000_000, 1e6))
         act(target, report)
 
     return fetch
@@ -58,9 +58,9 @@ def test_progress_in_bytes_is_told_and_the_run_goes_on(run: Run, monkeypatch: py
 
 
 def test_a_run_can_be_stopped_while_its_weights_come(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_target: Path, report: Callable[[Progress], None]) -> None:
+    def stop(_target: Path, report: Callable[[DownloadProgress], None]) -> None:
         run.request("stop")
-        report(Progress(5_000_000, 5_000_000, 1e6))
+        report(DownloadProgress(5_000_000, 5_000_000, 1e6))
         pytest.fail("the report did not end the download")
 
     monkeypatch.setattr("core.models.weights.torchvision.download.fetch", fetching(stop))

@@ -1,0 +1,34 @@
+"""Each row of a table of the core has its words on the pages, and the pages know of no row that is not there."""
+
+from __future__ import annotations
+
+from core import specs
+from core.data.embedded import EMBEDDED
+from core.interpret.attribution.explain import FAMILIES, METHODS
+from core.training.recipes import DEFAULT_EPOCHS
+from pages.data.source import SOURCE_TEXTS
+from pages.heatmaps import method_texts
+from pages.train import recipe_picker
+from pages.ui.text import display_names
+
+
+def test_data_sets_have_a_name_and_a_sentence() -> None:
+    assert set(display_names.DATA) == set(SOURCE_TEXTS) == set(EMBEDDED)
+
+
+def test_methods_have_a_formula_and_families_a_way_to_read_their_maps() -> None:
+    assert set(method_texts.FORMULAS) == set(METHODS)
+    assert all(method_texts.reading(row).endswith(".") for row in METHODS.values())
+    assert {row.family for row in METHODS.values()} == set(FAMILIES)
+
+
+def test_recipes_have_a_name_and_a_sentence() -> None:
+    assert set(display_names.PRESETS) == set(specs.PRESETS)
+    assert set(recipe_picker.ABOUT) == set(DEFAULT_EPOCHS)
+
+
+def test_what_a_training_can_be_given_has_a_name() -> None:
+    assert set(display_names.OPTIMIZERS) == set(specs.OPTIMIZERS)
+    assert set(display_names.SCHEDULES) == set(specs.SCHEDULES)
+    assert set(display_names.LOSSES) == set(specs.LOSSES)
+    assert set(display_names.METRICS) == set(specs.METRICS)
