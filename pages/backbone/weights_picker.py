@@ -13,7 +13,7 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.specs import INITS, ModelSpec
-from pages.ui.kit import components, page_states
+from pages.ui.kit import components, form_fields, page_states
 from pages.ui.selection import network_picker
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
@@ -43,12 +43,11 @@ def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
     now = _kind(spec.weights)
     choices.follow("bl-weights", now if now in kinds else NONE)
     kind = (
-        st.segmented_control(
+        form_fields.choice(
             _("Weights"),
             kinds,
-            key="bl-weights",
-            format_func=lambda k: _(WEIGHT_SOURCES[k]),
-            required=True,
+            "bl-weights",
+            names=WEIGHT_SOURCES,
             help=_("Pretrained: learned on ImageNet's 1.3 million photos. Random: the architecture alone."),
         )
         or now

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.feature_maps import channel_card, channel_top_images, download
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
 from pages.ui.kit.tile_sheet import Sheet, sheet
@@ -103,32 +103,27 @@ def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
 
 def scale_and_colours(key: str) -> tuple[str, str]:
     """Draws the choice of a scale and of colours; both hold for all views that share the key."""
-    scale = st.segmented_control(
+    scale = form_fields.choice(
         _("Brightness of"),
-        list(SCALES),
+        SCALES,
+        f"{key}-scale",
         default="channel",
-        format_func=lambda s: _(SCALES[s]),
-        key=f"{key}-scale",
-        required=True,
-        persist_state="session",
         wrap=True,
         help=_(
             "Each channel: every map uses all colours, so faint patterns show. Whole layer, whole network: one "
             "scale for all, so that maps can be compared."
         ),
     )
-    colormap = st.segmented_control(
+    colormap = form_fields.choice(
         _("Colours"),
         [*subjects.COLORMAPS, "blue-red"],
-        default="viridis",
-        key=f"{key}-colours",
-        required=True,
+        f"{key}-colours",
         format_func=lambda name: subjects.COLORMAPS.get(name) or _("Around zero"),
-        persist_state="session",
+        default="viridis",
         wrap=True,
         help=_("Around zero: blue below, near white at zero, red above."),
     )
-    return str(scale or "channel"), str(colormap or "viridis")
+    return str(scale), str(colormap)
 
 
 def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Any, int]:

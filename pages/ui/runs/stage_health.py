@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.charts import OKABE_ITO
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.kit.page_states import guarded
@@ -56,16 +56,10 @@ def _panel(run: Any, status: dict[str, Any], key: str) -> None:
     style()
     st.html(_table(rows))
     components.note(sentence(rows))
-    what = st.segmented_control(
-        _("Over the epochs"),
-        list(WHAT),
-        key=f"{key}-what",
-        format_func=lambda name: _(WHAT[name][0]),
-        default="gradient",
-        required=True,
-        persist_state="session",
+    what = form_fields.choice(
+        _("Over the epochs"), list(WHAT), f"{key}-what", format_func=lambda name: _(WHAT[name][0]), default="gradient"
     )
-    _course(run, status, rows, what or "gradient", key)
+    _course(run, status, rows, what, key)
     histograms.draw(run, rows, key)
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import StagedProgress
-from pages.ui.kit import charts, components, nav
+from pages.ui.kit import charts, components, form_fields, nav
 from pages.ui.selection import image_picker
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches, choices
@@ -62,26 +62,22 @@ def choose(subject: Subject, key: str, *, most: int = 200) -> Own | None:
     splits = [name for name in ("train", "val", "test") if any(item.split == name for item in dataset.items)]
     offered = ["", *splits] if len(splits) != 1 else [""]
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-own"):
-        split = st.segmented_control(
+        split = form_fields.choice(
             _("Of your images"),
             offered,
-            default="",
-            key=f"{key}-split",
-            required=True,
-            persist_state="session",
+            f"{key}-split",
             format_func=lambda name: charts.split_label(name) if name else _("All"),
+            default="",
         )
         there = sum(1 for item in dataset.items if not split or item.split == split)
         counts, usual = _counts(there, most)
         count_key = f"{key}-count-{len(counts)}-{counts[-1]}"
-        count = st.segmented_control(
+        count = form_fields.choice(
             _("How many"),
             counts,
-            default=usual,
-            key=count_key,
-            required=True,
-            persist_state="session",
+            count_key,
             format_func=number_format.exact,
+            default=usual,
             help=_("The classes take turns. More images tell more, and take longer."),
         )
     return _drawn(dataset, str(split or ""), int(count or usual))

@@ -28,6 +28,7 @@ VISIBLE = {
     "camera_input",
     "caption",
     "checkbox",
+    "choice",
     "dataframe",
     "dialog",
     "download_button",
