@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.common.helpers import roots
+from core.cli.common.helpers import data_of, roots
 from core.cli.common.training_options import complete, given
 from core.errors import InputError
 from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, TrainingSpec
@@ -62,13 +62,6 @@ def experiment(arguments: argparse.Namespace) -> Experiment:
     return _of_the_course(arguments, words) if arguments.recipe else _composed(arguments, words)
 
 
-def _data(options: argparse.Namespace) -> DataSpec:
-    from core.data.sources import absolute_source
-
-    source = absolute_source(options.data)
-    return DataSpec(source, options.val_share, options.test_share, options.seed, options.images_per_class)
-
-
 def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -> Experiment:
     """Makes a run of the course, on other images if wished."""
     from core.models.network import outline
@@ -82,7 +75,7 @@ def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -
             known=", ".join(f"--{name.replace('_', '-')}" for name in BESIDE_RECIPE),
         )
     known = vars(arguments)
-    found = find(arguments.recipe).experiment(_data(options), epochs=options.epochs, name=options.name)
+    found = find(arguments.recipe).experiment(data_of(options), epochs=options.epochs, name=options.name)
     changes = {key: known[key] for key in ("device", "seed", "precision", "batch_size") if key in known}
     model = {key: known[key] for key in ("weights", "image_size") if key in known}
     found = replace(found, training=replace(found.training, **changes), model=replace(found.model, **model))
@@ -95,7 +88,7 @@ def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Exp
     from core.models.catalog.catalog import entries
     from core.models.network import outline
 
-    data = _data(options)
+    data = data_of(options)
     classes = _classes(data, options)
     spec = words.model(options, options.weights or "default")
     network = outline(spec, classes)
