@@ -78,7 +78,7 @@ def draw(spec: ModelSpec, classes: int | None = None) -> ModelSpec:
     """
     from core.models.architectures import small_networks
 
-    st.html(f"<style>{(style.ASSETS / 'builder.css').read_text(encoding='utf-8')}</style>")
+    style.send("builder.css")
     draft = _draft(spec)
     _start(draft)
     _images(draft)

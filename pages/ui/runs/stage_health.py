@@ -9,11 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, components, form_fields, style
 from pages.ui.kit.charts import OKABE_ITO
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.kit.page_states import guarded
-from pages.ui.kit.style import watching as style
 from pages.ui.runs import histograms, learning_curves
 from pages.ui.session import caches
 from pages.ui.text import i18n, number_format
@@ -53,7 +52,7 @@ def _panel(run: Any, status: dict[str, Any], key: str) -> None:
             _("The first look inside is taken in the first epoch.") if alive else _("This run was not looked into.")
         )
         return
-    style()
+    style.send("watching.css")
     st.html(_table(rows))
     components.note(sentence(rows))
     what = form_fields.choice(

@@ -80,7 +80,7 @@ class Subject:
 
 def begin(name: str) -> None:
     """Opens a page of this kind: style, header, and the address's run, which must exist."""
-    st.html(f"<style>{(style.ASSETS / 'inside.css').read_text(encoding='utf-8')}</style>")
+    style.send("inside.css")
     components.header(name)
     choices.run()
 
