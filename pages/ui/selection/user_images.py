@@ -199,6 +199,48 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
     return pressed
 
 
+def on_request(
+    request: Any,
+    work: Callable[[Callable[[str, int, int], None]], Any],
+    text: str,
+    label: str,
+    *,
+    icon: str,
+    key: str,
+    primary: bool = False,
+) -> Any:
+    """Offers a piece of work, and does it with progress once it was asked for.
+
+    Args:
+        request: What distinguishes it from others; once asked for, it is done until it is given up.
+        work: Does it, and calls its argument with what it does, how much is done and how much there is.
+        text: What it does, translated; may be empty.
+        label: Of the button that begins it.
+        icon: The button's.
+        key: Stable start of the keys.
+        primary: Whether the button is the view's main one.
+
+    Returns:
+        ``None`` before it was asked for, and where it cannot be done; why was said.
+    """
+    requested = f"{key}-request"
+
+    def forget() -> None:
+        st.session_state[requested] = None
+
+    if st.session_state.get(requested) != request:
+        if not asked(text, label, icon=icon, key=f"{key}-go", primary=primary):
+            return None
+        st.session_state[requested] = request
+    try:
+        with progress(key=key, cancel=forget) as report:
+            return work(report)
+    except InputError as error:
+        forget()
+        components.note(translate_error(error))
+        return None
+
+
 def prints(subject: Subject, own: Own) -> Any:
     """Returns the ``Thumbprints`` of the network and the images, worked out once."""
     from core.workflows.inspection.channel_survey import Thumbprints, weights_key
@@ -219,17 +261,19 @@ def gathered(subject: Subject, own: Own, layer: str) -> Any:
     return None
 
 
-def gather_now(subject: Subject, own: Own, layer: str, key: str, cancel: Callable[[], None]) -> Any:
-    """Asks a layer's channels about the images, with progress; from memory or disk where that was done."""
-    found = gathered(subject, own, layer)
-    if found is not None:
-        return found
+def gather_on_request(subject: Subject, own: Own, layer: str, text: str, label: str, *, key: str) -> Any:
+    """Returns what a layer's channels answer to the images: what is known already, else once it was asked for."""
     from core.workflows.inspection.channel_survey import gather
 
-    with progress(key=key, cancel=cancel) as report:
+    def work(report: Callable[[str, int, int], None]) -> Any:
         return caches.remember(
             "gathered",
             (*subject.target.key, *own.key, layer),
             lambda: gather(subject.network, own.images, layer, progress=report, prints=prints(subject, own)),
             entries=12,
         )
+
+    found = gathered(subject, own, layer)
+    if found is not None:
+        return found
+    return on_request((*subject.target.key, layer), work, text, label, icon=":material/image_search:", key=key)
