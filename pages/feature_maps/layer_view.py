@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.feature_maps import channel_card, download
+from pages.feature_maps import channel_card, channel_top_images, download
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded

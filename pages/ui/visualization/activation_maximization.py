@@ -259,13 +259,8 @@ def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, la
                         st.container(),
                     )
                     st.rerun()
-            st.download_button(
-                _("Download"),
-                png(shown.image, repeats=True),
-                f"{one.layer}-{one.channel}.png",
-                "image/png",
-                icon=":material/download:",
-                key="bl-dream-download",
+            components.download(
+                _("Download"), png(shown.image, repeats=True), f"{one.layer}-{one.channel}.png", "bl-dream-download"
             )
             if ask.layer and st.button(_("See what it answers"), icon=":material/grid_view:", key="bl-dream-maps"):
                 layer_picker.go_to_channel(ask.layer, one.channel)

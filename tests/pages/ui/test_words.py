@@ -31,6 +31,7 @@ VISIBLE = {
     "choice",
     "dataframe",
     "dialog",
+    "download",
     "download_button",
     "error",
     "expander",
