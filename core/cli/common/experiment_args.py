@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,27 +215,16 @@ def _training(
 ) -> TrainingSpec:
     if "--focal-gamma" in words and options.loss != "focal":
         raise InputError("--focal-gamma says nothing to the loss {name}. It is for: focal.", name=options.loss)
-    return TrainingSpec(
-        preset=preset,
-        phases=phases,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        device=options.device,
-        precision=options.precision,
-        loss=Loss(options.loss, options.smoothing, options.focal_gamma, "balanced" if options.balance else "none"),
-        mix=Mix(options.mixup, options.cutmix),
-        clip=options.clip,
-        accumulate=options.accumulate,
-        ema=options.ema,
-        early=_early(options.early),
-        best=options.best,
-        kept_mib=options.kept_mib,
-        views=options.views,
-        deterministic=options.deterministic,
-        compile=options.compile,
-        recover=not options.no_recover,
-        processes=options.processes,
-    )
+    own = {
+        "preset": preset,
+        "phases": phases,
+        "loss": Loss(options.loss, options.smoothing, options.focal_gamma, "balanced" if options.balance else "none"),
+        "mix": Mix(options.mixup, options.cutmix),
+        "early": _early(options.early),
+        "recover": not options.no_recover,
+    }
+    same = {field.name: getattr(options, field.name) for field in fields(TrainingSpec) if hasattr(options, field.name)}
+    return TrainingSpec(**{**same, **own})
 
 
 def _early(text: str | None) -> EarlyStopping | None:
