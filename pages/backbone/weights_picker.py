@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core import settings
+from core.disk_cache import replacing
 from core.errors import InputError
 from core.specs import INITS, ModelSpec
 from pages.ui.kit import components, form_fields, page_states
@@ -269,9 +270,8 @@ def keep(name: str, data: bytes, folder: Path) -> Path:
     if not path.is_file():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.part")
-            part.write_bytes(data)
-            part.replace(path)
+            with replacing(path) as part:
+                part.write_bytes(data)
         except OSError as error:
             raise InputError(
                 "The file {file} could not be kept in the folder {folder}: {reason}. Make room, or set "
