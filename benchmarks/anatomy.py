@@ -6,7 +6,6 @@ the first of its process.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -14,7 +13,7 @@ import sys
 import tempfile
 from statistics import median
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 
 _EXAMINE = """
 import json, sys, time
@@ -43,10 +42,7 @@ def measure(program: str, model: str, folder: str) -> dict[str, list[list[float]
 
 def main() -> None:
     """Measures and prints the line."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--model", default="resnet50")
-    options.add_argument("--repeats", type=int, default=7)
-    given = options.parse_args()
+    given = options(__doc__, model="resnet50", repeats=7)
     fresh, kept, memory = [], [], []
     for _ in range(given.repeats):
         with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from core.interpret.visualization.activation_maximization import maximise
 from core.interpret.visualization.fourier_image import Ascent, from_bytes, moved, movements, to_bytes
 from core.interpret.visualization.gradient_ascent import Climber, opened, precision_for, spot_of
@@ -69,17 +69,17 @@ def timed(network: Network, given: argparse.Namespace, precision: str) -> tuple[
 
 def main() -> None:
     """Measures and prints the line."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--model", default="resnet18")
-    options.add_argument("--weights", default="none")
-    options.add_argument("--layer", default="layer2")
-    options.add_argument("--filters", type=int, default=16)
-    options.add_argument("--size", type=int, default=128)
-    options.add_argument("--steps", type=int, default=128)
-    options.add_argument("--threads", type=int, default=2)
-    options.add_argument("--no-fp32", action="store_true", help="leave out the comparison with float32")
-    given = options.parse_args()
-    torch.set_num_threads(given.threads)
+    given = options(
+        __doc__,
+        model="resnet18",
+        weights="none",
+        layer="layer2",
+        filters=16,
+        size=128,
+        steps=128,
+        threads=2,
+        no_fp32=False,
+    )
     network = bare(given.model, given.weights)
     auto = precision_for("auto", torch.device("cpu"))
     channels = list(range(given.filters))
@@ -99,12 +99,7 @@ def main() -> None:
         }
     report(
         "dream",
-        model=given.model,
-        weights=given.weights,
-        layer=given.layer,
-        filters=given.filters,
-        size=given.size,
-        steps=given.steps,
+        **vars(given),
         precision=auto,
         seconds=times,
         plain_pixels_s=plain_seconds,

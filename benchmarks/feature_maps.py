@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.timing import interleaved, report
+from benchmarks.timing import interleaved, options, report
 from core.interpret.drawing.tile_sheets import feature_sheet
 from core.interpret.features.activations import activations
 from core.interpret.features.channel_ablation import ChannelScaler
@@ -52,13 +52,7 @@ TITLE = "() => [...document.querySelectorAll('h2')].map(h => h.textContent).find
 
 def main() -> None:
     """Measures and prints the line."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("what", nargs="?", default="draw", choices=("draw", "turn", "page"))
-    options.add_argument("--model", default="resnet50")
-    options.add_argument("--threads", type=int, default=1)
-    options.add_argument("--repeats", type=int, default=9)
-    given = options.parse_args()
-    torch.set_num_threads(given.threads)
+    given = options(__doc__, ("draw", "turn", "page"), model="resnet50", threads=1, repeats=9)
     {"draw": draw, "turn": turn, "page": page}[given.what](given)
 
 

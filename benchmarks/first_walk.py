@@ -7,13 +7,12 @@ Prints one JSON line: wall seconds from the click to the heatmaps, and the run's
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from benchmarks.window import browser_page, server
 from core.runs import RunStore
 
@@ -34,9 +33,7 @@ def walk(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Walks ``--repeat`` times and prints the medians."""
-    parser = argparse.ArgumentParser(description="The whole main job on a fresh server, as a newcomer.")
-    parser.add_argument("--repeat", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, repeat=3)
     rows = []
     for _ in range(arguments.repeat):
         with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,6 @@ gradient CAMs of one image, not drawn. pytorch-grad-cam takes part where it is i
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import warnings
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchcam import methods
 
-from benchmarks.timing import interleaved, ratio, report
+from benchmarks.timing import interleaved, options, ratio, report
 from core.data.encoding import png
 from core.interpret.attribution.explain import explain, explain_many
 from core.interpret.drawing.overlay import overlay
@@ -105,12 +104,7 @@ def _large(cam: Tensor, size: Any) -> Any:
 
 def main() -> None:
     """Measures and prints the line."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--model", default="resnet18")
-    options.add_argument("--threads", type=int, default=1)
-    options.add_argument("--repeats", type=int, default=31)
-    given = options.parse_args()
-    torch.set_num_threads(given.threads)
+    given = options(__doc__, model="resnet18", threads=1, repeats=31)
     warnings.filterwarnings("ignore")
     network = bare(given.model, "none")
     for parameter in network.model.parameters():

@@ -9,14 +9,13 @@ it was after an epoch, and until the movement of every convolution over all kept
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.checkpoints.epoch_weights import kept_file
@@ -27,12 +26,7 @@ from core.workflows.trainer_process.worker import work
 
 def main() -> None:
     """Measures and prints one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backbone", default="resnet18")
-    parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+    given = options(__doc__, backbone="resnet18", images=200, epochs=6, rounds=3)
     phase = Phase("all", "plan", given.epochs, "sgd", lr=1e-3)
     experiment = Experiment(
         DataSpec("shapes", images_per_class=given.images // 4),

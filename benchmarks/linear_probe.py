@@ -8,14 +8,13 @@ features) against the median of the later ones, and the accuracies.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import core.workflows.trainer_process.runner  # noqa: F401 (the imports that are not timed)
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from core.data.embedded import EMBEDDED
 from core.runs import RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
@@ -25,13 +24,7 @@ from core.workflows.trainer_process.worker import work
 
 def main() -> None:
     """Trains ``--repeat`` times and prints the medians."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
+    arguments = options(__doc__, data=str, backbone="efficientnet_lite0", epochs=10, repeat=3, device="auto")
     recipe = make_recipe("linear-probe", epochs=arguments.epochs)
     embedded = arguments.data.partition("?")[0] in EMBEDDED
     source = arguments.data if embedded else str(Path(arguments.data).absolute())
@@ -66,9 +59,7 @@ def main() -> None:
     }
     report(
         "linear_probe",
-        backbone=arguments.backbone,
-        epochs=arguments.epochs,
-        repeat=arguments.repeat,
+        **vars(arguments),
         precision=[row["precision"] for row in rows],
         test_accuracies=[row["test_accuracy"] for row in rows],
         **medians,

@@ -10,14 +10,13 @@ Score-CAM with all channels, or KernelSHAP with 5,000 samples, and the first goe
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from benchmarks.window import browser_page, server
 
 SETTINGS = {"score-cam": ("Channels", "0"), "kernel-shap": ("Samples", "5000")}
@@ -71,9 +70,7 @@ def begin(page: Page, url: str, method: str) -> None:
 
 def main() -> None:
     """Runs the measurement and prints its line."""
-    parser = argparse.ArgumentParser(description="One person's heatmaps beside another's slow method.")
-    parser.add_argument("method", nargs="?", choices=tuple(SETTINGS), default="score-cam")
-    method = parser.parse_args().method
+    method = options(__doc__, tuple(SETTINGS)).what
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, _), browser_page() as page:
         open_page(page, url, "grad-cam")
         alone = clicked(page, ("Coffee", "Rocket"))

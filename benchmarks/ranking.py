@@ -1,17 +1,16 @@
 """Time of ranking backbones before training, end to end, after imports.
 
-    python -m benchmarks.ranking --data FOLDER [--backbones A,B@none,...] [--images 700]
+    python -m benchmarks.ranking --data FOLDER [--backbones A,B@none,...] [--images 700] [--val-share 0.05]
 
 Prints one JSON line: the seconds altogether and for each backbone, and the predicted order with its main scores.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from core.data.embedded import EMBEDDED
 from core.specs import DataSpec
 from core.workflows.advisor.rank_backbones import rank
@@ -22,13 +21,7 @@ FIVE = "efficientnet_lite0,efficientnet_lite1,efficientnet_lite2,resnet18@none,m
 
 def main() -> None:
     """Ranks once and prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--backbones", default=FIVE)
-    parser.add_argument("--images", type=int, default=700)
-    parser.add_argument("--val-share", type=float, default=0.05, help="small, so that many images are left to rank on")
-    parser.add_argument("--device", default="auto")
-    arguments = parser.parse_args()
+    arguments = options(__doc__, data=str, backbones=FIVE, images=700, val_share=0.05, device="auto")
     embedded = arguments.data.partition("?")[0] in EMBEDDED
     source = arguments.data if embedded else str(Path(arguments.data).absolute())
     begin, processor = time.perf_counter(), time.process_time()

@@ -8,12 +8,12 @@ three networks its accuracy with the mark in place, removed and on the other cla
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.timing import options
 from core.runs.store import RunStore
 from core.workflows.shortcut import experiment as shortcut
 from core.workflows.shortcut.judge import judge
@@ -22,10 +22,7 @@ from core.workflows.trainer_process.worker import work
 
 def main() -> None:
     """Prints a line a seed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", default="0,1,2,3,4")
-    parser.add_argument("--source", default="mnist")
-    given = parser.parse_args()
+    given = options(__doc__, seeds="0,1,2,3,4", source="mnist")
     for seed in given.seeds.split(","):
         begun = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
+
+import torch
 
 
 def interleaved(
@@ -48,6 +51,32 @@ def interleaved(
     }
 
 
+def options(about: str, what: Sequence[str] = (), /, **defaults: Any) -> argparse.Namespace:
+    """Reads a benchmark's options from the command line.
+
+    Args:
+        about: The benchmark's docstring, which is its help.
+        what: What can be measured, the usual thing first; read as ``what`` from a word without dashes.
+        **defaults: Of each option, which is of the same type. A type makes an option that must be given, and ``False``
+            a switch; ``threads`` is also set.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if what:
+        parser.add_argument("what", nargs="?", choices=what, default=what[0])
+    for name, default in defaults.items():
+        word = f"--{name.replace('_', '-')}"
+        if default is False:
+            parser.add_argument(word, action="store_true")
+        elif isinstance(default, type):
+            parser.add_argument(word, type=default, required=True)
+        else:
+            parser.add_argument(word, type=type(default), default=default)
+    given = parser.parse_args()
+    if "threads" in defaults:
+        torch.set_num_threads(given.threads)
+    return given
+
+
 def ratio(measured: Mapping[str, Mapping[str, float]], name: str, reference: str, key: str = "cpu_ms") -> float:
     """Returns how many times the reference's figure a variant's is."""
     return round(measured[name][key] / measured[reference][key], 3)
@@ -55,7 +84,5 @@ def ratio(measured: Mapping[str, Mapping[str, float]], name: str, reference: str
 
 def report(benchmark: str, **figures: Any) -> None:
     """Prints one JSON line: the benchmark's name, the machine and versions, and the figures."""
-    import torch
-
     machine = {"python": platform.python_version(), "torch": torch.__version__, "threads": torch.get_num_threads()}
     print(json.dumps({"benchmark": benchmark, **machine, **figures}))

@@ -38,7 +38,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from benchmarks import peers
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from core.data.images import normalise
 from core.data.sources import open_dataset
 from core.device import reuse_freed_memory
@@ -60,21 +60,22 @@ SIDE = 500
 
 def main() -> None:
     """Measures one case and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("case", choices=PLANS)
-    parser.add_argument("--backbone", default="resnet18")
-    parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--precision", default="auto")
-    arguments = parser.parse_args()
+    arguments = options(
+        __doc__,
+        tuple(PLANS),
+        backbone="resnet18",
+        images=200,
+        batch=32,
+        epochs=10,
+        rounds=3,
+        workers=2,
+        precision="auto",
+    )
     reuse_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BACKBONE_LAB_CACHE"] = f"{folder}/cache"
         draw(Path(folder) / "images", arguments.images)
-        measured = overhead(arguments, folder) if arguments.case == "overhead" else against_plain(arguments, folder)
+        measured = overhead(arguments, folder) if arguments.what == "overhead" else against_plain(arguments, folder)
     report("training", **{**vars(arguments), **measured})
 
 
@@ -144,7 +145,7 @@ def ours(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         spec,
         ModelSpec(arguments.backbone),
         TrainingSpec("custom", (phase,), arguments.batch, device="cpu", precision=arguments.precision),
-        freeze=PLANS[arguments.case],
+        freeze=PLANS[arguments.what],
     )
     begin = time.perf_counter()
     images = decode(open_dataset(spec.source), spec, network.preprocessing, canvas=False)
@@ -228,7 +229,7 @@ def plain_loaders(arguments: argparse.Namespace, folder: Path, network: Network)
 def frozen_plainly(arguments: argparse.Namespace) -> Network:
     """Builds the network and sets what learns, as the tutorials do: frozen layers stay in train mode."""
     network = build(arguments.backbone)
-    freeze.apply(network.model, network.anatomy, PLANS[arguments.case])
+    freeze.apply(network.model, network.anatomy, PLANS[arguments.what])
     return network
 
 

@@ -10,7 +10,6 @@ and without tabs, the median over rounds; and, for a tab, the server's processor
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import threading
@@ -24,7 +23,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from benchmarks.window import cpu, server
 from core.runs import launch
 from core.runs.store import ENDED, Run
@@ -145,11 +144,7 @@ def compare(url: str, process: psutil.Process, run: Run, tabs: int, seconds: flo
 
 def main() -> None:
     """Measures and prints one line."""
-    parser = argparse.ArgumentParser(description="What it costs a training that people watch it.")
-    parser.add_argument("--tabs", type=int, default=6)
-    parser.add_argument("--seconds", type=float, default=12.0)
-    parser.add_argument("--rounds", type=int, default=6)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, tabs=6, seconds=12.0, rounds=6)
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, process):
         run = long_run(Path(folder))
         try:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import socket
@@ -27,7 +26,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.timing import report
+from benchmarks.timing import options, report
 from core.runs import launch
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
@@ -174,11 +173,7 @@ def page_switch(repeat: int, training: bool) -> None:
 
 def main() -> None:
     """Runs one measurement and prints its line."""
-    parser = argparse.ArgumentParser(description="How fast the app answers, in a real browser.")
-    parser.add_argument("what", choices=("first-paint", "page-switch"))
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--training", action="store_true")
-    arguments = parser.parse_args()
+    arguments = options(__doc__, ("first-paint", "page-switch"), repeat=5, training=False)
     if arguments.what == "first-paint":
         first_paint(arguments.repeat)
     else:

@@ -1,1 +1,1 @@
-"""One short module a page: read the choices, call the core, draw."""
+"""The pages: a folder a question, each with ``page.py``; ``ui`` has what they share."""

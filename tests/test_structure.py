@@ -103,3 +103,13 @@ def test_what_runs_before_a_commit_is_what_the_test_command_runs() -> None:
     hooks = (PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     assert len(linters) == 4
     assert re.findall(r"entry: (.+)", hooks) == linters
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "benchmarks/RESULTS.md"])
+def test_files_that_are_named_are_there(name: str) -> None:
+    text = (PROJECT / name).read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w./-])((?:core|pages|tests|benchmarks|assets|examples)/[\w./*-]*)", text))
+    modules = re.findall(r"python -m ((?:benchmarks|examples)\.\w+)", text)
+    named |= {module.replace(".", "/") + ".py" for module in modules if not module.endswith(".NAME")}
+    assert named
+    assert sorted(path for path in named if not list(PROJECT.glob(path.rstrip("./")))) == []

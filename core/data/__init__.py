@@ -1,1 +1,1 @@
-"""Images: where they come from, how they are divided and checked, and how they reach the network."""
+"""Images: sources, splits, health checks, decoding, augmentation, and the store that batches come from."""

@@ -36,7 +36,6 @@ class PixelStore:
             ``prep.crop`` that the network sees.
         max_bytes: Room for decoded images; half of the memory that is free now is never exceeded. Images beyond
             it are decoded each time.
-        threads: Threads that decode; one a CPU core (at most 8) by default.
 
     Attributes:
         side: Height and width of the stored images, in pixels.
@@ -44,9 +43,7 @@ class PixelStore:
         capacity: Number of images that the memory holds.
     """
 
-    def __init__(
-        self, dataset: Dataset, prep: Preprocessing, *, canvas: bool = False, max_bytes: int, threads: int | None = None
-    ) -> None:
+    def __init__(self, dataset: Dataset, prep: Preprocessing, *, canvas: bool = False, max_bytes: int) -> None:
         self.dataset = dataset
         self.prep = prep
         self.canvas = canvas
@@ -58,7 +55,7 @@ class PixelStore:
         self._pixels = np.empty((self.capacity, self.side, self.side, 3), dtype=np.uint8)
         self._slots: dict[int, int] = {}
         self._lock = Lock()
-        self._pool = ThreadPoolExecutor(threads or WORKERS, thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="decode")
 
     def __len__(self) -> int:
         return len(self.dataset)

@@ -1,1 +1,1 @@
-"""Evaluation: predictions over many images, and figures about them."""
+"""Predictions over many images, the metrics that rate them, and transferability scores of frozen features."""

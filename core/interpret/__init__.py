@@ -1,4 +1,4 @@
-"""Looking inside a network: where it looked, what its layers answer, what its kernels seek.
+"""Looking inside a network: heatmaps, feature maps, kernels, and how far to trust what is seen.
 
 :mod:`~core.interpret.probe` opens a network without leaving a trace, :mod:`~core.interpret.attribution.explain` makes
 heatmaps, :mod:`~core.interpret.features.activations` and :mod:`~core.interpret.filters.kernels` give feature maps and

@@ -74,13 +74,7 @@ def cannot_take(network: Network, x: Tensor) -> InputError:
 
 
 def scores_of(
-    network: Network,
-    batches: Iterable[Tensor],
-    aim: ScoreTarget,
-    total: int,
-    progress: Progress | None,
-    *,
-    shares: bool = False,
+    network: Network, batches: Iterable[Tensor], aim: ScoreTarget, total: int, progress: Progress | None
 ) -> Tensor:
     """Returns the aim's score for each of many images, batch by batch.
 
@@ -92,7 +86,6 @@ def scores_of(
         aim: What is scored.
         total: Number of images, for ``progress``.
         progress: Called after every batch.
-        shares: Whether probabilities (softmax) are scored instead of logits.
 
     Returns:
         One score an image, float64 on the CPU.
@@ -102,7 +95,7 @@ def scores_of(
     for batch in batches:
         with Probe(network) as probe:
             logits = probe(side_by_side(batch)).double()
-        found.append(aim.scores(logits.softmax(1) if shares else logits).cpu())
+        found.append(aim.scores(logits).cpu())
         done += len(batch)
         yield_lock()
         if progress is not None:

@@ -1,1 +1,1 @@
-"""Networks: the catalogue, their anatomy, heads, freezing, and the network as the other floors use it."""
+"""Networks: catalogue, anatomy, weights, heads, freezing, and a network with all that belongs to it."""

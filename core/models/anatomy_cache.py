@@ -11,23 +11,16 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import os
-import zlib
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from uuid import uuid4
 
-from core import settings, specs
+from core import specs
+from core.disk_cache import DiskCache, name_of
 from core.models.anatomy.records import Anatomy
 from core.specs import HeadSpec, ModelSpec
 
-FOLDER = "anatomies"
-KEPT = 400
-"""Files kept on disk; beyond it, those unused for longest are removed. One has 3 to 60 kB."""
-
-_DAMAGED = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError)
-"""What reading a missing or damaged file raises."""
+CACHE = DiskCache("anatomies", ".json.gz", max_files=400)
+"""One file has 3 to 60 kB."""
 
 
 def blueprint(spec: ModelSpec, num_classes: int | None = None) -> Anatomy:
@@ -41,7 +34,7 @@ def blueprint(spec: ModelSpec, num_classes: int | None = None) -> Anatomy:
     Raises:
         InputError: The backbone is unknown, cannot take such images, or cannot have such a head.
     """
-    return _blueprint(_essence(spec, num_classes), num_classes, settings.cache_dir() / FOLDER)
+    return _blueprint(_essence(spec, num_classes), num_classes, CACHE.folder)
 
 
 def _essence(spec: ModelSpec, num_classes: int | None) -> ModelSpec:
@@ -58,15 +51,19 @@ def _essence(spec: ModelSpec, num_classes: int | None) -> ModelSpec:
 
 
 @lru_cache(maxsize=128)
-def _blueprint(spec: ModelSpec, num_classes: int | None, folder: Path) -> Anatomy:
-    key = _key(spec, num_classes)
-    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.json.gz"
-    kept = _read(path, key)
+def _blueprint(spec: ModelSpec, num_classes: int | None, folder: Path) -> Anatomy:  # noqa: ARG001 (a part of the key)
+    name = name_of(_key(spec, num_classes))
+    kept = CACHE.read(name, _load)
     if kept is not None:
         return kept
     found = _examine(spec, num_classes)
-    _write(path, key, found)
+    text = json.dumps(found.to_dict(), separators=(",", ":"))
+    CACHE.write({name: gzip.compress(text.encode(), compresslevel=5, mtime=0)})
     return found
+
+
+def _load(path: Path) -> Anatomy:
+    return Anatomy.from_dict(json.loads(gzip.decompress(path.read_bytes())))
 
 
 def _examine(spec: ModelSpec, num_classes: int | None) -> Anatomy:
@@ -121,40 +118,3 @@ def _sources() -> str:
             found.update(path.name.encode())
             found.update(path.read_bytes())
     return found.hexdigest()
-
-
-def _read(path: Path, key: str) -> Anatomy | None:
-    """Reads a kept anatomy; ``None`` where there is none, or the file is damaged or another's."""
-    try:
-        record = json.loads(gzip.decompress(path.read_bytes()))
-        if record["key"] != key:
-            return None
-        found = Anatomy.from_dict(record["anatomy"])
-    except _DAMAGED:
-        return None
-    with suppress(OSError):  # so that it counts as used
-        os.utime(path)
-    return found
-
-
-def _write(path: Path, key: str, anatomy: Anatomy) -> None:
-    """Keeps an anatomy, in one step. What cannot be written is not kept: it can be worked out again."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    text = json.dumps({"key": key, "anatomy": anatomy.to_dict()}, separators=(",", ":"))
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(gzip.compress(text.encode(), compresslevel=5, mtime=0))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _prune(path.parent)
-
-
-def _prune(folder: Path) -> None:
-    ages = []
-    for path in folder.glob("*.json.gz"):
-        with suppress(OSError):
-            ages.append((path.stat().st_mtime, path))
-    for _, path in sorted(ages)[:-KEPT]:
-        path.unlink(missing_ok=True)

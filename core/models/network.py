@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
-from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from core.disk_cache import replacing
 from core.errors import InputError
 from core.models.anatomy.examine import Anatomy, anatomy_of
 from core.models.anatomy_cache import blueprint
@@ -166,16 +165,13 @@ def save_state(state: Mapping[str, Tensor], path: Path, *, stamp: str = "") -> N
         seen[identity] = name
         tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        save_file(tensors, temporary, metadata={"format": "pt", "stamp": stamp, _ALIASES: json.dumps(aliases)})
-        temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors writes for its owner alone
-        os.replace(temporary, path)  # noqa: PTH105
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata={"format": "pt", "stamp": stamp, _ALIASES: json.dumps(aliases)})
+            temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors writes for its owner alone
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))
         raise OSError(int(code[1]) if code else errno.EIO, "The weights could not be written", str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_state(path: Path, names: Collection[str] | None = None) -> dict[str, Tensor]:

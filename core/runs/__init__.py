@@ -1,4 +1,4 @@
-"""Run folders: what a run left behind, and the processes that write them. Loads no torch."""
+"""Run folders, the processes that write them, the queue for a device, and jobs beside the runs. Loads no torch."""
 
 from core.runs.launch import start, stop
 from core.runs.recorder import Recorder

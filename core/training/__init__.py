@@ -1,1 +1,1 @@
-"""Training: recipes as data, the loop that carries them out, the reuse of frozen features."""
+"""Training as data and as a loop: recipes, the loop with what it needs, the learning-rate finder, estimates."""

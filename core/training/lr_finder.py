@@ -25,7 +25,7 @@ from core.training.features.batch_sources import Material
 from core.training.loop.events import PhaseStarted, ProgressEvent, Step
 from core.training.loop.live_changes import ControlRequest, PollRequests, no_requests
 from core.training.loop.trainer import Trainer
-from core.training.lr_suggestion import suggest
+from core.training.lr_suggestion import Suggestion, suggest
 
 STEPS = 100
 """Optimizer steps of a test."""
@@ -59,19 +59,12 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class RateCurve:
-    """What a range test found.
+class RateCurve(Suggestion):
+    """What a range test found, and what it suggests.
 
     Attributes:
         rates: The head's rate at each step, rising.
         losses: Mean loss of each step's images, before the step.
-        smoothed: The same, smoothed over the neighbouring steps on both sides.
-        suggested: The rate to use, rounded to one digit; ``None`` where the loss does not say.
-        steepest: The rate at which the loss falls fastest.
-        valley: The middle, on the logarithmic scale, between where the loss begins to fall and where it has fallen.
-        tenth: A tenth of the rate at which it has fallen.
-        least: The rate with the least smoothed loss.
-        reason: Why nothing is suggested: a sentence's template, empty where something is.
         exploded: Whether the test ended because the loss grew beyond its start.
         phase: The phase that was tried.
         optimizer: Its optimizer.
@@ -83,13 +76,6 @@ class RateCurve:
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
-    smoothed: tuple[float, ...]
-    suggested: float | None
-    steepest: float | None
-    valley: float | None
-    tenth: float | None
-    least: float
-    reason: str
     exploded: bool
     phase: str
     optimizer: str

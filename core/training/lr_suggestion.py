@@ -27,7 +27,17 @@ TOO_SHORT = N_(
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a curve says; see :class:`core.training.lr_finder.RateCurve`."""
+    """What a curve of losses says.
+
+    Attributes:
+        smoothed: The losses, smoothed over the neighbouring steps on both sides.
+        suggested: The rate to use, rounded to one digit; ``None`` where the loss does not say.
+        steepest: The rate at which the loss falls fastest.
+        valley: The middle, on the logarithmic scale, between where the loss begins to fall and where it has fallen.
+        tenth: A tenth of the rate at which it has fallen.
+        least: The rate with the least smoothed loss.
+        reason: Why nothing is suggested: a sentence's template, empty where something is.
+    """
 
     smoothed: tuple[float, ...]
     suggested: float | None

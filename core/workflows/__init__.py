@@ -1,5 +1,6 @@
 """Where runs, networks and images meet: the only place that knows all three.
 
-``worker`` is what a training process runs, and loads torch only once the device is its own; ``train`` carries an
-experiment out; ``networks`` turns a run or a backbone's name into a network; ``evaluate`` judges a run.
+``trainer_process`` trains a run in a process of its own; ``network_loading`` and ``checkpoints`` turn the name of a run
+or backbone into a network; ``evaluate`` rates a run; ``jobs``, ``advisor``, ``coach``, ``inspection``, ``shortcut`` and
+``export`` do what their names say.
 """

@@ -1,1 +1,1 @@
-"""The page Anatomy: What is in it, and what will learn?"""
+"""The page Anatomy: what is in a network, and what of it will learn?"""

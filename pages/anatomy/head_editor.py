@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import HeadSpec, ModelSpec
-from pages.ui.kit import components, network_diagram
+from pages.ui.kit import components, form_fields, network_diagram
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken
 from pages.ui.session import caches, choices
@@ -41,15 +41,14 @@ def builder(anatomy: Any, spec: ModelSpec, classes: int | None) -> None:
     refused = pool_reasons(spec)
     kind = _kind(spec.head)
     options = [name for name in LAYER_KINDS if name != "dense" or not refused["flatten"] or kind == "dense"]
-    choices.follow("bl-head-kind", kind)
-    picked = st.segmented_control(
+    picked = form_fields.choice(
         _("Head"),
         options,
-        key="bl-head-kind",
-        format_func=lambda name: _(LAYER_KINDS[name]),
-        required=True,
+        "bl-head-kind",
+        names=LAYER_KINDS,
         wrap=True,
         help=_("The head is new for your classes: it turns the backbone's features into one value a class."),
+        value=kind,
     )
     if picked and picked != kind:
         st.session_state["bl.head.own"] = picked == "own"
@@ -141,14 +140,13 @@ def _hidden(sizes: tuple[int, ...]) -> tuple[int, ...] | None:
 
 def _pool(pool: str, refused: dict[str, str]) -> str:
     possible = [name for name in POOLS if not refused[name] or name == pool]
-    choices.follow("bl-head-pool", pool)
-    picked = st.segmented_control(
+    picked = form_fields.choice(
         _("Of the last feature map it gets"),
         possible,
-        key="bl-head-pool",
-        format_func=lambda p: _(POOLS[p]),
-        required=True,
+        "bl-head-pool",
+        names=POOLS,
         help=_("Average: the mean of each channel. Flatten: every value at its place, which takes many parameters."),
+        value=pool,
     )
     return str(picked or pool)
 

@@ -165,23 +165,8 @@ def _columns() -> dict[str, Any]:
 def _downloads(anatomy: Any, plan: FreezePlan, title: str) -> None:
     from core.models.layer_table import to_csv, to_excel
 
-    excel = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     with st.container(horizontal=True, key="bl-table-downloads"):
-        st.download_button(
-            _("Download as CSV"),
-            lambda: to_csv(anatomy, plan),
-            f"{title}-layers.csv",
-            "text/csv",
-            key="bl-table-csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.download_button(
-            _("Download for Excel"),
-            lambda: to_excel(anatomy, plan),
-            f"{title}-layers.xlsx",
-            excel,
-            key="bl-table-excel",
-            icon=":material/download:",
-            on_click="ignore",
+        components.download(_("Download as CSV"), lambda: to_csv(anatomy, plan), f"{title}-layers.csv", "bl-table-csv")
+        components.download(
+            _("Download for Excel"), lambda: to_excel(anatomy, plan), f"{title}-layers.xlsx", "bl-table-excel"
         )

@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
 from pages.anatomy import head_editor, layer_card, layer_table, receptive_field, stage_rates
-from pages.ui.kit import components, nav, network_diagram
+from pages.ui.kit import components, form_fields, nav, network_diagram
 from pages.ui.kit.network_diagram import Row, States
 from pages.ui.kit.page_states import broken, busy
 from pages.ui.plan import cost_estimate, freeze_plan
@@ -112,15 +112,13 @@ def _images(spec: ModelSpec, anatomy: Any) -> None:
             on_change=lambda: _try(spec, image_size=int(st.session_state[_SIZE])),
         )
         labels = {3: _("RGB"), 1: _("Gray")}
-        choices.follow(_CHANNELS, channels)
-        st.segmented_control(
+        form_fields.choice(
             _("Colours"),
-            list(labels),
-            key=_CHANNELS,
-            format_func=lambda c: labels[c],
-            required=True,
+            labels,
+            _CHANNELS,
             help=_("For gray images the first layer's kernels are summed over red, green and blue."),
             on_change=lambda: _try(spec, channels=st.session_state[_CHANNELS]),
+            value=channels,
         )
         if spec.image_size is not None or spec.channels is not None:
             st.button(
@@ -251,16 +249,8 @@ def _drawing(anatomy: Any, states: States) -> Selection:
 def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, chosen: Selection) -> None:
     """Draws one of the sheets below the drawing."""
     with st.container(key="bl-anatomy-sheets"):
-        sheet = st.segmented_control(
-            _("More about it"),
-            list(SHEETS),
-            default="layer",
-            key="bl-anatomy-sheet",
-            required=True,
-            wrap=True,
-            format_func=lambda name: _(SHEETS[name]),
-            persist_state="session",
-            label_visibility="collapsed",
+        sheet = form_fields.choice(
+            _("More about it"), SHEETS, "bl-anatomy-sheet", default="layer", wrap=True, label_visibility="collapsed"
         )
     if sheet == "head":
         head_editor.builder(anatomy, spec, classes())

@@ -45,7 +45,7 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
     if not name:
         components.note(_("No layer of this network keeps the picture's layout, so there is no field to show."))
         return
-    st.html(f"<style>{(style.ASSETS / 'inside.css').read_text(encoding='utf-8')}</style>")
+    style.send("inside.css")
     if name != layer:
         components.note(
             _("Shown for {layer}: choose a layer with a feature map in the drawing for its own.").format(layer=name)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.specs import FreezePlan, ModelSpec
-from pages.ui.kit import components, network_diagram
+from pages.ui.kit import components, form_fields, network_diagram
 from pages.ui.plan.freeze_plan import EPOCHS_BETWEEN, change, freeing
 from pages.ui.session import choices
 from pages.ui.session.choices import TrainChoice
@@ -28,13 +28,7 @@ def norms(anatomy: Any, plan: FreezePlan) -> None:
     choices.follow("bl-freeze-norm", plan.norm)
     left, right = st.columns([1, 1.4], vertical_alignment="center")
     with left:
-        mode = st.segmented_control(
-            _("BatchNorm of frozen parts"),
-            list(labels),
-            key="bl-freeze-norm",
-            required=True,
-            format_func=lambda m: labels[m],
-        )
+        mode = form_fields.choice(_("BatchNorm of frozen parts"), labels, "bl-freeze-norm")
     with right:
         components.note(
             _(
@@ -66,14 +60,12 @@ def rates(anatomy: Any, plan: FreezePlan) -> None:
         components.note(_("Only the head learns, at the rate that the Train page sets."))
         return
     kinds = {"decay": _("One decay factor"), "hand": _("By hand, stage by stage")}
-    choices.follow("bl-rates-kind", "hand" if choice.stage_factors else "decay")
-    kind = st.segmented_control(
+    kind = form_fields.choice(
         _("Learning rates of the stages"),
-        list(kinds),
-        key="bl-rates-kind",
-        format_func=lambda k: kinds[k],
-        required=True,
+        kinds,
+        "bl-rates-kind",
         help=_("Early stages hold what most pictures share, so they need smaller steps than late ones."),
+        value="hand" if choice.stage_factors else "decay",
     )
     found = factors(anatomy, choice)
     if kind == "hand":

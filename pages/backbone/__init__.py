@@ -1,1 +1,1 @@
-"""The page Backbone: Which network shall I start from?"""
+"""The page Backbone: which network to start from, and with which weights?"""

@@ -34,7 +34,7 @@ def draw(spec: ModelSpec, data: DataSpec | None) -> None:
         spec: The chosen network and weights.
         data: The chosen images; ``None`` before any were chosen.
     """
-    st.html(f"<style>{(style.ASSETS / 'advisor.css').read_text(encoding='utf-8')}</style>")
+    style.send("advisor.css")
     components.section(
         _("What to do with your images"), _("From their number, and how like the pretraining's they are.")
     )

@@ -12,7 +12,7 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
 from pages.backbone import weights_picker
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import busy, empty
 from pages.ui.plan import freeze_plan
@@ -175,15 +175,7 @@ def _select(catalog: Any, spec: ModelSpec, names: Sequence[str]) -> str:
     with st.container(key="bl-wrapsmall-network"):
         left, right = st.columns([2.4, 1], vertical_alignment="bottom")
     picked = left.selectbox(_("Network"), options, key="bl-backbone", format_func=lambda name: _line(catalog, name))
-    right.segmented_control(
-        _("Look at them as"),
-        list(VIEWS),
-        key="bl-view",
-        format_func=lambda v: _(VIEWS[v]),
-        default="map",
-        required=True,
-        persist_state="session",
-    )
+    form_fields.choice(_("Look at them as"), VIEWS, "bl-view", place=right, default="map")
     return str(picked or spec.backbone)
 
 

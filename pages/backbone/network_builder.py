@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.specs import ModelSpec, Piece
 from pages.backbone import builder_layer
-from pages.ui.kit import components, style
+from pages.ui.kit import components, form_fields, style
 from pages.ui.kit.components import Figure
 from pages.ui.session import choices
 from pages.ui.text import number_format
@@ -78,7 +78,7 @@ def draw(spec: ModelSpec, classes: int | None = None) -> ModelSpec:
     """
     from core.models.architectures import small_networks
 
-    st.html(f"<style>{(style.ASSETS / 'builder.css').read_text(encoding='utf-8')}</style>")
+    style.send("builder.css")
     draft = _draft(spec)
     _start(draft)
     _images(draft)
@@ -215,12 +215,10 @@ def _images(draft: Draft) -> None:
         )
         choices.follow("bl-build-channels", draft.channels)
         labels = {1: _("Gray"), 3: _("RGB")}
-        picked = st.segmented_control(
+        picked = form_fields.choice(
             _("Colours"),
-            list(labels),
-            key="bl-build-channels",
-            format_func=lambda n: labels[n],
-            required=True,
+            labels,
+            "bl-build-channels",
             help=_("Gray images have one channel, colour images three: red, green and blue."),
         )
         draft.channels = picked or draft.channels

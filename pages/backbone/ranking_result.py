@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.specs import ModelSpec
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, form_fields
 from pages.ui.session import choices
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _, _n
@@ -36,16 +36,9 @@ def draw(found: Any, spec: ModelSpec) -> None:
         found: A :class:`core.workflows.advisor.ranking.Ranking`.
         spec: The chosen network.
     """
-    score = st.segmented_control(
-        _("Score"),
-        list(SCORES),
-        key="bl-ranking-score",
-        format_func=lambda s: _(SCORES[s][0]),
-        required=True,
-        default="log_me",
-        persist_state="session",
+    score = form_fields.choice(
+        _("Score"), list(SCORES), "bl-ranking-score", format_func=lambda s: _(SCORES[s][0]), default="log_me"
     )
-    score = score or "log_me"
     ordered = found.ordered(score)
     if ordered:
         with st.container(key="bl-wrap-ranked"):

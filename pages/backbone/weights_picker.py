@@ -11,9 +11,10 @@ from typing import Any
 import streamlit as st
 
 from core import settings
+from core.disk_cache import replacing
 from core.errors import InputError
 from core.specs import INITS, ModelSpec
-from pages.ui.kit import components, page_states
+from pages.ui.kit import components, form_fields, page_states
 from pages.ui.selection import network_picker
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
@@ -43,12 +44,11 @@ def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
     now = _kind(spec.weights)
     choices.follow("bl-weights", now if now in kinds else NONE)
     kind = (
-        st.segmented_control(
+        form_fields.choice(
             _("Weights"),
             kinds,
-            key="bl-weights",
-            format_func=lambda k: _(WEIGHT_SOURCES[k]),
-            required=True,
+            "bl-weights",
+            names=WEIGHT_SOURCES,
             help=_("Pretrained: learned on ImageNet's 1.3 million photos. Random: the architecture alone."),
         )
         or now
@@ -270,9 +270,8 @@ def keep(name: str, data: bytes, folder: Path) -> Path:
     if not path.is_file():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.part")
-            part.write_bytes(data)
-            part.replace(path)
+            with replacing(path) as part:
+                part.write_bytes(data)
         except OSError as error:
             raise InputError(
                 "The file {file} could not be kept in the folder {folder}: {reason}. Make room, or set "

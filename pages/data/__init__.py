@@ -1,1 +1,1 @@
-"""The page Data: What do I have?"""
+"""The page Data: which images are there, how are they divided, are they sound?"""

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.specs import DataSpec
-from pages.ui.kit import charts, components, tiles
+from pages.ui.kit import charts, components, form_fields, tiles
 from pages.ui.kit.page_states import busy
 from pages.ui.session import caches
 from pages.ui.text.i18n import _
@@ -18,14 +18,8 @@ def draw_samples(spec: DataSpec, dataset: Any) -> None:
     counts = dataset.counts()
     present = list(counts)
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-sample-controls"):
-        split = st.segmented_control(
-            _("From"),
-            present,
-            default=present[0],
-            key="bl-sample-split",
-            format_func=charts.split_label,
-            required=True,
-            persist_state="session",
+        split = form_fields.choice(
+            _("From"), present, "bl-sample-split", format_func=charts.split_label, default=present[0]
         )
         size = st.slider(_("Tile size"), 64, 224, 112, step=16, key="bl-tile-size", persist_state="session", width=180)
         if st.button(_("Show others"), icon=":material/shuffle:", key="bl-sample-next"):

@@ -9,7 +9,7 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.specs import DataSpec
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import broken, empty
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names as names
@@ -28,14 +28,7 @@ SOURCE_TEXTS = {
 def choose_source() -> DataSpec | None:
     """Draws the choice of a source and returns the data it names, or ``None`` while there is none."""
     known = choices.data()
-    choices.follow("bl-data-kind", _kind(known))
-    kind = st.segmented_control(
-        _("Where the images are"),
-        list(SOURCE_KINDS),
-        key="bl-data-kind",
-        format_func=lambda k: _(SOURCE_KINDS[k]),
-        required=True,
-    )
+    kind = form_fields.choice(_("Where the images are"), SOURCE_KINDS, "bl-data-kind", value=_kind(known))
     source = {"embedded": _embedded, "folder": _folder, "upload": _upload}[kind or "embedded"](known)
     if not source:
         return None

@@ -1,1 +1,1 @@
-"""The page Evaluate: How good, and where not?"""
+"""The page Evaluate: how good is a run on images it did not learn from, and where is it wrong?"""

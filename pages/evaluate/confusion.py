@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, form_fields
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n
 
@@ -15,15 +15,12 @@ from pages.ui.text.i18n import _, _n
 def draw_confusion(judged: Any) -> None:
     components.section(_("What it takes for what"))
     matrix, classes = judged.scores.confusion, judged.predictions.classes
-    shown = st.segmented_control(
+    shown = form_fields.choice(
         _("Show"),
-        ["counts", "shares"],
+        {"counts": _("Counts"), "shares": _("Shares of each true class")},
+        "bl-eval-matrix",
         default="counts",
-        key="bl-eval-matrix",
-        required=True,
-        format_func=lambda s: _("Counts") if s == "counts" else _("Shares of each true class"),
         label_visibility="collapsed",
-        persist_state="session",
     )
     shares = shown == "shares"
     values = matrix / matrix.sum(axis=1, keepdims=True).clip(1) if shares else matrix

@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.runs.store import LIVE
 from pages.evaluate.confusion import draw_confusion, draw_per_class
 from pages.evaluate.mistakes import draw_mistakes
-from pages.ui.kit import components, page_states
+from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.runs import learning_curves, run_panel
 from pages.ui.selection import network_picker, subjects
@@ -116,14 +116,12 @@ def _judgement(run: Any, found: dict[str, Any]) -> None:
     if len(order) > 1:
         counts = {name: found[name].scores.images for name in order}
         split = (
-            st.segmented_control(
+            form_fields.choice(
                 _("Judged on"),
                 order,
-                default=order[0],
-                key="bl-eval-split",
-                required=True,
-                persist_state="session",
+                "bl-eval-split",
                 format_func=lambda s: f"{_(SPLITS[s])} · {counts[s]}",
+                default=order[0],
                 help=_(
                     "Test images were never used. Validation images chose the best epoch, so they flatter a little."
                 ),

@@ -1,1 +1,1 @@
-"""The page Feature maps: What does each layer see?"""
+"""The page Feature maps: what does each layer answer to an image?"""

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.feature_maps import download, layer_view
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
@@ -89,15 +89,7 @@ def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
             persist_state="session",
             format_func=lambda kind: _(LAYER_KINDS[kind]),
         )
-        size = st.segmented_control(
-            _("Size"),
-            list(SIZES),
-            default=28,
-            key="bl-all-size",
-            required=True,
-            persist_state="session",
-            format_func=lambda side: _(SIZES[side]),
-        )
+        size = form_fields.choice(_("Size"), SIZES, "bl-all-size", default=28)
     with components.more("bl-all-more"):
         scale, colormap = layer_view.scale_and_colours("bl-maps")
     return layers_of_kinds(anatomy, list(kinds or ())), int(size or 28), scale, colormap

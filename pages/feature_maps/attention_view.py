@@ -9,7 +9,7 @@ import streamlit as st
 from core.data.encoding import compact
 from core.errors import InputError
 from pages.feature_maps import layer_view
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
 from pages.ui.kit.tile_sheet import sheet
@@ -108,14 +108,11 @@ def _query(weights: Any, grid: tuple[int, int]) -> int | None:
     """Draws the choice of who looks; returns the token's place, or ``None`` for all patches on average."""
     extra = weights.shape[-1] - grid[0] * grid[1]
     first = _("The class token") if extra else _("All patches, on average")
-    whose = st.segmented_control(
+    whose = form_fields.choice(
         _("Who looks"),
-        ["first", "patch"],
+        {"first": first, "patch": _("One patch")},
+        "bl-attention-who",
         default="first",
-        key="bl-attention-who",
-        required=True,
-        format_func=lambda which: first if which == "first" else _("One patch"),
-        persist_state="session",
         wrap=True,
         help=_("The class token gathers what the answer is made from. A patch looks for what belongs to it."),
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import streamlit as st
-
 from core.data.encoding import compact
 from core.errors import InputError
 from pages.ui.kit import components
@@ -16,10 +14,9 @@ from pages.ui.selection.subjects import Subject
 from pages.ui.selection.user_images import Own
 from pages.ui.session import caches
 from pages.ui.text import number_format
-from pages.ui.text.i18n import _, translate_error
+from pages.ui.text.i18n import _
 
 COUNT = 9
-WISH = "bl-excite-wish"
 
 
 def draw(subject: Subject, layer: str, channel: int) -> None:
@@ -33,28 +30,15 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
     own = user_images.choose(subject, "bl-excite")
     if own is None:
         return
-    found = user_images.gathered(subject, own, layer)
+    text = _("One pass of {n} images through the network finds them for all channels of {layer} at once.").format(
+        n=number_format.exact(len(own.images.items)), layer=layer
+    )
+    found = user_images.gather_on_request(subject, own, layer, text, _("Find them"), key="bl-excite")
     if found is None:
-        if st.session_state.get(WISH) != (*subject.target.key, layer):
-            text = _(
-                "One pass of {n} images through the network finds them for all channels of {layer} at once."
-            ).format(n=number_format.exact(len(own.images.items)), layer=layer)
-            if not user_images.asked(text, _("Find them"), icon=":material/image_search:", key="bl-excite-go"):
-                return
-            st.session_state[WISH] = (*subject.target.key, layer)
-        try:
-            found = user_images.gather_now(subject, own, layer, "bl-excite", _forget)
-        except InputError as error:
-            _forget()
-            components.note(translate_error(error))
-            return
+        return
     key = (*subject.target.key, *own.key, layer)
     _specific(found, key, channel)
     _tiles(subject, own, found, key, channel)
-
-
-def _forget() -> None:
-    st.session_state[WISH] = None
 
 
 def specific(found: Any, key: tuple[Any, ...]) -> Any:

@@ -18,7 +18,6 @@ from pages.ui.session.choices import ImageChoice
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
-WISH = "bl-cka-wish"
 IMAGES = 100
 
 
@@ -236,24 +235,13 @@ def _cka(subject: Subject, second: Subject) -> None:
         )
 
     if caches.known("similarities", key, entries=8):
-        _matrix(compared(), second.target.title, subject.target.title)
-        return
-    if st.session_state.get(WISH) != key:
-        if not user_images.asked("", _("Compare the layers"), icon=":material/grid_on:", key="bl-cka-go"):
-            return
-        st.session_state[WISH] = key
-    try:
-        with user_images.progress(key="bl-cka", cancel=_forget) as tell:
-            found = compared(tell)
-    except InputError as error:
-        _forget()
-        components.note(translate_error(error))
-        return
-    _matrix(found, second.target.title, subject.target.title)
-
-
-def _forget() -> None:
-    st.session_state[WISH] = None
+        found = compared()
+    else:
+        found = user_images.on_request(
+            key, compared, "", _("Compare the layers"), icon=":material/grid_on:", key="bl-cka"
+        )
+    if found is not None:
+        _matrix(found, second.target.title, subject.target.title)
 
 
 def _matrix(found: Any, rows: str, columns: str) -> None:

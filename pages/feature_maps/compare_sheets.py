@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.feature_maps.layer_view import Drawn
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import sheet
 from pages.ui.selection import subjects
@@ -39,14 +39,12 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
         components.note(translate_error(error))
         return
     channels = len(told.order)
-    count = st.segmented_control(
+    count = form_fields.choice(
         _("Channels"),
         [n for n in COUNTS if n < channels],
-        default=16 if channels > 16 else 0,
-        key=f"bl-beside-count-{channels > 64}-{channels > 16}",
-        required=True,
-        persist_state="session",
+        f"bl-beside-count-{channels > 64}-{channels > 16}",
         format_func=lambda n: _("The {n} that differ most").format(n=n) if n else _("All of them"),
+        default=16 if channels > 16 else 0,
     )
     order = list(told.order[: count or None])
     drawn = caches.remember(

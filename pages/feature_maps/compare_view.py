@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.feature_maps import compare_networks, compare_sheets, layer_view
-from pages.ui.kit import components, page_states
+from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import image_picker, layer_picker, user_images
 from pages.ui.selection.subjects import Subject
@@ -30,14 +30,8 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
 
 @guarded
 def _view(subject: Subject, names: tuple[str, ...]) -> None:
-    what = st.segmented_control(
-        _("Compare"),
-        list(WHAT),
-        default="images" if subject.target.run is None else "models",
-        key="bl-beside-what",
-        required=True,
-        format_func=lambda name: _(WHAT[name]),
-        persist_state="session",
+    what = form_fields.choice(
+        _("Compare"), WHAT, "bl-beside-what", default="images" if subject.target.run is None else "models"
     )
     if what == "models":
         compare_networks.draw(subject, names)

@@ -17,7 +17,6 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
-WISH = "bl-depth-wish"
 MAX_IMAGES = 100
 """Images that the story begins with."""
 TICK = 16
@@ -74,28 +73,18 @@ def _story(subject: Subject, own: Own) -> Any:
             "stories", key, lambda: story(subject.network, own.images, progress=progress, prints=prints), entries=8
         )
 
-    try:
-        if caches.known("stories", key, entries=8) or story_known(subject.network, prints):
-            return told()
-        if st.session_state.get(WISH) != key:
-            text = _(
-                "Runs {n} of your images through the network once and measures what each layer does with them."
-            ).format(n=number_format.exact(len(own.images.items)))
-            label = _("Measure the layers")
-            icon = ":material/stacked_line_chart:"
-            if not user_images.asked(text, label, icon=icon, key="bl-depth-go", primary=True):
-                return None
-            st.session_state[WISH] = key
-        with user_images.progress(key="bl-depth", cancel=_forget) as tell:
-            return told(tell)
-    except InputError as error:
-        _forget()
-        components.note(translate_error(error))
-        return None
-
-
-def _forget() -> None:
-    st.session_state[WISH] = None
+    if caches.known("stories", key, entries=8) or story_known(subject.network, prints):
+        return told()
+    text = _("Runs {n} of your images through the network once and measures what each layer does with them.")
+    return user_images.on_request(
+        key,
+        told,
+        text.format(n=number_format.exact(len(own.images.items))),
+        _("Measure the layers"),
+        icon=":material/stacked_line_chart:",
+        key="bl-depth",
+        primary=True,
+    )
 
 
 def _claims(story: Any) -> None:

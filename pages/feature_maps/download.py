@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui.kit import components
 from pages.ui.selection.subjects import Subject
 from pages.ui.text.i18n import _
 
@@ -15,23 +16,13 @@ def layer(subject: Subject, name: str, maps: Any, png: bytes) -> None:
     """Offers one layer's maps as a picture, and as an array."""
     stem = f"{_plain(subject.target.title)}-{_plain(name)}"
     with st.container(horizontal=True, key="bl-maps-save"):
-        st.download_button(
-            _("Save picture"),
-            png,
-            file_name=f"{stem}.png",
-            mime="image/png",
-            icon=":material/download:",
-            key="bl-maps-png",
-            on_click="ignore",
-        )
-        st.download_button(
+        components.download(_("Save picture"), png, f"{stem}.png", "bl-maps-png")
+        components.download(
             _("Save arrays"),
             lambda: arrays({name: maps}),
-            file_name=f"{stem}.npz",
-            mime="application/octet-stream",
-            icon=":material/data_array:",
-            key="bl-maps-npz",
-            on_click="ignore",
+            f"{stem}.npz",
+            "bl-maps-npz",
+            icon="data_array",
             help=_("The values themselves, channels × rows × columns in float32, for NumPy."),
         )
 
@@ -46,23 +37,15 @@ def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]
         return arrays(activations(subject.network, subject.input(), names))
 
     with st.container(horizontal=True, key="bl-all-save"):
-        st.download_button(
-            _("Save all pictures"),
-            lambda: zipped(pictures),
-            file_name=f"{stem}.zip",
-            mime="application/zip",
-            icon=":material/folder_zip:",
-            key="bl-all-png",
-            on_click="ignore",
+        components.download(
+            _("Save all pictures"), lambda: zipped(pictures), f"{stem}.zip", "bl-all-png", icon="folder_zip"
         )
-        st.download_button(
+        components.download(
             _("Save all arrays"),
             packed,
-            file_name=f"{stem}.npz",
-            mime="application/octet-stream",
-            icon=":material/data_array:",
-            key="bl-all-npz",
-            on_click="ignore",
+            f"{stem}.npz",
+            "bl-all-npz",
+            icon="data_array",
             help=_("One array a layer, channels × rows × columns in float32, for NumPy."),
         )
 

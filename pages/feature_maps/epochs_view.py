@@ -23,7 +23,7 @@ def draw(subject: Subject) -> None:
     from core.workflows.checkpoints import epochs_of
 
     run = subject.target.run
-    style.watching()
+    style.send("watching.css")
     components.section(
         _("Over the epochs"),
         _(

@@ -7,9 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import InputError
 from pages.feature_maps import channel_card, channel_top_images, download
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
 from pages.ui.kit.tile_sheet import Sheet, sheet
@@ -17,7 +16,7 @@ from pages.ui.selection import layer_picker, subjects, user_images
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import number_format
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.i18n import N_, _
 
 LARGE = 24_000_000
 """Bytes from which a layer's maps are kept one layer at a time."""
@@ -29,7 +28,6 @@ SORTS = {
     "variance": N_("Variance"),
     "class": N_("Class-specificity"),
 }
-SORT_WISH = "bl-maps-sort-wish"
 
 
 def draw(subject: Subject, names: tuple[str, ...]) -> None:
@@ -103,32 +101,27 @@ def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
 
 def scale_and_colours(key: str) -> tuple[str, str]:
     """Draws the choice of a scale and of colours; both hold for all views that share the key."""
-    scale = st.segmented_control(
+    scale = form_fields.choice(
         _("Brightness of"),
-        list(SCALES),
+        SCALES,
+        f"{key}-scale",
         default="channel",
-        format_func=lambda s: _(SCALES[s]),
-        key=f"{key}-scale",
-        required=True,
-        persist_state="session",
         wrap=True,
         help=_(
             "Each channel: every map uses all colours, so faint patterns show. Whole layer, whole network: one "
             "scale for all, so that maps can be compared."
         ),
     )
-    colormap = st.segmented_control(
+    colormap = form_fields.choice(
         _("Colours"),
         [*subjects.COLORMAPS, "blue-red"],
-        default="viridis",
-        key=f"{key}-colours",
-        required=True,
+        f"{key}-colours",
         format_func=lambda name: subjects.COLORMAPS.get(name) or _("Around zero"),
-        persist_state="session",
+        default="viridis",
         wrap=True,
         help=_("Around zero: blue below, near white at zero, red above."),
     )
-    return str(scale or "channel"), str(colormap or "viridis")
+    return str(scale), str(colormap)
 
 
 def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Any, int]:
@@ -237,29 +230,15 @@ def _by_class(subject: Subject, layer: str) -> list[int] | None:
     own = user_images.choose(subject, "bl-maps-sort")
     if own is None:
         return None
-    found = user_images.gathered(subject, own, layer)
+    text = _("All channels of {layer} are asked about your images once.").format(layer=layer)
+    found = user_images.gather_on_request(subject, own, layer, text, _("Ask them"), key="bl-maps-sort")
     if found is None:
-        wish = (*subject.target.key, layer)
-        if st.session_state.get(SORT_WISH) != wish:
-            text = _("All channels of {layer} are asked about your images once.").format(layer=layer)
-            if not user_images.asked(text, _("Ask them"), icon=":material/image_search:", key="bl-maps-sort-go"):
-                return None
-            st.session_state[SORT_WISH] = wish
-        try:
-            found = user_images.gather_now(subject, own, layer, "bl-maps-sort", _forget)
-        except InputError as error:
-            _forget()
-            components.note(translate_error(error))
-            return None
+        return None
     told = channel_top_images.specific(found, (*subject.target.key, *own.key, layer))
     if told is None:
         components.note(_("Your images are too few, or of one class, so no channel can be said to be specific."))
         return None
     return [int(channel) for channel in (-told.f).argsort(kind="stable")]
-
-
-def _forget() -> None:
-    st.session_state[SORT_WISH] = None
 
 
 def _legend(drawn: Drawn, scale: str, colormap: str) -> None:

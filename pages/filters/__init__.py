@@ -1,1 +1,1 @@
-"""The page Filters: What does it look for?"""
+"""The page Filters: what do a network's convolutions look for?"""

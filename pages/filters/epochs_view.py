@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs import snapshots
 from pages.filters import kernels_view
-from pages.ui.kit import charts, components, page_states
+from pages.ui.kit import charts, components, form_fields, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
 from pages.ui.runs import histograms
@@ -143,18 +143,7 @@ def _panel(run: Any, story: Any) -> None:
         left, right = st.columns([1.6, 1], gap="large")
     with right:
         epoch = histograms.epoch_slider(story.motion.epochs, key=f"bl-filters-epoch-{run.id}", label=_("After epoch"))
-        shown = (
-            st.segmented_control(
-                _("Show"),
-                list(SHOWN),
-                default="after",
-                key="bl-filters-epoch-shown",
-                required=True,
-                format_func=lambda name: _(SHOWN[name]),
-                persist_state="session",
-            )
-            or "after"
-        )
+        shown = form_fields.choice(_("Show"), SHOWN, "bl-filters-epoch-shown", default="after")
         part = _input(story)
         if story.motion.moved.any():
             _figures(story.motion, epoch)

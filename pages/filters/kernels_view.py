@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import Sheet, sheet
 from pages.ui.selection import checkpoint_picker, subjects
@@ -61,16 +61,7 @@ def draw(target: Target, network: Any) -> None:
 
 def _view() -> str:
     """Draws the choice between a run's filters, those it began with, and the difference."""
-    chosen = st.segmented_control(
-        _("Weights"),
-        list(VIEWS),
-        default="after",
-        key="bl-filters-view",
-        format_func=lambda name: _(VIEWS[name]),
-        required=True,
-        persist_state="session",
-    )
-    return str(chosen or "after")
+    return form_fields.choice(_("Weights"), VIEWS, "bl-filters-view", default="after")
 
 
 def _source(target: Target, network: Any, view: str) -> Any:
@@ -127,14 +118,11 @@ def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
         inputs = list(range(low, high + 1))
     free = inputs is None or len(inputs) == 1
     with components.more("bl-filters-more"):
-        order = st.segmented_control(
+        order = form_fields.choice(
             _("Order"),
-            ["index", "strength"],
+            {"index": _("As numbered"), "strength": _("Strongest first")},
+            "bl-filters-order",
             default="index",
-            key="bl-filters-order",
-            required=True,
-            format_func=lambda o: _("As numbered") if o == "index" else _("Strongest first"),
-            persist_state="session",
         )
         columns = subjects.columns_slider(last - first + 1, key="bl-filters-columns") if free else len(inputs or ())
     ranked = list(range(count)) if order == "index" else _ranked(source, row.name)

@@ -1,1 +1,1 @@
-"""The page Heatmaps: Where does it look to decide?"""
+"""The page Heatmaps: which parts of an image speak for a class, and how far can the map be trusted?"""

@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.messages import Progress
 from pages.heatmaps import controls, single_map
 from pages.heatmaps.controls import Choice, Look
-from pages.ui.kit import components, page_states
+from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.tiles import Tile, grid
 from pages.ui.selection import image_picker, subjects
 from pages.ui.selection.subjects import Subject
@@ -235,12 +235,7 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
     )
     count = COUNTS[1]
     if run is not None:
-        count = (
-            st.segmented_control(
-                _("How many"), COUNTS, default=count, key="bl-heat-count", required=True, persist_state="session"
-            )
-            or count
-        )
+        count = form_fields.choice(_("How many"), COUNTS, "bl-heat-count", default=count)
     shown = _shown(subject, count)
     if not shown:
         page_states.empty(

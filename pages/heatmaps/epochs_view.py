@@ -36,7 +36,7 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
     components.section(
         _("After each epoch"), _("Grad-CAM of the run's pinned images for their own class. Drag through the epochs.")
     )
-    style.watching()
+    style.send("watching.css")
     epoch_scrubber.draw(run, run.status(), key="bl-heat-time")
 
 

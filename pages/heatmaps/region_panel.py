@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.selection import image_picker, subjects
 from pages.ui.session import caches
@@ -100,14 +100,11 @@ def object_mask(subject: Any) -> Any:
 def _controls(key: str) -> tuple[str | float, tuple[float, float, float, float] | None]:
     """Draws the rare choices; returns the threshold's rule and the drawn box."""
     with components.more(f"{key}-more"):
-        kind = st.segmented_control(
+        kind = form_fields.choice(
             _("Threshold"),
-            list(RULES),
+            RULES,
+            f"{key}-rule",
             default="otsu",
-            format_func=lambda name: _(RULES[name]),
-            key=f"{key}-rule",
-            required=True,
-            persist_state="session",
             help=_("Otsu's threshold splits the values best into two groups."),
         )
         rule: str | float = "otsu"

@@ -198,15 +198,7 @@ def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None
         subjects.callout(_("This map is the same for every class: the method asks for none."), icon="info")
     subjects.warn_random(subject.target)
     components.note(summary(heat))
-    st.download_button(
-        _("Save picture"),
-        png(drawn),
-        file_name=f"{choice.method}.png",
-        mime="image/png",
-        icon=":material/download:",
-        key="bl-heat-save",
-        on_click="ignore",
-    )
+    components.download(_("Save picture"), png(drawn), f"{choice.method}.png", "bl-heat-save")
 
 
 def scale(drawn: Any, look: Look) -> None:

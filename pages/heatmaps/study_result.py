@@ -11,7 +11,7 @@ import streamlit as st
 from core.data.encoding import compact, png
 from core.errors import InputError
 from pages.heatmaps import region_panel
-from pages.ui.kit import components, tiles
+from pages.ui.kit import components, form_fields, tiles
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
@@ -201,9 +201,7 @@ def outside(made: Any, maps: Any, pictures: Pictures) -> None:
     kinds = [*(["object"] if made.known_objects() else []), "box", "border"]
     if st.session_state.get("bl-study-inside") not in kinds:
         st.session_state["bl-study-inside"] = kinds[0]
-    kind = st.segmented_control(
-        _("Inside means"), kinds, format_func=lambda name: _(INSIDE[name]), key="bl-study-inside", required=True
-    )
+    kind = form_fields.choice(_("Inside means"), kinds, "bl-study-inside", names=INSIDE)
     box = None
     if kind == "box":
         with st.container(key="bl-wrap-study-box"):

@@ -13,7 +13,7 @@ from core.runs.launch import start_job
 from core.workflows.jobs.heatmap_study import StudyRequest, weights_stamp
 from pages.heatmaps import study_result
 from pages.heatmaps.controls import Choice
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import empty
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker
@@ -50,21 +50,13 @@ def draw(target: Target, choice: Choice, open_image: Open) -> None:
             icon="grid_view",
         )
         return
-    of = st.segmented_control(
-        _("What speaks for"),
-        list(OF),
-        default="predicted",
-        format_func=lambda name: _(OF[name]),
-        key="bl-study-of",
-        required=True,
-        persist_state="session",
-    )
+    of = form_fields.choice(_("What speaks for"), OF, "bl-study-of", default="predicted")
     request = StudyRequest(
         run.id,
         weights_stamp(run),
         method=choice.method,
         layer=choice.layer,
-        of=of or "predicted",
+        of=of,
         moment=getattr(target, "moment", "best"),
         settings=dict(choice.settings),
     )

@@ -1,1 +1,1 @@
-"""The page Home: See transfer learning happen."""
+"""The page Home: the path through the lab, one button that walks it, recent runs."""

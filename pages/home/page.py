@@ -14,7 +14,7 @@ from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import empty, guarded
-from pages.ui.kit.style import ASSETS
+from pages.ui.kit.style import asset
 from pages.ui.runs import run_panel
 from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names, number_format
@@ -237,5 +237,5 @@ def _illustration() -> str:
     alt = escape(_("An image goes through frozen stages and a part that learns, and becomes a heatmap."))
     labels = (("", _("your image")), ("", _("frozen")), ("bl-accent", _("learns")), ("", _("what it saw")))
     below = "".join(f'<span class="{tone}">{escape(text)}</span>' for tone, text in labels)
-    address = components.svg_address((ASSETS / "path.svg").read_text(encoding="utf-8"))
+    address = components.svg_address(asset("path.svg"))
     return f'<div class="bl-art"><img src="{address}" alt="{alt}"><div class="bl-art-text">{below}</div></div>'

@@ -1,1 +1,1 @@
-"""The page Runs: Which was better, and why?"""
+"""The page Runs: all runs in a table, and what can be done with one."""

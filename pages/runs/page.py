@@ -145,14 +145,11 @@ def _actions(run: Any, status: dict[str, Any]) -> None:
     with st.container(horizontal=True, key="bl-acts"):
         if st.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
             _rename(run)
-        st.download_button(
+        components.download(
             _("Download"),
-            data=lambda: _packed(run),
-            file_name=f"{run.id}.zip",
-            mime="application/zip",
-            icon=":material/download:",
-            key="bl-download",
-            on_click="ignore",
+            lambda: _packed(run),
+            f"{run.id}.zip",
+            "bl-download",
             help=_("The whole folder: settings, curves, weights, predictions, log."),
         )
         alive = status["state"] in LIVE

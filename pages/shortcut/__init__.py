@@ -1,1 +1,1 @@
-"""The page Shortcut: Did it learn the object, or something beside it?"""
+"""The page Shortcut lab: did a network learn the object, or a mark beside it?"""

@@ -10,7 +10,7 @@ from core.data.encoding import compact
 from core.data.marks import CORNERS, MARK_KINDS, Mark
 from core.errors import InputError
 from core.workflows.shortcut.experiment import Plan, usual
-from pages.ui.kit import components, tiles
+from pages.ui.kit import components, form_fields, tiles
 from pages.ui.kit.page_states import broken
 from pages.ui.kit.tiles import Tile
 from pages.ui.session import caches, choices
@@ -69,15 +69,7 @@ def _choices() -> Plan | None:
     if st.session_state.get("bl-shortcut-class") not in classes:
         st.session_state["bl-shortcut-class"] = usual(source, classes)
     marked = st.selectbox(_("Class that gets the mark"), classes, key="bl-shortcut-class", persist_state="session")
-    kind = st.segmented_control(
-        _("Mark"),
-        MARK_KINDS,
-        default="corner",
-        format_func=lambda name: _(KIND_NAMES[name]),
-        key="bl-shortcut-kind",
-        required=True,
-        persist_state="session",
-    )
+    kind = form_fields.choice(_("Mark"), MARK_KINDS, "bl-shortcut-kind", names=KIND_NAMES, default="corner")
     size = st.slider(
         _("Size"),
         8,
@@ -118,7 +110,7 @@ def _choices() -> Plan | None:
     return Plan(
         source=source,
         marked=str(marked),
-        mark=Mark(kind or "corner", size / 100, corner or "bottom-right"),
+        mark=Mark(kind, size / 100, corner or "bottom-right"),
         share=share / 100,
         classes=min(count, len(classes)),
     )

@@ -1,1 +1,1 @@
-"""The page Train: Is it learning?"""
+"""The page Train: set a training up, start it, follow it."""

@@ -21,7 +21,7 @@ from pages.train import (
     seeds_and_folds,
     summary,
 )
-from pages.ui.kit import components, nav
+from pages.ui.kit import components, form_fields, nav
 from pages.ui.kit.page_states import busy, empty
 from pages.ui.plan import cost_estimate, experiment_plan
 from pages.ui.session import address, caches
@@ -180,14 +180,12 @@ def _parts(choice: TrainChoice) -> TrainChoice:
 def _augmentation(choice: TrainChoice) -> TrainChoice:
     known = {AugmentSpec.preset(name): name for name in AUGMENTATIONS}
     current = "own" if st.session_state.get("bl.augment.own") else known.get(choice.augment, "own")
-    state.follow("bl-augment", current)
-    name = st.segmented_control(
+    name = form_fields.choice(
         _("Augmentation"),
-        list(AUGMENT),
-        key="bl-augment",
-        format_func=lambda a: _(AUGMENT[a]),
-        required=True,
+        AUGMENT,
+        "bl-augment",
         help=_("Training images are changed at random each time they are seen: details are not learned by heart."),
+        value=current,
     )
     st.session_state["bl.augment.own"] = name == "own"
     if name != "own":

@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, FreezePlan, Phase
 from pages.train import schedule_editor
-from pages.ui.kit import components, nav
+from pages.ui.kit import components, form_fields, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
 from pages.ui.plan import experiment_plan
 from pages.ui.session import choices
@@ -40,15 +40,14 @@ def draw(phases: tuple[Phase, ...], anatomy: Any, refused: list[InputError]) -> 
         As they are now.
     """
     index = min(int(st.session_state.get("bl.phase", 0)), len(phases) - 1)
-    choices.follow("bl-phase-picked", index)
-    picked = st.segmented_control(
+    picked = form_fields.choice(
         _("Phases"),
         range(len(phases)),
-        key="bl-phase-picked",
-        required=True,
-        wrap=True,
+        "bl-phase-picked",
         format_func=lambda i: title(i, phases),
+        wrap=True,
         help=_("They follow one another. Pick one to change it."),
+        value=index,
     )
     st.session_state["bl.phase"] = index = index if picked is None else int(picked)
     buttons = st.container(key="bl-phase-buttons", horizontal=True)
@@ -139,17 +138,17 @@ def _learns(key: str, phase: Phase, anatomy: Any) -> dict[str, Any]:
         kind = "stages" if experiment_plan.plain(phase.freeze) and phase.freeze.trainable_stages else "own"
     options = [name for name in LEARNS if (name != "own" or kind == "own") and (name != "stages" or stages)]
     first, second = st.columns([1.6, 1], vertical_alignment="bottom")
-    choices.follow(f"{key}-learns", kind)
-    picked = first.segmented_control(
+    picked = form_fields.choice(
         _("What learns"),
         options,
-        key=f"{key}-learns",
-        format_func=lambda n: _(LEARNS[n]),
-        required=True,
+        f"{key}-learns",
+        place=first,
+        names=LEARNS,
         wrap=True,
         help=_(
             "The head always learns. Chosen parts are those of the Anatomy page; all phases that name them share them."
         ),
+        value=kind,
     )
     if picked == "head":
         return {"trains": "head", "freeze": None}
@@ -273,15 +272,14 @@ def _augment(key: str, phase: Phase) -> dict[str, Any]:
     presets = {AugmentSpec.preset(name): name for name in AUGMENTATIONS}
     kind = "" if phase.augment is None else presets.get(phase.augment, "own")
     options = [name for name in AUGMENT if name != "own" or kind == "own"]
-    choices.follow(f"{key}-augment", kind)
-    picked = st.segmented_control(
+    picked = form_fields.choice(
         _("Augmentation of this phase"),
         options,
-        key=f"{key}-augment",
-        format_func=lambda n: _(AUGMENT[n]),
-        required=True,
+        f"{key}-augment",
+        names=AUGMENT,
         wrap=True,
         help=_("A phase that trains the head alone is much faster without: its features are then computed once."),
+        value=kind,
     )
     if picked in ("own", kind):
         return {}

@@ -10,7 +10,7 @@ from core.errors import InputError
 from core.specs import AUGMENTATIONS, AugmentSpec
 from core.training.recipes import DEFAULT_EPOCHS
 from pages.train import course_recipes
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.plan import experiment_plan
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
@@ -42,15 +42,13 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
     """
     choice = course_recipes.still(choice)
     source = choice.preset if choice.by_phase else "preset"
-    choices.follow("bl-source", source)
-    picked = st.segmented_control(
+    picked = form_fields.choice(
         _("Recipe from"),
-        list(SOURCES),
-        key="bl-source",
-        format_func=lambda s: _(SOURCES[s]),
-        required=True,
+        SOURCES,
+        "bl-source",
         wrap=True,
         help=_("A recipe says what learns when, and how fast. Each can be changed phase by phase."),
+        value=source,
     )
     if picked == "course":
         choice, taken = course_recipes.draw(choice, classes)

@@ -1,1 +1,1 @@
-"""What the pages share: frame, words, choices, caches, charts, pickers."""
+"""What pages share, in floors: shell, visualization, {runs, selection, plan}, kit, session, text."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.common.helpers import method_settings
-from core.cli.common.output import Output, share, table, write
+from core.cli.common.output import Output, attributes, share, table, write
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -187,13 +187,7 @@ def metrics(
     rows, record = [], {}
     for row in found.compared():
         record[row.metric.id] = {
-            "value": row.value,
-            "random": row.random,
-            "deviation": row.deviation,
-            "beaten": row.beaten,
-            "chance": row.chance,
-            "unlearned": row.unlearned,
-            "advantage": row.advantage,
+            **attributes(row, "value", "random", "deviation", "beaten", "chance", "unlearned", "advantage"),
             "higher_is_better": row.metric.higher,
         }
         unlearned = "-" if row.unlearned is None else f"{row.unlearned:.4g}"

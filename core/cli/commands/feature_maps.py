@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core import specs
-from core.cli.common.output import Output, share, table, write
+from core.cli.common.output import Output, attributes, share, table, write
 from core.errors import InputError
 
 
@@ -42,15 +42,8 @@ def features(arguments: argparse.Namespace, output: Output) -> None:
         rows.append(
             {
                 "layer": layer,
-                "channels": stats.channels,
-                "height": stats.height,
-                "width": stats.width,
-                "sparsity": stats.sparsity,
-                "minimum": stats.minimum,
-                "maximum": stats.maximum,
-                "mean": stats.mean,
-                "variance": stats.variance,
-                "broken": stats.broken,
+                **attributes(stats, "channels", "height", "width", "sparsity"),
+                **attributes(stats, "minimum", "maximum", "mean", "variance", "broken"),
                 "order": order,
                 "file": str(path),
             }

@@ -11,7 +11,7 @@ from typing import Any
 
 from core import specs
 from core.cli.common.helpers import roots
-from core.cli.common.output import Output, table, write
+from core.cli.common.output import Output, attributes, table, write
 from core.errors import InputError
 
 
@@ -99,13 +99,8 @@ def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[s
         write(path, png(one.image, repeats=True))
         rows.append(
             {
-                "layer": one.layer,
-                "channel": one.channel,
                 "label": label,
-                "reached": one.reached,
-                "noise": one.noise,
-                "noise_most": one.noise_most,
-                "excited": one.excited,
+                **attributes(one, "layer", "channel", "reached", "noise", "noise_most", "excited"),
                 "file": str(path),
             }
         )

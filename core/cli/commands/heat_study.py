@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from core.cli.common.helpers import gentle_stop, method_settings, roots
-from core.cli.common.output import Output, share, table
+from core.cli.common.output import Output, attributes, share, table
 from core.errors import InputError
 
 
@@ -59,18 +59,8 @@ def _show(made: Any, maps: Any, output: Output) -> None:
             rows.append(
                 (label, mean.count, share(mean.right), share(mean.middle), share(mean.border), share(mean.inside))
             )
-            record.append(
-                {
-                    "class": name,
-                    "group": group,
-                    "images": mean.count,
-                    "right": mean.right,
-                    "middle": mean.middle,
-                    "border": mean.border,
-                    "inside": mean.inside,
-                    "area": mean.area,
-                }
-            )
+            figures = attributes(mean, "right", "middle", "border", "inside", "area")
+            record.append({"class": name, "group": group, "images": mean.count, **figures})
     worst = [(made.rows[place].key, value) for place, value in outside(made, maps)[:10]]
     lines = table(rows, ("class", "images", "right", "middle quarter", "border", "on object"))
     lines += ["", f"Even heat would have 25 % in the middle quarter and {share(EVEN_BORDER)} at the border."]

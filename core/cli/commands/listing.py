@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-from core.cli.common.output import Output, share, table
+from core.cli.common.output import Output, attributes, share, table
 from core.errors import InputError, RunMissing
 
 
@@ -14,10 +14,7 @@ def datasets(_arguments: argparse.Namespace, output: Output) -> None:
     """Lists the embedded data sets."""
     from core.data.embedded import EMBEDDED
 
-    rows = [
-        {"name": info.name, "title": info.title, "description": info.description, "licence": info.licence}
-        for info in EMBEDDED.values()
-    ]
+    rows = [attributes(info, "name", "title", "description", "licence") for info in EMBEDDED.values()]
     output.result({"datasets": rows}, table([(r["name"], r["description"]) for r in rows], ("name", "description")))
 
 
@@ -64,13 +61,7 @@ def _listed(name: str) -> dict[str, Any]:
             "entries": [],
         }
     return {
-        "name": known.name,
-        "title": known.title,
-        "family": known.family,
-        "parameters": known.parameters,
-        "input_size": known.input_size,
-        "gflops": known.gflops,
-        "top1": known.top1,
+        **attributes(known, "name", "title", "family", "parameters", "input_size", "gflops", "top1"),
         "weights": catalog.weights_state(name),
         "entries": [dataclasses.asdict(entry) for entry in catalog.entries(name)],
     }
@@ -110,14 +101,8 @@ def methods(_arguments: argparse.Namespace, output: Output) -> None:
     rows = [
         {
             "name": m.id,
-            "title": m.title,
-            "family": m.family,
-            "needs": m.needs,
-            "signed": m.signed,
-            "passes": m.passes,
+            **attributes(m, "title", "family", "needs", "signed", "passes", "description", "paper"),
             "settings": m.defaults,
-            "description": m.description,
-            "paper": m.paper,
         }
         for m in METHODS.values()
     ]

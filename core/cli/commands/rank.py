@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import Any
 
-from core.cli.common.helpers import roots
+from core.cli.common.helpers import data_of, roots
 from core.cli.common.output import Output, share, table
 from core.errors import InputError
-from core.specs import DataSpec
 
 _HEADER = ("backbone", "weights", "LogME", "probe", "neighbours", "H (shrunk)", "LEEP", "seconds")
 
@@ -22,7 +20,7 @@ def rank(arguments: argparse.Namespace, output: Output) -> int:
     from core.workflows.advisor.ranking import compare
 
     ranking = compute(
-        _data(arguments),
+        data_of(arguments),
         [name for name in arguments.backbones.split(",") if name.strip()],
         device=arguments.device,
         images_limit=_at_least_one("--images", arguments.images),
@@ -79,7 +77,7 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
     from core.workflows.advisor.rank_backbones import rank as compute
     from core.workflows.advisor.ranking import candidate
 
-    data, model = _data(arguments), candidate(arguments.backbone)
+    data, model = data_of(arguments), candidate(arguments.backbone)
     within = roots(arguments)
     dataset = split(open_dataset(data.source, roots=within, seed=data.seed), data)
     facts = facts_of(dataset, model)
@@ -111,15 +109,6 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
         "facts": dataclasses.asdict(facts) | {"per_class": facts.per_class, "likeness": facts.likeness},
     }
     output.result(record, lines)
-
-
-def _data(arguments: argparse.Namespace) -> DataSpec:
-    from core.data.embedded import EMBEDDED
-
-    source = arguments.data
-    if source.partition("?")[0] not in EMBEDDED:
-        source = str(Path(source).expanduser().absolute())
-    return DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed)
 
 
 def _at_least_one(word: str, value: int) -> int:

@@ -1,1 +1,1 @@
-"""What the verbs share: options, output, shorthands."""
+"""What several verbs share: options, output, shorthands."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.common.helpers import roots
+from core.cli.common.helpers import data_of, roots
 from core.cli.common.training_options import complete, given
 from core.errors import InputError
 from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, TrainingSpec
@@ -62,13 +62,6 @@ def experiment(arguments: argparse.Namespace) -> Experiment:
     return _of_the_course(arguments, words) if arguments.recipe else _composed(arguments, words)
 
 
-def _data(options: argparse.Namespace) -> DataSpec:
-    from core.data.sources import absolute_source
-
-    source = absolute_source(options.data)
-    return DataSpec(source, options.val_share, options.test_share, options.seed, options.images_per_class)
-
-
 def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -> Experiment:
     """Makes a run of the course, on other images if wished."""
     from core.models.network import outline
@@ -82,7 +75,7 @@ def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -
             known=", ".join(f"--{name.replace('_', '-')}" for name in BESIDE_RECIPE),
         )
     known = vars(arguments)
-    found = find(arguments.recipe).experiment(_data(options), epochs=options.epochs, name=options.name)
+    found = find(arguments.recipe).experiment(data_of(options), epochs=options.epochs, name=options.name)
     changes = {key: known[key] for key in ("device", "seed", "precision", "batch_size") if key in known}
     model = {key: known[key] for key in ("weights", "image_size") if key in known}
     found = replace(found, training=replace(found.training, **changes), model=replace(found.model, **model))
@@ -95,7 +88,7 @@ def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Exp
     from core.models.catalog.catalog import entries
     from core.models.network import outline
 
-    data = _data(options)
+    data = data_of(options)
     classes = _classes(data, options)
     spec = words.model(options, options.weights or "default")
     network = outline(spec, classes)
@@ -222,27 +215,16 @@ def _training(
 ) -> TrainingSpec:
     if "--focal-gamma" in words and options.loss != "focal":
         raise InputError("--focal-gamma says nothing to the loss {name}. It is for: focal.", name=options.loss)
-    return TrainingSpec(
-        preset=preset,
-        phases=phases,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        device=options.device,
-        precision=options.precision,
-        loss=Loss(options.loss, options.smoothing, options.focal_gamma, "balanced" if options.balance else "none"),
-        mix=Mix(options.mixup, options.cutmix),
-        clip=options.clip,
-        accumulate=options.accumulate,
-        ema=options.ema,
-        early=_early(options.early),
-        best=options.best,
-        kept_mib=options.kept_mib,
-        views=options.views,
-        deterministic=options.deterministic,
-        compile=options.compile,
-        recover=not options.no_recover,
-        processes=options.processes,
-    )
+    own = {
+        "preset": preset,
+        "phases": phases,
+        "loss": Loss(options.loss, options.smoothing, options.focal_gamma, "balanced" if options.balance else "none"),
+        "mix": Mix(options.mixup, options.cutmix),
+        "early": _early(options.early),
+        "recover": not options.no_recover,
+    }
+    same = {field.name: getattr(options, field.name) for field in fields(TrainingSpec) if hasattr(options, field.name)}
+    return TrainingSpec(**{**same, **own})
 
 
 def _early(text: str | None) -> EarlyStopping | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.specs import DataSpec
 
 
 def roots(arguments: argparse.Namespace) -> tuple[Path, ...] | None:
@@ -46,6 +47,15 @@ def gentle_stop(requested: Callable[[], bool], request: Callable[[], object]) ->
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def data_of(arguments: argparse.Namespace) -> DataSpec:
+    """Returns the images of ``--data``, and how they are divided."""
+    from core.data.sources import absolute_source
+
+    limit = getattr(arguments, "images_per_class", None)
+    source = absolute_source(arguments.data)
+    return DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed, limit)
 
 
 def method_settings(words: Sequence[str]) -> dict[str, int]:

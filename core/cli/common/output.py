@@ -52,6 +52,11 @@ class Output:
         self._stdout.flush()
 
 
+def attributes(thing: object, *names: str) -> dict[str, Any]:
+    """Returns some attributes of an object by name."""
+    return {name: getattr(thing, name) for name in names}
+
+
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> list[str]:
     """Lays rows out in columns, numbers to the right."""
     cells = [[str(cell) for cell in row] for row in rows]

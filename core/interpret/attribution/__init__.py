@@ -1,1 +1,1 @@
-"""Attribution methods: which pixels an answer rests on."""
+"""Attribution methods: heatmaps of which pixels speak for a class; ``registry`` is their table."""

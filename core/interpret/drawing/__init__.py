@@ -1,1 +1,1 @@
-"""Pictures of what was computed: overlays, sheets of tiles, colour maps."""
+"""Images of what was computed: overlays, sheets of tiles, colour maps."""

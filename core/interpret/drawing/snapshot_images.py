@@ -14,34 +14,28 @@ GAP = 2
 """Transparent pixels between tiles."""
 
 
-def heat_over(
-    image: NDArray[np.uint8], heat: NDArray[np.uint8], *, opacity: float = 0.5, colormap: str = "viridis"
-) -> Image.Image:
+def heat_over(image: NDArray[np.uint8], heat: NDArray[np.uint8], *, opacity: float = 0.5) -> Image.Image:
     """Lays a heatmap over an image.
 
     Args:
         image: Height x width x 3.
         heat: On the layer's own grid, 0 to 255.
         opacity: 0 for the image alone, 1 for the map alone.
-        colormap: One of :data:`core.interpret.drawing.colormaps.COLORMAPS`.
     """
     picture = Image.fromarray(image)
     levels = np.asarray(Image.fromarray(heat).resize(picture.size, Image.Resampling.BILINEAR))
-    return Image.blend(picture, Image.fromarray(lookup(colormap)[levels]), opacity)
+    return Image.blend(picture, Image.fromarray(lookup("viridis")[levels]), opacity)
 
 
-def map_sheet(
-    maps: NDArray[np.uint8], *, columns: int = 8, tile_px: int = 96, colormap: str = "viridis"
-) -> Image.Image:
+def map_sheet(maps: NDArray[np.uint8], *, columns: int = 8, tile_px: int = 96) -> Image.Image:
     """Draws feature maps side by side, all on one scale.
 
     Args:
         maps: Channels x height x width, 0 to 255.
         columns: Tiles a row.
         tile_px: About the side of a tile: maps are enlarged by a whole factor.
-        colormap: One of :data:`core.interpret.drawing.colormaps.COLORMAPS`.
     """
-    return _sheet(_enlarged(lookup(colormap)[maps], tile_px), columns)
+    return _sheet(_enlarged(lookup("viridis")[maps], tile_px), columns)
 
 
 def kernel_sheet(kernels: NDArray[np.floating], *, limit: float, columns: int = 16, tile_px: int = 36) -> Image.Image:

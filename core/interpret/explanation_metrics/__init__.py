@@ -1,1 +1,1 @@
-"""How far an attribution map can be trusted: faithfulness, sensitivity, localisation."""
+"""How far an attribution map can be trusted: faithfulness, sensitivity, localisation, baselines."""

@@ -1,1 +1,1 @@
-"""What layers answer: activations, their statistics, similarity, receptive fields."""
+"""Feature maps: what layers answer to one image or many, and figures about it."""

@@ -1,1 +1,1 @@
-"""Convolution kernels: which are alike, which are dead, how training moved them."""
+"""Convolution kernels: as images, compared with one another, dead ones, and how training moved them."""

@@ -1,1 +1,1 @@
-"""Feature visualization: images that excite a channel or a class, and deep dream."""
+"""Feature visualization: images optimized to excite a channel or class, and DeepDream."""

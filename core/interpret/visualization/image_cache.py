@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -19,20 +17,17 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 from torch import Tensor, nn
 
-from core import settings
+from core.disk_cache import DiskCache, name_of
 from core.interpret.probe import lock_of, model_of
 
 if TYPE_CHECKING:
     from core.models.network import Network
 
-FOLDER = "dreams"
-LIMIT = 200_000_000
-"""Bytes that all files together may take; beyond it, those unused for longest are removed. One has about 40 kB."""
+CACHE = DiskCache("dreams", ".png", max_bytes=200_000_000)
+"""One file has about 40 kB."""
 FORMAT = 1
 """Of the files, and of how pictures are grown."""
 _TEXT = "backbone-lab"
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, SyntaxError, EOFError)
-"""What reading a missing or damaged file raises."""
 _DIGESTS: weakref.WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[int, ...], str]]] = weakref.WeakKeyDictionary()
 
 
@@ -82,60 +77,26 @@ def keys_of(network: Network, layer: str, channels: Sequence[int], **parts: Any)
 
 
 def read(key: str) -> CachedImage | None:
-    """Returns a kept picture; ``None`` where there is none, or its file is damaged or another's."""
-    path = _path(key)
-    try:
-        with Image.open(path) as file:
-            record = json.loads(file.info[_TEXT])
-            if record["key"] != key:
-                return None
-            image = np.array(file.convert("RGB"))
-    except _DAMAGED:
-        return None
-    with suppress(OSError):  # so that it counts as used
-        os.utime(path)
-    return CachedImage(image, record["figures"])
+    """Returns a kept picture; ``None`` where there is none, or its file is damaged."""
+    return CACHE.read(name_of(key), _load)
 
 
 def write(rows: Sequence[tuple[str, CachedImage]]) -> None:
-    """Keeps pictures, each in one step. What cannot be written is not kept: it can be grown again."""
-    for key, kept in rows:
-        path = _path(key)
-        temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-        text = PngImagePlugin.PngInfo()
-        text.add_text(_TEXT, json.dumps({"key": key, "figures": kept.figures}))
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                Image.fromarray(kept.image).save(temporary, "PNG", pnginfo=text)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-    prune()
+    """Keeps pictures. What cannot be written is not kept: it can be grown again."""
+    CACHE.write({name_of(key): _file(key, kept) for key, kept in rows})
 
 
-def prune(limit: int = LIMIT) -> None:
-    """Removes the pictures that were unused for longest until the rest take at most ``limit`` bytes."""
-    found = []
-    for path in _folder().glob("*.png"):
-        with suppress(OSError):
-            state = path.stat()
-            found.append((state.st_mtime, state.st_size, path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
-        if total <= limit:
-            return
-        with suppress(OSError):
-            path.unlink()
-            total -= size
+def _load(path: Path) -> CachedImage:
+    with Image.open(path) as file:
+        return CachedImage(np.array(file.convert("RGB")), json.loads(file.info[_TEXT])["figures"])
 
 
-def _folder() -> Path:
-    return settings.cache_dir() / FOLDER
-
-
-def _path(key: str) -> Path:
-    return _folder() / f"{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}.png"
+def _file(key: str, kept: CachedImage) -> bytes:
+    text = PngImagePlugin.PngInfo()
+    text.add_text(_TEXT, json.dumps({"key": key, "figures": kept.figures}))
+    stream = io.BytesIO()
+    Image.fromarray(kept.image).save(stream, "PNG", pnginfo=text)
+    return stream.getvalue()
 
 
 def _before(network: Network, layer: str) -> set[str]:

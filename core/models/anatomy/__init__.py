@@ -1,1 +1,1 @@
-"""The anatomy of a network, from one traced forward pass."""
+"""The anatomy of a network, from one traced forward pass: stages, blocks, layers, receptive fields."""

@@ -1,1 +1,1 @@
-"""Networks of the project's own, and what is known of published families."""
+"""Networks of the project's own, how networks are built cheaply, and what is known of published families."""

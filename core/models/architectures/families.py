@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import string
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.messages import N_
@@ -47,176 +49,13 @@ class _Case(string.Formatter):
         return super().convert_field(value, conversion)
 
 
-_ARXIV = "https://arxiv.org/abs/"
-_LITE = "https://blog.tensorflow.org/2020/03/higher-accuracy-on-vision-models-with-efficientnet-lite.html"
+def _listed() -> tuple[Family, ...]:
+    with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        _header, *rows = csv.reader(file)
+    return tuple(Family(title, int(year), *rest) for title, year, *rest in rows)
 
-FAMILIES = (
-    Family(
-        "EfficientNet-Lite",
-        2020,
-        _LITE,
-        "Higher accuracy on vision models with EfficientNet-Lite",
-        r"efficientnet_lite(\d)",
-        "EfficientNet-Lite{0}",
-    ),
-    Family(
-        "AlexNet",
-        2012,
-        _ARXIV + "1404.5997",
-        "One weird trick for parallelizing convolutional neural networks",
-        r"alexnet",
-        "AlexNet",
-    ),
-    Family(
-        "VGG",
-        2014,
-        _ARXIV + "1409.1556",
-        "Very Deep Convolutional Networks for Large-Scale Image Recognition",
-        r"vgg(\d+)",
-        "VGG-{0}",
-    ),
-    Family(
-        "VGG",
-        2014,
-        _ARXIV + "1409.1556",
-        "Very Deep Convolutional Networks for Large-Scale Image Recognition",
-        r"vgg(\d+)_bn",
-        "VGG-{0} BN",
-    ),
-    Family("GoogLeNet", 2014, _ARXIV + "1409.4842", "Going Deeper with Convolutions", r"googlenet", "GoogLeNet"),
-    Family(
-        "Inception",
-        2015,
-        _ARXIV + "1512.00567",
-        "Rethinking the Inception Architecture for Computer Vision",
-        r"inception_v(\d+)",
-        "Inception v{0}",
-    ),
-    Family(
-        "ResNet",
-        2015,
-        _ARXIV + "1512.03385",
-        "Deep Residual Learning for Image Recognition",
-        r"resnet(\d+)",
-        "ResNet-{0}",
-    ),
-    Family(
-        "Wide ResNet",
-        2016,
-        _ARXIV + "1605.07146",
-        "Wide Residual Networks",
-        r"wide_resnet(\d+)\.(\d+)",
-        "Wide ResNet-{0}-{1}",
-    ),
-    Family(
-        "ResNeXt",
-        2016,
-        _ARXIV + "1611.05431",
-        "Aggregated Residual Transformations for Deep Neural Networks",
-        r"resnext(\d+)\.(\w+)",
-        "ResNeXt-{0} {1}",
-    ),
-    Family(
-        "DenseNet",
-        2016,
-        _ARXIV + "1608.06993",
-        "Densely Connected Convolutional Networks",
-        r"densenet(\d+)",
-        "DenseNet-{0}",
-    ),
-    Family(
-        "SqueezeNet",
-        2016,
-        _ARXIV + "1602.07360",
-        "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
-        r"squeezenet([\d.]+)",
-        "SqueezeNet {0}",
-    ),
-    Family(
-        "MobileNet",
-        2018,
-        _ARXIV + "1801.04381",
-        "MobileNetV2: Inverted Residuals and Linear Bottlenecks",
-        r"mobilenet_v2",
-        "MobileNetV2",
-    ),
-    Family(
-        "MobileNet",
-        2019,
-        _ARXIV + "1905.02244",
-        "Searching for MobileNetV3",
-        r"mobilenet_v3_(\w+)",
-        "MobileNetV3-{0!t}",
-    ),
-    Family(
-        "ShuffleNet",
-        2018,
-        _ARXIV + "1807.11164",
-        "ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design",
-        r"shufflenet_v2_x([\d.]+)",
-        "ShuffleNetV2 {0}×",
-    ),
-    Family(
-        "MNASNet",
-        2018,
-        _ARXIV + "1807.11626",
-        "MnasNet: Platform-Aware Neural Architecture Search for Mobile",
-        r"mnasnet([\d.]+)",
-        "MNASNet {0}",
-    ),
-    Family(
-        "EfficientNet",
-        2019,
-        _ARXIV + "1905.11946",
-        "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
-        r"efficientnet_(b\d)",
-        "EfficientNet-{0!u}",
-    ),
-    Family(
-        "EfficientNet",
-        2021,
-        _ARXIV + "2104.00298",
-        "EfficientNetV2: Smaller Models and Faster Training",
-        r"efficientnet_v2_(\w)",
-        "EfficientNetV2-{0!u}",
-    ),
-    Family(
-        "RegNet",
-        2020,
-        _ARXIV + "2003.13678",
-        "Designing Network Design Spaces",
-        r"regnet_([xy])_([\d.]+[gm]f)",
-        "RegNet{0!u}-{1!u}",
-    ),
-    Family(
-        "Vision Transformer",
-        2020,
-        _ARXIV + "2010.11929",
-        "An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
-        r"vit_(\w)_(\d+)",
-        "ViT-{0!u}/{1}",
-    ),
-    Family(
-        "Swin Transformer",
-        2021,
-        _ARXIV + "2103.14030",
-        "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows",
-        r"swin_(\w)",
-        "Swin-{0!u}",
-    ),
-    Family(
-        "Swin Transformer",
-        2021,
-        _ARXIV + "2111.09883",
-        "Swin Transformer V2: Scaling Up Capacity and Resolution",
-        r"swin_v2_(\w)",
-        "Swin V2-{0!u}",
-    ),
-    Family("ConvNeXt", 2022, _ARXIV + "2201.03545", "A ConvNet for the 2020s", r"convnext_(\w+)", "ConvNeXt-{0!t}"),
-    Family(
-        "MaxViT", 2022, _ARXIV + "2204.01697", "MaxViT: Multi-Axis Vision Transformer", r"maxvit_(\w)", "MaxViT-{0!u}"
-    ),
-)
+
+FAMILIES = _listed()
 """In the order in which the families are shown."""
 
 

@@ -1,1 +1,1 @@
-"""The catalogue of backbones and where each comes from."""
+"""The catalogue of backbones, and its sources: torchvision, EfficientNet-Lite, the course's networks, timm."""

@@ -1,1 +1,1 @@
-"""Weights: downloads, files, transfer between networks."""
+"""Pretrained weights: finding, downloading and safely reading them, copying what fits elsewhere."""

@@ -1,1 +1,1 @@
-"""What a run saves of its weights and state."""
+"""A run's weights and training state on disk, to resume from and to look at later."""

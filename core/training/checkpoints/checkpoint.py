@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from core.disk_cache import replacing
 from core.errors import InputError
 from core.models.network import load_into, save_state
 
@@ -141,18 +142,14 @@ def _stamp(path: Path) -> str | None:
 
 def _save_pickled(state: dict[str, Any], path: Path) -> None:
     """Replaces a file of ``torch.save`` in one step."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with temporary.open("wb", buffering=0) as file:
+        with replacing(path) as temporary, temporary.open("wb", buffering=0) as file:
             torch.save(state, file)
             os.fsync(file.fileno())
-        temporary.replace(path)
     except RuntimeError as error:  # how torch tells of some failed writes
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _promote(folder: Path) -> None:

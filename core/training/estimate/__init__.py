@@ -1,1 +1,1 @@
-"""Time and memory of a training, before it starts."""
+"""Memory and time of a training, estimated before it starts from one timed profile of the network."""

@@ -1,1 +1,1 @@
-"""Features of the frozen part, computed once and trained on."""
+"""Features of the frozen part of a network: computed once, kept, and trained on."""

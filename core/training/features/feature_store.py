@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -28,13 +27,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from core import settings
+from core.disk_cache import DiskCache, beside, name_of
 
 MEMORY_SHARE = 0.4
 """Share of the memory free now that features may take."""
 DISK_SHARE = 0.5
 """Share of the disk free now that a file may take."""
-LEFTOVERS = 86_400.0
-"""Seconds after which what an interrupted process left behind is removed."""
 ASK_EVERY = 0.2
 """Seconds between two questions whether another process has finished the same features."""
 _SUFFIX, _NAME, _DIGEST = ".safetensors", "features", 64
@@ -115,7 +113,7 @@ def key_of(parts: Sequence[object], device: torch.device) -> str:
     """
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     place = (FORMAT, torch.__version__, torchvision.__version__, device.type, kind, torch.get_num_threads())
-    return hashlib.blake2b(repr((*place, *parts)).encode(), digest_size=20).hexdigest()
+    return name_of(repr((*place, *parts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,42 +133,31 @@ class FeatureStore:
         """Returns the shelf that the settings name."""
         return cls(settings.cache_dir() / "features", settings.feature_files_limit())
 
+    @property
+    def _cache(self) -> DiskCache:
+        return DiskCache(self.folder, _SUFFIX, self.limit)
+
     def room(self) -> int:
         """Returns how many bytes a new file may have; older files would make way for it."""
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.folder).free + sum(size for _, size, _ in self._files())
+            free = shutil.disk_usage(self.folder).free + sum(size for _, size, _ in self._cache.files())
             return min(self.limit, int(DISK_SHARE * free))
         return 0
 
     def open(self, key: str, form: Form, count: int) -> Features | None:
         """Returns kept features, mapped from their file; ``None`` if there are none, or they are damaged."""
-        path = self.folder / f"{key}{_SUFFIX}"
-        try:
-            with safe_open(path, framework="pt") as file:
-                digest = (file.metadata() or {}).get("digest")
-                values = file.get_tensor(_NAME)
-        except FileNotFoundError:
-            return None
-        except (OSError, SafetensorError, ValueError, RuntimeError):
-            self._remove(path)
-            return None
-        fits = values.shape == (count, *form.lying) and values.dtype == form.dtype
-        if not fits or _digest(values) != digest:
-            self._remove(path)
-            return None
-        with suppress(OSError):
-            os.utime(path)
-        return Features(values, form)
+        values = self._cache.read(key, partial(_load, form=form, count=count))
+        return None if values is None else Features(values, form)
 
     def writer(self, key: str, form: Form, count: int) -> Writer | None:
         """Returns what writes features to their file, older ones removed; ``None`` if there is no room for it."""
         size = count * form.bytes
         if form.dtype not in _TYPES or size > self.room():
             return None
-        self._evict(size)
         try:
-            return Writer(self.folder / f"{key}{_SUFFIX}", form, count)
+            self._cache.prune(size)
+            return Writer(self._cache.path(key), form, count)
         except OSError:
             return None
 
@@ -195,35 +182,6 @@ class FeatureStore:
                 yield lock
                 return
 
-    def _remove(self, path: Path) -> None:
-        with suppress(OSError):
-            path.unlink()
-
-    def _files(self) -> list[tuple[float, int, Path]]:
-        """Returns the files with the time of their last use and their size, the longest unused first."""
-        found = []
-        for path in self.folder.glob(f"*{_SUFFIX}"):
-            with suppress(OSError):
-                state = path.stat()
-                found.append((state.st_mtime, state.st_size, path))
-        return sorted(found)
-
-    def _evict(self, size: int) -> None:
-        """Removes what was unused for longest until ``size`` more bytes fit, and what was left behind long ago."""
-        files = self._files()
-        total = sum(known for _, known, _ in files)
-        for _, known, path in files:
-            if total + size <= self.limit and size <= shutil.disk_usage(self.folder).free:
-                break
-            with suppress(OSError):
-                path.unlink()
-                total -= known
-        for pattern in (f".*{_SUFFIX}.*", "*.lock"):
-            for path in self.folder.glob(pattern):
-                with suppress(OSError):
-                    if time.time() - path.stat().st_mtime > LEFTOVERS:
-                        path.unlink()
-
 
 class Writer:
     """Writes features into a file of the safetensors format, a batch at a time.
@@ -239,7 +197,7 @@ class Writer:
 
     def __init__(self, path: Path, form: Form, count: int) -> None:
         self._path, self._size = path, count * form.bytes
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        self._temporary = beside(path)
         entry = {"dtype": _TYPES[form.dtype], "shape": [count, *form.lying], "data_offsets": [0, self._size]}
         self._entry, self._found, self._written = entry, hashlib.blake2b(digest_size=_DIGEST // 2), 0
         self._file: BinaryIO = self._temporary.open("wb")
@@ -280,6 +238,23 @@ class Writer:
             self._file.close()
         with suppress(OSError):
             self._temporary.unlink(missing_ok=True)
+
+
+def _load(path: Path, form: Form, count: int) -> Tensor:
+    """Maps a file's features.
+
+    Raises:
+        ValueError: The file is damaged, or holds something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            digest = (file.metadata() or {}).get("digest")
+            values: Tensor = file.get_tensor(_NAME)
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError("no whole file of features") from error
+    if values.shape != (count, *form.lying) or values.dtype != form.dtype or _digest(values) != digest:
+        raise ValueError("other features")
+    return values
 
 
 def _bytes(values: Tensor) -> memoryview:

@@ -1,1 +1,1 @@
-"""The training loop."""
+"""The training loop and its parts: batches, phases, validation, exact resume, several processes."""

@@ -1,1 +1,1 @@
-"""Health of a training, and the time that watching it may take."""
+"""The health of a network while it trains, measured within a bounded share of the time."""

@@ -1,1 +1,1 @@
-"""Optimizers, schedules, losses, mixing, number formats."""
+"""Optimizers, learning-rate schedules, losses, MixUp and CutMix, number formats."""

@@ -1,1 +1,1 @@
-"""Which backbone and recipe suit these images, and why."""
+"""The advisor: which backbone and which recipe suit some images, measured before training."""

@@ -1,1 +1,1 @@
-"""What a run's curves and health say, and what to do about it."""
+"""The coach: rules over a run's curves and health that say what it shows and what to do."""

@@ -1,1 +1,1 @@
-"""A run for other programs."""
+"""A run as something other programs read: TensorBoard event files, a program of plain PyTorch."""

@@ -1,1 +1,1 @@
-"""A trained network looked into: trust, studies of many heatmaps, surveys of channels and filters."""
+"""Trust in a heatmap, studies of many heatmaps, surveys of channels and filters over a data set."""

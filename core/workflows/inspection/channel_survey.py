@@ -6,9 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,16 +19,17 @@ from numpy.typing import NDArray
 from core import settings
 from core.data.dataset import Dataset, Item, shuffle_key
 from core.data.pixel_store import PixelStore
+from core.disk_cache import DiskCache, name_of
 from core.errors import InputError
 from core.interpret.features import depth_profile
 from core.interpret.features.activation_stats import Answers, survey
 from core.messages import Progress, StagedProgress
 from core.models.network import Network
-from core.runs.files import write_atomic
 
-FOLDER = "channels"
-ROOM = 500_000_000
-"""Bytes that the kept answers may take on disk; the least used go first."""
+ANSWERS = DiskCache("channels", ".npz", max_bytes=500_000_000)
+"""Answers of layers to some images."""
+DEPTHS = DiskCache("channels", ".json", max_bytes=50_000_000)
+"""Figures of all layers of a network over some images."""
 IMAGES = 200
 """Images that are looked at unless more are asked for."""
 BUDGET = 20.0
@@ -136,8 +135,8 @@ def gather(
     Raises:
         InputError: The layer gives no maps, or no image can be read.
     """
-    path = _path("layer", prints or prints_of(network, images), layer)
-    kept = _read(path)
+    name = _name("layer", prints or prints_of(network, images), layer)
+    kept = ANSWERS.read(name, _load_answers)
     if kept is not None:
         return Gathered(
             _answers(layer, kept), tuple(kept["keys"].tolist()), kept["labels"], images.classes, int(kept["asked"])
@@ -152,13 +151,13 @@ def gather(
         asked,
     )
     if len(seen) == asked:
-        _write(path, _packed(gathered))
+        ANSWERS.write({name: _packed(gathered)})
     return gathered
 
 
 def known(prints: Thumbprints, layer: str) -> bool:
     """Whether :func:`gather` finds these answers on disk."""
-    return _path("layer", prints, layer).is_file()
+    return ANSWERS.path(_name("layer", prints, layer)).is_file()
 
 
 def story(
@@ -179,33 +178,28 @@ def story(
     names = _story_layers(network)
     if not told:
         raise InputError("No layer of this network keeps the picture's layout, so there is no depth to look into.")
-    path = _path("depth", prints or prints_of(network, images), *names).with_suffix(".json")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        os.utime(path)
-        rows = tuple(depth_profile.LayerDepth(**{**row, "grid": tuple(row["grid"])}) for row in record.pop("rows"))
-        return DepthProfile(rows, **record)
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
+    name = _name("depth", prints or prints_of(network, images), *names)
+    kept = DEPTHS.read(name, _load_depth)
+    if kept is not None:
+        return kept
     found, seen, asked = _look(network, images, names, cells=depth_profile.CELLS, budget=budget, progress=progress)
     labels = np.array([item.label for item in seen], np.int64)
     order = {layer.name: place for place, layer in enumerate(anatomy.layers)}
     measured = []
-    for done, name in enumerate(sorted(names, key=order.__getitem__)):
+    for done, layer in enumerate(sorted(names, key=order.__getitem__)):
         if progress is not None:
             progress("measuring", done, len(names))
-        measured.append(
-            depth_profile.measure(anatomy, found.pop(name), labels, classes=len(images.classes), told=name in set(told))
-        )
+        answers, shown = found.pop(layer), layer in told
+        measured.append(depth_profile.measure(anatomy, answers, labels, classes=len(images.classes), told=shown))
     made = DepthProfile(tuple(measured), len(seen), asked, len(set(labels.tolist())))
     if len(seen) == asked:
-        _write(path, json.dumps(dataclasses.asdict(made)).encode())
+        DEPTHS.write({name: json.dumps(dataclasses.asdict(made)).encode()})
     return made
 
 
 def story_known(network: Network, prints: Thumbprints) -> bool:
     """Whether :func:`story` finds its figures on disk."""
-    return _path("depth", prints, *_story_layers(network)).with_suffix(".json").is_file()
+    return DEPTHS.path(_name("depth", prints, *_story_layers(network))).is_file()
 
 
 def _story_layers(network: Network) -> tuple[str, ...]:
@@ -301,10 +295,8 @@ def read_ahead(store: PixelStore, *, budget: float | None, progress: Progress) -
 # --- on disk ---------------------------------------------------------------------------------------------------------
 
 
-def _path(kind: str, prints: Thumbprints, *layers: str) -> Path:
-    parts = repr((1, kind, *prints, layers))
-    name = hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return settings.cache_dir() / FOLDER / f"{name}.npz"
+def _name(kind: str, prints: Thumbprints, *layers: str) -> str:
+    return name_of(repr((1, kind, *prints, layers)))
 
 
 _ARRAYS = ("means", "squares", "maxima", "places", "off", "zeros", "hoyer", "broken")
@@ -332,27 +324,12 @@ def _answers(layer: str, kept: dict[str, Any]) -> Answers:
     return Answers(layer, grid, **arrays, cells=nothing, colours=np.zeros((count, 0, 3), np.float32))
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """Returns the arrays of a file; ``None`` if it is not there or not whole."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            kept = {name: file[name] for name in (*_ARRAYS, "keys", "labels", "asked", "grid")}
-        os.utime(path)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None
-    return kept
+def _load_answers(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in (*_ARRAYS, "keys", "labels", "asked", "grid")}
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Keeps a file, and forgets the least used ones beyond the room there is; a full disk keeps nothing."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content)
-        files = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in path.parent.iterdir()), reverse=True)
-        taken = 0
-        for _, size, file in files:
-            taken += size
-            if taken > ROOM:
-                file.unlink(missing_ok=True)
-    except OSError:
-        return
+def _load_depth(path: Path) -> DepthProfile:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    rows = tuple(depth_profile.LayerDepth(**{**row, "grid": tuple(row["grid"])}) for row in record.pop("rows"))
+    return DepthProfile(rows, **record)

@@ -1,1 +1,1 @@
-"""Work in a process of its own that is not a training."""
+"""Jobs beside the runs, a module a kind, each carried out in a process of its own."""

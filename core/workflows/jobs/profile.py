@@ -7,7 +7,6 @@ classes, head or images; so one measurement serves every training of that networ
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -16,9 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from core import settings
+from core.disk_cache import DiskCache, name_of
 from core.messages import Progress
-from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobRequest
 from core.specs import Experiment, HeadSpec, ModelSpec, from_record
 from core.training.estimate.estimate import Counts, Estimate, estimate
@@ -27,6 +25,8 @@ from core.workflows.jobs.job_process import JobContext
 
 FORMAT = 3
 """Goes up when what is measured changes; profiles of another format are measured anew."""
+CACHE = DiskCache("profiles", ".json", max_files=400)
+"""One file has about 100 kB."""
 NICENESS = 5
 """How far the measuring process stands back behind others."""
 
@@ -75,11 +75,7 @@ def profile_known(spec: ModelSpec, device: str = "auto") -> Profile | None:
         spec: The network; its weights and its head play no part.
         device: ``auto``, ``cpu``, ``cuda:0``, ...
     """
-    path = _file(spec, device)
-    try:
-        return _read(path, path.stat().st_mtime_ns)
-    except OSError:
-        return None
+    return CACHE.read(_name(spec, device), _load)
 
 
 def profile_now(
@@ -110,9 +106,7 @@ def profile_now(
         reuse_freed_memory()
     network = assemble(_bare(spec), ("a", "b"), seed=0)
     found = measure(network, place, title=_title(str(place)), progress=progress, stop=stop)
-    path = _file(spec, device)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, found.to_dict())
+    CACHE.write({_name(spec, device): json.dumps(found.to_dict()).encode()})
     return found
 
 
@@ -154,14 +148,13 @@ def _bare(spec: ModelSpec) -> ModelSpec:
     )
 
 
-def _file(spec: ModelSpec, device: str) -> Path:
+def _name(spec: ModelSpec, device: str) -> str:
     import torch
 
     request = profile_request(spec, device)
     place = request.device
     versions = [FORMAT, torch.__version__, torch.get_num_threads() if place == "cpu" else 0, _title(place)]
-    key = hashlib.sha256(json.dumps([request.as_record(), versions], sort_keys=True).encode()).hexdigest()[:20]
-    return settings.cache_dir() / ProfileRequest.kind / f"{spec.backbone.replace('/', '-')}-{key}.json"
+    return f"{spec.backbone.replace('/', '-')}-{name_of(json.dumps([request.as_record(), versions], sort_keys=True))}"
 
 
 @lru_cache(maxsize=8)
@@ -173,9 +166,10 @@ def _title(device: str) -> str:
     return f"{known.title}, {known.cores}" if known else device
 
 
+def _load(path: Path) -> Profile:
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
 @lru_cache(maxsize=64)
-def _read(path: Path, stamp: int) -> Profile | None:  # noqa: ARG001 (a changed file is another entry)
-    try:
-        return Profile.from_dict(read_json(path))
-    except (KeyError, TypeError, ValueError):  # damaged: measured anew
-        return None
+def _parsed(path: Path, stamp: int) -> Profile:  # noqa: ARG001 (a changed file is another entry)
+    return Profile.from_dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,1 +1,1 @@
-"""The shortcut lab: a mark planted on one class, and whether a network falls for it."""
+"""The shortcut lab: a mark is planted on one class, and networks trained with and without it are compared."""

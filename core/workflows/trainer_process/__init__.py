@@ -1,1 +1,1 @@
-"""The process that trains: loads, trains, records, saves."""
+"""The process that trains a run: it waits for its device, loads data and network, trains, records and evaluates."""

@@ -1,1 +1,1 @@
-"""Building blocks of every page: navigation, style, page states, tiles, charts."""
+"""Building blocks of every page: navigation, style, empty, busy and broken states, tiles, charts."""

@@ -159,18 +159,13 @@ def phase_label(name: str) -> str:
     return names.phase(name)
 
 
-def class_bars(counts: Mapping[str, Mapping[str, int]], *, height: int | None = None) -> Any:
-    """Returns images per class, stacked by split.
-
-    Args:
-        counts: ``{split: {class: n}}``.
-        height: In pixels; by default it follows the number of classes.
-    """
+def class_bars(counts: Mapping[str, Mapping[str, int]]) -> Any:
+    """Returns images per class, stacked by split: ``{split: {class: n}}``."""
     go = plotly()
 
     names = list(dict.fromkeys(name for per_class in counts.values() for name in per_class))
     wide = len(names) <= 12
-    chart = figure(height or (280 if wide else 90 + 24 * len(names)), barmode="stack", bargap=0.28)
+    chart = figure(280 if wide else 90 + 24 * len(names), barmode="stack", bargap=0.28)
     for split in SPLIT_COLOURS:
         per_class = counts.get(split)
         if not per_class:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import streamlit as st
 
@@ -26,6 +27,13 @@ STATES = {
     "interrupted": (N_("Interrupted"), "bolt", "bad"),
 }
 """A run's states: label, symbol, tone."""
+MIME = {
+    "png": "image/png",
+    "csv": "text/csv",
+    "zip": "application/zip",
+    "json": "application/json",
+    "py": "text/x-python",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,29 @@ def why(text: str, *, formula: str | None = None, paper: tuple[str, str] | None 
 def more(key: str):  # type: ignore[no-untyped-def]
     """Returns the container behind "More" that holds the rare controls."""
     return st.expander(_("More"), icon=":material/tune:", key=key)
+
+
+def download(label: str, data: Any, name: str, key: str, *, icon: str = "download", help: str | None = None) -> None:
+    """Draws a button that saves a file, and leaves the page as it is.
+
+    Args:
+        label: What it does, translated.
+        data: The file's bytes, or what makes them when it is clicked.
+        name: The file's name; its ending says what it is.
+        key: Stable key.
+        icon: Name of its symbol.
+        help: Shown on hover, translated.
+    """
+    st.download_button(
+        label,
+        data,
+        name,
+        MIME.get(name.rpartition(".")[2], "application/octet-stream"),
+        icon=f":material/{icon}:",
+        key=key,
+        on_click="ignore",
+        help=help,
+    )
 
 
 def next_step(target: str, label: str, *, text: str = "", **params: str | None) -> None:

@@ -1,11 +1,14 @@
-"""Fields that follow a record: each shows what the record says and returns what the person makes of it."""
+"""Fields: each returns what the person makes of it, and some follow what a record says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import streamlit as st
+
 from pages.ui.session import choices
+from pages.ui.text.i18n import _
 
 
 def whole(place: Any, label: str, key: str, value: int, low: int, high: int, help_: str, step: int = 1) -> int:
@@ -33,3 +36,36 @@ def switch(place: Any, label: str, key: str, *, value: bool, help_: str, disable
     """Draws a yes or no."""
     choices.follow(key, value)
     return bool(place.toggle(label, key=key, help=help_, disabled=disabled))
+
+
+def choice(
+    label: str,
+    options: Iterable[Any],
+    key: str,
+    *,
+    place: Any = st,
+    names: Mapping[Any, str] | None = None,
+    value: Any = None,
+    default: Any = None,
+    **settings: Any,
+) -> Any:
+    """Draws a choice of one of a few, side by side.
+
+    Args:
+        label: What is chosen, translated.
+        options: The choices; of a mapping also what they are called.
+        key: Stable key.
+        place: A column, or :mod:`streamlit` itself.
+        names: What the choices are called, marked for translation or translated.
+        value: What a record says, which the field follows.
+        default: What is chosen at first; the session keeps what a person makes of it.
+        settings: Others of ``st.segmented_control``.
+    """
+    if value is not None:
+        choices.follow(key, value)
+    titles = options if names is None and isinstance(options, Mapping) else names
+    if titles is not None:
+        settings["format_func"] = lambda option: _(titles[option])
+    if default is not None:
+        settings |= {"default": default, "persist_state": "session"}
+    return place.segmented_control(label, list(options), key=key, required=True, **settings)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import streamlit as st
 
 from core.specs import FreezePlan
-from pages.ui.kit.style import ASSETS
+from pages.ui.kit.style import component
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
 
@@ -107,16 +106,6 @@ def _of_parts(anatomy: Any, plan: FreezePlan) -> dict[str, str]:
     return {**alone, **part_state(anatomy, plan), **stage_state(anatomy, plan)}
 
 
-@lru_cache(maxsize=1)
-def _component() -> Any:
-    return st.components.v2.component(
-        "backbone_lab_anatomy",
-        html='<div class="bl-anatomy" role="group"></div>',
-        css=(ASSETS / "diagram.css").read_text(encoding="utf-8"),
-        js=(ASSETS / "diagram.js").read_text(encoding="utf-8"),
-    )
-
-
 def diagram(
     rows: Sequence[Row], *, image: tuple[int, int], key: str, label: str, on_event: Callable[[str, str], None]
 ) -> None:
@@ -154,7 +143,8 @@ def diagram(
         "height": HIGH,
         "image": [_("Image"), shape_words((side, side)), _("{n} channels").format(n=channels)],
     }
-    _component()(data=data, key=key, on_event_change=changed)
+    made = component("anatomy", '<div class="bl-anatomy" role="group"></div>', "diagram.js", "diagram.css")
+    made(data=data, key=key, on_event_change=changed)
 
 
 def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str, starts: Mapping[str, int] | None = None) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import streamlit as st
 
@@ -12,32 +13,27 @@ from pages.ui.text.i18n import direction, language
 ASSETS = settings.PROJECT / "assets"
 
 
-@lru_cache(maxsize=1)
-def _sheet() -> str:
-    return (ASSETS / "style.css").read_text(encoding="utf-8")
+@lru_cache
+def asset(name: str) -> str:
+    """Returns the text of a file among the assets."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def send(name: str) -> None:
+    """Sends a style sheet that only some pages need."""
+    st.html(f"<style>{asset(name)}</style>")
+
+
+@lru_cache
+def component(name: str, html: str | None, js: str, css: str | None = None) -> Any:
+    """Returns a component of the browser, whose program and style are assets."""
+    look = asset(css) if css else None
+    return st.components.v2.component(f"backbone_lab_{name}", html=html, css=look, js=asset(js))
 
 
 def apply() -> None:
     """Sends the style sheet, and for a language other than English the document's language and direction."""
-    st.html(f"<style>{_sheet()}</style>")
+    send("style.css")
     if language() != "en":
-        _document()(data={"lang": language(), "dir": direction()}, key="bl-document", height=0)
-
-
-@lru_cache(maxsize=1)
-def _watching() -> str:
-    return (ASSETS / "watching.css").read_text(encoding="utf-8")
-
-
-def watching() -> None:
-    """Sends what the panels that look into a training look like."""
-    st.html(f"<style>{_watching()}</style>")
-
-
-@lru_cache(maxsize=1)
-def _document():  # type: ignore[no-untyped-def]
-    return st.components.v2.component(
-        "backbone_lab_document",
-        js="export default ({data}) => { const root = document.documentElement;"
-        " root.lang = data.lang; root.dir = data.dir; }",
-    )
+        document = component("document", None, "document.js")
+        document(data={"lang": language(), "dir": direction()}, key="bl-document", height=0)

@@ -1,1 +1,1 @@
-"""What will be trained: freezing, experiment, costs."""
+"""What will be trained: the freeze plan, the experiment, its costs."""

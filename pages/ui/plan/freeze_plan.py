@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.session import choices
 from pages.ui.text import number_format
@@ -116,15 +116,15 @@ def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
     labels = {**PRESETS, OWN: N_("Own choice")}
     with st.container(key="bl-wrapsmall-presets"):
         left, right = st.columns([2.5, 1], gap="medium")
-    choices.follow("bl-freeze-preset", now)
-    picked = left.segmented_control(
+    picked = form_fields.choice(
         _("What may learn"),
         options,
-        key="bl-freeze-preset",
-        format_func=lambda name: _(labels[name]),
-        required=True,
+        "bl-freeze-preset",
+        place=left,
+        names=labels,
         wrap=True,
         help=_("Frozen parts keep what they know. The head is new and always learns."),
+        value=now,
     )
     stages = len(anatomy.backbone_stages)
     count = stages_at_the_end(anatomy, plan)

@@ -1,1 +1,1 @@
-"""Parts that show a run: curves, controls, coach, queue."""
+"""Parts that show a run or a job: curves, controls, coach, queue, progress."""

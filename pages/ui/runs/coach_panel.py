@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pages.ui.kit import components
-from pages.ui.kit.style import watching as style
+from pages.ui.kit import components, style
 from pages.ui.runs import stage_health
 from pages.ui.runs.finding_cards import card
 from pages.ui.session import caches
@@ -167,7 +166,7 @@ def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
         status: Its status.
         key: Stable start of the keys.
     """
-    style()
+    style.send("watching.css")
     remarks = of(run, status)
     if not remarks:
         components.note(_("The coach needs three epochs before it can say anything."))

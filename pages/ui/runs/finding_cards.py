@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit.style import watching as style
+from pages.ui.kit import style
 from pages.ui.text.i18n import _
 
 ICONS = {"good": "check_circle", "warn": "warning", "bad": "error"}
@@ -16,7 +16,7 @@ ICONS = {"good": "check_circle", "warn": "warning", "bad": "error"}
 
 def draw(remarks: Iterable[Any], *, key: str) -> None:
     """Draws the :class:`core.workflows.findings.Remark` rows one below the other, in their order."""
-    style()
+    style.send("watching.css")
     for remark in remarks:
         card(remark, key)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.charts import HAIR, OKABE_ITO
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.runs import learning_curves
@@ -32,18 +32,7 @@ def draw(run: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
         return
     stages = stages_of(rows)
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-spread"):
-        what = (
-            st.segmented_control(
-                _("How are they spread?"),
-                list(DRAWN),
-                key=f"{key}-drawn",
-                format_func=lambda name: _(DRAWN[name]),
-                default="weights",
-                required=True,
-                persist_state="session",
-            )
-            or "weights"
-        )
+        what = form_fields.choice(_("How are they spread?"), DRAWN, f"{key}-drawn", default="weights")
         stage = st.selectbox(
             _("Stage"),
             stages,

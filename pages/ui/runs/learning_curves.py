@@ -7,7 +7,7 @@ drawn from nothing by Streamlit. What a chart shows is worked out once for all w
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ LABELLED_PHASES = 8
 SHORT = 60
 """Epochs up to which a chart shows the whole way from the start; a longer run's axis grows with it."""
 COLOURS = {"train": TRAIN, "val": VAL, "only": ACCENT}
+FORMATS = {"share": ".1%", "gap": ".1%", "loss": ".3f", "rate": ".3~g"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +181,13 @@ def chart(
     """
     known, best = MEASURES[measure], status.get("best_epoch")
     lines = _lines(book, known)
+    titles = {name: _(known.title) if name == "only" else charts.split_label(name) for name in lines}
     rows = _rows(book, list(lines.values()), best)
+    pointed = len(rows) <= POINTED
     curve = _step_curve(book, known, status) if steps and known.step else {"epoch": [], "value": []}
     shown = {name: line[rows] for name, line in lines.items()}
     values = [value for line in (*shown.values(), curve["value"]) for value in line]
     done = int(book.epochs.last.get("epoch", 0))
-    domain = [0, reach(done, int(status.get("epochs") or 0))]
-    x = {
-        "field": "epoch",
-        "type": "quantitative",
-        "title": _("Epoch"),
-        "scale": {"domain": domain, "nice": False},
-        "axis": {"tickMinStep": 1, "format": ",d"},
-    }
     return {
         "datasets": {
             "epochs": table(epoch=book.epochs.column("epoch")[rows], **shown),
@@ -207,13 +202,20 @@ def chart(
         "height": height,
         "layer": [
             *([_step_layer(known)] if steps and known.step else []),
-            _line_layer(known, list(lines), pointed=len(rows) <= POINTED),
-            _rule_layer(known, list(lines)),
+            line_layer(
+                "epochs",
+                titles,
+                [COLOURS[name] for name in lines],
+                width=2.5 if pointed else 1.8,
+                point=30 if pointed else 0,
+                legend=list(lines) != ["only"],
+            ),
+            pointer_layer("epochs", titles, FORMATS.get(known.kind, ",.3~g")),
             _best_layer(),
             *_phase_layers(labelled=len(book.phases) <= LABELLED_PHASES),
             _mark_layer(),
         ],
-        "encoding": {"x": x, "y": _y_axis(known, values)},
+        "encoding": {"x": epoch_axis(done, int(status.get("epochs") or 0)), "y": _y_axis(known, values)},
     }
 
 
@@ -275,35 +277,29 @@ def table(**columns: Any) -> bytes:
 # --- its layers -------------------------------------------------------------------------------------------------------
 
 
-def _line_layer(known: Measure, names: list[str], *, pointed: bool) -> dict[str, Any]:
-    """Returns the curves over epochs, with a legend where there is something to tell apart."""
-    titles = {"train": charts.split_label("train"), "val": charts.split_label("val"), "only": _(known.title)}
-    words = " : ".join(f"datum.label === '{name}' ? {_quoted(titles[name])}" for name in names)
-    legend = {
-        "title": None,
-        "orient": "top",
-        "labelExpr": f"{words} : datum.label",
-        "symbolType": "stroke",
-        "symbolStrokeWidth": 3,
-        "labelLimit": 400,
-    }
+def line_layer(
+    data: str, titles: Mapping[str, str], colours: Sequence[str], *, width: float, point: int = 0, legend: bool = True
+) -> dict[str, Any]:
+    """Returns curves, one a column, as a layer of a Vega-Lite specification.
+
+    Args:
+        data: Name of their data set.
+        titles: The columns, and what each is called, translated.
+        colours: Of each.
+        width: Of the lines, in pixels.
+        point: Area of the point at each value, in square pixels; 0 for none.
+        legend: Whether there is something to tell apart.
+    """
+    names = list(titles)
+    words = "".join(f"datum.label === '{name}' ? {_quoted(title)} : " for name, title in titles.items()) + "datum.label"
+    look = {"title": None, "orient": "top", "symbolType": "stroke", "symbolStrokeWidth": 3, "labelLimit": 400}
+    dots = {"size": point, "filled": True} if point else False
+    colour = {"field": "curve", "type": "nominal", "scale": {"domain": names, "range": list(colours)}}
     return {
-        "data": {"name": "epochs"},
+        "data": {"name": data},
         "transform": [{"fold": names, "as": ["curve", "value"]}, {"filter": "isValid(datum.value)"}],
-        "mark": {
-            "type": "line",
-            "strokeWidth": 2.5 if pointed else 1.8,
-            "clip": True,
-            "point": {"size": 30, "filled": True} if pointed else False,
-        },
-        "encoding": {
-            "color": {
-                "field": "curve",
-                "type": "nominal",
-                "scale": {"domain": names, "range": [COLOURS[name] for name in names]},
-                "legend": None if names == ["only"] else legend,
-            }
-        },
+        "mark": {"type": "line", "strokeWidth": width, "clip": True, "point": dots},
+        "encoding": {"color": colour | {"legend": {**look, "labelExpr": words} if legend else None}},
     }
 
 
@@ -314,32 +310,17 @@ def _step_layer(known: Measure) -> dict[str, Any]:
     return {"data": {"name": "steps"}, "mark": {"type": "line", "clip": True, **look}}
 
 
-def _rule_layer(known: Measure, names: list[str]) -> dict[str, Any]:
-    """Returns the hairline under the pointer, which tells the values of its epoch."""
-    form = {"share": ".1%", "gap": ".1%", "loss": ".3f", "rate": ".3~g"}.get(known.kind, ",.3~g")
-    titles = {"train": charts.split_label("train"), "val": charts.split_label("val"), "only": _(known.title)}
-    tips = [{"field": name, "type": "quantitative", "title": titles[name], "format": form} for name in names]
+def pointer_layer(data: str, titles: Mapping[str, str], form: str) -> dict[str, Any]:
+    """Returns the hairline under the pointer, which shows the values of its epoch in a format of d3."""
+    tips = [{"field": "epoch", "type": "quantitative", "title": _("Epoch"), "format": ",d"}]
+    tips += [{"field": name, "type": "quantitative", "title": title, "format": form} for name, title in titles.items()]
+    nearest = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout", "encodings": ["x"]}
     shown = {"condition": {"param": "under", "empty": False, "value": 0.8}, "value": 0}
     return {
-        "data": {"name": "epochs"},
+        "data": {"name": data},
         "mark": {"type": "rule", "color": "#8A9599"},
-        "params": [
-            {
-                "name": "under",
-                "select": {
-                    "type": "point",
-                    "on": "pointerover",
-                    "nearest": True,
-                    "clear": "pointerout",
-                    "encodings": ["x"],
-                },
-            }
-        ],
-        "encoding": {
-            "y": None,
-            "opacity": shown,
-            "tooltip": [{"field": "epoch", "type": "quantitative", "title": _("Epoch"), "format": ",d"}, *tips],
-        },
+        "params": [{"name": "under", "select": nearest}],
+        "encoding": {"y": None, "opacity": shown, "tooltip": tips},
     }
 
 
@@ -392,6 +373,13 @@ def _mark_layer() -> dict[str, Any]:
             "tooltip": [{"field": "text", "type": "nominal", "title": _("Changed")}],
         },
     }
+
+
+def epoch_axis(done: int, epochs: int) -> dict[str, Any]:
+    """Returns the horizontal axis of a chart over epochs; see :func:`reach`."""
+    scale = {"domain": [0, reach(done, epochs)], "nice": False}
+    axis = {"tickMinStep": 1, "format": ",d"}
+    return {"field": "epoch", "type": "quantitative", "title": _("Epoch"), "scale": scale, "axis": axis}
 
 
 def _y_axis(known: Measure, values: list[float]) -> dict[str, Any]:

@@ -57,11 +57,11 @@ def _written(run: Any) -> str:
 
 def _downloads(run: Any, text: str, *, embedded: bool) -> None:
     with st.container(horizontal=True, key="bl-repeat-files"):
-        _button("train_again.py", _("The program"), text.encode(), "text/x-python")
-        _button("split.csv", _("The division"), lambda: _division(run), "text/csv")
-        _button("experiment.json", _("The experiment"), (run.path / "experiment.json").read_bytes(), "application/json")
+        _button("train_again.py", _("The program"), text.encode())
+        _button("split.csv", _("The division"), lambda: _division(run))
+        _button("experiment.json", _("The experiment"), (run.path / "experiment.json").read_bytes())
         if embedded:
-            _button("images.zip", _("The images"), lambda: _images(run), "application/zip")
+            _button("images.zip", _("The images"), lambda: _images(run))
     if embedded:
         components.note(
             _("The images ship with this app. Unpack them into a folder, and name it: train_again.py --data FOLDER")
@@ -74,17 +74,8 @@ def _downloads(run: Any, text: str, *, embedded: bool) -> None:
         )
 
 
-def _button(name: str, label: str, data: Any, mime: str) -> None:
-    st.download_button(
-        label,
-        data=data,
-        file_name=name,
-        mime=mime,
-        icon=":material/download:",
-        key=f"bl-repeat-{name.split('.')[0]}",
-        on_click="ignore",
-        help=name,
-    )
+def _button(name: str, label: str, data: Any) -> None:
+    components.download(label, data, name, f"bl-repeat-{name.split('.')[0]}", help=name)
 
 
 def _division(run: Any) -> bytes:

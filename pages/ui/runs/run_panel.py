@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from core.runs.store import ENDED, LIVE
-from pages.ui.kit import charts, components, nav
+from pages.ui.kit import charts, components, form_fields, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
@@ -72,15 +72,8 @@ def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
 
 def sections(run: Any, status: dict[str, Any], *, key: str) -> None:
     """Draws the choice of what is looked at under the curves, and what was chosen; nothing else is worked out."""
-    chosen = st.segmented_control(
-        _("Look at"),
-        list(SECTIONS),
-        key=f"{key}-section",
-        format_func=lambda name: _(SECTIONS[name]),
-        default="metrics",
-        required=True,
-        persist_state="session",
-        label_visibility="collapsed",
+    chosen = form_fields.choice(
+        _("Look at"), SECTIONS, f"{key}-section", default="metrics", label_visibility="collapsed"
     )
     if chosen == "coach":
         coach_panel.draw(run, status, key=f"{key}-coach")

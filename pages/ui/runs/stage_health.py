@@ -9,11 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, form_fields, style
 from pages.ui.kit.charts import OKABE_ITO
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.kit.page_states import guarded
-from pages.ui.kit.style import watching as style
 from pages.ui.runs import histograms, learning_curves
 from pages.ui.session import caches
 from pages.ui.text import i18n, number_format
@@ -53,19 +52,13 @@ def _panel(run: Any, status: dict[str, Any], key: str) -> None:
             _("The first look inside is taken in the first epoch.") if alive else _("This run was not looked into.")
         )
         return
-    style()
+    style.send("watching.css")
     st.html(_table(rows))
     components.note(sentence(rows))
-    what = st.segmented_control(
-        _("Over the epochs"),
-        list(WHAT),
-        key=f"{key}-what",
-        format_func=lambda name: _(WHAT[name][0]),
-        default="gradient",
-        required=True,
-        persist_state="session",
+    what = form_fields.choice(
+        _("Over the epochs"), list(WHAT), f"{key}-what", format_func=lambda name: _(WHAT[name][0]), default="gradient"
     )
-    _course(run, status, rows, what or "gradient", key)
+    _course(run, status, rows, what, key)
     histograms.draw(run, rows, key)
 
 
@@ -194,67 +187,16 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
     values = [value for line in shown.values() for value in line if value == value] or [1e-3]
     domain = [10 ** math.floor(math.log10(min(values))), 10 ** math.ceil(math.log10(max(values) * 1.0001))]
     titles = {stage: stage_title(stage) for stage in shown}
-    words = " : ".join(f"datum.label === '{stage}' ? '{title}'" for stage, title in titles.items())
     colours = [_colour(list(columns).index(stage)) for stage in shown]
-    tips = [{"field": s, "type": "quantitative", "title": titles[s], "format": ".2~g"} for s in shown]
     return {
         "datasets": {"rows": learning_curves.table(epoch=[row["epoch"] for row in picked], **shown)},
         "height": 240,
         "layer": [
-            {
-                "data": {"name": "rows"},
-                "transform": [{"fold": list(shown), "as": ["stage", "value"]}, {"filter": "isValid(datum.value)"}],
-                "mark": {
-                    "type": "line",
-                    "strokeWidth": 2,
-                    "clip": True,
-                    "point": {"size": 28, "filled": True} if len(picked) <= 30 else False,
-                },
-                "encoding": {
-                    "color": {
-                        "field": "stage",
-                        "type": "nominal",
-                        "scale": {"domain": list(shown), "range": colours},
-                        "legend": {
-                            "title": None,
-                            "orient": "top",
-                            "labelExpr": f"{words} : datum.label" if words else "datum.label",
-                            "symbolType": "stroke",
-                            "symbolStrokeWidth": 3,
-                        },
-                    }
-                },
-            },
-            {
-                "data": {"name": "rows"},
-                "mark": {"type": "rule", "color": "#8A9599"},
-                "params": [
-                    {
-                        "name": "under",
-                        "select": {
-                            "type": "point",
-                            "on": "pointerover",
-                            "nearest": True,
-                            "clear": "pointerout",
-                            "encodings": ["x"],
-                        },
-                    }
-                ],
-                "encoding": {
-                    "y": None,
-                    "opacity": {"condition": {"param": "under", "empty": False, "value": 0.8}, "value": 0},
-                    "tooltip": [{"field": "epoch", "type": "quantitative", "title": _("Epoch"), "format": ",d"}, *tips],
-                },
-            },
+            learning_curves.line_layer("rows", titles, colours, width=2, point=28 if len(picked) <= 30 else 0),
+            learning_curves.pointer_layer("rows", titles, ".2~g"),
         ],
         "encoding": {
-            "x": {
-                "field": "epoch",
-                "type": "quantitative",
-                "title": _("Epoch"),
-                "axis": {"tickMinStep": 1, "format": ",d"},
-                "scale": {"domain": [0, learning_curves.reach(int(rows[-1]["epoch"]), epochs)], "nice": False},
-            },
+            "x": learning_curves.epoch_axis(int(rows[-1]["epoch"]), epochs),
             "y": {
                 "field": "value",
                 "type": "quantitative",

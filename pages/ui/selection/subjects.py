@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError, WeightsUnavailable
-from pages.ui.kit import components, nav, page_states, style
+from pages.ui.kit import components, form_fields, nav, page_states, style
 from pages.ui.kit.tiles import data_uri
 from pages.ui.selection import image_picker, network_picker
 from pages.ui.selection.network_picker import Target
@@ -80,7 +80,7 @@ class Subject:
 
 def begin(name: str) -> None:
     """Opens a page of this kind: style, header, and the address's run, which must exist."""
-    st.html(f"<style>{(style.ASSETS / 'inside.css').read_text(encoding='utf-8')}</style>")
+    style.send("inside.css")
     components.header(name)
     choices.run()
 
@@ -293,14 +293,10 @@ def columns_slider(count: int, *, key: str, shape: float = 1.0) -> int:
 
 def colormap_picker(key: str) -> str:
     """Draws the choice of a colour map, the same on every page that shares the key."""
-    chosen = st.segmented_control(
+    return form_fields.choice(
         _("Colours"),
-        list(COLORMAPS),
+        COLORMAPS,
+        key,
         default="viridis",
-        format_func=lambda name: COLORMAPS[name],
-        key=key,
-        required=True,
-        persist_state="session",
         help=_("All three run evenly from dark to light, also for colour-blind eyes and in greyscale print."),
     )
-    return chosen or "viridis"

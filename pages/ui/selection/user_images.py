@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import StagedProgress
-from pages.ui.kit import charts, components, nav
+from pages.ui.kit import charts, components, form_fields, nav
 from pages.ui.selection import image_picker
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches, choices
@@ -62,26 +62,22 @@ def choose(subject: Subject, key: str, *, most: int = 200) -> Own | None:
     splits = [name for name in ("train", "val", "test") if any(item.split == name for item in dataset.items)]
     offered = ["", *splits] if len(splits) != 1 else [""]
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-own"):
-        split = st.segmented_control(
+        split = form_fields.choice(
             _("Of your images"),
             offered,
-            default="",
-            key=f"{key}-split",
-            required=True,
-            persist_state="session",
+            f"{key}-split",
             format_func=lambda name: charts.split_label(name) if name else _("All"),
+            default="",
         )
         there = sum(1 for item in dataset.items if not split or item.split == split)
         counts, usual = _counts(there, most)
         count_key = f"{key}-count-{len(counts)}-{counts[-1]}"
-        count = st.segmented_control(
+        count = form_fields.choice(
             _("How many"),
             counts,
-            default=usual,
-            key=count_key,
-            required=True,
-            persist_state="session",
+            count_key,
             format_func=number_format.exact,
+            default=usual,
             help=_("The classes take turns. More images tell more, and take longer."),
         )
     return _drawn(dataset, str(split or ""), int(count or usual))
@@ -203,6 +199,48 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
     return pressed
 
 
+def on_request(
+    request: Any,
+    work: Callable[[Callable[[str, int, int], None]], Any],
+    text: str,
+    label: str,
+    *,
+    icon: str,
+    key: str,
+    primary: bool = False,
+) -> Any:
+    """Offers a piece of work, and does it with progress once it was asked for.
+
+    Args:
+        request: What distinguishes it from others; once asked for, it is done until it is given up.
+        work: Does it, and calls its argument with what it does, how much is done and how much there is.
+        text: What it does, translated; may be empty.
+        label: Of the button that begins it.
+        icon: The button's.
+        key: Stable start of the keys.
+        primary: Whether the button is the view's main one.
+
+    Returns:
+        ``None`` before it was asked for, and where it cannot be done; why was said.
+    """
+    requested = f"{key}-request"
+
+    def forget() -> None:
+        st.session_state[requested] = None
+
+    if st.session_state.get(requested) != request:
+        if not asked(text, label, icon=icon, key=f"{key}-go", primary=primary):
+            return None
+        st.session_state[requested] = request
+    try:
+        with progress(key=key, cancel=forget) as report:
+            return work(report)
+    except InputError as error:
+        forget()
+        components.note(translate_error(error))
+        return None
+
+
 def prints(subject: Subject, own: Own) -> Any:
     """Returns the ``Thumbprints`` of the network and the images, worked out once."""
     from core.workflows.inspection.channel_survey import Thumbprints, weights_key
@@ -223,17 +261,19 @@ def gathered(subject: Subject, own: Own, layer: str) -> Any:
     return None
 
 
-def gather_now(subject: Subject, own: Own, layer: str, key: str, cancel: Callable[[], None]) -> Any:
-    """Asks a layer's channels about the images, with progress; from memory or disk where that was done."""
-    found = gathered(subject, own, layer)
-    if found is not None:
-        return found
+def gather_on_request(subject: Subject, own: Own, layer: str, text: str, label: str, *, key: str) -> Any:
+    """Returns what a layer's channels answer to the images: what is known already, else once it was asked for."""
     from core.workflows.inspection.channel_survey import gather
 
-    with progress(key=key, cancel=cancel) as report:
+    def work(report: Callable[[str, int, int], None]) -> Any:
         return caches.remember(
             "gathered",
             (*subject.target.key, *own.key, layer),
             lambda: gather(subject.network, own.images, layer, progress=report, prints=prints(subject, own)),
             entries=12,
         )
+
+    found = gathered(subject, own, layer)
+    if found is not None:
+        return found
+    return on_request((*subject.target.key, layer), work, text, label, icon=":material/image_search:", key=key)

@@ -1,1 +1,1 @@
-"""What a session has chosen, and what the server keeps for all."""
+"""What a session has chosen, its part in the page's address, and the caches that all sessions share."""

@@ -1,1 +1,1 @@
-"""The frame around every page."""
+"""The frame round every page: configuration, navigation, sidebar, error boundary."""

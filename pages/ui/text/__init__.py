@@ -1,1 +1,1 @@
-"""Words and numbers: translation, labels, formats."""
+"""Text: translation, display names, numbers and durations."""

@@ -1,1 +1,1 @@
-"""Feature visualization, as several pages show it."""
+"""Feature visualization and DeepDream, as several pages show them."""

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.data.encoding import png
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.network_picker import Target
@@ -39,19 +39,7 @@ def draw(target: Target, network: Any) -> None:
         target: What is looked into.
         network: Its loaded network.
     """
-    mode = (
-        st.segmented_control(
-            _("Of what"),
-            list(MODES),
-            key="bl-dream-mode",
-            default="channels",
-            required=True,
-            wrap=True,
-            format_func=lambda name: _(MODES[name]),
-            persist_state="session",
-        )
-        or "channels"
-    )
+    mode = form_fields.choice(_("Of what"), MODES, "bl-dream-mode", default="channels", wrap=True)
     if mode == "picture":
         deepdream.draw(target, network)
         return
@@ -109,14 +97,11 @@ def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
 
 def _place() -> Any:
     """Draws which neuron of a channel is meant."""
-    where = st.segmented_control(
+    where = form_fields.choice(
         _("Neuron"),
-        ["centre", "place"],
-        key="bl-dream-where",
+        {"centre": _("In the middle"), "place": _("At a place")},
+        "bl-dream-where",
         default="centre",
-        required=True,
-        format_func=lambda name: _("In the middle") if name == "centre" else _("At a place"),
-        persist_state="session",
         help=_("One value of a channel's map: what does it look for in its window?"),
     )
     if where != "place":
@@ -274,13 +259,8 @@ def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, la
                         st.container(),
                     )
                     st.rerun()
-            st.download_button(
-                _("Download"),
-                png(shown.image, repeats=True),
-                f"{one.layer}-{one.channel}.png",
-                "image/png",
-                icon=":material/download:",
-                key="bl-dream-download",
+            components.download(
+                _("Download"), png(shown.image, repeats=True), f"{one.layer}-{one.channel}.png", "bl-dream-download"
             )
             if ask.layer and st.button(_("See what it answers"), icon=":material/grid_view:", key="bl-dream-maps"):
                 layer_picker.go_to_channel(ask.layer, one.channel)

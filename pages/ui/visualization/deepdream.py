@@ -172,14 +172,7 @@ def _show(found: Any, layer: str) -> None:
             times=subjects.number(more, 2),
         )
     )
-    st.download_button(
-        _("Download"),
-        png(found.image, repeats=True),
-        f"deep-dream-{layer}.png",
-        "image/png",
-        icon=":material/download:",
-        key="bl-deep-download",
-    )
+    components.download(_("Download"), png(found.image, repeats=True), f"deep-dream-{layer}.png", "bl-deep-download")
     components.why(
         _(
             "Each step follows the gradient of the layer's mean square back to the pixels, first on a small version of "

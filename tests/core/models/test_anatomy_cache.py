@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import os
@@ -20,7 +21,7 @@ from core.specs import HeadSpec, ModelSpec, Piece
 @pytest.fixture(autouse=True)
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BACKBONE_LAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / module.FOLDER
+    return tmp_path / "cache" / "anatomies"
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_different_networks_have_different_files(shelf: Path) -> None:
         b"nonsense",
         gzip.compress(b"{", mtime=0),
         gzip.compress(b"[]", mtime=0),
-        gzip.compress(b'{"key": 1}', mtime=0),
+        gzip.compress(b'{"head": 1}', mtime=0),
     ],
 )
 def test_a_damaged_file_is_made_again(shelf: Path, unbuilt: list[ModelSpec], content: bytes) -> None:
@@ -85,7 +86,7 @@ def test_a_damaged_file_is_made_again(shelf: Path, unbuilt: list[ModelSpec], con
     module._blueprint.cache_clear()
     assert blueprint(spec) == first
     assert len(unbuilt) == 2
-    assert json.loads(gzip.decompress(path.read_bytes()))["anatomy"]["total"] == first.total
+    assert json.loads(gzip.decompress(path.read_bytes()))["total"] == first.total
 
 
 def test_a_truncated_and_a_foreign_anatomy_are_made_again(shelf: Path, unbuilt: list[ModelSpec]) -> None:
@@ -94,7 +95,7 @@ def test_a_truncated_and_a_foreign_anatomy_are_made_again(shelf: Path, unbuilt: 
     (path,) = shelf.iterdir()
     whole = path.read_bytes()
     record = json.loads(gzip.decompress(whole))
-    del record["anatomy"]["layers"][3]["kind"]
+    del record["layers"][3]["kind"]
     for content in (whole[: len(whole) // 2], gzip.compress(json.dumps(record).encode())):
         path.write_bytes(content)
         module._blueprint.cache_clear()
@@ -109,14 +110,13 @@ def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path, monkeypa
 
 
 def test_the_shelf_is_bounded(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT", 2)
+    monkeypatch.setattr(module, "CACHE", dataclasses.replace(module.CACHE, max_files=2))
     names = []
     for turn, size in enumerate((32, 40, 48)):
         blueprint(ModelSpec("resnet18", image_size=size))
         (new,) = {path.name for path in shelf.iterdir()} - set(names)
         names.append(new)
         os.utime(shelf / new, (turn, turn))
-    module._prune(shelf)
     assert sorted(path.name for path in shelf.iterdir()) == sorted(names[1:])
 
 

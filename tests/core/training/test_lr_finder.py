@@ -157,8 +157,6 @@ def test_what_the_rate_does_not_depend_on_finds_the_same_test_again() -> None:
 
 def test_a_curve_is_written_and_read() -> None:
     curve = RateCurve(
-        (1e-3, 1e-2),
-        (1.0, 0.5),
         (1.0, 0.6),
         None,
         None,
@@ -166,6 +164,8 @@ def test_a_curve_is_written_and_read() -> None:
         None,
         1e-2,
         NEVER_FELL,
+        (1e-3, 1e-2),
+        (1.0, 0.5),
         False,
         "head",
         "sgd",

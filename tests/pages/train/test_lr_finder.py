@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -39,24 +40,7 @@ def panel(task: Experiment, **session: Any) -> AppTest:
 
 def curve(losses: list[float]) -> RateCurve:
     found = suggest(RATES, losses)
-    return RateCurve(
-        RATES,
-        tuple(losses),
-        found.smoothed,
-        found.suggested,
-        found.steepest,
-        found.valley,
-        found.tenth,
-        found.least,
-        found.reason,
-        True,
-        "head",
-        "adamw",
-        32,
-        "fp32",
-        True,
-        3.0,
-    )
+    return RateCurve(*dataclasses.astuple(found), RATES, tuple(losses), True, "head", "adamw", 32, "fp32", True, 3.0)
 
 
 FALLS = [2.0 - 1.5 * min(1.0, max(0.0, (step - 40) / 30)) for step in range(100)]

@@ -1,1 +1,1 @@
-"""A run as a stand-alone program of plain PyTorch."""
+"""A run as a stand-alone program of plain PyTorch, made from templates."""

@@ -20,7 +20,6 @@ from core.data.images import margin
 from core.data.sources import Dataset, open_dataset
 from core.data.splits import split
 from core.errors import InputError
-from core.messages import Progress
 from core.models.network import outline
 from core.runs.store import Run
 from core.specs import Experiment, TrainingSpec
@@ -119,20 +118,13 @@ def ships_with_app(source: Run | Experiment) -> bool:
     return experiment.data.source.partition("?")[0] in EMBEDDED
 
 
-def export(
-    source: Run | Experiment,
-    target: IO[bytes],
-    *,
-    roots: Sequence[Path] | None = None,
-    progress: Progress = lambda *_: None,
-) -> int:
+def export(source: Run | Experiment, target: IO[bytes], *, roots: Sequence[Path] | None = None) -> int:
     """Writes the images of an embedded set into a zip archive, as the PNG files that the program reads.
 
     Args:
         source: Whose images.
         target: Where the archive goes.
         roots: Folders that images may be read under; ``None`` for no limit.
-        progress: Receives how many images are written, and how many there are.
 
     Returns:
         Number of images.
@@ -140,11 +132,10 @@ def export(
     experiment = source.experiment if isinstance(source, Run) else source
     dataset = _dataset(experiment, roots)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for place, item in enumerate(dataset.items, start=1):
+        for place, item in enumerate(dataset.items):
             file = io.BytesIO()
-            dataset.load(place - 1).save(file, "PNG")
+            dataset.load(place).save(file, "PNG")
             archive.writestr(f"{item.key}.png", file.getvalue())
-            progress(place, len(dataset))
     return len(dataset)
 
 

@@ -236,14 +236,17 @@ def test_kept_on_disk_until_the_weights_change(tiny: Callable[..., Network]) -> 
     assert kept(network, "body.1", [1], Recipe(32, STEPS, precision="fp32")) == ()
 
 
-def test_a_damaged_file_is_grown_again_and_the_oldest_go(tiny: Callable[..., Network]) -> None:
+def test_a_damaged_file_is_grown_again_and_the_oldest_go(
+    tiny: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = maximise(tiny(), "stem.0", [0], **EXACT)[0]
-    (path,) = image_cache._folder().glob("*.png")
+    (path,) = image_cache.CACHE.folder.glob("*.png")
     path.write_bytes(b"damaged")
     again = maximise(tiny(), "stem.0", [0], **EXACT)[0]
     assert (again.image == first.image).all()
-    image_cache.prune(0)
-    assert list(image_cache._folder().iterdir()) == []
+    monkeypatch.setattr(image_cache, "CACHE", replace(image_cache.CACHE, max_bytes=0))
+    maximise(tiny(), "stem.0", [1], **EXACT)
+    assert list(image_cache.CACHE.folder.iterdir()) == []
 
 
 def test_found_is_told_of_each(tiny: Callable[..., Network], monkeypatch: pytest.MonkeyPatch) -> None:

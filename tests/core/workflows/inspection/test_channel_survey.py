@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def images(image_folder: Callable[..., Path]) -> Dataset:
 
 
 def files() -> list[Path]:
-    return sorted((settings.cache_dir() / channel_survey.FOLDER).glob("*"))
+    return sorted((settings.cache_dir() / "channels").glob("*"))
 
 
 def test_the_classes_take_turns_and_the_draw_is_always_the_same(images: Dataset) -> None:
@@ -114,7 +115,7 @@ def test_a_torn_file_is_made_again_and_room_is_kept(images: Dataset, monkeypatch
     (file,) = files()
     file.write_bytes(file.read_bytes()[:100])
     np.testing.assert_array_equal(gather(network, images, "1.2").answers.means, first.answers.means)
-    monkeypatch.setattr(channel_survey, "ROOM", 1)
+    monkeypatch.setattr(channel_survey, "ANSWERS", replace(channel_survey.ANSWERS, max_bytes=1))
     gather(network, images, "2.0")
     assert len(files()) <= 1
 
