@@ -126,3 +126,8 @@ class AugmentSpec:
             "basic": cls(flip=True, crop_scale=0.7),
             "strong": cls(flip=True, crop_scale=0.4, rotation=15.0, color=0.3),
         }[name]
+
+    @property
+    def preset_name(self) -> str | None:
+        """The name that :meth:`preset` knows these settings by; ``None`` for settings of one's own."""
+        return next((name for name in AUGMENTATIONS if self == AugmentSpec.preset(name)), None)

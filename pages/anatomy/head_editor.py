@@ -28,6 +28,7 @@ MADE = {
     "dense": HeadSpec(hidden=(4096,), pool="flatten"),
 }
 POOLS = {"own": N_("As the network does"), "average": N_("Average"), "flatten": N_("Flatten")}
+_OWN, _REFUSED = "bl.head.own", "bl.head.refused"
 
 
 def builder(anatomy: Any, spec: ModelSpec, classes: int | None) -> None:
@@ -51,7 +52,7 @@ def builder(anatomy: Any, spec: ModelSpec, classes: int | None) -> None:
         value=kind,
     )
     if picked and picked != kind:
-        st.session_state["bl.head.own"] = picked == "own"
+        st.session_state[_OWN] = picked == "own"
         _set(spec, MADE.get(picked, replace(spec.head, hidden=spec.head.hidden or (512, 128))))
     head = spec.head
     hidden = _hidden(head.hidden) if kind == "own" else head.hidden
@@ -91,7 +92,7 @@ def pool_reasons(spec: ModelSpec) -> dict[str, str]:
 
 
 def _kind(head: HeadSpec) -> str:
-    if st.session_state.get("bl.head.own"):
+    if st.session_state.get(_OWN):
         return "own"
     if not head.hidden:
         return "linear"
@@ -106,12 +107,11 @@ def _set(spec: ModelSpec, head: HeadSpec) -> None:
     try:
         caches.anatomy(wanted, 2)
     except InputError as error:
-        st.session_state["bl.head.refused"] = error
+        st.session_state[_REFUSED] = error
     else:
-        st.session_state.pop("bl.head.refused", None)
+        st.session_state.pop(_REFUSED, None)
         choices.set_model(wanted)
-    for key in ("bl-head-kind", "bl-head-pool", "bl-head-dropout", "bl-head-hidden"):
-        st.session_state.pop(f"bl.followed.{key}", None)
+    choices.read_again("bl-head-")
     st.rerun()
 
 
@@ -153,7 +153,7 @@ def _pool(pool: str, refused: dict[str, str]) -> str:
 
 def _result(anatomy: Any, classes: int | None) -> None:
     """Draws what the head amounts to, each layer's formula filled in."""
-    refused = st.session_state.get("bl.head.refused")
+    refused = st.session_state.get(_REFUSED)
     if refused is not None:
         broken(
             _("This head does not fit"),

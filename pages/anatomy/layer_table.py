@@ -15,6 +15,8 @@ from pages.ui.kit.network_diagram import STATES, States
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
+_TABLE, _TABLE_KIND, _TABLE_STAGE = "bl-table", "bl-table-kind", "bl-table-stage"
+
 
 def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], None]) -> None:
     """Draws the table.
@@ -31,7 +33,7 @@ def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], No
     names = [layer.name for layer in shown]
 
     def clicked() -> None:
-        picked = st.session_state["bl-table"]["selection"]["cells"]
+        picked = st.session_state[_TABLE]["selection"]["cells"]
         if picked and picked[0][0] < len(names):
             select(names[picked[0][0]])
 
@@ -39,7 +41,7 @@ def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], No
         _frame(shown, States(anatomy, plan)),
         hide_index=True,
         height=420,
-        key="bl-table",
+        key=_TABLE,
         on_select=clicked,
         selection_mode="single-cell",
         placeholder="",
@@ -56,14 +58,14 @@ def _filtered(rows: list[Any]) -> list[Any]:
         first, second, third, fourth = st.columns([1.3, 1, 1, 1], vertical_alignment="bottom")
     text = first.text_input(_("Name or kind holds"), key="bl-table-text", persist_state="session")
     kinds = list(dict.fromkeys(layer.kind for layer in rows))
-    if any(kind not in kinds for kind in st.session_state.get("bl-table-kind") or ()):
-        st.session_state["bl-table-kind"] = []
-    kind = second.multiselect(_("Kind"), kinds, key="bl-table-kind", placeholder=_("all"))
+    if any(kind not in kinds for kind in st.session_state.get(_TABLE_KIND) or ()):
+        st.session_state[_TABLE_KIND] = []
+    kind = second.multiselect(_("Kind"), kinds, key=_TABLE_KIND, placeholder=_("all"))
     stages = list(dict.fromkeys(layer.stage for layer in rows))
-    if any(stage not in stages for stage in st.session_state.get("bl-table-stage") or ()):
-        st.session_state["bl-table-stage"] = []
+    if any(stage not in stages for stage in st.session_state.get(_TABLE_STAGE) or ()):
+        st.session_state[_TABLE_STAGE] = []
     stage = third.multiselect(
-        _("Stage"), stages, key="bl-table-stage", placeholder=_("all"), format_func=network_diagram.stage_title
+        _("Stage"), stages, key=_TABLE_STAGE, placeholder=_("all"), format_func=network_diagram.stage_title
     )
     only = fourth.toggle(_("Only with parameters"), key="bl-table-only", persist_state="session")
     wanted = text.strip().lower()

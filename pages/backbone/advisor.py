@@ -9,10 +9,11 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AUGMENTATIONS, AugmentSpec, DataSpec, ModelSpec
+from core.specs import DataSpec, ModelSpec
 from pages.backbone import ranking_panel
 from pages.ui.kit import components, nav, style
 from pages.ui.kit.page_states import busy, empty
+from pages.ui.plan import augmentation
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, translate_error
@@ -24,7 +25,6 @@ RECIPES = {
     ("small", "different"): N_("Stage after stage"),
 }
 """What is done in each of the four situations, in a few words."""
-_AUGMENT_WIDGETS = ("flip", "crop", "turn", "colour")
 
 
 def draw(spec: ModelSpec, data: DataSpec | None) -> None:
@@ -188,9 +188,7 @@ def use(spec: ModelSpec, advice: Any) -> None:
     if advice.preset == "scratch" and spec.weights != "none":
         choices.set_model(replace(spec, weights="none"))
     choices.set_freeze(replace(advice.freeze, norm=choices.freeze().norm))
-    for name in _AUGMENT_WIDGETS:  # they take their values from the record when they are drawn anew
-        st.session_state.pop(f"bl-augment-{name}", None)
-    st.session_state["bl.augment.own"] = advice.augment not in [AugmentSpec.preset(name) for name in AUGMENTATIONS]
+    augmentation.read_again(advice.augment)
     choice = choices.train_choice()
     choices.set_train_choice(
         replace(

@@ -34,6 +34,7 @@ GROUPS = {
 LIMITS = (1e6, 3e6, 10e6, 30e6, 100e6, 1e9)
 VIEWS = {"map": N_("Map"), "table": N_("Table")}
 _MAP, _TABLE = "bl-map", "bl-catalogue-table"
+_VIEW_KEY = "bl-view"
 
 
 def draw(spec: ModelSpec) -> ModelSpec:
@@ -175,12 +176,12 @@ def _select(catalog: Any, spec: ModelSpec, names: Sequence[str]) -> str:
     with st.container(key="bl-wrapsmall-network"):
         left, right = st.columns([2.4, 1], vertical_alignment="bottom")
     picked = left.selectbox(_("Network"), options, key="bl-backbone", format_func=lambda name: _line(catalog, name))
-    form_fields.choice(_("Look at them as"), VIEWS, "bl-view", place=right, default="map")
+    form_fields.choice(_("Look at them as"), VIEWS, _VIEW_KEY, place=right, default="map")
     return str(picked or spec.backbone)
 
 
 def _view() -> str:
-    return str(st.session_state.get("bl-view") or "map")
+    return str(st.session_state.get(_VIEW_KEY) or "map")
 
 
 def _line(catalog: Any, name: str) -> str:

@@ -28,6 +28,7 @@ ACTIONS = {
 }
 _KEY = "bl.builder"
 _LOW_SIZE, _HIGH_SIZE = 8, 1024
+_RARE = "bl-build-rare"
 
 
 @dataclass(slots=True)
@@ -296,7 +297,7 @@ def _add(draft: Draft) -> None:
         draft.add(builder_layer.usual(kind))
 
     def add_rare() -> None:
-        draft.add(builder_layer.usual(st.session_state["bl-build-rare"]))
+        draft.add(builder_layer.usual(st.session_state[_RARE]))
 
     with st.container(key="bl-build-add", horizontal=True, gap="small"):
         for kind in QUICK:
@@ -311,7 +312,7 @@ def _add(draft: Draft) -> None:
         st.menu_button(
             _("Other layers"),
             rare,
-            key="bl-build-rare",
+            key=_RARE,
             format_func=lambda kind: _(builder_layer.LAYER_KINDS[kind]),
             on_click=add_rare,
         )

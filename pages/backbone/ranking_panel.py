@@ -23,6 +23,7 @@ CHOSEN = "chosen"
 """Stands for the chosen network in the list, whatever its weights."""
 MAX_BACKBONES = 6
 """Backbones that are chosen to begin with, at most."""
+_NAMES = "bl-ranking-names"
 
 
 def draw(spec: ModelSpec, data: DataSpec) -> None:
@@ -127,14 +128,14 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
 
     first = [*([] if plain else [CHOSEN]), *([spec.backbone] if plain else []), *here]
     default = [name for name in dict.fromkeys(first) if name in options][:MAX_BACKBONES]
-    kept = [name for name in st.session_state.get("bl-ranking-names", default) if name in options]
-    st.session_state["bl-ranking-names"] = kept or default
+    kept = [name for name in st.session_state.get(_NAMES, default) if name in options]
+    st.session_state[_NAMES] = kept or default
     with st.container(key="bl-wrapsmall-ranking"):
         left, right = st.columns([3, 1], vertical_alignment="bottom")
     picked = left.multiselect(
         _("Backbones to rank"),
         options,
-        key="bl-ranking-names",
+        key=_NAMES,
         format_func=label,
         persist_state="session",
         help=_("To begin with: those whose weights are on this machine. Others are downloaded when their turn comes."),

@@ -27,6 +27,7 @@ OWN_INIT = (
     N_("The network's own"),
     N_("As its authors chose it for this network; the best start where you compare nothing."),
 )
+_SEEN_FILE = "bl.weight-file.seen"
 
 
 def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
@@ -232,8 +233,8 @@ def _file(spec: ModelSpec) -> ModelSpec:
     )
     if uploaded is not None:
         stored = keep(uploaded.name, uploaded.getvalue(), folder)
-        if st.session_state.get("bl.weight-file.seen") != uploaded.file_id:
-            st.session_state["bl.weight-file.seen"] = uploaded.file_id
+        if st.session_state.get(_SEEN_FILE) != uploaded.file_id:
+            st.session_state[_SEEN_FILE] = uploaded.file_id
             spec = replace(spec, weights=f"file:{stored}")
     files = {str(path): path for path in sorted(folder.glob("*")) if path.is_file()} if folder.is_dir() else {}
     now = spec.weights.removeprefix("file:") if _kind(spec.weights) == FILE else ""

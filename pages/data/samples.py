@@ -12,6 +12,8 @@ from pages.ui.kit.page_states import busy
 from pages.ui.session import caches
 from pages.ui.text.i18n import _
 
+_PAGE = "bl.sample.page"
+
 
 def draw_samples(spec: DataSpec, dataset: Any) -> None:
     components.section(_("A look at the images"))
@@ -23,8 +25,8 @@ def draw_samples(spec: DataSpec, dataset: Any) -> None:
         )
         size = st.slider(_("Tile size"), 64, 224, 112, step=16, key="bl-tile-size", persist_state="session", width=180)
         if st.button(_("Show others"), icon=":material/shuffle:", key="bl-sample-next"):
-            st.session_state["bl.sample.page"] = st.session_state.get("bl.sample.page", 0) + 1
-    positions = _pick(dataset, split if split in present else present[0], st.session_state.get("bl.sample.page", 0))
+            st.session_state[_PAGE] = st.session_state.get(_PAGE, 0) + 1
+    positions = _pick(dataset, split if split in present else present[0], st.session_state.get(_PAGE, 0))
     if not caches.thumbnails_known(spec, positions):
         with busy(_("Loading the pictures …"), 260):
             pictures = caches.thumbnails(spec, positions)

@@ -23,6 +23,7 @@ SOURCE_TEXTS = {
     "mnist": N_("5,000 handwritten digits of 28 × 28 pixels."),
     "digits": N_("1,797 handwritten digits of 8 × 8 pixels: quick to train on."),
 }
+_ZIP_DONE, _NEXT_KIND = "bl.zip.done", "bl.data.kind"
 
 
 def choose_source() -> DataSpec | None:
@@ -37,7 +38,7 @@ def choose_source() -> DataSpec | None:
 
 def _kind(known: DataSpec | None) -> str:
     if known is None:
-        return st.session_state.pop("bl.data.kind", None) or "embedded"
+        return st.session_state.pop(_NEXT_KIND, None) or "embedded"
     if known.source.partition("?")[0] in names.DATA:
         return "embedded"
     return "upload" if Path(known.source).is_relative_to(settings.uploads_dir()) else "folder"
@@ -115,7 +116,7 @@ def _upload(known: DataSpec | None) -> str | None:
         max_upload_size=max(1, int(limit / 1e6)),
         help=_("One folder for each class. At most {size}.").format(size=number_format.size(limit)),
     )
-    if file is not None and st.session_state.get("bl.zip.done") != file.file_id:
+    if file is not None and st.session_state.get(_ZIP_DONE) != file.file_id:
         try:
             with st.spinner(_("Unpacking …")):
                 path = unpack_zip(file, file.name)
@@ -128,7 +129,7 @@ def _upload(known: DataSpec | None) -> str | None:
                 tone="warn",
             )
             return None
-        st.session_state["bl.zip.done"] = file.file_id
+        st.session_state[_ZIP_DONE] = file.file_id
         choices.set_data(DataSpec(str(path), test_share=choices.TEST_SHARE))
         known = choices.data()
     uploads = _uploads()
@@ -171,7 +172,7 @@ def _delete_upload(path: str) -> None:
 
             delete_upload(Path(path))
             choices.forget_data()
-            st.session_state["bl.data.kind"] = "upload"  # stay where the uploads are
+            st.session_state[_NEXT_KIND] = "upload"  # stay where the uploads are
             st.rerun()
 
     ask()

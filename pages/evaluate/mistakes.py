@@ -19,6 +19,7 @@ from pages.ui.text.i18n import _, _n, translate_error
 
 PICTURES_PER_PAGE = 12
 PICTURE_PX = 320
+_KIND = "bl-eval-kind"
 
 
 def draw_mistakes(run: Any, judged: Any) -> None:
@@ -48,8 +49,8 @@ def _filtered(judged: Any, wrong: list[int]) -> list[int]:
         return wrong
     classes, said = judged.predictions.classes, judged.predictions.probabilities.argmax(axis=1)
     names = {f"{true}-{taken}": (true, taken, count) for (true, taken), count in pairs}
-    if st.session_state.get("bl-eval-kind") not in ("", *names):
-        st.session_state["bl-eval-kind"] = ""
+    if st.session_state.get(_KIND) not in ("", *names):
+        st.session_state[_KIND] = ""
 
     def label(kind: str) -> str:
         if not kind:
@@ -60,7 +61,7 @@ def _filtered(judged: Any, wrong: list[int]) -> list[int]:
     kind = st.selectbox(
         _("Mistakes"),
         ["", *names],
-        key="bl-eval-kind",
+        key=_KIND,
         format_func=label,
         persist_state="session",
         label_visibility="collapsed",

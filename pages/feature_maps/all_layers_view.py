@@ -91,7 +91,7 @@ def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
         )
         size = form_fields.choice(_("Size"), SIZES, "bl-all-size", default=28)
     with components.more("bl-all-more"):
-        scale, colormap = layer_view.scale_and_colours("bl-maps")
+        scale, colormap = layer_view.scale_and_colours()
     return layers_of_kinds(anatomy, list(kinds or ())), int(size or 28), scale, colormap
 
 

@@ -19,6 +19,8 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
+_HEAD, _WHO = "bl-attention-head", "bl-attention-who"
+
 
 def names_of(subject: Subject) -> tuple[str, ...]:
     """Returns the layers whose attention can be looked at; none where the network has no such attention."""
@@ -111,7 +113,7 @@ def _query(weights: Any, grid: tuple[int, int]) -> int | None:
     whose = form_fields.choice(
         _("Who looks"),
         {"first": first, "patch": _("One patch")},
-        "bl-attention-who",
+        _WHO,
         default="first",
         wrap=True,
         help=_("The class token gathers what the answer is made from. A patch looks for what belongs to it."),
@@ -137,7 +139,7 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
         ),
         entries=64,
     )
-    kept = int(st.session_state.get("bl-attention-head", 0))
+    kept = int(st.session_state.get(_HEAD, 0))
     chosen = kept if kept < len(maps) else 0
     picked = sheet(
         drawn.sheet,
@@ -147,7 +149,7 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
         alt=_("Where each of {n} heads of {layer} looks; the brighter, the more").format(n=len(maps), layer=name),
     )
     if picked is not None:
-        st.session_state["bl-attention-head"] = chosen = picked
+        st.session_state[_HEAD] = chosen = picked
     subjects.scale_bar("viridis", subjects.number(drawn.low), subjects.number(drawn.high))
     components.note(
         _("{layer}: {n} heads on one scale. Click a head to see it on the picture.").format(layer=name, n=len(maps))
@@ -191,7 +193,7 @@ def _over(subject: Subject, values: Any, query: int | None, grid: Any) -> Any:
     patches = int(grid[0]) * int(grid[1])
     count = patches
     place = None if query is None else query - (1 if query >= 1 else 0)
-    if st.session_state.get("bl-attention-who") == "patch" and place is not None and 0 <= place < count:
+    if st.session_state.get(_WHO) == "patch" and place is not None and 0 <= place < count:
         from PIL import ImageDraw
 
         high_px, wide_px = drawn.height / grid[0], drawn.width / grid[1]

@@ -20,6 +20,7 @@ from pages.ui.text.i18n import _, translate_error
 Part = tuple[str, Any, Subject]
 """What a side is called, its maps CxHxW, and what they were made from."""
 COUNTS = (16, 64, 0)
+_CHANNEL = "bl-beside-channel"
 
 
 def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None:
@@ -52,7 +53,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
     )
     with st.container(key="bl-wrap-beside"):
         columns = st.columns(3, gap="medium")
-    kept = st.session_state.get("bl-beside-channel")
+    kept = st.session_state.get(_CHANNEL)
     place = order.index(kept) if kept in order else 0
     names = [str(channel) for channel in order]
     titles = (first[0], second[0], _("Second less first"))
@@ -70,7 +71,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
             colours = "blue-red" if index == 2 else "viridis"
             subjects.scale_bar(colours, subjects.number(drawn[index].low), subjects.number(drawn[index].high))
             if picked is not None and picked != place:
-                st.session_state["bl-beside-channel"] = order[picked]
+                st.session_state[_CHANNEL] = order[picked]
                 st.rerun()
     components.note(
         _(

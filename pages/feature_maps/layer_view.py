@@ -28,6 +28,7 @@ SORTS = {
     "variance": N_("Variance"),
     "class": N_("Class-specificity"),
 }
+_EVERY = "bl-maps-every"
 
 
 def draw(subject: Subject, names: tuple[str, ...]) -> None:
@@ -67,7 +68,7 @@ def _layer(subject: Subject, names: tuple[str, ...]) -> str:
     told = layer_picker.main_layers(anatomy, names)
     stage = {layer.name: layer.stage for layer in anatomy.layers}
     early = [name for name in told if stage[name] == stage[told[0]]][-1]
-    every = bool(st.session_state.get("bl-maps-every"))
+    every = bool(st.session_state.get(_EVERY))
     return layer_picker.picker(anatomy, names, key=layer_picker.MAPS, default=early, every=every)
 
 
@@ -89,22 +90,22 @@ def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
     )
     with components.more("bl-maps-more"):
         columns = subjects.columns_slider(channels, key="bl-maps-columns")
-        scale, colormap = scale_and_colours("bl-maps")
+        scale, colormap = scale_and_colours()
         st.toggle(
             _("Every layer"),
-            key="bl-maps-every",
+            key=_EVERY,
             persist_state="session",
             help=_("Offers the layers inside the blocks, too: each convolution, normalisation and activation."),
         )
     return columns, scale, colormap, str(sort or "")
 
 
-def scale_and_colours(key: str) -> tuple[str, str]:
-    """Draws the choice of a scale and of colours; both hold for all views that share the key."""
+def scale_and_colours() -> tuple[str, str]:
+    """Draws the choice of a scale and of colours; both hold for all views of one network."""
     scale = form_fields.choice(
         _("Brightness of"),
         SCALES,
-        f"{key}-scale",
+        f"{layer_picker.MAPS}-scale",
         default="channel",
         wrap=True,
         help=_(
@@ -115,7 +116,7 @@ def scale_and_colours(key: str) -> tuple[str, str]:
     colormap = form_fields.choice(
         _("Colours"),
         [*subjects.COLORMAPS, "blue-red"],
-        f"{key}-colours",
+        f"{layer_picker.MAPS}-colours",
         format_func=lambda name: subjects.COLORMAPS.get(name) or _("Around zero"),
         default="viridis",
         wrap=True,

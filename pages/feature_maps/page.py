@@ -48,7 +48,7 @@ def render() -> None:
         epochs_view.draw(subject)
     else:
         attention_view.draw(subject)
-    st.session_state.pop(user_images.ALONE, None)  # there was nothing to do after all
+    user_images.done_alone()  # also where there was nothing to do after all
     run = subject.target.run
     components.next_step("filters", _("See what the first layer looks for"), run=None if run is None else run.id)
 

@@ -27,6 +27,7 @@ MAP_PX = 200
 MOST_LAYERS = 12
 COUNTS = (6, 12, 24, 48)
 SHELF, KEPT = "heat-rows", 24
+_SLOW = "bl-heat-slow"
 
 
 def methods(subject: Subject, choice: Choice, look: Look) -> None:
@@ -43,7 +44,7 @@ def methods(subject: Subject, choice: Choice, look: Look) -> None:
     slow = [name for name in usable if name not in quick]
     wanted = st.toggle(
         _("Slow ones too"),
-        key="bl-heat-slow",
+        key=_SLOW,
         persist_state="session",
         help=_("Methods that ask the network dozens of times: {names}.").format(
             names=", ".join(METHODS[name].title for name in slow)
@@ -113,7 +114,7 @@ def _slow(subject: Subject, choice: Choice, name: str) -> Any:
         return explain(subject.network, subject.input(), name, progress=tell, **_given(choice))
 
     def cancel() -> None:
-        st.session_state["bl-heat-slow"] = False
+        st.session_state[_SLOW] = False
 
     return single_map.made_slowly(
         METHODS[name].title, single_map.SHELF, _key(subject, choice, name), make, entries=single_map.KEPT, cancel=cancel

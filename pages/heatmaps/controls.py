@@ -44,6 +44,7 @@ PARTS: dict[str, str | None] = {
 }
 """The places of the choices in order, and which choice each is for; the last ones are shut at first."""
 DIFFERENCE = N_("Draws what speaks for the one class rather than for the other: the map of their difference.")
+_FAMILY_KEY, _METHOD_KEY = "bl-heat-family", "bl-heat-method"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,25 +195,25 @@ def method(why_not: dict[str, str | None], places: dict[str, Any]) -> str:
     family = METHODS[chosen].family
     families = [each for each in FAMILIES if any(METHODS[name].family == each for name in usable)]
     here = [name for name in usable if METHODS[name].family == family]
-    st.session_state["bl-heat-family"], st.session_state["bl-heat-method"] = family, chosen
+    st.session_state[_FAMILY_KEY], st.session_state[_METHOD_KEY] = family, chosen
     places["kind"].selectbox(
         _("Kind of method"),
         families,
-        key="bl-heat-family",
+        key=_FAMILY_KEY,
         format_func=lambda f: _(FAMILIES[f]),
         on_change=lambda: METHOD.choose(
-            next((name for name in usable if METHODS[name].family == st.session_state["bl-heat-family"]), None)
+            next((name for name in usable if METHODS[name].family == st.session_state[_FAMILY_KEY]), None)
         ),
     )
     with places["method"]:
         st.pills(
             _("Method"),
             here,
-            key="bl-heat-method",
+            key=_METHOD_KEY,
             format_func=lambda name: METHODS[name].title,
             required=True,
             wrap=True,
-            on_change=lambda: METHOD.choose(st.session_state["bl-heat-method"]),
+            on_change=lambda: METHOD.choose(st.session_state[_METHOD_KEY]),
         )
         components.note(_(METHODS[chosen].description))
         for line in _refused(why_not, {family}):

@@ -24,6 +24,7 @@ SHOWN = 12
 HALF = 0.5
 """Share of the heat outside from which a picture counts as decided by its surroundings."""
 INSIDE = {"object": N_("The object"), "box": N_("A box"), "border": N_("All but the border")}
+_GROUP, _INSIDE = "bl.study.group", "bl-study-inside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +175,11 @@ def groups(made: Any, maps: Any, pictures: Pictures) -> None:
             note = _("{share} right").format(share=number_format.percent(mean.right, 0)) + " · " + _words(mean)
             alt = _("Mean heatmap of group {n}").format(n=group + 1)
             cells.append(Tile(_picture(mean.heat), title, note, alt))
-    kept = st.session_state.get("bl.study.group")
+    kept = st.session_state.get(_GROUP)
     chosen = kept if isinstance(kept, int) and kept < len(cells) else 0
     picked = gallery(cells, key="bl-study-groups", size=150, help=_("Show its pictures"), chosen=chosen)
     if picked is not None and picked != chosen:
-        st.session_state["bl.study.group"] = picked
+        st.session_state[_GROUP] = picked
         st.rerun()
     places = [i for i, row in enumerate(made.rows) if row.target == name and row.group == chosen][:SHOWN]
     pictures.draw(places, [number_format.percent(made.rows[i].probability) for i in places], "bl-study-members")
@@ -199,9 +200,9 @@ def outside(made: Any, maps: Any, pictures: Pictures) -> None:
 
     components.section(_("Evidence outside"), _("The pictures whose heat lies farthest outside come first."))
     kinds = [*(["object"] if made.known_objects() else []), "box", "border"]
-    if st.session_state.get("bl-study-inside") not in kinds:
-        st.session_state["bl-study-inside"] = kinds[0]
-    kind = form_fields.choice(_("Inside means"), kinds, "bl-study-inside", names=INSIDE)
+    if st.session_state.get(_INSIDE) not in kinds:
+        st.session_state[_INSIDE] = kinds[0]
+    kind = form_fields.choice(_("Inside means"), kinds, _INSIDE, names=INSIDE)
     box = None
     if kind == "box":
         with st.container(key="bl-wrap-study-box"):

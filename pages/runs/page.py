@@ -16,6 +16,8 @@ from pages.ui.session import caches, choices
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import _, _n
 
+_NEW_NAME = "bl-new-name"
+
 
 def render() -> None:
     """Draws the page."""
@@ -149,7 +151,7 @@ def _actions(run: Any, status: dict[str, Any]) -> None:
             _("Download"),
             lambda: _packed(run),
             f"{run.id}.zip",
-            "bl-download",
+            "bl-run-download",
             help=_("The whole folder: settings, curves, weights, predictions, log."),
         )
         alive = status["state"] in LIVE
@@ -174,12 +176,12 @@ def _packed(run: Any) -> Any:
 def _rename(run: Any) -> None:
     @st.dialog(_("Rename this run"))
     def ask() -> None:
-        st.text_input(_("Name"), value=run.name, max_chars=120, key="bl-new-name")
+        st.text_input(_("Name"), value=run.name, max_chars=120, key=_NEW_NAME)
         if st.button(
             _("Rename"),
             type="primary",
             key="bl-rename-now",
-            on_click=lambda: one_shot_button.attempt(lambda: run.rename(st.session_state["bl-new-name"] or "")),
+            on_click=lambda: one_shot_button.attempt(lambda: run.rename(st.session_state[_NEW_NAME] or "")),
         ):
             st.rerun()
 

@@ -117,7 +117,7 @@ def _follow(plan: Any, prepared: Any, runs: dict[str, Any]) -> None:
         )
         return
     result.trained(runs, ARM_NAMES)
-    result.draw(plan, prepared, runs, ARM_NAMES)
+    result.draw(plan, prepared, runs, ARM_NAMES, leave=_forget)
     st.button(_("Try another mark"), icon=":material/refresh:", key="bl-shortcut-anew", on_click=_forget)
     components.next_step("heatmaps", _("Look into the network that took the bait"), run=runs["with-mark"].id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -45,9 +45,11 @@ def trained(runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:
             nav.link("heatmaps", _(titles[arm]), icon=":material/local_fire_department:", run=run.id)
 
 
-def draw(plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:
+def draw(
+    plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str, str], *, leave: Callable[[], None]
+) -> None:
     """Judges the runs, once, and draws what came out."""
-    found = _judged(plan, prepared, runs)
+    found = _judged(plan, prepared, runs, leave)
     if found is None:
         return
     first = found.outcomes["with-mark"]
@@ -85,7 +87,7 @@ def draw(plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str,
     finding_cards.draw(verdict(found), key="bl-shortcut")
 
 
-def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any]) -> Any:
+def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any], leave: Callable[[], None]) -> Any:
     try:
         key = (plan, *((run.id, run.checkpoint.stat().st_mtime_ns) for run in runs.values()))
     except OSError as error:  # deleted at this very moment
@@ -94,7 +96,7 @@ def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any]) -> Any:
     if not caches.known("shortcut", key, entries=8):
         with place.container(horizontal=True, vertical_alignment="center"):
             bar = st.progress(0.0, text=_("Judging the networks …"), width="stretch")
-            st.button(_("Cancel"), icon=":material/close:", key="bl-shortcut-leave", on_click=_leave)
+            st.button(_("Cancel"), icon=":material/close:", key="bl-shortcut-leave", on_click=leave)
 
         def progress(done: int, total: int) -> None:
             bar.progress(
@@ -114,10 +116,6 @@ def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any]) -> Any:
         return None
     place.empty()
     return found
-
-
-def _leave() -> None:
-    st.session_state["bl.shortcut.plan"] = None
 
 
 def _examples(found: Any) -> None:

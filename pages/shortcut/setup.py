@@ -26,6 +26,7 @@ CORNER_NAMES = {
 }
 OFFERED = ("mnist", "shapes", "textures")
 SHOWN = 4
+_CLASS = "bl-shortcut-class"
 
 
 def draw() -> Plan | None:
@@ -66,9 +67,9 @@ def _choices() -> Plan | None:
     except InputError as error:
         broken(_("These pictures cannot be used"), translate_error(error), icon="report", tone="warn")
         return None
-    if st.session_state.get("bl-shortcut-class") not in classes:
-        st.session_state["bl-shortcut-class"] = usual(source, classes)
-    marked = st.selectbox(_("Class that gets the mark"), classes, key="bl-shortcut-class", persist_state="session")
+    if st.session_state.get(_CLASS) not in classes:
+        st.session_state[_CLASS] = usual(source, classes)
+    marked = st.selectbox(_("Class that gets the mark"), classes, key=_CLASS, persist_state="session")
     kind = form_fields.choice(_("Mark"), MARK_KINDS, "bl-shortcut-kind", names=KIND_NAMES, default="corner")
     size = st.slider(
         _("Size"),

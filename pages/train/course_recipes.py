@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AUGMENTATIONS, AugmentSpec, Experiment, HeadSpec, ModelSpec, TrainingSpec
+from core.specs import AugmentSpec, Experiment, HeadSpec, ModelSpec, TrainingSpec
 from pages.train import summary
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken
@@ -135,13 +135,12 @@ def _phases(planned: Experiment, anatomy: Any) -> list[str]:
 
 
 def _augmentation(spec: AugmentSpec) -> str:
-    known = {AugmentSpec.preset(name): name for name in AUGMENTATIONS}
     return {
         "none": _("Images as they are."),
         "basic": _("Images mirrored and cropped a little."),
         "strong": _("Images changed strongly."),
         "own": _("Images changed at random: mirrored, cropped or turned as the notes say."),
-    }[known.get(spec, "own")]
+    }[spec.preset_name or "own"]
 
 
 def _needs(run: Any, classes: int) -> None:

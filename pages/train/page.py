@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, Experiment
+from core.specs import OPTIMIZERS, Experiment
 from core.training.recipes import DEFAULT_EPOCHS
 from pages.train import (
     advanced_options,
@@ -21,16 +21,15 @@ from pages.train import (
     seeds_and_folds,
     summary,
 )
-from pages.ui.kit import components, form_fields, nav
+from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import busy, empty
-from pages.ui.plan import cost_estimate, experiment_plan
+from pages.ui.plan import augmentation, cost_estimate, experiment_plan
 from pages.ui.session import address, caches
 from pages.ui.session import choices as state
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names
-from pages.ui.text.i18n import N_, _, _n
+from pages.ui.text.i18n import _, _n
 
-AUGMENT = {"none": N_("None"), "basic": N_("Basic"), "strong": N_("Strong"), "own": N_("My own")}
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 BATCHES = (4, 8, 16, 32, 64, 128, 256)
 
@@ -90,8 +89,7 @@ def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]
     """
     classes = len(dataset.classes)
     choice = recipe_picker.draw(state.train_choice(), classes)
-    browsing = st.session_state["bl-source"] == "course" and choice.preset != "course"
-    if browsing:
+    if recipe_picker.browsing(choice):
         return choice, None
     chart = st.container(key="bl-schedule-place") if choice.preset == "custom" else None
     if choice.preset == "custom":
@@ -105,7 +103,7 @@ def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]
     ways = st.container(key="bl-recipe-ways-place")
     if chart is None:
         chart = st.container(key="bl-schedule-place")
-    choice = advanced_options.draw(_augmentation(choice))
+    choice = advanced_options.draw(replace(choice, augment=augmentation.draw(choice.augment)))
     with ways:  # last, as they act on all that was chosen
         recipe_picker.below(choice, classes)
     return choice, chart
@@ -175,46 +173,6 @@ def _parts(choice: TrainChoice) -> TrainChoice:
             components.note(_("What learns is your own choice of parts."))
         nav.link("anatomy", _("Choose parts and rates"), **state.model_params(spec))
     return choice
-
-
-def _augmentation(choice: TrainChoice) -> TrainChoice:
-    known = {AugmentSpec.preset(name): name for name in AUGMENTATIONS}
-    current = "own" if st.session_state.get("bl.augment.own") else known.get(choice.augment, "own")
-    name = form_fields.choice(
-        _("Augmentation"),
-        AUGMENT,
-        "bl-augment",
-        help=_("Training images are changed at random each time they are seen: details are not learned by heart."),
-        value=current,
-    )
-    st.session_state["bl.augment.own"] = name == "own"
-    if name != "own":
-        return replace(choice, augment=AugmentSpec.preset(name or "none"))
-    return replace(choice, augment=_own_augmentation(choice.augment))
-
-
-def _own_augmentation(spec: AugmentSpec) -> AugmentSpec:
-    columns = st.columns(4)
-    for key, value in (
-        ("flip", spec.flip),
-        ("crop", round(spec.crop_scale * 100)),
-        ("turn", int(spec.rotation)),
-        ("colour", round(spec.color * 100)),
-    ):
-        st.session_state.setdefault(f"bl-augment-{key}", value)
-    flip = columns[0].toggle(_("Mirror"), key="bl-augment-flip", persist_state="session")
-    crop = columns[1].slider(
-        _("Smallest crop"),
-        5,
-        100,
-        key="bl-augment-crop",
-        format="%d %%",
-        persist_state="session",
-        help=_("Share of the image's area that a random crop keeps at least."),
-    )
-    turn = columns[2].slider(_("Rotation"), 0, 90, key="bl-augment-turn", format="± %d°", persist_state="session")
-    colour = columns[3].slider(_("Colour"), 0, 100, key="bl-augment-colour", format="± %d %%", persist_state="session")
-    return AugmentSpec(flip=bool(flip), crop_scale=crop / 100, rotation=float(turn), color=colour / 100)
 
 
 def _start(choice: TrainChoice, experiment: Experiment) -> None:

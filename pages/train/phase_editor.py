@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AUGMENTATIONS, OPTIMIZERS, AugmentSpec, FreezePlan, Phase
+from core.specs import OPTIMIZERS, AugmentSpec, FreezePlan, Phase
 from pages.train import schedule_editor
 from pages.ui.kit import components, form_fields, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
@@ -26,6 +26,12 @@ LEARNS = {"head": N_("The head"), "stages": N_("Last stages"), "plan": N_("Chose
 AUGMENT = {"": N_("As for all"), "none": N_("None"), "basic": N_("Basic"), "strong": N_("Strong"), "own": N_("Its own")}
 MOMENTUM = ("sgd", "rmsprop")
 """Optimizers with a momentum."""
+_PHASE = "bl.phase"
+
+
+def show_first() -> None:
+    """Picks the first phase, for phases that are not those drawn before."""
+    st.session_state[_PHASE] = 0
 
 
 def draw(phases: tuple[Phase, ...], anatomy: Any, refused: list[InputError]) -> tuple[Phase, ...]:
@@ -39,7 +45,7 @@ def draw(phases: tuple[Phase, ...], anatomy: Any, refused: list[InputError]) -> 
     Returns:
         As they are now.
     """
-    index = min(int(st.session_state.get("bl.phase", 0)), len(phases) - 1)
+    index = min(int(st.session_state.get(_PHASE, 0)), len(phases) - 1)
     picked = form_fields.choice(
         _("Phases"),
         range(len(phases)),
@@ -49,7 +55,7 @@ def draw(phases: tuple[Phase, ...], anatomy: Any, refused: list[InputError]) -> 
         help=_("They follow one another. Pick one to change it."),
         value=index,
     )
-    st.session_state["bl.phase"] = index = index if picked is None else int(picked)
+    st.session_state[_PHASE] = index = index if picked is None else int(picked)
     buttons = st.container(key="bl-phase-buttons", horizontal=True)
     with st.container(border=True, key="bl-phase-one"):
         changed = _phase(index, phases[index], anatomy, refused)
@@ -82,7 +88,7 @@ def _buttons(phases: tuple[Phase, ...], index: int) -> None:
     )
     for name, icon, words, off, act in acts:
         if st.button(words, icon=f":material/{icon}:", key=f"bl-phase-{name}", disabled=off, type="tertiary"):
-            wanted, st.session_state["bl.phase"] = act()
+            wanted, st.session_state[_PHASE] = act()
             choices.set_train_choice(replace(choices.train_choice(), phases=wanted))
             choices.read_again("bl-phase-")
             st.rerun()
@@ -269,8 +275,7 @@ def _backbone(key: str, phase: Phase) -> dict[str, Any]:
 
 
 def _augment(key: str, phase: Phase) -> dict[str, Any]:
-    presets = {AugmentSpec.preset(name): name for name in AUGMENTATIONS}
-    kind = "" if phase.augment is None else presets.get(phase.augment, "own")
+    kind = "" if phase.augment is None else phase.augment.preset_name or "own"
     options = [name for name in AUGMENT if name != "own" or kind == "own"]
     picked = form_fields.choice(
         _("Augmentation of this phase"),

@@ -7,11 +7,10 @@ from dataclasses import replace
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AUGMENTATIONS, AugmentSpec
 from core.training.recipes import DEFAULT_EPOCHS
-from pages.train import course_recipes
+from pages.train import course_recipes, phase_editor
 from pages.ui.kit import components, form_fields
-from pages.ui.plan import experiment_plan
+from pages.ui.plan import augmentation, experiment_plan
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names
@@ -31,6 +30,7 @@ ABOUT = {
 SOURCES = {"preset": N_("Presets"), "course": N_("From the course"), "custom": N_("My own phases")}
 OF_PHASES = "bl-phase"
 """What the keys of the phase editor's widgets begin with."""
+_SOURCE = "bl-source"
 
 
 def draw(choice: TrainChoice, classes: int) -> TrainChoice:
@@ -45,7 +45,7 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
     picked = form_fields.choice(
         _("Recipe from"),
         SOURCES,
-        "bl-source",
+        _SOURCE,
         wrap=True,
         help=_("A recipe says what learns when, and how fast. Each can be changed phase by phase."),
         value=source,
@@ -75,7 +75,7 @@ def to_phases(choice: TrainChoice, classes: int, *, anew: bool = False) -> Train
         if not choice.by_phase:
             choices.set_freeze(made.freeze)
     choices.read_again(OF_PHASES)
-    st.session_state["bl.phase"] = 0
+    phase_editor.show_first()
     return replace(choice, preset="custom", phases=kept, course="")
 
 
@@ -141,6 +141,11 @@ def below(choice: TrainChoice, classes: int) -> None:
             st.rerun()
 
 
+def browsing(choice: TrainChoice) -> bool:
+    """Whether the course's recipes are looked through, and none is taken."""
+    return st.session_state[_SOURCE] == "course" and choice.preset != "course"
+
+
 def take_rate(rate: float, phase: int, classes: int) -> None:
     """Gives a phase another rate, such as one that was looked for, and draws the page again.
 
@@ -166,7 +171,4 @@ def take_rate(rate: float, phase: int, classes: int) -> None:
 def forget_fields() -> None:
     """Lets the page's fields be read from the record again, after something other than themselves changed it."""
     choices.read_again("bl-")
-    augment = choices.train_choice().augment
-    st.session_state["bl.augment.own"] = augment not in [AugmentSpec.preset(name) for name in AUGMENTATIONS]
-    for name in ("flip", "crop", "turn", "colour"):
-        st.session_state.pop(f"bl-augment-{name}", None)
+    augmentation.read_again(choices.train_choice().augment)

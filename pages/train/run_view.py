@@ -11,9 +11,11 @@ from core.runs.store import LIVE
 from core.specs import Experiment
 from pages.ui.kit import components
 from pages.ui.plan import cost_estimate, experiment_plan
-from pages.ui.runs import learning_curves, queue_panel, reproduce, run_panel, series_panel
+from pages.ui.runs import learning_curves, queue_panel, reproduce, run_controls, run_panel, series_panel
 from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
+
+_NEW_SETUP = "bl.train.new"
 
 
 def watched() -> Any:
@@ -24,7 +26,7 @@ def watched() -> Any:
         return None
     if address.read("run"):
         return choices.run()
-    if st.session_state.get("bl.train.new"):
+    if st.session_state.get(_NEW_SETUP):
         return None
     try:
         run = choices.run()
@@ -36,7 +38,7 @@ def watched() -> Any:
 
 def _discarded() -> bool:
     """Whether the run that was watched is gone because this person asked for it."""
-    gone = st.session_state.get("bl.discarded")
+    gone = run_controls.discarded()
     if gone is None or choices.run_id() != gone:
         return False
     from core.runs.store import RunStore
@@ -44,7 +46,7 @@ def _discarded() -> bool:
     try:
         RunStore().get(gone)
     except InputError:
-        del st.session_state["bl.discarded"]
+        run_controls.forget_discarded()
         return True
     return False
 
@@ -103,7 +105,7 @@ def _ways_on(run: Any, status: dict[str, Any]) -> None:
 
 
 def _new() -> None:
-    st.session_state["bl.train.new"] = True
+    st.session_state[_NEW_SETUP] = True
     choices.choose_run(None)
     st.rerun()
 
@@ -118,7 +120,12 @@ def launch(experiment: Experiment) -> None:
         owner=queue_panel.owner(),
         estimate_seconds=cost_estimate.expected_seconds(experiment),
     )
-    st.session_state["bl.train.new"] = False
+    show_started(run, experiment)
+
+
+def show_started(run: Any, experiment: Experiment) -> None:
+    """Shows a run that was started just now."""
+    st.session_state[_NEW_SETUP] = False
     choices.set_freeze(experiment.freeze)
     choices.choose_run(run.id)
     st.rerun()

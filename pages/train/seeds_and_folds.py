@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.specs import Experiment
+from pages.train import run_view
 from pages.ui.kit import components
 from pages.ui.kit.form_fields import whole
 from pages.ui.plan import cost_estimate
@@ -92,10 +93,7 @@ def launch(choice: TrainChoice, experiment: Experiment) -> None:
         owner=queue_panel.owner(),
         estimate_seconds=cost_estimate.expected_seconds(experiment),
     )
-    st.session_state["bl.train.new"] = False
-    choices.set_freeze(experiment.freeze)
-    choices.choose_run(runs[0].id)
-    st.rerun()
+    run_view.show_started(runs[0], experiment)
 
 
 def _seeds(choice: TrainChoice) -> tuple[int, ...]:

@@ -36,6 +36,7 @@ TIGHT = 1.5
 """On the CPU a process takes up to so many times what its tensors do: kernels' own room, and gaps between blocks."""
 QUIET = 0.9
 """Seconds that a plan must stay the same before its memory is worked out."""
+_ASKED = "bl.costs.asked"
 
 
 def counts(anatomy: Any, plan: FreezePlan) -> None:
@@ -182,9 +183,9 @@ def _estimate(experiment: Experiment, *, start: bool) -> Any:
     key = (experiment, len(dataset.classes), numbers, _profile(experiment) is not None)
     if caches.known("estimates", key, entries=64):
         return caches.remember("estimates", key, lambda: None, entries=64)
-    asked, since = st.session_state.get("bl.costs.asked", (None, 0.0))
+    asked, since = st.session_state.get(_ASKED, (None, 0.0))
     if asked != key:
-        st.session_state["bl.costs.asked"] = (key, time.monotonic())
+        st.session_state[_ASKED] = (key, time.monotonic())
     elif start and time.monotonic() - since >= QUIET:
         caches.later("estimates", key, lambda: _work_out(experiment, len(dataset.classes), numbers), entries=64)
     return None

@@ -35,6 +35,7 @@ ABOUT = {
 }
 EPOCHS_BETWEEN = 2
 """Epochs from one stage to the next where a gradual unfreezing says nothing else."""
+_PICKED = "bl.freeze.preset"
 
 
 # --- the plan ---------------------------------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ def current(anatomy: Any, plan: FreezePlan) -> str:
     if choices.train_choice().gradual:
         return "gradual"
     found = learning(anatomy, plan)
-    picked = st.session_state.get("bl.freeze.preset", "linear-probe")
+    picked = st.session_state.get(_PICKED, "linear-probe")
     names = [name for name in ("linear-probe", "all", "norm-bias", "last-block") if name != picked]
     for name in ([picked] if picked in PRESETS and picked != "gradual" else []) + names:
         k = plan.trainable_stages if name == "last-stages" and isinstance(plan.trainable_stages, int) else 1
@@ -138,7 +139,7 @@ def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
         help=_("0 for the head alone. The later a stage, the more it is about the task it was trained for."),
     )
     if picked and picked != now and picked != OWN:
-        st.session_state["bl.freeze.preset"] = picked
+        st.session_state[_PICKED] = picked
         if picked == "gradual":
             change(FreezePlan("all", norm=plan.norm), spec, gradual=gradual_default(anatomy))
         else:
@@ -146,7 +147,7 @@ def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
         st.rerun()
     if wanted != count:
         name = "linear-probe" if wanted == 0 else "all" if wanted >= stages else "last-stages"
-        st.session_state["bl.freeze.preset"] = name
+        st.session_state[_PICKED] = name
         change(preset(name, anatomy, wanted, norm=plan.norm), spec)
         st.rerun()
 

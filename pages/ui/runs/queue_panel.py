@@ -20,6 +20,7 @@ EVERY = 2.0
 """Seconds between two looks."""
 LISTED = 8
 """Most runs that are listed."""
+_OWNER = "bl.owner"
 
 
 def owner() -> str:
@@ -30,7 +31,7 @@ def owner() -> str:
     cookie = st.context.cookies.get("_streamlit_xsrf")
     if isinstance(cookie, str) and cookie:
         return hashlib.sha256(cookie.encode()).hexdigest()[:16]
-    return str(st.session_state.setdefault("bl.owner", secrets.token_hex(8)))
+    return str(st.session_state.setdefault(_OWNER, secrets.token_hex(8)))
 
 
 def panel(run: Any = None, *, key: str) -> None:

@@ -26,6 +26,7 @@ EXTRA = (1, 5, 10)
 LISTED = 12
 """Most changes that are listed."""
 ASKED = {"pause": N_("Pause"), "stop": N_("Stop and keep the best weights"), "discard": N_("Stop and discard")}
+_DISCARDED = "bl.discarded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +162,19 @@ def _discard(run: Any, key: str) -> None:
         st.button(_("Keep it"), key=f"{key}-discard-not", on_click=partial(st.session_state.__setitem__, sure, False))
 
 
+def discarded() -> str | None:
+    """Returns the id of the run that this person discarded last; ``None`` once that was said."""
+    return st.session_state.get(_DISCARDED)
+
+
+def forget_discarded() -> None:
+    """Notes that the person was told that the run is gone."""
+    st.session_state.pop(_DISCARDED, None)
+
+
 def _throw_away(run: Any, sure: str) -> None:
     st.session_state[sure] = False
-    st.session_state["bl.discarded"] = run.id
+    st.session_state[_DISCARDED] = run.id
     _ask(run, "discard")
 
 

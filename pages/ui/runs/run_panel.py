@@ -57,7 +57,7 @@ def monitor(run: Any, *, key: str, full: bool = False) -> None:
 
 @guarded
 def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
-    if not run.exists and st.session_state.get("bl.discarded") == run.id:
+    if not run.exists and run_controls.discarded() == run.id:
         st.rerun()  # as it was asked for
     status = run.status()
     if was_alive and status["state"] in ENDED:

@@ -157,7 +157,12 @@ def alone() -> Iterator[None]:
     try:
         yield
     finally:
-        st.session_state.pop(ALONE, None)
+        done_alone()
+
+
+def done_alone() -> None:
+    """Lets the views be fragments again."""
+    st.session_state.pop(ALONE, None)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ SIZES = (64, 96, 128, 192, 256)
 MOST_CLASSES = 12
 _WANTED, _CHOSEN = "bl.dream.wanted", "bl.dream.chosen"
 PAPER = ("Olah, Mordvintsev, Schubert 2017, Feature Visualization", "https://doi.org/10.23915/distill.00007")
+_CLASS_NUMBERS = "bl-dream-classes"
 
 
 def draw(target: Target, network: Any) -> None:
@@ -69,7 +70,7 @@ def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
         return None
     wanted = st.session_state.pop(_WANTED, None)
     deep = offered[len(offered) // 2]
-    layer = layer_picker.picker(network.anatomy, offered, key="bl-dream", default=deep)
+    layer = layer_picker.picker(network.anatomy, offered, key=progress.KEY, default=deep)
     row = next(row for row in network.anatomy.layers if row.name == layer)
     shape = layer_picker.map_shape(row)
     count = shape[0] if shape else row.output_shape[-1]
@@ -116,13 +117,13 @@ def _classes(network: Any) -> VisualizationRequest | None:
     known = network.classes
     every = range(len(known))
     usual = list(every) if len(known) <= MOST_CLASSES else list(every)[:4]
-    kept = st.session_state.get("bl-dream-classes")
+    kept = st.session_state.get(_CLASS_NUMBERS)
     here = usual if kept is None else [number for number in kept if number < len(known)]
-    st.session_state["bl-dream-classes"] = here if here or not kept else usual
+    st.session_state[_CLASS_NUMBERS] = here if here or not kept else usual
     chosen = st.multiselect(
         _("Classes"),
         list(every),
-        key="bl-dream-classes",
+        key=_CLASS_NUMBERS,
         max_selections=BATCH,
         persist_state="session",
         format_func=lambda number: known[number] if number < len(known) else "",

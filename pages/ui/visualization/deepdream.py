@@ -43,7 +43,7 @@ def draw(target: Target, network: Any) -> None:
         side, main = st.columns([1, 2.4], gap="large")
     with side:
         image = image_picker.image_picker(target)
-        layer = layer_picker.picker(network.anatomy, offered, key="bl-dream", default=offered[2 * len(offered) // 3])
+        layer = layer_picker.picker(network.anatomy, offered, key=progress.KEY, default=offered[2 * len(offered) // 3])
         depth = _depth()
         subjects.warn_random(target)
     with main:

@@ -24,6 +24,8 @@ LONG = 30.0
 """Seconds beyond which the work belongs to a process of its own."""
 TRIED = 1.0
 """Seconds after which it is known how long the work takes."""
+KEY = "bl-dream"
+"""Start of the keys of what all these views share: the layer, and the progress."""
 TILE = 150
 """Side of a picture in the grid, in CSS pixels."""
 REDRAWN = 0.2
@@ -90,7 +92,7 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
 
     labels = dict(zip(ask.channels, ask.labels, strict=True))
     text = _n("Growing {n} picture", "Growing {n} pictures", len(ask.channels)).format(n=len(ask.channels))
-    bar = Bar(place, text, "bl-dream")
+    bar = Bar(place, text, KEY)
     shown = place.empty()
     there: dict[int, Tile] = {}
 
