@@ -98,7 +98,7 @@ def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
     Args:
         chart: A Plotly figure.
         key: Stable key. A changed figure is drawn from nothing: what grows is drawn by
-            :mod:`pages.ui.runs.learning_curves`.
+            :mod:`pages.ui.kit.growing_chart`.
         alt: The translated line of text: also read out in the chart's stead.
         selectable: Whether clicking a mark reruns the page; then the selection is returned.
     """
@@ -112,46 +112,6 @@ def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
             st.plotly_chart(chart, key=key, config=CONFIG, alt=alt)
         note(alt)
     return event
-
-
-def show_growing(spec: Mapping[str, Any], *, key: str, alt: str) -> None:
-    """Draws a Vega-Lite specification and, under it, the line that says what it shows.
-
-    A browser that has the chart takes in new data sets without drawing it from nothing, as long as all else holds.
-
-    Args:
-        spec: Its data sets, layers and axes.
-        key: Stable key.
-        alt: The translated line of text: also read out in the chart's stead.
-    """
-    with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
-        st.vega_lite_chart(spec={"config": _look(), **DRAWN_AS, **spec}, key=key, alt=alt)
-        note(alt)
-
-
-DRAWN_AS = {
-    "padding": {"left": 5, "right": 16, "top": 5, "bottom": 5},  # room for half of the last number of a wide axis
-    "usermeta": {"embedOptions": {"renderer": "svg"}},
-}
-
-
-def _look() -> dict[str, Any]:
-    """Returns what all Vega-Lite charts look like."""
-    return {
-        "axis": {
-            "gridColor": GRID,
-            "domainColor": HAIR,
-            "tickColor": HAIR,
-            "domain": True,
-            "ticks": True,
-            "labelFontSize": 13,
-            "titleFontSize": 14,
-        },
-        "legend": {"labelFontSize": 14},
-        "text": {"font": FONT},
-        "view": {"stroke": None},
-        "font": FONT,
-    }
 
 
 def phase_label(name: str) -> str:

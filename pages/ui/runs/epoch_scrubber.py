@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.data.encoding import compact, png
 from core.errors import InputError
-from pages.ui.kit import charts, components
+from pages.ui.kit import components, growing_chart
 from pages.ui.kit.charts import ACCENT
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.kit.page_states import guarded
@@ -75,10 +75,10 @@ def _loss(run: Any, status: dict[str, Any], epoch: int, key: str) -> None:
         "mark": {"type": "rule", "color": ACCENT, "strokeWidth": 3},
         "encoding": {"y": None},
     }
-    here = {**drawn["datasets"], "here": learning_curves.table(epoch=[epoch])}
+    here = {**drawn["datasets"], "here": growing_chart.arrow(epoch=[epoch])}
     text = _("Loss over the epochs; the line stands at epoch {n}.").format(n=epoch)
     spec = {**drawn, "datasets": here, "layer": [*drawn["layer"], line]}
-    charts.show_growing(spec, key=f"{key}-loss", alt=text)
+    growing_chart.show(spec, key=f"{key}-loss", alt=text)
 
 
 def _words(run: Any, epoch: int, count: int) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import components, form_fields, growing_chart
 from pages.ui.kit.charts import HAIR, OKABE_ITO
 from pages.ui.kit.network_diagram import stage_title
-from pages.ui.runs import learning_curves
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
@@ -58,7 +57,7 @@ def draw(run: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
         high=number_format.number(now["high"]),
         first=first,
     )
-    charts.show_growing(spec, key=f"{key}-histogram", alt=text)
+    growing_chart.show(spec, key=f"{key}-histogram", alt=text)
 
 
 def stages_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -100,7 +99,7 @@ def _spread(now: Mapping[str, Any], start: Mapping[str, Any], limits: tuple[floa
         width = (counted["high"] - counted["low"]) / len(counted["counts"])
         total = sum(counted["counts"]) or 1
         left = [counted["low"] + width * index for index in range(len(counted["counts"]))]
-        tables[name] = learning_curves.table(
+        tables[name] = growing_chart.arrow(
             epoch=left,
             right=[edge + width for edge in left],
             value=[count / total / width for count in counted["counts"]],

@@ -1,20 +1,20 @@
 """Training curves that grow in place and stay light however long the run: some hundred points, the extremes included.
 
-Drawn with Vega-Lite, whose data sets are replaced in the browser while the chart stays; a Plotly figure that changes is
-drawn from nothing by Streamlit. What a chart shows is worked out once for all who watch.
+What a chart shows is worked out once for all who look at it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui.kit import charts
+from pages.ui.kit import charts, growing_chart
 from pages.ui.kit.charts import ACCENT, HAIR, TRAIN, VAL
+from pages.ui.kit.growing_chart import arrow, epoch_axis, line_layer, pointer_layer, round_up
 from pages.ui.session import caches
 from pages.ui.text import i18n, number_format
 from pages.ui.text.i18n import N_, _
@@ -30,8 +30,6 @@ STEPS = 300
 """Points of the step curve, at most."""
 LABELLED_PHASES = 8
 """Most phases whose names fit above a chart."""
-SHORT = 60
-"""Epochs up to which a chart shows the whole way from the start; a longer run's axis grows with it."""
 COLOURS = {"train": TRAIN, "val": VAL, "only": ACCENT}
 FORMATS = {"share": ".1%", "gap": ".1%", "loss": ".3f", "rate": ".3~g"}
 
@@ -126,7 +124,7 @@ def draw(
         entries=48,
     )
     text = sentence(book, measure)
-    charts.show_growing(spec, key=key, alt=text)
+    growing_chart.show(spec, key=key, alt=text)
 
 
 def pair(run: Any, status: dict[str, Any], *, key: str, marks: Sequence[Mark] = (), steps: bool = False) -> None:
@@ -190,14 +188,14 @@ def chart(
     done = int(book.epochs.last.get("epoch", 0))
     return {
         "datasets": {
-            "epochs": table(epoch=book.epochs.column("epoch")[rows], **shown),
-            "steps": table(**curve),
-            "best": table(**_best(book, known, lines, best)),
-            "phases": table(
+            "epochs": arrow(epoch=book.epochs.column("epoch")[rows], **shown),
+            "steps": arrow(**curve),
+            "best": arrow(**_best(book, known, lines, best)),
+            "phases": arrow(
                 epoch=[epoch - 0.5 for epoch, _name in _starts(book)],
                 text=[charts.phase_label(name) for _epoch, name in _starts(book)],
             ),
-            "marks": table(epoch=[mark.epoch for mark in marks], text=[mark.text for mark in marks]),
+            "marks": arrow(epoch=[mark.epoch for mark in marks], text=[mark.text for mark in marks]),
         },
         "height": height,
         "layer": [
@@ -258,49 +256,7 @@ def _best(book: Journal, known: Measure, lines: dict[str, Any], best: Any) -> di
     return {"epoch": [], "value": []}
 
 
-def table(**columns: Any) -> bytes:
-    """Returns columns as Arrow bytes: numbers in four bytes, as a screen needs no more."""
-    import numpy as np
-    import pyarrow as pa
-
-    arrays = {
-        name: pa.array(values, pa.string()) if name == "text" else pa.array(np.asarray(values, dtype=np.float32))
-        for name, values in columns.items()
-    }
-    table = pa.table(arrays)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())
-
-
 # --- its layers -------------------------------------------------------------------------------------------------------
-
-
-def line_layer(
-    data: str, titles: Mapping[str, str], colours: Sequence[str], *, width: float, point: int = 0, legend: bool = True
-) -> dict[str, Any]:
-    """Returns curves, one a column, as a layer of a Vega-Lite specification.
-
-    Args:
-        data: Name of their data set.
-        titles: The columns, and what each is called, translated.
-        colours: Of each.
-        width: Of the lines, in pixels.
-        point: Area of the point at each value, in square pixels; 0 for none.
-        legend: Whether there is something to tell apart.
-    """
-    names = list(titles)
-    words = "".join(f"datum.label === '{name}' ? {_quoted(title)} : " for name, title in titles.items()) + "datum.label"
-    look = {"title": None, "orient": "top", "symbolType": "stroke", "symbolStrokeWidth": 3, "labelLimit": 400}
-    dots = {"size": point, "filled": True} if point else False
-    colour = {"field": "curve", "type": "nominal", "scale": {"domain": names, "range": list(colours)}}
-    return {
-        "data": {"name": data},
-        "transform": [{"fold": names, "as": ["curve", "value"]}, {"filter": "isValid(datum.value)"}],
-        "mark": {"type": "line", "strokeWidth": width, "clip": True, "point": dots},
-        "encoding": {"color": colour | {"legend": {**look, "labelExpr": words} if legend else None}},
-    }
 
 
 def _step_layer(known: Measure) -> dict[str, Any]:
@@ -308,20 +264,6 @@ def _step_layer(known: Measure) -> dict[str, Any]:
     faint = known.kind != "rate"
     look = {"color": TRAIN if faint else ACCENT, "opacity": 0.35 if faint else 0.8, "strokeWidth": 1 if faint else 1.5}
     return {"data": {"name": "steps"}, "mark": {"type": "line", "clip": True, **look}}
-
-
-def pointer_layer(data: str, titles: Mapping[str, str], form: str) -> dict[str, Any]:
-    """Returns the hairline under the pointer, which shows the values of its epoch in a format of d3."""
-    tips = [{"field": "epoch", "type": "quantitative", "title": _("Epoch"), "format": ",d"}]
-    tips += [{"field": name, "type": "quantitative", "title": title, "format": form} for name, title in titles.items()]
-    nearest = {"type": "point", "on": "pointerover", "nearest": True, "clear": "pointerout", "encodings": ["x"]}
-    shown = {"condition": {"param": "under", "empty": False, "value": 0.8}, "value": 0}
-    return {
-        "data": {"name": data},
-        "mark": {"type": "rule", "color": "#8A9599"},
-        "params": [{"name": "under", "select": nearest}],
-        "encoding": {"y": None, "opacity": shown, "tooltip": tips},
-    }
 
 
 def _best_layer() -> dict[str, Any]:
@@ -375,13 +317,6 @@ def _mark_layer() -> dict[str, Any]:
     }
 
 
-def epoch_axis(done: int, epochs: int) -> dict[str, Any]:
-    """Returns the horizontal axis of a chart over epochs; see :func:`reach`."""
-    scale = {"domain": [0, reach(done, epochs)], "nice": False}
-    axis = {"tickMinStep": 1, "format": ",d"}
-    return {"field": "epoch", "type": "quantitative", "title": _("Epoch"), "scale": scale, "axis": axis}
-
-
 def _y_axis(known: Measure, values: list[float]) -> dict[str, Any]:
     """Returns the vertical axis; its ends are round, so that they seldom move."""
     found = [float(value) for value in values if math.isfinite(value)]
@@ -391,39 +326,13 @@ def _y_axis(known: Measure, values: list[float]) -> dict[str, Any]:
         scale["domain"], axis["format"] = [0, 1.03], ".0%"
         axis["values"] = [0, 0.25, 0.5, 0.75, 1]
     elif known.kind == "gap":
-        scale["domain"] = [-_round_up(-min(found, default=0.0)), max(0.1, _round_up(max(found, default=0.1)))]
+        scale["domain"] = [-round_up(-min(found, default=0.0)), max(0.1, round_up(max(found, default=0.1)))]
         axis["format"] = ".0%"
     elif known.kind == "rate":
         high = max(found, default=1.0) or 1.0
         low = max(min((value for value in found if value > 0), default=high), high * 1e-4)
-        scale |= {"type": "log", "domain": [10 ** math.floor(math.log10(low / 1.5)), _round_up(high * 1.2)]}
+        scale |= {"type": "log", "domain": [10 ** math.floor(math.log10(low / 1.5)), round_up(high * 1.2)]}
         axis["format"] = ".0e"
     else:
-        scale["domain"] = [0, _round_up(1.02 * max(found, default=1.0))]
+        scale["domain"] = [0, round_up(1.02 * max(found, default=1.0))]
     return {"field": "value", "type": "quantitative", "title": _(known.title), "scale": scale, "axis": axis}
-
-
-def _round_up(value: float) -> float:
-    """Returns the next of 1, 1.5, 2, 3, 5 or 7 times a power of ten; 0 for what is not above it."""
-    if value <= 0:
-        return 0.0
-    size = 10.0 ** math.floor(math.log10(value))
-    return next((step * size for step in (1, 1.5, 2, 3, 5, 7) if value <= step * size), 10 * size)
-
-
-def _quoted(text: str) -> str:
-    """Returns a text as a Vega expression's string."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def reach(done: int, epochs: int) -> int:
-    """Returns the last epoch of the axis: the run's own, or for a long run a round number somewhat ahead of it.
-
-    Args:
-        done: Epochs that are complete.
-        epochs: Epochs that the run is meant to have; 0 where it is not known.
-    """
-    end = max(done, epochs, 1)
-    if end <= SHORT or done >= end / 4:
-        return end
-    return min(end, round(_round_up(max(SHORT / 3, 1.25 * done))))

@@ -9,11 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui.kit import charts, components, form_fields, style
+from pages.ui.kit import components, form_fields, growing_chart, style
 from pages.ui.kit.charts import OKABE_ITO
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.kit.page_states import guarded
-from pages.ui.runs import histograms, learning_curves
+from pages.ui.runs import histograms
 from pages.ui.session import caches
 from pages.ui.text import i18n, number_format
 from pages.ui.text.i18n import N_, _
@@ -166,7 +166,7 @@ def _course(run: Any, status: dict[str, Any], rows: Sequence[Mapping[str, Any]],
         entries=32,
     )
     text = _(WHAT[what][1])
-    charts.show_growing(spec, key=f"{key}-{what}", alt=text)
+    growing_chart.show(spec, key=f"{key}-{what}", alt=text)
 
 
 def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str, Any]:
@@ -189,14 +189,14 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
     titles = {stage: stage_title(stage) for stage in shown}
     colours = [_colour(list(columns).index(stage)) for stage in shown]
     return {
-        "datasets": {"rows": learning_curves.table(epoch=[row["epoch"] for row in picked], **shown)},
+        "datasets": {"rows": growing_chart.arrow(epoch=[row["epoch"] for row in picked], **shown)},
         "height": 240,
         "layer": [
-            learning_curves.line_layer("rows", titles, colours, width=2, point=28 if len(picked) <= 30 else 0),
-            learning_curves.pointer_layer("rows", titles, ".2~g"),
+            growing_chart.line_layer("rows", titles, colours, width=2, point=28 if len(picked) <= 30 else 0),
+            growing_chart.pointer_layer("rows", titles, ".2~g"),
         ],
         "encoding": {
-            "x": learning_curves.epoch_axis(int(rows[-1]["epoch"]), epochs),
+            "x": growing_chart.epoch_axis(int(rows[-1]["epoch"]), epochs),
             "y": {
                 "field": "value",
                 "type": "quantitative",

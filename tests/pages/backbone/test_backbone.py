@@ -75,15 +75,15 @@ def test_a_click_on_the_map_chooses(open_page) -> None:
 
 
 def test_the_map_places_every_network_with_an_accuracy() -> None:
-    from pages.backbone import catalogue
+    from pages.backbone import network_map
 
     rows = [row for row in catalog.BACKBONES.values() if row.top1 is not None]
-    chart = catalogue.figure(rows, "resnet18")
+    chart = network_map.figure(rows, "resnet18")
     placed = {name for trace in chart.data[:-1] for name in trace.customdata}
     assert placed == {row.name for row in rows}
-    assert {family for families in catalogue.GROUPS.values() for family in families} == {row.family for row in rows}
+    assert {family for families in network_map.GROUPS.values() for family in families} == {row.family for row in rows}
     assert chart.data[-1].text == ("ResNet-18",)
-    assert len({trace.marker.color for trace in chart.data[:-1]}) == len(catalogue.GROUPS)
+    assert len({trace.marker.color for trace in chart.data[:-1]}) == len(network_map.GROUPS)
     big, small = (trace for trace in chart.data[:-1] for name in trace.customdata if name in ("vit_h_14", "alexnet"))
     assert max(big.marker.size) != max(small.marker.size)
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from core.runs.journal import Journal
+from pages.ui.kit import growing_chart
 from pages.ui.runs import learning_curves
 
 
@@ -109,7 +110,7 @@ def test_changes_are_marked_and_names_are_text(tmp_path: Path) -> None:
     book.look()
     spec = learning_curves.chart(book, "accuracy", {"epochs": 5}, marks=[learning_curves.Mark(1.5, "it's × 0.3")])
     assert table(spec, "marks").to_dict("records") == [{"epoch": 1.5, "text": "it's × 0.3"}]
-    assert learning_curves._quoted("l'entraînement \\") == "'l\\'entraînement \\\\'"
+    assert growing_chart.quoted("l'entraînement \\") == "'l\\'entraînement \\\\'"
 
 
 @pytest.mark.parametrize(
@@ -117,4 +118,4 @@ def test_changes_are_marked_and_names_are_text(tmp_path: Path) -> None:
     [(0, 0, 1), (3, 20, 20), (3, 60, 60), (3, 10_000, 20), (90, 10_000, 150), (2600, 10_000, 10_000), (12, 10, 12)],
 )
 def test_the_axis_shows_the_whole_way_or_a_round_number_ahead(done: int, epochs: int, end: int) -> None:
-    assert learning_curves.reach(done, epochs) == end
+    assert growing_chart.reach(done, epochs) == end
