@@ -176,12 +176,12 @@ def _parts(choice: TrainChoice) -> TrainChoice:
 
 
 def _start(choice: TrainChoice, experiment: Experiment) -> None:
-    cost_estimate.figures_before_launch(experiment)
+    seconds = cost_estimate.figures_before_launch(experiment)
     count = seeds_and_folds.count(choice)
     label = _("Start training") if count == 1 else _n("Start {n} training", "Start {n} trainings", count)
     if st.button(label.format(n=count), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
         address.write(setup=None)  # the run itself holds it from here on
         if count > 1:
-            seeds_and_folds.launch(choice, experiment)
-        run_view.launch(experiment)
+            seeds_and_folds.launch(choice, experiment, seconds)
+        run_view.launch(experiment, seconds)
     components.note(_("It trains in a process of its own; you may close this page."))

@@ -10,7 +10,7 @@ from core.errors import InputError
 from core.runs.store import LIVE
 from core.specs import Experiment
 from pages.ui.kit import components
-from pages.ui.plan import cost_estimate, experiment_plan
+from pages.ui.plan import experiment_plan
 from pages.ui.runs import learning_curves, queue_panel, reproduce, run_controls, run_panel, series_panel
 from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
@@ -99,7 +99,7 @@ def _ways_on(run: Any, status: dict[str, Any]) -> None:
         ):
             resume(run)
         if status["state"] != "finished" and st.button(_("Train this again"), icon=":material/replay:", key="bl-again"):
-            launch(run.experiment)
+            launch(run.experiment, status.get("estimate_seconds"))
         if st.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
             _new()
 
@@ -110,16 +110,16 @@ def _new() -> None:
     st.rerun()
 
 
-def launch(experiment: Experiment) -> None:
-    """Starts a run and shows it."""
+def launch(experiment: Experiment, seconds: float | None) -> None:
+    """Starts a run and shows it.
+
+    Args:
+        experiment: What to do.
+        seconds: How long it is expected to take; ``None`` where that is not known.
+    """
     from core.runs.launch import start
 
-    run = start(
-        experiment,
-        roots=caches.roots(),
-        owner=queue_panel.owner(),
-        estimate_seconds=cost_estimate.expected_seconds(experiment),
-    )
+    run = start(experiment, roots=caches.roots(), owner=queue_panel.owner(), estimate_seconds=seconds)
     show_started(run, experiment)
 
 

@@ -10,7 +10,6 @@ from core.specs import Experiment
 from pages.train import run_view
 from pages.ui.kit import components
 from pages.ui.kit.form_fields import whole
-from pages.ui.plan import cost_estimate
 from pages.ui.runs import queue_panel
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import MOST_RUNS, TrainChoice
@@ -81,8 +80,14 @@ def check(choice: TrainChoice, experiment: Experiment) -> None:
         caches.divided(first.data)
 
 
-def launch(choice: TrainChoice, experiment: Experiment) -> None:
-    """Starts the runs of a series and shows the first."""
+def launch(choice: TrainChoice, experiment: Experiment, seconds: float | None) -> None:
+    """Starts the runs of a series and shows the first.
+
+    Args:
+        choice: What the page asks.
+        experiment: What the runs have in common.
+        seconds: How long one of them is expected to take; ``None`` where that is not known.
+    """
     from core.workflows.run_series import start_series
 
     runs = start_series(
@@ -91,7 +96,7 @@ def launch(choice: TrainChoice, experiment: Experiment) -> None:
         choice.folds,
         roots=caches.roots(),
         owner=queue_panel.owner(),
-        estimate_seconds=cost_estimate.expected_seconds(experiment),
+        estimate_seconds=seconds,
     )
     run_view.show_started(runs[0], experiment)
 

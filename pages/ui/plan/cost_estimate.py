@@ -51,21 +51,17 @@ def counts(anatomy: Any, plan: FreezePlan) -> None:
     st.fragment(_row, run_every=1.0 if waiting else None)(anatomy, plan, experiment, waiting)
 
 
-def figures_before_launch(experiment: Experiment) -> None:
-    """Draws the memory of a step and the time of an epoch of an experiment; they appear once they are known."""
+def figures_before_launch(experiment: Experiment) -> float | None:
+    """Draws the memory of a step and the time of an epoch of an experiment; they appear once they are known.
+
+    Returns:
+        Seconds that the whole training is expected to take; ``None`` where that is not known (yet).
+    """
     experiment = replace(experiment, name="")
-    waiting = _waits(experiment)
+    found = _estimate(experiment, start=False)
+    waiting = found is None or bool(_measuring(experiment))
     st.fragment(_pair, run_every=1.0 if waiting else None)(experiment, waiting)
     measure_button(experiment)
-
-
-@guarded
-def expected_seconds(experiment: Experiment) -> float | None:
-    """Returns how long a training is expected to take, where that was worked out before its launch."""
-    try:
-        found = _estimate(experiment, start=False)
-    except InputError:
-        return None
     return None if found is None or isinstance(found, InputError) else found.seconds
 
 

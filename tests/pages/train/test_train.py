@@ -8,9 +8,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import settings
+from core.runs import launch
 from core.runs.store import RunStore
 from core.specs import DataSpec, FreezePlan, ModelSpec
-from pages.ui.session.choices import TrainChoice
+from pages.ui.plan import cost_estimate
+from pages.ui.session.train_form import TrainChoice
 
 PROJECT = settings.PROJECT
 
@@ -43,6 +45,20 @@ def test_choices_become_the_experiment(open_page, shapes, launched) -> None:
     assert experiment.training.batch_size == 16
     assert {phase.optimizer for phase in experiment.training.phases} == {"sgd"}
     assert app.query_params["run"] == RunStore().list()[0].id
+
+
+def test_a_run_is_handed_the_seconds_that_the_page_shows(open_page, shapes, launched, monkeypatch) -> None:
+    told = []
+    start = launch.start
+    monkeypatch.setattr(
+        launch, "start", lambda *args, **more: told.append(more["estimate_seconds"]) or start(*args, **more)
+    )
+    monkeypatch.setattr(cost_estimate, "figures_before_launch", lambda _experiment: 42.5)
+    app = open_page("train", session=shapes | {"bl.train": TrainChoice(name="mine")})
+    app.button(key="bl-launch").click().run()
+    assert not app.exception
+    assert [experiment.name for experiment in launched] == ["mine"]
+    assert told == [42.5]
 
 
 def test_a_folder_named_from_the_root_is_launched_by_its_full_path(open_page, image_folder, launched) -> None:

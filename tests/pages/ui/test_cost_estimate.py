@@ -29,6 +29,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _panel(batch: int) -> None:
+    import streamlit as st
+
     from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
     from core.training.recipes import make_recipe
     from pages.ui.plan import cost_estimate
@@ -36,9 +38,13 @@ def _panel(batch: int) -> None:
     made = make_recipe("full", epochs=7)
     training = TrainingSpec("full", made.phases, batch_size=batch, device="cpu")
     experiment = Experiment(
-        DataSpec("shapes?per_class=8&size=64"), ModelSpec("mnist_cnn", "none"), training, freeze=made.freeze
+        DataSpec("shapes?per_class=8&size=64"),
+        ModelSpec("mnist_cnn", "none"),
+        training,
+        freeze=made.freeze,
+        name="mine",
     )
-    cost_estimate.figures_before_launch(experiment)
+    st.session_state["seconds"] = cost_estimate.figures_before_launch(experiment)
 
 
 def panel(batch: int = 16) -> AppTest:
@@ -58,6 +64,7 @@ def test_memory_is_there_and_measuring_is_offered(words: Callable[[AppTest], str
     text = words(app)
     assert "parameters" in text
     assert "not measured here yet" in text
+    assert app.session_state["seconds"] is None
     assert [button.key for button in app.button] == ["bl-costs-measure"]
     assert "may not fit" not in text
 
@@ -87,6 +94,7 @@ def test_a_measured_network_has_times(words: Callable[[AppTest], str], monkeypat
     app = panel()
     assert not app.exception
     assert "measured here" in words(app)
+    assert app.session_state["seconds"] > 0
     assert not app.button
 
 
