@@ -26,10 +26,9 @@ def require_map_layer(name: str, anatomy: Anatomy) -> Layout:
     Raises:
         InputError: The layer does not exist (or did not run), or its output keeps no picture; some that do are named.
     """
-    layer = next((entry for entry in anatomy.layers if entry.name == name), None)
-    if layer is None:
+    if name not in anatomy.layers_by_name:
         raise unknown_layer(name, spatial_layers(anatomy))
-    found = map_layout(layer, anatomy)
+    found = map_layout(anatomy.layer(name), anatomy)
     if found is None:
         raise no_map(name, anatomy)
     return found
@@ -129,9 +128,11 @@ def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
         parts = layer.name.split(".")
         for depth in range(1, len(parts)):
             stages.setdefault(".".join(parts[:depth]), set()).add(layer.stage)
-    kinds = {layer.name: layer.kind for layer in anatomy.layers}
+    known = anatomy.layers_by_name
     blocks = {
-        name for name, inside in stages.items() if len(inside) == 1 and kinds.get(name, "Sequential") != "Sequential"
+        name
+        for name, inside in stages.items()
+        if len(inside) == 1 and name in known and known[name].kind != "Sequential"
     }
 
     def outermost(name: str) -> bool:

@@ -149,8 +149,7 @@ def preset(name: str, anatomy: Anatomy, stages: int = 1, norm: str = "eval") -> 
         )
     if name == "last-block":
         blocks = _last_block(anatomy)
-        neck = (NECK,) if any(stage.name == NECK for stage in anatomy.stages) else ()
-        return plainest(anatomy, FreezePlan(thaw=(*blocks, *neck), norm=norm))
+        return plainest(anatomy, FreezePlan(thaw=(*blocks, *_neck(anatomy)), norm=norm))
     if name == "norm-bias":
         return FreezePlan("all", learns="norm-bias", norm=norm)
     plan = FreezePlan({"linear-probe": 0, "last-stages": stages, "all": "all"}[name], norm=norm)  # type: ignore[arg-type]
@@ -194,7 +193,7 @@ def thawed(anatomy: Anatomy, plan: FreezePlan, stages: int) -> FreezePlan:
         ]
         if not frozen:
             break
-        for name in (frozen[-1], *(stage.name for stage in anatomy.stages if stage.name == NECK)):
+        for name in (frozen[-1], *_neck(anatomy)):
             if not _members(anatomy, name) <= free(anatomy, plan):
                 plan = toggle(anatomy, plan, name)
     return plan
@@ -226,10 +225,9 @@ def unfreezing(
     """
     if not schedule:
         raise InputError("The schedule of the gradual unfreezing is empty. Name a stage and its first epoch.")
-    neck = [NECK] if any(stage.name == NECK for stage in anatomy.stages) else []
     plans = []
     for epoch in sorted({epoch for _, epoch in schedule}):
-        parts = dict.fromkeys([*neck, *(name for name, start in schedule if start <= epoch)])
+        parts = dict.fromkeys([*_neck(anatomy), *(name for name, start in schedule if start <= epoch)])
         plans.append((plainest(anatomy, FreezePlan(thaw=tuple(parts), norm=norm)), epoch))
     return tuple(plans)
 
@@ -249,7 +247,7 @@ def set_train_mode(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> None
     ``plan.norm == "train"`` the others train their statistics nevertheless. A module that is only partly free rests.
     """
     freed, found = free(anatomy, plan), learning(anatomy, plan)
-    stages = {layer.name: layer.stage for layer in anatomy.layers}
+    layers = anatomy.layers_by_name
     whole = {stage.name for stage in anatomy.stages if freed.issuperset(stage.parameter_names)}
     learns: dict[str, bool] = {}
     for name, module in model.named_modules():
@@ -258,7 +256,7 @@ def set_train_mode(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> None
             learns[name] = freed.issuperset(inside)
         else:  # dropout, pooling ...: as the stage in which it runs, else as what it is a part of
             around = learns[name.rpartition(".")[0]] if name else False
-            learns[name] = stages[name] in whole if name in stages else around
+            learns[name] = layers[name].stage in whole if name in layers else around
     for name, module in reversed(list(model.named_modules())):
         inner = [f"{name}.{child}" if name else child for child, _ in module.named_children()]
         learns[name] = learns[name] and all(learns[child] for child in inner)
@@ -266,6 +264,11 @@ def set_train_mode(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> None
         if isinstance(module, _BatchNorm):
             own = {f"{name}.{parameter}" for parameter, _ in module.named_parameters()}
             module.training = bool(own & found) or (not own and learns[name]) or plan.norm == "train"
+
+
+def _neck(anatomy: Anatomy) -> tuple[str, ...]:
+    """Returns the neck's name, or nothing where the network has none."""
+    return (NECK,) if NECK in anatomy.stages_by_name else ()
 
 
 def _state(flags: Iterable[bool]) -> State:
@@ -279,7 +282,7 @@ def _parts(anatomy: Anatomy) -> dict[str, tuple[str, ...]]:
 
     Where a module is called as a stage is (ShuffleNet has a ``stage2`` of its own), the name means the stage.
     """
-    stages = {stage.name for stage in anatomy.stages}
+    stages = anatomy.stages_by_name
     found = {}
     for stage in anatomy.stages:
         for parameter in stage.parameter_names:
@@ -299,7 +302,7 @@ def _check_names(anatomy: Anatomy, names: Collection[str]) -> None:
     known = {part for parts in _parts(anatomy).values() for part in parts}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3) or [stage.name for stage in anatomy.stages]
+            close = difflib.get_close_matches(name, known, n=3) or [*anatomy.stages_by_name]
             raise InputError(
                 "The network has no part {part} that could learn. Names like it: {close}.",
                 part=name,

@@ -62,7 +62,7 @@ def part_card(anatomy: Any, stage_name: str, block: Any, states: States, toggle:
         states: What each part does.
         toggle: Called with the part's name when the card's lock is turned.
     """
-    stage = next(stage for stage in anatomy.stages if stage.name == stage_name)
+    stage = anatomy.stage(stage_name)
     head = stage_name == "head"
     if block is None:
         name, title, kind, parameters = stage_name, network_diagram.stage_title(stage_name), "", stage.parameters

@@ -163,7 +163,7 @@ def selection(anatomy: Any, name: str) -> Selection:
         anatomy: The network's anatomy.
         name: A stage, a block's id or a layer.
     """
-    if any(stage.name == name for stage in anatomy.stages):
+    if name in anatomy.stages_by_name:
         return Selection(name)
     for stage in anatomy.stages:
         for block in stage.blocks:
@@ -173,9 +173,8 @@ def selection(anatomy: Any, name: str) -> Selection:
                 return Selection(stage.name, own, only)
             if name in inside:
                 return Selection(stage.name, own, name)
-    known = {layer.name: layer for layer in anatomy.layers}
-    if name in known:
-        return Selection(known[name].stage, "", name)
+    if name in anatomy.layers_by_name:
+        return Selection(anatomy.layer(name).stage, "", name)
     first = next((layer for layer in anatomy.layers if layer.leaf and layer.own_parameters), anatomy.layers[0])
     return selection(anatomy, first.name)
 
@@ -226,7 +225,7 @@ def _drawing(anatomy: Any, states: States) -> Selection:
     rows: list[Row] = [
         network_diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block, starts=starts)
     ]
-    stage = next(stage for stage in anatomy.stages if stage.name == chosen.stage)
+    stage = anatomy.stage(chosen.stage)
     if stage.blocks:
         rows.append(network_diagram.block_row(anatomy, stage, states, chosen=chosen.block))
     block = _block(anatomy, chosen.block)

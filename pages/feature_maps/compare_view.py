@@ -75,7 +75,6 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
                 )
             )
             return
-        known = {entry.name: entry for entry in anatomy.layers}
         before = [name for name in names[: names.index(layer)] if name in alike]
         after = [name for name in names[names.index(layer) :] if name in alike]
         told = set(layer_picker.main_layers(anatomy, names))
@@ -86,7 +85,7 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
             alike,
             index=alike.index(usual),
             key=key,
-            format_func=lambda name: layer_picker.layer_label(known[name]),
+            format_func=lambda name: layer_picker.layer_label(anatomy.layer(name)),
             help=_(
                 "Layers with as many channels; they need not mean the same, unless a path goes around the layers "
                 "between them."

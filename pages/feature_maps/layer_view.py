@@ -66,8 +66,8 @@ def _view(subject: Subject, names: tuple[str, ...]) -> None:
 def _layer(subject: Subject, names: tuple[str, ...]) -> str:
     anatomy = subject.network.anatomy
     told = layer_picker.main_layers(anatomy, names)
-    stage = {layer.name: layer.stage for layer in anatomy.layers}
-    early = [name for name in told if stage[name] == stage[told[0]]][-1]
+    first = anatomy.layer(told[0]).stage
+    early = [name for name in told if anatomy.layer(name).stage == first][-1]
     every = bool(st.session_state.get(_EVERY))
     return layer_picker.picker(anatomy, names, key=layer_picker.MAPS, default=early, every=every)
 

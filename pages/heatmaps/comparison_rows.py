@@ -216,7 +216,7 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
     found = _made(subject, choice, key, make, len(names))
     if found is None:
         return
-    known = {layer.name: layer for layer in subject.network.anatomy.layers}
+    known = subject.network.anatomy.layers_by_name
     tiles = [
         _tile(subject, explanation, look, name, " × ".join(map(str, known[name].output_shape)))
         for name, explanation in found.items()

@@ -290,13 +290,14 @@ def layer_names(anatomy: Any) -> tuple[str, ...]:
 def _layer(anatomy: Any) -> str | None:
     """Draws the choice of a layer, kept in the address; ``None`` for the network's own."""
     names = layer_names(anatomy)
-    known = {layer.name: layer for layer in anatomy.layers}
     chosen = st.selectbox(
         _("Layer"),
         ["", *names],
         **LAYER.widget("bl-heat-layer", names, ""),
         format_func=lambda n: (
-            layer_picker.layer_label(known[n]) if n else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer)
+            layer_picker.layer_label(anatomy.layer(n))
+            if n
+            else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer)
         ),
         help=_("The last layer that keeps the picture's layout says most about the class. Earlier ones show detail."),
     )

@@ -147,7 +147,7 @@ class Method:
         """Estimates the forward passes that some settings cost; "all channels" are those of the CAM layer."""
         settings = self.defaults | dict(given)
         if "channels" in settings:
-            layer = next((row for row in anatomy.layers if row.name == anatomy.cam_layer), None)
+            layer = anatomy.layers_by_name.get(anatomy.cam_layer)
             shape = layer.output_shape if layer else (1,)
             every = shape[0] if layer is not None and layer.layout == "NCHW" else shape[-1]
             tried = min(settings["channels"] or every, every)

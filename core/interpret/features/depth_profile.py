@@ -79,7 +79,7 @@ def depth_layers(anatomy: Anatomy, most: int = 24) -> tuple[str, ...]:
         anatomy: The network's anatomy.
         most: How many at most, evenly over the depth, with the first and the last.
     """
-    known = {layer.name: layer for layer in anatomy.layers}
+    known = anatomy.layers_by_name
     maps = [name for name in spatial_layers(anatomy) if known[name].stage != HEAD]  # a map of class scores is none
     told = [name for name in main_layers(anatomy, maps) if kind_of(known[name]) != "norm"]
     if len(told) < FEW:  # whole stages: their blocks tell more

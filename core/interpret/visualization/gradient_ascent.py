@@ -168,8 +168,8 @@ def spot_of(network: Network, layer: str, place: tuple[int, int] | str | None = 
             too small for the network.
     """
     anatomy = network.anatomy
-    row = next((entry for entry in anatomy.layers if entry.name == layer and entry.calls), None)
-    if row is None:
+    row = anatomy.layers_by_name.get(layer)
+    if row is None or not row.calls:
         raise unknown_layer(layer, spatial_layers(anatomy))
     layout, channels = _channels(row, network)
     if not SMALLEST <= size <= LARGEST:

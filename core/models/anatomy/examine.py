@@ -152,12 +152,14 @@ def _grid(cam: Call | None) -> tuple[int, int]:
 
 def _adopt(division: Division, like: Anatomy) -> None:
     """Takes over the stages of ``like``."""
-    of_layer = {layer.name: layer.stage for layer in like.layers}
-    division.names = tuple(stage.name for stage in like.stages)
+    layers = like.layers_by_name
+    division.names = tuple(like.stages_by_name)
     of_parameter = {name: stage.name for stage in like.stages for name in stage.parameter_names}
     # a name that is new, such as the bias of a head that had none, keeps the stage it was found in
     division.parameters = {name: of_parameter.get(name, stage) for name, stage in division.parameters.items()}
-    division.calls = {call: of_layer.get(call.name, stage) for call, stage in division.calls.items()}
+    division.calls = {
+        call: layers[call.name].stage if call.name in layers else stage for call, stage in division.calls.items()
+    }
     # where the feature maps of a stage end, seen from its last layers
     division.ends = {}
     owning = {layer.name for layer in like.layers if layer.parameters and layer.name not in division.spread}
@@ -170,7 +172,7 @@ def _stages(
     model: nn.Module, division: Division, counts: dict[str, int], calls: list[Call], like: Anatomy | None
 ) -> tuple[Stage, ...]:
     units = blocks(model, division, counts)
-    known = {stage.name: stage for stage in like.stages} if like else {}
+    known = like.stages_by_name if like else {}
     maps = {call.name: map_of(call) for call in calls} if like else {}
     stages = []
     for title in division.names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from core.errors import InputError
@@ -164,7 +165,7 @@ class Stage:
     blocks: tuple[Block, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots, for what is worked out once
 class Anatomy:
     """What the app needs to know of a network.
 
@@ -207,16 +208,39 @@ class Anatomy:
         """``stage1`` ... ``stageN``, without neck and head."""
         return tuple(stage for stage in self.stages if stage.name not in (NECK, HEAD))
 
+    @cached_property
+    def layers_by_name(self) -> dict[str, Layer]:
+        """The layers by their name, in the same order."""
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def stages_by_name(self) -> dict[str, Stage]:
+        """The stages by their name, in the same order."""
+        return {stage.name: stage for stage in self.stages}
+
     def layer(self, name: str) -> Layer:
         """Returns the layer of that name.
 
         Raises:
             InputError: The network has no such layer, or it did not run.
         """
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise InputError("The network has no layer {layer}.", layer=name)
+        if name not in self.layers_by_name:
+            raise InputError("The network has no layer {layer}.", layer=name)
+        return self.layers_by_name[name]
+
+    def stage(self, name: str) -> Stage:
+        """Returns the stage of that name.
+
+        Raises:
+            InputError: The network has no such stage.
+        """
+        if name not in self.stages_by_name:
+            raise InputError(
+                "The network has no stage {stage}. Choose one of: {known}.",
+                stage=name,
+                known=", ".join(self.stages_by_name),
+            )
+        return self.stages_by_name[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the anatomy as plain lists, dictionaries, numbers and strings."""

@@ -246,7 +246,7 @@ class _Work:
             places = anatomy.grid[0] * anatomy.grid[1] if anatomy.head_kind == "conv" else 1
             return 4 * anatomy.head_features * places
         last = foretold(anatomy, plan)
-        stage = next((stage for stage in anatomy.stages if stage.name == last), None)
+        stage = None if last is None else anatomy.stage(last)
         if stage is None or stage.channels is None or stage.spatial is None:
             return 0
         return (2 if precision == "bf16" else 4) * stage.channels * stage.spatial[0] * stage.spatial[1]

@@ -162,12 +162,12 @@ class Profile:
 
     def _present(self, anatomy: Anatomy) -> list[int]:
         """Returns the calls that the network with its new head makes before it."""
-        kinds = {layer.name: layer.kind for layer in anatomy.layers}
+        layers = anatomy.layers_by_name
         inside = anatomy.head + "."
         return [
             index
             for index, (name, kind) in enumerate(zip(self.calls, self.kinds, strict=True))
-            if name != anatomy.head and not name.startswith(inside) and kinds.get(name) == kind
+            if name != anatomy.head and not name.startswith(inside) and name in layers and layers[name].kind == kind
         ]
 
     def to_dict(self) -> dict[str, Any]:

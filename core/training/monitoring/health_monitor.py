@@ -279,11 +279,11 @@ def _finite(value: float | None) -> float | None:
 
 def _norms_of(network: Network) -> dict[str, list[nn.Module]]:
     """Returns the normalisation layers with running statistics, by stage."""
-    stage_of = {layer.name: layer.stage for layer in network.anatomy.layers}
-    found: dict[str, list[nn.Module]] = {stage.name: [] for stage in network.anatomy.stages}
+    layers = network.anatomy.layers_by_name
+    found: dict[str, list[nn.Module]] = {stage: [] for stage in network.anatomy.stages_by_name}
     for name, module in network.model.named_modules():
-        if isinstance(getattr(module, "running_mean", None), Tensor) and stage_of.get(name) in found:
-            found[stage_of[name]].append(module)
+        if isinstance(getattr(module, "running_mean", None), Tensor) and name in layers:
+            found[layers[name].stage].append(module)
     return found
 
 

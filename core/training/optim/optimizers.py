@@ -33,7 +33,7 @@ def stage_rates(phase: Phase, anatomy: Anatomy) -> dict[str, float]:
     Raises:
         InputError: A rate is set for a stage that the network has not.
     """
-    names = [stage.name for stage in anatomy.stages]
+    names = [*anatomy.stages_by_name]
     by_hand = dict(phase.stage_factors)
     unknown = sorted(set(by_hand) - set(names))
     if unknown:

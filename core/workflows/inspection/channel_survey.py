@@ -184,9 +184,8 @@ def story(
         return kept
     found, seen, asked = _look(network, images, names, cells=depth_profile.CELLS, budget=budget, progress=progress)
     labels = np.array([item.label for item in seen], np.int64)
-    order = {layer.name: place for place, layer in enumerate(anatomy.layers)}
     measured = []
-    for done, layer in enumerate(sorted(names, key=order.__getitem__)):
+    for done, layer in enumerate(name for name in anatomy.layers_by_name if name in names):
         if progress is not None:
             progress("measuring", done, len(names))
         answers, shown = found.pop(layer), layer in told

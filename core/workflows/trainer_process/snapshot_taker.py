@@ -139,7 +139,7 @@ class Photographer:
     def _whole(self, epoch: int, x: Tensor, stamp: tuple[int, ...] | None) -> Snapshot:
         """Sends the images through once, and back to the layer that the heatmaps weigh."""
         anatomy = self._network.anatomy
-        rows = {layer.name: layer for layer in anatomy.layers}
+        rows = anatomy.layers_by_name
         cam = anatomy.cam_layer if anatomy.cam_layer in rows else ""
         layers = [layer.name for layer in self._pinned.layers] if self._pinned else _layers(self._network)
         entering: list[Tensor] = []
@@ -194,12 +194,11 @@ class Photographer:
         """Settles for the whole run what is looked at: of each layer the channels that tell the images apart most."""
         items = self._material.store.dataset.items
         classes = self._network.classes
-        stages = {layer.name: layer.stage for layer in self._network.anatomy.layers}
         layers = []
         for name, values in maps.items():
             spread = values.float().transpose(0, 1).flatten(1).std(1)
             strongest = spread.argsort(descending=True)[:CHANNELS].sort().values.tolist()
-            layers.append(PinnedLayer(name, stages[name], tuple(strongest)))
+            layers.append(PinnedLayer(name, self._network.anatomy.layer(name).stage, tuple(strongest)))
         chosen = [items[position] for position in self._positions]
         validated = set(self._material.val.tolist())
         splits = ["val" if position in validated else "train" for position in self._positions]

@@ -243,6 +243,5 @@ def freeing(anatomy: Any, names: set[str], plan: FreezePlan) -> FreezePlan:
     """Returns the plan in which just these stages learn."""
     from core.models.freeze import plainest
 
-    neck = {"neck"} & {stage.name for stage in anatomy.stages}
-    parts = tuple(stage.name for stage in anatomy.stages if stage.name in names | neck)
+    parts = tuple(name for name in anatomy.stages_by_name if name in names | {"neck"})
     return plainest(anatomy, FreezePlan(0, thaw=parts, norm=plan.norm))

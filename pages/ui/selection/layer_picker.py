@@ -44,7 +44,7 @@ def layer_label(layer: Any) -> str:
 
 def stage_label(anatomy: Any, name: str) -> str:
     """Returns a stage's name for people, with the size of its maps."""
-    stage = next((stage for stage in anatomy.stages if stage.name == name), None)
+    stage = anatomy.stages_by_name.get(name)
     number = name.removeprefix("stage")
     title = _("Stage {n}").format(n=number) if number.isdigit() else {"neck": _("Neck")}.get(name, _("Head"))
     return f"{title} · {stage.spatial[0]} × {stage.spatial[1]}" if stage is not None and stage.spatial else title
@@ -60,7 +60,7 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
         default: The layer to begin with; the last by default.
         every: Whether layers inside blocks are offered, too.
     """
-    known = {layer.name: layer for layer in anatomy.layers}
+    known = anatomy.layers_by_name
     bound = address.Bound("layer", kept=_kept(key))
     chosen = bound.among(names, default if default is not None and default in names else names[-1])
     offered = list(names) if every else [n for n in names if n in {*main_layers(anatomy, names), chosen}]
@@ -92,7 +92,7 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
 
 def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) -> str:
     """Draws the choice of one layer, of those that tell the story; to begin with one in the middle, or the last."""
-    known = {layer.name: layer for layer in anatomy.layers}
+    known = anatomy.layers_by_name
     told = list(main_layers(anatomy, names))
     asked = st.session_state.get(_kept(MAPS))
     if asked in names and asked not in told:

@@ -71,7 +71,7 @@ def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
     wanted = st.session_state.pop(_WANTED, None)
     deep = offered[len(offered) // 2]
     layer = layer_picker.picker(network.anatomy, offered, key=progress.KEY, default=deep)
-    row = next(row for row in network.anatomy.layers if row.name == layer)
+    row = network.anatomy.layer(layer)
     shape = layer_picker.map_shape(row)
     count = shape[0] if shape else row.output_shape[-1]
     if wanted is not None and wanted[0] == layer:
