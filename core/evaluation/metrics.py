@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,50 @@ class Scores:
     per_class: tuple[ClassScore, ...]
     confusion: np.ndarray
 
+    @property
+    def right(self) -> int:
+        """Images that are classified right."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The accuracy's 95 % confidence interval, see :func:`wilson_interval`."""
+        return wilson_interval(self.right, self.images)
+
+    @property
+    def confusion_shares(self) -> np.ndarray:
+        """``K x K``: of each true class, the share that is called each class; 0 for classes that do not occur."""
+        shares: np.ndarray = self.confusion / self.confusion.sum(axis=1, keepdims=True).clip(1)
+        return shares
+
+    def confused(self) -> list[tuple[int, int, int]]:
+        """Returns which class is taken for which: (true class, predicted class, images), the most frequent first."""
+        wrong = self.confusion - np.diag(np.diagonal(self.confusion))
+        pairs = [(int(t), int(p), int(wrong[t, p])) for t, p in np.argwhere(wrong)]
+        return sorted(pairs, key=lambda pair: -pair[2])
+
     def as_record(self) -> dict[str, Any]:
         """Returns the figures as JSON-ready data."""
         record = dataclasses.asdict(self)
         record["confusion"] = self.confusion.tolist()
         return record
+
+
+def wilson_interval(right: int, images: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Returns the confidence interval of a share by Wilson's score, which holds for few images and near 0 and 1, too.
+
+    (Wilson 1927, Journal of the American Statistical Association 22, 209-212, doi:10.1080/01621459.1927.10502953.)
+
+    Args:
+        right: Images that count.
+        images: All images, at least one.
+        confidence: Between 0 and 1.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, wide = right / images, z * z / images
+    middle = (share + wide / 2) / (1 + wide)
+    half = (share * (1 - share) * wide + wide * wide / 4) ** 0.5 / (1 + wide)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def score(labels: Sequence[int] | np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Scores:

@@ -18,6 +18,9 @@ from core.models.anatomy.examine import Anatomy
 from core.models.modes import end_after, eval_mode
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.models.network import Network
 
 _LOCKS: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
@@ -186,3 +189,15 @@ def reach(probe: Probe, x: Tensor, layers: Iterable[str], anatomy: Anatomy) -> N
     if calls:
         with end_after(probe.model, calls):
             probe(x)
+
+
+def probabilities(network: Network | nn.Module, x: Tensor) -> NDArray[np.float32]:
+    """Returns what a network answers: class probabilities NxK, the softmax of its logits in eval mode.
+
+    Args:
+        network: A :class:`core.models.network.Network`, or any classifier.
+        x: Normalised images, NxCxHxW. Damaged weights answer with values that are no numbers.
+    """
+    with Probe(network) as probe:
+        found: NDArray[np.float32] = probe(x).float().softmax(1).cpu().numpy()
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import streamlit as st
@@ -14,7 +13,7 @@ from pages.ui.text.i18n import _, _n
 
 def draw_confusion(judged: Any) -> None:
     components.section(_("What it takes for what"))
-    matrix, classes = judged.scores.confusion, judged.predictions.classes
+    classes = judged.predictions.classes
     shown = form_fields.choice(
         _("Show"),
         {"counts": _("Counts"), "shares": _("Shares of each true class")},
@@ -23,7 +22,7 @@ def draw_confusion(judged: Any) -> None:
         label_visibility="collapsed",
     )
     shares = shown == "shares"
-    values = matrix / matrix.sum(axis=1, keepdims=True).clip(1) if shares else matrix
+    values = judged.scores.confusion_shares if shares else judged.scores.confusion
     chart = charts.confusion(values.tolist(), classes, normalised=shares)
     chart.update_traces(showscale=len(classes) > 15)  # smaller ones carry their figures
     chart.update_xaxes(constraintoward="left")
@@ -31,22 +30,16 @@ def draw_confusion(judged: Any) -> None:
 
 
 def _confusion_words(judged: Any) -> str:
-    pairs = confused_pairs(judged).most_common(1)
+    pairs = judged.scores.confused()
     classes = judged.predictions.classes
     if not pairs:
         return _("All images are on the diagonal: none is taken for another class.")
-    (true, said), count = pairs[0]
+    true, said, count = pairs[0]
     return _n(
         "Rows are true classes. Most often {true} is taken for {said}: {n} image.",
         "Rows are true classes. Most often {true} is taken for {said}: {n} images.",
         count,
     ).format(true=classes[true], said=classes[said], n=count)
-
-
-def confused_pairs(judged: Any) -> Counter[tuple[int, int]]:
-    predictions = judged.predictions
-    said = predictions.probabilities.argmax(axis=1)
-    return Counter((int(t), int(p)) for t, p in zip(predictions.labels, said, strict=True) if t != p)
 
 
 def draw_per_class(judged: Any) -> None:

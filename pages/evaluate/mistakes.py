@@ -8,7 +8,6 @@ import streamlit as st
 
 from core.data.encoding import compact
 from core.errors import InputError
-from pages.evaluate.confusion import confused_pairs
 from pages.ui.kit import components, nav
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
@@ -44,11 +43,11 @@ def draw_mistakes(run: Any, judged: Any) -> None:
 
 def _filtered(judged: Any, wrong: list[int]) -> list[int]:
     """Draws the choice of one kind of mistake, where there are several, and returns its rows."""
-    pairs = confused_pairs(judged).most_common(30)
+    pairs = judged.scores.confused()[:30]
     if len(pairs) < 2:
         return wrong
     classes, said = judged.predictions.classes, judged.predictions.probabilities.argmax(axis=1)
-    names = {f"{true}-{taken}": (true, taken, count) for (true, taken), count in pairs}
+    names = {f"{true}-{taken}": (true, taken, count) for true, taken, count in pairs}
     if st.session_state.get(_KIND) not in ("", *names):
         st.session_state[_KIND] = ""
 

@@ -144,14 +144,13 @@ def _judgement(run: Any, found: dict[str, Any]) -> None:
 def _answer(judged: Any) -> None:
     """Draws the figures, each with what it is to be compared with."""
     scores = judged.scores
-    right = round(scores.accuracy * scores.images)
     largest = max(scores.per_class, key=lambda row: row.support)
     components.metrics(
         [
             Figure(
                 _("Accuracy"),
                 number_format.percent(scores.accuracy),
-                _("{k} of {n} right").format(k=right, n=scores.images),
+                _("{k} of {n} right").format(k=scores.right, n=scores.images),
                 _("Share of the images that are classified right."),
             ),
             Figure(
@@ -180,20 +179,12 @@ def _answer(judged: Any) -> None:
             ),
         ]
     )
-    low, high = interval(right, scores.images)
+    low, high = scores.interval
     components.note(
         _("With {n} images the true accuracy lies between {low} and {high} (95\u00a0% Wilson interval).").format(
             n=scores.images, low=number_format.percent(low), high=number_format.percent(high)
         )
     )
-
-
-def interval(right: int, images: int) -> tuple[float, float]:
-    """Returns the 95 % confidence interval of a share (Wilson 1927, JASA 22, 209-212)."""
-    from scipy.stats import binomtest
-
-    found = binomtest(right, images).proportion_ci(0.95, method="wilson")
-    return float(found.low), float(found.high)
 
 
 def _no_test() -> None:

@@ -158,7 +158,7 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
 
 
 def _large(subject: Subject, name: str, maps: Any, head: int, query: int | None) -> None:
-    import numpy as np
+    from core.interpret.attribution.attention_weights import spread
 
     values = maps[head].float().numpy()
     subjects.picture(
@@ -168,28 +168,25 @@ def _large(subject: Subject, name: str, maps: Any, head: int, query: int | None)
         text=_("Where it looks, on the picture"),
         alt=_("Attention of head {n} of {layer} laid over the picture").format(n=head, layer=name),
     )
-    shares = values.ravel() / max(float(values.sum()), 1e-12)
-    spread = float(np.exp(-(shares[shares > 0] * np.log(shares[shares > 0])).sum()))
+    reach, strongest = spread(maps[head])
     components.metrics(
         [
             Figure(
                 _("Spread"),
-                number_format.number(spread),
-                _("of {n} patches").format(n=shares.size),
+                number_format.number(reach),
+                _("of {n} patches").format(n=values.size),
                 help=_("exp of the entropy: over how many patches it looks as if it looked at them alike."),
             ),
-            Figure(_("Strongest"), number_format.percent(float(shares.max())), _("of what goes to patches")),
+            Figure(_("Strongest"), number_format.percent(strongest), _("of what goes to patches")),
         ],
         compact=True,
     )
 
 
 def _over(subject: Subject, values: Any, query: int | None, grid: Any) -> Any:
-    from core.interpret.drawing.overlay import overlay
+    from core.interpret.drawing.overlay import overlay, unit
 
-    low, high = float(values.min()), float(values.max())
-    unit = (values - low) / (high - low) if high > low else values * 0
-    drawn = overlay(subject.picture, unit, opacity=0.6)
+    drawn = overlay(subject.picture, unit(values), opacity=0.6)
     patches = int(grid[0]) * int(grid[1])
     count = patches
     place = None if query is None else query - (1 if query >= 1 else 0)

@@ -15,7 +15,6 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
-BINS = 32
 MAP_PX = 420
 
 
@@ -29,7 +28,10 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
         channel: Number of the channel.
         colormap: Colours of the map.
     """
+    from core.interpret.features.channel_values import channel_values
+
     values = maps[channel].float().cpu().numpy()
+    found = channel_values(values)
     components.section(_("Channel {n}").format(n=channel), layer)
     with st.container(key="bl-wrap-channel"):
         left, middle, right = st.columns(3, gap="medium")
@@ -45,7 +47,7 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
             sharp=True,
             most=MAP_PX,
             title=_("The map"),
-            text=_range(values),
+            text=_range(values, found),
             alt=_("Map of channel {n} of {layer}").format(n=channel, layer=layer),
         )
     with middle:
@@ -57,7 +59,7 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
             alt=_("Map of channel {n} laid over the picture").format(n=channel),
         )
     with right:
-        _histogram(values)
+        _histogram(found)
         _kernel(subject, layer, channel)
     with st.container(key="bl-wrap-channel-acts"):
         left, right = st.columns(2, gap="large")
@@ -68,62 +70,46 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
     channel_top_images.draw(subject, layer, channel)
 
 
-def _range(values: Any) -> str:
-    import numpy as np
-
-    broken = int((~np.isfinite(values)).sum())
-    finite = values[np.isfinite(values)]
-    if not len(finite):
+def _range(values: Any, found: Any) -> str:
+    if found is None:
         return _("No value is a finite number")
     text = _("{h} × {w} values from {low} to {high}; {share} at or below zero").format(
         h=values.shape[0],
         w=values.shape[1],
-        low=subjects.number(float(finite.min())),
-        high=subjects.number(float(finite.max())),
-        share=number_format.percent(float((finite <= 0).mean())),
+        low=subjects.number(found.low),
+        high=subjects.number(found.high),
+        share=number_format.percent(found.off),
     )
-    return text + (_("; {n} are no finite numbers").format(n=broken) if broken else "")
+    return text + (_("; {n} are no finite numbers").format(n=found.broken) if found.broken else "")
 
 
 def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
-    import numpy as np
+    from core.interpret.drawing.overlay import heat_image, overlay, unit
 
-    from core.interpret.drawing.overlay import heat_image, overlay
-
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     signed = colormap == "blue-red"
-    spread = float(np.abs(values).max() if signed else values.max() - values.min()) or 1.0
-    unit = values / spread if signed else (values - values.min()) / spread
-    small = heat_image(unit, colormap=colormap, signed=signed)
+    shown = unit(values, signed=signed)
+    small = heat_image(shown, colormap=colormap, signed=signed)
     factor = max(1, MAP_PX // max(small.size))
     enlarged = small.resize((small.width * factor, small.height * factor), 0)
-    drawn = overlay(picture, unit, opacity=0.75, colormap=colormap, signed=signed, fade=True)
+    drawn = overlay(picture, shown, opacity=0.75, colormap=colormap, signed=signed, fade=True)
     return png(enlarged, repeats=True), drawn
 
 
-def _histogram(values: Any) -> None:
+def _histogram(found: Any) -> None:
     """Draws how often which value occurs in the map."""
-    import numpy as np
-
-    finite = values[np.isfinite(values)]
-    if not len(finite):
+    if found is None:
         return
-    width = float(finite.max() - finite.min()) / BINS or 1.0
-    places = np.ceil(finite / width).astype(int)  # a bin ends with its right edge: zeros are not among what answers
-    first = int(places.min())
-    counts = np.bincount((places - first).ravel())
-    middles = (np.arange(first, first + len(counts)) - 0.5) * width
     chart = charts.figure(
         190, hovermode="closest", bargap=0.06, showlegend=False, margin={"l": 8, "r": 8, "t": 6, "b": 8}
     )
     go = charts.plotly()
-    colours = [charts.FROZEN if middle < 0 else charts.ACCENT for middle in middles]
+    colours = [charts.FROZEN if middle < 0 else charts.ACCENT for middle in found.middles]
     chart.add_trace(
         go.Bar(
-            x=middles.tolist(),
-            y=counts.tolist(),
+            x=found.middles.tolist(),
+            y=found.counts.tolist(),
             marker={"color": colours},
-            width=width,
+            width=found.width,
             hovertemplate=_("around {x}: {n} values").format(x="%{x:.3g}", n="%{y}") + "<extra></extra>",
         )
     )
@@ -132,7 +118,7 @@ def _histogram(values: Any) -> None:
         chart,
         key="bl-channel-histogram",
         alt=_("How often each value occurs in the map; grey at or below zero. Mean {mean}, deviation {std}.").format(
-            mean=subjects.number(float(finite.mean())), std=subjects.number(float(finite.std()))
+            mean=subjects.number(found.mean), std=subjects.number(found.deviation)
         ),
     )
 

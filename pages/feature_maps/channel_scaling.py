@@ -27,7 +27,7 @@ def draw(subject: Subject, layer: str, channel: int) -> None:
 @guarded
 def _panel(subject: Subject, layer: str, channel: int) -> None:
     before = subject.probabilities()
-    if before.sum() != before.sum():
+    if not subjects.answered(before):
         components.note(subjects.no_answer())
         return
     percent = st.slider(

@@ -136,7 +136,7 @@ def _answers(first: Subject, second: Subject) -> None:
         order = [int(index) for index in said.argsort()[::-1][:3]]
         with column:
             components.section(part.target.title)
-            if said.sum() != said.sum():
+            if not subjects.answered(said):
                 components.note(subjects.no_answer())
                 continue
             components.probabilities(
@@ -273,10 +273,9 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
     if found.images < found.asked:
         text += " " + _("Time ran out for {n} more.").format(n=number_format.exact(found.asked - found.images))
     if found.rows == found.columns:
-        diagonal = np.diagonal(values)
-        least = int(np.nanargmin(diagonal)) if np.isfinite(diagonal).any() else 0
+        layer, value = found.least_alike()
         text += " " + _("Layer against itself: least alike is {layer} with {value}.").format(
-            layer=found.rows[least], value=subjects.number(float(diagonal[least]), 2)
+            layer=layer, value=subjects.number(value, 2)
         )
     charts.show(chart, key="bl-cka-matrix", alt=text)
     components.why(

@@ -125,9 +125,7 @@ def _figures(told: Any) -> None:
 
 def _large(first: Part, second: Part, channel: int) -> None:
     """Draws one channel of each side over its picture."""
-    import numpy as np
-
-    from core.interpret.drawing.overlay import overlay
+    from core.interpret.drawing.overlay import overlay, unit
 
     components.section(_("Channel {n}").format(n=channel))
     maps = [part[1][channel].float().cpu().nan_to_num(0.0, 0.0, 0.0).numpy() for part in (first, second)]
@@ -135,10 +133,9 @@ def _large(first: Part, second: Part, channel: int) -> None:
     with st.container(key="bl-wrap-beside-large"):
         columns = st.columns(2, gap="medium")
     for column, part, values in zip(columns, (first, second), maps, strict=True):
-        unit = (values - low) / (high - low) if high > low else np.zeros_like(values)
         with column:
             subjects.picture(
-                overlay(part[2].picture, unit, opacity=0.75, fade=True),
+                overlay(part[2].picture, unit(values, low=low, high=high), opacity=0.75, fade=True),
                 title=part[0],
                 most=420,
                 text=_("from {low} to {high}").format(

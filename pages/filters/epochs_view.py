@@ -55,7 +55,7 @@ def _of_weights(run: Any) -> None:
     with st.spinner(_("Reading the weights of the epochs …")):
         course = caches.remember("filter-course", stamp, lambda: course_of_run(run, start), entries=8)
     _layers(course)
-    layer = kernels_view.layer_picker(found, course.layers[int(course.moved[:, -1].argmax())])
+    layer = kernels_view.layer_picker(found, course.furthest[0])
     story = caches.remember("filter-story", (*stamp, layer), lambda: story_of_layer(run, start, layer), entries=16)
     st.fragment(_panel)(run, story)  # a slider that is moved draws nothing else anew
 
@@ -93,8 +93,6 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
 
 def _layers(course: Any) -> None:
     """Draws how far each convolution had come after each epoch."""
-    import numpy as np
-
     components.section(
         _("How far each convolution had come"),
         _(
@@ -102,7 +100,7 @@ def _layers(course: Any) -> None:
             "still."
         ),
     )
-    still = int((course.moved == 0).all(1).sum())
+    still = course.still
     if still == len(course.layers):
         text = _("No convolution moved: this run trained its head on a frozen backbone.")
         subjects.callout(text, icon="ac_unit", good=True)
@@ -123,7 +121,7 @@ def _layers(course: Any) -> None:
     )
     chart.update_xaxes(title_text=_("After epoch"), showgrid=False, type="category", nticks=12)
     chart.update_yaxes(showgrid=False, type="category", autorange="reversed", tickfont={"size": 10}, automargin=True)
-    most = int(np.argmax(course.moved[:, -1]))
+    layer, moved = course.furthest
     text = (
         _n(
             "{n} of {all} convolutions stood exactly still. ", "{n} of {all} convolutions stood exactly still. ", still
@@ -132,7 +130,7 @@ def _layers(course: Any) -> None:
         else ""
     )
     text += _("Furthest by epoch {epoch}: {layer}, by {share} of its length.").format(
-        epoch=course.epochs[-1], layer=course.layers[most], share=number_format.percent(float(course.moved[most, -1]))
+        epoch=course.epochs[-1], layer=layer, share=number_format.percent(moved)
     )
     charts.show(chart, key="bl-filters-layers", alt=text)
 
@@ -174,21 +172,9 @@ def _input(story: Any) -> int | None:
 
 
 def _sheet(story: Any, part: int | None, epoch: int, shown: str) -> None:
-    import numpy as np
-
     from core.interpret.drawing.snapshot_images import kernel_sheet
 
-    def cut(kernels: Any) -> Any:
-        wide = kernels[:MAX_FILTERS].astype(np.float32)
-        return wide if part is None else wide[:, part : part + 1]
-
-    wide, then = cut(story.start), {number: cut(kernels) for number, kernels in story.later.items()}
-    if shown == "after":
-        values = then[epoch]
-        limit = max(float(np.abs(some).max()) for some in (wide, *then.values()))
-    else:
-        values = then[epoch] - wide
-        limit = max(float(np.abs(some - wide).max()) for some in then.values())
+    values, limit = story.shown(epoch, change=shown == "change", count=MAX_FILTERS, channel=part)
     if limit == 0:  # nothing was added: it is said beside
         return
     alt = {
@@ -223,15 +209,13 @@ def _figures(motion: Any, epoch: int) -> None:
 
 def _course(motion: Any, layer: str) -> None:
     """Draws how far a layer's filters had come after each epoch."""
-    import numpy as np
-
     if len(motion.epochs) < 2 or not motion.moved.any():
         return
     components.section(_("How far the filters of {layer} had come").format(layer=layer))
     chart = charts.figure(260)
     lines = {
         _("Furthest filter"): motion.moved.max(1),
-        _("Half of them"): np.median(motion.moved, axis=1),
+        _("Half of them"): motion.usual,
         _("Least"): motion.moved.min(1),
     }
     for name, values in lines.items():
@@ -249,5 +233,5 @@ def _course(motion: Any, layer: str) -> None:
         key="bl-filters-course",
         alt=_(
             "Distance of the filters of {layer} from their start; half of them had moved by {share} in the end."
-        ).format(layer=layer, share=number_format.percent(float(np.median(motion.moved[-1])))),
+        ).format(layer=layer, share=number_format.percent(float(motion.usual[-1]))),
     )

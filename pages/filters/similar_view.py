@@ -112,17 +112,13 @@ def _chart(found: Any, alt: str) -> None:
 
 
 def _figures(found: Any) -> None:
-    import numpy as np
-
     count = len(found.lengths)
-    same = sum(len(group) - 1 for group in found.duplicates)
-    away = np.abs(found.cosine[~np.eye(count, dtype=bool)])
     limit = f"{found.limit:.2f}"
     components.metrics(
         [
             Figure(
                 _("Duplicates"),
-                number_format.exact(same),
+                number_format.exact(found.redundant),
                 _("of {n} filters could go").format(n=number_format.exact(count)),
                 help=_("Beyond the first of each group with a cosine of {limit} or more").format(limit=limit),
             ),
@@ -130,7 +126,7 @@ def _figures(found: Any) -> None:
             Figure(
                 _("Nearly nothing"), number_format.exact(len(found.near_zero)), _("below 1 %\u00a0of the usual length")
             ),
-            Figure(_("Likeness"), subjects.number(float(away.mean()), 2), _("mean cosine of two, without its sign")),
+            Figure(_("Likeness"), subjects.number(found.likeness, 2), _("mean cosine of two, without its sign")),
         ],
         compact=True,
     )

@@ -46,11 +46,10 @@ def _study(subject: Subject) -> None:
     view = _view(subject)
     try:
         probabilities = subject.probabilities()
-        bad = bool((probabilities != probabilities).any())
     except InputError as error:
         page_states.broken(_("No answer to this picture"), translate_error(error), icon="report", tone="warn")
         return
-    if bad:
+    if not subjects.answered(probabilities):
         page_states.broken(
             _("No answer to this picture"),
             _(

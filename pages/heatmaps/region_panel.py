@@ -15,11 +15,11 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
 RULES = {"otsu": N_("Otsu"), "share": N_("Share of the peak")}
-HEAT, OBJECT, DRAWN = (255, 255, 255), (0, 158, 115), (230, 159, 0)
 
 
 def draw(subject: Any, heat: Any, *, key: str) -> None:
     """Draws the picture with region and box, the figures, and behind "More" threshold and a box of the person's own."""
+    from core.interpret.drawing.regions import draw_region
     from core.interpret.explanation_metrics.localisation import box_mask, energy, placement, region
 
     with st.container(key=f"bl-wrap-{key}-region"):
@@ -69,7 +69,7 @@ def draw(subject: Any, heat: Any, *, key: str) -> None:
         components.metrics(rows, compact=True)
     with left:
         subjects.picture(
-            _drawn(subject.picture, found, mask, box),
+            draw_region(subject.picture, found.mask, found.box, object_mask=mask, drawn=box),
             title=_("What the map shows"),
             text=_legend(mask, box),
             most=320,
@@ -136,36 +136,3 @@ def _legend(mask: Any, box: Any) -> str:
     if box is not None:
         parts.append(_("orange: your box"))
     return "; ".join(parts)
-
-
-def _drawn(picture: Any, found: Any, mask: Any, box: Any) -> Any:
-    """Draws outlines over the picture, what is outside the region paler."""
-    import numpy as np
-    from PIL import Image, ImageDraw
-
-    scale = max(1, round(320 / picture.width))
-    image = picture.convert("RGB").resize((picture.width * scale, picture.height * scale), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image).astype(np.float32)
-    shown = found.mask.repeat(scale, 0).repeat(scale, 1)
-    pixels = np.where(shown[..., None], pixels, 0.45 * pixels)
-    for outlined, colour in ((shown, HEAT), (None if mask is None else mask.repeat(scale, 0).repeat(scale, 1), OBJECT)):
-        if outlined is not None:
-            pixels[_rim(outlined)] = colour
-    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-    pen = ImageDraw.Draw(image)
-    if found.box is not None:
-        left, top, right, bottom = (scale * side for side in found.box)
-        pen.rectangle((left, top, right - 1, bottom - 1), outline=HEAT, width=2)
-    if box is not None:
-        left, top, right, bottom = (
-            side * length for side, length in zip(box, (image.width, image.height) * 2, strict=True)
-        )
-        pen.rectangle((left, top, right - 1, bottom - 1), outline=DRAWN, width=3)
-    return image
-
-
-def _rim(mask: Any) -> Any:
-    """Returns the inner edge of a mask, two pixels wide."""
-    from scipy.ndimage import binary_erosion
-
-    return mask & ~binary_erosion(mask, iterations=2, border_value=1)

@@ -218,19 +218,16 @@ def named(classes: Any, heat: Any) -> str:
 
 def over(picture: Any, heat: Any, look: Look) -> Any:
     """Lays a heatmap over the picture; single pixels go over a grey one, and their few peaks are cut off."""
-    import numpy as np
     from PIL import Image
 
-    from core.interpret.drawing.overlay import overlay
+    from core.interpret.drawing.overlay import overlay, stretch
 
     colormap = "blue-red" if heat.signed else look.colormap
     if not heat.per_pixel:
         return overlay(
             picture, heat.values, opacity=look.opacity, colormap=colormap, signed=heat.signed, fade=heat.signed
         )
-    limit = float(np.quantile(np.abs(heat.values), PEAK)) or 1.0
-    low = -1.0 if heat.signed else 0.0
-    values = (heat.values / limit).clip(low, 1.0)
+    values = stretch(heat.values, share=1.0 - PEAK)
     grey = picture.convert("L").convert("RGB")
     pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
     return overlay(pale, values, opacity=min(1.0, 1.6 * look.opacity), colormap=colormap, signed=heat.signed, fade=True)

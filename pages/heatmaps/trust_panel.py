@@ -147,21 +147,18 @@ def _result(subject: Any, found: Any, key: str) -> None:
 
 def curves(found: Any) -> Any:
     """Returns the chart of deletion and insertion, with what random maps do as a band behind each."""
-    import numpy as np
-
     chart = charts.figure(300)
     for name, label, colour, band in (
         ("insertion", _("Insertion"), charts.TEST, "rgba(0,158,115,.16)"),
         ("deletion", _("Deletion"), charts.VAL, "rgba(213,94,0,.16)"),
     ):
         own = getattr(found.scores, name)
-        others = np.array([getattr(scores, name).probabilities for scores in found.random])
-        if len(others):
-            mean, spread = others.mean(0), others.std(0)
-            edge = np.concatenate([mean + spread, (mean - spread)[::-1]]).clip(0, 1)
+        random = found.band(name)
+        if random is not None:
+            low, high = random
             chart.add_scatter(
-                x=np.concatenate([own.shares, own.shares[::-1]]).tolist(),
-                y=edge.tolist(),
+                x=[*own.shares.tolist(), *own.shares[::-1].tolist()],
+                y=[*high.tolist(), *low[::-1].tolist()],
                 fill="toself",
                 fillcolor=band,
                 line={"width": 0},

@@ -78,9 +78,11 @@ def _layers(arguments: argparse.Namespace, network: Any) -> tuple[str, ...] | No
 
 def compare(arguments: argparse.Namespace, output: Output) -> None:
     """Sets two networks side by side on an image: answers, maps and their difference, weights, similarity of layers."""
+    import numpy as np
+
     from core.data.images import open_image, to_tensor
     from core.interpret.features.activations import activations
-    from core.interpret.probe import Probe
+    from core.interpret.probe import probabilities
     from core.workflows.checkpoints import network_named
     from core.workflows.inspection.network_comparison import same_build
 
@@ -94,9 +96,8 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
     maps = [activations(network, x, [layer])[layer] for network, x, layer in zip(networks, inputs, layers, strict=True)]
     said: list[dict[str, Any]] = []
     for name, network, x in zip(names, networks, inputs, strict=True):
-        with Probe(network) as probe:
-            found = probe(x)[0].float().softmax(0)
-        best = int(found.argmax()) if bool(found.isfinite().all()) else None  # damaged weights say nothing
+        found = probabilities(network, x)[0]
+        best = int(found.argmax()) if np.isfinite(found).all() else None  # damaged weights say nothing
         said.append(
             {
                 "network": name,

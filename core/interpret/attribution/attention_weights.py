@@ -70,6 +70,19 @@ def attention_weights(network: Network, x: Tensor) -> dict[str, Tensor]:
     return dict(found)
 
 
+def spread(weights: Tensor) -> tuple[float, float]:
+    """Returns over how many patches a head looks as if it looked at them alike, and what goes to the strongest.
+
+    Args:
+        weights: What goes to each patch, of any shape, not negative.
+
+    Returns:
+        The exp of the Shannon entropy of the shares, from 1 to the number of patches, and the largest share.
+    """
+    shares = weights.flatten().double() / weights.double().sum().clamp_min(1e-12)
+    return float(torch.special.entr(shares).sum().exp()), float(shares.max())
+
+
 @contextmanager
 def recorded(model: nn.Module, names: tuple[str, ...], *, graph: bool = False) -> Iterator[dict[str, Tensor]]:
     """Collects attention weights while a network runs inside a :class:`~core.interpret.probe.Probe`.

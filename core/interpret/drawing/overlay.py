@@ -11,7 +11,7 @@ from PIL import Image
 from core.errors import InputError
 from core.interpret.drawing.colormaps import COLORMAPS, DIVERGING, lookup
 
-__all__ = ["COLORMAPS", "DIVERGING", "colorbar", "draw_heatmap", "heat_image", "overlay", "stretch"]
+__all__ = ["COLORMAPS", "DIVERGING", "colorbar", "draw_heatmap", "heat_image", "overlay", "stretch", "unit"]
 
 
 class Drawable(Protocol):
@@ -90,6 +90,25 @@ def stretch(heat: NDArray[np.floating], share: float = 0.01) -> NDArray[np.float
     values = np.asarray(heat, dtype=np.float32)
     limit = float(np.quantile(np.abs(values), 1.0 - share))
     return np.clip(values / limit, -1.0, 1.0) if limit > 0 else values
+
+
+def unit(
+    values: NDArray[np.floating], *, low: float | None = None, high: float | None = None, signed: bool = False
+) -> NDArray[np.float32]:
+    """Brings values to the range that is drawn: 0..1 from lowest to highest, or -1..1 about a zero that stays zero.
+
+    Args:
+        values: Of any shape. A value that is no finite number counts as zero.
+        low: The value that becomes 0; by default the lowest. Signed values have none.
+        high: The value that becomes 1; by default the highest, or the largest size of signed ones.
+        signed: Whether zero stays zero.
+    """
+    finite = np.nan_to_num(np.asarray(values, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    if signed:
+        return finite / np.float32((float(np.abs(finite).max()) if high is None else high) or 1.0)
+    bottom = float(finite.min()) if low is None else low
+    spread = (float(finite.max()) if high is None else high) - bottom
+    return (finite - np.float32(bottom)) / np.float32(spread or 1.0)
 
 
 def heat_image(heat: NDArray[np.floating], *, colormap: str = "viridis", signed: bool = False) -> Image.Image:

@@ -28,6 +28,12 @@ class Motion:
     turned: NDArray[np.float64]
     steps: NDArray[np.float64]
 
+    @property
+    def usual(self) -> NDArray[np.float64]:
+        """How far the median filter had come after each epoch."""
+        middle: NDArray[np.float64] = np.median(self.moved, axis=1)
+        return middle
+
     def furthest(self, count: int = 5) -> list[tuple[int, float]]:
         """Returns the filters that moved furthest by the last epoch, with how far."""
         last = self.moved[-1]
@@ -38,6 +44,12 @@ class Motion:
     def still(self) -> int:
         """How many filters stood still until the last epoch."""
         return int((self.moved[-1] <= STILL).sum())
+
+
+def relative_change(now: NDArray[np.floating], before: NDArray[np.floating]) -> float:
+    """Returns the length of the difference of two sets of weights, over the length before."""
+    first, then = _flat(before), _flat(now)
+    return float(np.linalg.norm(then - first)) / (float(np.linalg.norm(first)) or 1.0)
 
 
 def motion(start: NDArray[np.floating], later: Mapping[int, NDArray[np.floating] | None]) -> Motion:

@@ -48,6 +48,17 @@ class Alike:
         """Whether there are two filters or more to compare."""
         return len(self.lengths) > 1
 
+    @property
+    def redundant(self) -> int:
+        """How many filters could go: in each group of duplicates all but one."""
+        return sum(len(group) - 1 for group in self.duplicates)
+
+    @property
+    def likeness(self) -> float:
+        """Mean cosine of two filters, without its sign; nan for fewer than two."""
+        count = len(self.lengths)
+        return float(np.abs(self.cosine[~np.eye(count, dtype=bool)]).mean()) if self.comparable else float("nan")
+
 
 def alike(weights: Tensor, limit: float = DUPLICATE) -> Alike:
     """Compares a layer's filters with each other.

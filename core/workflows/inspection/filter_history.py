@@ -80,6 +80,27 @@ class FilterHistory:
     start: NDArray[np.floating]
     later: dict[int, NDArray[np.floating]]
 
+    def shown(
+        self, epoch: int, *, change: bool, count: int, channel: int | None = None
+    ) -> tuple[NDArray[np.float32], float]:
+        """Returns filters to be drawn, and the largest size of a weight over all epochs: one scale for all.
+
+        Args:
+            epoch: After which.
+            change: Whether what training had added is meant, instead of the weights themselves.
+            count: How many filters at most, the first ones.
+            channel: The input channel whose kernels are meant; ``None`` for all.
+        """
+
+        def part(kernels: NDArray[np.floating]) -> NDArray[np.float32]:
+            wide = kernels[:count].astype(np.float32)
+            return wide if channel is None else wide[:, channel : channel + 1]
+
+        start = part(self.start)
+        rows = {number: part(kernels) - (start if change else 0) for number, kernels in self.later.items()}
+        every = [*rows.values(), *([] if change else [start])]
+        return rows[epoch], max(float(np.abs(some).max()) for some in every)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterMovement:
@@ -95,6 +116,17 @@ class FilterMovement:
     layers: tuple[str, ...]
     epochs: tuple[int, ...]
     moved: NDArray[np.float64]
+
+    @property
+    def still(self) -> int:
+        """How many convolutions stood exactly still in every epoch."""
+        return int((self.moved == 0).all(1).sum())
+
+    @property
+    def furthest(self) -> tuple[str, float]:
+        """The convolution that had come furthest by the last epoch, and how far."""
+        most = int(self.moved[:, -1].argmax())
+        return self.layers[most], float(self.moved[most, -1])
 
 
 def filter_history(run: Run, layer: str, *, roots: Sequence[Path] | None = None) -> FilterHistory | None:

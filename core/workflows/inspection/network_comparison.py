@@ -41,6 +41,15 @@ class Similarity:
     images: int
     asked: int
 
+    def least_alike(self) -> tuple[str, float]:
+        """Returns, for networks with the same layers, the one that is least like itself, and how alike it is.
+
+        The first layer, with nan, where none can be compared.
+        """
+        itself = np.diagonal(self.values)
+        least = int(np.nanargmin(itself)) if np.isfinite(itself).any() else 0
+        return self.rows[least], float(itself[least])
+
 
 def similarity(
     first: Network,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,14 @@ class Trust:
     region: Region
     placement: Placement | None
     seconds: float
+
+    def band(self, curve: Literal["deletion", "insertion"]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Returns the random maps' mean curve less and plus a deviation, within 0 to 1; ``None`` without such maps."""
+        if not self.random:
+            return None
+        others = np.array([getattr(scores, curve).probabilities for scores in self.random], np.float64)
+        mean, spread = others.mean(0), others.std(0)
+        return (mean - spread).clip(0, 1), (mean + spread).clip(0, 1)
 
     def compared(self) -> list[Comparison]:
         """Returns every figure beside its references."""

@@ -220,12 +220,10 @@ def _kernels(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
         text = _("The kernels of {layer} are those before training: they are frozen, or have not moved yet.")
         _strip(sheet, text.format(layer=pinned.kernel_layer))
         return
-    import numpy as np
+    from core.interpret.filters.movement import relative_change
 
-    wide, old = now.astype(np.float32), before.astype(np.float32)
-    moved = float(np.linalg.norm(wide - old)) / (float(np.linalg.norm(old)) or 1.0)
     text = _("The kernels of {layer} have moved by {share} of their length since the start.")
-    _strip(sheet, text.format(layer=pinned.kernel_layer, share=number_format.percent(moved)))
+    _strip(sheet, text.format(layer=pinned.kernel_layer, share=number_format.percent(relative_change(now, before))))
 
 
 def _kernel_sheet(now: Any, before: Any) -> bytes:

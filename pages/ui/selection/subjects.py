@@ -61,13 +61,9 @@ class Subject:
 
     def probabilities(self) -> Any:
         """Returns the network's answer, a probability a class, computed once."""
-        from core.interpret.probe import Probe
+        from core.interpret.probe import probabilities
 
-        def answer() -> Any:
-            with Probe(self.network) as probe:
-                return probe(self.input())[0].float().softmax(0).cpu().numpy()
-
-        return caches.remember("answers", self.key, answer, entries=128)
+        return caches.remember("answers", self.key, lambda: probabilities(self.network, self.input())[0], entries=128)
 
     def crop_words(self) -> str:
         """Says what was done to the picture, and how much of it the network sees."""
@@ -203,6 +199,11 @@ def warn_random(target: Target) -> None:
     """Says that weights are random, where they are."""
     if target.weights == "none":
         callout(_(RANDOM), icon="casino")
+
+
+def answered(probabilities: Any) -> bool:
+    """Whether a network's probabilities are numbers: those of damaged weights are not."""
+    return bool((probabilities == probabilities).all())
 
 
 def no_answer() -> str:

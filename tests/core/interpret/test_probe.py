@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.interpret.attribution.explain import METHODS, explain
 from core.interpret.layout import some_of
-from core.interpret.probe import Probe, lock_of, logits_of
+from core.interpret.probe import Probe, lock_of, logits_of, probabilities
 from core.models.network import Network
 from tests.core.interpret.conftest import CLASSES, wrap
 
@@ -204,3 +204,14 @@ def test_what_is_no_classifier_is_refused() -> None:
 def test_some_of_keeps_the_ends() -> None:
     assert some_of(list("abc"), 6) == ["a", "b", "c"]
     assert some_of([str(i) for i in range(100)], 3) == ["0", "50", "99"]
+
+
+def test_probabilities_are_the_softmax_in_eval_mode(tiny: Callable[..., Network], image: Tensor) -> None:
+    network = tiny()
+    network.model.train()
+    found = probabilities(network, torch.cat([image, image]))
+    assert found.shape == (2, len(CLASSES))
+    assert (found[0] == found[1]).all()
+    assert network.model.training
+    with torch.no_grad():
+        assert found[0] == pytest.approx(network.model.eval()(image)[0].softmax(0).numpy(), abs=1e-6)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pages.evaluate import mistakes, page
+from pages.evaluate import mistakes
 
 
 @pytest.fixture
@@ -109,9 +109,3 @@ def test_an_interrupted_run_can_be_judged_afterwards(open_page, learned, words, 
     assert not app.exception
     assert "of 6 right" in words(app)
     assert len(shown) > 0
-
-
-def test_the_interval_is_wilsons() -> None:
-    low, high = page.interval(98, 100)
-    assert (low, high) == pytest.approx((0.9300, 0.9945), abs=1e-4)
-    assert page.interval(10, 10)[1] == pytest.approx(1.0)

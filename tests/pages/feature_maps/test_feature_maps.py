@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 
 from core.interpret.features import activations
+from core.interpret.features.channel_values import channel_values
 from core.interpret.visualization import activation_maximization
 from core.models.anatomy.examine import anatomy_of
 from core.runs.jobs import JobStore
@@ -121,7 +122,7 @@ def test_a_clicked_channel_gets_its_card(open_page, words, monkeypatch) -> None:
 def test_zeros_count_among_what_does_not_answer(monkeypatch) -> None:
     drawn = []
     monkeypatch.setattr(charts, "show", lambda chart, **_options: drawn.append(chart))
-    channel_card._histogram(np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.2]], np.float32))
+    channel_card._histogram(channel_values(np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 3.2]], np.float32)))
     (bars,) = drawn[0].data
     assert bars.y[0] == 3
     assert bars.x[0] < 0

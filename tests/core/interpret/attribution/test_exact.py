@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.interpret.attribution import cam, perturbation, score_cam
-from core.interpret.attribution.attention_weights import attention_layers, attention_weights
+from core.interpret.attribution.attention_weights import attention_layers, attention_weights, spread
 from core.interpret.attribution.explain import METHODS, explain
 from core.interpret.attribution.superpixels import superpixels
 from core.interpret.layout import to_maps
@@ -318,3 +318,12 @@ def test_titles_and_settings_are_for_people() -> None:
         for setting in row.settings:
             assert setting.low <= setting.default <= setting.high
             assert setting.help.endswith(".")
+
+
+def test_how_many_patches_a_head_looks_at() -> None:
+    assert spread(torch.full((4, 4), 0.05)) == (pytest.approx(16.0), pytest.approx(1 / 16))
+    one = torch.zeros(3, 3)
+    one[1, 1] = 0.7
+    assert spread(one) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert spread(torch.tensor([3.0, 1.0]))[1] == pytest.approx(0.75)
+    assert spread(torch.zeros(2, 2))[1] == 0.0

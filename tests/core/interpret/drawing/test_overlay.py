@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.errors import InputError
 from core.interpret.drawing.colormaps import COLORMAPS, DIVERGING, lookup
-from core.interpret.drawing.overlay import colorbar, draw_heatmap, heat_image, overlay, stretch
+from core.interpret.drawing.overlay import colorbar, draw_heatmap, heat_image, overlay, stretch, unit
 from core.interpret.drawing.tile_sheets import GUTTER, beside, feature_sheet, limits_of, tile
 
 
@@ -239,3 +239,13 @@ def test_sides_stand_next_to_one_another_on_one_scale() -> None:
     assert picture.size == (3 * 18 + 2 * 16, 18)
     assert picture.getpixel((0, 0)) != picture.getpixel((34, 0))
     assert picture.getpixel((20, 0)) == (255, 255, 255)
+
+
+def test_values_are_brought_to_the_range_that_is_drawn() -> None:
+    values = np.array([[-2.0, 0.0], [np.nan, 6.0]], np.float32)
+    assert unit(values).tolist() == [[0.0, 0.25], [0.25, 1.0]]
+    assert unit(values, low=0.0, high=12.0).max() == 0.5
+    assert unit(values, signed=True).tolist() == [[pytest.approx(-1 / 3), 0.0], [0.0, 1.0]]
+    for signed in (False, True):
+        assert unit(np.zeros((2, 2)), signed=signed).tolist() == [[0, 0], [0, 0]]
+    assert unit(np.full((1, 2), 7.0)).tolist() == [[0, 0]]

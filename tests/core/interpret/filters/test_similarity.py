@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.interpret.drawing.colormaps import lookup
 from core.interpret.filters.dead_filters import life
-from core.interpret.filters.movement import motion
+from core.interpret.filters.movement import motion, relative_change
 from core.interpret.filters.similarity import alike
 from core.interpret.filters.similarity_matrix import alike_map
 from core.models.anatomy.examine import examine
@@ -33,8 +33,11 @@ def planted() -> Tensor:
 def test_planted_filters_are_found() -> None:
     found = alike(planted())
     assert found.duplicates == ((3, 7, 9),)
+    assert found.redundant == 2
     assert found.opposites == ((1, 5),)
     assert found.near_zero == (10,)
+    assert found.likeness == pytest.approx((np.abs(found.cosine).sum() - 12) / (12 * 11), abs=1e-6)
+    assert np.isnan(alike(planted()[:1]).likeness)
     assert sorted(found.order) == list(range(12))
     assert found.order[-1] == 10
     places = sorted(found.order.index(index) for index in (3, 7, 9))
@@ -171,6 +174,7 @@ def test_movement_over_epochs() -> None:
     assert found.moved[1].tolist() == pytest.approx([1.0, 2**0.5, 0.0])
     assert found.turned[1].tolist() == pytest.approx([0.0, 90.0, 0.0])
     assert found.furthest(1) == [(1, pytest.approx(2**0.5))]
+    assert found.usual.tolist() == [0.0, pytest.approx(1.0)]
     assert found.still == 1
     with pytest.raises(ValueError, match="no epoch"):
         motion(start, {})
@@ -180,3 +184,10 @@ def test_movement_over_epochs() -> None:
 def test_a_limit_that_is_no_cosine_is_said(limit: float) -> None:
     with pytest.raises(InputError, match="is no cosine"):
         alike(torch.rand(3, 2, 3, 3), limit)
+
+
+def test_change_as_a_share_of_the_length_before() -> None:
+    before = np.array([[3.0], [4.0]], np.float16)
+    assert relative_change(2 * before, before) == pytest.approx(1.0)
+    assert relative_change(before, before) == 0.0
+    assert relative_change(np.ones((2, 1)), np.zeros((2, 1))) == pytest.approx(2**0.5)

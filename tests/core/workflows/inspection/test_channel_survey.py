@@ -23,7 +23,7 @@ from core.training.recipes import make_recipe
 from core.workflows.checkpoints import moments_of, network_at, network_named
 from core.workflows.inspection import channel_survey
 from core.workflows.inspection.channel_survey import chosen, gather, images_key, known, prints_of, story, weights_key
-from core.workflows.inspection.network_comparison import moved, same_build, similarity
+from core.workflows.inspection.network_comparison import Similarity, moved, same_build, similarity
 from tests.support.tiny import tiny
 
 
@@ -234,3 +234,11 @@ def test_comparing_ends_in_time(images: Dataset, monkeypatch: pytest.MonkeyPatch
     assert np.isfinite(np.diag(found.values)).all()
     whole = similarity(network, network, images, layers=3, budget=None)
     assert (whole.images, whole.asked) == (16, 16)
+
+
+def test_the_layer_that_is_least_like_itself() -> None:
+    values = np.array([[0.9, 0.1], [0.2, np.nan]])
+    names = ("a", "b")
+    assert Similarity(names, names, values, 4, 4).least_alike() == ("a", 0.9)
+    layer, value = Similarity(names, names, np.full((2, 2), np.nan), 4, 4).least_alike()
+    assert (layer, np.isnan(value)) == ("a", True)

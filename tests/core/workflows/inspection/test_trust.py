@@ -153,3 +153,14 @@ def test_slow_methods_are_not_asked_again_for_their_sensitivity() -> None:
     slowest = max(METHODS.values(), key=lambda row: row.passes)
     assert slowest.passes >= SLOW
     assert Options.affordable(slowest.id).jitters == 0
+
+
+def test_random_maps_are_a_band_of_a_deviation_either_way() -> None:
+    found = made(scores(0.5, 0.5, 0.0, 0.02))
+    curves = np.array([one.deletion.probabilities for one in found.random])
+    low, high = found.band("deletion") or (None, None)
+    assert low is not None
+    assert np.allclose((low + high) / 2, curves.mean(0))
+    assert np.allclose(high - low, 2 * curves.std(0))
+    assert found.band("insertion")[1].max() <= 1.0
+    assert replace(found, random=()).band("deletion") is None
