@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -327,7 +327,7 @@ def _centre(side: int, crop: int) -> int:
     return round((side - crop) / 2.0)
 
 
-def _name_of(source: Any) -> str:
+def _name_of(source: object) -> str:
     if isinstance(source, str | Path):
         return Path(source).name
     return Path(str(getattr(source, "name", "") or "The image")).name

@@ -291,7 +291,7 @@ def _best_evidence(power: np.ndarray, rotated: np.ndarray, rest: float, total: f
     scale = power.max(initial=1e-300)
     relative = power / scale
 
-    def evidence(log_ratio: Any) -> np.ndarray:
+    def evidence(log_ratio: np.ndarray) -> np.ndarray:
         ratio = np.exp(np.atleast_1d(log_ratio))[:, None]
         left_over = np.maximum(rest + (rotated * ratio / (relative + ratio)).sum(axis=1), _FLOOR * total)
         complexity = np.log1p(relative / ratio).sum(axis=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +112,8 @@ class OpRecorder(TorchFunctionMode):
         self.joins: set[str] = set()
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> object:
         count = _dependent((*args, *(kwargs or {}).values()))
         result = func(*args, **(kwargs or {}))
         name = function_name(func)
@@ -124,16 +124,16 @@ class OpRecorder(TorchFunctionMode):
         return result
 
 
-def function_name(func: Any) -> str:
+def function_name(func: object) -> str:
     """Returns the plain name of what a torch function mode is handed."""
     return str(getattr(func, "__name__", "")).strip("_") if _dunder(func) else str(getattr(func, "__name__", ""))
 
 
-def _dunder(func: Any) -> bool:
+def _dunder(func: object) -> bool:
     return str(getattr(func, "__name__", "")).startswith("__")
 
 
-def _gives_values(result: Any) -> bool:
+def _gives_values(result: object) -> bool:
     """Whether a function returned figures: a tensor, or several, as attention and the ``max`` of an axis do."""
     if isinstance(result, tuple | list):
         return any(_gives_values(part) for part in result)

@@ -113,7 +113,7 @@ class Probe(AbstractContextManager["Probe"]):
         return logits_of(self.model(x.to(device_of(self.model))))
 
     def _keeper(self, name: str) -> Callable[..., Any]:
-        def keep(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        def keep(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> object:
             self.outputs.pop(name, None)
             several = type(output) is tuple and bool(output)  # attention gives its output and, or not, its weights
             tensor = output[0] if several else output
@@ -156,7 +156,7 @@ def dtype_of(model: nn.Module) -> torch.dtype:
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
 
 
-def logits_of(output: Any) -> Tensor:
+def logits_of(output: object) -> Tensor:
     """Returns the logits out of what a classifier gives: a tensor, or a tuple that begins with it.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,19 @@ from torch.overrides import TorchFunctionMode
 
 from core.interpret.probe import Probe
 
+if TYPE_CHECKING:
+    from core.models.network import Network
+
 _RELU = {torch.relu, torch.Tensor.relu, nn.functional.relu, nn.functional.relu6}
 _RELU_IN_PLACE = {torch.relu_, torch.Tensor.relu_, nn.functional.relu_}
 _HARDTANH = {nn.functional.hardtanh, nn.functional.hardtanh_}
 
 
-def twin_of(network: Any) -> nn.Module:
+def twin_of(network: Network | nn.Module) -> nn.Module:
     """Returns a copy of a network's module in eval mode; weights and buffers share the original's memory.
 
     Args:
-        network: A :class:`core.models.network.Network`.
+        network: A network, or its module.
     """
     with Probe(network) as probe:  # nobody else hooks it or trains it while it is copied
         memo: dict[int, Any] = {}
@@ -40,7 +43,7 @@ class _Redirected(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, top: float | None, inplace: bool) -> Tensor:
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, top: float | None, inplace: bool) -> Tensor:
         on = x > 0 if top is None else (x > 0) & (x < top)
         ctx.save_for_backward(on)
         if inplace:
@@ -49,8 +52,8 @@ class _Redirected(torch.autograd.Function):
         return x.clamp(0, top)
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
-        (on,) = ctx.saved_tensors
+    def backward(ctx: torch.autograd.function.FunctionCtx, *slopes: Tensor) -> tuple[Tensor, None, None]:
+        (on,) = ctx.saved_tensors  # type: ignore[attr-defined]
         (slope,) = slopes
         usual = slope * on
         stuck = usual.flatten(1).abs().amax(1).eq(0).view(-1, *[1] * (slope.ndim - 1))
@@ -61,8 +64,8 @@ class Redirecting(TorchFunctionMode):
     """Within it, every ReLU or ReLU6 of this thread is a redirected one, whether a module or a function calls it."""
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         given = kwargs or {}
         if func in _RELU or func in _RELU_IN_PLACE:
             x = args[0] if args else given["input"]

@@ -165,5 +165,5 @@ def _square(pair: Sequence[float] | None) -> float | str | None:
     return pair[0] if pair[0] == pair[1] else _times(pair)
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_RISKY) else value

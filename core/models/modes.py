@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -41,8 +41,8 @@ def end_after(model: nn.Module, calls: Mapping[str, int]) -> Iterator[None]:
     """
     left = dict(calls)
 
-    def counter(name: str) -> Any:
-        def count(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+    def counter(name: str) -> Callable[..., None]:
+        def count(_module: nn.Module, _inputs: object, _output: object) -> None:
             left[name] = left.get(name, 0) - 1
             if left[name] <= 0:
                 del left[name]
@@ -78,7 +78,7 @@ def forward_to(model: nn.Module, x: Tensor, layer: str, calls: int = 1, *, enter
     found: list[Tensor] = []
     left = calls
 
-    def keep(_module: nn.Module, inputs: tuple[Any, ...], output: Any = None) -> None:
+    def keep(_module: nn.Module, inputs: tuple[Any, ...], output: object = None) -> None:
         nonlocal left
         value = inputs if entering else output
         first = value[0] if isinstance(value, tuple | list) and value else value

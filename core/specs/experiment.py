@@ -107,14 +107,14 @@ def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _phase_up_to_date(phase: Any) -> Any:
+def _phase_up_to_date(phase: object) -> object:
     """Makes a schedule that is only named, as in schema 1 and 2, an object."""
     if isinstance(phase, dict) and isinstance(phase.get("schedule"), str):
         return {**phase, "schedule": {"name": phase["schedule"]}}
     return phase
 
 
-def from_record(kind: type[_T], where: str, values: Any) -> _T:
+def from_record(kind: type[_T], where: str, values: object) -> _T:
     """Makes one of the specs from a JSON object, such as ``dataclasses.asdict`` gives.
 
     Args:
@@ -147,7 +147,7 @@ def from_record(kind: type[_T], where: str, values: Any) -> _T:
     return kind(**{key: _value(key, value) for key, value in values.items()})
 
 
-def _value(key: str, value: Any) -> Any:
+def _value(key: str, value: object) -> object:
     """Makes what JSON spells as lists and objects into tuples and records again."""
     listed = _LISTS.get(key)
     if listed is not None and isinstance(value, list):

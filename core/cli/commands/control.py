@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.commands.train import carry_out
 from core.cli.common.helpers import roots
 from core.cli.common.output import Output, table
 from core.errors import InputError
 from core.runs.store import LIVE, Run, RunStore
+
+if TYPE_CHECKING:
+    from core.runs.jobs import Job
+    from core.runs.queue import Place
 
 
 def resume(arguments: argparse.Namespace, output: Output) -> int:
@@ -87,7 +91,7 @@ def queue(arguments: argparse.Namespace, output: Output) -> None:
     output.result(record, lines if rows else ["Nothing waits, and no device is taken."])
 
 
-def _waiting(store: RunStore, name: str) -> Any:
+def _waiting(store: RunStore, name: str) -> Run | Job:
     """Returns the run of this id, or the job that waits with the runs."""
     from core.runs import queue as line
 
@@ -95,7 +99,7 @@ def _waiting(store: RunStore, name: str) -> Any:
     return found or store.open(name)
 
 
-def _row(place: Any) -> dict[str, Any]:
+def _row(place: Place) -> dict[str, Any]:
     run = place.run
     left = None
     if isinstance(run, Run) and not place.position:

@@ -6,11 +6,14 @@ import argparse
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import specs
 from core.cli.common.output import Output, attributes, share, table, write
 from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.models.network import Network
 
 
 def features(arguments: argparse.Namespace, output: Output) -> None:
@@ -56,7 +59,7 @@ def features(arguments: argparse.Namespace, output: Output) -> None:
     output.result(record | ({"npz": str(folder / "maps.npz")} if arguments.npz else {}), lines)
 
 
-def _layers(arguments: argparse.Namespace, network: Any) -> tuple[str, ...] | None:
+def _layers(arguments: argparse.Namespace, network: Network) -> tuple[str, ...] | None:
     """Returns the layers asked for; ``None`` for all."""
     from core.interpret.layout import LAYER_KINDS, layers_of_kinds
 

@@ -7,12 +7,20 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import specs
 from core.cli.common.helpers import roots
 from core.cli.common.output import Output, attributes, table, write
 from core.errors import InputError
+from core.messages import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.interpret.visualization.activation_maximization import Place
+    from core.models.network import Network
 
 
 def filters(arguments: argparse.Namespace, output: Output) -> None:
@@ -77,7 +85,7 @@ def dream(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
+def _grown(arguments: argparse.Namespace, network: Network, progress: Progress) -> dict[str, Any]:
     from core.data.encoding import png
     from core.interpret.target import class_index
     from core.interpret.visualization import activation_maximization as dreams
@@ -107,8 +115,7 @@ def _grown(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[s
     return {"pictures": rows}
 
 
-def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[str, Any]:
-
+def _deep(arguments: argparse.Namespace, network: Network, progress: Progress) -> dict[str, Any]:
     from core.data.encoding import png
     from core.data.images import open_image
     from core.interpret.visualization.deepdream import LONGEST_SIDE, Depth, deep_dream
@@ -131,7 +138,7 @@ def _deep(arguments: argparse.Namespace, network: Any, progress: Any) -> dict[st
     return {"layer": layer, "before": found.before, "after": found.after, "file": str(path)}
 
 
-def _of_run(arguments: argparse.Namespace, network: Any, layer: str, output: Output) -> dict[str, Any]:
+def _of_run(arguments: argparse.Namespace, network: Network, layer: str, output: Output) -> dict[str, Any]:
     """Returns what only a run can tell: filters that its images never wake, and movement over its epochs."""
     from core.workflows.checkpoints import run_named
     from core.workflows.inspection.filter_history import filter_history, life_of_run
@@ -219,16 +226,18 @@ def _numbers(text: str | None) -> list[int]:
     return found
 
 
-def _place(text: str | None) -> Any:
-    if text is None or text == "centre":
-        return text
+def _place(text: str | None) -> Place:
+    if text is None:
+        return None
+    if text == "centre":
+        return "centre"
     match = re.fullmatch(r"(\d+),(\d+)", text)
     if match is None:
         raise InputError("The place {place} is not known. Choose centre, or a row and a column.", place=repr(text))
     return int(match[1]), int(match[2])
 
 
-def _median(values: Any) -> float:
+def _median(values: NDArray[np.floating]) -> float:
     import numpy as np
 
     return float(np.median(values))

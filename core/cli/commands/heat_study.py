@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core.cli.common.helpers import gentle_stop, method_settings, roots
 from core.cli.common.output import Output, attributes, share, table
 from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.workflows.inspection.heatmap_study import Maps, Study
 
 
 def heat_study(arguments: argparse.Namespace, output: Output) -> int:
@@ -43,7 +46,7 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _show(made: Any, maps: Any, output: Output) -> None:
+def _show(made: Study, maps: Maps, output: Output) -> None:
     from core.workflows.inspection.heatmap_study import EVEN_BORDER, mean_of, outside
 
     rows, record = [], []
@@ -65,6 +68,10 @@ def _show(made: Any, maps: Any, output: Output) -> None:
     lines = table(rows, ("class", "images", "right", "middle quarter", "border", "on object"))
     lines += ["", f"Even heat would have 25 % in the middle quarter and {share(EVEN_BORDER)} at the border."]
     lines += ["", "most heat outside:", *(f"  {share(value)}  {key}" for key, value in worst)]
-    result = {"state": "finished" if made.complete else "stopped", "method": made.method, "layer": made.layer}
+    result: dict[str, object] = {
+        "state": "finished" if made.complete else "stopped",
+        "method": made.method,
+        "layer": made.layer,
+    }
     result |= {"split": made.split, "images": len(made.rows), "seconds": made.seconds, "classes": record}
     output.result({**result, "outside": [{"key": key, "share": value} for key, value in worst]}, lines)

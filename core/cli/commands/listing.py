@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from core.cli.common.output import Output, attributes, share, table
@@ -67,10 +68,10 @@ def _listed(name: str) -> dict[str, Any]:
     }
 
 
-def _sort_key(value: Any, descending: bool) -> tuple[bool, Any]:
+def _sort_key(value: float | str | None, descending: bool) -> tuple[bool, float | str]:
     if value is None:
         return True, 0
-    return False, -value if descending else value
+    return False, -value if descending and not isinstance(value, str) else value
 
 
 def recipes(_arguments: argparse.Namespace, output: Output) -> None:
@@ -110,7 +111,7 @@ def methods(_arguments: argparse.Namespace, output: Output) -> None:
     output.result({"methods": rows}, table(shown, ("name", "settings", "description")))
 
 
-def _words(settings: Any) -> str:
+def _words(settings: Mapping[str, int]) -> str:
     return " ".join(f"{name}={value}" for name, value in settings.items())
 
 

@@ -95,7 +95,7 @@ def report(run: Run, status: dict[str, Any], output: Output) -> int:
         "total_parameters",
         "state",
     )
-    record = {"run": run.id, "path": str(run.path), **{key: status.get(key) for key in keys}}
+    record: dict[str, Any] = {"run": run.id, "path": str(run.path), **{key: status.get(key) for key in keys}}
     lines = [f"{status['state']}: {run.path}"]
     if record["best_epoch"]:
         lines.append(

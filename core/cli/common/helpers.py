@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from core.errors import InputError
 from core.specs import DataSpec
@@ -36,7 +35,7 @@ def gentle_stop(requested: Callable[[], bool], request: Callable[[], object]) ->
         request: Asks it.
     """
 
-    def ask(_number: int, _frame: Any) -> None:
+    def ask(_number: int, _frame: object) -> None:
         if requested():
             raise KeyboardInterrupt
         request()

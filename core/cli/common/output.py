@@ -72,7 +72,7 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> list[str]:
     return [line(header), *(line(row) for row in cells)]
 
 
-def share(value: Any) -> str:
+def share(value: float | None) -> str:
     """Writes a share as a percentage."""
     return "-" if value is None else f"{100 * value:.1f} %"
 

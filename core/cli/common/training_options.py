@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from core import specs
 
@@ -67,7 +66,7 @@ def whole_numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers, such as 10,20") from error
 
 
-def _add_what(what: Any) -> None:
+def _add_what(what: argparse._ArgumentGroup) -> None:
     what.add_argument("--data", metavar="PATH|NAME")
     what.add_argument("--backbone", metavar="NAME")
     what.add_argument(
@@ -90,7 +89,7 @@ def _add_what(what: Any) -> None:
     what.add_argument("--name", default="", help="the run's name")
 
 
-def _add_how(how: Any) -> None:
+def _add_how(how: argparse._ArgumentGroup) -> None:
     how.add_argument("--preset", choices=specs.PRESETS, help="by default what --freeze asks for, else linear-probe")
     how.add_argument(
         "--freeze",
@@ -120,7 +119,7 @@ def _add_how(how: Any) -> None:
     )
 
 
-def _add_optimizer(group: Any) -> None:
+def _add_optimizer(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--optimizer", metavar="NAME", help=f"{', '.join(specs.OPTIMIZERS)}, or any class of torch.optim, such as NAdam"
     )
@@ -145,7 +144,7 @@ def _add_optimizer(group: Any) -> None:
     group.add_argument("--watch", choices=specs.METRICS, metavar="METRIC", help="of plateau: val_loss by default")
 
 
-def _add_loop(group: Any) -> None:
+def _add_loop(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--loss", choices=specs.LOSSES, default="cross-entropy")
     group.add_argument("--smoothing", type=float, default=0.0, metavar="S", help="label smoothing, 0 to 0.9")
     group.add_argument("--focal-gamma", type=float, default=2.0, metavar="G", help="of the focal loss")

@@ -8,7 +8,7 @@ computing them, so that a change late in a network costs only what comes after i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -141,14 +141,14 @@ def _recording(model: nn.Module, layer: str, last: int) -> Iterator[_Record]:
     around = _around(layer)
     handles = []
 
-    def keeper(name: str) -> Any:
-        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+    def keeper(name: str) -> Callable[..., None]:
+        def keep(_module: nn.Module, _inputs: object, output: object) -> None:
             if record.calls < last:
                 record.kept.setdefault(name, []).append(_copied(output))
 
         return keep
 
-    def own(_module: nn.Module, _inputs: Any, output: Any) -> None:
+    def own(_module: nn.Module, _inputs: object, output: object) -> None:
         record.calls += 1
         if record.calls == last:
             record.own = _copied(output)
@@ -171,8 +171,8 @@ def _replaying(model: nn.Module, layer: str, last: int, scale: Tensor, kept: Map
     own = kept.get(layer, [None])[0]
     calls = 0
 
-    def turned(true: Any) -> Any:
-        def turn(*given: Any, **named: Any) -> Any:
+    def turned(true: Callable[..., Any]) -> Callable[..., object]:
+        def turn(*given: Any, **named: Any) -> object:
             nonlocal calls
             calls += 1
             if calls != last:
@@ -182,8 +182,8 @@ def _replaying(model: nn.Module, layer: str, last: int, scale: Tensor, kept: Map
 
         return turn
 
-    def handing(queue: list[Any], true: Any) -> Any:
-        def hand_on(*given: Any, **named: Any) -> Any:
+    def handing(queue: list[Any], true: Callable[..., Any]) -> Callable[..., object]:
+        def hand_on(*given: Any, **named: Any) -> object:
             return _copied(queue.pop(0)) if queue else true(*given, **named)
 
         return hand_on
@@ -232,7 +232,7 @@ def _forget_unused(model: nn.Module, kept: dict[str, list[Any]], around: set[str
             kept[name] = [None]
 
 
-def _copied(output: Any) -> Any:
+def _copied(output: object) -> object:
     """Copies what a module gave: what follows may change it in place."""
     if isinstance(output, Tensor):
         return output.detach().clone()
@@ -244,7 +244,7 @@ def _copied(output: Any) -> Any:
 
 
 def _bytes(kept: Mapping[str, list[Any]]) -> int:
-    def size(part: Any) -> int:
+    def size(part: object) -> int:
         if isinstance(part, Tensor):
             return part.numel() * part.element_size()
         return sum(size(inner) for inner in part) if isinstance(part, tuple | list) else 0

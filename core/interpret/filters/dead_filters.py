@@ -136,8 +136,8 @@ class _Watch(TorchFunctionMode):
         self.given: list[Tensor] = []
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         given = kwargs or {}
         hard = func in (nn.functional.hardtanh, nn.functional.hardtanh_)
         if func in _CUTTING or (hard and (args[1:2] == (0.0,) or given.get("min_val") == 0.0)):
@@ -153,7 +153,7 @@ def _judged(probe: Probe, layer: str, image: Tensor) -> tuple[str, bool]:
     handles = []
 
     def keep(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             if name == layer:
                 own[name] = output
             else:

@@ -6,7 +6,7 @@ image carries a :class:`~core.models.anatomy.receptive_field.Trail`; functions o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ _FRESH = frozenset(("zeros_like", "ones_like", "empty_like", "full_like", "rand_
 """What makes new values that have nothing to do with the image."""
 
 
-def trail_of(value: Any) -> Trail | None:
+def trail_of(value: object) -> Trail | None:
     """Returns how a tensor relates to the image; ``None`` for anything not computed from it."""
     return value.__dict__.get(_KEY) if isinstance(value, Tensor) else None
 
@@ -90,8 +90,8 @@ class Flow(TorchFunctionMode):
         self.clock = 0
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         kwargs = kwargs or {}
         output = self._answer(func, args, kwargs)
         if isinstance(output, Tensor) or (type(output) in (tuple, list) and output and isinstance(output[0], Tensor)):
@@ -103,7 +103,7 @@ class Flow(TorchFunctionMode):
             self._follow(name, args, kwargs, output)
         return output
 
-    def _answer(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _answer(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever torch gives
         if self.shapes_only:
             if func is F.batch_norm:
                 return torch.empty_like(args[0])
@@ -111,7 +111,7 @@ class Flow(TorchFunctionMode):
                 return torch.empty_like(args[0])
         return func(*args, **kwargs)
 
-    def _follow(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def _follow(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor | Sequence[Any]) -> None:
         self.clock += 1
         inputs = [(tensor, trail) for tensor in _tensors(args, kwargs) if (trail := trail_of(tensor)) is not None]
         step = Step(name, args, kwargs, output, inputs)

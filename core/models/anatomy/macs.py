@@ -16,7 +16,7 @@ Found = list[tuple[int, Tensor | None]]
 """Multiply-adds, and the weight that they are made with, where there is one."""
 
 
-def _get(args: tuple[Any, ...], kwargs: dict[str, Any], index: int, name: str) -> Any:
+def _get(args: tuple[Any, ...], kwargs: dict[str, Any], index: int, name: str) -> Any:  # noqa: ANN401 - torch's own arguments
     return args[index] if len(args) > index else kwargs[name]
 
 
@@ -60,7 +60,7 @@ def _attention(args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) ->
     return [(pairs * query.shape[-1] + pairs * value.shape[-1], None)]
 
 
-def _multi_head(args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Found:  # noqa: ARG001
+def _multi_head(args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> Found:  # noqa: ARG001
     query, key, value = args[:3]
     width = args[3]
     projected = sum(tensor.numel() * width for tensor in (query, key, value))

@@ -108,7 +108,7 @@ def window(module: nn.Module) -> dict[str, Any]:
     return {**found, "groups": groups} if isinstance(groups, int) else found
 
 
-def _pair(value: Any) -> Pair | None:
+def _pair(value: object) -> Pair | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return (value, value)
     if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(entry, int) for entry in value):

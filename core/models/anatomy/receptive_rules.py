@@ -6,7 +6,7 @@ gates from a global pool (squeeze-and-excitation) and the statistics of a normal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ class Step:
     output: Any
     inputs: list[tuple[Tensor, Trail]]
 
-    def get(self, index: int, name: str, default: Any = None) -> Any:
+    def get(self, index: int, name: str, default: Any = None) -> Any:  # noqa: ANN401 - torch's own arguments
         """Returns an argument by place or name."""
         return self.args[index] if len(self.args) > index else self.kwargs.get(name, default)
 
@@ -37,12 +37,12 @@ class Step:
         return self.inputs[0]
 
 
-def first(output: Any) -> Tensor:
+def first(output: Tensor | Sequence[Tensor]) -> Tensor:
     """Returns the output of a function, the first where there are several."""
     return output if isinstance(output, Tensor) else output[0]
 
 
-def _pair(value: Any) -> tuple[int, int]:
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
     if isinstance(value, int):
         return (value, value)
     return (int(value[0]), int(value[-1]))

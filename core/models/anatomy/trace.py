@@ -207,7 +207,7 @@ def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
         if tensor is not None:
             entered[call] = _memory(tensor)
 
-    def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ARG001
+    def leave(module: nn.Module, args: tuple[Any, ...], output: object) -> None:  # noqa: ARG001
         nonlocal count
         call = open_calls.pop()
         call.order, count = count, count + 1
@@ -237,7 +237,7 @@ def _memory(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def _tensor(value: Any) -> Tensor | None:
+def _tensor(value: object) -> Tensor | None:
     """Returns the first tensor in nested tuples, lists and dictionaries."""
     if isinstance(value, Tensor):
         return value

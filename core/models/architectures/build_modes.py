@@ -44,8 +44,8 @@ class Uninitialised(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         kwargs = kwargs or {}
         if func in _FILL:
             low = args[1] if len(args) > 1 else kwargs.get("mean", kwargs.get("from", 0.0))
@@ -63,8 +63,8 @@ class OnMeta(Uninitialised):
     """
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         kwargs = dict(kwargs or {})
         if func in _ALLOCATE:
             kwargs["device"] = "meta"
@@ -87,8 +87,8 @@ class Seeded(TorchFunctionMode):
             self.generator.manual_seed(seed)
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         kwargs = dict(kwargs or {})
         if func in _DRAW or (getattr(func, "__module__", None) == _INIT_MODULE and _takes_generator(func)):
             kwargs["generator"] = self.generator

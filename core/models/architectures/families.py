@@ -7,7 +7,6 @@ import re
 import string
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.messages import N_
 
@@ -41,7 +40,7 @@ class Family:
 class _Case(string.Formatter):
     """``str.format`` with two more conversions: ``!u`` upper case, ``!t`` title case."""
 
-    def convert_field(self, value: Any, conversion: Any) -> Any:
+    def convert_field(self, value: object, conversion: str | None) -> object:
         if conversion == "u":
             return str(value).upper()
         if conversion == "t":

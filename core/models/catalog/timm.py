@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -20,6 +20,9 @@ from core.models.catalog.source import Shape
 from core.models.weights import huggingface
 from core.models.weights.download import Report
 from core.specs import Preprocessing
+
+if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
 
 HOME = "https://github.com/huggingface/pytorch-image-models"
 
@@ -147,7 +150,7 @@ def _bare(name: str) -> str:
     return name.removeprefix(TIMM).partition(".")[0]
 
 
-def _default(name: str) -> Any:
+def _default(name: str) -> PretrainedCfg | None:
     import timm
 
     try:
@@ -157,7 +160,7 @@ def _default(name: str) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _tags(name: str) -> dict[str, Any]:
+def _tags(name: str) -> dict[str, PretrainedCfg]:
     """Returns the configurations of the network's weights by tag; only those with a classifier."""
     from timm.models import get_arch_pretrained_cfgs
 
@@ -165,7 +168,7 @@ def _tags(name: str) -> dict[str, Any]:
     return {config.tag: config for config in found.values() if config.has_weights and config.num_classes and config.tag}
 
 
-def _config(name: str, entry: str = "") -> Any:
+def _config(name: str, entry: str = "") -> PretrainedCfg:
     """Returns timm's configuration of a network's weights, the default ones for an empty entry."""
     config = _default(name)
     if config is None:
@@ -195,7 +198,7 @@ def _entry(name: str, tag: str, is_default: bool) -> WeightsEntry:
     )
 
 
-def _sources(config: Any) -> huggingface.Sources:
+def _sources(config: PretrainedCfg) -> huggingface.Sources:
     return huggingface.Sources(config.hf_hub_id or "", config.hf_hub_filename or "", config.url or "")
 
 

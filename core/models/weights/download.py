@@ -19,9 +19,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -192,7 +191,7 @@ class _Transfer:
             _patience(answer, STALL_SECONDS)
             self._copy(answer, start, total, report)
 
-    def _copy(self, answer: Any, start: int, total: int | None, report: Report | None) -> None:
+    def _copy(self, answer: HTTPResponse, start: int, total: int | None, report: Report | None) -> None:
         done, meter = start, _Meter(start)
         with self.part.open("ab" if start else "wb") as file:
             while chunk := answer.read1(_CHUNK):
@@ -297,7 +296,7 @@ class _Meter:
         return (done - then) / (now - before) if now > before else 0.0
 
 
-def _patience(answer: Any, seconds: float) -> None:
+def _patience(answer: HTTPResponse, seconds: float) -> None:
     """Sets how long a read may wait, on the connection behind a response."""
     raw = getattr(getattr(answer, "fp", None), "raw", None)
     connection = getattr(raw, "_sock", None)

@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -208,7 +207,7 @@ def _count(path: Path, count: int) -> None:
         )
 
 
-def _tensors(path: Path, record: Any) -> dict[str, Tensor]:
+def _tensors(path: Path, record: object) -> dict[str, Tensor]:
     """Finds the dictionary of tensors in what a training script saved."""
     for _ in range(_MAX_DEPTH):
         if not isinstance(record, Mapping):

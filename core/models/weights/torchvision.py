@@ -22,12 +22,12 @@ _LINK = re.compile(r"`([^`<]+?)\s*<[^>]+>`_+")
 _MIB = 1.048576
 
 
-def default(name: str) -> Any:
+def default(name: str) -> models.WeightsEnum:
     """Returns torchvision's default weights entry of network ``name``."""
     return models.get_model_weights(name).DEFAULT
 
 
-def find(name: str, entry: str = "") -> Any:
+def find(name: str, entry: str = "") -> models.WeightsEnum:
     """Returns torchvision's weights entry of that name, the default one for an empty name."""
     return models.get_model_weights(name)[entry] if entry else default(name)
 
@@ -44,7 +44,7 @@ def entries(name: str) -> tuple[WeightsEntry, ...]:
     return tuple(_entry(name, entry, entry is chosen) for entry in listed)
 
 
-def _entry(name: str, entry: Any, is_default: bool) -> WeightsEntry:
+def _entry(name: str, entry: models.WeightsEnum, is_default: bool) -> WeightsEntry:
     meta = entry.meta
     metrics = meta["_metrics"].get(_IMAGENET, {})
     known = meta["categories"] or ()
@@ -64,7 +64,7 @@ def _entry(name: str, entry: Any, is_default: bool) -> WeightsEntry:
     )
 
 
-def fetch(name: str, entry: str = "", report: Any = None) -> Path:
+def fetch(name: str, entry: str = "", report: download.Report | None = None) -> Path:
     """Downloads a weight file into torch.hub's cache, unless it is there.
 
     See :func:`core.models.weights.download.fetch`.
@@ -80,7 +80,7 @@ def fetch(name: str, entry: str = "", report: Any = None) -> Path:
     return download.fetch(found.url, file, title=f"{name} ({file.name})", size=size, report=report)
 
 
-def pretrained(name: str, entry: str = "", report: Any = None, **options: Any) -> nn.Module:
+def pretrained(name: str, entry: str = "", report: download.Report | None = None, **options: Any) -> nn.Module:
     """Builds torchvision's ``name`` with pretrained weights, downloading them where they are not here yet.
 
     Args:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import torch
+
+Moment = torch.cuda.Event | tuple[float, float]
+"""An event in a GPU's stream; or seconds of this thread and of the process, or on the wall and nothing."""
 
 
 class StepClock:
@@ -24,7 +26,7 @@ class StepClock:
         self._device = device
         self._threads = torch.get_num_threads()
 
-    def now(self) -> Any:
+    def now(self) -> Moment:
         """Returns the moment, for :meth:`passed`."""
         if self._device.type == "cuda":
             event = torch.cuda.Event(enable_timing=True)
@@ -34,11 +36,13 @@ class StepClock:
             return time.thread_time(), time.process_time()
         return time.perf_counter(), 0.0
 
-    def passed(self, begin: Any, end: Any) -> float:
+    def passed(self, begin: Moment, end: Moment) -> float:
         """Returns the seconds between two moments; after :meth:`settle` on a GPU."""
-        if self._device.type == "cuda":
+        if isinstance(begin, torch.cuda.Event) and isinstance(end, torch.cuda.Event):
             return float(begin.elapsed_time(end)) / 1000
-        return max(end[0] - begin[0], (end[1] - begin[1]) / self._threads)
+        if isinstance(begin, tuple) and isinstance(end, tuple):
+            return max(end[0] - begin[0], (end[1] - begin[1]) / self._threads)
+        raise TypeError("the moments are of two devices")
 
     def settle(self) -> None:
         """Waits until what was asked of the device is done."""

@@ -179,7 +179,7 @@ class _Watch:
 
         return hook
 
-    def _leave(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+    def _leave(self, _module: nn.Module, _args: tuple[Any, ...], output: object) -> None:
         tensor = output[0] if isinstance(output, tuple) else output
         if not isinstance(tensor, Tensor) or not tensor.requires_grad:
             return

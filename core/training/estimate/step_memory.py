@@ -289,8 +289,8 @@ class _Ledger(TorchDispatchMode):
         self.changes.append(size)
 
     def __torch_dispatch__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         shortcut = _SHORTCUTS.get(func)
         result = func(*args, **(kwargs or {})) if shortcut is None else shortcut(*args)
         for value in result if isinstance(result, tuple | list) else (result,):

@@ -8,7 +8,7 @@ only if something before it learns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,7 +213,7 @@ class Profile:
         )
 
 
-def _pairs(rows: Any) -> list[list[float]]:
+def _pairs(rows: Iterable[Linear]) -> list[list[float]]:
     return [[row.fixed, row.each] for row in rows]
 
 

@@ -196,7 +196,7 @@ class _Tracer(GraphAppendingTracer):
         super().__init__(fx.Graph())
         self._names = {id(value): name for name, value in (*model.named_parameters(), *model.named_buffers())}
 
-    def create_arg(self, a: Any) -> Any:
+    def create_arg(self, a: Any) -> fx.node.Argument:  # noqa: ANN401 - as in the class it extends
         """Makes an argument one of the graph.
 
         Raises:
@@ -227,7 +227,7 @@ class _Recorder:
         counts: dict[str, int] = {}
 
         def divert(name: str, module: nn.Module) -> Callable[..., Any]:
-            def call(*args: Any, **kwargs: Any) -> Any:
+            def call(*args: Any, **kwargs: Any) -> object:
                 nth = counts[name] = counts.get(name, -1) + 1
                 point = _Point(name, nth, tuple(outer.name for outer in open_calls)) if open_calls else root
                 if open_calls:
@@ -258,7 +258,7 @@ class _Recorder:
             if name in point.around:
                 return module.forward
 
-            def call(*args: Any, **kwargs: Any) -> Any:
+            def call(*args: Any, **kwargs: Any) -> object:
                 nonlocal counts
                 if any(isinstance(value, Proxy) for value in (*args, *kwargs.values())):
                     return tracer.create_proxy("call_module", name, args, kwargs)

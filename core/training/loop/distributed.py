@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -21,6 +21,7 @@ from torch import Tensor
 from core.device import resolve_device
 from core.errors import InputError
 
+T = TypeVar("T")
 PATIENCE = timedelta(days=1)
 """How long a process waits for the others: the first one may be waiting for its device, or for a slow disk."""
 
@@ -69,7 +70,7 @@ class World:
         dist.all_reduce(total, group=self._talk)
         return total.to(values.device)
 
-    def from_first(self, value: Any) -> Any:
+    def from_first(self, value: T) -> T:
         """Returns what the process of rank 0 gives: anything that can be pickled."""
         if self.size == 1:
             return value
@@ -77,7 +78,7 @@ class World:
         dist.broadcast_object_list(box, src=0, group=self._talk)
         return box[0]
 
-    def gather(self, value: Any) -> list[Any]:
+    def gather(self, value: T) -> list[T]:
         """Returns the values of all processes, by rank."""
         if self.size == 1:
             return [value]

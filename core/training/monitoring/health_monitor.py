@@ -213,14 +213,14 @@ class Health(Watch):
         living: dict[str, list[Tensor]] = {name: [] for name in self._stages}
 
         def keep(stage: str) -> Callable[..., None]:
-            def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            def hook(_module: nn.Module, _inputs: object, output: object) -> None:
                 if isinstance(output, Tensor):
                     values[stage] = _sample(output, VALUES)
 
             return hook
 
         def count(stage: str, dimension: int) -> Callable[..., None]:
-            def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
                 channel = dimension % output.ndim
                 others = [axis for axis in range(output.ndim) if axis != channel]
                 living[stage].append(output.amax(others) > 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -102,7 +102,7 @@ def _make(phase: Phase, settings: list[dict[str, Any]]) -> torch.optim.Optimizer
         ) from error
 
 
-def _fuses(kind: Any, settings: list[dict[str, Any]]) -> bool:
+def _fuses(kind: Callable[..., torch.optim.Optimizer], settings: list[dict[str, Any]]) -> bool:
     """Whether the parameters can be moved by a fused step."""
     parameters = [parameter for group in settings for parameter in group["params"]]
     places = {parameter.device.type for parameter in parameters}
@@ -110,7 +110,7 @@ def _fuses(kind: Any, settings: list[dict[str, Any]]) -> bool:
     return floats and len(places) == 1 and kind.__name__ in FUSED.get(places.pop(), ())
 
 
-def _kind(name: str) -> Any:
+def _kind(name: str) -> Callable[..., torch.optim.Optimizer]:
     """Returns the class behind an optimizer's name.
 
     Raises:

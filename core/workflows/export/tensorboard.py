@@ -9,12 +9,15 @@ import importlib
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.runs.files import read_json, read_lines
 from core.runs.store import Run
 from core.specs import Experiment
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
 
 PACKAGE = "tensorboardX"
 FILES = "events.out.tfevents.*"
@@ -84,7 +87,7 @@ def export(run: Run, folder: Path | str) -> Path:
     return target
 
 
-def _scalars(writer: Any, run: Run, begun: float) -> None:
+def _scalars(writer: SummaryWriter, run: Run, begun: float) -> None:
     """Writes the curves of epochs and steps, at the times at which they were reached."""
     passed = 0.0
     for row in run.metrics()[0]:
@@ -99,7 +102,7 @@ def _scalars(writer: Any, run: Run, begun: float) -> None:
                 writer.add_scalar(tag, float(row[column]), int(row["step"]), walltime=moment)
 
 
-def _health(writer: Any, run: Run) -> None:
+def _health(writer: SummaryWriter, run: Run) -> None:
     """Writes what was seen inside, stage by stage."""
     for row in read_lines(run.path / "health.jsonl")[0]:
         epoch = int(row["epoch"])
@@ -115,7 +118,7 @@ def _health(writer: Any, run: Run) -> None:
                     _histogram(writer, f"{what}/{stage}", entry[what], epoch)
 
 
-def _histogram(writer: Any, tag: str, drawn: Mapping[str, Any], epoch: int) -> None:
+def _histogram(writer: SummaryWriter, tag: str, drawn: Mapping[str, Any], epoch: int) -> None:
     """Writes counts in equal bins; their sums follow from the bins' middles."""
     low, high, counts = float(drawn["low"]), float(drawn["high"]), [int(count) for count in drawn["counts"]]
     width = (high - low) / len(counts)
@@ -134,7 +137,7 @@ def _histogram(writer: Any, tag: str, drawn: Mapping[str, Any], epoch: int) -> N
     )
 
 
-def _texts(writer: Any, run: Run, experiment: Experiment) -> None:
+def _texts(writer: SummaryWriter, run: Run, experiment: Experiment) -> None:
     """Writes what the run does, on what, and which classes there are."""
     environment = read_json(run.path / "environment.json")
     packages = environment.get("packages") or {}

@@ -19,6 +19,11 @@ from core.specs import Experiment
 from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
+    import torch
+
+    from core.data.dataset import Dataset
+    from core.models.network import Network
+    from core.training.features.batch_sources import Material
     from core.training.lr_finder import RateCurve
 
 
@@ -153,7 +158,7 @@ def find_now(
     raise Cancelled
 
 
-def _divided(experiment: Experiment, roots: Sequence[Path] | None) -> Any:
+def _divided(experiment: Experiment, roots: Sequence[Path] | None) -> Dataset:
     from core.data.sources import open_dataset
     from core.data.splits import split
 
@@ -162,7 +167,7 @@ def _divided(experiment: Experiment, roots: Sequence[Path] | None) -> Any:
     return split(dataset, spec)
 
 
-def _settled(experiment: Experiment, classes: int, device: Any) -> Experiment:
+def _settled(experiment: Experiment, classes: int, device: torch.device) -> Experiment:
     """Returns the experiment with a number as its batch size."""
     from dataclasses import replace
 
@@ -174,7 +179,9 @@ def _settled(experiment: Experiment, classes: int, device: Any) -> Experiment:
     return replace(experiment, training=replace(experiment.training, batch_size=size))
 
 
-def _material(dataset: Any, network: Any, experiment: Experiment, most: int, report: Callable[..., None]) -> Any:
+def _material(
+    dataset: Dataset, network: Network, experiment: Experiment, most: int, report: Callable[..., None]
+) -> Material:
     """Decodes the training images that the test looks at, and no others; leaves out what cannot be read."""
     import torch
 

@@ -22,6 +22,7 @@ from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
     from core.interpret.visualization.deepdream import DeepDream
+    from core.models.network import Network
 
 PICTURE, ORIGINAL = "dream.png", "original.png"
 
@@ -123,7 +124,7 @@ def work(request: VisualizationJob, context: JobContext) -> None:
         dream.maximise_classes(network, request.channels, **common)
 
 
-def deep(network: Any, wish: VisualizationJob, progress: Progress | None = None) -> DeepDream:
+def deep(network: Network, wish: VisualizationJob, progress: Progress | None = None) -> DeepDream:
     """Dreams into a wish's picture.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import torch
 
@@ -17,6 +17,8 @@ from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
 from core.training.monitoring.health_monitor import Health, Watch
 from core.workflows.trainer_process.snapshot_taker import Photographer
+
+T = TypeVar("T")
 
 
 class Watching:
@@ -104,7 +106,7 @@ class Watching:
         if (keeper := self._keeper) is not None:
             self._try("weights of epochs", lambda: what(keeper))
 
-    def _try(self, what: str, look: Callable[[], Any]) -> Any:
+    def _try(self, what: str, look: Callable[[], T]) -> T | None:
         if what in self._failed:
             return None
         try:

@@ -20,7 +20,7 @@ class Code(str):
     """A piece of code that is written as it is within a literal."""
 
 
-def literal(value: Any, room: int = 100) -> str:
+def literal(value: object, room: int = 100) -> str:
     """Writes a value as a formatter of Python lays it out; nothing in a string can end the string.
 
     Args:
