@@ -108,6 +108,17 @@ def memory_free(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def batch_that_fits(most: int, *limits: tuple[float, float], least: int = 1) -> int:
+    """Returns how many images may be computed at a time.
+
+    Args:
+        most: More are of no use.
+        limits: Pairs of what there is and what one image takes of it, such as bytes or multiply-adds.
+        least: So many even where they do not fit.
+    """
+    return max(least, min(most, *(int(room // max(each, 1)) for room, each in limits)))
+
+
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
 """What errors other than ``OutOfMemoryError`` say when memory ran out: the CPU's allocator, CUDA, cuDNN, cuBLAS."""
 

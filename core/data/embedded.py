@@ -20,6 +20,7 @@ from PIL import Image
 from core.data import shapes
 from core.data.dataset import Dataset, Item
 from core.errors import InputError
+from core.specs.checks import whole
 
 TEXTURES = ("brick", "grass", "gravel")
 """Classes of the set Textures: photographs of scikit-image in the public domain (CC0)."""
@@ -151,10 +152,8 @@ def _open_textures(info: Embedded, seed: int, options: dict[str, int]) -> Datase
 
 def _open_shapes(info: Embedded, seed: int, options: dict[str, int]) -> Dataset:
     per_class, size = options.get("per_class", 100), options.get("size", info.size)
-    if not 1 <= per_class <= 10_000:
-        raise InputError("per_class is {value}. It must be a whole number from 1 to 10000.", value=per_class)
-    if not 16 <= size <= 1024:
-        raise InputError("size is {value}. It must be a whole number of pixels from 16 to 1024.", value=size)
+    whole("per_class", per_class, low=1, high=10_000)
+    whole("size", size, low=16, high=1024)
     items = tuple(
         Item(f"{name}/{number:04d}", label) for label, name in enumerate(info.classes) for number in range(per_class)
     )

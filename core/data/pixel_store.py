@@ -13,11 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
 import numpy as np
-import psutil
 import torch
 
 from core.data.dataset import Dataset
 from core.data.images import WORKERS, Unreadable, canvas, fit, margin
+from core.device import memory_free
 from core.errors import InputError
 from core.messages import Progress
 from core.specs import Preprocessing
@@ -49,7 +49,7 @@ class PixelStore:
         self.canvas = canvas
         self.side = prep.resize if canvas else prep.crop
         self.labels = torch.tensor([item.label for item in dataset.items], dtype=torch.long)
-        room = max(0, min(max_bytes, psutil.virtual_memory().available // 2))
+        room = max(0, min(max_bytes, memory_free(torch.device("cpu")) // 2))
         self.capacity = min(len(dataset), room // (3 * self.side * self.side))
         # numpy, not torch: copies in threads of our own would each wake a team of OpenMP threads
         self._pixels = np.empty((self.capacity, self.side, self.side, 3), dtype=np.uint8)

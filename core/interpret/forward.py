@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from core.device import batch_that_fits, memory_free
 from core.errors import InputError
 from core.interpret.probe import Probe
 from core.interpret.target import ScoreTarget
@@ -125,13 +126,11 @@ def batch_of(network: Network, device: torch.device, *, graph: bool = False, who
         graph: Whether all activations are kept for the way back.
         whole: Whether each image goes all the way through; only a few last layers take hardly any time.
     """
-    each = max(1, network.anatomy.activation_bytes // (1 if graph else 4))
-    budget, most = _BUDGET, _MOST.get(device.type, 16)
-    if device.type == "cuda":
-        budget = torch.cuda.mem_get_info(device)[0] // 3
-    elif whole:  # larger batches gain nothing there, and everybody else waits for the network until one is through
-        most = min(most, _TURN * torch.get_num_threads() // max(1, network.anatomy.macs * (3 if graph else 1)))
-    return int(max(min(budget // each, most), 1))
+    each = network.anatomy.activation_bytes // (1 if graph else 4)
+    limits = [(memory_free(device) // 3 if device.type == "cuda" else _BUDGET, each)]
+    if whole and device.type != "cuda":  # larger batches gain nothing, and everybody else waits until one is through
+        limits.append((_TURN * torch.get_num_threads(), network.anatomy.macs * (3 if graph else 1)))
+    return batch_that_fits(_MOST.get(device.type, _MOST["cpu"]), *limits)
 
 
 def check_image(x: Tensor) -> None:

@@ -15,8 +15,8 @@ def one_of(name: str, value: object, allowed: tuple[str | int, ...]) -> None:
         )
 
 
-def whole(name: str, value: object, *, low: int, high: int) -> None:
-    """Raises :class:`InputError` unless the value is a whole number from ``low`` to ``high``."""
+def whole(name: str, value: object, *, low: int, high: int) -> int:
+    """Returns the value; raises :class:`InputError` unless it is a whole number from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(
             "{name} is {value}. It must be a whole number from {low} to {high}.",
@@ -25,6 +25,7 @@ def whole(name: str, value: object, *, low: int, high: int) -> None:
             low=low,
             high=high,
         )
+    return value
 
 
 def number(name: str, value: object, *, low: float, high: float, above: bool = False) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret.target import ScoreTarget
 from core.messages import Progress
+from core.specs.checks import whole
 
 if TYPE_CHECKING:
     from core.models.anatomy.examine import Anatomy
@@ -54,15 +55,7 @@ class Setting:
         Raises:
             InputError: It is no whole number, or out of bounds.
         """
-        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
-            raise InputError(
-                "{name} is {value}. It must be a whole number from {low} to {high}.",
-                name=self.id,
-                value=value,
-                low=self.low,
-                high=self.high,
-            )
-        return value
+        return whole(self.id, value, low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from core.specs.checks import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, low, high in (("steps", 2, 1000), ("windows", 2, 10_000)):
-            if not low <= getattr(self, name) <= high:
-                raise InputError(
-                    "{name} is {value}. It must be a whole number from {low} to {high}.",
-                    name=name,
-                    value=getattr(self, name),
-                    low=low,
-                    high=high,
-                )
+            whole(name, getattr(self, name), low=low, high=high)
         if not self.road or not all(0 < share < 1 for share in self.road):
             raise InputError("road is {value}. It must be shares between 0 and 1, such as 0.2.", value=self.road)
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from core.data.images import normalise
 from core.data.pixel_store import PixelStore
+from core.device import batch_that_fits
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, no_map, require_map_layer
 from core.interpret.probe import Probe, device_of, reach
@@ -131,7 +132,7 @@ def survey(
 def batch_size(anatomy: Anatomy, layers: Sequence[str]) -> int:
     """Returns how many images are run at a time: what is kept of them fits :data:`ROOM`, their work :data:`WORK`."""
     each = sum(anatomy.layer(name).activation_bytes for name in layers)
-    return max(1, min(BATCH, ROOM // max(each, 1), int(WORK // max(anatomy.macs, 1))))
+    return batch_that_fits(BATCH, (ROOM, each), (WORK, anatomy.macs))
 
 
 def _maps(network: Network, x: Tensor, layouts: dict[str, Layout]) -> list[tuple[str, Tensor, Tensor]]:

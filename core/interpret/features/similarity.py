@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from core.data.images import normalise
 from core.data.pixel_store import PixelStore
+from core.device import batch_that_fits
 from core.errors import InputError
 from core.interpret.features.activation_stats import ROOM
 from core.interpret.layout import Layout, batch_maps, require_map_layer
@@ -213,8 +214,7 @@ def cka(
 
 def batch_size(side: Side) -> int:
     """Returns how many images are run through a network at a time."""
-    each = max(side.network.anatomy.macs, 1)
-    return max(FEW, min(CHUNK, int(WORK // each)))
+    return batch_that_fits(CHUNK, (WORK, side.network.anatomy.macs), least=FEW)
 
 
 def weight_change(before: nn.Module, after: nn.Module) -> tuple[LayerChange, ...]:

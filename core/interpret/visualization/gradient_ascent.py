@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.device import memory_free
+from core.device import batch_that_fits, memory_free
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, map_layout, no_map, spatial_layers, unknown_layer
 from core.interpret.probe import Probe, device_of
@@ -260,8 +260,8 @@ def batch_size(network: Network, spot: Spot, size: int, device: torch.device) ->
         kept += row.own_activation_bytes
         if row.name == spot.layer.name:
             break
-    each = max(1.0, 3 * kept * (side / network.preprocessing.crop) ** 2)
-    return int(max(1, min(MAX_CHANNELS, MEMORY_SHARE * memory_free(device) / each)))
+    each = 3 * kept * (side / network.preprocessing.crop) ** 2
+    return batch_that_fits(MAX_CHANNELS, (MEMORY_SHARE * memory_free(device), each))
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from itertools import pairwise, product
 from typing import Any
 
-import psutil
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from core.device import memory_free
 from core.errors import Cancelled, InputError
 from core.messages import Progress
 from core.models import heads
@@ -249,9 +249,7 @@ def _settle_norms(watch: _Watch) -> None:
 
 
 def _room(device: torch.device) -> float:
-    if device.type == "cuda":
-        return 0.9 * torch.cuda.mem_get_info(device)[0]
-    return 0.8 * psutil.virtual_memory().available
+    return (0.9 if device.type == "cuda" else 0.8) * memory_free(device)
 
 
 def _rounds(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from core.data.augment import NUMBERS, Augmenter, Drawn
 from core.data.images import normalise
 from core.data.pixel_store import PixelStore, centre, iterate
+from core.device import memory_free
 from core.models.network import Network
 from core.training.features.backbone_split import Cut
 from core.training.features.feature_store import Features, FeatureStore, Form, Writer
@@ -106,8 +107,7 @@ class PixelFeed:
         store = self.material.store
         if self.device.type != "cuda" or store.cached < len(store):
             return
-        free, _ = torch.cuda.mem_get_info(self.device)
-        if 3 * store.side**2 * len(store) <= STORE_SHARE * free:
+        if 3 * store.side**2 * len(store) <= STORE_SHARE * memory_free(self.device):
             everything = torch.arange(len(store)).split(256)
             self._there = torch.cat([store.batch(part).to(self.device) for part in everything])
 
@@ -254,11 +254,9 @@ class Wanted:
     def _place(self) -> torch.device:
         """Where features in memory lie: on the device, if there is room."""
         device = self.pixels.device
-        if device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            if self.form.bytes * len(self.positions) <= STORE_SHARE * free:
-                return device
-        return torch.device("cpu")
+        size = self.form.bytes * len(self.positions)
+        fits = device.type == "cuda" and size <= STORE_SHARE * memory_free(device)
+        return device if fits else torch.device("cpu")
 
     def _compute(self, shelf: FeatureStore) -> Generator[int, None, Features | None]:
         count = len(self.positions)

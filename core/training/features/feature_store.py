@@ -19,7 +19,6 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import psutil
 import torch
 import torchvision
 from filelock import FileLock, Timeout
@@ -27,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from core import settings
+from core.device import memory_free
 from core.disk_cache import DiskCache, beside, name_of
 
 MEMORY_SHARE = 0.4
@@ -101,7 +101,7 @@ class Features:
 
 def room_in_memory() -> int:
     """Returns how many bytes of features may be kept in memory now."""
-    return min(settings.feature_memory_limit(), int(MEMORY_SHARE * psutil.virtual_memory().available))
+    return min(settings.feature_memory_limit(), int(MEMORY_SHARE * memory_free(torch.device("cpu"))))
 
 
 def key_of(parts: Sequence[object], device: torch.device) -> str:
