@@ -116,7 +116,7 @@ def batch_that_fits(most: int, *limits: tuple[float, float], least: int = 1) -> 
         limits: Pairs of what there is and what one image takes of it, such as bytes or multiply-adds.
         least: So many even where they do not fit.
     """
-    return max(least, min(most, *(int(room // max(each, 1)) for room, each in limits)))
+    return max(least, min([most, *(int(room // max(each, 1)) for room, each in limits)]))
 
 
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
