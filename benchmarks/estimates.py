@@ -6,8 +6,8 @@ For each backbone, profiles and the real training loop take turns: a cycle is a 
 loop on generated images with three plans (a linear probe, whose step is the pass that computes features; the last
 stage; everything), in the number format that the profile foretells. What is told of a loop is the median of its steps.
 Estimate and measurement of a cycle are minutes apart at most, and what counts is the median of their ratio over the
-cycles. A step's time is told by two clocks: the one of ``core.training.estimate.clock``, which leaves other programs'
-work out and which the profile is taken with, and the one on the wall.
+cycles. A step's time is told by two clocks: the one of ``core.training.estimate.step_clock``, which leaves other
+programs' work out and which the profile is taken with, and the one on the wall.
 
 Memory is measured twice, in a process for each plan, from before the network is built. ``memory_ratio`` holds the
 estimate against the peak of what torch's allocator gave out, as its profiler records every block. ``resident_ratio``
@@ -39,9 +39,9 @@ from core.data.pixel_store import PixelStore
 from core.device import reuse_freed_memory
 from core.models.network import Network, assemble
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec, Phase, TrainingSpec
-from core.training.estimate.clock import StepClock
 from core.training.estimate.estimate import Counts, estimate
 from core.training.estimate.layer_timing import measure
+from core.training.estimate.step_clock import StepClock
 from core.training.estimate.step_time import Profile
 from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd, PhaseStarted
@@ -190,7 +190,7 @@ def _steps(network: Network, material: Material, experiment: Experiment) -> list
     finally:
         handle.remove()
     pairs = pairwise(marks)
-    return [(clock.passed(a[0], b[0]), b[1] - a[1]) for a, b in pairs]
+    return [(clock.elapsed(a[0], b[0]), b[1] - a[1]) for a, b in pairs]
 
 
 def _memory(backbone: str, plan: str, precision: str, arguments: argparse.Namespace) -> dict[str, Any]:

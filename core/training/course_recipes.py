@@ -117,7 +117,7 @@ def _training(*phases: Phase, batch_size: int = 32, early: int = 0, best: str = 
 _KERAS = (("alpha", 0.9), ("eps", 1e-7))
 """Keras' own settings of RMSprop, which differ from torch's."""
 _FADING = Schedule("exponential", gamma=math.exp(-0.002))
-"""An exponential decay of 0.002; the notes do not say of what, an epoch is taken here."""
+"""An exponential decay of 0.002; the notes leave open of what, an epoch is taken here."""
 _EVERYTHING = FreezePlan("all")
 _PLATEAU = Schedule("plateau", gamma=0.1, patience=3)
 

@@ -27,17 +27,17 @@ from core.training.loop.live_changes import ControlRequest, PollRequests, no_req
 from core.training.loop.trainer import Trainer
 from core.training.lr_suggestion import Suggestion, suggest
 
-STEPS = 100
+DEFAULT_STEPS = 100
 """Optimizer steps of a test."""
-FEWEST = 20
+MIN_STEPS = 20
 """With fewer steps a curve cannot be read."""
-SPAN = (1e-7, 10.0)
+RATE_SPAN = (1e-7, 10.0)
 """Rates of the head that are tried, for optimizers that scale their steps themselves."""
-SPANS = {"sgd": (1e-6, 100.0), "adagrad": (1e-6, 100.0)}
+RATE_SPANS = {"sgd": (1e-6, 100.0), "adagrad": (1e-6, 100.0)}
 """The same for those that want larger ones."""
 LEAST_IMAGES = 8
 """Training images that a test needs."""
-INERTIA = 0.9
+LOSS_MOMENTUM = 0.9
 """Share of the running mean that each step keeps; by it an explosion is noticed."""
 
 
@@ -126,7 +126,7 @@ def only_phase(experiment: Experiment, phase: int | str = 0) -> Experiment:
     )
 
 
-def images_needed(experiment: Experiment, steps: int = STEPS) -> int:
+def images_needed(experiment: Experiment, steps: int = DEFAULT_STEPS) -> int:
     """Returns how many training images a test looks at, at most."""
     return steps * experiment.training.images * experiment.training.accumulate
 
@@ -138,9 +138,9 @@ def find_rate(
     device: torch.device,
     *,
     phase: int | str = 0,
-    steps: int = STEPS,
+    steps: int = DEFAULT_STEPS,
     span: tuple[float, float] | None = None,
-    listen: PollRequests = no_requests,
+    poll_requests: PollRequests = no_requests,
 ) -> Iterator[ProgressEvent | Tried | RateCurve]:
     """Runs a learning-rate range test on a copy of a network.
 
@@ -154,7 +154,7 @@ def find_rate(
         phase: The phase to try, by its place or name. It starts from the weights of the whole run's start.
         steps: Optimizer steps; the rate grows by the same factor at each.
         span: Lowest and highest rate of the head; by default as the optimizer wants it.
-        listen: Asked several times a second; any halting wish ends the test without a curve.
+        poll_requests: Called several times a second; any request to stop ends the test without a curve.
 
     Yields:
         ProgressEvent; last the curve.
@@ -168,14 +168,14 @@ def find_rate(
     tried = alone.training.phases[0]
     if alone.training.precision == "auto" and device.type == "cpu":
         alone = replace(alone, training=replace(alone.training, precision="fp32"))
-    low, high = span or SPANS.get(tried.optimizer, SPAN)
+    low, high = span or RATE_SPANS.get(tried.optimizer, RATE_SPAN)
     _check(len(material.train), steps, low, high)
-    test = _RangeTest(_copy(network), _sample(material, alone, steps), alone, device, listen, steps, (low, high))
-    chance = torch.get_rng_state()
+    test = _RangeTest(_copy(network), _sample(material, alone, steps), alone, device, poll_requests, steps, (low, high))
+    rng_state = torch.get_rng_state()
     try:
         yield from test.results()
     finally:
-        torch.set_rng_state(chance)
+        torch.set_rng_state(rng_state)
     if test.halted:
         return
     if len(test.losses) < 2:
@@ -193,7 +193,7 @@ def find_rate(
         phase=tried.name,
         optimizer=tried.optimizer,
         batch=alone.training.images,
-        precision=test.at.precision,
+        precision=test.state.precision,
         cached=test.cached,
         seconds=time.perf_counter() - begin,
     )
@@ -212,11 +212,11 @@ class _RangeTest(Trainer):
         material: Material,
         experiment: Experiment,
         device: torch.device,
-        listen: PollRequests,
+        poll_requests: PollRequests,
         steps: int,
         span: tuple[float, float],
     ) -> None:
-        super().__init__(network, material, experiment, device, listen=listen)
+        super().__init__(network, material, experiment, device, poll_requests=poll_requests)
         epochs = -(-steps // self.steps_per_epoch)
         phase = replace(experiment.training.phases[0], epochs=epochs)
         self.training = replace(experiment.training, phases=(phase,))
@@ -244,12 +244,12 @@ class _RangeTest(Trainer):
 
     def _factor(self) -> float:
         low, high = self.span
-        return low * (high / low) ** (min(self.at.phase_step, self.steps - 1) / (self.steps - 1))
+        return low * (high / low) ** (min(self.state.phase_step, self.steps - 1) / (self.steps - 1))
 
     def _count(self, images: int) -> None:
         rate = self._factor()
         super()._count(images)
-        if self.at.done == images:  # the first step of an epoch
+        if self.state.done == images:  # the first step of an epoch
             self._before = [0.0, 0.0, 0.0]
         now = self._sums.tolist()
         loss, _, count = (a - b for a, b in zip(now, self._before, strict=True))
@@ -266,11 +266,11 @@ class _RangeTest(Trainer):
     def _grows_beyond(self) -> bool:
         """Whether the running mean of the losses, corrected for its start at 0, is far above where it began."""
         count = len(self.losses)
-        self._mean = INERTIA * self._mean + (1 - INERTIA) * self.losses[-1]
-        mean = self._mean / (1 - INERTIA**count)
+        self._mean = LOSS_MOMENTUM * self._mean + (1 - LOSS_MOMENTUM) * self.losses[-1]
+        mean = self._mean / (1 - LOSS_MOMENTUM**count)
         self._least = min(self._least, mean)
         start = sum(self.losses[:5]) / min(count, 5)
-        return count > FEWEST // 2 and mean > start + (start - self._least) + 0.5 * abs(start)
+        return count > MIN_STEPS // 2 and mean > start + (start - self._least) + 0.5 * abs(start)
 
 
 def _find(experiment: Experiment, phase: int | str) -> Phase:
@@ -292,8 +292,10 @@ def _check(images: int, steps: int, low: float, high: float) -> None:
             count=images,
             least=LEAST_IMAGES,
         )
-    if steps < FEWEST:
-        raise InputError("steps is {steps}. A rate is looked for in at least {least} steps.", steps=steps, least=FEWEST)
+    if steps < MIN_STEPS:
+        raise InputError(
+            "steps is {steps}. A rate is looked for in at least {least} steps.", steps=steps, least=MIN_STEPS
+        )
     if not (math.isfinite(low) and math.isfinite(high) and 0 < low < high):
         raise InputError(
             "The rates to try go from {low} to {high}. Give two numbers above 0, the lower one first.",
@@ -311,11 +313,11 @@ def _sample(material: Material, experiment: Experiment, steps: int) -> Material:
     """Keeps the training images that are needed; the loop's validation gets one image, as nobody looks at it."""
     train, most = material.train, images_needed(experiment, steps)
     if len(train) > most:
-        chance = torch.Generator().manual_seed(experiment.training.seed)
-        train = train[torch.randperm(len(train), generator=chance)[:most]]
+        generator = torch.Generator().manual_seed(experiment.training.seed)
+        train = train[torch.randperm(len(train), generator=generator)[:most]]
     return replace(material, train=train, val=train[:1])
 
 
-def stop_if(asked: bool) -> list[ControlRequest]:
-    """Returns the wish to stop, where it was ``asked`` for: what a job's listener needs."""
-    return [ControlRequest("stop")] if asked else []
+def stop_requests(stop: bool) -> list[ControlRequest]:
+    """Returns a request to stop if ``stop``: what a job polls for."""
+    return [ControlRequest("stop")] if stop else []

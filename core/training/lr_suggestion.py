@@ -10,8 +10,8 @@ import numpy as np
 
 from core.messages import N_
 
-WEIGHT = 0.8
-"""Weight of a step's neighbour in the smoothing, and of each further one beside the one before."""
+SMOOTHING_WEIGHT = 0.8
+"""Weight of a step's neighbour in the smoothing, and of each further one relative to the one before."""
 LEAST_FALL = 0.01
 """Share of its first level by which the loss must fall for a rate to be suggested."""
 LEAST_POINTS = 10
@@ -27,11 +27,11 @@ TOO_SHORT = N_(
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a curve of losses says.
+    """What a curve of losses shows.
 
     Attributes:
         smoothed: The losses, smoothed over the neighbouring steps on both sides.
-        suggested: The rate to use, rounded to one digit; ``None`` where the loss does not say.
+        suggested: The rate to use, rounded to one digit; ``None`` where the loss does not show it.
         steepest: The rate at which the loss falls fastest.
         valley: The middle, on the logarithmic scale, between where the loss begins to fall and where it has fallen.
         tenth: A tenth of the rate at which it has fallen.
@@ -96,7 +96,7 @@ def smooth(losses: Sequence[float]) -> np.ndarray:
     start = float(np.median(values[:5]))
     values = np.minimum(values, start + max(0.1 * abs(start), start - float(values.min())))
     places = np.arange(len(values))
-    weights = WEIGHT ** np.abs(places[:, None] - places[None])
+    weights = SMOOTHING_WEIGHT ** np.abs(places[:, None] - places[None])
     return np.asarray(weights @ values / weights.sum(1))
 
 

@@ -39,7 +39,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast the backbone learns beside the head.
+    """How fast the backbone learns compared with the head.
 
     Attributes:
         backbone_factor: Rate of its last stage as a multiple of the head's; ``None`` for the recipe's own.
@@ -63,13 +63,13 @@ DEFAULT_EPOCHS = {
     "full": 8,
     "scratch": 20,
 }
-"""Epochs of each preset that :func:`make_recipe` makes, where nothing else is said."""
+"""Epochs of each preset that :func:`make_recipe` makes, where nothing else is given."""
 HEAD_SHARE = 20 / 50
 """Share of the six-step protocol's epochs in which the head learns alone."""
 STAGE_DECAY = 1 / 2.6
 """What Howard and Ruder multiply the rate of each earlier layer by."""
 GRADUAL_STAGES = 3
-"""Stages that a gradual unfreezing lets join in where nothing else is said."""
+"""Stages that a gradual unfreezing lets join in where nothing else is given."""
 
 
 def make_recipe(
@@ -101,7 +101,7 @@ def make_recipe(
             ``gradual``).
         weights: Overrules the preset's start.
         freeze: What learns, instead of a number of last stages.
-        rates: How fast the backbone learns beside the head.
+        rates: How fast the backbone learns compared with the head.
         gradual: For ``gradual``, what is free from which epoch (counted from 1) on, see
             :func:`core.models.freeze.unfreezing`.
 

@@ -51,7 +51,7 @@ def _of_weights(run: Any) -> None:
     if not found:
         subjects.callout(_("This network has no convolutions, so it has no filters to show."))
         return
-    stamp = _stamp(run.path / epoch_weights.FOLDER)
+    stamp = _stamp(run.path / epoch_weights.WEIGHTS_FOLDER)
     with st.spinner(_("Reading the weights of the epochs …")):
         course = caches.remember("filter-course", stamp, lambda: course_of_run(run, start), entries=8)
     _layers(course)

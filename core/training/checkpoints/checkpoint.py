@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WRITE_EVERY = 2.0
 """Seconds between two writes at least. Faster epochs keep their best weights in memory meanwhile."""
-PATIENCE = 10.0
+PATIENCE_SECONDS = 10.0
 """A write waits so many times as long as the last one took, so that large networks spend their time on learning."""
 BEST, LAST, NEXT, STATE = "best.safetensors", "last.safetensors", ".next.safetensors", "resume.pt"
 
@@ -55,7 +55,7 @@ class Checkpointer:
         Raises:
             OSError: They cannot be written; the files on disk stay as they were.
         """
-        due = time.monotonic() - self._written >= max(WRITE_EVERY, PATIENCE * self._cost)
+        due = time.monotonic() - self._written >= max(WRITE_EVERY, PATIENCE_SECONDS * self._cost)
         if improved:
             with self._trainer.average_applied():
                 if due:
@@ -88,7 +88,7 @@ class Checkpointer:
         self.settle()
         stamp = secrets.token_hex(8)
         save_state(self._model.state_dict(), self._folder / NEXT, stamp=stamp)
-        _save_pickled({**self._trainer.state(), "stamp": stamp}, self._folder / STATE)
+        _save_pickled({**self._trainer.state_dict(), "stamp": stamp}, self._folder / STATE)
         _promote(self._folder)
         self._written = time.monotonic()
         self._cost = self._written - begin
@@ -146,7 +146,7 @@ def _save_pickled(state: dict[str, Any], path: Path) -> None:
         with replacing(path) as temporary, temporary.open("wb", buffering=0) as file:
             torch.save(state, file)
             os.fsync(file.fileno())
-    except RuntimeError as error:  # how torch tells of some failed writes
+    except RuntimeError as error:  # how torch reports some failed writes
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise

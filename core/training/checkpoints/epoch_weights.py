@@ -19,16 +19,16 @@ from core.models.network import read_state, save_state
 from core.runs.files import read_json, write_json
 from core.runs.snapshots import surplus
 from core.training.checkpoints.checkpoint import LAST, changing
-from core.training.monitoring.time_budget import TimeBudget, spaced
+from core.training.monitoring.time_budget import TimeBudget, is_due
 
-FOLDER, JOINED, KNOWN = "weights", "joined.safetensors", "learning.json"
+WEIGHTS_FOLDER, JOINED_FILE, KNOWN_FILE = "weights", "joined.safetensors", "learning.json"
 MAX_EPOCHS_KEPT = 100
 """Epochs whose weights are kept at most."""
-FEWEST = 3
+MIN_EPOCHS = 3
 """Where not even so many fit into what is allowed, none are kept."""
-SHARE, FREE = 0.01, 0.5
+TIME_SHARE, FREE_SECONDS = 0.01, 0.5
 """Share of the time, and seconds on top, that keeping may take."""
-SPARE = 1 << 30
+SPARE_BYTES = 1 << 30
 """Bytes that stay free on the disk."""
 
 
@@ -43,8 +43,8 @@ class EpochWeights:
 
     def __init__(self, folder: Path, model: nn.Module, allowed: int) -> None:
         self._folder, self._model, self._allowed = folder, model, allowed
-        self._allowance = TimeBudget(SHARE, FREE)
-        self._known: set[str] = set(read_json(folder / FOLDER / KNOWN).get("names", ()))
+        self._time_budget = TimeBudget(TIME_SHARE, FREE_SECONDS)
+        self._known: set[str] = set(read_json(folder / WEIGHTS_FOLDER / KNOWN_FILE).get("names", ()))
         self._last, self._size = 0, 0
 
     def rewind(self, epoch: int) -> None:
@@ -63,23 +63,23 @@ class EpochWeights:
             return
         new = changing(self._model) - self._known
         if new:
-            self._join(new)
+            self._save_joining(new)
         self._size = _bytes(self._state())
 
-    def _join(self, new: set[str]) -> None:
+    def _save_joining(self, new: set[str]) -> None:
         """Writes what joins as it still is; where that alone takes too much, the epochs before it are given up."""
-        folder = self._folder / FOLDER
+        folder = self._folder / WEIGHTS_FOLDER
         try:
             folder.mkdir(exist_ok=True)
             if kept_epochs(self._folder):
-                before = read_state(folder / JOINED) if (folder / JOINED).is_file() else {}
+                before = read_state(folder / JOINED_FILE) if (folder / JOINED_FILE).is_file() else {}
                 state = {**before, **{name: v for name, v in self._model.state_dict().items() if name in new}}
                 if _bytes(state) > self._allowed:
                     _drop(self._folder, kept_epochs(self._folder))
                 else:
-                    save_state(state, folder / JOINED)
+                    save_state(state, folder / JOINED_FILE)
             self._known |= new
-            write_json(folder / KNOWN, {"names": sorted(self._known)})
+            write_json(folder / KNOWN_FILE, {"names": sorted(self._known)})
         except BaseException:
             _drop(self._folder, kept_epochs(self._folder))
             raise
@@ -93,24 +93,24 @@ class EpochWeights:
         Raises:
             OSError: They cannot be written.
         """
-        room = self._room // self._size if self._size else 0
+        fitting = self._free_bytes // self._size if self._size else 0
         if (
-            room < FEWEST
-            or not spaced(epoch, self._last, min(MAX_EPOCHS_KEPT, room))
-            or not self._allowance.permits("weights")
+            fitting < MIN_EPOCHS
+            or not is_due(epoch, self._last, min(MAX_EPOCHS_KEPT, fitting))
+            or not self._time_budget.permits("weights")
         ):
             return
-        if shutil.disk_usage(self._folder).free < self._size + SPARE:
+        if shutil.disk_usage(self._folder).free < self._size + SPARE_BYTES:
             return
-        with self._allowance.spending("weights"):
+        with self._time_budget.spending("weights"):
             save_state(self._state(), kept_file(self._folder, epoch))
             self._last = epoch
             self._thin()
 
     @property
-    def _room(self) -> int:
+    def _free_bytes(self) -> int:
         """Bytes that all epochs together may take."""
-        joined = self._folder / FOLDER / JOINED
+        joined = self._folder / WEIGHTS_FOLDER / JOINED_FILE
         return self._allowed - (joined.stat().st_size if joined.is_file() else 0)
 
     def _state(self) -> dict[str, Tensor]:
@@ -119,7 +119,7 @@ class EpochWeights:
     def _thin(self) -> None:
         """Gives up epochs between others until all fit; where they differ in size, the large ones."""
         sizes = {epoch: kept_file(self._folder, epoch).stat().st_size for epoch in kept_epochs(self._folder)}
-        while sum(sizes.values()) > self._room or len(sizes) > MAX_EPOCHS_KEPT:
+        while sum(sizes.values()) > self._free_bytes or len(sizes) > MAX_EPOCHS_KEPT:
             large = [epoch for epoch, size in sizes.items() if size >= max(sizes.values()) / 2]
             doomed = surplus(large, (), max(2, len(large) - 1))
             if not doomed:
@@ -132,7 +132,7 @@ class EpochWeights:
 def kept_epochs(folder: Path) -> list[int]:
     """Returns the epochs of a run that whole weights are kept of, besides the best and the last one, in order."""
     try:
-        names = [path.name for path in (folder / FOLDER).iterdir()]
+        names = [path.name for path in (folder / WEIGHTS_FOLDER).iterdir()]
     except OSError:
         return []
     return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"epoch-(\d+)\.safetensors", name)))
@@ -152,14 +152,14 @@ def kept_state(folder: Path, epoch: int, names: Collection[str] | None = None) -
     if epoch not in kept_epochs(folder):
         raise InputError("The weights after epoch {epoch} were not kept. Choose another epoch.", epoch=epoch)
     state = read_state(folder / LAST, names)  # first: what joins meanwhile is written before it changes
-    if (folder / FOLDER / JOINED).is_file():
-        state |= read_state(folder / FOLDER / JOINED, names)
+    if (folder / WEIGHTS_FOLDER / JOINED_FILE).is_file():
+        state |= read_state(folder / WEIGHTS_FOLDER / JOINED_FILE, names)
     return state | read_state(kept_file(folder, epoch), names)
 
 
 def kept_file(folder: Path, epoch: int) -> Path:
     """Returns the file that is written when an epoch is kept; what is cached of the epoch goes with it."""
-    return folder / FOLDER / f"epoch-{epoch:06d}.safetensors"
+    return folder / WEIGHTS_FOLDER / f"epoch-{epoch:06d}.safetensors"
 
 
 def _drop(folder: Path, doomed: Collection[int]) -> None:

@@ -10,7 +10,7 @@ from core.training.estimate.step_memory import memory_of
 
 MAX_BATCH = {"cpu": 32, "cuda": 256}
 """Largest batches that are chosen; on a CPU larger ones are not quicker, and learn less an epoch."""
-SHARE = 0.8
+MEMORY_SHARE = 0.8
 """Share of the free memory that a step may take."""
 
 
@@ -23,9 +23,9 @@ def batch_size(experiment: Experiment, classes: int, device: torch.device) -> in
         device: Where it will run; what is free there now counts.
 
     Returns:
-        At least 2, even if that does not fit: then the training itself says so.
+        At least 2, even if that does not fit: then the training itself reports it.
     """
-    free = SHARE * memory_free(device)
+    free = MEMORY_SHARE * memory_free(device)
     size = MAX_BATCH.get(device.type, MAX_BATCH["cpu"])
     while size > 2 and max(_needs(experiment, classes, size, device)) > free:
         size //= 2

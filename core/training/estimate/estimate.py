@@ -14,9 +14,9 @@ from core.models.anatomy.examine import Anatomy
 from core.specs import Experiment, FreezePlan, Phase
 from core.training.estimate import batch_size
 from core.training.estimate.step_memory import Memory, memory_of, rehearsal_of
-from core.training.estimate.step_time import TRIALS, Profile
-from core.training.features.backbone_split import foretold
-from core.training.features.feature_store import room_in_memory
+from core.training.estimate.step_time import TIMED_PASSES, Profile
+from core.training.features.backbone_split import expected_stage
+from core.training.features.feature_store import free_memory_bytes
 from core.training.optim.precision import trial_images
 
 UNKNOWN, MEASURED = "unknown", "measured"
@@ -176,7 +176,7 @@ class _Work:
         again = not training.mix.active and (not augmented or training.views > 0)
         cached = each > 0 and again and self._fit(each * (train + self.counts.val))
         images_kept = self.counts.val + (train if cached else 0) if each else 0
-        kept = images_kept * each if images_kept * each <= room_in_memory() else 0
+        kept = images_kept * each if images_kept * each <= free_memory_bytes() else 0
         found = PhaseEstimate(
             phase.name, phase.epochs, precision, cached, replace(memory, features=kept, images=images)
         )
@@ -229,7 +229,7 @@ class _Work:
             return 0.0
         small = trial_images(training.images, self.counts.train)
         times = [self.profile.trial(self.anatomy, plan, name, small) for name in self.profile.seconds]
-        return TRIALS * sum(times) / len(times)
+        return TIMED_PASSES * sum(times) / len(times)
 
     def _precision(self, plan: FreezePlan) -> str:
         training = self.experiment.training
@@ -245,7 +245,7 @@ class _Work:
                 return 0
             places = anatomy.grid[0] * anatomy.grid[1] if anatomy.head_kind == "conv" else 1
             return 4 * anatomy.head_features * places
-        last = foretold(anatomy, plan)
+        last = expected_stage(anatomy, plan)
         stage = None if last is None else anatomy.stage(last)
         if stage is None or stage.channels is None or stage.spatial is None:
             return 0
@@ -253,7 +253,7 @@ class _Work:
 
     @staticmethod
     def _fit(size: int) -> bool:
-        return size <= max(room_in_memory(), settings.feature_files_limit())
+        return size <= max(free_memory_bytes(), settings.feature_files_limit())
 
     def _batches(self, batch: int) -> Iterator[int]:
         """Yields the sizes of the training batches; a last batch of one is left out, as in the loop."""

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from core.data.augment import Augmenter
 from core.data.images import WORKERS, fit, normalise, open_image
 from core.specs import AugmentSpec, Preprocessing
-from core.training.estimate.clock import StepClock
+from core.training.estimate.step_clock import StepClock
 from core.training.estimate.step_time import Linear, Machine
 
 REPEATS = 5
@@ -28,7 +28,7 @@ OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer]] = {
 MANY, LARGE = (64, 64), (6, 2**20)
 """Tensors and values in each: many small ones, and some that no cache holds."""
 FEATURES, OUTPUTS, FEW, ROWS = 2048, 1024, 4, 64
-PHOTO = (500, 375)
+PHOTO_SIZE = (500, 375)
 """Size of the photograph that is decoded, in pixels; the median of ImageNet's."""
 
 
@@ -60,8 +60,10 @@ def augment(prep: Preprocessing, device: torch.device) -> dict[str, Linear]:
 def decode(prep: Preprocessing) -> float:
     """Measures the seconds that a photograph takes to be decoded and resized, where all threads are at work."""
     rng = np.random.default_rng(0)
-    coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(PHOTO, Image.Resampling.BICUBIC)
-    grain = rng.integers(-8, 9, (PHOTO[1], PHOTO[0], 3))
+    coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(
+        PHOTO_SIZE, Image.Resampling.BICUBIC
+    )
+    grain = rng.integers(-8, 9, (PHOTO_SIZE[1], PHOTO_SIZE[0], 3))
     file = io.BytesIO()
     Image.fromarray((np.asarray(coarse) + grain).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=85)
     images = 4 * WORKERS
@@ -126,10 +128,10 @@ def _optimizers(device: torch.device) -> dict[str, Linear]:
 
 def _least(work: Callable[[], object], device: torch.device, repeats: int = REPEATS) -> float:
     """Returns the least seconds of several tries, after one that does not count."""
-    clock, moments = StepClock(device), []
+    clock, pairs = StepClock(device), []
     for _ in range(repeats + 1):
         begin = clock.now()
         work()
-        moments.append((begin, clock.now()))
-    clock.settle()
-    return min(clock.passed(*pair) for pair in moments[1:])
+        pairs.append((begin, clock.now()))
+    clock.synchronize()
+    return min(clock.elapsed(*pair) for pair in pairs[1:])

@@ -27,14 +27,14 @@ from core.models.network import Network, outline
 from core.specs import FreezePlan, ModelSpec
 from core.training.optim.precision import autocast
 
-STATES = {"adamw": 2, "adam": 2, "sgd": 1, "rmsprop": 2}
+OPTIMIZER_STATES = {"adamw": 2, "adam": 2, "sgd": 1, "rmsprop": 2}
 """Values that an optimizer keeps for each value that learns, with momentum."""
 WITHOUT_MOMENTUM = {"sgd": 0, "rmsprop": 1}
 """The same where the momentum is 0."""
 CPU = torch.device("cpu")
-PRIMES = (97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193)
+SIZE_PRIMES = (97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193)
 """Images of a rehearsal: a prime that divides the size of no parameter, so that what it divides grows with the batch,
-and one rehearsal tells the memory of every batch."""
+and one rehearsal gives the memory of every batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Rehearsal:
     def __init__(self, network: Network) -> None:
         self.anatomy, self.preprocessing = network.anatomy, network.preprocessing
         self.lock = RLock()
-        self._known: dict[tuple[FreezePlan, str], _Held] = {}
+        self._known: dict[tuple[FreezePlan, str], _StepBytes] = {}
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         self.model = deepcopy(network.model).to("meta")
         with self.mode:
@@ -92,7 +92,7 @@ class Rehearsal:
                 for name, buffer in module.named_buffers(recurse=False):
                     module.register_buffer(name, _like(buffer), persistent=False)
         sizes = [value.numel() for value in (*self.model.parameters(), *self.model.buffers()) if value.numel()]
-        self.batch = next(prime for prime in PRIMES if all(size % prime for size in sizes))
+        self.batch = next(prime for prime in SIZE_PRIMES if all(size % prime for size in sizes))
 
     def memory(
         self,
@@ -121,21 +121,22 @@ class Rehearsal:
             key = (plan, precision)
             if key not in self._known:
                 self._known[key] = self._rehearse(plan, precision)
-            held = self._known[key]
-        live = held.fixed + batch_size * held.each
-        activations = int(live[held.forward_end])
-        copies = (STATES if momentum else WITHOUT_MOMENTUM | {"adamw": 2, "adam": 2}).get(optimizer, 2)
-        apart = held.gradients if device_type == "cuda" else held.largest  # what the optimizer's own arithmetic needs
+            rehearsed = self._known[key]
+        live = rehearsed.fixed + batch_size * rehearsed.each
+        activations = int(live[rehearsed.forward_end])
+        copies = (OPTIMIZER_STATES if momentum else WITHOUT_MOMENTUM | {"adamw": 2, "adam": 2}).get(optimizer, 2)
+        # what the optimizer's own arithmetic needs
+        apart = rehearsed.gradients if device_type == "cuda" else rehearsed.largest
         beyond = max(int(live.max()), apart) - activations
         return Memory(
-            parameters=held.parameters,
-            gradients=held.gradients,
-            optimizer=copies * held.gradients,
+            parameters=rehearsed.parameters,
+            gradients=rehearsed.gradients,
+            optimizer=copies * rehearsed.gradients,
             activations=activations,
             workspace=max(0, beyond),
         )
 
-    def _rehearse(self, plan: FreezePlan, precision: str) -> _Held:
+    def _rehearse(self, plan: FreezePlan, precision: str) -> _StepBytes:
         learning = freeze.learning(self.anatomy, plan)
         freeze.apply(self.model, self.anatomy, plan)
         freeze.set_train_mode(self.model, self.anatomy, plan)
@@ -149,7 +150,7 @@ class Rehearsal:
         changes = np.array(ledger.changes, dtype=np.int64)
         scales = changes % self.batch == 0
         each = np.cumsum(np.where(scales, changes // self.batch, 0))
-        return _Held(standing, sum(sizes), max(sizes), forward_end, np.cumsum(np.where(scales, 0, changes)), each)
+        return _StepBytes(standing, sum(sizes), max(sizes), forward_end, np.cumsum(np.where(scales, 0, changes)), each)
 
     def _step(self, plan: FreezePlan, precision: str) -> tuple[_Ledger, int]:
         """Runs one step; returns its ledger, which begins behind parameters and gradients, and the forward pass's end.
@@ -174,7 +175,7 @@ class Rehearsal:
             return ledger, forward_end
 
     def _logits(self, plan: FreezePlan, images: Tensor, precision: str) -> Tensor:
-        """Returns logits as the engine's feeds do: of the whole network, or of features without a graph."""
+        """Returns logits as the loop's batch sources do: of the whole network, or of features without a graph."""
         if not freeze.is_linear_probe(self.anatomy, plan):
             with autocast(CPU, precision):
                 return self.model(images).float()
@@ -242,7 +243,7 @@ _SHORTCUTS: dict[Any, Callable[..., Any]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Held:
+class _StepBytes:
     """What a rehearsed step holds, in bytes.
 
     Attributes:

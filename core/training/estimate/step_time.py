@@ -15,14 +15,14 @@ from typing import Any
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
 from core.specs import AugmentSpec, FreezePlan
-from core.training.optim.precision import MOST_IMAGES
+from core.training.optim.precision import MAX_IMAGES
 
 PASS_KINDS = ("frozen", "learning", "backward_all", "backward_through")
 """What is timed of a call: forwards in eval mode without a graph, forwards in train mode, backwards with the
 gradients of its own parameters, backwards without."""
-FASTER = 0.9
+MIN_SPEEDUP = 0.9
 """bfloat16 is chosen if it takes at most this share of float32's time, as the loop does."""
-TRIALS = 6
+TIMED_PASSES = 6
 """Passes altogether by which the loop chooses the precision."""
 
 
@@ -130,9 +130,9 @@ class Profile:
             return wanted
         if "bf16" not in self.seconds or "fp32" not in self.seconds:
             return next(iter(self.seconds))
-        small = min(batch, MOST_IMAGES)
+        small = min(batch, MAX_IMAGES)
         times = {name: self.trial(anatomy, plan, name, small) for name in ("fp32", "bf16")}
-        return "bf16" if times["bf16"] < FASTER * times["fp32"] else "fp32"
+        return "bf16" if times["bf16"] < MIN_SPEEDUP * times["fp32"] else "fp32"
 
     def head(self, anatomy: Anatomy, batch: int, *, learns: bool) -> float:
         """Returns the seconds of a pass through the head, backwards too if it ``learns``."""
@@ -218,7 +218,7 @@ def _pairs(rows: Iterable[Linear]) -> list[list[float]]:
 
 
 class _Work:
-    """What a plan asks of each call of a profile."""
+    """What a plan needs of each call of a profile."""
 
     def __init__(self, profile: Profile, anatomy: Anatomy, plan: FreezePlan) -> None:
         self.profile, self.plan = profile, plan

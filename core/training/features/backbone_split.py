@@ -1,9 +1,10 @@
 """The frozen part of a network taken apart from what learns, at any point of its forward pass.
 
-Whatever lies before the first thing that learns gives the same features in every epoch. :func:`find_cut` looks for the
-latest such point. The part before it is the network's own forward pass, ended early. The part behind it is recorded:
-the forward pass runs once more, and from the cut on it is given a stand-in that writes down what is done with it
-(torch.fx), whole modules wherever they do not hold the cut. Nothing is promised that was not compared with the network.
+Whatever lies before the first thing that learns gives the same features in every epoch. :func:`find_split` looks for
+the latest such point. The part before it is the network's own forward pass, ended early. The part behind it is
+recorded: the forward pass runs once more, and from the split on it is given a stand-in that writes down what is done
+with it (torch.fx), whole modules wherever they do not hold the split. Nothing is promised that was not compared with
+the network.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ from core.models.anatomy.trace import input_channels
 from core.models.modes import eval_mode, forward_to
 from core.specs import FreezePlan
 
-TRIES = 8
+MAX_TRIES = 8
 """Points that are tried, the latest first, before the network is left in one piece."""
-RECORDED, COMPARED = 1, 2
-"""Images by which the part behind the cut is recorded and then compared: two numbers, so that none is built in."""
-PARAMETERS, SMALL = 24, 100_000
+RECORDED_IMAGES, COMPARED_IMAGES = 1, 2
+"""Images by which the part behind the split is recorded and then compared: two numbers, so that none is built in."""
+MAX_PARAMETERS, MAX_VALUES = 24, 100_000
 """Parameters whose gradients are compared, at most, and values that each has at most."""
-_INDIFFERENT = ("pooling", "padding", "flatten", "activation")
+_MODELESS = ("pooling", "padding", "flatten", "activation")
 """Modules of ``torch.nn.modules`` whose classes do in train mode what they do in eval mode ..."""
-_PARTICULAR = (nn.RReLU, nn.MultiheadAttention)
+_MODELESS_BUT = (nn.RReLU, nn.MultiheadAttention)
 """... but for these."""
 TOLERANCE = 1e-4
 """Largest difference from the network's own logits and gradients, as a share of the largest value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class BackboneSplit:
     """A point of the forward pass before which everything is frozen.
 
     Attributes:
@@ -70,7 +71,7 @@ class Cut:
         return {name: value for name, value in named if id(value) not in behind}
 
     def digest(self) -> str:
-        """Returns a fingerprint of the part before the cut: its modules, their settings, and every value in them."""
+        """Returns a fingerprint of the part before the split: its modules, their settings, and every value in them."""
         found = hashlib.blake2b(self.place.encode(), digest_size=32)
         behind = {id(module) for module in self.suffix.modules()}
         for name, module in self._model.named_modules():
@@ -83,8 +84,8 @@ class Cut:
         return found.hexdigest()
 
 
-def foretold(anatomy: Anatomy, plan: FreezePlan) -> str | None:
-    """Returns the last stage that lies before everything that learns, as far as the anatomy alone can tell.
+def expected_stage(anatomy: Anatomy, plan: FreezePlan) -> str | None:
+    """Returns the last stage that lies before everything that learns, as far as the anatomy alone shows.
 
     Args:
         anatomy: The network's anatomy.
@@ -99,11 +100,12 @@ def foretold(anatomy: Anatomy, plan: FreezePlan) -> str | None:
     return found
 
 
-def find_cut(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> Cut | None:
+def find_split(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> BackboneSplit | None:
     """Returns the latest point of the forward pass before which nothing learns.
 
     ``suffix(prefix(x))`` equals ``model(x)``, and so do the gradients of what learns; both are tried on random images
-    before they are promised. Hooks, modes and gradients are left as they were, and torch's global chance is not used.
+    before they are promised. Hooks, modes and gradients are left as they were, and torch's global generator is not
+    used.
 
     Args:
         model: The network, on its device; the plan is applied to it, flags (:func:`core.models.freeze.apply`) and modes
@@ -112,41 +114,41 @@ def find_cut(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> Cut | None
         plan: What learns.
 
     Returns:
-        The cut; ``None`` if not even one stage lies before what learns, or the network cannot be taken apart there.
+        The split; ``None`` if not even one stage lies before what learns, or the network cannot be taken apart there.
     """
-    if foretold(anatomy, plan) is None:
+    if expected_stage(anatomy, plan) is None:
         return None
     if freeze.is_linear_probe(anatomy, plan) and (tail := heads.tail(model, anatomy)) is not None:
         stage = anatomy.stages[-2].name
         until = partial(heads.head_input, model, anatomy)
-        return Cut(stage, f"{anatomy.head} input", tail, True, model, until)
-    resting = {name for name, module in model.named_modules() if _rests(module)}
+        return BackboneSplit(stage, f"{anatomy.head} input", tail, True, model, until)
+    constant = {name for name, module in model.named_modules() if _is_constant(module)}
     recorder = _Recorder(model, anatomy)
     with eval_mode(model):
-        for point in recorder.points(resting)[: -TRIES - 1 : -1]:
-            # whatever a network of one's own may raise on a stand-in only means that this is no place to cut
+        for point in recorder.points(constant)[: -MAX_TRIES - 1 : -1]:
+            # whatever a network of one's own may raise on a stand-in only means that this is no place to split
             with suppress(Exception):
                 suffix = recorder.record(point)
                 last = _last_before(anatomy, suffix)
                 if last is None:
                     return None
                 until = partial(forward_to, model, layer=point.name, calls=point.nth + 1)
-                cut = Cut(last, f"{point.name} {point.nth}", suffix, False, model, until)
-                if recorder.agrees(cut):
-                    return cut
+                split = BackboneSplit(last, f"{point.name} {point.nth}", suffix, False, model, until)
+                if recorder.matches(split):
+                    return split
     return None
 
 
-def _rests(module: nn.Module) -> bool:
+def _is_constant(module: nn.Module) -> bool:
     """Whether a module gives the same for the same input throughout a phase."""
-    moving = any(inner.training and not _indifferent(inner) for inner in module.modules())
+    moving = any(inner.training and not _is_modeless(inner) for inner in module.modules())
     return not moving and not any(parameter.requires_grad for parameter in module.parameters())
 
 
-def _indifferent(module: nn.Module) -> bool:
+def _is_modeless(module: nn.Module) -> bool:
     """Whether a module takes no note of its mode."""
     home, _, name = type(module).__module__.rpartition(".")
-    return home == "torch.nn.modules" and name in _INDIFFERENT and not isinstance(module, _PARTICULAR)
+    return home == "torch.nn.modules" and name in _MODELESS and not isinstance(module, _MODELESS_BUT)
 
 
 def _last_before(anatomy: Anatomy, suffix: nn.Module) -> str | None:
@@ -200,11 +202,11 @@ class _Tracer(GraphAppendingTracer):
         """Makes an argument one of the graph.
 
         Raises:
-            NotImplementedError: It is a tensor that was computed before the cut.
+            NotImplementedError: It is a tensor that was computed before the split.
         """
         if isinstance(a, Tensor):
             if id(a) not in self._names:
-                raise NotImplementedError("more than one tensor goes across the cut")
+                raise NotImplementedError("more than one tensor goes across the split")
             return self.create_node("get_attr", self._names[id(a)], (), {})
         return super().create_arg(a)
 
@@ -215,12 +217,12 @@ class _Recorder:
     def __init__(self, model: nn.Module, anatomy: Anatomy) -> None:
         self.model = model
         place = next(model.parameters())
-        self._chance = torch.Generator().manual_seed(0)
-        shape = (COMPARED, input_channels(model), anatomy.input_size, anatomy.input_size)
-        images = torch.randn(shape, generator=self._chance).to(place.device, place.dtype)
+        self._generator = torch.Generator().manual_seed(0)
+        shape = (COMPARED_IMAGES, input_channels(model), anatomy.input_size, anatomy.input_size)
+        images = torch.randn(shape, generator=self._generator).to(place.device, place.dtype)
         self._images = images.contiguous(memory_format=torch.channels_last)
 
-    def points(self, resting: Collection[str]) -> list[_Point]:
+    def points(self, constant: Collection[str]) -> list[_Point]:
         """Returns the calls that are over before anything learns, those inside of which one must look left out."""
         root = _Point("", 0, ())
         open_calls: list[_Point] = []
@@ -241,16 +243,16 @@ class _Recorder:
             return call
 
         with _diverted(self.model, divert), torch.no_grad():
-            self.model(self._images[:RECORDED])
+            self.model(self._images[:RECORDED_IMAGES])
         found: list[_Point] = []
-        _gather(root, resting, found)
+        _gather(root, constant, found)
         return found
 
     def record(self, point: _Point) -> nn.Module:
         """Returns the part behind a point.
 
         Raises:
-            Exception: Anything; then there can be no cut at the point.
+            Exception: Anything; then there can be no split at the point.
         """
         tracer, counts = _Tracer(self.model), 0
 
@@ -272,23 +274,23 @@ class _Recorder:
             return call
 
         with _diverted(self.model, divert), torch.no_grad():
-            logits = self.model(self._images[:RECORDED])
+            logits = self.model(self._images[:RECORDED_IMAGES])
         tracer.graph.output(tracer.create_arg(logits))
         tracer.graph.lint()
         if not isinstance(logits, Proxy):
             raise TypeError("the logits do not depend on the features")
         return fx.GraphModule(self.model, tracer.graph, "Suffix").eval()
 
-    def agrees(self, cut: Cut) -> bool:
+    def matches(self, split: BackboneSplit) -> bool:
         """Whether both parts together do what the network does, forwards and backwards."""
-        own, handed = self.model(self._images), cut.prefix(self._images)
+        own, handed = self.model(self._images), split.prefix(self._images)
         if handed.requires_grad or len(handed) != len(self._images):
             return False
-        ours = cut.suffix(handed)
+        ours = split.suffix(handed)
         if ours.shape != own.shape or not _close(ours, own):
             return False
-        chosen = self._chosen(cut.suffix)
-        weights = torch.randn(own.shape, generator=self._chance).to(own)
+        chosen = self._chosen(split.suffix)
+        weights = torch.randn(own.shape, generator=self._generator).to(own)
         wanted, found = (
             torch.autograd.grad((logits * weights).sum(), chosen, allow_unused=True) for logits in (own, ours)
         )
@@ -300,21 +302,21 @@ class _Recorder:
     def _chosen(self, suffix: nn.Module) -> list[nn.Parameter]:
         """Returns learning parameters to compare: the first, some all over the suffix, and any that it does not hold.
 
-        Large ones take long, and tell no more of the way that gradients go.
+        Large ones take long, and show no more of the way that gradients go.
         """
         behind = {id(parameter) for parameter in suffix.parameters()}
         learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        small = [parameter for parameter in learning if parameter.numel() <= SMALL and id(parameter) in behind]
+        small = [parameter for parameter in learning if parameter.numel() <= MAX_VALUES and id(parameter) in behind]
         missing = [parameter for parameter in learning if id(parameter) not in behind]
-        return [learning[0], *small[:: -(-len(small) // PARAMETERS) or 1], *missing]
+        return [learning[0], *small[:: -(-len(small) // MAX_PARAMETERS) or 1], *missing]
 
 
-def _gather(call: _Point, resting: Collection[str], found: list[_Point]) -> bool:
+def _gather(call: _Point, constant: Collection[str], found: list[_Point]) -> bool:
     """Collects the calls inside one that are over before anything learns; returns whether all of them are."""
     for inner in call.inside:
-        if inner.name in resting:
+        if inner.name in constant:
             found.append(inner)
-        elif not (inner.inside and _gather(inner, resting, found)):
+        elif not (inner.inside and _gather(inner, constant, found)):
             return False
     return bool(call.inside)
 

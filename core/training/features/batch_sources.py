@@ -1,6 +1,6 @@
 """What a phase trains on: images through the whole network, or what comes out of its frozen part.
 
-A feed joins batches with what turns them into logits, so that the loop is one and the same for all.
+A batch source joins batches with what turns them into logits, so that the loop is one and the same for all.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from core.data.images import normalise
 from core.data.pixel_store import PixelStore, centre, iterate
 from core.device import memory_free
 from core.models.network import Network
-from core.training.features.backbone_split import Cut
+from core.training.features.backbone_split import BackboneSplit
 from core.training.features.feature_store import Features, FeatureStore, Form, Writer
 from core.training.optim.precision import autocast
 
 Batch = tuple[Tensor, Tensor]
-"""Inputs of the feed's module, and labels ``B`` (int64), both on the device."""
+"""Inputs of the source's module, and labels ``B`` (int64), both on the device."""
 AugmentSource = torch.Generator | int | None
 """How training images are changed: anew each time, as a view that was drawn once, or not at all."""
 STORE_SHARE = 0.25
@@ -46,20 +46,20 @@ class Material:
     val: Tensor
 
 
-class Feed(Protocol):
+class BatchSource(Protocol):
     """Batches, and the module that turns them into logits."""
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Returns logits ``B x K`` in float32."""
         ...
 
-    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], augment_source: AugmentSource) -> Iterator[Batch]:
         """Yields one batch for each part, which holds positions in the store."""
         ...
 
 
 @dataclass(slots=True)
-class PixelFeed:
+class PixelSource:
     """Images through the whole network.
 
     Attributes:
@@ -79,7 +79,7 @@ class PixelFeed:
     augmenter: Augmenter | None = None
     seed: int = 0
     model: nn.Module | None = None
-    _there: Tensor | None = field(default=None, repr=False)
+    _on_device: Tensor | None = field(default=None, repr=False)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Returns logits ``B x K`` of normalised images ``B x 3 x H x W``."""
@@ -87,13 +87,13 @@ class PixelFeed:
             logits: Tensor = (self.model or self.network.model)(inputs)
             return logits.float()
 
-    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], augment_source: AugmentSource) -> Iterator[Batch]:
         """Yields normalised images ``B x 3 x H x W`` and their labels."""
         prep = self.network.preprocessing
         for images, labels, positions in self._images(parts):
             pixels = images.to(self.device, non_blocking=True)
-            if self.augmenter is not None and chance is not None:
-                drawn = self._view(chance, positions) if isinstance(chance, int) else chance
+            if self.augmenter is not None and augment_source is not None:
+                drawn = self._view(augment_source, positions) if isinstance(augment_source, int) else augment_source
                 pixels = self.augmenter(pixels, drawn)
             elif self.material.store.canvas:
                 pixels = centre(pixels, prep)
@@ -103,68 +103,68 @@ class PixelFeed:
             )
 
     def move_to_device(self) -> None:
-        """Copies all images to the device for good, if they are in memory and there is room for them."""
+        """Copies all images to the device for good, if they are in memory and fit there."""
         store = self.material.store
         if self.device.type != "cuda" or store.cached < len(store):
             return
         if 3 * store.side**2 * len(store) <= STORE_SHARE * memory_free(self.device):
             everything = torch.arange(len(store)).split(256)
-            self._there = torch.cat([store.batch(part).to(self.device) for part in everything])
+            self._on_device = torch.cat([store.batch(part).to(self.device) for part in everything])
 
     def _images(self, parts: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        if self._there is None:
+        if self._on_device is None:
             yield from iterate(self.material.store, parts, pinned=self.device.type == "cuda")
             return
         for part in parts:
-            yield self._there[part.to(self.device, non_blocking=True)], self.material.store.labels[part], part
+            yield self._on_device[part.to(self.device, non_blocking=True)], self.material.store.labels[part], part
 
     def _view(self, view: int, positions: Tensor) -> Drawn:
         """Returns the numbers by which a view of these images is made."""
         words = np.random.SeedSequence([self.seed, view]).generate_state(2, np.uint32).tolist()
-        chance = torch.Generator().manual_seed((words[0] << 31) + words[1])
-        return Drawn(torch.rand(len(self.material.store), NUMBERS, generator=chance)[positions].to(self.device))
+        generator = torch.Generator().manual_seed((words[0] << 31) + words[1])
+        return Drawn(torch.rand(len(self.material.store), NUMBERS, generator=generator)[positions].to(self.device))
 
 
 @dataclass(slots=True)
-class FrozenFeed:
+class FrozenSource:
     """Images through the frozen part without a graph, then through the part that learns."""
 
-    pixels: PixelFeed
-    cut: Cut
+    pixels: PixelSource
+    split: BackboneSplit
     suffix: nn.Module
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Returns logits ``B x K`` of normalised images ``B x 3 x H x W``."""
-        return behind(self.pixels, self.cut, self.suffix, extract(self.pixels, self.cut, inputs))
+        return logits_of(self.pixels, self.split, self.suffix, extract(self.pixels, self.split, inputs))
 
-    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], augment_source: AugmentSource) -> Iterator[Batch]:
         """Yields normalised images and their labels."""
-        return self.pixels.batches(parts, chance)
+        return self.pixels.batches(parts, augment_source)
 
 
 @dataclass(slots=True)
-class FeatureFeed:
+class FeatureSource:
     """Features computed once, through the part that learns.
 
     Attributes:
         pixels: The images that they are of.
-        cut: Where they were taken.
+        split: Where they were taken.
         suffix: From there to the logits.
         kept: Features of some images by view; ``None`` for images as they are.
     """
 
-    pixels: PixelFeed
-    cut: Cut
+    pixels: PixelSource
+    split: BackboneSplit
     suffix: nn.Module
     kept: dict[int | None, CachedFeatures] = field(default_factory=dict, repr=False)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Returns logits ``B x K`` of features ``B x ...``."""
-        return behind(self.pixels, self.cut, self.suffix, inputs)
+        return logits_of(self.pixels, self.split, self.suffix, inputs)
 
-    def batches(self, parts: Sequence[Tensor], chance: AugmentSource) -> Iterator[Batch]:
+    def batches(self, parts: Sequence[Tensor], augment_source: AugmentSource) -> Iterator[Batch]:
         """Yields rows of the features and their labels."""
-        kept, device = self.kept[chance if isinstance(chance, int) else None], self.pixels.device
+        kept, device = self.kept[augment_source if isinstance(augment_source, int) else None], self.pixels.device
         labels = self.pixels.material.store.labels
         for part in parts:
             index = kept.rows[part].to(kept.features.values.device)
@@ -185,26 +185,26 @@ class CachedFeatures:
 
 
 @torch.no_grad()
-def extract(feed: PixelFeed, cut: Cut, images: Tensor) -> Tensor:
+def extract(source: PixelSource, split: BackboneSplit, images: Tensor) -> Tensor:
     """Returns what the frozen part makes of normalised images, without a graph."""
-    with autocast(feed.device, feed.precision):
-        return cut.prefix(images)
+    with autocast(source.device, source.precision):
+        return split.prefix(images)
 
 
-def behind(feed: PixelFeed, cut: Cut, suffix: nn.Module, features: Tensor) -> Tensor:
+def logits_of(source: PixelSource, split: BackboneSplit, suffix: nn.Module, features: Tensor) -> Tensor:
     """Returns logits ``B x K`` of features; a head alone computes in float32, more than that as the phase does."""
-    with nullcontext() if cut.whole else autocast(feed.device, feed.precision):
+    with nullcontext() if split.whole else autocast(source.device, source.precision):
         logits: Tensor = suffix(features)
         return logits.float()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FeatureRequest:
     """Features that are to be computed, or found.
 
     Attributes:
         pixels: The images.
-        cut: The end of the frozen part, which is in eval mode.
+        split: The end of the frozen part, which is in eval mode.
         form: What one image's features look like.
         positions: Which images, ``N``, in this order.
         batch: Images at a time.
@@ -213,8 +213,8 @@ class Wanted:
         in_memory: Whether to hold them in memory, not only in a file.
     """
 
-    pixels: PixelFeed
-    cut: Cut
+    pixels: PixelSource
+    split: BackboneSplit
     form: Form
     positions: Tensor
     batch: int
@@ -222,55 +222,55 @@ class Wanted:
     key: str | None
     in_memory: bool
 
-    def gather(self, shelf: FeatureStore) -> Iterator[int | CachedFeatures]:
-        """Finds the features on the shelf, or sends each image through the frozen part once.
+    def gather(self, cache: FeatureStore) -> Iterator[int | CachedFeatures]:
+        """Finds the features in the store, or sends each image through the frozen part once.
 
         Yields:
             The number of images done, after each batch; last, the features, unless no place for them was left.
         """
         lock = None
         try:
-            found = self._found(shelf)
+            found = self._found(cache)
             if found is None and self.key is not None:
-                for held in shelf.waiting(self.key):
-                    lock = held
+                for acquired in cache.wait_for_lock(self.key):
+                    lock = acquired
                     yield 0
-                found = self._found(shelf)
+                found = self._found(cache)
             if found is None:
-                found = yield from self._compute(shelf)
+                found = yield from self._compute(cache)
         finally:
             if lock is not None:
                 lock.release()
         if found is not None:
             yield CachedFeatures(found, self._rows())
 
-    def _found(self, shelf: FeatureStore) -> Features | None:
-        found = None if self.key is None else shelf.open(self.key, self.form, len(self.positions))
+    def _found(self, cache: FeatureStore) -> Features | None:
+        found = None if self.key is None else cache.open(self.key, self.form, len(self.positions))
         if found is None or not self.in_memory:
             return found
         return Features(found.values.to(self._place, copy=True), self.form)
 
     @property
     def _place(self) -> torch.device:
-        """Where features in memory lie: on the device, if there is room."""
+        """Where features in memory lie: on the device, if they fit."""
         device = self.pixels.device
         size = self.form.bytes * len(self.positions)
         fits = device.type == "cuda" and size <= STORE_SHARE * memory_free(device)
         return device if fits else torch.device("cpu")
 
-    def _compute(self, shelf: FeatureStore) -> Generator[int, None, Features | None]:
+    def _compute(self, cache: FeatureStore) -> Generator[int, None, Features | None]:
         count = len(self.positions)
-        file = None if self.key is None else shelf.writer(self.key, self.form, count)
+        file = None if self.key is None else cache.writer(self.key, self.form, count)
         if file is None and not self.in_memory:
             return None
-        size = (count, *self.form.lying) if self.in_memory else (0, *self.form.lying)
+        size = (count, *self.form.stored_shape) if self.in_memory else (0, *self.form.stored_shape)
         kept = Features(torch.empty(size, dtype=self.form.dtype, device=self._place), self.form)
         complete = False
         try:
             done = 0
             for images, _ in self.pixels.batches(self.positions.split(self.batch), self.view):
-                batch = extract(self.pixels, self.cut, images)
-                file = self._note(kept, file, done, batch)
+                batch = extract(self.pixels, self.split, images)
+                file = self._add_batch(kept, file, done, batch)
                 if file is None and not self.in_memory:
                     return None
                 done += len(batch)
@@ -286,14 +286,14 @@ class Wanted:
                 file.give_up()
         if self.in_memory:
             return kept
-        return None if self.key is None else shelf.open(self.key, self.form, count)
+        return None if self.key is None else cache.open(self.key, self.form, count)
 
-    def _note(self, kept: Features, file: Writer | None, done: int, batch: Tensor) -> Writer | None:
+    def _add_batch(self, kept: Features, file: Writer | None, done: int, batch: Tensor) -> Writer | None:
         """Takes in a batch; returns the file, or ``None`` once it cannot be written."""
-        lying = kept.put(done, batch) if self.in_memory else kept.lying(batch)
+        stored = kept.put(done, batch) if self.in_memory else kept.to_stored(batch)
         try:
             if file is not None:
-                file.add(lying)
+                file.add(stored)
         except OSError:
             assert file is not None
             file.give_up()

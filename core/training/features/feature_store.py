@@ -1,8 +1,8 @@
 """Features of a frozen part, kept: in memory, and in files that runs and processes share.
 
 A file is named by all that its contents depend on (:func:`key_of`), written beside its place and moved there when it is
-complete, and its bytes are compared with their digest before they are believed. What was not used for longest makes
-room for what is new.
+complete, and its bytes are compared with their digest before they are believed. What was not used for longest is
+removed for what is new.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MEMORY_SHARE = 0.4
 """Share of the memory free now that features may take."""
 DISK_SHARE = 0.5
 """Share of the disk free now that a file may take."""
-ASK_EVERY = 0.2
-"""Seconds between two questions whether another process has finished the same features."""
+POLL_SECONDS = 0.2
+"""Seconds between two checks whether another process has finished the same features."""
 _SUFFIX, _NAME, _DIGEST = ".safetensors", "features", 64
 _TYPES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64"}
-FORMAT = "1"
+FILE_FORMAT = "1"
 """Of the files, and of what is computed into them."""
 
 
@@ -62,7 +62,7 @@ class Form(NamedTuple):
         return cls(tuple(batch.shape[1:]), batch.dtype, tuple(order))
 
     @property
-    def lying(self) -> tuple[int, ...]:
+    def stored_shape(self) -> tuple[int, ...]:
         """The shape as it lies in memory."""
         return tuple(self.shape[axis] for axis in self.order)
 
@@ -76,7 +76,7 @@ class Features:
     """The features of some images.
 
     Args:
-        values: ``N x form.lying``, contiguous.
+        values: ``N x form.stored_shape``, contiguous.
         form: What one image's look like.
     """
 
@@ -90,16 +90,16 @@ class Features:
 
     def put(self, start: int, batch: Tensor) -> Tensor:
         """Takes in a batch of features from a row on; returns it as it lies in memory."""
-        lying = self.lying(batch)
-        self.values[start : start + len(batch)] = lying
-        return lying
+        stored = self.to_stored(batch)
+        self.values[start : start + len(batch)] = stored
+        return stored
 
-    def lying(self, batch: Tensor) -> Tensor:
+    def to_stored(self, batch: Tensor) -> Tensor:
         """Returns a batch of features as it lies in memory, contiguous."""
         return batch.permute(0, *(axis + 1 for axis in self.form.order)).contiguous()
 
 
-def room_in_memory() -> int:
+def free_memory_bytes() -> int:
     """Returns how many bytes of features may be kept in memory now."""
     return min(settings.feature_memory_limit(), int(MEMORY_SHARE * memory_free(torch.device("cpu"))))
 
@@ -112,7 +112,7 @@ def key_of(parts: Sequence[object], device: torch.device) -> str:
         device: Where they are computed.
     """
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
-    place = (FORMAT, torch.__version__, torchvision.__version__, device.type, kind, torch.get_num_threads())
+    place = (FILE_FORMAT, torch.__version__, torchvision.__version__, device.type, kind, torch.get_num_threads())
     return name_of(repr((*place, *parts)))
 
 
@@ -130,15 +130,15 @@ class FeatureStore:
 
     @classmethod
     def own(cls) -> FeatureStore:
-        """Returns the shelf that the settings name."""
+        """Returns the store that the settings name."""
         return cls(settings.cache_dir() / "features", settings.feature_files_limit())
 
     @property
     def _cache(self) -> DiskCache:
         return DiskCache(self.folder, _SUFFIX, self.limit)
 
-    def room(self) -> int:
-        """Returns how many bytes a new file may have; older files would make way for it."""
+    def free_bytes(self) -> int:
+        """Returns how many bytes a new file may have; older files would be removed for it."""
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free + sum(size for _, size, _ in self._cache.files())
@@ -153,7 +153,7 @@ class FeatureStore:
     def writer(self, key: str, form: Form, count: int) -> Writer | None:
         """Returns what writes features to their file, older ones removed; ``None`` if there is no room for it."""
         size = count * form.bytes
-        if form.dtype not in _TYPES or size > self.room():
+        if form.dtype not in _TYPES or size > self.free_bytes():
             return None
         try:
             self._cache.prune(size)
@@ -161,7 +161,7 @@ class FeatureStore:
         except OSError:
             return None
 
-    def waiting(self, key: str) -> Iterator[FileLock | None]:
+    def wait_for_lock(self, key: str) -> Iterator[FileLock | None]:
         """Waits until no other process computes the same features.
 
         Yields:
@@ -175,7 +175,7 @@ class FeatureStore:
                 lock.acquire()
             except Timeout:
                 yield None
-                time.sleep(ASK_EVERY)
+                time.sleep(POLL_SECONDS)
             except OSError:
                 return
             else:
@@ -198,7 +198,7 @@ class Writer:
     def __init__(self, path: Path, form: Form, count: int) -> None:
         self._path, self._size = path, count * form.bytes
         self._temporary = beside(path)
-        entry = {"dtype": _TYPES[form.dtype], "shape": [count, *form.lying], "data_offsets": [0, self._size]}
+        entry = {"dtype": _TYPES[form.dtype], "shape": [count, *form.stored_shape], "data_offsets": [0, self._size]}
         self._entry, self._found, self._written = entry, hashlib.blake2b(digest_size=_DIGEST // 2), 0
         self._file: BinaryIO = self._temporary.open("wb")
         self._file.write(self._head("0" * _DIGEST))
@@ -208,13 +208,13 @@ class Writer:
         text += b" " * (-len(text) % 8)
         return len(text).to_bytes(8, "little") + text
 
-    def add(self, lying: Tensor) -> None:
-        """Appends a batch as :meth:`Features.lying` gives it.
+    def add(self, stored: Tensor) -> None:
+        """Appends a batch as :meth:`Features.to_stored` gives it.
 
         Raises:
             OSError: The disk is full.
         """
-        data = _bytes(lying)
+        data = _bytes(stored)
         self._found.update(data)
         self._written += self._file.write(data)
 
@@ -252,7 +252,7 @@ def _load(path: Path, form: Form, count: int) -> Tensor:
             values: Tensor = file.get_tensor(_NAME)
     except (SafetensorError, RuntimeError) as error:
         raise ValueError("no whole file of features") from error
-    if values.shape != (count, *form.lying) or values.dtype != form.dtype or _digest(values) != digest:
+    if values.shape != (count, *form.stored_shape) or values.dtype != form.dtype or _digest(values) != digest:
         raise ValueError("other features")
     return values
 

@@ -10,7 +10,7 @@ from core.training.loop.distributed import World
 
 
 @dataclass(frozen=True, slots=True)
-class Portions:
+class EpochBatching:
     """The division of an epoch.
 
     Attributes:
@@ -41,12 +41,12 @@ class Portions:
         """Returns the optimizer steps of an epoch."""
         return -(-self.images(all_images) // self.group)
 
-    def cut(self, order: Tensor, parts: int) -> tuple[list[Tensor], list[int], list[int]]:
+    def micro_batches(self, order: Tensor, parts: int) -> tuple[list[Tensor], list[int], list[int]]:
         """Divides images into what is computed at once.
 
         Args:
             order: The images' positions.
-            parts: Into how many parts a batch is cut because it did not fit into memory; 1 for whole.
+            parts: Into how many parts a batch is split because it did not fit into memory; 1 for whole.
 
         Returns:
             This process's parts; and for each the images of its step in all processes, and in this one.
@@ -58,8 +58,8 @@ class Portions:
             pieces = -(-len(group) // self.batch) * parts
             if self.batch > 1 and parts == 1:
                 pieces = max(1, min(pieces, len(share) // 2))  # an image alone cannot be normalised
-            cut = share.tensor_split(min(pieces, len(share)))
-            found += cut
-            wanted += [len(group)] * len(cut)
-            mine += [len(share)] * len(cut)
+            micro_batches = share.tensor_split(min(pieces, len(share)))
+            found += micro_batches
+            wanted += [len(group)] * len(micro_batches)
+            mine += [len(share)] * len(micro_batches)
         return found, wanted, mine

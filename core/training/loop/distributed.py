@@ -3,7 +3,7 @@
 Started by ``torchrun`` (or anything that sets ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK`` and ``MASTER_ADDR``), every
 process runs the same loop on the same data. The gradients are summed over all of them before each step, so the weights
 stay the same everywhere and the loss curve is that of one process with the same batch (Li et al. 2020,
-arXiv:2006.15704). Only the first one, of rank 0, listens to people and writes.
+arXiv:2006.15704). Only the first one, of rank 0, reads requests and writes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.device import resolve_device
 from core.errors import InputError
 
 T = TypeVar("T")
-PATIENCE = timedelta(days=1)
+TIMEOUT = timedelta(days=1)
 """How long a process waits for the others: the first one may be waiting for its device, or for a slow disk."""
 
 
@@ -36,11 +36,11 @@ class World:
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
-        self._talk: Any = None
+        self._control_group: Any = None
 
     @property
     def first(self) -> bool:
-        """Whether this process listens and writes."""
+        """Whether this process reads requests and writes."""
         return self.rank == 0
 
     def share(self, positions: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class World:
         if self.size == 1:
             return values
         total = values.detach().cpu().clone()
-        dist.all_reduce(total, group=self._talk)
+        dist.all_reduce(total, group=self._control_group)
         return total.to(values.device)
 
     def from_first(self, value: T) -> T:
@@ -75,7 +75,7 @@ class World:
         if self.size == 1:
             return value
         box = [value]
-        dist.broadcast_object_list(box, src=0, group=self._talk)
+        dist.broadcast_object_list(box, src=0, group=self._control_group)
         return box[0]
 
     def gather(self, value: T) -> list[T]:
@@ -83,10 +83,10 @@ class World:
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size
-        dist.all_gather_object(found, value, group=self._talk)
+        dist.all_gather_object(found, value, group=self._control_group)
         return found
 
-    def spread(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Gives all processes the values that tensors have in the first one, in place."""
         if self.size == 1:
             return
@@ -139,8 +139,8 @@ def joined(device: str) -> Iterator[tuple[World, torch.device]]:
         torch.cuda.set_device(place)
     world = World(rank, size)
     try:
-        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
-        world._talk = dist.new_group(backend="gloo", timeout=PATIENCE)
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=TIMEOUT)
+        world._control_group = dist.new_group(backend="gloo", timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise InputError(
             "The {size} processes cannot find each other: {reason}", size=size, reason=str(error)

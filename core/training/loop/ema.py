@@ -49,7 +49,7 @@ class Average:
             for parameter, value in zip(self._live, kept, strict=True):
                 parameter.data = value
 
-    def state(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, object]:
         """Returns the average, for :meth:`restore`."""
         return {"steps": self._steps, "values": dict(self._values)}
 

@@ -1,4 +1,4 @@
-"""What the training loop says while it works, as plain data."""
+"""What the training loop reports while it works, as plain data."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ProgressEvent:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some optimizer steps were taken (told a few times a second, not each step, but at least once an epoch).
+    """Some optimizer steps were taken (reported a few times a second, not each step, but at least once an epoch).
 
     Attributes:
         step: Steps so far in the whole run.
@@ -85,11 +85,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A person's act took effect; an experiment with this act among its ``acts`` repeats it.
+    """A person's live change took effect; an experiment with it among its ``acts`` repeats it.
 
     Attributes:
-        act: The act, with the step before which it took effect.
-        index: Its place among the experiment's acts.
+        act: The change, with the step before which it took effect.
+        index: Its place among the experiment's live changes.
         epochs: Epochs of all phases together, from now on.
         steps: Optimizer steps of all phases together, from now on.
         stages: Stages that learn from now on, where it let some join in.
@@ -107,7 +107,7 @@ class Recovered:
     """A step did not fit into the memory; from now on each batch is computed in smaller parts.
 
     Attributes:
-        parts: Into how many parts a batch is cut.
+        parts: Into how many parts a batch is split.
         images: Images a part.
     """
 
@@ -117,7 +117,7 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointDue:
-    """A moment at which the state is worth writing down, in the middle of a long epoch."""
+    """The state is worth writing down, in the middle of a long epoch."""
 
     step: int
 

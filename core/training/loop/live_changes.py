@@ -1,4 +1,4 @@
-"""What a person changes in a training at work: done when it is wished, and repeated when the run is."""
+"""What a person changes in a training at work: done when it is requested, and repeated when the run is."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from core.specs import FreezePlan, LiveChange
 from core.training.loop.state import TrainerState
 
 
-class Acts:
-    """The acts of a run, in order.
+class ChangeSchedule:
+    """The live changes of a run, in order.
 
     Args:
-        known: Those that the experiment says, which are repeated at their place.
+        known: Those of the experiment, which are repeated at their place.
     """
 
     def __init__(self, known: Sequence[LiveChange]) -> None:
-        self._acts = list(known)
+        self._changes = list(known)
 
-    def due(self, at: TrainerState) -> LiveChange | None:
-        """Returns the act that is to be repeated before the next step, if there is one."""
-        if at.acts >= len(self._acts):
+    def due(self, state: TrainerState) -> LiveChange | None:
+        """Returns the change that is to be repeated before the next step, if there is one."""
+        if state.acts >= len(self._changes):
             return None
-        act = self._acts[at.acts]
-        return act if (act.phase, act.step) <= (at.phase, at.step) else None
+        change = self._changes[state.acts]
+        return change if (change.phase, change.step) <= (state.phase, state.step) else None
 
-    def wished(self, wish: ControlRequest, at: TrainerState) -> LiveChange:
-        """Writes a wish down as an act at this place."""
-        act = LiveChange(at.step, wish.kind, wish.value, at.phase)
-        self._acts.insert(at.acts, act)
-        return act
+    def record(self, request: ControlRequest, state: TrainerState) -> LiveChange:
+        """Writes a request down as a change at this place."""
+        change = LiveChange(state.step, request.kind, request.value, state.phase)
+        self._changes.insert(state.acts, change)
+        return change
 
     @staticmethod
-    def take(act: LiveChange, at: TrainerState, anatomy: Anatomy, plan: FreezePlan) -> tuple[str, ...]:
-        """Lets an act take effect on where the training stands.
+    def apply(change: LiveChange, state: TrainerState, anatomy: Anatomy, plan: FreezePlan) -> tuple[str, ...]:
+        """Applies a change to the state of the training.
 
         Args:
-            act: The act.
-            at: Is changed.
+            change: The change.
+            state: Is changed.
             anatomy: The network's.
             plan: What the experiment lets learn in this phase.
 
@@ -48,20 +48,20 @@ class Acts:
             The stages that are to join in.
         """
         stages: tuple[str, ...] = ()
-        if act.kind == "rate":
-            at.rate *= act.value
-        elif act.kind == "extend":
-            at.extra += int(act.value)
-            at.added += int(act.value)
+        if change.kind == "rate":
+            state.rate *= change.value
+        elif change.kind == "extend":
+            state.extra += int(change.value)
+            state.added += int(change.value)
         else:
-            known = at.thawed + at.joining
+            known = state.thawed + state.joining
             before, after = (
                 freeze.trainable_stage_names(anatomy, freeze.thawed(anatomy, plan, count))
-                for count in (known, known + int(act.value))
+                for count in (known, known + int(change.value))
             )
             stages = tuple(name for name in after if name not in before)
-            at.joining += int(act.value)
-        at.acts += 1
+            state.joining += int(change.value)
+        state.acts += 1
         return stages
 
 
@@ -70,12 +70,12 @@ STOP_REQUESTS = ("stop", "pause")
 
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """One wish.
+    """One request.
 
     Attributes:
         kind: ``stop`` (end, keeping the best weights), ``pause`` (end so that it can go on as if nothing had
             happened), or one of :data:`core.specs.LIVE_CHANGES`.
-        value: Of an act, see :class:`core.specs.LiveChange`.
+        value: Of a change, see :class:`core.specs.LiveChange`.
     """
 
     kind: str
@@ -83,9 +83,9 @@ class ControlRequest:
 
 
 PollRequests = Callable[[], Sequence[ControlRequest]]
-"""Returns what was wished since it was last asked."""
+"""Returns the requests since the last call."""
 
 
 def no_requests() -> Sequence[ControlRequest]:
-    """Wishes nothing."""
+    """Returns no requests."""
     return ()

@@ -1,4 +1,4 @@
-"""A training's sources of chance, whose state can be written down and gone on from."""
+"""A training's random number generators, whose state can be written down and gone on from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.training.optim.mixup import Mixer
 
 
 class RngState:
-    """Who decides the order of the images, their changes, their mixtures, and what dropout drops.
+    """The generators that decide the order of the images, their changes, their mixtures, and what dropout drops.
 
     The order is the same in all processes; all else is each process's own.
 
@@ -47,7 +47,7 @@ class RngState:
         if self._world.size > 1:
             self._of_all = self._world.gather(self._own())
 
-    def state(self, *, within: bool) -> dict[str, Any]:
+    def state_dict(self, *, within: bool) -> dict[str, Any]:
         """Returns the state of all sources.
 
         Args:
@@ -59,7 +59,7 @@ class RngState:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from a state; with another number of processes, their own chance begins anew."""
+        """Goes on from a state; with another number of processes, their own generators begin anew."""
         self._shuffling.set_state(state["shuffling"])
         if len(state["chances"]) != self._world.size:
             return
@@ -76,5 +76,5 @@ class RngState:
         if self._device.type == "cuda":
             found["device"] = torch.cuda.get_rng_state(self._device)
         if self.mixer is not None:
-            found["mixing"] = self.mixer.state()
+            found["mixing"] = self.mixer.state_dict()
         return found

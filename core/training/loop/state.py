@@ -1,4 +1,4 @@
-"""Where a training stands: everything that its next step depends on, besides tensors and sources of chance."""
+"""Where a training stands: everything that its next step depends on, besides tensors and random number generators."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class TrainerState:
         done: Images of the epoch at work that were learned from.
         sums: Of these: loss, right answers, images.
         precision: The phase's number format; empty before it was chosen.
-        parts: Into how many parts a batch is cut because it did not fit into memory; 1 for whole.
+        parts: Into how many parts a batch is split because it did not fit into memory; 1 for whole.
         rate: What a person multiplied the phase's rates by.
         thawed: Stages that a person let join in.
         joining: Stages that are to join in before the next step.
         extra: Epochs that a person added to the phase.
         added: Epochs that a person added to the whole run.
-        acts: How many of the experiment's acts have taken effect.
+        acts: How many of the experiment's live changes have taken effect.
         plateau: State of the phase's ``plateau`` schedule.
         best: The best epoch's score, higher is better, and its validation loss, negative.
         best_epoch: The best epoch.
         best_accuracy: Its validation accuracy.
-        early_best: Best value of what early stopping watches, lower is better.
+        early_best: Best value of what early stopping monitors, lower is better.
         early_waited: Epochs since then.
     """
 
@@ -73,11 +73,11 @@ class TrainerState:
         self.plateau = Plateau()
 
     def take_note(self, phase: Phase, training: TrainingSpec, values: Mapping[str, float]) -> bool:
-        """Counts an epoch, and tells the plateau and the early stopping how it went.
+        """Counts an epoch, and updates the plateau and the early stopping.
 
         Args:
             phase: The phase at work.
-            training: What is watched, and what is best.
+            training: What is monitored, and what is best.
             values: Of all metrics.
 
         Returns:
@@ -103,7 +103,7 @@ class TrainerState:
         return early is not None and self.early_waited >= early.patience
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the position as plain values."""
+        """Returns the counters as plain values."""
         return dataclasses.asdict(self)
 
     @classmethod

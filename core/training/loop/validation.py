@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.specs import Loss
-from core.training.features.batch_sources import Feed
+from core.training.features.batch_sources import BatchSource
 from core.training.loop.distributed import World
 from core.training.optim.losses import Criterion
 
@@ -63,7 +63,7 @@ class Judgement:
         cells = labels * self._classes + logits.argmax(1)
         self._table += torch.bincount(cells, minlength=len(self._table))
 
-    def run_validation(self, feed: Feed, images: Tensor, at_once: int, world: World) -> Iterator[int]:
+    def run_validation(self, feed: BatchSource, images: Tensor, at_once: int, world: World) -> Iterator[int]:
         """Sends images through the network, forgetting what was answered before, and adds up all processes' answers.
 
         Args:

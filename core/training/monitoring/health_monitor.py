@@ -1,8 +1,8 @@
-"""Watching a network from the inside while it learns: gradients, updates, weights and activations of each stage.
+"""Monitors a network from the inside while it learns: gradients, updates, weights and activations of each stage.
 
 Nothing here changes the training by a bit: gradients and weights are only read, images pass in eval mode and without
-a graph, no source of chance is touched. And it costs little: what was spent is kept below a share of the time that
-went by, so that quick epochs are looked at less often.
+a graph, no random number generator is touched. And it costs little: what was spent is kept below a share of the time
+that went by, so that quick epochs are looked at less often.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from torch import Tensor, nn
 
 from core.models.modes import eval_mode
 from core.models.network import Network
-from core.training.features.batch_sources import Material, PixelFeed
-from core.training.monitoring.time_budget import TimeBudget, spaced
+from core.training.features.batch_sources import Material, PixelSource
+from core.training.monitoring.time_budget import TimeBudget, is_due
 
-SHARE, PASS_SHARE = 0.01, 0.02
+TIME_SHARE, PASS_TIME_SHARE = 0.01, 0.02
 """Share of the time that looking at steps and weights may take, and that passing images may take."""
-FREE, PASS_FREE = 0.25, 0.5
+FREE_SECONDS, PASS_FREE_SECONDS = 0.25, 0.5
 """Seconds that each may take before that share counts, so that short runs are seen too."""
-ROWS, HISTOGRAMS = 1_000, 100
+ROW_SPACING, HISTOGRAM_SPACING = 1_000, 100
 """An epoch is looked at if the last look is longer ago than one part in so many of all epochs so far."""
-IMAGES = 16
+PASS_IMAGES = 16
 """Validation images that pass for the activations."""
-SAMPLE = 1 << 14
+SAMPLE_VALUES = 1 << 14
 """Values of one tensor that stand for it where its change is measured, evenly spaced."""
-VALUES = 1 << 16
+HISTOGRAM_VALUES = 1 << 16
 """Values that a histogram counts at most, evenly spaced."""
-BINS = 40
-TAIL = 0.001
+HISTOGRAM_BINS = 40
+TAIL_SHARE = 0.001
 """Share of the values at either end that fall into the outer bins, so that single ones do not squeeze the rest."""
-RECTIFIERS = (nn.ReLU, nn.ReLU6)
+RELU_TYPES = (nn.ReLU, nn.ReLU6)
 
 
-class Watch:
-    """Looks on at a training step by step; this one looks away."""
+class StepObserver:
+    """Is called around every step of a training; this one does nothing."""
 
     def before_step(self, share: float) -> None:
         """Called when the gradients of a step are complete, before they are clipped.
@@ -74,8 +74,8 @@ def _guarded(method: Callable[P, R]) -> Callable[P, R | None]:
     return guarded
 
 
-class Health(Watch):
-    """Measures one step an epoch and the weights and activations at its end, as far as the allowance goes.
+class HealthMonitor(StepObserver):
+    """Measures one step an epoch and the weights and activations at its end, as far as the time budget goes.
 
     Args:
         network: As it is before its training: distances are measured from here.
@@ -91,21 +91,22 @@ class Health(Watch):
         self._network, self._material, self._device = network, material, device
         parameters = dict(network.model.named_parameters())
         self._stages = {s.name: [(n, parameters[n]) for n in s.parameter_names] for s in network.anatomy.stages}
-        self._start = {name: _sample(p, SAMPLE).cpu() for name, p in parameters.items()}
+        self._start = {name: _sample(p, SAMPLE_VALUES).cpu() for name, p in parameters.items()}
         self._norms = _norms_of(network)
         self._norm_start = {stage: _statistics(modules) for stage, modules in self._norms.items()}
-        self._looks, self._passes = TimeBudget(SHARE, FREE), TimeBudget(PASS_SHARE, PASS_FREE)
+        self._step_budget = TimeBudget(TIME_SHARE, FREE_SECONDS)
+        self._pass_budget = TimeBudget(PASS_TIME_SHARE, PASS_FREE_SECONDS)
         self._images: Tensor | None = None
         self._drawn_once: set[str] = set()
         self._resting: dict[str, float | None] = {}
         self._step: dict[str, Any] = {}
         self._before: dict[str, list[tuple[Tensor, Tensor]]] | None = None
-        self.go_on(0)
+        self.resume_after(0)
 
-    def go_on(self, epoch: int) -> None:
+    def resume_after(self, epoch: int) -> None:
         """Goes on after an epoch: of a training that is resumed, or that has just ended it."""
         self._epoch = epoch + 1
-        self._asked = self._due = False
+        self._considered = self._due = False
         if epoch == 0:
             self._row = self._drawn = 0
         self._step = {}
@@ -113,13 +114,13 @@ class Health(Watch):
     @_guarded
     def before_step(self, share: float) -> None:
         """Reads the gradients of the step that crosses the middle of an epoch."""
-        if self._asked or share < 0.5:
+        if self._considered or share < 0.5:
             return
-        self._asked = True
-        self._due = spaced(self._epoch, self._row, ROWS) and self._looks.permits("step")
+        self._considered = True
+        self._due = is_due(self._epoch, self._row, ROW_SPACING) and self._step_budget.permits("step")
         if not self._due:
             return
-        with self._looks.spending("step"), torch.no_grad():
+        with self._step_budget.spending("step"), torch.no_grad():
             self._before, self._step = {}, {}
             for stage, named in self._stages.items():
                 learning = [p for _, p in named if p.requires_grad and p.grad is not None]
@@ -127,7 +128,7 @@ class Health(Watch):
                     continue
                 gradients = torch.stack(torch._foreach_norm([p.grad for p in learning if p.grad is not None]))
                 self._step[stage] = gradients.square().sum().sqrt()
-                self._before[stage] = [(_sample(p, SAMPLE), p) for p in learning]
+                self._before[stage] = [(_sample(p, SAMPLE_VALUES), p) for p in learning]
 
     @_guarded
     def after_step(self) -> None:
@@ -135,9 +136,11 @@ class Health(Watch):
         if self._before is None:
             return
         before, self._before = self._before, None
-        with self._looks.spending("step"), torch.no_grad():
+        with self._step_budget.spending("step"), torch.no_grad():
             for stage, pairs in before.items():
-                change = torch.stack([(_sample(p, SAMPLE) - old).square().mean() * p.numel() for old, p in pairs]).sum()
+                change = torch.stack(
+                    [(_sample(p, SAMPLE_VALUES) - old).square().mean() * p.numel() for old, p in pairs]
+                ).sum()
                 length = torch.stack([old.square().mean() * p.numel() for old, p in pairs]).sum()
                 values = torch.stack([self._step[stage], change.sqrt(), length.sqrt()]).tolist()
                 gradient, moved, weight = values
@@ -164,24 +167,24 @@ class Health(Watch):
             are left out: the row before holds them.
         """
         due, found = self._due or (last and self._row != epoch), self._step
-        self.go_on(epoch)
+        self.resume_after(epoch)
         if not due:
             return None
         self._row = epoch
-        draw = last or spaced(epoch, self._drawn, HISTOGRAMS)
-        with self._looks.spending("row"):
+        draw = last or is_due(epoch, self._drawn, HISTOGRAM_SPACING)
+        with self._step_budget.spending("row"):
             stages = [{"stage": name, **self._stage(name, draw), **found.get(name, {})} for name in self._stages]
         if draw:
             self._drawn = epoch
-        if len(self._material.val) and (last or (draw and self._passes.permits("pass"))):
-            with self._passes.spending("pass"):
+        if len(self._material.val) and (last or (draw and self._pass_budget.permits("pass"))):
+            with self._pass_budget.spending("pass"):
                 for row, seen in zip(stages, self._pass(), strict=True):
                     row.update(seen)
         return {"epoch": epoch, "step": step, "stages": stages}
 
     @torch.no_grad()
     def _stage(self, name: str, draw: bool) -> dict[str, Any]:
-        """Returns what a stage's weights tell."""
+        """Returns the figures of a stage's weights."""
         named = self._stages[name]
         total = sum(p.numel() for _, p in named)
         learns = sum(p.numel() for _, p in named if p.requires_grad) / max(1, total)
@@ -201,7 +204,7 @@ class Health(Watch):
         for name, p in named:
             start = self._start[name]
             length += float(start.square().mean()) * p.numel()
-            moved += float((_sample(p, SAMPLE).cpu() - start).square().mean()) * p.numel()
+            moved += float((_sample(p, SAMPLE_VALUES).cpu() - start).square().mean()) * p.numel()
         return _finite(math.sqrt(moved / length)) if length > 0 else None
 
     @torch.no_grad()
@@ -215,7 +218,7 @@ class Health(Watch):
         def keep(stage: str) -> Callable[..., None]:
             def hook(_module: nn.Module, _inputs: object, output: object) -> None:
                 if isinstance(output, Tensor):
-                    values[stage] = _sample(output, VALUES)
+                    values[stage] = _sample(output, HISTOGRAM_VALUES)
 
             return hook
 
@@ -232,31 +235,31 @@ class Health(Watch):
         handles += [modules[name].register_forward_hook(count(stage, axis)) for name, (stage, axis) in alive.items()]
         try:
             with eval_mode(model):
-                model(self._pictures())
+                model(self._pass_images())
         finally:
             for handle in handles:
                 handle.remove()
-        return [_answer(values.get(name), living[name]) for name in self._stages]
+        return [_output_row(values.get(name), living[name]) for name in self._stages]
 
-    def _pictures(self) -> Tensor:
+    def _pass_images(self) -> Tensor:
         if self._images is None:
             positions = self._material.val
-            chosen = positions[torch.linspace(0, len(positions) - 1, min(IMAGES, len(positions))).round().long()]
-            feed = PixelFeed(self._network, self._material, self._device, "fp32")
-            self._images = next(iter(feed.batches([chosen], None)))[0]
+            chosen = positions[torch.linspace(0, len(positions) - 1, min(PASS_IMAGES, len(positions))).round().long()]
+            source = PixelSource(self._network, self._material, self._device, "fp32")
+            self._images = next(iter(source.batches([chosen], None)))[0]
         return self._images
 
 
 def histogram(values: Tensor) -> dict[str, Any] | None:
-    """Counts values in :data:`BINS` equal bins between ``low`` and ``high``; nothing if there are none to count."""
+    """Counts values in :data:`HISTOGRAM_BINS` equal bins from ``low`` to ``high``; ``None`` if there are none."""
     numbers = values.detach().float().cpu().numpy()
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return None
-    low, high = (float(edge) for edge in np.quantile(numbers, (TAIL, 1 - TAIL)))
+    low, high = (float(edge) for edge in np.quantile(numbers, (TAIL_SHARE, 1 - TAIL_SHARE)))
     if not high > low:
         low, high = low - 0.5, high + 0.5
-    counts, _ = np.histogram(numbers.clip(low, high), BINS, (low, high))
+    counts, _ = np.histogram(numbers.clip(low, high), HISTOGRAM_BINS, (low, high))
     return {"low": low, "high": high, "counts": counts.tolist()}
 
 
@@ -269,7 +272,7 @@ def _sample(tensor: Tensor, most: int) -> Tensor:
 def _weights(parameters: Sequence[nn.Parameter]) -> Tensor:
     """Returns weights of a stage, evenly spaced: kernels and matrices, or whatever it has where it has none."""
     chosen = [p for p in parameters if p.ndim > 1] or list(parameters)
-    every = max(1, -(-sum(p.numel() for p in chosen) // VALUES))
+    every = max(1, -(-sum(p.numel() for p in chosen) // HISTOGRAM_VALUES))
     return torch.cat([p.detach().reshape(-1)[::every].float() for p in chosen])
 
 
@@ -315,12 +318,12 @@ def _rectifiers(network: Network) -> dict[str, tuple[str, int]]:
     return {
         layer.name: (layer.stage, 1 if layer.layout == "NCHW" or len(layer.output_shape) == 1 else -1)
         for layer in network.anatomy.layers
-        if isinstance(modules.get(layer.name), RECTIFIERS)
+        if isinstance(modules.get(layer.name), RELU_TYPES)
     }
 
 
-def _answer(values: Tensor | None, living: Sequence[Tensor]) -> dict[str, Any]:
-    """Returns what a stage's answers tell."""
+def _output_row(values: Tensor | None, living: Sequence[Tensor]) -> dict[str, Any]:
+    """Returns the figures of a stage's outputs."""
     row: dict[str, Any] = {}
     if values is not None:
         row["activations"] = histogram(values)

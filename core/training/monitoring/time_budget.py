@@ -17,13 +17,13 @@ class TimeBudget:
 
     def __init__(self, share: float, free: float) -> None:
         self._share, self._free = share, free
-        self._begin, self._spent = time.perf_counter(), 0.0
+        self._begin, self._used = time.perf_counter(), 0.0
         self._last: dict[str, float] = {}
 
     def permits(self, what: str) -> bool:
-        """Whether there is room for doing this once more, at what it cost the last time."""
-        room = self._free + self._share * (time.perf_counter() - self._begin)
-        return self._spent + self._last.get(what, 0.0) < room
+        """Whether the budget allows this once more, at what it cost the last time."""
+        available = self._free + self._share * (time.perf_counter() - self._begin)
+        return self._used + self._last.get(what, 0.0) < available
 
     @contextmanager
     def spending(self, what: str) -> Iterator[None]:
@@ -34,10 +34,10 @@ class TimeBudget:
         finally:
             cost = time.perf_counter() - begin
             self._last[what] = cost
-            self._spent += cost
+            self._used += cost
 
 
-def spaced(epoch: int, last: int, parts: int) -> bool:
+def is_due(epoch: int, last: int, parts: int) -> bool:
     """Whether an epoch is far enough from the last one looked at.
 
     In very long runs looks grow with the logarithm of the epochs only.

@@ -25,7 +25,7 @@ class Criterion:
         weights: Weight of each class, ``K``, whose mean over the training images is 1; ``None`` for equal ones.
 
     Raises:
-        InputError: The correlation is asked of two classes.
+        InputError: The correlation is chosen for two classes.
     """
 
     def __init__(self, spec: Loss, counts: Tensor, device: torch.device) -> None:

@@ -16,11 +16,11 @@ from core.specs import Phase
 
 OPTIMIZER_TITLES = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
 """Classes of ``torch.optim`` behind the short names."""
-FUSED = {"cpu": ("Adam", "AdamW", "SGD", "Adagrad"), "cuda": ("Adam", "AdamW", "SGD")}
+FUSED_OPTIMIZERS = {"cpu": ("Adam", "AdamW", "SGD", "Adagrad"), "cuda": ("Adam", "AdamW", "SGD")}
 """Classes that have a step in one pass over the memory, by kind of device; on a CPU it takes a third to a fifth."""
-UNFIT = ("LBFGS", "SparseAdam", "Muon", "Optimizer")
+UNSUPPORTED = ("LBFGS", "SparseAdam", "Muon", "Optimizer")
 """Classes that need a closure, sparse gradients, or matrices only."""
-HELD = ("params", "lr", "weight_decay", "capturable", "differentiable")
+RESERVED_OPTIONS = ("params", "lr", "weight_decay", "capturable", "differentiable")
 """Settings that are no options: each phase has its own, or the loop relies on them."""
 
 
@@ -58,7 +58,7 @@ def build_optimizer(phase: Phase, model: nn.Module, anatomy: Anatomy) -> torch.o
     Args:
         phase: Optimizer, rates and decay.
         model: The network, its ``requires_grad`` flags set.
-        anatomy: Says which parameter belongs to which stage.
+        anatomy: Which parameter belongs to which stage.
     """
     rates = stage_rates(phase, anatomy)
     parameters = dict(model.named_parameters())
@@ -75,13 +75,13 @@ def build_optimizer(phase: Phase, model: nn.Module, anatomy: Anatomy) -> torch.o
 
 def _make(phase: Phase, settings: list[dict[str, Any]]) -> torch.optim.Optimizer:
     kind, given = _kind(phase.optimizer), dict(phase.options)
-    held = next((name for name in HELD if name in given), None)
-    if held is not None:
+    reserved = next((name for name in RESERVED_OPTIONS if name in given), None)
+    if reserved is not None:
         raise InputError(
             "The optimizer {name} is not given {option} as an option. Rate and weight decay are settings of the phase; "
             "the rest is left as the loop needs it.",
             name=phase.optimizer,
-            option=held,
+            option=reserved,
         )
     if kind is torch.optim.SGD:
         given = {"momentum": phase.momentum, "nesterov": phase.nesterov} | given
@@ -107,7 +107,7 @@ def _fuses(kind: Callable[..., torch.optim.Optimizer], settings: list[dict[str, 
     parameters = [parameter for group in settings for parameter in group["params"]]
     places = {parameter.device.type for parameter in parameters}
     floats = all(parameter.dtype == torch.float32 for parameter in parameters)
-    return floats and len(places) == 1 and kind.__name__ in FUSED.get(places.pop(), ())
+    return floats and len(places) == 1 and kind.__name__ in FUSED_OPTIMIZERS.get(places.pop(), ())
 
 
 def _kind(name: str) -> Callable[..., torch.optim.Optimizer]:
@@ -118,13 +118,13 @@ def _kind(name: str) -> Callable[..., torch.optim.Optimizer]:
     """
     kind = getattr(torch.optim, OPTIMIZER_TITLES.get(name, name), None)
     if not (inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer)) or kind is torch.optim.Optimizer:
-        known = sorted(n for n, k in vars(torch.optim).items() if inspect.isclass(k) and n not in UNFIT)
+        known = sorted(n for n, k in vars(torch.optim).items() if inspect.isclass(k) and n not in UNSUPPORTED)
         raise InputError(
             "The optimizer {name} is not in torch.optim. It has: {known}.",
             name=name,
             known=", ".join(n for n in known if issubclass(getattr(torch.optim, n), torch.optim.Optimizer)),
         )
-    if kind.__name__ in UNFIT:
+    if kind.__name__ in UNSUPPORTED:
         raise InputError(
             "The optimizer {name} needs more than the gradients of a batch, which this loop gives it. Choose another.",
             name=name,

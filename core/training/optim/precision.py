@@ -8,18 +8,18 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-TRIALS = 2
+TIMED_PASSES = 2
 
 
-MOST_IMAGES, FEWEST_IMAGES = 8, 4
+MAX_IMAGES, MIN_IMAGES = 8, 4
 """Images of a pass by which the number format is chosen."""
-SHARE = 16
+IMAGE_SHARE = 16
 """Such a pass has one in so many of the training images at most, so that small data do not wait for the choice."""
 
 
 def trial_images(batch: int, train: int) -> int:
     """Returns how many images the passes have by which the number format is chosen."""
-    return max(1, min(batch, train, max(FEWEST_IMAGES, min(MOST_IMAGES, train // SHARE))))
+    return max(1, min(batch, train, max(MIN_IMAGES, min(MAX_IMAGES, train // IMAGE_SHARE))))
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -49,7 +49,7 @@ def choose_precision(wanted: str, device: torch.device, work: Callable[[], objec
     seconds = {}
     for precision in ("fp32", "bf16"):
         times = []
-        for _ in range(TRIALS + 1):
+        for _ in range(TIMED_PASSES + 1):
             begin = time.perf_counter()
             with autocast(device, precision):
                 work()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from core.specs import Phase, Schedule
 
-START = 1 / 25
+ONE_CYCLE_START = 1 / 25
 """Share of the rate at which one-cycle starts (Smith and Topin 2019, arXiv:1708.07120; as in torch)."""
-RISE = 0.3
+ONE_CYCLE_RISE = 0.3
 """Share of one-cycle's steps in which the rate rises."""
-END = 1e-4 / 25
+ONE_CYCLE_END = 1e-4 / 25
 """Share of the rate at which one-cycle ends."""
 LEAST_CHANGE = 1e-4
 """Relative improvement below which an epoch counts as none for the plateau, as in torch."""
@@ -48,13 +48,17 @@ def rate_factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int
 
 
 def _one_cycle(part: float) -> float:
-    low, high, share = (START, 1.0, part / RISE) if part < RISE else (1.0, END, (part - RISE) / (1 - RISE))
+    low, high, share = (
+        (ONE_CYCLE_START, 1.0, part / ONE_CYCLE_RISE)
+        if part < ONE_CYCLE_RISE
+        else (1.0, ONE_CYCLE_END, (part - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE))
+    )
     return high + (low - high) * 0.5 * (1 + math.cos(math.pi * share))
 
 
 @dataclass(slots=True)
 class Plateau:
-    """The state of a ``plateau`` schedule, told of each epoch's metric.
+    """The state of a ``plateau`` schedule, updated with each epoch's metric.
 
     Attributes:
         factor: What the rate is multiplied by now.

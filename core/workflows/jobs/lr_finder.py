@@ -143,11 +143,11 @@ def find_now(
     dataset = _divided(alone, roots)
     network = build_network(spec, dataset.classes, seed=alone.training.seed, runs_dir=runs_dir, roots=roots)
     alone = _settled(alone, len(dataset.classes), device)
-    count = lr_finder.STEPS if steps is None else steps
+    count = lr_finder.DEFAULT_STEPS if steps is None else steps
     material = _material(dataset, network, alone, lr_finder.images_needed(alone, count), report)
     with material.store:
         for event in lr_finder.find_rate(
-            network, material, alone, device, steps=count, listen=lambda: lr_finder.stop_if(stop())
+            network, material, alone, device, steps=count, poll_requests=lambda: lr_finder.stop_requests(stop())
         ):
             if isinstance(event, lr_finder.RateCurve):
                 return event

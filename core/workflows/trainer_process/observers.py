@@ -15,7 +15,7 @@ from core.training.checkpoints.epoch_weights import EpochWeights
 from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
-from core.training.monitoring.health_monitor import Health, Watch
+from core.training.monitoring.health_monitor import HealthMonitor, StepObserver
 from core.workflows.trainer_process.snapshot_taker import Photographer
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Watching:
     ) -> None:
         self._run, self._recorder = run, recorder
         self._failed: set[str] = set()
-        self._health: Health | None = self._try("health", lambda: Health(network, material, device))
+        self._health: HealthMonitor | None = self._try("health", lambda: HealthMonitor(network, material, device))
         self._photographer: Photographer | None = self._try(
             "snapshots", lambda: Photographer(run.path, network, material, device)
         )
@@ -48,14 +48,14 @@ class Watching:
         self._keeper: EpochWeights | None = self._try(
             "weights of epochs", lambda: EpochWeights(run.path, network.model, allowed)
         )
-        self.watch: Watch = self._health or Watch()
+        self.observer: StepObserver = self._health or StepObserver()
         self._best: int | None = None
 
-    def go_on(self, epoch: int, best: int | None) -> None:
+    def resume_after(self, epoch: int, best: int | None) -> None:
         """Goes on with a run that was interrupted after an epoch."""
         self._best = best
         if self._health is not None:
-            self._health.go_on(epoch)
+            self._health.resume_after(epoch)
         if (photographer := self._photographer) is not None:
             self._try("snapshots", lambda: photographer.rewind(epoch))
         self._keep(lambda keeper: keeper.rewind(epoch))
@@ -65,7 +65,7 @@ class Watching:
         if isinstance(event, EpochEnd):
             self._best = event.epoch if event.improved else self._best
             with trainer.average_applied():
-                self._note(event.epoch, trainer.at.step, last=event.epoch >= trainer.epochs)
+                self._note(event.epoch, trainer.state.step, last=event.epoch >= trainer.epochs)
                 if (photographer := self._photographer) is not None:
                     self._try(
                         "snapshots", lambda: photographer.epoch_end(event.epoch, self._best, improved=event.improved)
@@ -73,10 +73,10 @@ class Watching:
                 self._keep(lambda keeper: keeper.epoch_end(event.epoch))
         elif isinstance(event, PhaseStarted):
             self._keep(EpochWeights.phase_started)
-        elif isinstance(event, Finished) and trainer.at.epoch and not trainer.at.done:
+        elif isinstance(event, Finished) and trainer.state.epoch and not trainer.state.done:
             with trainer.average_applied():
-                self._note(trainer.at.epoch, trainer.at.step, last=True)
-                self._take(trainer.at.epoch)
+                self._note(trainer.state.epoch, trainer.state.step, last=True)
+                self._take(trainer.state.epoch)
 
     def best(self, epoch: int | None) -> None:
         """Takes a snapshot of the best epoch, whose weights the network has now, where there is none."""

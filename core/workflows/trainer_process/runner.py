@@ -131,15 +131,16 @@ class _Training:
             material,
             self.experiment,
             self.device,
-            listen=self.listener,
-            watch=watching.watch,
+            poll_requests=self.listener,
+            observer=watching.observer,
             world=self.world,
         )
         if self.resumes:
             trainer.resume(load_pair(network.model, self.run.path))
-            self.recorder.log(f"goes on after epoch {trainer.at.epoch}, step {trainer.at.step}")
-        self.recorder.rewind(trainer.at.epoch, trainer.at.step)  # also where it was killed before its first checkpoint
-        watching.go_on(trainer.at.epoch, trainer.at.best_epoch)
+            self.recorder.log(f"goes on after epoch {trainer.state.epoch}, step {trainer.state.step}")
+        # also where it was killed before its first checkpoint
+        self.recorder.rewind(trainer.state.epoch, trainer.state.step)
+        watching.resume_after(trainer.state.epoch, trainer.state.best_epoch)
         finished = self._loop(trainer, watching, len(material.train))
         judged = finished.epochs and not finished.paused and self.listener.halt != "discard"
         results = self._judge(network, images, proof, trainer.learning) if judged else {}

@@ -20,8 +20,8 @@ from core.interpret.probe import Probe
 from core.models.network import Network
 from core.runs import snapshots
 from core.runs.snapshots import Pinned, PinnedImage, PinnedLayer, Snapshot
-from core.training.features.batch_sources import Material, PixelFeed
-from core.training.monitoring.time_budget import TimeBudget, spaced
+from core.training.features.batch_sources import Material, PixelSource
+from core.training.monitoring.time_budget import TimeBudget, is_due
 
 SHARE = 0.03
 """Share of the time that snapshots may take."""
@@ -65,7 +65,7 @@ class Photographer:
 
     def __init__(self, path: Path, network: Network, material: Material, device: torch.device) -> None:
         self._path, self._network, self._material, self._device = path, network, material, device
-        self._allowance = TimeBudget(SHARE, FREE)
+        self._time_budget = TimeBudget(SHARE, FREE)
         self._positions = _positions(material, network.classes, snapshots.wished(path))
         items = material.store.dataset.items
         self._targets = [items[position].label for position in self._positions]
@@ -95,9 +95,9 @@ class Photographer:
             self.take(epoch, best)  # the first is taken in any case
             return
         how = "quick" if self._rest is not None and self._rest.stamp == self._stamp() else "whole"
-        due = improved or spaced(epoch, self._last, snapshots.MAX_SNAPSHOTS)
-        if due and self._allowance.permits(how):
-            with self._allowance.spending(how):
+        due = improved or is_due(epoch, self._last, snapshots.MAX_SNAPSHOTS)
+        if due and self._time_budget.permits(how):
+            with self._time_budget.spending(how):
                 self.take(epoch, best)
 
     def take(self, epoch: int, best: int | None) -> None:
@@ -115,8 +115,8 @@ class Photographer:
         if not self._positions or epoch in there:
             return
         if self._x is None:
-            feed = PixelFeed(self._network, self._material, self._device, "fp32")
-            self._x = next(iter(feed.batches([torch.tensor(self._positions)], None)))[0]
+            source = PixelSource(self._network, self._material, self._device, "fp32")
+            self._x = next(iter(source.batches([torch.tensor(self._positions)], None)))[0]
         snapshots.write(self._path, self._look(epoch, self._x))
         snapshots.drop(self._path, snapshots.surplus(sorted({*there, epoch}), {best or 0}))
 

@@ -1,7 +1,7 @@
 """Several processes that train one run together, as ``torchrun`` starts them.
 
 All of them run the same command. The first one (rank 0) makes the run, waits for its device, writes its folder and
-listens to people; the others follow. On several machines the runs' folder must be one that all of them see.
+reads requests; the others follow. On several machines the runs' folder must be one that all of them see.
 """
 
 from __future__ import annotations

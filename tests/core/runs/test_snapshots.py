@@ -68,11 +68,11 @@ def test_other_files_are_no_snapshots(tmp_path: Path) -> None:
 
 
 def test_a_long_run_keeps_few_snapshots_evenly() -> None:
-    from core.training.monitoring.time_budget import spaced
+    from core.training.monitoring.time_budget import is_due
 
     there: list[int] = []
     for epoch in range(1, 10_001):
-        if spaced(epoch, there[-1] if there else 0, snapshots.MAX_SNAPSHOTS):
+        if is_due(epoch, there[-1] if there else 0, snapshots.MAX_SNAPSHOTS):
             there.append(epoch)
             gone = set(snapshots.surplus(there, {777} & set(there)))
             there = [kept for kept in there if kept not in gone]

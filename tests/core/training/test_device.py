@@ -38,7 +38,7 @@ def test_a_step_does_not_wait_for_the_device(
         genuine(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(torch.optim.AdamW, "zero_grad", guarded)
-    monkeypatch.setattr(trainer, "_tells", lambda _: torch.cuda.set_sync_debug_mode("default"))
+    monkeypatch.setattr(trainer, "_report_due", lambda _: torch.cuda.set_sync_debug_mode("default"))
     try:
         assert isinstance(list(events)[-1], Finished)
     finally:
@@ -54,7 +54,7 @@ def test_features_at_a_stage_give_what_the_whole_network_gives(material: Make, m
     losses = []
     for apart in (True, False):
         if not apart:
-            monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
+            monkeypatch.setattr(phase_setup, "find_split", lambda *_: None)
         task = experiment(phase, freeze=FreezePlan(1))
         events = Trainer(tiny(), images, task, torch.device("cuda")).run()
         losses.append([event.train_loss for event in events if isinstance(event, EpochEnd)])

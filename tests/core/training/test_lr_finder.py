@@ -16,7 +16,7 @@ from core.errors import InputError
 from core.specs import AugmentSpec, EarlyStopping, FreezePlan, LiveChange, Loss, Mix, Phase, Schedule
 from core.training.features.batch_sources import Material
 from core.training.loop.events import ProgressEvent
-from core.training.lr_finder import STEPS, RateCurve, Tried, find_rate, only_phase, stop_if
+from core.training.lr_finder import DEFAULT_STEPS, RateCurve, Tried, find_rate, only_phase, stop_requests
 from core.training.lr_suggestion import NEVER_FELL, TOO_SHORT, smooth, suggest
 
 Make = Callable[..., Material]
@@ -48,7 +48,7 @@ def test_rates_rise_by_the_same_factor_over_the_optimizers_span(material: Make) 
     ratios = [after / before for before, after in zip(curve.rates, curve.rates[1:], strict=False)]
     assert curve.rates[0] == pytest.approx(1e-7)
     assert max(ratios) == pytest.approx(min(ratios))
-    assert ratios[0] == pytest.approx((10 / 1e-7) ** (1 / (STEPS - 1)))
+    assert ratios[0] == pytest.approx((10 / 1e-7) ** (1 / (DEFAULT_STEPS - 1)))
     assert found(tiny(), images, experiment(replace(HEAD, optimizer="sgd")), CPU).rates[0] == pytest.approx(1e-6)
     assert found(tiny(), images, experiment(HEAD), CPU, span=(0.01, 0.1), steps=20).rates[-1] <= 0.1 + 1e-9
 
@@ -110,7 +110,7 @@ def test_an_explosion_ends_the_test(material: Make) -> None:
         span=(1e-3, 1e6),
     )
     assert curve.exploded
-    assert len(curve.rates) < STEPS
+    assert len(curve.rates) < DEFAULT_STEPS
     assert all(math.isfinite(loss) for loss in curve.losses)
 
 
@@ -136,7 +136,7 @@ def test_too_few_images_or_steps_and_wrong_spans_are_refused(material: Make) -> 
 
 
 def test_a_wish_to_stop_ends_it_without_a_curve(material: Make) -> None:
-    events = list(find_rate(tiny(), material(), experiment(HEAD), CPU, listen=lambda: stop_if(True)))
+    events = list(find_rate(tiny(), material(), experiment(HEAD), CPU, poll_requests=lambda: stop_requests(True)))
     assert not any(isinstance(event, RateCurve) for event in events)
 
 

@@ -21,7 +21,7 @@ Folder = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epoch_weights, "FREE", 1e9)
+    monkeypatch.setattr(epoch_weights, "FREE_SECONDS", 1e9)
 
 
 def experiment(source: Path, *epochs: int, ema: float = 0.0) -> Experiment:

@@ -16,7 +16,7 @@ from core.workflows.trainer_process import worker
 @pytest.fixture
 def run(image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Two epochs of the head, then two of everything."""
-    monkeypatch.setattr(epoch_weights, "FREE", 1e9)
+    monkeypatch.setattr(epoch_weights, "FREE_SECONDS", 1e9)
     phases = (Phase("head", "head", 2, lr=0.01), Phase("all", "plan", 2, lr=0.001))
     made = RunStore().create(
         Experiment(

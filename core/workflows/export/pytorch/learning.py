@@ -11,7 +11,7 @@ from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
 from core.training.optim import schedules
 from core.training.optim.losses import LEAST_SPREAD
-from core.training.optim.optimizers import FUSED, _kind, stage_rates
+from core.training.optim.optimizers import FUSED_OPTIMIZERS, _kind, stage_rates
 from core.workflows.export.pytorch.source import Code, literal
 
 SETTINGS = {
@@ -76,9 +76,9 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
         "factors": [text for text, holds in factors.items() if holds],
         "weighted": weighted,
         "loss_arguments": f", {training.loss.smoothing}{', weights' if weighted else ''}",
-        "START_RATE": schedules.START,
-        "RISE": schedules.RISE,
-        "END_RATE": schedules.END,
+        "START_RATE": schedules.ONE_CYCLE_START,
+        "RISE": schedules.ONE_CYCLE_RISE,
+        "END_RATE": schedules.ONE_CYCLE_END,
         "LEAST_CHANGE": schedules.LEAST_CHANGE,
         "LEAST_SPREAD": LEAST_SPREAD,
     }
@@ -102,7 +102,7 @@ def _optimizer(phase: Phase) -> dict[str, Any]:
         options = {"momentum": phase.momentum} | options
     if kind == "SGD" and phase.nesterov:
         options = {"nesterov": True} | options
-    fused = [place for place, kinds in FUSED.items() if kind in kinds]
+    fused = [place for place, kinds in FUSED_OPTIMIZERS.items() if kind in kinds]
     if fused and not {"fused", "foreach", "capturable", "differentiable"} & options.keys():
         options["fused"] = Code(f"DEVICE.type in {literal(tuple(fused))}")
     return {"optimizer": Code(f"torch.optim.{kind}"), "options": options, "weight_decay": phase.weight_decay}

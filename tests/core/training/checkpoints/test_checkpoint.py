@@ -26,7 +26,7 @@ def network() -> nn.Sequential:
 def checkpointer(model: nn.Module, folder: Path) -> Checkpointer:
     """A checkpointer of a training that has no state to speak of."""
     trainer = SimpleNamespace(
-        network=SimpleNamespace(model=model), average_applied=nullcontext, state=lambda: {"step": 1}
+        network=SimpleNamespace(model=model), average_applied=nullcontext, state_dict=lambda: {"step": 1}
     )
     return Checkpointer(trainer, folder)  # type: ignore[arg-type]
 
@@ -75,7 +75,7 @@ def test_quick_epochs_are_kept_in_memory_and_written_at_the_end(model: nn.Sequen
 
 def test_slow_epochs_are_written_each(model: nn.Sequential, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "WRITE_EVERY", 0.0)
-    monkeypatch.setattr(checkpoint, "PATIENCE", 0.0)
+    monkeypatch.setattr(checkpoint, "PATIENCE_SECONDS", 0.0)
     keeper = checkpointer(model, tmp_path)
     for epoch, improved in enumerate((True, True, False), 1):
         set_learning(model, epoch)

@@ -54,7 +54,7 @@ class Play:
 
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epoch_weights, "FREE", 1e9)
+    monkeypatch.setattr(epoch_weights, "FREE_SECONDS", 1e9)
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_too_little_space_keeps_none(tmp_path: Path, allowed: int) -> None:
 
 
 def test_a_full_disk_keeps_none(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epoch_weights, "SPARE", 1 << 62)
+    monkeypatch.setattr(epoch_weights, "SPARE_BYTES", 1 << 62)
     play.phase(2)
     play.epochs(2)
     assert kept_epochs(play.folder) == []

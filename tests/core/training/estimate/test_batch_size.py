@@ -35,18 +35,18 @@ def test_plenty_of_memory_gives_the_most_that_is_of_use(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("batch", [4, 8, 16])
 def test_the_largest_power_of_two_that_fits_is_taken(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    enough = needs(batch, FreezePlan("all")) / batch_size.SHARE
+    enough = needs(batch, FreezePlan("all")) / batch_size.MEMORY_SHARE
     assert found(monkeypatch, enough + 1000, task()) == batch
     assert found(monkeypatch, enough - 1000, task()) == batch // 2
 
 
 def test_what_learns_less_may_take_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = needs(4, FreezePlan("all")) / batch_size.SHARE + 1000
+    free = needs(4, FreezePlan("all")) / batch_size.MEMORY_SHARE + 1000
     assert found(monkeypatch, free, task("linear-probe")) > found(monkeypatch, free, task("full"))
 
 
 def test_every_phase_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = needs(8, FreezePlan(1)) / batch_size.SHARE + 1000
+    free = needs(8, FreezePlan(1)) / batch_size.MEMORY_SHARE + 1000
     assert found(monkeypatch, free, task("two-phase")) == 8
 
 

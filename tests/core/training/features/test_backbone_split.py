@@ -14,13 +14,13 @@ from core.models.anatomy.examine import examine
 from core.models.catalog.catalog import BACKBONES
 from core.models.network import Network, assemble
 from core.specs import FreezePlan, ModelSpec, Preprocessing
-from core.training.features.backbone_split import Cut, find_cut, foretold
+from core.training.features.backbone_split import BackboneSplit, expected_stage, find_split
 
 
-def cut_of(network: Network, plan: FreezePlan) -> Cut | None:
+def split_of(network: Network, plan: FreezePlan) -> BackboneSplit | None:
     freeze.apply(network.model, network.anatomy, plan)
     freeze.set_train_mode(network.model, network.anatomy, plan)
-    return find_cut(network.model, network.anatomy, plan)
+    return find_split(network.model, network.anatomy, plan)
 
 
 def small(name: str, size: int) -> Network:
@@ -33,7 +33,7 @@ def of(model: nn.Module, size: int = 16) -> Network:
     return Network(model, anatomy, Preprocessing(size, size), ("a", "b"), "own")
 
 
-def check(network: Network, plan: FreezePlan, cut: Cut) -> None:
+def check(network: Network, plan: FreezePlan, split: BackboneSplit) -> None:
     """Compares logits and all gradients in the modes of the plan."""
     model = network.model
     size = network.anatomy.input_size
@@ -46,7 +46,7 @@ def check(network: Network, plan: FreezePlan, cut: Cut) -> None:
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.momentum = 0.0
-        logits = cut.suffix(cut.prefix(images)) if apart else model(images)
+        logits = split.suffix(split.prefix(images)) if apart else model(images)
         logits.square().sum().backward()
         gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
     assert gradients[0].keys() == gradients[1].keys()
@@ -77,10 +77,12 @@ def test_these_families_are_cut_and_nothing_comes_out_differently(name: str) -> 
     stages = [stage.name for stage in network.anatomy.stages]
     for count in (0, 1, len(network.anatomy.backbone_stages) - 1):
         plan = FreezePlan(count)
-        cut = cut_of(network, plan)
-        assert cut is not None, (name, count)
-        assert cut.stage == foretold(network.anatomy, plan) or stages.index(cut.stage) < len(stages) - 1 - count
-        check(network, plan, cut)
+        split = split_of(network, plan)
+        assert split is not None, (name, count)
+        assert (
+            split.stage == expected_stage(network.anatomy, plan) or stages.index(split.stage) < len(stages) - 1 - count
+        )
+        check(network, plan, split)
 
 
 def smallest(family: str) -> str:
@@ -99,17 +101,17 @@ def test_a_network_of_each_family_can_be_cut_in_the_middle(family: str) -> None:
             continue
         break
     plan = FreezePlan(max(1, len(network.anatomy.backbone_stages) // 2))
-    assert cut_of(network, plan) is not None
+    assert split_of(network, plan) is not None
 
 
 def test_a_cut_is_made_where_the_last_block_begins_to_learn() -> None:
     network = small("resnet18", 64)
     plan = freeze.preset("last-block", network.anatomy)
-    cut = cut_of(network, plan)
-    assert cut is not None
-    assert cut.place.startswith("layer4.0 ")
-    assert cut.stage == network.anatomy.backbone_stages[-2].name
-    check(network, plan, cut)
+    split = split_of(network, plan)
+    assert split is not None
+    assert split.place.startswith("layer4.0 ")
+    assert split.stage == network.anatomy.backbone_stages[-2].name
+    check(network, plan, split)
 
 
 class Dense(nn.Module):
@@ -131,10 +133,10 @@ class Dense(nn.Module):
 def test_where_two_tensors_cross_the_cut_lies_earlier() -> None:
     network = of(Dense())
     plan = FreezePlan(1)
-    cut = cut_of(network, plan)
-    assert cut is not None
-    assert cut.place == "first 0"
-    check(network, plan, cut)
+    split = split_of(network, plan)
+    assert split is not None
+    assert split.place == "first 0"
+    check(network, plan, split)
 
 
 class Fickle(nn.Module):
@@ -155,8 +157,8 @@ class Fickle(nn.Module):
 
 def test_a_network_that_decides_by_its_values_stays_in_one_piece() -> None:
     network = of(Fickle())
-    assert cut_of(network, FreezePlan(1)) is None
-    assert cut_of(network, FreezePlan(0)) is not None
+    assert split_of(network, FreezePlan(1)) is None
+    assert split_of(network, FreezePlan(0)) is not None
 
 
 class Twice(nn.Module):
@@ -175,30 +177,30 @@ class Twice(nn.Module):
 
 def test_a_layer_that_runs_twice_is_cut_between_its_calls() -> None:
     network = of(Twice())
-    cut = cut_of(network, FreezePlan(1))
-    assert cut is not None
-    assert cut.place == "act 0"
-    check(network, FreezePlan(1), cut)
+    split = split_of(network, FreezePlan(1))
+    assert split is not None
+    assert split.place == "act 0"
+    check(network, FreezePlan(1), split)
 
 
 @pytest.mark.parametrize("plan", [FreezePlan("all"), FreezePlan(1, norm="train"), FreezePlan(3)])
 def test_there_is_no_cut_where_no_stage_stays_the_same(plan: FreezePlan) -> None:
-    assert cut_of(tiny(), plan) is None
+    assert split_of(tiny(), plan) is None
 
 
 def test_normalisation_left_to_drift_forbids_the_cut_behind_it() -> None:
     network = tiny()
-    assert foretold(network.anatomy, FreezePlan(0, norm="train")) is None
-    assert cut_of(network, FreezePlan(0, norm="train")) is None
+    assert expected_stage(network.anatomy, FreezePlan(0, norm="train")) is None
+    assert split_of(network, FreezePlan(0, norm="train")) is None
 
 
 def test_a_parameter_by_hand_decides() -> None:
     network = tiny()
-    cut = cut_of(network, FreezePlan(0, thaw=("1.0",)))
-    assert cut is not None
-    assert cut.stage == "stage1"
-    assert cut.place.startswith("0 ")
-    check(network, FreezePlan(0, thaw=("1.0",)), cut)
+    split = split_of(network, FreezePlan(0, thaw=("1.0",)))
+    assert split is not None
+    assert split.stage == "stage1"
+    assert split.place.startswith("0 ")
+    check(network, FreezePlan(0, thaw=("1.0",)), split)
 
 
 def test_looking_for_a_cut_changes_nothing() -> None:
@@ -211,7 +213,7 @@ def test_looking_for_a_cut_changes_nothing() -> None:
     modes = {name: module.training for name, module in network.model.named_modules()}
     own = {name: set(vars(module)) for name, module in network.model.named_modules()}
     chance = torch.get_rng_state()
-    assert find_cut(network.model, network.anatomy, plan) is not None
+    assert find_split(network.model, network.anatomy, plan) is not None
     assert torch.equal(chance, torch.get_rng_state())
     assert modes == {name: module.training for name, module in network.model.named_modules()}
     assert own == {name: set(vars(module)) for name, module in network.model.named_modules()}
@@ -222,33 +224,33 @@ def test_looking_for_a_cut_changes_nothing() -> None:
 
 def test_the_suffix_is_the_network_and_follows_its_weights() -> None:
     network, plan = small("resnet18", 64), FreezePlan(1)
-    cut = cut_of(network, plan)
-    assert cut is not None
+    split = split_of(network, plan)
+    assert split is not None
     own = dict(network.model.named_parameters())
-    assert all(parameter is own[name] for name, parameter in cut.suffix.named_parameters())
+    assert all(parameter is own[name] for name, parameter in split.suffix.named_parameters())
     network.model.eval()
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         network.model.fc.weight += 1
-        assert torch.equal(cut.suffix(cut.prefix(images)), network.model(images))
+        assert torch.equal(split.suffix(split.prefix(images)), network.model(images))
 
 
 def test_the_digest_knows_every_value_before_the_cut_and_none_behind_it() -> None:
     network, plan = tiny(), FreezePlan(1)
-    cut = cut_of(network, plan)
-    assert cut is not None
-    first = cut.digest()
-    assert first == cut.digest()
+    split = split_of(network, plan)
+    assert split is not None
+    first = split.digest()
+    assert first == split.digest()
     with torch.no_grad():
         network.model[5].weight += 1
         network.model[2][0].weight += 1
-    assert cut.digest() == first
+    assert split.digest() == first
     network.model[0][1].running_mean[0] += 1e-6
-    assert cut.digest() != first
+    assert split.digest() != first
     network.model[0][1].running_mean[0] = 0.0
-    assert cut.digest() == first
+    assert split.digest() == first
     network.model[1][1].eps = 0.5
-    assert cut.digest() != first
+    assert split.digest() != first
 
 
 @pytest.mark.gpu
@@ -256,9 +258,9 @@ def test_the_digest_knows_every_value_before_the_cut_and_none_behind_it() -> Non
 def test_a_network_on_a_gpu_is_cut_alike() -> None:
     network = small("resnet18", 64)
     network.model.to("cuda")
-    cut = cut_of(network, FreezePlan(1))
-    assert cut is not None
+    split = split_of(network, FreezePlan(1))
+    assert split is not None
     images = torch.rand(2, 3, 64, 64, device="cuda")
     with torch.no_grad():
         network.model.eval()
-        torch.testing.assert_close(cut.suffix(cut.prefix(images)), network.model(images), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(split.suffix(split.prefix(images)), network.model(images), rtol=1e-3, atol=1e-4)

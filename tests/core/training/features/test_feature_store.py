@@ -18,7 +18,7 @@ from core.data.augment import Augmenter
 from core.models.network import Network, assemble
 from core.specs import AugmentSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase
 from core.training.features import batch_sources
-from core.training.features.batch_sources import Material, PixelFeed
+from core.training.features.batch_sources import Material, PixelSource
 from core.training.features.feature_store import Features, FeatureStore, Form, Writer, key_of
 from core.training.loop import phase_setup
 from core.training.loop.events import EpochEnd, Event, PhaseStarted, ProgressEvent
@@ -55,7 +55,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Images that went through the frozen part, a batch each."""
     seen: list[int] = []
     genuine = batch_sources.extract
-    monkeypatch.setattr(batch_sources, "extract", lambda feed, cut, x: seen.append(len(x)) or genuine(feed, cut, x))
+    monkeypatch.setattr(batch_sources, "extract", lambda source, cut, x: seen.append(len(x)) or genuine(source, cut, x))
     return seen
 
 
@@ -63,7 +63,7 @@ def both(make: Callable[[], Network], material: Material, task: Experiment, monk
     """Trains with kept features and with the whole network in each step, and compares."""
     kept, live = make(), make()
     assert told(train(kept, material, task))[0][0]
-    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_split", lambda *_: None)
     assert told(train(live, material, task)) == [(False, None)]
     theirs = weights(live)
     for name, value in weights(kept).items():
@@ -80,7 +80,7 @@ def test_and_bit_by_bit_where_all_batches_are_of_one_size(material: Make, monkey
     task = experiment(LAST, freeze=FreezePlan(1), batch_size=6)  # of 18 and of 24 images
     kept, live, images = tiny(), tiny(), material()
     train(kept, images, task)
-    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_split", lambda *_: None)
     train(live, images, task)
     theirs = weights(live)
     assert all(torch.equal(value, theirs[name]) for name, value in weights(kept).items())
@@ -211,13 +211,13 @@ def test_a_full_disk_costs_only_the_sharing(material: Make, monkeypatch: pytest.
 
 
 def test_two_at_once_compute_once(tmp_path: Path) -> None:
-    shelf, form = FeatureStore(tmp_path, 10**6), Form((2,), torch.float32, (0,))
+    store, form = FeatureStore(tmp_path, 10**6), Form((2,), torch.float32, (0,))
     held = FileLock(tmp_path / "key.lock")
     held.acquire()
     waited = []
 
     def other() -> None:
-        for lock in shelf.waiting("key"):
+        for lock in store.wait_for_lock("key"):
             waited.append(lock)
         assert waited[-1] is not None
         waited[-1].release()
@@ -227,23 +227,23 @@ def test_two_at_once_compute_once(tmp_path: Path) -> None:
     while not waited:
         thread.join(0.01)
     assert waited[0] is None
-    writer = shelf.writer("key", form, 4)
+    writer = store.writer("key", form, 4)
     assert writer is not None
     writer.add(torch.arange(8.0).reshape(4, 2))
     writer.close()
     held.release()
     thread.join(20)
     assert waited[-1] is not None
-    found = shelf.open("key", form, 4)
+    found = store.open("key", form, 4)
     assert found is not None
     assert torch.equal(found.rows(torch.tensor([3, 0])), torch.tensor([[6.0, 7.0], [0.0, 1.0]]))
 
 
 def test_what_was_unused_for_longest_makes_way(tmp_path: Path) -> None:
-    shelf, form = FeatureStore(tmp_path, 3000), Form((100,), torch.float32, (0,))
+    store, form = FeatureStore(tmp_path, 3000), Form((100,), torch.float32, (0,))
 
     def keep(key: str) -> None:
-        writer = shelf.writer(key, form, 2)
+        writer = store.writer(key, form, 2)
         assert writer is not None
         writer.add(torch.zeros(2, 100))
         writer.close()
@@ -251,20 +251,20 @@ def test_what_was_unused_for_longest_makes_way(tmp_path: Path) -> None:
     for age, key in enumerate(("a", "b")):
         keep(key)
         os.utime(tmp_path / f"{key}.safetensors", (1000 + age, 1000 + age))
-    assert shelf.open("a", form, 2) is not None  # used now
+    assert store.open("a", form, 2) is not None  # used now
     keep("c")
     keep("d")
-    assert shelf.open("b", form, 2) is None
-    assert shelf.open("a", form, 2) is not None
-    assert shelf.writer("e", form, 10) is None
+    assert store.open("b", form, 2) is None
+    assert store.open("a", form, 2) is not None
+    assert store.writer("e", form, 10) is None
 
 
 def test_an_unfinished_file_is_no_file(tmp_path: Path) -> None:
-    shelf, form = FeatureStore(tmp_path / "shelf", 10**6), Form((2,), torch.float32, (0,))
-    writer = shelf.writer("key", form, 4)
+    store, form = FeatureStore(tmp_path / "shelf", 10**6), Form((2,), torch.float32, (0,))
+    writer = store.writer("key", form, 4)
     assert writer is not None
     writer.add(torch.zeros(3, 2))
-    assert shelf.open("key", form, 4) is None
+    assert store.open("key", form, 4) is None
     writer.close()
     assert list((tmp_path / "shelf").iterdir()) == []
 
@@ -275,13 +275,13 @@ def test_features_come_back_as_the_network_gave_them(
     tmp_path: Path, layout: torch.memory_format, dtype: torch.dtype
 ) -> None:
     batch = torch.randn(5, 4, 3, 3).to(dtype).contiguous(memory_format=layout)
-    form, shelf = Form.of(batch), FeatureStore(tmp_path, 10**6)
-    kept = Features(torch.empty(5, *form.lying, dtype=dtype), form)
-    writer = shelf.writer("key", form, 5)
+    form, store = Form.of(batch), FeatureStore(tmp_path, 10**6)
+    kept = Features(torch.empty(5, *form.stored_shape, dtype=dtype), form)
+    writer = store.writer("key", form, 5)
     assert writer is not None
     writer.add(kept.put(0, batch))
     writer.close()
-    found = shelf.open("key", form, 5)
+    found = store.open("key", form, 5)
     for features in (kept, found):
         assert features is not None
         rows = features.rows(torch.tensor([4, 1]))
@@ -298,10 +298,10 @@ def test_a_name_differs_with_every_part() -> None:
 
 def test_a_view_is_the_same_in_any_batch_and_order(material: Make) -> None:
     images = material(STRONG)
-    feed = PixelFeed(tiny(), images, CPU, "fp32", Augmenter(STRONG, PREP.crop), seed=3)
+    source = PixelSource(tiny(), images, CPU, "fp32", Augmenter(STRONG, PREP.crop), seed=3)
 
     def seen(parts: list[Tensor], view: int) -> dict[int, Tensor]:
-        batches = zip(parts, feed.batches(parts, view), strict=True)
+        batches = zip(parts, source.batches(parts, view), strict=True)
         return {int(p): x for part, (pixels, _) in batches for p, x in zip(part, pixels, strict=True)}
 
     order = images.train
@@ -334,7 +334,7 @@ def test_images_are_mixed_before_the_frozen_part(material: Make, monkeypatch: py
     task = experiment(LAST, freeze=FreezePlan(1), mix=Mix(mixup=0.5, cutmix=0.5))
     apart, whole, images = tiny(), tiny(), material()
     assert told(train(apart, images, task)) == [(False, "stage2")]
-    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_split", lambda *_: None)
     train(whole, images, task)
     theirs = weights(whole)
     for name, value in weights(apart).items():
@@ -345,15 +345,15 @@ def test_bfloat16_features_stay_in_it(material: Make) -> None:
     network, images = tiny(), read(material())
     task = experiment(LAST, freeze=FreezePlan(1))
     object.__setattr__(task.training, "precision", "bf16")
-    work = phase_setup.Preparation(network, images, task, LAST, FreezePlan(1), CPU)
-    work.settle("bf16")
-    list(work.ready(0))
+    work = phase_setup.PhaseSetup(network, images, task, LAST, FreezePlan(1), CPU)
+    work.choose_sources("bf16")
+    list(work.prepare_features(0))
     inputs, _ = next(iter(work.train.batches([images.train], None)))
     assert inputs.dtype == torch.bfloat16
     assert work.train.logits(inputs).dtype == torch.float32
-    head = phase_setup.Preparation(network, images, task, LAST, FreezePlan(0), CPU)
-    head.settle("bf16")
-    list(head.ready(0))
+    head = phase_setup.PhaseSetup(network, images, task, LAST, FreezePlan(0), CPU)
+    head.choose_sources("bf16")
+    list(head.prepare_features(0))
     inputs, _ = next(iter(head.train.batches([images.train], None)))
     assert inputs.dtype == torch.float32
 
@@ -364,11 +364,11 @@ def test_images_and_features_lie_on_the_gpu(material: Make) -> None:
     device, network, images = torch.device("cuda"), tiny(), read(material())
     network.model.to(device)
     task = experiment(LAST, freeze=FreezePlan(1))
-    work = phase_setup.Preparation(network, images, task, LAST, FreezePlan(1), device)
-    assert work.pixels._there is not None
-    assert work.pixels._there.device.type == "cuda"
-    work.settle("fp32")
-    list(work.ready(0))
+    work = phase_setup.PhaseSetup(network, images, task, LAST, FreezePlan(1), device)
+    assert work.pixels._on_device is not None
+    assert work.pixels._on_device.device.type == "cuda"
+    work.choose_sources("fp32")
+    list(work.prepare_features(0))
     inputs, labels = next(iter(work.train.batches([images.train], None)))
     assert inputs.device.type == labels.device.type == "cuda"
     with torch.no_grad():

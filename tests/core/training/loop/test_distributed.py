@@ -45,7 +45,7 @@ def member(rank: int, size: int, port: int, folder: Path, material: Material, ta
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     torch.set_num_threads(1)
-    engine.TELL_EVERY, engine.AGREE_EVERY = 0.0, 2
+    engine.REPORT_SECONDS, engine.SYNC_STEPS = 0.0, 2
     calls = iter(range(1000))
     with joined("cpu") as (world, device):
         trainer = Trainer(
@@ -54,13 +54,13 @@ def member(rank: int, size: int, port: int, folder: Path, material: Material, ta
             task,
             device,
             world=world,
-            listen=lambda: [ControlRequest("rate", 0.5)] if next(calls) == 3 else [],
+            poll_requests=lambda: [ControlRequest("rate", 0.5)] if next(calls) == 3 else [],
         )
         rows, acts, states = [], [], []
         for event in trainer.run():
             if isinstance(event, EpochEnd):
                 rows.append((event.train_loss, event.train_accuracy, event.val_loss, event.val_accuracy, event.val_f1))
-                states.append(trainer.state())
+                states.append(trainer.state_dict())
             elif isinstance(event, Changed):
                 acts.append(event.act)
     torch.save(

@@ -72,8 +72,8 @@ def test_what_begins_to_learn_joins_the_average_and_what_stops_leaves_it() -> No
     average = Average(net, 0.9)
     walk(net, 1)
     average.step()
-    assert set(average.state()["values"]) == {"2.weight", "2.bias"}  # type: ignore[call-overload]
-    kept = average.state()["values"]["2.weight"].clone()  # type: ignore[index]
+    assert set(average.state_dict()["values"]) == {"2.weight", "2.bias"}  # type: ignore[call-overload]
+    kept = average.state_dict()["values"]["2.weight"].clone()  # type: ignore[index]
     net[0].requires_grad_(True)
     average.follow()
     with average.applied():
@@ -81,7 +81,7 @@ def test_what_begins_to_learn_joins_the_average_and_what_stops_leaves_it() -> No
         assert torch.equal(net[0].weight, model()[0].weight)
     net[2].requires_grad_(False)
     average.follow()
-    assert set(average.state()["values"]) == {"0.weight", "0.bias"}  # type: ignore[call-overload]
+    assert set(average.state_dict()["values"]) == {"0.weight", "0.bias"}  # type: ignore[call-overload]
 
 
 def test_a_state_goes_on_bit_by_bit() -> None:
@@ -90,7 +90,7 @@ def test_a_state_goes_on_bit_by_bit() -> None:
     for step in range(5):
         walk(net, step)
         whole.step()
-    state = whole.state()
+    state = whole.state_dict()
     other.load_state_dict(net.state_dict())
     again = Average(other, 0.9)
     again.restore(int(state["steps"]), state["values"])  # type: ignore[call-overload, arg-type]

@@ -19,7 +19,7 @@ from core.models.network import Network, load_into
 from core.specs import FreezePlan, Loss, Mix, Phase
 from core.training.checkpoints.checkpoint import Checkpointer
 from core.training.features import batch_sources
-from core.training.features.backbone_split import Cut
+from core.training.features.backbone_split import BackboneSplit
 from core.training.features.batch_sources import Material
 from core.training.loop import trainer as engine
 from core.training.loop.events import EpochEnd, Event, Finished, Recovered
@@ -32,16 +32,16 @@ PLAIN_SGD = Phase("a", "plan", 2, "sgd", lr=0.05, momentum=0.0)
 
 def starving(monkeypatch: pytest.MonkeyPatch, when: Callable[[int, int], bool]) -> list[int]:
     """Lets a forward pass of the loop run out of memory; ``when`` is asked with its number and its images."""
-    genuine, sizes = batch_sources.PixelFeed.logits, []
+    genuine, sizes = batch_sources.PixelSource.logits, []
 
-    def logits(self: batch_sources.PixelFeed, inputs: Tensor) -> Tensor:
+    def logits(self: batch_sources.PixelSource, inputs: Tensor) -> Tensor:
         if torch.is_grad_enabled():
             sizes.append(len(inputs))
             if when(len(sizes), len(inputs)):
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return genuine(self, inputs)
 
-    monkeypatch.setattr(batch_sources.PixelFeed, "logits", logits)
+    monkeypatch.setattr(batch_sources.PixelSource, "logits", logits)
     return sizes
 
 
@@ -50,14 +50,14 @@ def starving(monkeypatch: pytest.MonkeyPatch, when: Callable[[int, int], bool]) 
 def test_a_step_that_does_not_fit_is_cut_and_the_result_stays(
     material: Make, monkeypatch: pytest.MonkeyPatch, moment: int, accumulate: int
 ) -> None:
-    images, whole, cut = material(), plain(), plain()
+    images, whole, split = material(), plain(), plain()
     task = experiment(PLAIN_SGD, freeze=ALL, batch_size=8, accumulate=accumulate, clip=1.0)
     told = run(whole, images, task)
     sizes = starving(monkeypatch, lambda number, _: number == moment)
-    events = run(cut, images, task)
+    events = run(split, images, task)
     assert [(event.parts, event.images) for event in events if isinstance(event, Recovered)] == [(2, 4)]
     assert max(sizes[moment:]) <= 4
-    close(whole, cut)
+    close(whole, split)
     for one, other in zip(epochs(told), epochs(events), strict=True):
         assert (one.train_loss, one.train_accuracy) == pytest.approx((other.train_loss, other.train_accuracy), rel=1e-4)
     assert events[-1].epochs == 2  # type: ignore[union-attr]
@@ -85,15 +85,15 @@ def test_recovery_can_be_refused(material: Make, monkeypatch: pytest.MonkeyPatch
 def test_validation_that_does_not_fit_is_cut_too(material: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     images = material()
     told = run(plain(), images, experiment(PLAIN_SGD, freeze=ALL, batch_size=8))
-    genuine, broken = batch_sources.PixelFeed.logits, []
+    genuine, broken = batch_sources.PixelSource.logits, []
 
-    def logits(self: batch_sources.PixelFeed, inputs: Tensor) -> Tensor:
+    def logits(self: batch_sources.PixelSource, inputs: Tensor) -> Tensor:
         if not torch.is_grad_enabled() and len(inputs) > 3:
             broken.append(len(inputs))
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return genuine(self, inputs)
 
-    monkeypatch.setattr(batch_sources.PixelFeed, "logits", logits)
+    monkeypatch.setattr(batch_sources.PixelSource, "logits", logits)
     events = run(plain(), images, experiment(PLAIN_SGD, freeze=ALL, batch_size=8))
     assert broken
     assert any(isinstance(event, Recovered) for event in events)
@@ -109,12 +109,12 @@ def test_features_that_do_not_fit_are_computed_in_smaller_batches(
     told = run(plain(), images, task)
     genuine, sizes = batch_sources.extract, []
 
-    def extract(feed: batch_sources.PixelFeed, cut: Cut, inputs: Tensor) -> Tensor:
+    def extract(source: batch_sources.PixelSource, split: BackboneSplit, inputs: Tensor) -> Tensor:
         if len(inputs) > 1:  # a single image only tells what features look like
             sizes.append(len(inputs))
         if len(inputs) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return genuine(feed, cut, inputs)
+        return genuine(source, split, inputs)
 
     monkeypatch.setattr(batch_sources, "extract", extract)
     events = run(plain(), material(name="others"), task)

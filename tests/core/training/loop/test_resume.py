@@ -76,14 +76,16 @@ def finish(trainer: Trainer) -> list[Event]:
 def wishing(network: Network, images: Material, task: Experiment, step: int, *wishes: ControlRequest) -> Trainer:
     """Returns a trainer that somebody wants something from after a step."""
     left = [wishes]
-    trainer = Trainer(network, images, task, CPU, listen=lambda: left.pop() if left and trainer.at.step == step else ())
+    trainer = Trainer(
+        network, images, task, CPU, poll_requests=lambda: left.pop() if left and trainer.state.step == step else ()
+    )
     return trainer
 
 
 def written(trainer: Trainer) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Takes a state through a file, as a run's folder does, and the weights beside it."""
     file = io.BytesIO()
-    torch.save(trainer.state(), file)
+    torch.save(trainer.state_dict(), file)
     file.seek(0)
     weights = {name: value.clone() for name, value in trainer.network.model.state_dict().items()}
     return torch.load(file, weights_only=True), weights
@@ -100,8 +102,8 @@ def after(events: Sequence[Event]) -> list[tuple[int, float, float, float]]:
 
 @pytest.fixture(autouse=True)
 def told_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "TELL_EVERY", 0.0)
-    monkeypatch.setattr(engine, "REACHED_EVERY", 0.0)
+    monkeypatch.setattr(engine, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -135,12 +137,14 @@ def test_a_pause_ends_at_once_and_goes_on_in_the_middle_of_an_epoch(material: Ma
     whole = tiny()
     finish(Trainer(whole, images, task, CPU))
     network, calls = tiny(), iter(range(100))
-    trainer = Trainer(network, images, task, CPU, listen=lambda: [ControlRequest("pause")] if next(calls) == 3 else [])
+    trainer = Trainer(
+        network, images, task, CPU, poll_requests=lambda: [ControlRequest("pause")] if next(calls) == 3 else []
+    )
     events = finish(trainer)
     assert isinstance(events[-1], Finished)
     assert events[-1].paused
     assert not events[-1].stopped
-    assert trainer.at.done == 16  # the fourth step of nine
+    assert trainer.state.done == 16  # the fourth step of nine
     state, weights = written(trainer)
     fresh = tiny()
     fresh.model.load_state_dict(weights)
@@ -156,7 +160,9 @@ def test_what_was_wished_live_is_repeated_by_its_acts(material: Make) -> None:
     calls = iter(range(1000))
     live = tiny()
     task = experiment(HEAD, PLAN, freeze=FreezePlan(1))
-    told = finish(Trainer(live, images, task, CPU, listen=lambda: [wishes[n]] if (n := next(calls)) in wishes else []))
+    told = finish(
+        Trainer(live, images, task, CPU, poll_requests=lambda: [wishes[n]] if (n := next(calls)) in wishes else [])
+    )
     changes = [event for event in told if isinstance(event, Changed)]
     assert [change.act.kind for change in changes] == ["rate", "unfreeze", "extend"]
     assert changes[1].stages
@@ -178,7 +184,7 @@ def test_unfreezing_goes_on_with_what_the_optimizer_remembers(material: Make) ->
         images,
         experiment(HEAD),
         CPU,
-        listen=lambda: [ControlRequest("unfreeze", 1)] if next(calls) == 9 else [],
+        poll_requests=lambda: [ControlRequest("unfreeze", 1)] if next(calls) == 9 else [],
     )
     events = finish(trainer)
     assert sum(isinstance(event, PhaseStarted) for event in events) == 2
@@ -189,8 +195,8 @@ def test_unfreezing_goes_on_with_what_the_optimizer_remembers(material: Make) ->
         int(state["step"])
         for state in trainer._optimizer.state.values()  # type: ignore[union-attr]
     ]
-    assert max(steps) == trainer.at.step
-    assert min(steps) < trainer.at.step
+    assert max(steps) == trainer.state.step
+    assert min(steps) < trainer.state.step
 
 
 def test_more_stages_than_there_are_may_be_wished_for(material: Make) -> None:
@@ -201,7 +207,7 @@ def test_more_stages_than_there_are_may_be_wished_for(material: Make) -> None:
             material(),
             experiment(HEAD),
             CPU,
-            listen=lambda: [ControlRequest("unfreeze", 9)] if next(calls) == 1 else [],
+            poll_requests=lambda: [ControlRequest("unfreeze", 9)] if next(calls) == 1 else [],
         )
     )
     assert isinstance(events[-1], Finished)
@@ -260,6 +266,6 @@ def test_a_state_of_another_network_is_refused(material: Make) -> None:
         if isinstance(event, EpochEnd):
             break
     other = Trainer(tiny(), images, experiment(PLAN, freeze=FreezePlan("all")), CPU)
-    other.resume(trainer.state())
+    other.resume(trainer.state_dict())
     with pytest.raises(InputError, match="does not fit its experiment"):
         finish(other)

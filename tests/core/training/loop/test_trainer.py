@@ -66,7 +66,7 @@ def test_cached_features_give_the_weights_that_live_ones_give(
 ) -> None:
     cached, live, images = tiny(), tiny(), material()
     told = run(cached, images, experiment(HEAD))
-    monkeypatch.setattr(phase_setup, "find_cut", lambda *_: None)
+    monkeypatch.setattr(phase_setup, "find_split", lambda *_: None)
     told_live = run(live, images, experiment(HEAD))
     assert [e.cached for e in (*told, *told_live) if isinstance(e, PhaseStarted)] == [True, False]
     torch.testing.assert_close(cached.model[5].weight, live.model[5].weight, rtol=1e-4, atol=1e-6)
@@ -79,7 +79,9 @@ def test_features_are_computed_once_for_each_image(
 ) -> None:
     images = []
     genuine = batch_sources.extract
-    monkeypatch.setattr(batch_sources, "extract", lambda feed, cut, x: images.append(len(x)) or genuine(feed, cut, x))
+    monkeypatch.setattr(
+        batch_sources, "extract", lambda source, split, x: images.append(len(x)) or genuine(source, split, x)
+    )
     run(tiny(), material(images=12), experiment(Phase("head", "head", 20, lr=0.05)))
     assert sum(images) == 24
 
@@ -188,7 +190,7 @@ def test_every_optimizer_lowers_the_loss(material: Callable[..., Material], opti
 def test_stop_ends_after_the_epoch_it_is_in_or_sooner(material: Callable[..., Material]) -> None:
     asked = []
     events = []
-    for event in fit(tiny(), material(), experiment(HEAD), CPU, listen=lambda: asked):
+    for event in fit(tiny(), material(), experiment(HEAD), CPU, poll_requests=lambda: asked):
         events.append(event)
         if isinstance(event, EpochEnd):
             asked.append(ControlRequest("stop"))
@@ -197,7 +199,7 @@ def test_stop_ends_after_the_epoch_it_is_in_or_sooner(material: Callable[..., Ma
 
 
 def test_stop_during_the_features_ends_without_an_epoch(material: Callable[..., Material]) -> None:
-    events = run(tiny(), material(), experiment(HEAD), listen=lambda: [ControlRequest("stop")])
+    events = run(tiny(), material(), experiment(HEAD), poll_requests=lambda: [ControlRequest("stop")])
     assert (events[-1].stopped, events[-1].best_epoch) == (True, None)  # type: ignore[union-attr]
 
 

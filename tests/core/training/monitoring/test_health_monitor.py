@@ -16,8 +16,8 @@ from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd
 from core.training.loop.trainer import Trainer
 from core.training.monitoring import health_monitor, time_budget
-from core.training.monitoring.health_monitor import Health, histogram
-from core.training.monitoring.time_budget import TimeBudget, spaced
+from core.training.monitoring.health_monitor import HealthMonitor, histogram
+from core.training.monitoring.time_budget import TimeBudget, is_due
 
 Make = Callable[..., Material]
 ALL = experiment(Phase("all", "plan", 3, "sgd", lr=0.05, momentum=0.0), freeze=FreezePlan("all"))
@@ -25,8 +25,8 @@ ALL = experiment(Phase("all", "plan", 3, "sgd", lr=0.05, momentum=0.0), freeze=F
 
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_monitor, "FREE", 1e9)
-    monkeypatch.setattr(health_monitor, "PASS_FREE", 1e9)
+    monkeypatch.setattr(health_monitor, "FREE_SECONDS", 1e9)
+    monkeypatch.setattr(health_monitor, "PASS_FREE_SECONDS", 1e9)
 
 
 class Dropping(nn.Linear):
@@ -35,13 +35,13 @@ class Dropping(nn.Linear):
 
 
 def watched(network: Network, images: Material, task: Experiment) -> list[dict[str, Any]]:
-    health = Health(network, images, CPU)
-    trainer = Trainer(network, images, task, CPU, watch=health)
+    health = HealthMonitor(network, images, CPU)
+    trainer = Trainer(network, images, task, CPU, observer=health)
     rows = []
     for event in trainer.run():
         if isinstance(event, EpochEnd):
             with trainer.average_applied():
-                rows.append(health.epoch_end(event.epoch, trainer.at.step))
+                rows.append(health.epoch_end(event.epoch, trainer.state.step))
     assert health.error is None
     return [row for row in rows if row is not None]
 
@@ -115,7 +115,7 @@ def test_dead_units_are_counted(material: Make) -> None:
     assert stage(row, "stage2")["units"] == 8
     assert stage(row, "stage2")["dead"] == 3
     counts = stage(row, "stage2")["activations"]["counts"]
-    assert len(counts) == health_monitor.BINS
+    assert len(counts) == health_monitor.HISTOGRAM_BINS
     assert counts[0] == max(counts)  # most values of a ReLU are zero
 
 
@@ -124,7 +124,7 @@ def test_modes_and_gradients_are_left_alone(material: Make) -> None:
     network.model.train()
     network.model[2].eval()
     before = {name: module.training for name, module in network.model.named_modules()}
-    health = Health(network, material(), CPU)
+    health = HealthMonitor(network, material(), CPU)
     health.before_step(1.0)
     assert health.epoch_end(1, 1, last=True) is not None
     assert before == {name: module.training for name, module in network.model.named_modules()}
@@ -137,8 +137,8 @@ def test_a_look_that_fails_ends_the_looking_only(material: Make, monkeypatch: py
 
     monkeypatch.setattr(health_monitor, "histogram", fail)
     network, images = tiny(), material()
-    health = Health(network, images, CPU)
-    trainer = Trainer(network, images, ALL, CPU, watch=health)
+    health = HealthMonitor(network, images, CPU)
+    trainer = Trainer(network, images, ALL, CPU, observer=health)
     rows = [health.epoch_end(e.epoch, 0) for e in trainer.run() if isinstance(e, EpochEnd)]
     assert rows == [None, None, None]
     assert isinstance(health.error, RuntimeError)
@@ -147,7 +147,7 @@ def test_a_look_that_fails_ends_the_looking_only(material: Make, monkeypatch: py
 def test_very_long_runs_are_told_in_few_rows() -> None:
     last, rows = 0, 0
     for epoch in range(1, 100_001):
-        if spaced(epoch, last, health_monitor.HISTOGRAMS):
+        if is_due(epoch, last, health_monitor.HISTOGRAM_SPACING):
             last, rows = epoch, rows + 1
     assert rows < 1_000
     assert last > 98_000

@@ -82,7 +82,7 @@ def test_a_state_goes_on_with_the_same_chance_and_torchs_own_is_left_alone() -> 
     mixer, images = Mixer(Mix(mixup=0.4, cutmix=1.0), 4, seed=1), torch.randn(6, 3, 8, 8)
     mixer(images, LABELS)
     torch.manual_seed(0)
-    before, state = torch.get_rng_state(), mixer.state()
+    before, state = torch.get_rng_state(), mixer.state_dict()
     first = [mixer(images, LABELS) for _ in range(5)]
     other = Mixer(Mix(mixup=0.4, cutmix=1.0), 4, seed=99)
     other.restore(state)

@@ -14,7 +14,14 @@ from core.models import freeze
 from core.models.anatomy.examine import anatomy_of, examine
 from core.models.catalog.catalog import build
 from core.specs import OPTIMIZERS, FreezePlan, Phase
-from core.training.optim.optimizers import OPTIMIZER_TITLES, UNFIT, build_optimizer, carry_over, set_rates, stage_rates
+from core.training.optim.optimizers import (
+    OPTIMIZER_TITLES,
+    UNSUPPORTED,
+    build_optimizer,
+    carry_over,
+    set_rates,
+    stage_rates,
+)
 from core.training.recipes import make_recipe
 
 
@@ -63,7 +70,9 @@ def test_groups_hold_what_learns_once_with_its_rate_and_decay(resnet, optimizer:
 
 def _fitting() -> list[str]:
     kinds = {name: kind for name, kind in vars(torch.optim).items() if inspect.isclass(kind)}
-    return sorted(name for name, kind in kinds.items() if issubclass(kind, torch.optim.Optimizer) and name not in UNFIT)
+    return sorted(
+        name for name, kind in kinds.items() if issubclass(kind, torch.optim.Optimizer) and name not in UNSUPPORTED
+    )
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *_fitting()])
@@ -85,7 +94,7 @@ def test_every_optimizer_of_torch_can_be_made_and_learns(name: str) -> None:
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("name", UNFIT)
+@pytest.mark.parametrize("name", UNSUPPORTED)
 def test_what_needs_more_than_gradients_is_refused(name: str) -> None:
     if not hasattr(torch.optim, name):
         pytest.skip("not in this torch")

@@ -14,7 +14,7 @@ from core.models import freeze
 from core.models.catalog import catalog
 from core.models.network import assemble, save
 from core.specs import AugmentSpec, FreezePlan, HeadSpec, Loss, ModelSpec, Phase, Schedule
-from core.training.loop.batching import Portions
+from core.training.loop.batching import EpochBatching
 from core.training.loop.distributed import ALONE
 from core.training.optim.losses import Criterion
 from core.training.optim.optimizers import build_optimizer
@@ -121,7 +121,7 @@ def test_the_written_augmentation_is_the_augmentation(spec: AugmentSpec) -> None
 def test_a_step_is_divided_as_in_the_run(batch: int, count: int) -> None:
     space = definitions(task(ModelSpec("mnist_cnn", "none"), HEAD, batch_size=batch, accumulate=3))
     group = torch.arange(count)
-    parts, _, _ = Portions(batch, 3, ALONE).cut(group, 1)
+    parts, _, _ = EpochBatching(batch, 3, ALONE).micro_batches(group, 1)
     theirs = [part for step in group.split(space["STEP"]) for part in space["micro_batches"](step)]
     assert [part.tolist() for part in theirs] == [part.tolist() for part in parts]
 

@@ -17,8 +17,8 @@ from core.runs.launch import start_job
 from core.specs import DataSpec, Experiment, FreezePlan, HeadSpec, ModelSpec
 from core.specs import TrainingSpec as Training
 from core.training.estimate import layer_timing
-from core.training.estimate.clock import StepClock
 from core.training.estimate.estimate import Counts
+from core.training.estimate.step_clock import StepClock
 from core.training.estimate.step_time import PASS_KINDS
 from core.training.recipes import make_recipe
 from core.workflows.jobs import job_process, profile
@@ -30,7 +30,7 @@ SMALL = ModelSpec("emnist_cnn", "none")
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """One round is enough where nobody looks at the time."""
-    monkeypatch.setattr(layer_timing, "PATIENCE", 0.0)
+    monkeypatch.setattr(layer_timing, "MAX_SECONDS", 0.0)
 
 
 def test_every_call_before_and_behind_the_head_is_timed_in_every_kind() -> None:
@@ -57,10 +57,10 @@ def test_every_call_before_and_behind_the_head_is_timed_in_every_kind() -> None:
 
 def test_a_layer_that_runs_twice_is_timed_twice() -> None:
     network = assemble(ModelSpec("resnet18", "none", image_size=32), ("a", "b"), seed=0)
-    watch = layer_timing._Watch(network, torch.device("cpu"))
-    times = watch.run("learning", 2, "fp32")
-    assert watch.names.count("layer1.0.relu") == 2
-    assert len(times["learning"]) == len(times["backward_all"]) == len(watch.names)
+    timer = layer_timing._LayerTimer(network, torch.device("cpu"))
+    times = timer.run("learning", 2, "fp32")
+    assert timer.names.count("layer1.0.relu") == 2
+    assert len(times["learning"]) == len(times["backward_all"]) == len(timer.names)
 
 
 def test_asked_to_stop_it_stops() -> None:
@@ -70,7 +70,7 @@ def test_asked_to_stop_it_stops() -> None:
 
 
 def test_a_network_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layer_timing, "_room", lambda _device: 1000.0)
+    monkeypatch.setattr(layer_timing, "_free_bytes", lambda _device: 1000.0)
     with pytest.raises(InputError, match="not enough memory"):
         layer_timing.measure(assemble(SMALL, ("a", "b"), seed=0), torch.device("cpu"))
 
@@ -155,7 +155,7 @@ def test_the_clock_leaves_waiting_out() -> None:
     clock = StepClock(torch.device("cpu"))
     begin = clock.now()
     time.sleep(0.2)
-    assert clock.passed(begin, clock.now()) < 0.1
+    assert clock.elapsed(begin, clock.now()) < 0.1
     begin = clock.now()
     sum(range(2_000_000))
-    assert clock.passed(begin, clock.now()) > 0
+    assert clock.elapsed(begin, clock.now()) > 0

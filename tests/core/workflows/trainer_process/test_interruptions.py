@@ -46,7 +46,7 @@ def go_on(run: Run) -> None:
 
 def train_here(path: Path) -> None:
     """What the process that is to be killed does."""
-    checkpoint.WRITE_EVERY = checkpoint.PATIENCE = 0.0
+    checkpoint.WRITE_EVERY = checkpoint.PATIENCE_SECONDS = 0.0
     worker.work(Run(path))
 
 
@@ -108,7 +108,7 @@ def test_killed_around_a_checkpoint_every_epoch_is_told_once(
             raise Killed
 
     monkeypatch.setattr(checkpoint, "WRITE_EVERY", 0.0)
-    monkeypatch.setattr(checkpoint, "PATIENCE", 0.0)
+    monkeypatch.setattr(checkpoint, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoint.Checkpointer, "epoch_end", die)
     with pytest.raises(Killed):
         worker.work(run)

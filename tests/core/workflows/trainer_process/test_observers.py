@@ -45,8 +45,8 @@ def last_weights(run: Run) -> dict[str, bytes]:
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photography, "FREE", 1e9)
-    monkeypatch.setattr("core.training.monitoring.health_monitor.FREE", 1e9)
-    monkeypatch.setattr("core.training.monitoring.health_monitor.PASS_FREE", 1e9)
+    monkeypatch.setattr("core.training.monitoring.health_monitor.FREE_SECONDS", 1e9)
+    monkeypatch.setattr("core.training.monitoring.health_monitor.PASS_FREE_SECONDS", 1e9)
 
 
 @pytest.mark.parametrize("augment", [False, True])
