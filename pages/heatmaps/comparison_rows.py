@@ -159,16 +159,8 @@ def _each_class(subject: Subject, choice: Choice, wanted: Sequence[int], other: 
 
     def make(tell: Progress) -> Any:
         def ask(targets: Sequence[int], against: int | None = None) -> Any:
-            return explain_classes(
-                subject.network,
-                subject.input(),
-                choice.method,
-                targets,
-                against=against,
-                layer=choice.layer,
-                settings=dict(choice.settings),
-                progress=tell,
-            )
+            of = (subject.network, subject.input(), choice.method, targets)
+            return explain_classes(*of, against=against, **choice.ways, progress=tell)
 
         return ask(wanted) + (ask([choice.target], other) if other is not None else [])
 
@@ -246,14 +238,8 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
     key = (*subject.target.key, choice.method, choice.layer, choice.settings, tuple(name for name, _t, _p in shown))
 
     def make(tell: Progress) -> Any:
-        return explain_each(
-            subject.network,
-            [_input(subject, picture) for _n, _t, picture in shown],
-            choice.method,
-            layer=choice.layer,
-            settings=dict(choice.settings),
-            progress=tell,
-        )
+        inputs = [_input(subject, picture) for _n, _t, picture in shown]
+        return explain_each(subject.network, inputs, choice.method, **choice.ways, progress=tell)
 
     found = _made(subject, choice, key, make, len(shown))
     if found is None:

@@ -71,6 +71,11 @@ class Choice:
         return (self.method, self.target, self.against, self.layer, self.settings)
 
     @property
+    def ways(self) -> dict[str, Any]:
+        """What the core's functions that explain are given of it, whatever the class: layer and settings."""
+        return {"layer": self.layer, "settings": dict(self.settings)}
+
+    @property
     def row(self) -> Any:
         """The row of the table of methods."""
         from core.interpret.attribution.explain import METHODS

@@ -112,16 +112,8 @@ def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> A
         network = target.network()
         there = replace(subject, target=target, network=network)
         index = network.classes.index(wanted) if wanted in network.classes else None
-        return explain(
-            network,
-            there.input(),
-            choice.method,
-            target=index,
-            against=choice.against,
-            layer=choice.layer,
-            settings=dict(choice.settings),
-            progress=tell,
-        )
+        asked = {"target": index, "against": choice.against, **choice.ways}
+        return explain(network, there.input(), choice.method, **asked, progress=tell)
 
     return single_map.made_slowly(checkpoint_picker.title(name), "heat-moments", key, make, entries=6 * MAX_EPOCHS)
 

@@ -50,16 +50,8 @@ def explained(subject: Subject, choice: Choice) -> Any:
     key = (*subject.key, *choice.key)
 
     def make(report: Progress | None = None) -> Any:
-        return explain(
-            subject.network,
-            subject.input(),
-            choice.method,
-            target=choice.target,
-            against=choice.against,
-            layer=choice.layer,
-            settings=dict(choice.settings),
-            progress=report,
-        )
+        asked = {"target": choice.target, "against": choice.against, **choice.ways}
+        return explain(subject.network, subject.input(), choice.method, **asked, progress=report)
 
     if caches.known(SHELF, key, entries=KEPT):
         return caches.remember(SHELF, key, make, entries=KEPT)
