@@ -262,7 +262,7 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
             ygap=1,
             hovertemplate=hover,
             colorbar={"thickness": 10, "outlinewidth": 0},
-            colorscale=[[i / (len(charts.VIRIDIS) - 1), colour] for i, colour in enumerate(charts.VIRIDIS)],
+            colorscale=charts.COLORSCALE,
         )
     )
     chart.update_xaxes(title_text=columns, showgrid=False, type="category", tickangle=40, tickfont={"size": 11})

@@ -116,7 +116,7 @@ def _layers(course: Any) -> None:
             zmin=0,
             hovertemplate=hover + "<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
-            colorscale=[[i / (len(charts.VIRIDIS) - 1), colour] for i, colour in enumerate(charts.VIRIDIS)],
+            colorscale=charts.COLORSCALE,
         )
     )
     chart.update_xaxes(title_text=_("After epoch"), showgrid=False, type="category", nticks=12)

@@ -22,6 +22,8 @@ ACCENT, FROZEN = "#17908C", "#9AA9AE"
 HAIR = "rgba(128,140,145,.55)"
 GRID = "rgba(128,140,145,.18)"
 VIRIDIS = ("#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#22A884", "#44BF70", "#7AD151", "#FDE725")
+COLORSCALE = [[place / (len(VIRIDIS) - 1), colour] for place, colour in enumerate(VIRIDIS)]
+"""Viridis, as Plotly wants it."""
 FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
@@ -169,7 +171,7 @@ def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, norm
             hovertemplate=hover,
             xgap=1,
             ygap=1,
-            colorscale=[[i / (len(VIRIDIS) - 1), colour] for i, colour in enumerate(VIRIDIS)],
+            colorscale=COLORSCALE,
             zmin=0,
             zmax=1 if normalised else None,
             texttemplate=template if count <= 15 else None,

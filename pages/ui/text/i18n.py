@@ -15,16 +15,12 @@ import streamlit as st
 
 from core import settings
 from core.errors import InputError
+from core.messages import N_ as N_  # marks a text where it is written, to be looked up where it is shown
 
 DOMAIN = "backbone_lab"
 LOCALES = settings.PROJECT / "assets" / "locales"
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 _KEY = "bl.language"
-
-
-def N_(text: str) -> str:
-    """Marks a text for translation where it is written, to be looked up with :func:`_` where it is shown."""
-    return text
 
 
 def _(text: str) -> str:
