@@ -40,7 +40,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     image = open_image(Path(arguments.image))
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     begin = time.perf_counter()
-    names = _methods(arguments, network)
+    names, left_out = _methods(arguments, network)
     target, against = (
         None if name is None else class_index(name, network.classes) for name in (arguments.target, arguments.against)
     )
@@ -62,7 +62,10 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     record = {**rows[0], "seconds": time.perf_counter() - begin, "out": str(path)}
     if len(names) > 1:
         record["maps"] = rows
+    if left_out:
+        record["left_out"] = [{"method": name, "reason": reason} for name, reason in left_out.items()]
     lines = [f"predicted: {record['predicted']} ({share(record['probability'])})"]
+    lines += [f"{name} is left out: {reason}" for name, reason in left_out.items()]
     for row in rows:
         rather = f" rather than {row['against']}" if row["against"] is not None else ""
         where = f" at {row['layer']}" if row["layer"] else ""
@@ -83,12 +86,15 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     output.result(record, lines)
 
 
-def _methods(arguments: argparse.Namespace, network: Network) -> list[str]:
-    """Returns the methods asked for: one, a list, or ``all`` that work on the network."""
+def _methods(arguments: argparse.Namespace, network: Network) -> tuple[list[str], dict[str, str]]:
+    """Returns the methods asked for, and why some of several cannot work on the network.
+
+    ``all`` stands for those that work. One that was asked for by itself is not left out: explaining says why not.
+    """
     from core.interpret.attribution.explain import METHODS
 
     if arguments.methods == "all":
-        return [row.id for row in METHODS.values() if row.unavailable(network) is None]
+        return [row.id for row in METHODS.values() if row.unavailable(network) is None], {}
     listed = [arguments.method] if arguments.methods is None else arguments.methods.split(",")
     names = list(dict.fromkeys(name.strip() for name in listed if name.strip()))
     if not names:
@@ -98,7 +104,10 @@ def _methods(arguments: argparse.Namespace, network: Network) -> list[str]:
             "{method} looks at the picture itself, not at a layer. Choose another method.",
             method=", ".join(METHODS[name].title for name in names),
         )
-    return names
+    reasons = {name: METHODS[name].unavailable(network) for name in names if name in METHODS}
+    left_out = {name: reason for name, reason in reasons.items() if reason is not None}
+    remaining = [name for name in names if name not in left_out]
+    return (remaining, left_out) if remaining else (names, {})
 
 
 def _record(network: Network, found: Explanation) -> dict[str, Any]:

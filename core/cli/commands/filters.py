@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import specs
 from core.cli.common.helpers import roots
-from core.cli.common.output import Output, attributes, table, write
+from core.cli.common.output import Output, attributes, file_name, table, write
 from core.errors import InputError
 from core.messages import Progress
 
@@ -41,7 +41,7 @@ def filters(arguments: argparse.Namespace, output: Output) -> None:
     found = alike(weights, arguments.limit)
     drawn = kernel_tiles(network, layer, tile_px=36)
     folder = Path(arguments.out)
-    name = _file_name(layer)
+    name = file_name(layer)
     files = {
         "kernels": folder / f"{name}.png",
         "alike": folder / f"{name}-alike.png",
@@ -103,7 +103,8 @@ def _grown(arguments: argparse.Namespace, network: Network, progress: Progress) 
     rows = []
     for one in found:
         label = network.classes[one.channel] if arguments.classes else f"{one.channel:04d}"
-        path = Path(arguments.out) / f"{_file_name(one.layer)}-{_file_name(label)}.png"
+        number = f"{one.channel:04d}-" if arguments.classes else ""  # names may be equal once signs are taken out
+        path = Path(arguments.out) / f"{file_name(one.layer)}-{number}{file_name(label)}.png"
         write(path, png(one.image, repeats=True))
         rows.append(
             {
@@ -133,7 +134,7 @@ def _deep(arguments: argparse.Namespace, network: Network, progress: Progress) -
     found = deep_dream(
         network, open_image(Path(arguments.image)), layer, channels=channels, depth=depth, progress=progress
     )
-    path = Path(arguments.out) / f"{_file_name(layer)}-{_file_name(Path(arguments.image).stem)}.png"
+    path = Path(arguments.out) / f"{file_name(layer)}-{file_name(Path(arguments.image).stem)}.png"
     write(path, png(found.image, repeats=True))
     return {"layer": layer, "before": found.before, "after": found.after, "file": str(path)}
 
@@ -241,10 +242,6 @@ def _median(values: NDArray[np.floating]) -> float:
     import numpy as np
 
     return float(np.median(values))
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^\w]+", "-", text).strip("-") or "layer"
 
 
 def add_filters(verb: argparse.ArgumentParser) -> None:

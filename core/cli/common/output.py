@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,9 @@ class Output:
         self._json, self._quiet = as_json, quiet
         self._open_line = False
         self._stdout = sys.stdout
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # no answer is lost to a terminal's code page
+                stream.reconfigure(errors="backslashreplace")
 
     def progress(self, line: str, *, passing: bool = False) -> None:
         """Says what goes on; a passing line is overwritten by the next one where a person watches."""
@@ -46,10 +52,24 @@ class Output:
     def result(self, record: dict[str, Any], lines: Sequence[str] = ()) -> None:
         """Prints the result: ``lines`` for a person, or ``record`` with ``--json``."""
         if self._json:
-            lines = [json.dumps(record, ensure_ascii=False)]
+            unicode = (getattr(self._stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+            lines = [json.dumps(record, ensure_ascii=not unicode)]
         for line in lines:
-            print(line, file=self._stdout)
+            print(printable(line), file=self._stdout)
         self._stdout.flush()
+
+
+def printable(line: str) -> str:
+    """Returns a line with control characters, such as a file's name may have, written as escapes."""
+    return "".join(
+        sign.encode("unicode_escape").decode("ascii") if unicodedata.category(sign) == "Cc" else sign for sign in line
+    )
+
+
+def file_name(text: str, most: int = 80) -> str:
+    """Returns a name as a part of a file's name: words of any script and dashes, at most so many bytes."""
+    plain = re.sub(r"[^\w]+", "-", text).strip("-")
+    return plain.encode("utf-8")[:most].decode("utf-8", "ignore").strip("-") or "unnamed"
 
 
 def attributes(thing: object, *names: str) -> dict[str, Any]:
