@@ -91,12 +91,8 @@ def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:
 
 def _cell(anatomy: Any, name: str) -> tuple[int, int]:
     """Draws the choice of a place in the layer's map, and returns its row and column."""
-    layer = anatomy.layer(name)
-    shape = layer.output_shape
-    if layer.layout == "tokens":
-        rows, columns = anatomy.grid
-    else:
-        rows, columns = shape[:2] if layer.layout == "NHWC" else shape[1:]
+    shape = anatomy.layer(name).map_shape
+    rows, columns = shape[1:] if shape else anatomy.grid
     if rows < 2 or columns < 2:
         return 0, 0
     first, second = st.columns(2)
@@ -127,7 +123,7 @@ def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, nam
     network = caches.built(plain, classes or anatomy.num_classes)
     prep = network.preprocessing
     picture = fit(open_image(image.data, name=image.name), prep).convert("RGB")
-    field = receptive_field(network, to_tensor(picture, replace(prep, resize=prep.crop)), name, cell=cell)
+    field = receptive_field(network, to_tensor(picture, prep, fitted=True), name, cell=cell)
     large = picture.resize(
         (max(MAX_SIDE_PX, picture.width), max(MAX_SIDE_PX, picture.height)), 0 if picture.width < 96 else 3
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -56,8 +56,7 @@ class Subject:
         """Returns the network's input, 1x3xHxW: the picture's own pixels, not fitted a second time."""
         from core.data.images import to_tensor
 
-        prep = self.network.preprocessing
-        return to_tensor(self.picture, replace(prep, resize=prep.crop))
+        return to_tensor(self.picture, self.network.preprocessing, fitted=True)
 
     def probabilities(self) -> Any:
         """Returns the network's answer, a probability a class, computed once."""
