@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,20 +58,16 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
     usable, remark = _weights(spec)
     cell = _cell(anatomy, name)
     key = (replace(usable, head=spec.head), classes, image.sha256, name, cell)
-    if caches.known("fields", key, entries=48):
-        _answer(caches.remember("fields", key, lambda: None, entries=48), remark)
-        return
-    with busy(_("Following the layer's answer back to the pixels …"), 360):
-        try:
+    here = caches.known("fields", key, entries=48)
+    try:
+        with nullcontext() if here else busy(_("Following the layer's answer back to the pixels …"), 360):
             drawn = caches.remember(
                 "fields", key, lambda: _measure(usable, anatomy, classes, image, name, cell), entries=48
             )
-        except InputError as error:
-            drawn = error
-    if isinstance(drawn, InputError):
-        broken(_("No field can be shown"), translate_error(drawn), icon="report", tone="warn")
-    else:
-        _answer(drawn, remark)
+    except InputError as error:
+        broken(_("No field can be shown"), translate_error(error), icon="report", tone="warn")
+        return
+    _answer(drawn, remark)
 
 
 def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -170,6 +171,6 @@ def _schedule(names: list[str], edited: Any) -> tuple[tuple[str, int], ...]:
     rows, latest = [], 1
     for name, learns, epoch in zip(names, edited["learns"], edited["epoch"], strict=True):
         if learns:
-            latest = int(epoch) if epoch == epoch and epoch is not None else latest + EPOCHS_BETWEEN
+            latest = int(epoch) if epoch is not None and not math.isnan(epoch) else latest + EPOCHS_BETWEEN
             rows.append((name, latest))
     return tuple(rows)
