@@ -214,11 +214,18 @@ def margin(prep: Preprocessing) -> int:
     return _centre(prep.resize, prep.crop)
 
 
-def to_tensor(image: Image.Image, prep: Preprocessing) -> torch.Tensor:
-    """Returns the network's input for one image: float32 of shape 1xCxHxW, fitted and normalised."""
+def to_tensor(image: Image.Image, prep: Preprocessing, *, fitted: bool = False) -> torch.Tensor:
+    """Returns the network's input for one image: float32 of shape 1xCxHxW, fitted and normalised.
+
+    Args:
+        image: The image.
+        prep: Size, mean and standard deviation that the weights expect.
+        fitted: Whether it went through :func:`fit` already, so that its pixels are taken as they are.
+    """
     import torch
 
-    pixels = torch.from_numpy(np.array(fit(image.convert("RGB"), prep)))
+    picture = image.convert("RGB")
+    pixels = torch.from_numpy(np.array(picture if fitted else fit(picture, prep)))
     return normalise(pixels.permute(2, 0, 1).unsqueeze(0).contiguous(), prep)
 
 

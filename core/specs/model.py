@@ -188,3 +188,12 @@ class FreezePlan:
             raise InputError("{part} stands in both thaw and hold. Keep it in one of them.", part=both[0])
         one_of("learns", self.learns, LEARNS)
         one_of("norm", self.norm, NORM_MODES)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is nothing but a number of last stages."""
+        return not self.thaw and not self.hold and self.learns == "all"
+
+    def last_stages(self, count: int) -> int:
+        """Returns how many of a backbone's ``count`` stages learn under a plain plan, at least one."""
+        return count if self.trainable_stages == "all" else min(max(1, self.trainable_stages), count)

@@ -223,6 +223,16 @@ class TrainingSpec:
                 loss=self.loss.name,
             )
 
+    def steps(self, images: int) -> int | None:
+        """Returns the optimizer steps of an epoch; ``None`` where the batch size is found at the start.
+
+        Args:
+            images: Training images.
+        """
+        if self.batch_size == "auto":
+            return None
+        return max(1, -(-images // (self.batch_size * self.accumulate)))
+
     @property
     def images(self) -> int:
         """Images a batch.

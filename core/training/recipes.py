@@ -11,7 +11,7 @@ once, the earlier the stage the more slowly. Sources: Yosinski et al. 2014 (arXi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -144,6 +144,18 @@ def make_recipe(
         return Recipe(preset, start, plan, (make.head(first), make.joined(total - first)))
     first = max(1, total // 3)
     return Recipe(preset, start, plan, (make.head(first), make.tuned(total - first, second=True)))
+
+
+def fewest_epochs(preset: str, starts: Iterable[int] = ()) -> int:
+    """Returns the fewest epochs that a preset can be trained for.
+
+    Args:
+        preset: One of :data:`DEFAULT_EPOCHS`.
+        starts: For ``gradual``, the epochs (counted from 1) at which stages join in; none for the usual schedule.
+    """
+    if preset == "gradual":
+        return max(starts, default=GRADUAL_STAGES + 1)
+    return 2 if preset in ("two-phase", "six-step") else 1
 
 
 def _evenly(stages: int | Literal["all"], total: int) -> tuple[tuple[FreezePlan, int], ...]:

@@ -1,48 +1,14 @@
-"""The arithmetic of a sliding window, drawn and filled in: kernel, stride, padding, size of what comes out."""
+"""A sliding window, drawn, and the size of what comes out with its figures filled in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 
+from core.models.anatomy.sliding_window import Window
 from pages.ui.text.i18n import _
 
 INPUT, OUTPUT, GAP = 250, 120, 90
 """Sides of the two drawn grids and the distance between them, in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A window that slides along one axis.
-
-    Attributes:
-        size: Cells of the input along the axis.
-        result: Cells of the output along it.
-        kernel: Cells under the window.
-        stride: Cells from one place of it to the next.
-        padding: Cells added at each end.
-        dilation: Cells from one tap of the window to the next.
-    """
-
-    size: int
-    result: int
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int = 1
-
-    @property
-    def reach(self) -> int:
-        """Cells from the window's first to its last tap."""
-        return self.dilation * (self.kernel - 1) + 1
-
-    @property
-    def rounding(self) -> str:
-        """``floor`` or ``ceil``, whichever gives the output's size; empty where neither does."""
-        free = self.size + 2 * self.padding - self.reach
-        if free // self.stride + 1 == self.result:
-            return "floor"
-        return "ceil" if -(-free // self.stride) + 1 == self.result else ""
 
 
 def formula(window: Window) -> str:

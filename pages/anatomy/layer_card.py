@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from core.models.anatomy.sliding_window import Window, window_of
 from pages.anatomy import conv_arithmetic, layer_texts
-from pages.anatomy.conv_arithmetic import Window
 from pages.ui.kit import components, network_diagram
 from pages.ui.kit import svg as drawing
 from pages.ui.kit.components import Figure
@@ -107,18 +107,6 @@ def part_card(anatomy: Any, stage_name: str, block: Any, states: States, toggle:
         compact=True,
     )
     components.note(_("Choose one of its parts above for its own figures."))
-
-
-def window_of(layer: Any) -> Window | None:
-    """Returns the window that a layer slides over its input; ``None`` where it slides none."""
-    if not layer.kernel or len(layer.input_shape) != 3 or len(layer.output_shape) != 3:
-        return None
-    first = [side[0] for side in (layer.kernel, layer.stride, layer.padding, layer.dilation) if side]
-    if len(first) < 4:
-        return None
-    kernel, stride, padding, dilation = first
-    axis = 0 if layer.layout == "NHWC" else 1
-    return Window(layer.input_shape[axis], layer.output_shape[axis], kernel, stride, padding, dilation)
 
 
 def exact(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,20 +58,16 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
     usable, remark = _weights(spec)
     cell = _cell(anatomy, name)
     key = (replace(usable, head=spec.head), classes, image.sha256, name, cell)
-    if caches.known("fields", key, entries=48):
-        _answer(caches.remember("fields", key, lambda: None, entries=48), remark)
-        return
-    with busy(_("Following the layer's answer back to the pixels …"), 360):
-        try:
+    here = caches.known("fields", key, entries=48)
+    try:
+        with nullcontext() if here else busy(_("Following the layer's answer back to the pixels …"), 360):
             drawn = caches.remember(
                 "fields", key, lambda: _measure(usable, anatomy, classes, image, name, cell), entries=48
             )
-        except InputError as error:
-            drawn = error
-    if isinstance(drawn, InputError):
-        broken(_("No field can be shown"), translate_error(drawn), icon="report", tone="warn")
-    else:
-        _answer(drawn, remark)
+    except InputError as error:
+        broken(_("No field can be shown"), translate_error(error), icon="report", tone="warn")
+        return
+    _answer(drawn, remark)
 
 
 def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:
@@ -91,12 +88,8 @@ def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:
 
 def _cell(anatomy: Any, name: str) -> tuple[int, int]:
     """Draws the choice of a place in the layer's map, and returns its row and column."""
-    layer = anatomy.layer(name)
-    shape = layer.output_shape
-    if layer.layout == "tokens":
-        rows, columns = anatomy.grid
-    else:
-        rows, columns = shape[:2] if layer.layout == "NHWC" else shape[1:]
+    shape = anatomy.layer(name).map_shape
+    rows, columns = shape[1:] if shape else anatomy.grid
     if rows < 2 or columns < 2:
         return 0, 0
     first, second = st.columns(2)
@@ -127,7 +120,7 @@ def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, nam
     network = caches.built(plain, classes or anatomy.num_classes)
     prep = network.preprocessing
     picture = fit(open_image(image.data, name=image.name), prep).convert("RGB")
-    field = receptive_field(network, to_tensor(picture, replace(prep, resize=prep.crop)), name, cell=cell)
+    field = receptive_field(network, to_tensor(picture, prep, fitted=True), name, cell=cell)
     large = picture.resize(
         (max(MAX_SIDE_PX, picture.width), max(MAX_SIDE_PX, picture.height)), 0 if picture.width < 96 else 3
     )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
-from core.specs import FreezePlan, ModelSpec
+from core.specs import FreezePlan, ModelSpec, Phase
+from core.training.recipes import STAGE_DECAY, Rates, make_recipe
 from pages.ui.kit import components, form_fields, network_diagram
 from pages.ui.plan.freeze_plan import EPOCHS_BETWEEN, change, freeing
 from pages.ui.session import choices
 from pages.ui.session.choices import TrainChoice
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _
-
-ULMFIT = round(1 / 2.6, 3)
-"""What Howard and Ruder (2018) multiply the rate of each earlier stage with."""
 
 
 def norms(anatomy: Any, plan: FreezePlan) -> None:
@@ -49,6 +48,7 @@ def norms(anatomy: Any, plan: FreezePlan) -> None:
 def rates(anatomy: Any, plan: FreezePlan) -> None:
     """Draws the learning rates of the stages: one decay factor, or each by hand."""
     from core.models.freeze import trainable_stage_names
+    from core.training.optim.optimizers import stage_factors
 
     choice = choices.train_choice()
     if choice.by_phase:
@@ -67,11 +67,12 @@ def rates(anatomy: Any, plan: FreezePlan) -> None:
         help=_("Early stages hold what most pictures share, so they need smaller steps than late ones."),
         value="hand" if choice.stage_factors else "decay",
     )
-    found = factors(anatomy, choice)
+    phase = _phase(anatomy, choice)
+    found = stage_factors(phase, anatomy)
     if kind == "hand":
         _by_hand(choice, found, [name for name in stages if name in learning])
     else:
-        _by_decay(replace(choice, stage_factors=()), choice)
+        _by_decay(phase, choice)
     lines = [
         _("{stage} × {factor}").format(
             stage=network_diagram.stage_title(name), factor=number_format.number(found[name], 2)
@@ -82,44 +83,23 @@ def rates(anatomy: Any, plan: FreezePlan) -> None:
     components.note(_("Of the head's rate: {list}").format(list=", ".join(lines)))
 
 
-def factors(anatomy: Any, choice: TrainChoice) -> dict[str, float]:
-    """Returns each stage's rate as a multiple of the head's."""
-    by_hand = dict(choice.stage_factors)
-    first = backbone_factor(choice)
-    names = [stage.name for stage in anatomy.backbone_stages]
-    decay = stage_decay(choice)
-    found = {name: first * decay**depth for depth, name in enumerate(reversed(names))}
-    return {name: by_hand.get(name, found[name]) for name in names}
+def _phase(anatomy: Any, choice: TrainChoice) -> Phase:
+    """Returns the recipe's phase that trains the backbone, with its rates; of several the last."""
+    preset = "two-phase" if choice.preset == "linear-probe" else choice.preset
+    known = {stage.name for stage in anatomy.stages}
+    by_hand = tuple((name, factor) for name, factor in choice.stage_factors if name in known)
+    made = make_recipe(preset, rates=Rates(choice.backbone_factor, choice.stage_decay, by_hand))
+    return next(phase for phase in reversed(made.phases) if phase.trains == "plan")
 
 
-def stage_decay(choice: TrainChoice) -> float:
-    """Returns what each earlier stage's rate is multiplied by: chosen, else the recipe's own."""
-    from core.training.recipes import STAGE_DECAY
-
-    return STAGE_DECAY if choice.preset == "discriminative" and choice.stage_decay == 1.0 else choice.stage_decay
-
-
-def backbone_factor(choice: TrainChoice) -> float:
-    """Returns the last stage's rate as a multiple of the head's: chosen, else the recipe's own."""
-    if choice.backbone_factor is not None:
-        return choice.backbone_factor
-    from core.training.recipes import make_recipe
-
-    if choice.by_phase:
-        phases = choice.phases
-    else:
-        phases = make_recipe("two-phase" if choice.preset == "linear-probe" else choice.preset).phases
-    return next((phase.backbone_factor for phase in reversed(phases) if phase.trains == "plan"), 1.0)
-
-
-def _by_decay(plain: TrainChoice, choice: TrainChoice) -> None:
+def _by_decay(phase: Phase, choice: TrainChoice) -> None:
     first, second = st.columns(2)
-    factor = backbone_factor(choice)
+    factor = phase.backbone_factor
     choices.follow("bl-rates-first", factor)
     chosen = first.number_input(
         _("Last stage, as a multiple of the head's rate"), 0.001, 10.0, key="bl-rates-first", step=0.05, format="%.3g"
     )
-    before = stage_decay(choice)
+    before = phase.stage_decay
     choices.follow("bl-rates-decay", before)
     decay = second.number_input(
         _("Each stage before it, as a multiple of the next"),
@@ -129,12 +109,12 @@ def _by_decay(plain: TrainChoice, choice: TrainChoice) -> None:
         step=0.05,
         format="%.3g",
         help=_("1 gives all stages the same rate; Howard and Ruder (2018) divide by 2.6, which is {factor}.").format(
-            factor=ULMFIT
+            factor=round(STAGE_DECAY, 3)
         ),
     )
     own = choice.backbone_factor if chosen == factor else float(chosen)
     kept = choice.stage_decay if decay == before else float(decay)
-    wanted = replace(plain, backbone_factor=own, stage_decay=kept)
+    wanted = replace(choice, stage_factors=(), backbone_factor=own, stage_decay=kept)
     if wanted != choice:
         choices.set_train_choice(wanted)
         st.rerun()
@@ -191,6 +171,6 @@ def _schedule(names: list[str], edited: Any) -> tuple[tuple[str, int], ...]:
     rows, latest = [], 1
     for name, learns, epoch in zip(names, edited["learns"], edited["epoch"], strict=True):
         if learns:
-            latest = int(epoch) if epoch == epoch and epoch is not None else latest + EPOCHS_BETWEEN
+            latest = int(epoch) if epoch is not None and not math.isnan(epoch) else latest + EPOCHS_BETWEEN
             rows.append((name, latest))
     return tuple(rows)

@@ -109,4 +109,5 @@ def added(step: Any, most: int) -> str:
 
 
 def shape(shape: tuple[int, ...]) -> str:
+    """Returns a shape in words."""
     return " × ".join(str(side) for side in shape)

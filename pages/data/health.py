@@ -14,13 +14,15 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
 if TYPE_CHECKING:
+    from core.data.dataset import Dataset
     from core.data.health import Twin
 
 AUTOMATIC_CHECK = 6000
 """Up to so many images are checked without being asked."""
 
 
-def draw_health(spec: DataSpec, dataset: Any) -> None:
+def draw_health(spec: DataSpec, dataset: Dataset) -> None:
+    """Draws what cannot be read, what stands there twice, and the sizes; many images are checked on a click only."""
     components.section(_("Are they sound?"))
     if not caches.health_known(spec) and len(dataset) > AUTOMATIC_CHECK:
         text = _("{n} images have not been opened yet.").format(n=number_format.exact(len(dataset)))

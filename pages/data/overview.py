@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,8 +14,12 @@ from pages.ui.session import caches, choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
 
-def draw_overview(dataset: Any) -> None:
+
+def draw_overview(dataset: Dataset) -> None:
+    """Draws the counts of images and classes."""
     counts = dataset.counts()
     parts = [(charts.split_label(name).lower(), sum(per_class.values())) for name, per_class in counts.items()]
     others = ", ".join(f"{number_format.exact(n)} {name}" for name, n in parts[1:])
@@ -48,7 +52,8 @@ def _shown(names: tuple[str, ...], most: int = 4) -> str:
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
-def draw_classes(dataset: Any) -> None:
+def draw_classes(dataset: Dataset) -> None:
+    """Draws the images of each class, and warns of classes too small to be divided."""
     from core.data.splits import split_warnings
 
     components.section(_("Images of each class"))
@@ -67,7 +72,8 @@ def draw_classes(dataset: Any) -> None:
         st.warning(_(sentence.template).format(**sentence.values), icon=":material/warning:")
 
 
-def draw_shares(spec: DataSpec, dataset: Any) -> None:
+def draw_shares(spec: DataSpec, dataset: Dataset) -> None:
+    """Draws how the images are divided, with the shares to choose where they bring no split of their own."""
     components.section(_("Split"))
     own = {item.split for item in caches.listed(spec).items} if dataset.presplit else set()
     changed = spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,10 +12,14 @@ from pages.ui.kit.page_states import busy
 from pages.ui.session import caches
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+
 _PAGE = "bl.sample.page"
 
 
-def draw_samples(spec: DataSpec, dataset: Any) -> None:
+def draw_samples(spec: DataSpec, dataset: Dataset) -> None:
+    """Draws some images of each class, a page at a time."""
     components.section(_("A look at the images"))
     counts = dataset.counts()
     present = list(counts)

@@ -92,9 +92,11 @@ def _folders(roots: tuple[Path, ...]) -> list[str]:
     for root in roots:
         if not root.is_dir():
             continue
-        for path in sorted(root.iterdir()):
-            if path.is_dir() and not path.name.startswith(".") and path != uploads:
-                found.append(str(path))
+        found += [
+            str(path)
+            for path in sorted(root.iterdir())
+            if path.is_dir() and not path.name.startswith(".") and path != uploads
+        ]
     return found
 
 

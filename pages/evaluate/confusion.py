@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -10,8 +10,12 @@ from pages.ui.kit import charts, components, form_fields
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n
 
+if TYPE_CHECKING:
+    from core.workflows.evaluate import Evaluation
 
-def draw_confusion(judged: Any) -> None:
+
+def draw_confusion(judged: Evaluation) -> None:
+    """Draws the confusion matrix."""
     components.section(_("What it takes for what"))
     classes = judged.predictions.classes
     shown = form_fields.choice(
@@ -42,7 +46,8 @@ def _confusion_words(judged: Any) -> str:
     ).format(true=classes[true], said=classes[said], n=count)
 
 
-def draw_per_class(judged: Any) -> None:
+def draw_per_class(judged: Evaluation) -> None:
+    """Draws the figures of each class as a table."""
     import pandas as pd
 
     components.section(_("Class by class"))

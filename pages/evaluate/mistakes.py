@@ -84,7 +84,7 @@ def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
     place = caches.remember(
         "places", (run.id,), lambda: {item.key: index for index, item in enumerate(dataset.items)}, entries=4
     )
-    tiles, keys, gone = [], [], 0
+    tiles, pictures, keys, gone = [], [], [], 0
     for row in rows:
         key = predictions.keys[row]
         image = _thumbnail(run, dataset, place, key)
@@ -97,8 +97,9 @@ def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
         quiet = _("right") if true == called else _("is {name}").format(name=true)
         alt = _("{true}, called {said} with {share}: {key}").format(true=true, said=called, share=share, key=key)
         tiles.append(Tile(image, f"{called} · {share}", quiet, alt))
+        pictures.append(image)
         keys.append(key)
-    small = all(tile.image.startswith(b"\x89PNG") for tile in tiles)  # only small pictures are encoded so
+    small = all(image.startswith(b"\x89PNG") for image in pictures)  # only small pictures are encoded so
     picked = None
     if tiles:
         help_ = _("See where it looked")

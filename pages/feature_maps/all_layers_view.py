@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
@@ -48,13 +49,9 @@ def _view(subject: Subject, open_layer: Any) -> None:
         return
     key = (*subject.key, names, size, scale, colormap)
     try:
-        if caches.known("all-maps", key, entries=3):
-            found = caches.remember("all-maps", key, lambda: None, entries=3)
-        else:
-            with st.spinner(_("Drawing {n} layers …").format(n=len(names)), show_time=True):
-                found = caches.remember(
-                    "all-maps", key, lambda: _drawn(subject, names, size, scale, colormap), entries=3
-                )
+        here = caches.known("all-maps", key, entries=3)
+        with nullcontext() if here else st.spinner(_("Drawing {n} layers …").format(n=len(names)), show_time=True):
+            found = caches.remember("all-maps", key, lambda: _drawn(subject, names, size, scale, colormap), entries=3)
     except InputError as error:
         components.note(translate_error(error))
         return

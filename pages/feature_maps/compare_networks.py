@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import streamlit as st
@@ -208,7 +209,7 @@ def _weights(subject: Subject, second: Subject) -> None:
 
 
 def _share(relative: float) -> str:
-    if relative != relative:
+    if math.isnan(relative):
         return _("not a number")
     return number_format.percent(relative) if relative < float("inf") else "∞"
 

@@ -65,8 +65,8 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
         left, right = st.columns(2, gap="large")
     with left:
         layer = layer_picker.one_of(subject.network.anatomy, names, "bl-beside-layer")
-    count = channels_of(anatomy, layer)
-    alike = [name for name in names if name != layer and channels_of(anatomy, name) == count]
+    count = anatomy.layer(layer).channels
+    alike = [name for name in names if name != layer and anatomy.layer(name).channels == count]
     with right:
         if not alike:
             components.note(
@@ -97,13 +97,6 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
         layer,
         key=(*subject.key, layer, second),
     )
-
-
-def channels_of(anatomy: Any, name: str) -> int:
-    """Returns the number of channels of a layer that gives maps."""
-    layer = anatomy.layer(name)
-    shape = layer_picker.map_shape(layer)
-    return int(shape[0] if shape else layer.output_shape[-1])
 
 
 def other_picture(subject: Subject) -> Subject | None:

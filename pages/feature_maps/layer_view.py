@@ -75,8 +75,7 @@ def _layer(subject: Subject, names: tuple[str, ...]) -> str:
 def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
     """Draws the rarer choices and returns tiles a row, scale, colour map and order."""
     anatomy = subject.network.anatomy
-    shape = layer_picker.map_shape(anatomy.layer(layer))
-    channels = shape[0] if shape else anatomy.layer(layer).output_shape[-1]
+    channels = anatomy.layer(layer).channels
     sort = st.selectbox(
         _("Sorted by"),
         list(SORTS),

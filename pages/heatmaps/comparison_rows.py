@@ -287,8 +287,7 @@ def _shown(subject: Subject, count: int) -> list[tuple[str, str | None, Any]]:
 def _input(subject: Subject, picture: Any) -> Any:
     from core.data.images import to_tensor
 
-    prep = subject.network.preprocessing
-    return to_tensor(picture, replace(prep, resize=prep.crop))
+    return to_tensor(picture, subject.network.preprocessing, fitted=True)
 
 
 def _tile(subject: Subject, explanation: Any, look: Look, caption: str, note: str) -> Tile:

@@ -161,7 +161,8 @@ def _heatmaps(run: Any, count: int = 6) -> None:
 
 
 def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
-    from core.data.images import fit, open_image
+    from core.data.images import fit, open_image, to_tensor
+    from core.interpret.attribution.explain import explain
     from core.interpret.drawing.overlay import overlay
     from pages.ui.selection import image_picker
 
@@ -169,8 +170,9 @@ def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
     shown = []
     for name in list(image_picker.held_out(target.run))[:count]:
         image = image_picker.dataset_image(target.run, name)
-        explanation = caches.explanation(target, image)
-        picture = overlay(fit(open_image(image.data), network.preprocessing), explanation.heatmap.values, opacity=0.55)
+        opened = open_image(image.data)
+        explanation = explain(network, to_tensor(opened, network.preprocessing))
+        picture = overlay(fit(opened, network.preprocessing), explanation.heatmap.values, opacity=0.55)
         predicted = network.classes[explanation.predicted]
         right = predicted == image.truth
         shown.append(

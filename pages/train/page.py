@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import OPTIMIZERS, Experiment
-from core.training.recipes import DEFAULT_EPOCHS
+from core.training.recipes import DEFAULT_EPOCHS, fewest_epochs
 from pages.train import (
     advanced_options,
     lr_finder,
@@ -112,7 +112,7 @@ def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]
 def _numbers(choice: TrainChoice) -> TrainChoice:
     choice = _parts(choice)
     first, second, third, fourth = st.columns(4)
-    low = experiment_plan.fewest_epochs(choice)
+    low = fewest_epochs(choice.preset, [start for _stage, start in choice.gradual])
     usual = max(low, choice.epochs or DEFAULT_EPOCHS[choice.preset])
     state.follow("bl-epochs", usual)
     wanted = first.number_input(
@@ -162,9 +162,9 @@ def _parts(choice: TrainChoice) -> TrainChoice:
         return choice
     plan, spec = state.freeze(), state.model()
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-parts"):
-        if experiment_plan.plain(plan) and choice.preset != "gradual":
+        if plan.plain and choice.preset != "gradual":
             count = len(caches.anatomy(spec).backbone_stages)
-            stages = experiment_plan.stages(plan, count)
+            stages = plan.last_stages(count)
             state.follow("bl-stages", stages)
             picked = st.slider(_("Last stages that learn"), 1, count, key="bl-stages")
             if picked != stages:

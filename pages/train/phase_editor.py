@@ -13,7 +13,6 @@ from core.specs import OPTIMIZERS, AugmentSpec, FreezePlan, Phase
 from pages.train import schedule_editor
 from pages.ui.kit import components, form_fields, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
-from pages.ui.plan import experiment_plan
 from pages.ui.session import choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, _n, translate_error
@@ -141,7 +140,7 @@ def _learns(key: str, phase: Phase, anatomy: Any) -> dict[str, Any]:
     stages = len(anatomy.backbone_stages)
     kind = "head" if phase.trains == "head" else "plan"
     if kind == "plan" and phase.freeze is not None:
-        kind = "stages" if experiment_plan.plain(phase.freeze) and phase.freeze.trainable_stages else "own"
+        kind = "stages" if phase.freeze.plain and phase.freeze.trainable_stages else "own"
     options = [name for name in LEARNS if (name != "own" or kind == "own") and (name != "stages" or stages)]
     first, second = st.columns([1.6, 1], vertical_alignment="bottom")
     picked = form_fields.choice(
@@ -166,7 +165,7 @@ def _learns(key: str, phase: Phase, anatomy: Any) -> dict[str, Any]:
             nav.link("anatomy", _("Choose parts"), backbone=spec.backbone)
         return {"trains": "plan", "freeze": None}
     norm = choices.freeze().norm if phase.freeze is None else phase.freeze.norm
-    count = 1 if phase.freeze is None else experiment_plan.stages(phase.freeze, stages)
+    count = 1 if phase.freeze is None else phase.freeze.last_stages(stages)
     choices.follow(f"{key}-stages", count)
     chosen = second.number_input(
         _("Stages, from the last"),

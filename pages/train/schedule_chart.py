@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.specs import Experiment, Phase
@@ -20,6 +20,8 @@ POINTS, LEAST_POINTS = 400, 60
 """Points of a line that are shared among the phases, and what each gets at least."""
 LETTERS = 60
 """Letters of a label that the chart is wide."""
+AUTOMATIC = 32
+"""Images a batch that the chart is drawn for where the batch size is found at the start."""
 SHOWN = 8
 """Phases whose course is told under the chart."""
 
@@ -67,15 +69,15 @@ def lines(experiment: Experiment, anatomy: Any, steps: int = STEPS) -> list[list
 def groups(experiment: Experiment, phase: Phase, anatomy: Any) -> dict[str, float]:
     """Returns what learns in a phase, and its rate as a multiple of the head's."""
     from core.models.freeze import trainable_stage_names
-    from core.training.optim.optimizers import stage_rates
+    from core.training.optim.optimizers import stage_factors
 
-    rates = stage_rates(phase, anatomy)
+    factors = stage_factors(phase, anatomy)
     learning = set(trainable_stage_names(anatomy, experiment.plan(phase)))
     stages = [stage.name for stage in anatomy.backbone_stages if stage.name in learning]
     found = {"head": 1.0}
     if not stages:
         return found
-    first, last = rates[stages[0]] / phase.lr, rates[stages[-1]] / phase.lr
+    first, last = factors[stages[0]], factors[stages[-1]]
     if abs(first - last) < 1e-9:
         return found | {"backbone": last}
     return found | {"last": last, "first": first}
@@ -90,9 +92,8 @@ def draw(experiment: Experiment, anatomy: Any, images: int) -> None:
         images: Training images.
     """
     training = experiment.training
-    batch = 32 if training.batch_size == "auto" else training.batch_size
-    steps = max(1, -(-images // (batch * training.accumulate)))
-    drawn = lines(experiment, anatomy, steps)
+    usual = training if training.batch_size != "auto" else replace(training, batch_size=AUTOMATIC)
+    drawn = lines(experiment, anatomy, usual.steps(images) or 1)
     charts.show(_figure(experiment, drawn), key="bl-schedule", alt=words(experiment, drawn))
 
 

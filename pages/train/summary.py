@@ -241,12 +241,7 @@ def _figures(experiment: Experiment, anatomy: Any, counts: dict[str, int]) -> No
 
     training = experiment.training
     found = parameter_counts(anatomy, experiment.plan(training.phases[-1]))
-    automatic = training.batch_size == "auto"
-    steps = (
-        number_format.DASH
-        if automatic
-        else number_format.exact(-(-counts["train"] // (training.images * training.accumulate)))
-    )
+    steps = training.steps(counts["train"])
     components.metrics(
         [
             Figure(
@@ -256,7 +251,11 @@ def _figures(experiment: Experiment, anatomy: Any, counts: dict[str, int]) -> No
                 _("{n} parameters").format(n=number_format.exact(found.trainable)),
             ),
             Figure(_("Epochs"), number_format.exact(training.epochs)),
-            Figure(_("Steps an epoch"), steps, _("known at the start") if automatic else ""),
+            Figure(
+                _("Steps an epoch"),
+                number_format.DASH if steps is None else number_format.exact(steps),
+                _("known at the start") if steps is None else "",
+            ),
         ],
         compact=True,
     )

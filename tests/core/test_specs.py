@@ -119,3 +119,29 @@ def test_light_modules_load_no_torch() -> None:
 def test_a_preset_of_augmentation_is_known_again(name: str) -> None:
     assert AugmentSpec.preset(name).preset_name == name
     assert replace(AugmentSpec.preset(name), rotation=7.0).preset_name is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "plain", "learn"),
+    [
+        (FreezePlan(), True, 1),
+        (FreezePlan(2), True, 2),
+        (FreezePlan(9), True, 5),
+        (FreezePlan("all", norm="train"), True, 5),
+        (FreezePlan(1, thaw=("stage2",)), False, 1),
+        (FreezePlan(1, hold=("stage5",)), False, 1),
+        (FreezePlan("all", learns="norm-bias"), False, 5),
+    ],
+)
+def test_a_plain_plan_is_a_number_of_last_stages(plan: FreezePlan, plain: bool, learn: int) -> None:
+    assert plan.plain == plain
+    assert plan.last_stages(5) == learn
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulate", "images", "steps"),
+    [(32, 1, 64, 2), (32, 1, 65, 3), (32, 2, 65, 2), (32, 1, 3, 1), (8, 1, 0, 1), ("auto", 1, 64, None)],
+)
+def test_steps_of_an_epoch(batch: int | str, accumulate: int, images: int, steps: int | None) -> None:
+    spec = TrainingSpec("full", make_recipe("full").phases, batch_size=batch, accumulate=accumulate)
+    assert spec.steps(images) == steps

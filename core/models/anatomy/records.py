@@ -110,6 +110,19 @@ class Layer:
     receptive_reason: str = ""
     calls: int = 1
 
+    @property
+    def map_shape(self) -> tuple[int, int, int] | None:
+        """Channels, height and width of its output; ``None`` where that is no map."""
+        if len(self.output_shape) != 3:
+            return None
+        first, second, third = self.output_shape
+        return (third, first, second) if self.layout == "NHWC" else (first, second, third)
+
+    @property
+    def channels(self) -> int:
+        """Channels of its output: of a map, or features of each token or image."""
+        return self.map_shape[0] if self.map_shape else self.output_shape[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

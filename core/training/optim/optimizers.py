@@ -27,8 +27,17 @@ RESERVED_OPTIONS = ("params", "lr", "weight_decay", "capturable", "differentiabl
 def stage_rates(phase: Phase, anatomy: Anatomy) -> dict[str, float]:
     """Returns the learning rate of each stage, neck and head in a phase, before its schedule.
 
-    The last stage of the backbone and the neck get ``lr * backbone_factor``, each stage before it ``stage_decay``
-    times the rate of the next; what is set by hand comes first. The head gets ``lr``.
+    Raises:
+        InputError: A rate is set for a stage that the network has not.
+    """
+    return {name: phase.lr * factor for name, factor in stage_factors(phase, anatomy).items()}
+
+
+def stage_factors(phase: Phase, anatomy: Anatomy) -> dict[str, float]:
+    """Returns the rate of each stage, neck and head in a phase as a multiple of ``lr``.
+
+    The last stage of the backbone and the neck get ``backbone_factor``, each stage before it ``stage_decay`` times
+    that of the next; what is set by hand comes first. The head gets 1.
 
     Raises:
         InputError: A rate is set for a stage that the network has not.
@@ -45,7 +54,7 @@ def stage_rates(phase: Phase, anatomy: Anatomy) -> dict[str, float]:
     backbone = [stage.name for stage in anatomy.backbone_stages]
     factors = {name: phase.backbone_factor * phase.stage_decay**depth for depth, name in enumerate(reversed(backbone))}
     factors |= {NECK: phase.backbone_factor, HEAD: 1.0} | by_hand
-    return {name: phase.lr * factors[name] for name in names}
+    return {name: factors[name] for name in names}
 
 
 def build_optimizer(phase: Phase, model: nn.Module, anatomy: Anatomy) -> torch.optim.Optimizer:

@@ -6,13 +6,18 @@ Colours of text, grid and ground come from the theme in use; here stand only the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.ui.kit.components import note
 from pages.ui.text import display_names as names
 from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+    from streamlit.elements.plotly_chart import PlotlyState
 
 TRAIN, VAL, TEST = "#0072B2", "#D55E00", "#009E73"
 """Okabe and Ito's blue, vermilion and green: train, validation and test, everywhere."""
@@ -28,7 +33,7 @@ FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
 
-def plotly() -> Any:
+def plotly() -> ModuleType:
     """Returns ``plotly.graph_objects``.
 
     Plotly looks for numpy and pandas among the loaded modules, also while another thread is still loading them. Loading
@@ -46,7 +51,7 @@ def split_label(split: str) -> str:
     return {"train": _("Training"), "val": _("Validation"), "test": _("Test")}.get(split, _("All images"))
 
 
-def figure(height: int = 280, **layout: Any) -> Any:
+def figure(height: int = 280, **layout: Any) -> Figure:
     """Returns an empty figure with the shared template: thin axes, light grid, no title, legend on top."""
     go = plotly()
 
@@ -94,7 +99,7 @@ def figure(height: int = 280, **layout: Any) -> Any:
     return chart
 
 
-def show(chart: Any, *, key: str, alt: str, selectable: bool = False) -> Any:
+def show(chart: Figure, *, key: str, alt: str, selectable: bool = False) -> PlotlyState | None:
     """Draws a figure and, under it, the line that says what it shows.
 
     Args:
@@ -121,23 +126,21 @@ def phase_label(name: str) -> str:
     return names.phase(name)
 
 
-def class_bars(counts: Mapping[str, Mapping[str, int]]) -> Any:
+def class_bars(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     """Returns images per class, stacked by split: ``{split: {class: n}}``."""
     go = plotly()
 
     names = list(dict.fromkeys(name for per_class in counts.values() for name in per_class))
     wide = len(names) <= 12
     chart = figure(280 if wide else 90 + 24 * len(names), barmode="stack", bargap=0.28)
-    for split in SPLIT_COLOURS:
+    for split, colour in SPLIT_COLOURS.items():
         per_class = counts.get(split)
         if not per_class:
             continue
         values = [per_class.get(name, 0) for name in names]
         axes = {"x": names, "y": values} if wide else {"x": values, "y": names, "orientation": "h"}
         hover = "%{y:,}" if wide else "%{x:,}"
-        chart.add_trace(
-            go.Bar(name=split_label(split), marker={"color": SPLIT_COLOURS[split]}, hovertemplate=hover, **axes)
-        )
+        chart.add_trace(go.Bar(name=split_label(split), marker={"color": colour}, hovertemplate=hover, **axes))
     if wide:
         chart.update_xaxes(showgrid=False, type="category")
         chart.update_yaxes(title_text=_("Images"))
@@ -148,7 +151,7 @@ def class_bars(counts: Mapping[str, Mapping[str, int]]) -> Any:
     return chart
 
 
-def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, normalised: bool = False) -> Any:
+def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, normalised: bool = False) -> Figure:
     """Returns the confusion matrix as a heatmap: true classes down, predicted classes across.
 
     Args:
@@ -187,7 +190,7 @@ def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, norm
 
 def bars(
     labels: Sequence[str], values: Sequence[float], *, unit: str = "", colour: str = ACCENT, share: bool = False
-) -> Any:
+) -> Figure:
     """Returns horizontal bars, the first on top: for figures per class or per layer."""
     go = plotly()
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.kit import nav
 from pages.ui.text import number_format
@@ -99,12 +99,20 @@ def why(text: str, *, formula: str | None = None, paper: tuple[str, str] | None 
             st.markdown(_("Read more: [{title}]({address})").format(title=paper[0], address=paper[1]))
 
 
-def more(key: str):  # type: ignore[no-untyped-def]
+def more(key: str) -> DeltaGenerator:
     """Returns the container behind "More" that holds the rare controls."""
     return st.expander(_("More"), icon=":material/tune:", key=key)
 
 
-def download(label: str, data: Any, name: str, key: str, *, icon: str = "download", help: str | None = None) -> None:
+def download(
+    label: str,
+    data: bytes | str | Callable[[], bytes | str],
+    name: str,
+    key: str,
+    *,
+    icon: str = "download",
+    help: str | None = None,
+) -> None:
     """Draws a button that saves a file, and leaves the page as it is.
 
     Args:
@@ -178,7 +186,7 @@ def sparkline(values: Sequence[float | None], *, width: int = 96, height: int = 
     points = [min(max(float(v), 0.0), 1.0) for v in values if v is not None]
     marks = ""
     if len(points) > 1:
-        pad, low = 4, min(min(points), max(points) - 0.05)
+        pad, low = 4, min(*points, max(points) - 0.05)
         span = max(points) - low
         step = (width - 2 * pad) / (len(points) - 1)
         place = [(pad + i * step, height - pad - (v - low) / span * (height - 2 * pad)) for i, v in enumerate(points)]

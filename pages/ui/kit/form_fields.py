@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.session import choices
 from pages.ui.text.i18n import _
 
+T = TypeVar("T")
 
-def whole(place: Any, label: str, key: str, value: int, low: int, high: int, help_: str, step: int = 1) -> int:
+
+def whole(
+    place: DeltaGenerator | ModuleType, label: str, key: str, value: int, low: int, high: int, help_: str, step: int = 1
+) -> int:
     """Draws a whole number in ``place``, a column or :mod:`streamlit` itself."""
     choices.follow(key, value)
     return int(place.number_input(label, min(low, value), max(high, value), key=key, step=step, help=help_))
 
 
-def real(place: Any, label: str, key: str, value: float, low: float, high: float, step: float, help_: str) -> float:
+def real(
+    place: DeltaGenerator | ModuleType,
+    label: str,
+    key: str,
+    value: float,
+    low: float,
+    high: float,
+    step: float,
+    help_: str,
+) -> float:
     """Draws a number that may have decimals."""
     choices.follow(key, float(value))
     low, high = min(low, float(value)), max(high, float(value))
@@ -25,14 +40,22 @@ def real(place: Any, label: str, key: str, value: float, low: float, high: float
 
 
 def one(
-    place: Any, label: str, key: str, value: str, options: Sequence[str], title: Callable[[str], str], help_: str
+    place: DeltaGenerator | ModuleType,
+    label: str,
+    key: str,
+    value: str,
+    options: Sequence[str],
+    title: Callable[[str], str],
+    help_: str,
 ) -> str:
     """Draws a choice of one."""
     choices.follow(key, value)
     return str(place.selectbox(label, options, key=key, format_func=title, help=help_))
 
 
-def switch(place: Any, label: str, key: str, *, value: bool, help_: str, disabled: bool = False) -> bool:
+def switch(
+    place: DeltaGenerator | ModuleType, label: str, key: str, *, value: bool, help_: str, disabled: bool = False
+) -> bool:
     """Draws a yes or no."""
     choices.follow(key, value)
     return bool(place.toggle(label, key=key, help=help_, disabled=disabled))
@@ -40,15 +63,15 @@ def switch(place: Any, label: str, key: str, *, value: bool, help_: str, disable
 
 def choice(
     label: str,
-    options: Iterable[Any],
+    options: Iterable[T],
     key: str,
     *,
-    place: Any = st,
-    names: Mapping[Any, str] | None = None,
-    value: Any = None,
-    default: Any = None,
+    place: DeltaGenerator | ModuleType = st,
+    names: Mapping[T, str] | None = None,
+    value: T | None = None,
+    default: T | None = None,
     **settings: Any,
-) -> Any:
+) -> T:
     """Draws a choice of one of a few, side by side.
 
     Args:
@@ -68,4 +91,5 @@ def choice(
         settings["format_func"] = lambda option: _(titles[option])
     if default is not None:
         settings |= {"default": default, "persist_state": "session"}
-    return place.segmented_control(label, list(options), key=key, required=True, **settings)
+    picked: T = place.segmented_control(label, list(options), key=key, required=True, **settings)
+    return picked

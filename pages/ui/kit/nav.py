@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from pages.ui.text.i18n import N_, _
 
@@ -64,7 +64,7 @@ PLACES: Mapping[str, Place] = {
 }
 
 
-def page(name: str) -> Any:
+def page(name: str) -> StreamlitPage:
     """Returns Streamlit's page object for one of :data:`PLACES`, titled in the person's language."""
     place = PLACES[name]
     return st.Page(
@@ -76,9 +76,9 @@ def page(name: str) -> Any:
     )
 
 
-def sections() -> dict[str, list[Any]]:
+def sections() -> dict[str, list[StreamlitPage]]:
     """Returns all pages under their translated section titles, in order."""
-    grouped: dict[str, list[Any]] = {}
+    grouped: dict[str, list[StreamlitPage]] = {}
     for place in PLACES.values():
         grouped.setdefault(_(place.section), []).append(page(place.name))
     return grouped

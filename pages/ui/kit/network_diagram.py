@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from core.specs import FreezePlan
 from pages.ui.kit.style import component
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy, Block, Stage
 
 STATES = {"learns": N_("learns"), "frozen": N_("frozen"), "partly": N_("partly")}
 """What a part's parameters do; a part without any is in the state ``none``."""
@@ -80,7 +83,7 @@ class States:
         plan: What learns.
     """
 
-    def __init__(self, anatomy: Any, plan: FreezePlan) -> None:
+    def __init__(self, anatomy: Anatomy, plan: FreezePlan) -> None:
         self._learns = _of_parts(anatomy, plan)
         self._open = self._learns if plan.learns == "all" else _of_parts(anatomy, replace(plan, learns="all"))
 
@@ -93,7 +96,7 @@ class States:
         return self._open.get(name) == "learns"
 
 
-def _of_parts(anatomy: Any, plan: FreezePlan) -> dict[str, str]:
+def _of_parts(anatomy: Anatomy, plan: FreezePlan) -> dict[str, str]:
     from core.models.freeze import learning, part_state, stage_state
 
     found = learning(anatomy, plan)
@@ -147,7 +150,9 @@ def diagram(
     made(data=data, key=key, on_event_change=changed)
 
 
-def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str, starts: Mapping[str, int] | None = None) -> Row:
+def stage_row(
+    anatomy: Anatomy, states: States, *, chosen: str, unit: str, starts: Mapping[str, int] | None = None
+) -> Row:
     """Returns the network's stages.
 
     Args:
@@ -200,7 +205,7 @@ def stage_row(anatomy: Any, states: States, *, chosen: str, unit: str, starts: M
     return Row(_("Stages, from image to logits"), tuple(parts), chosen)
 
 
-def block_row(anatomy: Any, stage: Any, states: States, *, chosen: str) -> Row:
+def block_row(anatomy: Anatomy, stage: Stage, states: States, *, chosen: str) -> Row:
     """Returns the blocks of a stage."""
     parts = []
     for block in stage.blocks:
@@ -226,7 +231,7 @@ def block_row(anatomy: Any, stage: Any, states: States, *, chosen: str) -> Row:
     return Row(title, tuple(parts), chosen)
 
 
-def layer_row(anatomy: Any, block: Any, states: States, *, chosen: str) -> Row:
+def layer_row(anatomy: Anatomy, block: Block, states: States, *, chosen: str) -> Row:
     """Returns the layers of a block."""
     parts = []
     for name in inside(anatomy, block):
@@ -273,14 +278,14 @@ def stage_title(name: str) -> str:
     return {"neck": _("Neck"), "head": _("Head")}.get(name, name)
 
 
-def stage_shape(anatomy: Any, stage: Any) -> str:
+def stage_shape(anatomy: Anatomy, stage: Stage) -> str:
     """Returns the size of what leaves a stage: height, width, channels; for the head, features and classes."""
     if stage.name == "head":
         return f"{anatomy.head_features} → {anatomy.num_classes}"
-    return shape_words((*stage.spatial, stage.channels)) if stage.spatial else ""
+    return shape_words((*stage.spatial, stage.channels or 0)) if stage.spatial else ""
 
 
-def stage_lines(anatomy: Any, stage: Any) -> tuple[str, str]:
+def stage_lines(anatomy: Anatomy, stage: Stage) -> tuple[str, str]:
     """Returns the same in two lines, the second for the channels."""
     if stage.name == "head" or not stage.spatial:
         return (stage_shape(anatomy, stage) or "\N{NO-BREAK SPACE}", "\N{NO-BREAK SPACE}")
@@ -298,14 +303,15 @@ def map_words(shape: Sequence[int], layout: str | None) -> str:
 
 
 def parameter_words(count: int) -> str:
+    """Returns a number of parameters in words."""
     return _("{n} parameters").format(n=number_format.count(count)) if count else _("no parameters")
 
 
-def _block_words(block: Any) -> str:
+def _block_words(block: Block) -> str:
     return f"{block.name} · {block.kind} · {parameter_words(block.parameters)}"
 
 
-def inside(anatomy: Any, block: Any) -> tuple[str, ...]:
+def inside(anatomy: Anatomy, block: Block) -> tuple[str, ...]:
     """Returns the layers of a block in the network's order: all that run, and those that hold parameters besides."""
     if block.kind == "Parameter":
         return ()
@@ -315,27 +321,27 @@ def inside(anatomy: Any, block: Any) -> tuple[str, ...]:
     return tuple(layer.name for layer in anatomy.layers if layer.name in wanted)
 
 
-def _module(block: Any) -> bool:
+def _module(block: Block) -> bool:
     """Whether one module holds the whole block."""
     return all(name == block.name or name.startswith(f"{block.name}.") for name in block.layers)
 
 
-def block_id(anatomy: Any, block: Any) -> str:
+def block_id(anatomy: Anatomy, block: Block) -> str:
     """Returns what a click on a block brings back: its module's name, which must not be that of a layer in it."""
     return f"block:{block.name}" if block.name in inside(anatomy, block) else str(block.name)
 
 
-def block_parts(block: Any) -> tuple[str, ...]:
+def block_parts(block: Block) -> tuple[str, ...]:
     """Returns the names by which a block is frozen: its module's or its parameter's, or those of its layers."""
     return (block.name,) if block.kind == "Parameter" or _module(block) else tuple(block.layers)
 
 
-def block_open(block: Any, states: States) -> bool:
+def block_open(block: Block, states: States) -> bool:
     """Whether the plan frees all of a block."""
     return all(states.open(name) for name in block_parts(block))
 
 
-def block_state(block: Any, states: States) -> str:
+def block_state(block: Block, states: States) -> str:
     """Returns what a block's parameters do."""
     seen = {states.of(name) for name in block_parts(block)} - {"none"}
     return "none" if not seen else seen.pop() if len(seen) == 1 else "partly"

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -16,7 +16,8 @@ from core.errors import InputError, OutOfMemory, RunMissing, WeightsUnavailable
 from pages.ui.text.i18n import _, translate_error
 
 LOG = logging.getLogger("backbone_lab.pages")
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def empty(title: str, text: str, *, action: str | None = None, target: str | None = None, icon: str = "inbox") -> bool:
@@ -100,15 +101,16 @@ def boundary() -> Iterator[None]:
             st.rerun()
 
 
-def guarded(function: F) -> F:
+def guarded(function: Callable[P, T]) -> Callable[P, T | None]:
     """Wraps a fragment's function in :func:`boundary`: a fragment's own reruns happen outside the page's."""
 
     @functools.wraps(function)
-    def inside(*args: Any, **kwargs: Any) -> Any:
+    def inside(*args: P.args, **kwargs: P.kwargs) -> T | None:
         with boundary():
             return function(*args, **kwargs)
+        return None
 
-    return inside  # type: ignore[return-value]
+    return inside
 
 
 def _input_words(error: InputError) -> tuple[str, str | None]:

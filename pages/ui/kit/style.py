@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +26,7 @@ def send(name: str) -> None:
 
 
 @lru_cache
-def component(name: str, html: str | None, js: str, css: str | None = None) -> Any:
+def component(name: str, html: str | None, js: str, css: str | None = None) -> Callable[..., Any]:
     """Returns a component of the browser, whose program and style are assets."""
     look = asset(css) if css else None
     return st.components.v2.component(f"backbone_lab_{name}", html=html, css=look, js=asset(js))

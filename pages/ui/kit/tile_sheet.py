@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pages.ui.kit.style import component
 from pages.ui.kit.tiles import Tile, data_uri
@@ -110,7 +109,7 @@ def sheet(
     return _picked(made(data=data, key=key, on_picked_change=_nothing), drawn.count)
 
 
-def _picked(result: Any, count: int) -> int | None:
+def _picked(result: object, count: int) -> int | None:
     value = getattr(result, "picked", None)
     return int(value) if isinstance(value, int | float) and 0 <= value < count else None
 

@@ -6,11 +6,14 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.data.encoding import compact
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Tile:
         tone: ``""``, ``good`` or ``bad``: colours the frame.
     """
 
-    image: Any
+    image: Image.Image | bytes
     caption: str = ""
     note: str = ""
     alt: str = ""
@@ -45,7 +48,7 @@ def grid(tiles: Sequence[Tile], *, size: int = 132, pixelated: bool = False) -> 
     st.html(f'<div class="bl-tiles{sharp}" style="--bl-tile:{int(size)}px">{cells}</div>')
 
 
-def data_uri(image: Any, *, side: int | None = None) -> str:
+def data_uri(image: Image.Image | bytes, *, side: int | None = None) -> str:
     """Returns a picture as a ``data:`` address; a PIL image is encoded as PNG (or WebP where it is large)."""
     if not isinstance(image, bytes):
         image = compact(image, side)

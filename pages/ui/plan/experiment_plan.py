@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.specs import Experiment, FreezePlan
-from core.training.recipes import GRADUAL_STAGES, Rates, Recipe, make_recipe
+from core.training.recipes import Rates, Recipe, make_recipe
 from pages.ui.kit import components
 from pages.ui.plan import freeze_plan
 from pages.ui.session import caches, choices
@@ -16,23 +16,6 @@ from pages.ui.text.i18n import _, _n
 
 WITH_PLAN = ("fine-tune", "two-phase", "six-step", "gradual")
 """Recipes that leave open what of the backbone learns."""
-
-
-def plain(plan: FreezePlan) -> bool:
-    """Whether a plan is nothing but a number of last stages."""
-    return not plan.thaw and not plan.hold and plan.learns == "all"
-
-
-def stages(plan: FreezePlan, count: int) -> int:
-    """Returns how many of ``count`` last stages learn under a plain plan, at least one."""
-    return count if plan.trainable_stages == "all" else min(max(1, int(plan.trainable_stages)), count)
-
-
-def fewest_epochs(choice: TrainChoice) -> int:
-    """Returns the fewest epochs that the recipe can be trained for."""
-    if choice.preset == "gradual":
-        return max((start for _stage, start in choice.gradual), default=GRADUAL_STAGES + 1)
-    return 2 if choice.preset in ("two-phase", "six-step") else 1
 
 
 def first_rate(choice: TrainChoice) -> float:
@@ -63,8 +46,8 @@ def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
     plan = freeze_plan.plan_for(anatomy)
     if choice.by_phase:
         return Recipe(choice.preset, choices.model().weights, plan, choice.phases)
-    if plain(plan):
-        plan = replace(plan, trainable_stages=stages(plan, len(anatomy.backbone_stages)))
+    if plan.plain:
+        plan = replace(plan, trainable_stages=plan.last_stages(len(anatomy.backbone_stages)))
     gradual: Any = ()
     if choice.preset == "gradual":
         gradual = unfreezing(anatomy, choice.gradual or freeze_plan.gradual_default(anatomy), plan.norm)
@@ -117,7 +100,7 @@ def what(anatomy: Any, plan: FreezePlan) -> str:
     if plan.learns == "norm-bias":
         return _("the head, norms and biases")
     count = plan.trainable_stages
-    if not plain(plan):
+    if not plan.plain:
         states = stage_state(anatomy, plan)
         touched = [name for name, found in states.items() if name.startswith("stage") and found != "frozen"]
         return _n("the head and parts of one stage", "the head and parts of {n} stages", len(touched)).format(

@@ -138,7 +138,7 @@ def presets(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
         disabled=stages == 0,
         help=_("0 for the head alone. The later a stage, the more it is about the task it was trained for."),
     )
-    if picked and picked != now and picked != OWN:
+    if picked and picked not in (now, OWN):
         st.session_state[_PICKED] = picked
         if picked == "gradual":
             change(FreezePlan("all", norm=plan.norm), spec, gradual=gradual_default(anatomy))

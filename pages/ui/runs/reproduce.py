@@ -75,7 +75,7 @@ def _downloads(run: Any, text: str, *, embedded: bool) -> None:
 
 
 def _button(name: str, label: str, data: Any) -> None:
-    components.download(label, data, name, f"bl-repeat-{name.split('.')[0]}", help=name)
+    components.download(label, data, name, f"bl-repeat-{name.split('.', 1)[0]}", help=name)
 
 
 def _division(run: Any) -> bytes:

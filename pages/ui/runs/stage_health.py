@@ -183,8 +183,8 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
         stage: [_positive(histograms.entry_of(row, stage).get(what)) for row in picked]
         for stage in histograms.stages_of(rows)
     }
-    shown = {stage: values for stage, values in columns.items() if any(value == value for value in values)}
-    values = [value for line in shown.values() for value in line if value == value] or [1e-3]
+    shown = {stage: values for stage, values in columns.items() if not all(map(math.isnan, values))}
+    values = [value for line in shown.values() for value in line if not math.isnan(value)] or [1e-3]
     domain = [10 ** math.floor(math.log10(min(values))), 10 ** math.ceil(math.log10(max(values) * 1.0001))]
     titles = {stage: stage_title(stage) for stage in shown}
     colours = [_colour(list(columns).index(stage)) for stage in shown]

@@ -28,17 +28,9 @@ def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
     return told(anatomy, names)
 
 
-def map_shape(layer: Any) -> tuple[int, int, int] | None:
-    """Returns channels, height and width of a layer's output where its anatomy tells them."""
-    shape = layer.output_shape
-    if len(shape) != 3:
-        return None
-    return (shape[2], shape[0], shape[1]) if layer.layout == "NHWC" else (shape[0], shape[1], shape[2])
-
-
 def layer_label(layer: Any) -> str:
     """Returns a layer's name with its kind and the shape of what it gives out."""
-    shape = map_shape(layer) or layer.output_shape
+    shape = layer.map_shape or layer.output_shape
     return f"{layer.name} · {layer.kind} · {' × '.join(map(str, shape))}"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -19,6 +20,10 @@ from pages.ui.session import address, caches, choices
 from pages.ui.session.choices import ImageChoice
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WIDTH = 724
 """Pixels that a sheet of tiles may be wide; a narrower window makes it smaller."""
@@ -56,8 +61,7 @@ class Subject:
         """Returns the network's input, 1x3xHxW: the picture's own pixels, not fitted a second time."""
         from core.data.images import to_tensor
 
-        prep = self.network.preprocessing
-        return to_tensor(self.picture, replace(prep, resize=prep.crop))
+        return to_tensor(self.picture, self.network.preprocessing, fitted=True)
 
     def probabilities(self) -> Any:
         """Returns the network's answer, a probability a class, computed once."""
@@ -201,9 +205,9 @@ def warn_random(target: Target) -> None:
         callout(_(RANDOM), icon="casino")
 
 
-def answered(probabilities: Any) -> bool:
+def answered(probabilities: NDArray[np.floating]) -> bool:
     """Whether a network's probabilities are numbers: those of damaged weights are not."""
-    return bool((probabilities == probabilities).all())
+    return not math.isnan(probabilities.sum())
 
 
 def no_answer() -> str:

@@ -81,12 +81,15 @@ class Bound:
         write(**{self.param: value})
 
     def widget(self, key: str, offered: Iterable[T], default: T, name: Callable[[T], object] = str) -> dict[str, Any]:
-        """Binds a widget that is drawn next: it shows the choice and makes it. Arguments as :meth:`among`.
+        """Binds a widget that is drawn next: it shows the choice and makes it.
 
         The default is not written into the address.
 
         Args:
             key: The widget's key.
+            offered: As for :meth:`among`, as are the others.
+            default: What is chosen where nobody chose.
+            name: How a choice is written.
 
         Returns:
             ``key`` and ``on_change`` for the widget.

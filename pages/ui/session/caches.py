@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -21,13 +22,20 @@ from core import settings
 from core.data.encoding import compact
 from core.errors import InputError
 from core.messages import Progress
-from core.specs import DataSpec, ModelSpec
+from core.specs import DataSpec, Experiment, ModelSpec
 from pages.ui.session.lru_store import LruStore
 from pages.ui.text.i18n import N_
 
 if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+    from core.data.health import HealthReport
+    from core.models.anatomy.records import Anatomy
+    from core.models.network import Network
     from core.runs.journal import Journal
+    from core.runs.store import Run
     from core.runs.usage import Meter, Usage
+
+T = TypeVar("T")
 
 LOG = logging.getLogger("backbone_lab.caches")
 
@@ -39,8 +47,8 @@ def roots() -> tuple[Path, ...]:
     return settings.data_roots()
 
 
-def divided(spec: DataSpec) -> Any:
-    """Returns the :class:`core.data.sources.Dataset` of a spec with every image's split set.
+def divided(spec: DataSpec) -> Dataset:
+    """Returns the data set of a spec with every image's split set.
 
     Raises:
         InputError: The data are not there, or hold no two classes.
@@ -49,19 +57,19 @@ def divided(spec: DataSpec) -> Any:
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _divided(key: str, stamp: int) -> Any:
+def _divided(key: str, stamp: int) -> Dataset:
     from core.data.splits import split
 
     return split(_listed(key, stamp), DataSpec(**json.loads(key)))
 
 
-def listed(spec: DataSpec) -> Any:
+def listed(spec: DataSpec) -> Dataset:
     """Returns the data set of a spec as it lies there, before it is divided."""
     return _listed(_key(spec), _stamp(spec.source))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _listed(key: str, stamp: int) -> Any:  # noqa: ARG001 - the stamp is part of the cache's key
+def _listed(key: str, stamp: int) -> Dataset:  # noqa: ARG001 - the stamp is part of the cache's key
     from core.data.sources import open_dataset
 
     spec = DataSpec(**json.loads(key))
@@ -77,8 +85,8 @@ def anchored(spec: DataSpec) -> DataSpec:
     return dataclasses.replace(spec, source=listed(spec).name)
 
 
-def health(spec: DataSpec, progress: Progress | None = None) -> Any:
-    """Returns the :class:`core.data.health.HealthReport` of a spec's images; every image is decoded once."""
+def health(spec: DataSpec, progress: Progress | None = None) -> HealthReport:
+    """Returns the report on a spec's images; every image is decoded once."""
     from core.data.health import inspect
 
     return _shelf("health", 6).get((_key(spec), _stamp(spec.source)), lambda: inspect(divided(spec), progress))
@@ -100,7 +108,7 @@ def thumbnails_known(spec: DataSpec, positions: Sequence[int], side: int = 256) 
     return _shelf("thumbnails", 48).has((_key(spec), _stamp(spec.source), tuple(positions), side))
 
 
-def _thumbnails(dataset: Any, positions: Sequence[int], side: int) -> list[bytes | None]:
+def _thumbnails(dataset: Dataset, positions: Sequence[int], side: int) -> list[bytes | None]:
     found: list[bytes | None] = []
     for position in positions:
         try:
@@ -133,9 +141,8 @@ def _stamp(source: str) -> int:
 # --- networks --------------------------------------------------------------------------------------------------------
 
 
-def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Any:
-    """Returns the :class:`core.models.anatomy.examine.Anatomy` of the network that a spec describes; nothing is
-    downloaded.
+def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Anatomy:
+    """Returns the anatomy of the network that a spec describes; nothing is downloaded.
 
     Args:
         spec: Backbone, image size, channels, design and head.
@@ -149,8 +156,8 @@ def anatomy(spec: ModelSpec, num_classes: int | None = None) -> Any:
     return blueprint(spec, num_classes)
 
 
-def network(reference: str, weights: str = "default", stamp: int = 0, image_size: int | None = None) -> Any:
-    """Returns a :class:`core.models.network.Network`: a run's by its id, or a backbone's by its name.
+def network(reference: str, weights: str = "default", stamp: int = 0, image_size: int | None = None) -> Network:
+    """Returns a network: a run's by its id, or a backbone's by its name.
 
     Args:
         reference: A run's id, or a name in the catalogue.
@@ -162,20 +169,20 @@ def network(reference: str, weights: str = "default", stamp: int = 0, image_size
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _network(reference: str, weights: str, stamp: int, image_size: int | None) -> Any:  # noqa: ARG001
+def _network(reference: str, weights: str, stamp: int, image_size: int | None) -> Network:  # noqa: ARG001
     from core.workflows.network_loading import load_network
 
     return load_network(reference, weights=weights, image_size=image_size)
 
 
-def built(spec: ModelSpec, classes: int) -> Any:
-    """Returns the :class:`core.models.network.Network` that a spec describes, with a head for so many classes.
+def built(spec: ModelSpec, classes: int) -> Network:
+    """Returns the network that a spec describes, with a head for so many classes.
 
     Raises:
         InputError: It cannot be built, or its weights are not to be had here.
     """
 
-    def make() -> Any:
+    def make() -> Network:
         from core.workflows.network_loading import build_network
 
         return build_network(spec, tuple(str(index) for index in range(classes)), seed=0, roots=roots())
@@ -183,39 +190,14 @@ def built(spec: ModelSpec, classes: int) -> Any:
     return _shelf("built", 2).get((spec, classes), make)
 
 
-def explanation(
-    target: Any, image: Any, method: str = "grad-cam", *, class_index: int | None = None, layer: str | None = None
-) -> Any:
-    """Returns the :class:`core.interpret.attribution.explain.Explanation` of an image, computed once.
-
-    Args:
-        target: A :class:`pages.ui.selection.network_picker.Target`.
-        image: A :class:`pages.ui.session.choices.ImageChoice`.
-        method: Key of ``core.interpret.attribution.explain.METHODS``.
-        class_index: The class to explain; the predicted one by default.
-        layer: The layer to look at; the automatically chosen one by default.
-    """
-    key = (*target.key, image.sha256, method, class_index, layer)
-    return _shelf("explanations", 96).get(key, lambda: _explain(target, image, method, class_index, layer))
-
-
-def _explain(target: Any, image: Any, method: str, class_index: int | None, layer: str | None) -> Any:
-    from core.data.images import open_image, to_tensor
-    from core.interpret.attribution.explain import explain
-
-    network_ = target.network()
-    x = to_tensor(open_image(image.data), network_.preprocessing)
-    return explain(network_, x, method, target=class_index, layer=layer)
-
-
 def remember(
     shelf: str,
     key: tuple[Any, ...],
-    make: Callable[[], Any],
+    make: Callable[[], T],
     *,
     entries: int = 32,
     waiting: Callable[[], None] | None = None,
-) -> Any:
+) -> T:
     """Returns what ``make`` made for this key, once; the least used of more than ``entries`` is forgotten.
 
     For small results (PNG bytes, tables) of a page; the key must say everything they depend on, such as
@@ -279,7 +261,7 @@ class Queue:
 # --- runs ------------------------------------------------------------------------------------------------------------
 
 
-def journal(run: Any) -> Journal:
+def journal(run: Run) -> Journal:
     """Returns a run's epochs and step curve, brought up to date; read once for all who watch."""
     book = _journal(str(run.path))
     book.look()
@@ -293,8 +275,8 @@ def _journal(path: str) -> Journal:
     return Journal(Path(path))
 
 
-def experiment(run: Any) -> Any:
-    """Returns a run's :class:`core.specs.Experiment`, read once for each state of its file.
+def experiment(run: Run) -> Experiment:
+    """Returns a run's experiment, read once for each state of its file.
 
     Raises:
         InputError: The run is gone, or its file is damaged.
@@ -306,12 +288,12 @@ def experiment(run: Any) -> Any:
     return remember("experiments", (str(run.path), stamp), lambda: run.experiment, entries=128)
 
 
-def course(run: Any, measure: str = "val_accuracy", points: int = 60) -> list[float]:
+def course(run: Run, measure: str = "val_accuracy", points: int = 60) -> list[float]:
     """Returns one measure over a run's epochs, thinned for a small line."""
     from core.runs.journal import thinned
 
     line = journal(run).epochs.column(measure)
-    return [float(value) for value in line[thinned([line], points)] if value == value]
+    return [float(value) for value in line[thinned([line], points)] if not math.isnan(value)]
 
 
 @st.cache_data(ttl=0.8, max_entries=16, show_spinner=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -18,6 +18,9 @@ from core.specs import DataSpec, FreezePlan, ModelSpec
 from pages.ui.session import address
 from pages.ui.session.train_form import TrainChoice, from_address, to_address
 from pages.ui.text import display_names
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 TEST_SHARE = 0.2
@@ -166,8 +169,8 @@ def run_id() -> str | None:
     return RUN.asked()
 
 
-def run() -> Any:
-    """Returns the chosen :class:`core.runs.store.Run`, or ``None``.
+def run() -> Run | None:
+    """Returns the chosen run, or ``None``.
 
     Raises:
         RunMissing: A run is chosen that does not exist (any more); the page's boundary shows it.
@@ -185,7 +188,7 @@ def choose_run(run_id: str | None) -> None:
     RUN.choose(run_id)
 
 
-def follow(key: str, value: Any) -> None:
+def follow(key: str, value: object) -> None:
     """Lets a widget follow a record, called just before the widget is drawn.
 
     The widget takes the record's value when it is new on the page, and when the record was changed elsewhere since

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _PATIENCE = 0.2  # seconds
 
 
@@ -24,7 +25,7 @@ class LruStore:
         with self._lock:
             return key in self._kept
 
-    def get(self, key: tuple[Any, ...], make: Callable[[], Any], waiting: Callable[[], None] | None = None) -> Any:
+    def get(self, key: tuple[Any, ...], make: Callable[[], T], waiting: Callable[[], None] | None = None) -> T:
         """Returns the key's value, made now where it is not kept; ``waiting`` is called while another makes it."""
         with self._lock:
             maker = self._makers.setdefault(key, threading.Lock())
@@ -34,7 +35,8 @@ class LruStore:
             with self._lock:
                 if key in self._kept:
                     self._kept.move_to_end(key)
-                    return self._kept[key]
+                    found: T = self._kept[key]
+                    return found
             value = make()
             with self._lock:
                 self._kept[key] = value

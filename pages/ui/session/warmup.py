@@ -34,19 +34,18 @@ MODULES = (
 """What the pages need, the quick ones first."""
 
 _lock = threading.Lock()
-_started = False
+_started = threading.Event()
 _done = threading.Event()
 
 
 def begin() -> None:
     """Starts the background imports once a server process; does nothing outside a server."""
-    global _started
     if not runtime.exists():
         return
     with _lock:
-        if _started:
+        if _started.is_set():
             return
-        _started = True
+        _started.set()
     timer = threading.Timer(DELAY, _load)
     timer.daemon = True
     timer.start()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
-from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import InputError
 from pages.ui.kit import nav
@@ -54,7 +54,7 @@ def _run() -> tuple[str | None, str | None]:
     return name, None if state == "finished" else _(STATES[state][0])
 
 
-def _draw(place: Any, rows: tuple[Row, ...]) -> None:
+def _draw(place: DeltaGenerator, rows: tuple[Row, ...]) -> None:
     with place.container(gap=None):
         title = _("Chosen now")
         st.html(f'<p class="bl-overline">{escape(title)}</p>')

@@ -71,9 +71,7 @@ def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
     wanted = st.session_state.pop(_WANTED, None)
     deep = offered[len(offered) // 2]
     layer = layer_picker.picker(network.anatomy, offered, key=progress.KEY, default=deep)
-    row = network.anatomy.layer(layer)
-    shape = layer_picker.map_shape(row)
-    count = shape[0] if shape else row.output_shape[-1]
+    count = network.anatomy.layer(layer).channels
     if wanted is not None and wanted[0] == layer:
         st.session_state[f"bl-dream-from-{layer}"] = wanted[1] // BATCH + 1
         st.session_state[_CHOSEN] = wanted

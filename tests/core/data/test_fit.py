@@ -63,3 +63,10 @@ def test_a_strip_that_would_grow_beyond_memory_is_refused() -> None:
     assert MAX_PIXELS < 256 * 256 * 20_000
     with pytest.raises(InputError, match="too narrow a strip"):
         fit(strip, Preprocessing(256, 224))
+
+
+def test_a_picture_that_is_fitted_already_is_taken_as_it_is() -> None:
+    prep = Preprocessing(40, 32)
+    image = photo(61, 47)
+    cut = fit(image, prep)
+    assert torch.equal(to_tensor(cut, prep, fitted=True), to_tensor(image, prep))

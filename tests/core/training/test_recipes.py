@@ -10,7 +10,7 @@ from core.errors import InputError
 from core.models.anatomy.examine import anatomy_of
 from core.specs import OPTIMIZERS, PRESETS, FreezePlan
 from core.training.optim.optimizers import stage_rates
-from core.training.recipes import DEFAULT_EPOCHS, Rates, make_recipe
+from core.training.recipes import DEFAULT_EPOCHS, Rates, fewest_epochs, make_recipe
 
 
 def test_every_preset_is_made_but_those_that_are_names_only() -> None:
@@ -157,3 +157,16 @@ def test_any_optimizer_may_be_named(preset: str, optimizer: str) -> None:
 @pytest.mark.parametrize(("name", "short"), [("SGD", "sgd"), ("RMSprop", "rmsprop"), ("Adagrad", "adagrad")])
 def test_a_class_by_its_full_name_has_the_rate_of_its_short_one(name: str, short: str) -> None:
     assert make_recipe("full", optimizer=name).phases[0].lr == make_recipe("full", optimizer=short).phases[0].lr
+
+
+@pytest.mark.parametrize("preset", DEFAULT_EPOCHS)
+def test_the_fewest_epochs_are_the_fewest(preset: str) -> None:
+    fewest = fewest_epochs(preset)
+    assert sum(phase.epochs for phase in make_recipe(preset, epochs=fewest).phases) == fewest
+    with pytest.raises(InputError):
+        make_recipe(preset, epochs=fewest - 1)
+
+
+def test_a_schedule_of_ones_own_needs_the_epoch_in_which_its_last_stage_joins_in() -> None:
+    assert fewest_epochs("gradual", [3, 7]) == 7
+    assert make_recipe("gradual", epochs=7, gradual=[(FreezePlan(1), 3), (FreezePlan(2), 7)]).phases[-1].epochs == 1

@@ -20,6 +20,7 @@ from core.training.optim.optimizers import (
     build_optimizer,
     carry_over,
     set_rates,
+    stage_factors,
     stage_rates,
 )
 from core.training.recipes import make_recipe
@@ -35,6 +36,14 @@ def test_a_decay_factor_slows_each_stage_before_the_last(resnet) -> None:
     assert rates == pytest.approx(
         {"stage1": 5e-6, "stage2": 5e-5, "stage3": 5e-4, "stage4": 5e-3, "stage5": 0.05, "head": 0.1}
     )
+
+
+def test_factors_are_rates_over_the_heads(resnet) -> None:
+    phase = Phase("a", "plan", 1, lr=0.1, backbone_factor=0.5, stage_decay=0.1, stage_factors=(("stage2", 3.0),))
+    factors = stage_factors(phase, resnet[1])
+    assert factors["head"] == 1.0
+    assert factors["stage2"] == 3.0
+    assert {name: 0.1 * factor for name, factor in factors.items()} == pytest.approx(stage_rates(phase, resnet[1]))
 
 
 def test_rates_by_hand_come_first(resnet) -> None:
