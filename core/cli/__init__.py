@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.cli.common.output import Output
 from core.cli.parser import build_parser
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     output = Output(as_json=arguments.json, quiet=arguments.quiet)
     module, function = arguments.verb
+    _name_the_source(getattr(arguments, "data", None) or getattr(arguments, "source", None))
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries that print must not spoil the result
             return int(getattr(importlib.import_module(module), function)(arguments, output) or 0)
@@ -42,3 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 (the last line of defence of a program: one sentence, then status 1)
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
+
+
+def _name_the_source(source: object) -> None:
+    """Says which images are meant where a built-in set and a folder have the same name."""
+    if not isinstance(source, str) or not source.isidentifier() or not Path(source).is_dir():
+        return
+    from core.data.embedded import EMBEDDED
+
+    if source in EMBEDDED:
+        note = f"note: {source} is the built-in set; write ./{source} for the folder of that name"
+        print(note, file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -23,6 +24,10 @@ from core.specs import Preprocessing
 
 if TYPE_CHECKING:
     import torch
+
+# What Pillow warns of names no file, and is dealt with here: sizes are limited, damaged headers count as none.
+warnings.filterwarnings("ignore", module=r"PIL\..*")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 MAX_PIXELS = 100_000_000
 """Largest image that is decoded, in pixels."""

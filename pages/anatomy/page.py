@@ -41,6 +41,7 @@ def render() -> None:
     chosen = _drawing(anatomy, states)
     components.note(freeze_plan.remarks(anatomy, spec, plan))
     _sheets(anatomy, spec, plan, states, chosen)
+    choices.show_setup_in_address()
     components.next_step("train", _("Train it"), text=_next_text(), **choices.model_params(spec))
 
 
@@ -73,7 +74,7 @@ def _network() -> tuple[ModelSpec, Any]:
             spec = plain
             anatomy = caches.anatomy(spec, classes())
             choices.set_model(spec)
-    address.write(**choices.model_params(spec))
+    address.write(**choices.model_params(spec), **choices.data_params())
     with place:
         title = _("{network}, {weights}").format(
             network=display_names.backbone(spec.backbone), weights=display_names.weights(spec.weights)

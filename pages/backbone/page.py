@@ -18,7 +18,7 @@ def render() -> None:
     components.header("backbone")
     spec = catalogue.draw(choices.model())
     choices.set_model(spec)
-    address.write(**choices.model_params(spec))
+    address.write(**choices.model_params(spec), **choices.data_params())
     _layers(spec)
     advisor.draw(spec, choices.data())
     text = _("What is in it, layer by layer, and which of it may learn.")

@@ -29,7 +29,7 @@ def render() -> None:
         broken(_("These images cannot be used"), translate_error(error), icon="folder_off", tone="warn")
         return
     choices.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)
-    address.write(data=spec.source)
+    address.write(**choices.data_params())
     draw_overview(dataset)
     with st.container(key="bl-wrap-data"):
         chart, controls = st.columns([2.1, 1], gap="large")

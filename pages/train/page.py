@@ -61,7 +61,7 @@ def render() -> None:
 
 def _set_up(dataset: Any) -> None:
     spec = state.model()
-    address.write(data=state.chosen_data().source, **state.model_params(spec))
+    address.write(**state.data_params(), **state.model_params(spec))
     with st.container(key="bl-wrap-train"):
         choices, summary_place = st.columns([1.35, 1], gap="large")
     counts = {split: len(dataset.positions(split)) for split in ("train", "val", "test")}

@@ -7,6 +7,7 @@ The choices are the core's own frozen records. They live in the session, under k
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ DEFAULT_BACKBONE = "efficientnet_lite0"
 TEST_SHARE = 0.2
 """Share of the images that a new choice of data holds out for the test."""
 
+_DATA_PARAMS = ("data", "split")
 RUN = address.Bound("run", kept="bl.run")
+_DIVISION = re.compile(r"v(\d{1,2}(?:\.\d{1,3})?)t(\d{1,2}(?:\.\d{1,3})?)s(\d{1,10})n(\d{1,7})")
 _DATA, _DATA_TITLE = "bl.data", "bl.data.title"
 _MODEL, _FREEZE, _TRAIN, _IMAGE = "bl.model", "bl.freeze", "bl.train", "bl.image"
 _SETUP_READ, _FOLLOWED = "bl.setup.read", "bl.followed."
@@ -58,10 +61,45 @@ def data() -> DataSpec | None:
     """Returns the chosen data, or ``None`` before anything was chosen."""
     wanted = (address.read("data") or "").strip()
     known: DataSpec | None = st.session_state.get(_DATA)
-    if wanted and (known is None or known.source != wanted):
+    if not wanted:
+        return known
+    if known is None or known.source != wanted:
         known = DataSpec(wanted, test_share=TEST_SHARE)
         st.session_state[_DATA], st.session_state[_DATA_TITLE] = known, None
+    if (divided := _divided(known, address.read("split"))) != known:
+        st.session_state[_DATA] = known = divided
     return known
+
+
+def data_params() -> dict[str, str | None]:
+    """Returns how an address names the chosen data and their division; nothing where none are chosen.
+
+    A division is written as ``v20t15s0n50``: percent of validation and of test images, the seed, and the most images
+    of a class (0: all).
+    """
+    spec = data()
+    if spec is None:
+        return {}
+    shares = f"v{spec.val_share * 100:g}t{spec.test_share * 100:g}"
+    return {"data": spec.source, "split": f"{shares}s{spec.seed}n{spec.images_per_class or 0}"}
+
+
+def _divided(spec: DataSpec, text: str | None) -> DataSpec:
+    """Returns the data divided as the address says; what is no division, or not allowed, changes nothing."""
+    match = _DIVISION.fullmatch(text or "")
+    if match is None:
+        return spec
+    val, test, seed, limit = match.groups()
+    try:
+        return replace(
+            spec,
+            val_share=float(val) / 100,
+            test_share=float(test) / 100,
+            seed=int(seed),
+            images_per_class=int(limit) or None,
+        )
+    except InputError:
+        return spec
 
 
 def chosen_data() -> DataSpec:
@@ -79,13 +117,14 @@ def chosen_data() -> DataSpec:
 def set_data(spec: DataSpec, title: str | None = None) -> None:
     """Chooses data; ``title`` is what the sidebar calls them."""
     st.session_state[_DATA], st.session_state[_DATA_TITLE] = spec, title
-    address.update(data=spec.source)
+    if address.read("data"):
+        address.write(**data_params())
 
 
 def forget_data() -> None:
     """Takes the choice of data back."""
     st.session_state.pop(_DATA, None)
-    address.write(data=None)
+    address.write(**dict.fromkeys(_DATA_PARAMS))
 
 
 def data_title() -> str | None:

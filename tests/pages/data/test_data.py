@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.specs import DataSpec
 
 
@@ -20,6 +22,36 @@ def test_shares_change_the_split(open_page, words) -> None:
     assert not app.exception
     assert app.session_state["bl.data"].test_share == 0
     assert "80 validation" in words(app)
+
+
+def test_a_division_outlives_a_reload_and_opens_in_a_second_tab(open_page) -> None:
+    app = open_page("data", data="shapes")
+    app.slider(key="bl-val-share").set_value(40).run()
+    app.slider(key="bl-test-share").set_value(0).run()
+    app.number_input(key="bl-per-class").set_value(50).run()
+    (written,) = app.query_params["split"]
+    assert written == "v40t0s0n50"
+    for name in ("data", "backbone", "anatomy", "train"):
+        again = open_page(name, data="shapes", split=written)
+        assert not again.exception
+        known = again.session_state["bl.data"]
+        assert (known.val_share, known.test_share, known.images_per_class) == (0.4, 0, 50), name
+        assert again.query_params["split"] == [written]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "v", "v0t0s0n0", "v99t99s0n0", "v20t20s99999999999999n0", "<b>", "v1e9t0s0n0" * 99]
+)
+def test_a_division_that_is_none_changes_nothing(open_page, text: str) -> None:
+    app = open_page("data", data="shapes", split=text)
+    assert not app.exception
+    assert app.session_state["bl.data"] == DataSpec("shapes", test_share=0.2)
+
+
+def test_the_address_wins_over_what_was_chosen_before(open_page) -> None:
+    before = DataSpec("shapes", val_share=0.3, test_share=0.1)
+    app = open_page("data", session={"bl.data": before}, data="shapes", split="v25t5s7n0")
+    assert app.session_state["bl.data"] == DataSpec("shapes", val_share=0.25, test_share=0.05, seed=7)
 
 
 def test_a_folder_with_a_damaged_file_names_it(open_page, words, image_folder) -> None:
