@@ -2,8 +2,8 @@
 
 A job is work that takes longer than a page should wait for and is no training: a folder beside the runs and a process
 of its own (:mod:`core.runs.jobs`). Whatever its kind, :func:`core.runs.launch.start_job` makes it and starts its
-process, :mod:`core.workflows.jobs.job_process` carries it out there (it waits for its turn, says how far it is, can be
-cancelled, and ends finished, stopped or failed), and :mod:`pages.ui.runs.job_panel` shows it.
+process, :mod:`core.workflows.jobs.job_process` carries it out there (it waits for its turn, reports how far it is, can
+be cancelled, and ends finished, stopped or failed), and :mod:`pages.ui.runs.job_panel` shows it.
 
 To add a job kind:
 
@@ -40,7 +40,7 @@ class JobKind:
         id: Its name; its jobs lie in the hidden folder of this name beside the runs, and people see it in the queue.
         module: The module that does it, with the class ``request`` and the functions ``work`` and ``result``.
         request: Name of the class of its requests.
-        unexpected: What is said of an error that has no sentence of its own.
+        unexpected: The message for an error that has no sentence of its own.
         waits_for: ``turn``: it stands in the queue with the runs, and is started again after a restart of the machine;
             ``device``: it takes the device as soon as that is free; ``nothing``: it computes beside whoever has it.
         kept: Ended jobs that are kept; older ones go when a new one is made.

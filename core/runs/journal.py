@@ -87,7 +87,7 @@ class Growing:
 
 
 class Journal:
-    """A run's epochs and step curve as far as they are written. One is shared by all who watch the run.
+    """A run's epochs and step curve as far as they are written. One is shared by all who view the run.
 
     Args:
         path: The run's folder.

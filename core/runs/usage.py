@@ -1,6 +1,6 @@
-"""What a training process takes of its machine, as far as the system and the driver tell.
+"""What a training process takes of its machine, as far as the system and the driver report.
 
-Read by whoever watches, not by the trainer: it costs the training nothing.
+Read by whoever views the run, not by the trainer: it costs the training nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A moment's readings; ``None`` where nothing is told.
+    """The readings of one point in time; ``None`` where nothing is reported.
 
     Attributes:
         cores: Processor cores the process keeps busy, since the last reading.
@@ -78,12 +78,12 @@ class Meter:
             found |= self._gpu()
         return Usage(**found)
 
-    def _load(self, spent: float) -> float | None:
+    def _load(self, cpu_seconds: float) -> float | None:
         now = time.monotonic()
-        before, self._last = self._last, (now, spent)
+        before, self._last = self._last, (now, cpu_seconds)
         if before is None or now - before[0] < 0.05:
             return None
-        return max(0.0, (spent - before[1]) / (now - before[0]))
+        return max(0.0, (cpu_seconds - before[1]) / (now - before[0]))
 
     def _gpu(self) -> dict[str, Any]:
         """Asks NVIDIA's driver, if its Python binding is installed."""
@@ -99,7 +99,7 @@ class Meter:
                 name = pynvml.nvmlDeviceGetName(handle)
                 found["gpu"] = name.decode() if isinstance(name, bytes) else str(name)
                 for ask in (_gpu_memory, _gpu_load, _gpu_temperature, _gpu_power):
-                    with suppress(pynvml.NVMLError):  # this card does not tell it
+                    with suppress(pynvml.NVMLError):  # this card does not report it
                         found |= ask(pynvml, handle)
             finally:
                 pynvml.nvmlShutdown()
@@ -145,7 +145,7 @@ def _gpu_power(pynvml: Any, handle: Any) -> dict[str, Any]:
 
 
 def _temperature() -> float | None:
-    """Returns the hottest core's temperature where the system has a sensor that says so."""
+    """Returns the hottest core's temperature where the system has a sensor for it."""
     sensors = getattr(psutil, "sensors_temperatures", None)
     if sensors is None:
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.interpret.attribution.explain import Explanation
     from core.models.network import Network
 
-_ROOM = 150  # pixels that the longest title takes
+_TITLE_PX = 150  # pixels that the longest title takes
 
 
 def explain(arguments: argparse.Namespace, output: Output) -> None:
@@ -129,7 +129,7 @@ def _beside(pictures: list[Image.Image], titles: list[str]) -> Image.Image:
     from PIL import Image, ImageDraw
 
     across = min(6, len(pictures))
-    times = -(-_ROOM // pictures[0].width)
+    times = -(-_TITLE_PX // pictures[0].width)
     size = (pictures[0].width * times, pictures[0].height * times)
     pictures = [picture.resize(size, Image.Resampling.NEAREST) for picture in pictures]
     wide, high = pictures[0].width + 8, pictures[0].height + 24
