@@ -53,7 +53,7 @@ class JobKind:
     waits_for: Literal["turn", "device", "nothing"] = "turn"
     kept: int = 40
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str) -> Any:  # noqa: ANN401 - a class or a function of the module
         """Returns something of the module by its name."""
         return getattr(import_module(self.module), name)
 

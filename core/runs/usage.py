@@ -10,6 +10,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -105,7 +106,7 @@ class Meter:
                 pynvml.nvmlShutdown()
         return found
 
-    def _handle(self, pynvml: Any) -> Any:
+    def _handle(self, pynvml: ModuleType) -> object:
         """Returns the card that the process computes on: the one that names it, else the one with its number."""
         for index in range(pynvml.nvmlDeviceGetCount()):
             handle = pynvml.nvmlDeviceGetHandleByIndex(index)
@@ -127,20 +128,20 @@ class Meter:
         return [word.strip() for word in listed.split(",") if word.strip()]
 
 
-def _gpu_memory(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_memory(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     return {"gpu_memory": int(memory.used), "gpu_memory_total": int(memory.total)}
 
 
-def _gpu_load(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_load(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     return {"gpu_busy": pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100}
 
 
-def _gpu_temperature(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_temperature(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     return {"gpu_temperature": float(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))}
 
 
-def _gpu_power(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_power(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     return {"gpu_power": pynvml.nvmlDeviceGetPowerUsage(handle) / 1000}
 
 
