@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,12 +10,9 @@ from torch import Tensor
 
 from core.device import batch_that_fits, memory_free
 from core.errors import InputError
-from core.interpret.probe import Probe
+from core.interpret.probe import Probe, device_of, dtype_of
 from core.interpret.target import ScoreTarget
 from core.messages import Progress
-
-if TYPE_CHECKING:
-    from core.models.network import Network
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -74,34 +70,56 @@ def cannot_take(network: Network, x: Tensor) -> InputError:
     )
 
 
-def scores_of(
-    network: Network, batches: Iterable[Tensor], aim: ScoreTarget, total: int, progress: Progress | None
-) -> Tensor:
-    """Returns the aim's score for each of many images, batch by batch.
+class Forward:
+    """A network as captum takes it, its ``forward_func``: from images to the scores of what is explained.
 
-    Between two batches the network is free for others who wait for it.
+    However many images are asked for at once, they go through in batches that fit. Between two batches the network is
+    free for others who wait for it; each is counted, and what ``progress`` raises ends the work. Where the scores'
+    gradient is asked for, every batch goes back at once, and only the images' own gradients are kept.
 
     Args:
-        network: The network.
-        batches: Normalised images, BxCxHxW each.
+        network: The network; it is left as it was.
         aim: What is scored.
-        total: Number of images, for ``progress``.
+        total: Images that will be asked for in all, for ``progress``.
         progress: Called after every batch.
-
-    Returns:
-        One score an image, float64 on the CPU.
     """
-    found: list[Tensor] = []
-    done = 0
-    for batch in batches:
-        with Probe(network) as probe:
-            logits = probe(side_by_side(batch)).double()
-        found.append(aim.scores(logits).cpu())
-        done += len(batch)
-        yield_lock()
-        if progress is not None:
-            progress(min(done, total), total)
-    return torch.cat(found)
+
+    def __init__(self, network: Network, aim: ScoreTarget, total: int, progress: Progress | None = None) -> None:
+        self._network, self._aim, self._total, self._progress = network, aim, total, progress
+        self._device, self._dtype = device_of(network.model), dtype_of(network.model)
+        self._done = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns one score an image, BxCxHxW to B, float64 where the images are."""
+        if not (x.requires_grad and torch.is_grad_enabled()):
+            return self.scores(x)
+        slopes = torch.empty_like(x)
+        scores = self.scores(x, slopes)
+        plane = (x * slopes).flatten(1).sum(1)
+        return scores + (plane - plane.detach())  # their value, and the slopes for whoever goes back
+
+    def batch(self, *, graph: bool = False) -> int:
+        """Returns how many images go through at once."""
+        return batch_of(self._network, self._device, graph=graph)
+
+    def scores(self, x: Tensor, slopes: Tensor | None = None) -> Tensor:
+        """Returns the scores, and writes their gradients into ``slopes``, BxCxHxW, where it is given."""
+        found, graph = [], slopes is not None
+        step = self.batch(graph=graph)
+        for start in range(0, len(x), step):
+            images = x.detach()[start : start + step].to(self._device, self._dtype, copy=graph)
+            with Probe(self._network, grad=graph) as probe:
+                given = images.requires_grad_().clone() if graph else side_by_side(images)  # it may begin in place
+                scores = self._aim.scores(ask(probe, self._network, given).double())
+                if slopes is not None:
+                    back = torch.autograd.grad(scores.sum(), images)[0] if scores.requires_grad else 0.0
+                    slopes[start : start + step] = back
+            found.append(scores.detach().to(x.device))
+            self._done += len(images)
+            yield_lock()
+            if self._progress is not None:
+                self._progress(min(self._done, self._total), self._total)
+        return torch.cat(found)
 
 
 def side_by_side(x: Tensor) -> Tensor:
