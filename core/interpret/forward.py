@@ -17,15 +17,15 @@ from core.messages import Progress
 if TYPE_CHECKING:
     from core.models.network import Network
 
-_REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)  # what networks raise at images they cannot take
-_BUDGET = 512 * 2**20  # bytes of activations at once on a CPU
-_WAY = 0.0005  # seconds
-_TURN = 2 * 10**9  # multiply-adds of a batch for each thread of a CPU: about a tenth of a second
-_MOST = {"cpu": 16, "cuda": 128}  # images at once; on a CPU more gain nothing
+_INPUT_ERRORS = (RuntimeError, AssertionError, ValueError, IndexError)  # what networks raise at images they cannot take
+_CPU_BYTES = 512 * 2**20  # bytes of activations at once on a CPU
+_YIELD_SECONDS = 0.0005  # seconds
+_MACS_PER_THREAD = 2 * 10**9  # multiply-adds of a batch for each thread of a CPU: about a tenth of a second
+_MAX_IMAGES = {"cpu": 16, "cuda": 128}  # images at once; on a CPU more gain nothing
 
 
 def ask(probe: Probe, network: Network, x: Tensor) -> Tensor:
-    """Runs images through an opened network and checks what it says.
+    """Runs images through an opened network and checks the logits.
 
     Args:
         probe: The network, opened.
@@ -42,7 +42,7 @@ def ask(probe: Probe, network: Network, x: Tensor) -> Tensor:
         logits = probe(x)
     except torch.OutOfMemoryError:
         raise
-    except _REFUSALS as error:
+    except _INPUT_ERRORS as error:
         side, channels = network.preprocessing.crop, network.preprocessing.channels
         if isinstance(error, InputError) or x.shape[1:] == (channels, side, side):
             raise
@@ -73,8 +73,8 @@ def cannot_take(network: Network, x: Tensor) -> InputError:
 class Forward:
     """A network as captum takes it, its ``forward_func``: from images to the scores of what is explained.
 
-    However many images are asked for at once, they go through in batches that fit. Between two batches the network is
-    free for others who wait for it; each is counted, and what ``progress`` raises ends the work. Where the scores'
+    However many images are asked for at once, they go through in batches that fit. Between two batches the
+    network's lock is released; each is counted, and what ``progress`` raises ends the work. Where the scores'
     gradient is asked for, every batch goes back at once, and only the images' own gradients are kept.
 
     Args:
@@ -131,8 +131,8 @@ def side_by_side(x: Tensor) -> Tensor:
 
 
 def yield_lock() -> None:
-    """Lets a thread that waits for a network have it: one that takes a lock again at once would always win."""
-    time.sleep(_WAY)
+    """Gives waiting threads a chance at the lock: one that takes it again at once would always win."""
+    time.sleep(_YIELD_SECONDS)
 
 
 def batch_of(network: Network, device: torch.device, *, graph: bool = False, whole: bool = True) -> int:
@@ -145,10 +145,10 @@ def batch_of(network: Network, device: torch.device, *, graph: bool = False, who
         whole: Whether each image goes all the way through; only a few last layers take hardly any time.
     """
     each = network.anatomy.activation_bytes // (1 if graph else 4)
-    limits = [(memory_free(device) // 3 if device.type == "cuda" else _BUDGET, each)]
-    if whole and device.type != "cuda":  # larger batches gain nothing, and everybody else waits until one is through
-        limits.append((_TURN * torch.get_num_threads(), network.anatomy.macs * (3 if graph else 1)))
-    return batch_that_fits(_MOST.get(device.type, _MOST["cpu"]), *limits)
+    limits = [(memory_free(device) // 3 if device.type == "cuda" else _CPU_BYTES, each)]
+    if whole and device.type != "cuda":  # larger batches gain nothing and hold the lock longer
+        limits.append((_MACS_PER_THREAD * torch.get_num_threads(), network.anatomy.macs * (3 if graph else 1)))
+    return batch_that_fits(_MAX_IMAGES.get(device.type, _MAX_IMAGES["cpu"]), *limits)
 
 
 def check_image(x: Tensor) -> None:
