@@ -10,10 +10,10 @@ To add a job kind:
 1. Write its module, ``core/workflows/jobs/<name>.py``, which imports nothing heavy at its top, with
 
    - its request: a frozen dataclass derived from :class:`core.runs.jobs.JobRequest`, its ``kind`` being the row's id;
-   - ``work(request, context)``, which does it: it reports with ``context.progress(...)``, ends early by raising
-     :class:`core.errors.Cancelled` (``context.raise_if_cancelled()`` does where somebody cancelled), writes what it
-     finds with ``context.job.write_result(...)`` or into files of the job's folder, and fails by raising
-     ``InputError``;
+   - ``work(request, context)``, which does it: it reports with ``context.progress(...)`` (a figure beside ``done``
+     and ``total`` is a field of the job's status), ends early by raising :class:`core.errors.Cancelled`
+     (``context.raise_if_cancelled()`` does where somebody cancelled), writes what it finds with
+     ``context.job.write_result(...)`` or into files of the job's folder, and fails by raising ``InputError``;
    - ``result(job)``, which returns what was found, or ``None`` where there is nothing to be read.
 2. Add its row to :data:`JOB_KINDS`.
 3. Where people see it: name its texts in a :class:`pages.ui.runs.job_panel.JobDisplay` of the page, start it with
