@@ -95,7 +95,7 @@ def turn(given: argparse.Namespace) -> None:
     dials = {name: ChannelScaler(network, x, layer) for name, layer in layers.items()}
     measured = interleaved(
         {"whole pass": lambda: whole(network, x)}
-        | {name: lambda dial=dial: dial.turn({0: 0.0}) for name, dial in dials.items()},  # type: ignore[misc]
+        | {name: lambda dial=dial: dial.scale({0: 0.0}) for name, dial in dials.items()},  # type: ignore[misc]
         repeats=given.repeats,
     )
     kept = {name: dial.replays for name, dial in dials.items()}

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -76,27 +77,30 @@ FORMULAS: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def _captum(name: str) -> Callable[[Case], Found]:
-    def other(case: Case) -> Found:
-        from captum import attr
+def _saliency(case: Case) -> Found:
+    return case.gradient(case.x)[0].abs().amax(0).numpy(), "plain autograd"
 
-        model = case.network.model
-        if name == "FeatureAblation":
-            mask = torch.from_numpy(superpixels(case.x, case.settings["regions"]))[None, None]
-            found = attr.FeatureAblation(model).attribute(case.x, target=case.target, feature_mask=mask)[0, 0]
-        elif name == "Occlusion":
-            side = math.ceil(case.x.shape[-1] / 7)
-            shape = (case.x.shape[1], side, side)
-            found = attr.Occlusion(lambda x: logits_of(model(x))).attribute(
-                case.x, sliding_window_shapes=shape, strides=shape, target=case.target
-            )[0, 0]
-        else:
-            leaf = case.x.clone().requires_grad_()
-            found = getattr(attr, name)(lambda x: logits_of(model(x.clone()))).attribute(leaf, target=case.target)[0]
-            found = found.abs().amax(0) if name == "Saliency" else found.sum(0)
-        return found.detach().double().numpy(), "captum"
 
-    return other
+def _input_x_gradient(case: Case) -> Found:
+    return (case.gradient(case.x) * case.x)[0].sum(0).numpy(), "plain autograd"
+
+
+def _occlusion(case: Case) -> Found:
+    high, wide = case.x.shape[2:]
+    side = math.ceil(wide / 7)
+    parts = (np.arange(high) // side)[:, None] * 7 + np.arange(wide) // side
+    return _falls(case, parts), "one square after another"
+
+
+def _feature_ablation(case: Case) -> Found:
+    return _falls(case, superpixels(case.x, case.settings["regions"])), "one superpixel after another"
+
+
+def _falls(case: Case, parts: NDArray[np.int64]) -> Array:
+    """How far the score falls without each of some parts."""
+    numbers, places = np.unique(parts, return_inverse=True)
+    left = torch.cat([case.x * torch.from_numpy(parts != number) for number in numbers])
+    return (case.scores(case.x)[0] - case.scores(left))[places.reshape(parts.shape)]
 
 
 def _score_cam(case: Case) -> Found:
@@ -173,20 +177,19 @@ def _gradient_shap(case: Case) -> Found:
     generator = torch.Generator().manual_seed(case.settings["seed"])
     samples = case.settings["samples"]
     spread = float(case.x.max() - case.x.min()) * case.settings["noise"] / 100
-    along = torch.rand((samples, 1, 1, 1), generator=generator)
+    along = np.random.RandomState(case.settings["seed"]).uniform(size=samples)
     noise = [torch.randn(case.x.shape[1:], generator=generator) for _ in range(samples)]
     ends = torch.cat([case.x + spread * drawn for drawn in noise])
-    slopes = torch.cat([case.gradient((end * a)[None]) for end, a in zip(ends, along, strict=True)])
+    slopes = torch.cat([case.gradient((end * float(a))[None]) for end, a in zip(ends, along, strict=True)])
     return (slopes * ends).mean(0).sum(0).numpy(), "point by point"
 
 
 def _integrated(case: Case) -> Found:
-    from captum.attr import IntegratedGradients
-
-    model = case.network.model
-    method = IntegratedGradients(lambda x: logits_of(model(x.clone())))
-    found = method.attribute(case.x, target=case.target, n_steps=case.settings["steps"], internal_batch_size=16)
-    return found[0].sum(0).detach().double().numpy(), "captum"
+    points, weights = np.polynomial.legendre.leggauss(case.settings["steps"])
+    slopes = [
+        weight / 2 * case.gradient(case.x * (point + 1) / 2) for point, weight in zip(points, weights, strict=True)
+    ]
+    return (sum(slopes) * case.x)[0].sum(0).numpy(), "point by point"
 
 
 def _lime(case: Case) -> Found:
@@ -277,17 +280,17 @@ REFERENCES: dict[str, Callable[[Case], Found]] = {
     "score-cam": _score_cam,
     "ablation-cam": _ablation_cam,
     "smoothgrad-cam++": _smooth_cam,
-    "guided-grad-cam": guided("GuidedBackprop", cam=True),
-    "saliency": _captum("Saliency"),
-    "input-x-gradient": _captum("InputXGradient"),
+    "guided-grad-cam": guided(cam=True),
+    "saliency": _saliency,
+    "input-x-gradient": _input_x_gradient,
     "integrated-gradients": _integrated,
     "smoothgrad": _smooth_grad,
     "vargrad": _var_grad,
     "gradient-shap": _gradient_shap,
-    "guided-backprop": guided("GuidedBackprop"),
-    "deconvolution": guided("Deconvolution"),
-    "occlusion": _captum("Occlusion"),
-    "feature-ablation": _captum("FeatureAblation"),
+    "guided-backprop": guided(),
+    "deconvolution": guided(only_active=False),
+    "occlusion": _occlusion,
+    "feature-ablation": _feature_ablation,
     "lime": _lime,
     "kernel-shap": _shapley,
     "deep-lift": deep_lift,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,46 +13,60 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.case import Array, Case, Found, maps_and_slopes
+from benchmarks.case import Array, Case, Found, logits_of, maps_and_slopes
 
 _BENT = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Hardtanh, nn.ELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish)
 _BENDS = (F.relu, torch.relu, F.relu6, F.leaky_relu, F.hardtanh)
 
 
-def guided(name: str, *, cam: bool = False) -> Callable[[Case], Found]:
-    """Guided backpropagation, deconvolution, or guided Grad-CAM."""
+def guided(*, only_active: bool = True, cam: bool = False) -> Callable[[Case], Found]:
+    """Guided backpropagation, deconvolution (all ReLUs, active or not), or guided Grad-CAM."""
 
     def other(case: Case) -> Found:
-        from captum import attr
-
-        twin = _with_modules(case.network.model)
+        twin = _with_backs(case.network.model, only_active)
         if twin is None:
-            return None, "captum knows no ReLU6, and misses ReLUs that cannot be made modules"
-        found = getattr(attr, name)(twin).attribute(case.x.clone().requires_grad_(), target=case.target)[0].detach()
+            return None, "a network that cannot be traced"
+        leaf = case.x.clone().requires_grad_()
+        (found,) = torch.autograd.grad(logits_of(twin(leaf))[0, case.target], leaf)[0]
         if cam:
             maps, slopes = maps_and_slopes(case)
             heat = (slopes.mean((1, 2))[:, None, None] * maps).sum(0).relu()
             size = case.x.shape[2:]
             found = found * F.interpolate(heat[None, None], size, mode="bilinear", align_corners=False)[0]
-        return found.abs().amax(0).double().numpy(), "captum on a copy with a module a ReLU"
+        return found.abs().amax(0).double().numpy(), "plain autograd through other ReLUs"
 
     return other
 
 
-def _with_modules(model: nn.Module) -> nn.Module | None:
-    """Copies a network so that every call of ReLU is a module of its own, not in place; ``None`` where that fails."""
-    if any(isinstance(module, nn.ReLU6) for module in model.modules()):
-        return None
+class _Back(torch.autograd.Function):
+    """A ReLU (up to a value) that hands positive gradients on, and those only where it is active if it is told so."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, top: float, only_active: bool) -> Tensor:
+        ctx.save_for_backward((x > 0) & (x < top) | torch.tensor(not only_active))
+        return x.clamp(0, top)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return grads[0].clamp_min(0) * ctx.saved_tensors[0], None, None
+
+
+def _bent(x: Tensor, top: float, only_active: bool) -> Tensor:
+    return _Back.apply(x, top, only_active)
+
+
+def _with_backs(model: nn.Module, only_active: bool) -> nn.Module | None:
+    """Copies a network and gives every call of a ReLU or ReLU6 another way back; ``None`` where that fails."""
     try:
         twin = torch.fx.symbolic_trace(copy.deepcopy(model))
     except Exception:  # noqa: BLE001 - networks with ways of their own cannot be traced
         return None
-    for index, node in enumerate(list(twin.graph.nodes)):
-        module = node.op == "call_module" and isinstance(twin.get_submodule(str(node.target)), nn.ReLU)
-        if module or node.target in (F.relu, torch.relu, "relu", "relu_"):
-            twin.add_submodule(f"relu_{index}", nn.ReLU())
+    for node in list(twin.graph.nodes):
+        called = twin.get_submodule(str(node.target)) if node.op == "call_module" else node.target
+        top = 6.0 if isinstance(called, nn.ReLU6) or called is F.relu6 else math.inf
+        if isinstance(called, nn.ReLU | nn.ReLU6) or called in (F.relu, F.relu6, torch.relu, "relu", "relu_"):
             with twin.graph.inserting_after(node):
-                other = twin.graph.call_module(f"relu_{index}", (node.args[0],))
+                other = twin.graph.call_function(_bent, (node.args[0], top, only_active))
             node.replace_all_uses_with(other)
             twin.graph.erase_node(node)
     twin.recompile()

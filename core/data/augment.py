@@ -40,7 +40,7 @@ class Drawn:
     """Chance that was drawn in advance: every image has its own numbers, whatever batch it is in.
 
     Args:
-        rows: ``B x`` :data:`NUMBERS`, even between 0 and 1.
+        rows: ``B x`` :data:`NUMBERS_PER_IMAGE`, even between 0 and 1.
     """
 
     def __init__(self, rows: Tensor) -> None:
@@ -52,7 +52,7 @@ class Drawn:
         return self._rows[:, self._taken - count : self._taken].T
 
 
-NUMBERS = 9
+NUMBERS_PER_IMAGE = 9
 """Numbers that one image takes at most."""
 
 
@@ -67,17 +67,17 @@ class Augmenter:
     def __init__(self, spec: AugmentSpec, size: int) -> None:
         self.spec, self.size = spec, size
 
-    def __call__(self, batch: Tensor, chance: torch.Generator | Drawn) -> Tensor:
+    def __call__(self, batch: Tensor, rng: torch.Generator | Drawn) -> Tensor:
         """Returns a changed copy.
 
         Args:
             batch: Canvases, uint8 Bx3xRxR with R at least ``size``.
-            chance: Source of chance, or what it gave in advance, on the batch's device.
+            rng: Random number generator, or what it gave in advance, on the batch's device.
 
         Returns:
             uint8 Bx3x``size``x``size``.
         """
-        views = self._views(batch, chance)
+        views = self._views(batch, rng)
         if self.spec.rotation:
             images = self._resampled(batch, views)
         elif self.spec.crop_scale == 1.0:
@@ -86,14 +86,14 @@ class Augmenter:
             images = self._mirrored(self._sliced(batch, views), views)
         else:
             images = self._resampled(batch, views)
-        return self._coloured(images, chance) if self.spec.color else images
+        return self._coloured(images, rng) if self.spec.color else images
 
-    def _views(self, batch: Tensor, chance: torch.Generator | Drawn) -> _Views:
+    def _views(self, batch: Tensor, rng: torch.Generator | Drawn) -> _Views:
         """Draws a view for every image; a view keeps ``crop_scale`` to 1 of the area, its sides 3:4 to 4:3."""
         count, device, spec = len(batch), batch.device, self.spec
 
         def uniform(low: float, high: float) -> Tensor:
-            return low + (high - low) * _numbers(chance, 1, count, device)[0]
+            return low + (high - low) * _numbers(rng, 1, count, device)[0]
 
         if spec.crop_scale < 1.0:
             root = uniform(spec.crop_scale, 1.0).sqrt()
@@ -148,13 +148,13 @@ class Augmenter:
         sampled = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
         return sampled.round_().clamp_(0, 255).to(torch.uint8)
 
-    def _coloured(self, images: Tensor, chance: torch.Generator | Drawn) -> Tensor:
+    def _coloured(self, images: Tensor, rng: torch.Generator | Drawn) -> Tensor:
         """Multiplies brightness, contrast (about the mean grey) and saturation (about each pixel's grey).
 
         The three together are one 3x3 matrix and one offset an image.
         """
         low, high = 1 - self.spec.color, 1 + self.spec.color
-        drawn = low + (high - low) * _numbers(chance, 3, len(images), images.device).reshape(3, -1, 1, 1)
+        drawn = low + (high - low) * _numbers(rng, 3, len(images), images.device).reshape(3, -1, 1, 1)
         brightness, contrast, saturation = drawn
         grey = torch.stack([torch.full((), share, device=images.device) for share in _GREY]).view(1, 1, 3)
         pixels = images.to(torch.float32, memory_format=torch.contiguous_format).flatten(2)
@@ -165,8 +165,8 @@ class Augmenter:
         return changed.round_().clamp_(0, 255).to(torch.uint8).view(images.shape)
 
 
-def _numbers(chance: torch.Generator | Drawn, each: int, images: int, device: torch.device) -> Tensor:
+def _numbers(rng: torch.Generator | Drawn, each: int, images: int, device: torch.device) -> Tensor:
     """Returns ``each x images`` numbers between 0 and 1."""
-    if isinstance(chance, Drawn):
-        return chance.take(each).to(device)
-    return torch.rand(each, images, generator=chance, device=device)
+    if isinstance(rng, Drawn):
+        return rng.take(each).to(device)
+    return torch.rand(each, images, generator=rng, device=device)

@@ -136,7 +136,7 @@ class Dataset:
 
 
 def shuffle_key(seed: int, key: str) -> bytes:
-    """Draws a lot for a key: sorting by it shuffles, the same on every machine and whatever else is in the list."""
+    """Returns a digest of a key: sorting by it shuffles, the same on every machine and whatever else is in the list."""
     return hashlib.blake2b(f"{seed}\n{key}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -92,7 +92,7 @@ _BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An image as it is shown, and what its file said.
+    """An image as it is shown, and what its file records.
 
     Attributes:
         image: Upright RGB pixels.
@@ -134,7 +134,7 @@ def open_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> I
 
 
 def read_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> Decoded:
-    """Does what :func:`open_image` does and also tells the file's mode and format."""
+    """Does what :func:`open_image` does and also returns the file's mode and format."""
     name = name or _name_of(source)
     if isinstance(source, str | Path):
         _check_file(Path(source), name)
@@ -203,7 +203,7 @@ def fit(image: Image.Image, prep: Preprocessing) -> Image.Image:
 
 
 def canvas(image: Image.Image, prep: Preprocessing) -> Image.Image:
-    """Resizes the short side to ``prep.resize`` and crops a centred square of that side, room for augmentation.
+    """Resizes the short side to ``prep.resize`` and crops a centred square of it, with a margin for augmentation.
 
     The square is placed so that cropping its centre to ``prep.crop`` (offset :func:`margin`) yields exactly
     :func:`fit`: an augmented run is evaluated on the same pixels as any other.
@@ -311,7 +311,7 @@ def _to_8_bits(image: Image.Image) -> np.ndarray:
 
 
 def _upright(pixels: Image.Image, file: Image.Image) -> Image.Image:
-    """Turns the pixels as the file's EXIF orientation says; unreadable EXIF counts as none."""
+    """Turns the pixels by the file's EXIF orientation; unreadable EXIF counts as none."""
     try:
         turn = _TRANSPOSE.get(file.getexif().get(_ORIENTATION, 1))
     except _BROKEN:

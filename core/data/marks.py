@@ -19,7 +19,7 @@ MARK_KINDS = ("corner", "watermark")
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 INSET = 0.08
 """Distance of a mark from the edges of the middle square, as a share of its side: a centre crop cuts about 0.06 off."""
-LEAST = 8
+MIN_MARK_PX = 8
 """Smallest side of a picture that a mark can be planted on, in pixels."""
 _COLOUR = (240, 60, 200)
 _SMOOTH = 4
@@ -63,7 +63,7 @@ class Mark:
 
 def planted(image: Image.Image, mark: Mark) -> Image.Image:
     """Returns the picture with the mark on it, RGB; the picture itself stays as it is."""
-    if min(image.size) < LEAST:
+    if min(image.size) < MIN_MARK_PX:
         raise InputError(
             "A picture of {width} × {height} px is too small for a mark.", width=image.width, height=image.height
         )

@@ -27,12 +27,12 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class PixelStore:
-    """The images of a data set as uint8 tensors, decoded once and kept in memory as far as there is room.
+    """The images of a data set as uint8 tensors, decoded once and kept in memory as far as they fit.
 
     Args:
         dataset: The images; positions below are positions in its items.
         prep: Size and interpolation.
-        canvas: Keep squares of ``prep.resize`` with room for augmentation, rather than the centre crop of
+        canvas: Keep squares of ``prep.resize`` with a margin for augmentation, rather than the centre crop of
             ``prep.crop`` that the network sees.
         max_bytes: Room for decoded images; half of the memory that is free now is never exceeded. Images beyond
             it are decoded each time.
@@ -49,8 +49,8 @@ class PixelStore:
         self.canvas = canvas
         self.side = prep.resize if canvas else prep.crop
         self.labels = torch.tensor([item.label for item in dataset.items], dtype=torch.long)
-        room = max(0, min(max_bytes, memory_free(torch.device("cpu")) // 2))
-        self.capacity = min(len(dataset), room // (3 * self.side * self.side))
+        free_bytes = max(0, min(max_bytes, memory_free(torch.device("cpu")) // 2))
+        self.capacity = min(len(dataset), free_bytes // (3 * self.side * self.side))
         # numpy, not torch: copies in threads of our own would each wake a team of OpenMP threads
         self._pixels = np.empty((self.capacity, self.side, self.side, 3), dtype=np.uint8)
         self._slots: dict[int, int] = {}
@@ -91,7 +91,7 @@ class PixelStore:
         return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def fill(self, positions: Sequence[int] | None = None, progress: Progress | None = None) -> tuple[Unreadable, ...]:
-        """Decodes images ahead, into memory while there is room, and finds those that cannot be read.
+        """Decodes images ahead, into memory while they fit, and finds those that cannot be read.
 
         Args:
             positions: Which; all by default.
@@ -148,7 +148,7 @@ class PixelStore:
         self.close()
 
     def _decoded(self, position: int) -> np.ndarray:
-        """Decodes one image to uint8 HxWx3 and keeps it if there is room."""
+        """Decodes one image to uint8 HxWx3 and keeps it if it fits."""
         image = self.dataset.load(position)
         try:
             image = canvas(image, self.prep) if self.canvas else fit(image, self.prep)

@@ -1,7 +1,7 @@
 """Shapes: generated pictures whose class is a shape and whose object mask is known.
 
-Colour, texture, place, size, turn and background are random and say nothing about the class, so a network can only
-be right by the outline. The mask tells afterwards whether a heatmap looked at the object.
+Colour, texture, place, size, turn and background are random and carry nothing about the class, so a network can only
+be right by the outline. The mask shows afterwards whether a heatmap looked at the object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SUPERSAMPLING = 4
 
 @dataclass(frozen=True, slots=True)
 class ShapesReader:
-    """Draws the picture of a key such as ``circle/0007`` whenever it is asked for.
+    """Draws the picture of a key such as ``circle/0007`` whenever it is requested.
 
     Attributes:
         size: Side of the square pictures, in pixels.

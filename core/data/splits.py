@@ -65,9 +65,9 @@ def split(dataset: Dataset, spec: DataSpec) -> Dataset:
 def split_warnings(dataset: Dataset) -> list[Sentence]:
     """Returns what a person should know about a divided data set before trusting figures from it."""
     counts = dataset.counts()
-    told: list[Sentence] = []
+    warnings: list[Sentence] = []
     if dataset.copies:
-        told.append(
+        warnings.append(
             Sentence(
                 "{n} images are copies of others, such as {first} and {second}. Equal files were kept in one split.",
                 {
@@ -77,7 +77,7 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
                 },
             )
         )
-    told += [
+    warnings += [
         Sentence(
             "The classes {first} and {second} differ only by case or spaces. Merge them if they are one.",
             {"first": first, "second": second},
@@ -86,11 +86,11 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
     ]
     for name in dataset.classes:
         if sum(of_class.get(name, 0) for of_class in counts.values()) == 1:
-            told.append(
+            warnings.append(
                 Sentence("The class {name} has a single image; it cannot be validated or tested.", {"name": name})
             )
             continue
-        told += [
+        warnings += [
             Sentence("The class {name} has no images in the split {split}.", {"name": name, "split": part})
             for part in SPLITS
             if part in counts and not counts[part].get(name, 0)
@@ -98,13 +98,13 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
     training = {name: count for name, count in counts.get("train", {}).items() if count}
     if training and max(training.values()) >= 10 * min(training.values()):
         most, least = max(training, key=lambda name: training[name]), min(training, key=lambda name: training[name])
-        told.append(
+        warnings.append(
             Sentence(
                 "The classes are very uneven: {most} has {many} training images, {least} has {few}.",
                 {"most": most, "many": training[most], "least": least, "few": training[least]},
             )
         )
-    return told
+    return warnings
 
 
 def _nearly_equal(names: Iterable[str]) -> list[tuple[str, str]]:
@@ -132,22 +132,22 @@ def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float) ->
     for label in sorted(of_class):
         keys = sorted(of_class[label], key=lambda key: shuffle_key(spec.seed, key))
         val, test = _held_out(len(keys), spec.val_share, test_share)
-        room = {"test": test, "val": 0 if spec.folds else val}
+        remaining = {"test": test, "val": 0 if spec.folds else val}
         rest = []
         for key in keys:
             if key in place:
                 continue
             group = group_of.get(key, (key,))
-            split = next((split for split, left in room.items() if left >= len(group)), "train")
+            split = next((split for split, left in remaining.items() if left >= len(group)), "train")
             if split == "train" and spec.folds:
                 rest.append(group)
                 continue
             place |= dict.fromkeys(group, split)
             if split != "train":
-                room[split] -= len(group)
+                remaining[split] -= len(group)
         for number, group in enumerate(rest, start=dealt):  # goes on where the last class ended: folds of one size
-            held = len(rest) > 1 and number % spec.folds == spec.fold
-            place |= dict.fromkeys(group, "val" if held else "train")
+            held_out = len(rest) > 1 and number % spec.folds == spec.fold
+            place |= dict.fromkeys(group, "val" if held_out else "train")
         dealt += len(rest) if len(rest) > 1 else 0
     if spec.folds and dealt < spec.folds:
         raise InputError(
@@ -174,7 +174,7 @@ def equal_files(dataset: Dataset, keys: Iterable[str]) -> tuple[tuple[str, ...],
             if path is None:
                 return ()
             of_size[path.stat().st_size].append((key, path))
-        except (OSError, InputError):  # gone, or not to be read: whoever loads it says so
+        except (OSError, InputError):  # gone, or not to be read: whoever loads it raises it
             continue
     groups: dict[bytes, list[str]] = defaultdict(list)
     for alike in of_size.values():

@@ -17,7 +17,7 @@ from core.data.sources import Item
 from core.models.network import Network
 from core.runs.files import write_atomic
 
-BATCH = 32
+BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def predict_store(network: Network, store: PixelStore, positions: Sequence[int],
     """
     model = network.model.to(device).to(memory_format=torch.channels_last).eval()
     rows = []
-    for images, _, _ in iterate(store, torch.as_tensor(positions, dtype=torch.long).split(BATCH)):
+    for images, _, _ in iterate(store, torch.as_tensor(positions, dtype=torch.long).split(BATCH_SIZE)):
         pixels = centre(images, network.preprocessing) if store.canvas else images
         inputs = normalise(pixels.to(device), network.preprocessing).contiguous(memory_format=torch.channels_last)
         rows.append(model(inputs).float().softmax(1).cpu().numpy())

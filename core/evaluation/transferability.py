@@ -21,7 +21,7 @@ NEIGHBOURS = 5
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Strengths of the linear probe's penalty that are tried, as multiples of the features' mean squared singular value."""
 _FLOOR = 1e-10
-"""Least noise variance, relative to the targets' own: labels that features tell without error have finite evidence."""
+"""Least noise variance, relative to the targets' own: labels predicted without error have finite evidence."""
 _GRID = np.linspace(-30.0, 30.0, 241)
 """Logarithms of the ratio of prior to noise precision, over the largest eigenvalue, among which LogME starts."""
 _ZOOMS = 4
@@ -30,18 +30,18 @@ _ZOOMS = 4
 
 @dataclass(frozen=True, slots=True)
 class Transferability:
-    """Scores of one network's frozen features on one task; the higher, the better the task is told by them.
+    """Scores of one network's frozen features on one task; the higher, the better they predict the task.
 
     Attributes:
         log_me: Logarithm of the maximum evidence, per image and averaged over the classes, in nats.
         regularised_h_score: H-score with a shrunk covariance, between 0 and the number of classes less one.
         h_score: H-score; ``None`` where there are not more images than features, because it is then the number of
-            classes less one whatever the features say.
+            classes less one whatever the features are.
         leep: Log expected empirical prediction, in nats, at most 0; ``None`` without source classes.
         knn_accuracy: Share of the images whose nearest neighbours by cosine (the image itself left out) name its class.
         probe_accuracy: Share of the images that a ridge classifier fitted on all the others classifies right.
         baseline: Share of the largest class: what always naming it would reach.
-        entropy: Entropy of the labels, in nats: what LEEP is short of 0 where the source classes tell nothing.
+        entropy: Entropy of the labels, in nats: what LEEP is short of 0 where the source classes predict nothing.
         images: Number of images the scores rest on.
         features: Length of the feature vectors.
         classes: Classes that occur.
@@ -232,11 +232,11 @@ class Frozen:
 
 
 def leep(source: np.ndarray, labels: np.ndarray) -> float:
-    """Returns LEEP (Nguyen et al. 2020, arXiv:2002.12462): how well the source classes alone tell the labels.
+    """Returns LEEP (Nguyen et al. 2020, arXiv:2002.12462): how well the source classes alone predict the labels.
 
     The network's answers ``P(z|x)`` in its own classes and the labels give ``P(y|z)``; the score is the mean of
-    ``log sum_z P(y|z) P(z|x)``, in nats: 0 where the source classes tell every label, minus the labels' entropy where
-    they tell nothing.
+    ``log sum_z P(y|z) P(z|x)``, in nats: 0 where the source classes predict every label, minus the labels' entropy
+    where they predict nothing.
 
     Args:
         source: Probabilities ``N x Z``, each row adding up to 1.
@@ -251,8 +251,8 @@ def leep(source: np.ndarray, labels: np.ndarray) -> float:
         raise InputError("The network's answers in its own classes are not probabilities, so LEEP cannot be told.")
     joint = np.eye(len(sizes))[numbered].T @ answers  # K x Z
     given = joint / np.maximum(joint.sum(axis=0), np.finfo(np.float64).tiny)
-    told = (answers * given.T[:, numbered].T).sum(axis=1)
-    return float(np.log(np.maximum(told, np.finfo(np.float64).tiny)).mean())
+    likelihood = (answers * given.T[:, numbered].T).sum(axis=1)
+    return float(np.log(np.maximum(likelihood, np.finfo(np.float64).tiny)).mean())
 
 
 def _checked(labels: np.ndarray, images: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,25 +10,22 @@ from torch import Tensor
 
 from core.device import batch_that_fits, memory_free
 from core.errors import InputError
-from core.interpret.probe import Probe
+from core.interpret.probe import Probe, device_of, dtype_of
 from core.interpret.target import ScoreTarget
 from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network
 
-if TYPE_CHECKING:
-    from core.models.network import Network
-
-_REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)  # what networks raise at images they cannot take
-_BUDGET = 512 * 2**20  # bytes of activations at once on a CPU
-_WAY = 0.0005  # seconds
-_TURN = 2 * 10**9  # multiply-adds of a batch for each thread of a CPU: about a tenth of a second
-_MOST = {"cpu": 16, "cuda": 128}  # images at once; on a CPU more gain nothing
+_INPUT_ERRORS = (RuntimeError, AssertionError, ValueError, IndexError)  # what networks raise at images they cannot take
+_CPU_BYTES = 512 * 2**20  # bytes of activations at once on a CPU
+_YIELD_SECONDS = 0.0005  # seconds
+_MACS_PER_THREAD = 2 * 10**9  # multiply-adds of a batch for each thread of a CPU: about a tenth of a second
+_MAX_IMAGES = {"cpu": 16, "cuda": 128}  # images at once; on a CPU more gain nothing
 
 
 def ask(probe: Probe, network: Network, x: Tensor) -> Tensor:
-    """Runs images through an opened network and checks what it says.
+    """Runs images through an opened network and checks the logits.
 
     Args:
         probe: The network, opened.
@@ -46,7 +42,7 @@ def ask(probe: Probe, network: Network, x: Tensor) -> Tensor:
         logits = probe(x)
     except torch.OutOfMemoryError:
         raise
-    except _REFUSALS as error:
+    except _INPUT_ERRORS as error:
         side, channels = network.preprocessing.crop, network.preprocessing.channels
         if isinstance(error, InputError) or x.shape[1:] == (channels, side, side):
             raise
@@ -74,34 +70,56 @@ def cannot_take(network: Network, x: Tensor) -> InputError:
     )
 
 
-def scores_of(
-    network: Network, batches: Iterable[Tensor], aim: ScoreTarget, total: int, progress: Progress | None
-) -> Tensor:
-    """Returns the aim's score for each of many images, batch by batch.
+class Forward:
+    """A network as captum takes it, its ``forward_func``: from images to the scores of what is explained.
 
-    Between two batches the network is free for others who wait for it.
+    However many images are asked for at once, they go through in batches that fit. Between two batches the
+    network's lock is released; each is counted, and what ``progress`` raises ends the work. Where the scores'
+    gradient is asked for, every batch goes back at once, and only the images' own gradients are kept.
 
     Args:
-        network: The network.
-        batches: Normalised images, BxCxHxW each.
+        network: The network; it is left as it was.
         aim: What is scored.
-        total: Number of images, for ``progress``.
+        total: Images that will be asked for in all, for ``progress``.
         progress: Called after every batch.
-
-    Returns:
-        One score an image, float64 on the CPU.
     """
-    found: list[Tensor] = []
-    done = 0
-    for batch in batches:
-        with Probe(network) as probe:
-            logits = probe(side_by_side(batch)).double()
-        found.append(aim.scores(logits).cpu())
-        done += len(batch)
-        yield_lock()
-        if progress is not None:
-            progress(min(done, total), total)
-    return torch.cat(found)
+
+    def __init__(self, network: Network, aim: ScoreTarget, total: int, progress: Progress | None = None) -> None:
+        self._network, self._aim, self._total, self._progress = network, aim, total, progress
+        self._device, self._dtype = device_of(network.model), dtype_of(network.model)
+        self._done = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Returns one score an image, BxCxHxW to B, float64 where the images are."""
+        if not (x.requires_grad and torch.is_grad_enabled()):
+            return self.scores(x)
+        slopes = torch.empty_like(x)
+        scores = self.scores(x, slopes)
+        plane = (x * slopes).flatten(1).sum(1)
+        return scores + (plane - plane.detach())  # their value, and the slopes for whoever goes back
+
+    def batch(self, *, graph: bool = False) -> int:
+        """Returns how many images go through at once."""
+        return batch_of(self._network, self._device, graph=graph)
+
+    def scores(self, x: Tensor, slopes: Tensor | None = None) -> Tensor:
+        """Returns the scores, and writes their gradients into ``slopes``, BxCxHxW, where it is given."""
+        found, graph = [], slopes is not None
+        step = self.batch(graph=graph)
+        for start in range(0, len(x), step):
+            images = x.detach()[start : start + step].to(self._device, self._dtype, copy=graph)
+            with Probe(self._network, grad=graph) as probe:
+                given = images.requires_grad_().clone() if graph else side_by_side(images)  # it may begin in place
+                scores = self._aim.scores(ask(probe, self._network, given).double())
+                if slopes is not None:
+                    back = torch.autograd.grad(scores.sum(), images)[0] if scores.requires_grad else 0.0
+                    slopes[start : start + step] = back
+            found.append(scores.detach().to(x.device))
+            self._done += len(images)
+            yield_lock()
+            if self._progress is not None:
+                self._progress(min(self._done, self._total), self._total)
+        return torch.cat(found)
 
 
 def side_by_side(x: Tensor) -> Tensor:
@@ -113,8 +131,8 @@ def side_by_side(x: Tensor) -> Tensor:
 
 
 def yield_lock() -> None:
-    """Lets a thread that waits for a network have it: one that takes a lock again at once would always win."""
-    time.sleep(_WAY)
+    """Gives waiting threads a chance at the lock: one that takes it again at once would always win."""
+    time.sleep(_YIELD_SECONDS)
 
 
 def batch_of(network: Network, device: torch.device, *, graph: bool = False, whole: bool = True) -> int:
@@ -127,10 +145,10 @@ def batch_of(network: Network, device: torch.device, *, graph: bool = False, who
         whole: Whether each image goes all the way through; only a few last layers take hardly any time.
     """
     each = network.anatomy.activation_bytes // (1 if graph else 4)
-    limits = [(memory_free(device) // 3 if device.type == "cuda" else _BUDGET, each)]
-    if whole and device.type != "cuda":  # larger batches gain nothing, and everybody else waits until one is through
-        limits.append((_TURN * torch.get_num_threads(), network.anatomy.macs * (3 if graph else 1)))
-    return batch_that_fits(_MOST.get(device.type, _MOST["cpu"]), *limits)
+    limits = [(memory_free(device) // 3 if device.type == "cuda" else _CPU_BYTES, each)]
+    if whole and device.type != "cuda":  # larger batches gain nothing and hold the lock longer
+        limits.append((_MACS_PER_THREAD * torch.get_num_threads(), network.anatomy.macs * (3 if graph else 1)))
+    return batch_that_fits(_MAX_IMAGES.get(device.type, _MAX_IMAGES["cpu"]), *limits)
 
 
 def check_image(x: Tensor) -> None:

@@ -44,7 +44,7 @@ def no_map(name: str, anatomy: Anatomy) -> InputError:
 
 
 def map_layout(layer: Layer, anatomy: Anatomy) -> Layout | None:
-    """Tells how a layer's maps lie; ``None`` for an output without a picture: a vector, one pixel, windows."""
+    """Returns how a layer's maps lie; ``None`` for an output without a picture: a vector, one pixel, windows."""
     shape = layer.output_shape
     if layer.layout == "tokens":
         return "tokens" if anatomy.layout == "tokens" else None
@@ -61,7 +61,7 @@ def to_maps(output: Tensor, layout: Layout) -> Tensor:
 
     Args:
         output: Output for one image: 1xCxHxW, 1xHxWxC, or 1xNxC tokens.
-        layout: As :func:`map_layout` tells.
+        layout: As :func:`map_layout` returns it.
 
     Returns:
         A view, CxHxW; what stands before the patches (the class token) is left out.
@@ -100,7 +100,7 @@ _KIND_WORDS = {
 
 
 def kind_of(layer: Layer) -> str:
-    """Tells what a layer is, one of :data:`LAYER_KINDS`."""
+    """Returns a layer's kind, one of :data:`LAYER_KINDS`."""
     for kind, words in _KIND_WORDS.items():
         if any(word in layer.kind for word in words) and (layer.leaf or kind == "attention"):
             return kind
@@ -116,11 +116,11 @@ def layers_of_kinds(anatomy: Anatomy, kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the layers that tell the story: whole blocks, and single layers that stand in no block.
+    """Returns the layers to show: whole blocks, and single layers that stand in no block.
 
     Args:
         anatomy: The network's anatomy.
-        names: Layers that have something to show.
+        names: Layers that have maps to show.
     """
     wanted = set(names)
     stages: dict[str, set[str]] = {}
@@ -140,8 +140,8 @@ def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
         return not any(".".join(parts[:depth]) in blocks for depth in range(1, len(parts)))
 
     layers = [layer for layer in anatomy.layers if layer.name in wanted]
-    told = [layer.name for layer in layers if outermost(layer.name) and (layer.leaf or layer.name in blocks)]
-    return tuple(told) or tuple(names)
+    shown = [layer.name for layer in layers if outermost(layer.name) and (layer.leaf or layer.name in blocks)]
+    return tuple(shown) or tuple(names)
 
 
 def unknown_layer(name: str, known: Sequence[str]) -> InputError:

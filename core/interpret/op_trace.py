@@ -1,7 +1,7 @@
 """What a network does on its way: which functions it calls, and where two things that depend on the picture meet.
 
-Modules do not tell: GoogLeNet's ReLUs are mere function calls, residual sums are operators. One forward pass with an
-ear on every call does.
+Modules do not show it: GoogLeNet's ReLUs are mere function calls, residual sums are operators. One forward pass
+with every call recorded does.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ class OpTrace:
 
     Attributes:
         functions: Names of the functions that get something computed from the picture.
-        joins: Names of those that get two such tensors: sums, concatenations, products.
+        merges: Names of those that get two such tensors: sums, concatenations, products.
     """
 
     functions: frozenset[str]
-    joins: frozenset[str]
+    merges: frozenset[str]
 
     @property
     def only_relus(self) -> bool:
@@ -88,7 +88,7 @@ class OpTrace:
     @property
     def multiplies(self) -> bool:
         """Whether values computed from the picture are multiplied with, or divided by, one another."""
-        return bool(self.functions & MIXES) or any(p in name for name in self.joins for p in _PRODUCTS)
+        return bool(self.functions & MIXES) or any(p in name for name in self.merges for p in _PRODUCTS)
 
 
 def op_trace_of(network: Network) -> OpTrace:
@@ -104,12 +104,12 @@ def op_trace_of(network: Network) -> OpTrace:
 
 
 class OpRecorder(TorchFunctionMode):
-    """Notes every function that gets a tensor asking for its gradient."""
+    """Records every function that receives a tensor that requires grad."""
 
     def __init__(self) -> None:
         super().__init__()
         self.functions: set[str] = set()
-        self.joins: set[str] = set()
+        self.merges: set[str] = set()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -120,7 +120,7 @@ class OpRecorder(TorchFunctionMode):
         if count and _gives_values(result):
             self.functions.add(name)
             if count > 1:
-                self.joins.add(name)
+                self.merges.add(name)
         return result
 
 
@@ -154,9 +154,9 @@ def record_ops(network: Network) -> OpTrace:
     """Returns which operations a forward pass of the network carries out, from one pass of one image."""
     with Probe(network, grad=True) as probe:
         x = some_picture(network).requires_grad_()
-        with OpRecorder() as ear:
+        with OpRecorder() as recorder:
             ask(probe, network, x)
-    return OpTrace(frozenset(ear.functions), frozenset(ear.joins))
+    return OpTrace(frozenset(recorder.functions), frozenset(recorder.merges))
 
 
 def some_picture(network: Network) -> Tensor:

@@ -28,9 +28,9 @@ _LOCKS_GUARD = threading.Lock()
 
 
 class Probe(AbstractContextManager["Probe"]):
-    """Opens a network for looking: eval mode, one thread at a time, hooks on the layers asked for.
+    """Opens a network for inspection: eval mode, one thread at a time, hooks on the layers named.
 
-    Inside the ``with`` block no parameter asks for a gradient, so that no graph is built through the weights and no
+    Inside the ``with`` block no parameter requires grad, so that no graph is built through the weights and no
     ``.grad`` is ever written. On leaving, also by an exception, every training flag and every ``requires_grad`` is put
     back and every hook is gone. Probes of one network wait for one another; one thread may nest them.
 
@@ -91,7 +91,7 @@ class Probe(AbstractContextManager["Probe"]):
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.set_grad_enabled(self._grad))
             for name, module in self._modules.items():
-                stack.callback(module.register_forward_hook(self._keeper(name)).remove)
+                stack.callback(module.register_forward_hook(self._output_hook(name)).remove)
             self._stack = stack.pop_all()
         return self
 
@@ -112,8 +112,8 @@ class Probe(AbstractContextManager["Probe"]):
         self.outputs.clear()
         return logits_of(self.model(x.to(device_of(self.model))))
 
-    def _keeper(self, name: str) -> Callable[..., Any]:
-        def keep(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> object:
+    def _output_hook(self, name: str) -> Callable[..., Any]:
+        def store(_module: nn.Module, _inputs: object, output: Tensor | tuple[Any, ...]) -> object:
             self.outputs.pop(name, None)
             several = type(output) is tuple and bool(output)  # attention gives its output and, or not, its weights
             tensor = output[0] if several else output
@@ -128,7 +128,7 @@ class Probe(AbstractContextManager["Probe"]):
             handed_on = copy.clone()  # what follows may work in place, which a leaf does not allow
             return (handed_on, *output[1:]) if several else handed_on
 
-        return keep
+        return store
 
 
 def model_of(network: Network | nn.Module) -> nn.Module:

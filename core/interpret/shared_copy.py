@@ -1,4 +1,4 @@
-"""A network's twin: the same weights in modules of its own, so that looking for long keeps nobody else waiting."""
+"""A copy of a network that shares its weights, so that long computations do not hold the network's lock."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _RELU_IN_PLACE = {torch.relu_, torch.Tensor.relu_, nn.functional.relu_}
 _HARDTANH = {nn.functional.hardtanh, nn.functional.hardtanh_}
 
 
-def twin_of(network: Network | nn.Module) -> nn.Module:
+def shared_copy(network: Network | nn.Module) -> nn.Module:
     """Returns a copy of a network's module in eval mode; weights and buffers share the original's memory.
 
     Args:
         network: A network, or its module.
     """
-    with Probe(network) as probe:  # nobody else hooks it or trains it while it is copied
+    with Probe(network) as probe:  # locked: not hooked or trained while it is copied
         memo: dict[int, Any] = {}
         for parameter in probe.model.parameters():
             memo[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
@@ -38,7 +38,7 @@ def twin_of(network: Network | nn.Module) -> nn.Module:
 class _Redirected(torch.autograd.Function):
     """A ReLU that lets a gradient through where all of a picture's values are off, so that it can come alive.
 
-    A picture that none of the values lets any gradient through is handed the gradient of those that ought to grow
+    A picture whose values all block the gradient receives the gradient of those that ought to grow
     (as in Olah et al. 2017); for all other pictures this is the usual ReLU.
     """
 
@@ -52,12 +52,12 @@ class _Redirected(torch.autograd.Function):
         return x.clamp(0, top)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *slopes: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (on,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        (slope,) = slopes
-        usual = slope * on
-        stuck = usual.flatten(1).abs().amax(1).eq(0).view(-1, *[1] * (slope.ndim - 1))
-        return torch.where(stuck, slope.clamp(min=0), usual), None, None
+        (gradient,) = gradients
+        usual = gradient * on
+        stuck = usual.flatten(1).abs().amax(1).eq(0).view(-1, *[1] * (gradient.ndim - 1))
+        return torch.where(stuck, gradient.clamp(min=0), usual), None, None
 
 
 class Redirecting(TorchFunctionMode):

@@ -20,15 +20,17 @@ class ScoreTarget:
     Attributes:
         target: Index of the class.
         against: Index of another class whose score is taken off; ``None`` for the class alone.
+        probability: Whether a class's score is its probability (softmax), 0 to 1, rather than its logit.
     """
 
     target: int
     against: int | None = None
+    probability: bool = False
 
     def scores(self, logits: Tensor) -> Tensor:
-        """Returns the class's logit, or its lead over the other's: BxN to B."""
-        own = logits[:, self.target]
-        return own if self.against is None else own - logits[:, self.against]
+        """Returns the class's score, or its lead over the other's: BxN to B."""
+        each = logits.softmax(1) if self.probability else logits
+        return each[:, self.target] if self.against is None else each[:, self.target] - each[:, self.against]
 
 
 def class_index(name: str | int, classes: Sequence[str]) -> int:

@@ -29,7 +29,7 @@ def blueprint(spec: ModelSpec, num_classes: int | None = None) -> Anatomy:
     Args:
         spec: Backbone, image size, channels, design and head. Weights matter only for the image size where none is
             given; initialisation does not matter.
-        num_classes: Classes of a new head, as ``spec.head`` says; ``None`` for the network's own head.
+        num_classes: Classes of a new head, as in ``spec.head``; ``None`` for the network's own head.
 
     Raises:
         InputError: The backbone is unknown, cannot take such images, or cannot have such a head.
@@ -99,7 +99,7 @@ def _key(spec: ModelSpec, num_classes: int | None) -> str:
 
 @lru_cache(maxsize=8)
 def _version(package: str) -> str:
-    """Returns what tells a package's versions apart, without importing it; empty where it is not installed."""
+    """Returns what distinguishes a package's versions, without importing it; empty where it is not installed."""
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         return ""

@@ -180,7 +180,7 @@ def toggle(anatomy: Anatomy, plan: FreezePlan, part: str) -> FreezePlan:
     return plainest(anatomy, plan)
 
 
-def thawed(anatomy: Anatomy, plan: FreezePlan, stages: int) -> FreezePlan:
+def unfreeze(anatomy: Anatomy, plan: FreezePlan, stages: int) -> FreezePlan:
     """Returns the plan with so many more stages free, the last frozen ones first; the neck joins in with the first.
 
     Stages beyond the network's are not missed.
@@ -233,7 +233,7 @@ def unfreezing(
 
 
 def apply(model: nn.Module, anatomy: Anatomy, plan: FreezePlan) -> None:
-    """Sets ``requires_grad`` of every parameter of ``model`` as ``plan`` says."""
+    """Sets ``requires_grad`` of every parameter of ``model`` by ``plan``."""
     found = learning(anatomy, plan)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in found)

@@ -18,7 +18,7 @@ from core.models.anatomy.trace import input_channels, side, trace
 from core.models.modes import eval_mode, forward_to
 from core.specs import HeadSpec
 
-LARGEST = 1_000_000_000
+MAX_PARAMETERS = 1_000_000_000
 """Parameters of the largest head that is built."""
 
 
@@ -128,7 +128,7 @@ def build_head(
 
     Raises:
         InputError: There are fewer than two classes, the network's last feature map cannot be pooled as asked for, or
-            the head would be larger than :data:`LARGEST`.
+            the head would be larger than :data:`MAX_PARAMETERS`.
     """
     spec = spec or HeadSpec()
     if num_classes < 2:
@@ -140,13 +140,13 @@ def build_head(
         anatomy, features = _repool(model, anatomy, spec.pool)
     sizes = (features, *spec.hidden, num_classes)
     parameters = sum((before + 1) * after for before, after in pairwise(sizes))
-    if parameters > LARGEST:
+    if parameters > MAX_PARAMETERS:
         raise InputError(
             "This head would have {parameters} parameters ({sizes}). At most {limit} are built: pool the feature map "
             "by its average, or choose smaller layers.",
             parameters=f"{parameters:,}",
             sizes=" → ".join(f"{size:,}" for size in sizes),
-            limit=f"{LARGEST:,}",
+            limit=f"{MAX_PARAMETERS:,}",
         )
     conv = anatomy.head_kind == "conv"
     with torch.device("meta"):

@@ -22,7 +22,7 @@ from core.models.anatomy_cache import blueprint
 from core.models.catalog import catalog
 from core.models.heads import build_head
 from core.models.initialization import initialise
-from core.models.weights.transfer import Grafted, graft
+from core.models.weights.transfer import Transferred, transfer_weights
 from core.specs import ModelSpec, Preprocessing
 
 _ALIASES = "aliases"
@@ -41,7 +41,7 @@ class Network:
         classes: Names of its classes, in the order of the logits.
         name: Name of its backbone.
         lock: Held by whoever hooks the module or changes its modes; a network may be shared by several threads.
-        grafted: What was copied from a file, where the weights came from one.
+        transferred: What was copied from a file, where the weights came from one.
     """
 
     model: nn.Module
@@ -50,7 +50,7 @@ class Network:
     classes: tuple[str, ...]
     name: str
     lock: RLock = field(default_factory=RLock, repr=False)
-    grafted: Grafted | None = field(default=None, repr=False)
+    transferred: Transferred | None = field(default=None, repr=False)
 
 
 def assemble(
@@ -96,7 +96,7 @@ def assemble(
         initialise(model, spec.init, bias=spec.init_bias, seed=seed)
     if handed_on and source is not None:
         other = bool(source_classes) and tuple(source_classes) != tuple(classes)
-        network.grafted = graft(model, source, head=network.anatomy.head, copy_head=not other)
+        network.transferred = transfer_weights(model, source, head=network.anatomy.head, copy_head=not other)
     return network
 
 

@@ -1,6 +1,6 @@
-"""What people ask of a run while it is at work: lines in its ``control.jsonl``, which the trainer reads.
+"""Requests to a run while it is at work: lines in its ``control.jsonl``, which the trainer reads.
 
-Anyone may append a line; the trainer alone says in its status up to where it has read (``heard``, in bytes).
+Anyone may append a line; the trainer alone writes in its status up to where it has read (``heard``, in bytes).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from core.runs.files import append_line, read_lines
 from core.specs import LiveChange
 from core.specs.checks import number
 
-FILE = "control.jsonl"
+CONTROL_FILE = "control.jsonl"
 STOP_REQUESTS = ("stop", "pause", "discard")
 """Requests that end the process: keeping what was learned, so that it can go on, or without a trace."""
 LIVE_CHANGES = ("rate", "unfreeze", "extend")
@@ -36,7 +36,7 @@ def ask(folder: Path, kind: str, value: float = 1.0) -> None:
         number(kind, value, low=-math.inf, high=math.inf)
         LiveChange(0, kind, value)
     try:
-        append_line(folder / FILE, {"kind": kind, "value": value, "time": time.time()})
+        append_line(folder / CONTROL_FILE, {"kind": kind, "value": value, "time": time.time()})
     except OSError as error:
         raise InputError("The run cannot be reached: {reason}.", reason=error.strerror) from error
 
@@ -46,7 +46,7 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
 
     Those that are damaged or make no sense are passed over: no line that anyone writes may end a training.
     """
-    rows, end = read_lines(folder / FILE, offset)
+    rows, end = read_lines(folder / CONTROL_FILE, offset)
     return [row for row in rows if _sensible(row.get("kind"), row.get("value"))], end
 
 
@@ -64,6 +64,6 @@ def _sensible(kind: Any, value: Any) -> bool:
     return finite
 
 
-def halt(folder: Path, heard: int) -> str | None:
-    """Returns the last request to end that was made since ``heard``, or ``None``."""
-    return next((row["kind"] for row in reversed(read(folder, heard)[0]) if row["kind"] in STOP_REQUESTS), None)
+def halt(folder: Path, offset: int) -> str | None:
+    """Returns the last request to end that was made since ``offset``, or ``None``."""
+    return next((row["kind"] for row in reversed(read(folder, offset)[0]) if row["kind"] in STOP_REQUESTS), None)

@@ -2,18 +2,18 @@
 
 A job is work that takes longer than a page should wait for and is no training: a folder beside the runs and a process
 of its own (:mod:`core.runs.jobs`). Whatever its kind, :func:`core.runs.launch.start_job` makes it and starts its
-process, :mod:`core.workflows.jobs.job_process` carries it out there (it waits for its turn, says how far it is, can be
-cancelled, and ends finished, stopped or failed), and :mod:`pages.ui.runs.job_panel` shows it.
+process, :mod:`core.workflows.jobs.job_process` carries it out there (it waits for its turn, reports how far it is, can
+be cancelled, and ends finished, stopped or failed), and :mod:`pages.ui.runs.job_panel` shows it.
 
 To add a job kind:
 
 1. Write its module, ``core/workflows/jobs/<name>.py``, which imports nothing heavy at its top, with
 
    - its request: a frozen dataclass derived from :class:`core.runs.jobs.JobRequest`, its ``kind`` being the row's id;
-   - ``work(request, context)``, which does it: it reports with ``context.progress(...)``, ends early by raising
-     :class:`core.errors.Cancelled` (``context.raise_if_cancelled()`` does where somebody cancelled), writes what it
-     finds with ``context.job.write_result(...)`` or into files of the job's folder, and fails by raising
-     ``InputError``;
+   - ``work(request, context)``, which does it: it reports with ``context.progress(...)`` (a figure beside ``done``
+     and ``total`` is a field of the job's status), ends early by raising :class:`core.errors.Cancelled`
+     (``context.raise_if_cancelled()`` does where somebody cancelled), writes what it finds with
+     ``context.job.write_result(...)`` or into files of the job's folder, and fails by raising ``InputError``;
    - ``result(job)``, which returns what was found, or ``None`` where there is nothing to be read.
 2. Add its row to :data:`JOB_KINDS`.
 3. Where people see it: name its texts in a :class:`pages.ui.runs.job_panel.JobDisplay` of the page, start it with
@@ -40,7 +40,7 @@ class JobKind:
         id: Its name; its jobs lie in the hidden folder of this name beside the runs, and people see it in the queue.
         module: The module that does it, with the class ``request`` and the functions ``work`` and ``result``.
         request: Name of the class of its requests.
-        unexpected: What is said of an error that has no sentence of its own.
+        unexpected: The message for an error that has no sentence of its own.
         waits_for: ``turn``: it stands in the queue with the runs, and is started again after a restart of the machine;
             ``device``: it takes the device as soon as that is free; ``nothing``: it computes beside whoever has it.
         kept: Ended jobs that are kept; older ones go when a new one is made.
@@ -53,7 +53,7 @@ class JobKind:
     waits_for: Literal["turn", "device", "nothing"] = "turn"
     kept: int = 40
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str) -> Any:  # noqa: ANN401 - a class or a function of the module
         """Returns something of the module by its name."""
         return getattr(import_module(self.module), name)
 

@@ -1,8 +1,8 @@
 """Jobs: work beside training that takes longer than a page should wait for, each a folder and a process of its own.
 
 A job's folder lies beside the runs in a hidden folder of its kind, ``runs/.rankings/<utc>-<4 hex>``. ``request.json``
-is written once; ``status.json`` and ``result.json`` are replaced by the job's process; ``control`` asks it to stop.
-As with a run, whether it is alive is looked up and not believed. What kinds there are, and how to add one, says
+is written once; ``status.json`` and ``result.json`` are replaced by the job's process; ``control`` requests its stop.
+As with a run, whether it is alive is looked up and not believed. What kinds there are, and how to add one, is in
 :mod:`core.runs.job_kinds`.
 """
 
@@ -28,7 +28,7 @@ from core.runs.store import ENDED, LIVE, checked_state
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a job does. Each kind derives from it a frozen dataclass of what it must be told."""
+    """What a job does. Each kind derives from it a frozen dataclass of its parameters."""
 
     kind: ClassVar[str]
 
@@ -201,5 +201,5 @@ class JobStore:
 
 
 def latest_job(request: JobRequest, runs_dir: Path | str | None = None) -> Job | None:
-    """Returns the newest job that was asked the same, whatever became of it."""
+    """Returns the newest job that had the same request, whatever became of it."""
     return next(JobStore(request.kind, runs_dir).matching(request.identity()), None)

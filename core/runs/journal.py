@@ -87,7 +87,7 @@ class Growing:
 
 
 class Journal:
-    """A run's epochs and step curve as far as they are written. One is shared by all who watch the run.
+    """A run's epochs and step curve as far as they are written. One is shared by all who view the run.
 
     Args:
         path: The run's folder.
@@ -163,9 +163,9 @@ def thinned(columns: Sequence[NDArray[np.float64]], most: int, keep: Iterable[in
     return np.unique(np.concatenate([low.ravel(), high.ravel(), [0, count - 1], np.array(wanted, dtype=np.intp)]))
 
 
-def _number(value: Any) -> float:
+def _number(value: str | float | None) -> float:
     try:
-        return float(value)
+        return math.nan if value is None else float(value)
     except (TypeError, ValueError):
         return math.nan
 

@@ -21,7 +21,7 @@ from core.runs.queue import changing, known_device
 from core.runs.store import LIVE, Run, RunStore
 from core.specs import Experiment
 
-REPEAT = 2.0
+REPEAT_SECONDS = 2.0
 """Seconds within which the same start by the same owner is a double click, and means one run."""
 _LOOKED_AT = 50
 
@@ -37,7 +37,7 @@ def start(
 ) -> Run:
     """Makes a run and starts the process that trains it.
 
-    The same experiment, started again by the same owner within :data:`REPEAT` seconds, is the run that it made first.
+    The same experiment, started again by the same owner within :data:`REPEAT_SECONDS`, is the run that it made first.
 
     Args:
         experiment: What to do.
@@ -78,7 +78,7 @@ def start(
 
 
 def resume(run: Run, *, roots: Sequence[Path] | None = None) -> None:
-    """Starts a process that goes on with a run from where it was interrupted; asked twice at once, it does so once.
+    """Starts a process that goes on with a run from where it was interrupted; called twice at once, it does so once.
 
     Args:
         run: A run that is paused, stopped, interrupted or failed and kept its state.
@@ -183,4 +183,4 @@ def _twin(store: RunStore, experiment: Experiment, owner: str) -> Run | None:
 
 
 def _just_now(status: dict[str, Any]) -> bool:
-    return abs(time.time() - float(status.get("launched") or 0.0)) < REPEAT
+    return abs(time.time() - float(status.get("launched") or 0.0)) < REPEAT_SECONDS

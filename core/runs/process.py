@@ -34,7 +34,7 @@ def process_stamp() -> dict[str, Any]:
 
 
 def launch_stamp() -> dict[str, Any]:
-    """Returns what tells later how long ago a process was launched, whatever was done to the clock meanwhile."""
+    """Returns what shows later how long ago a process was launched, whatever was done to the clock meanwhile."""
     return {"boot": boot(), "uptime": time.monotonic()}
 
 

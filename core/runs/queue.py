@@ -26,7 +26,7 @@ from core.runs.process import launch_stamp, spawn
 from core.runs.queue_entries import Entry, Ticket, entries, everything, give, line, number, runs_folder, ticket_of
 from core.runs.store import Run, RunStore
 
-POLL = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two looks at the device's lock."""
 MOVES = ("up", "down", "front")
 BUSY_AFTER = 20.0
@@ -42,7 +42,7 @@ class Place:
         position: 1 for the next one; 0 for one that has the device.
         device: The device's id; empty as long as the run's process has not named it.
         owner: Whose it is, as it was given at its start.
-        starts_in: Seconds until it starts, as far as all before it tell how long they take; else ``None``.
+        starts_in: Seconds until it starts, as far as the durations of all before it are known; else ``None``.
     """
 
     run: Run | Job
@@ -69,14 +69,14 @@ def hold_device(run: Run | Job, device: str | Sequence[str], waiting: Callable[[
     """
     devices = (device,) if isinstance(device, str) else tuple(device)
     folder = _locks(runs_folder(run))
-    with ExitStack() as held:
+    with ExitStack() as acquired:
         while not run.stop_requested:
             ahead, busy = _before(run, devices)
-            if not ahead and _take([folder / f"{name.replace(':', '-')}.lock" for name in devices], held):
+            if not ahead and _take([folder / f"{name.replace(':', '-')}.lock" for name in devices], acquired):
                 yield True
                 return
             waiting(ahead + (busy if ahead else max(1, busy)))
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
         yield False
 
 
@@ -88,7 +88,7 @@ def _before(run: Run | Job, devices: Sequence[str]) -> tuple[int, int]:
     return ahead, sum(entry.works and not set(devices).isdisjoint(entry.devices) for entry in found)
 
 
-def _take(files: Sequence[Path], held: ExitStack) -> bool:
+def _take(files: Sequence[Path], acquired: ExitStack) -> bool:
     """Takes all locks, or none of them."""
     with ExitStack() as taking:
         try:
@@ -96,7 +96,7 @@ def _take(files: Sequence[Path], held: ExitStack) -> bool:
                 taking.enter_context(filelock.FileLock(file, timeout=0))
         except filelock.Timeout:
             return False
-        held.push(taking.pop_all())
+        acquired.push(taking.pop_all())
     return True
 
 
@@ -155,9 +155,9 @@ def place(run: Run | Job) -> Place | None:
 
 
 def remaining(status: dict[str, Any]) -> float | None:
-    """Returns the seconds that a run has still to go, as far as it can be told.
+    """Returns the seconds that a run has still to go, as far as it is known.
 
-    A run at work says so itself once it trains; before, and while it waits, what was estimated at its start counts,
+    A run at work reports it itself once it trains; before, and while it waits, what was estimated at its start counts,
     less what it has trained already.
     """
     now, begun = time.time(), number(status.get("begun"))
@@ -168,10 +168,10 @@ def remaining(status: dict[str, Any]) -> float | None:
     estimate = number(status.get("estimate_seconds"))
     if estimate is None:
         return None
-    spent = number(status.get("spent_seconds")) or 0.0
+    elapsed = number(status.get("spent_seconds")) or 0.0
     if at_work and begun is not None:
-        spent += max(0.0, now - begun)
-    return max(0.0, estimate - spent)
+        elapsed += max(0.0, now - begun)
+    return max(0.0, estimate - elapsed)
 
 
 # ---------------------------------------------------------------- changing it
@@ -246,7 +246,7 @@ def _wake(run: Run | Job, before: dict[str, Any], roots: Sequence[Path] | None) 
         return False
     words = ("train", "--run", str(run.path)) if isinstance(run, Run) else ("job", str(run.path))
     processes = 1
-    with suppress(InputError):  # an experiment that cannot be read is for the process to say
+    with suppress(InputError):  # an experiment that cannot be read is for the process to report
         processes = run.experiment.training.processes if isinstance(run, Run) else 1
     write_json(run.path / "status.json", {**before, "pid": None, "spawned": launch_stamp()})
     try:

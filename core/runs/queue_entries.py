@@ -1,4 +1,4 @@
-"""What the folders of the runs say of the queue: who waits for which device, who has it, and with which ticket."""
+"""The state of the queue in the folders of the runs: who waits for which device, who has it, and with which ticket."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from core.runs.job_kinds import JOB_KINDS
 from core.runs.jobs import Job, JobStore
 from core.runs.store import ENDED, Run, RunStore
 
-FILE = "queue.json"
+QUEUE_FILE = "queue.json"
 """Holds the ticket that somebody gave a waiting run; only people write it, never the trainer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the folder of a run, or of a job that queues with the runs, says.
+    """What the folder of a run, or of a job that queues with the runs, records.
 
     Attributes:
         run: The run or job.
@@ -81,9 +81,9 @@ def line(device: str, found: Sequence[Entry]) -> list[Entry]:
             if device in entry.devices or not entry.device:
                 holders[entry.ticket].append(entry)
         elif device in entry.devices:
-            moment = math.inf if entry.works else number(entry.status.get("begun"))
-            if moment is not None:
-                served[entry.ticket.owner] = max(moment, served.get(entry.ticket.owner, -math.inf))
+            begun = math.inf if entry.works else number(entry.status.get("begun"))
+            if begun is not None:
+                served[entry.ticket.owner] = max(begun, served.get(entry.ticket.owner, -math.inf))
     return [
         entry for ticket in order(holders, served) for entry in sorted(holders[ticket], key=lambda entry: entry.run.id)
     ]
@@ -92,7 +92,7 @@ def line(device: str, found: Sequence[Entry]) -> list[Entry]:
 def ticket_of(run: Run | Job, status: dict[str, Any]) -> Ticket:
     """Returns a run's ticket: its own, or the one it was given since it was last queued."""
     queued = number(status.get("launched")) or 0.0
-    moved = read_json(run.path / FILE)
+    moved = read_json(run.path / QUEUE_FILE)
     given = Ticket.read(moved.get("ticket")) if moved.get("of") == queued else None
     return given or Ticket(0, str(status.get("owner") or ""), queued, run.id)
 
@@ -104,7 +104,9 @@ def give(entry: Entry, ticket: Ticket) -> None:
         InputError: Its folder cannot be written.
     """
     try:
-        write_json(entry.run.path / FILE, {"of": number(entry.status.get("launched")) or 0.0, "ticket": asdict(ticket)})
+        write_json(
+            entry.run.path / QUEUE_FILE, {"of": number(entry.status.get("launched")) or 0.0, "ticket": asdict(ticket)}
+        )
     except OSError as error:
         raise InputError("The run cannot be reached: {reason}.", reason=error.strerror) from error
 

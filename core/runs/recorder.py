@@ -25,7 +25,7 @@ from core.runs.store import Run
 from core.specs import Experiment, LiveChange
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "streamlit", "captum", "timm")
-HEARTBEAT = 0.5
+HEARTBEAT_SECONDS = 0.5
 """Seconds between two writes of ``status.json`` that only move a counter on."""
 EventSink = Callable[[dict[str, Any]], None]
 """Receives plain records about what goes on in a process, for whoever shows it."""
@@ -54,11 +54,11 @@ class Recorder:
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Changes the status; with ``now=False`` it is written at most every half second."""
         self._status.update(changes)
-        moment = time.time()
-        if not now and moment - self._written < HEARTBEAT:
+        clock_time = time.time()
+        if not now and clock_time - self._written < HEARTBEAT_SECONDS:
             return
-        self._written = moment
-        self._status["heartbeat"] = moment
+        self._written = clock_time
+        self._status["heartbeat"] = clock_time
         write_json(self.run.path / "status.json", self._status)
 
     def epoch(self, record: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ class Recorder:
             append_line(self.run.path / "steps.jsonl", {"step": step, **record})
 
     def rewind(self, epoch: int, step: int) -> None:
-        """Takes back what was told after an epoch and a step: a run that goes on tells it again."""
+        """Takes back what was logged after an epoch and a step: a run that goes on logs it again."""
         files = (("metrics.jsonl", "epoch", epoch), ("health.jsonl", "epoch", epoch), ("steps.jsonl", "step", step))
         for name, key, last in files:
             path = self.run.path / name
@@ -92,14 +92,14 @@ class Recorder:
             training = replace(experiment.training, precisions=(*known, precision))
             self._write(replace(experiment, training=training))
 
-    def act(self, act: LiveChange, index: int) -> None:
+    def live_change(self, change: LiveChange, index: int) -> None:
         """Writes what a person changed into the experiment, so that a repetition of the run changes it too."""
         assert isinstance(self.run, Run)
         experiment = self.run.experiment
-        acts = experiment.training.acts
-        if index < len(acts) and acts[index] == act:
+        changes = experiment.training.acts
+        if index < len(changes) and changes[index] == change:
             return  # it stood there already and was repeated
-        training = replace(experiment.training, acts=(*acts[:index], act, *acts[index:]))
+        training = replace(experiment.training, acts=(*changes[:index], change, *changes[index:]))
         self._write(replace(experiment, training=training))
 
     def _write(self, experiment: Experiment) -> None:

@@ -1,7 +1,7 @@
 """What a run's pinned images looked like after some of its epochs, as small files in ``snapshots/``.
 
 ``pinned.json`` names the images, the layers and the channels; ``pinned.npz`` holds the images as the network sees them
-and the first layer's kernels before training; ``epoch-000012.npz`` holds one moment.
+and the first layer's kernels before training; ``epoch-000012.npz`` holds one epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from core.errors import InputError
 from core.runs.files import read_json, write_atomic, write_json
 
-FOLDER = "snapshots"
+SNAPSHOT_FOLDER = "snapshots"
 MAX_SNAPSHOTS = 200
 """Snapshots that a run keeps at most."""
 
@@ -74,7 +74,7 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """One moment.
+    """One snapshot.
 
     Attributes:
         epoch: After which epoch, from 1.
@@ -97,15 +97,15 @@ class Snapshot:
 
 
 def request_pins(run_path: Path, keys: Sequence[str]) -> None:
-    """Asks for images by their keys, before the run begins."""
-    folder = run_path / FOLDER
+    """Requests images by their keys, before the run begins."""
+    folder = run_path / SNAPSHOT_FOLDER
     folder.mkdir(exist_ok=True)
     write_json(folder / "wished.json", {"keys": list(keys)})
 
 
-def wished(run_path: Path) -> tuple[str, ...]:
-    """Returns the keys of the images that were asked for."""
-    keys = read_json(run_path / FOLDER / "wished.json").get("keys", ())
+def requested_keys(run_path: Path) -> tuple[str, ...]:
+    """Returns the keys of the images that were requested."""
+    keys = read_json(run_path / SNAPSHOT_FOLDER / "wished.json").get("keys", ())
     return tuple(str(key) for key in keys) if isinstance(keys, list) else ()
 
 
@@ -120,7 +120,7 @@ def pin(run_path: Path, pinned: Pinned, arrays: Mapping[str, NDArray[Any]]) -> N
     Raises:
         OSError: The folder cannot be written.
     """
-    folder = run_path / FOLDER
+    folder = run_path / SNAPSHOT_FOLDER
     folder.mkdir(exist_ok=True)
     write_atomic(folder / "pinned.npz", _packed(arrays))
     record = {
@@ -134,7 +134,7 @@ def pin(run_path: Path, pinned: Pinned, arrays: Mapping[str, NDArray[Any]]) -> N
 
 def pinned_of(run_path: Path) -> Pinned | None:
     """Returns what is looked at in a run; ``None`` if nothing is (yet)."""
-    record = read_json(run_path / FOLDER / "pinned.json")
+    record = read_json(run_path / SNAPSHOT_FOLDER / "pinned.json")
     try:
         return Pinned(
             tuple(PinnedImage(i["key"], i["label"], i["split"]) for i in record["images"]),
@@ -152,7 +152,7 @@ def pinned_arrays(run_path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         InputError: They cannot be read.
     """
-    return _unpacked(run_path / FOLDER / "pinned.npz")
+    return _unpacked(run_path / SNAPSHOT_FOLDER / "pinned.npz")
 
 
 def write(run_path: Path, snapshot: Snapshot) -> None:
@@ -196,7 +196,7 @@ def read(run_path: Path, epoch: int) -> Snapshot:
 def epochs(run_path: Path) -> list[int]:
     """Returns the epochs of which there are snapshots, in order."""
     try:
-        names = [path.name for path in (run_path / FOLDER).iterdir()]
+        names = [path.name for path in (run_path / SNAPSHOT_FOLDER).iterdir()]
     except OSError:
         return []
     return sorted(int(match[1]) for name in names if (match := re.fullmatch(r"epoch-(\d+)\.npz", name)))
@@ -226,7 +226,7 @@ def surplus(there: Sequence[int], keep: Collection[int], most: int = MAX_SNAPSHO
 
 
 def _file(run_path: Path, epoch: int) -> Path:
-    return run_path / FOLDER / f"epoch-{epoch:06d}.npz"
+    return run_path / SNAPSHOT_FOLDER / f"epoch-{epoch:06d}.npz"
 
 
 def _packed(arrays: Mapping[str, NDArray[Any]]) -> bytes:

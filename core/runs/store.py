@@ -2,7 +2,7 @@
 
 A run is a folder ``<utc>-<slug>-<4 hex>``. ``experiment.json`` is written once; ``status.json`` is replaced by the
 training process; ``metrics.jsonl`` and ``steps.jsonl`` grow. Whether a run is alive is not believed but looked up: a
-run that says *running* while its process is gone is *interrupted*.
+run whose status is *running* while its process is gone is *interrupted*.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Run:
 
     @property
     def halting(self) -> str | None:
-        """What someone asked for that the trainer has not carried out yet: ``stop``, ``pause`` or ``discard``."""
+        """What someone requested that the trainer has not carried out yet: ``stop``, ``pause`` or ``discard``."""
         return control.halt(self.path, int(read_json(self.path / "status.json").get("heard", 0)))
 
     @property
@@ -156,7 +156,7 @@ class Run:
         return self.halting is not None
 
     def request(self, kind: str, value: float = 1.0) -> None:
-        """Asks the training process for something, see :mod:`core.runs.control`; one that has ended is not asked.
+        """Sends the training process a request, see :mod:`core.runs.control`; one that has ended gets none.
 
         Raises:
             InputError: There is no such request, or the folder cannot be written.
@@ -300,8 +300,8 @@ def checked_state(record: dict[str, Any], *, halting: str | None) -> str:
     """Returns the state that a status claims, held against the process it names.
 
     Args:
-        record: What ``status.json`` says.
-        halting: What somebody asked for that ends the process, ``stop``, ``pause`` or ``discard``.
+        record: What ``status.json`` contains.
+        halting: What somebody requested that ends the process, ``stop``, ``pause`` or ``discard``.
     """
     state = str(record.get("state", "queued"))
     if state in LIVE and not alive(record):

@@ -1,6 +1,6 @@
-"""What a training process takes of its machine, as far as the system and the driver tell.
+"""What a training process takes of its machine, as far as the system and the driver report.
 
-Read by whoever watches, not by the trainer: it costs the training nothing.
+Read by whoever views the run, not by the trainer: it costs the training nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -17,7 +18,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A moment's readings; ``None`` where nothing is told.
+    """The readings of one point in time; ``None`` where nothing is reported.
 
     Attributes:
         cores: Processor cores the process keeps busy, since the last reading.
@@ -78,12 +79,12 @@ class Meter:
             found |= self._gpu()
         return Usage(**found)
 
-    def _load(self, spent: float) -> float | None:
+    def _load(self, cpu_seconds: float) -> float | None:
         now = time.monotonic()
-        before, self._last = self._last, (now, spent)
+        before, self._last = self._last, (now, cpu_seconds)
         if before is None or now - before[0] < 0.05:
             return None
-        return max(0.0, (spent - before[1]) / (now - before[0]))
+        return max(0.0, (cpu_seconds - before[1]) / (now - before[0]))
 
     def _gpu(self) -> dict[str, Any]:
         """Asks NVIDIA's driver, if its Python binding is installed."""
@@ -99,13 +100,13 @@ class Meter:
                 name = pynvml.nvmlDeviceGetName(handle)
                 found["gpu"] = name.decode() if isinstance(name, bytes) else str(name)
                 for ask in (_gpu_memory, _gpu_load, _gpu_temperature, _gpu_power):
-                    with suppress(pynvml.NVMLError):  # this card does not tell it
+                    with suppress(pynvml.NVMLError):  # this card does not report it
                         found |= ask(pynvml, handle)
             finally:
                 pynvml.nvmlShutdown()
         return found
 
-    def _handle(self, pynvml: Any) -> Any:
+    def _handle(self, pynvml: ModuleType) -> object:
         """Returns the card that the process computes on: the one that names it, else the one with its number."""
         for index in range(pynvml.nvmlDeviceGetCount()):
             handle = pynvml.nvmlDeviceGetHandleByIndex(index)
@@ -127,25 +128,25 @@ class Meter:
         return [word.strip() for word in listed.split(",") if word.strip()]
 
 
-def _gpu_memory(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_memory(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     return {"gpu_memory": int(memory.used), "gpu_memory_total": int(memory.total)}
 
 
-def _gpu_load(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_load(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     return {"gpu_busy": pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100}
 
 
-def _gpu_temperature(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_temperature(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     return {"gpu_temperature": float(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))}
 
 
-def _gpu_power(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu_power(pynvml: ModuleType, handle: object) -> dict[str, Any]:
     return {"gpu_power": pynvml.nvmlDeviceGetPowerUsage(handle) / 1000}
 
 
 def _temperature() -> float | None:
-    """Returns the hottest core's temperature where the system has a sensor that says so."""
+    """Returns the hottest core's temperature where the system has a sensor for it."""
     sensors = getattr(psutil, "sensors_temperatures", None)
     if sensors is None:
         return None

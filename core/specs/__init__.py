@@ -1,6 +1,6 @@
 """The frozen records that everything else speaks in: what an experiment is.
 
-An :class:`Experiment` says completely what a run will do. It is validated when it is made, and it goes to JSON and
+An :class:`Experiment` specifies completely what a run will do. It is validated when it is made, and it goes to JSON and
 back without loss, so that a page, the command line and a run folder mean the same thing by it. This module loads
 neither torch nor numpy.
 """

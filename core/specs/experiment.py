@@ -29,8 +29,8 @@ class Experiment:
         data: Which images, and how they are divided.
         model: Which network.
         training: How it is trained.
-        freeze: What of it learns, where a phase says nothing else.
-        augment: How training images are changed, where a phase says nothing else.
+        freeze: What of it learns, where a phase sets nothing else.
+        augment: How training images are changed, where a phase sets nothing else.
         name: What people call the run.
         series: Id that the runs of a series share: the same recipe with several seeds or folds.
     """

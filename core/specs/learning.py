@@ -32,7 +32,7 @@ class Schedule:
         power: Of ``polynomial``; 1 is a straight line.
         floor: Share of the rate at which ``cosine`` and ``polynomial`` end.
         patience: Epochs without improvement that ``plateau`` bears.
-        metric: What ``plateau`` watches, one of :data:`METRICS`.
+        metric: What ``plateau`` monitors, one of :data:`METRICS`.
     """
 
     name: str = "constant"
@@ -120,7 +120,7 @@ class EarlyStopping:
     """Ending a phase once it no longer improves.
 
     Attributes:
-        metric: What is watched, one of :data:`METRICS`.
+        metric: What is monitored, one of :data:`METRICS`.
         patience: Epochs without improvement after which the phase ends.
         minimum: Least change that counts as an improvement.
     """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from core.errors import InputError
 from core.models.catalog.catalog import BACKBONES, TIMM
 from core.models.network import Network, assemble, bare, blank, load_into, outline
-from core.models.weights.transfer import Grafted, compare
+from core.models.weights.transfer import Transferred, compare
 from core.runs.store import LIVE, Run, RunStore
 from core.specs import ModelSpec
 
@@ -90,7 +90,7 @@ def build_network(
 
 def compare_weights(
     spec: ModelSpec, classes: Sequence[str], *, runs_dir: Path | str | None = None, roots: Sequence[Path] | None = None
-) -> Grafted | None:
+) -> Transferred | None:
     """Says what the run or file that ``spec`` names has for its network, without building it or reading a value.
 
     Args:

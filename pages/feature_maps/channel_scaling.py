@@ -61,7 +61,7 @@ def turned(subject: Subject, layer: str, channel: int, factor: float) -> Any:
     """Returns the probabilities with a channel multiplied; each factor is worked out once."""
     dial = caches.remember("dials", (*subject.key, layer), lambda: _dial(subject, layer), entries=2)
     return caches.remember(
-        "turned", (*subject.key, layer, channel, factor), lambda: dial.turn({channel: factor}), entries=256
+        "turned", (*subject.key, layer, channel, factor), lambda: dial.scale({channel: factor}), entries=256
     )
 
 

@@ -37,7 +37,7 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
         job = None
     if progress.at_work(job, subject.network, ask):
         return
-    known = activation_maximization.kept(subject.network, layer, ask.channels, ask.recipe)
+    known = activation_maximization.cached_images(subject.network, layer, ask.channels, ask.recipe)
     if known:
         _picture(known[0])
         return

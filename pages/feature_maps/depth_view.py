@@ -105,7 +105,7 @@ def _claims(story: Any) -> None:
 def _charts(story: Any) -> None:
     from core.interpret.features.depth_claims import quietable
 
-    told = [row for row in story.rows if row.told]
+    told = [row for row in story.rows if row.compared]
     quiet = quietable(story.rows)
     with st.container(key="bl-wrap-depth"):
         left, right = st.columns(2, gap="large")

@@ -63,7 +63,7 @@ def _of_weights(run: Any) -> None:
 def _of_snapshots(run: Any) -> None:
     from core.workflows.inspection.filter_history import story_of_snapshots
 
-    stamp = _stamp(run.path / snapshots.FOLDER)
+    stamp = _stamp(run.path / snapshots.SNAPSHOT_FOLDER)
     story = caches.remember("motion", stamp, lambda: story_of_snapshots(run), entries=8)
     if story is None:
         page_states.empty(

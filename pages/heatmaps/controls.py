@@ -256,7 +256,7 @@ def _why(row: Any) -> None:
         st.markdown(_(method_texts.reading(row)))
         st.latex(method_texts.FORMULAS[row.id])
         st.markdown(_(method_texts.CONTRAST))
-        st.caption(row.paper)
+        st.caption(f"{row.paper} · {_(method_texts.SERVED[row.served_by])}")
 
 
 def _look() -> Look:

@@ -75,6 +75,9 @@ CONTRAST = N_(
     "It is about the difference of the two scores."
 )
 
+SERVED = {"captum": N_("Carried out by the library captum."), "own": N_("Carried out by this app's own code.")}
+"""Whose code carries a method out."""
+
 
 def reading(row: Any) -> str:
     """Returns how to read a method's maps, untranslated."""

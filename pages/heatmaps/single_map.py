@@ -233,6 +233,10 @@ def summary(heat: Any) -> str:
         if heat.layer
         else _("Computed on the pixels in {time}.").format(time=time)
     )
+    if heat.gap is not None:
+        said += " " + _(
+            "Its shares miss the score's rise above plain grey by {share}; more steps or samples bring them closer."
+        ).format(share=number_format.percent(heat.gap))
     return said + (" " + _("Colours end at the strongest 2\u00a0%\u00a0of them.") if heat.per_pixel else "")
 
 

@@ -1,4 +1,4 @@
-"""Verbs that act on runs: go on with one, ask one for something, look at the queue."""
+"""Verbs that act on runs: go on with one, send one a request, look at the queue."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def resume(arguments: argparse.Namespace, output: Output) -> int:
         resume_here(run)
         return run
 
-    say = ("pause", "pausing after this step; once more ends at once")
-    return carry_out(make, say, run.experiment.training.device, arguments, output)
+    halt = ("pause", "pausing after this step; once more ends at once")
+    return carry_out(make, halt, run.experiment.training.device, arguments, output)
 
 
 def pause(arguments: argparse.Namespace, output: Output) -> None:

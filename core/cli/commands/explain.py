@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.interpret.attribution.explain import Explanation
     from core.models.network import Network
 
-_ROOM = 150  # pixels that the longest title takes
+_TITLE_PX = 150  # pixels that the longest title takes
 
 
 def explain(arguments: argparse.Namespace, output: Output) -> None:
@@ -69,7 +69,8 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     for row in rows:
         rather = f" rather than {row['against']}" if row["against"] is not None else ""
         where = f" at {row['layer']}" if row["layer"] else ""
-        lines.append(f"{row['method']} for {row['target']}{rather}{where}: {path}")
+        by = " by captum" if row["served_by"] == "captum" else ""
+        lines.append(f"{row['method']}{by} for {row['target']}{rather}{where}: {path}")
         if row["empty"]:
             lines.append("Nothing in the image speaks for this class at this layer: the map is empty.")
     if arguments.metrics:
@@ -111,6 +112,8 @@ def _methods(arguments: argparse.Namespace, network: Network) -> tuple[list[str]
 
 
 def _record(network: Network, found: Explanation) -> dict[str, Any]:
+    from core.interpret.attribution.explain import METHODS
+
     heat = found.heatmap
     return {
         "predicted": network.classes[found.predicted],
@@ -119,6 +122,7 @@ def _record(network: Network, found: Explanation) -> dict[str, Any]:
         "target_probability": float(found.probabilities[heat.target]),
         "against": None if heat.against is None else network.classes[heat.against],
         "method": heat.method,
+        "served_by": METHODS[heat.method].served_by,
         "layer": heat.layer,
         "empty": heat.empty,
     }
@@ -129,7 +133,7 @@ def _beside(pictures: list[Image.Image], titles: list[str]) -> Image.Image:
     from PIL import Image, ImageDraw
 
     across = min(6, len(pictures))
-    times = -(-_ROOM // pictures[0].width)
+    times = -(-_TITLE_PX // pictures[0].width)
     size = (pictures[0].width * times, pictures[0].height * times)
     pictures = [picture.resize(size, Image.Resampling.NEAREST) for picture in pictures]
     wide, high = pictures[0].width + 8, pictures[0].height + 24

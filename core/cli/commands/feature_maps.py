@@ -97,23 +97,23 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
     same = same_build(*networks)
     layers = [arguments.layer or network.anatomy.cam_layer for network in networks]
     maps = [activations(network, x, [layer])[layer] for network, x, layer in zip(networks, inputs, layers, strict=True)]
-    said: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
     for name, network, x in zip(names, networks, inputs, strict=True):
         found = probabilities(network, x)[0]
         best = int(found.argmax()) if np.isfinite(found).all() else None  # damaged weights say nothing
-        said.append(
+        answers.append(
             {
                 "network": name,
                 "predicted": None if best is None else network.classes[best],
                 "probability": None if best is None else float(found[best]),
             }
         )
-    record: dict[str, Any] = {"same_build": same, "layers": layers, "answers": said}
+    record: dict[str, Any] = {"same_build": same, "layers": layers, "answers": answers}
     lines = [
         f"{row['network']}: {row['predicted']} ({share(row['probability'])})"
         if row["predicted"] is not None
         else f"{row['network']}: its answer is not a number"
-        for row in said
+        for row in answers
     ]
     lines += _maps_of(arguments, maps, same, record)
     if same:
@@ -127,13 +127,13 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
 def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record: dict[str, Any]) -> list[str]:
     """Draws both sides, with the difference where channels belong to each other; returns lines for a person."""
     from core.data.encoding import png
-    from core.interpret.drawing.tile_sheets import beside
+    from core.interpret.drawing.tile_sheets import comparison_sheet
     from core.interpret.features.similarity import against
 
     if arguments.channels < 1:
         raise InputError("{count} channels cannot be drawn. Choose 1 or more.", count=arguments.channels)
     if not same:
-        picture = beside([part[: arguments.channels] for part in maps])
+        picture = comparison_sheet([part[: arguments.channels] for part in maps])
         write(Path(arguments.out), png(picture))
         return ["Different networks: channels do not belong to each other, the first ones of each are drawn."]
     found = against(*maps)
@@ -146,11 +146,11 @@ def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record:
         "unchanged_channels": found.same,
         "broken_channels": found.broken,
     }
-    write(Path(arguments.out), png(beside([part[order] for part in maps], found.change[order])))
-    told = record["maps"]
+    write(Path(arguments.out), png(comparison_sheet([part[order] for part in maps], found.change[order])))
+    difference = record["maps"]
     return [
-        f"maps of {record['layers'][0]}: difference {share(told['relative_difference'])} of their size, "
-        f"{told['unchanged_channels']} of {told['channels']} channels unchanged"
+        f"maps of {record['layers'][0]}: difference {share(difference['relative_difference'])} of their size, "
+        f"{difference['unchanged_channels']} of {difference['channels']} channels unchanged"
     ]
 
 

@@ -140,7 +140,7 @@ def _deep(arguments: argparse.Namespace, network: Network, progress: Progress) -
 
 
 def _of_run(arguments: argparse.Namespace, network: Network, layer: str, output: Output) -> dict[str, Any]:
-    """Returns what only a run can tell: filters that its images never wake, and movement over its epochs."""
+    """Returns what only a run can show: filters that its images never wake, and movement over its epochs."""
     from core.workflows.checkpoints import run_named
     from core.workflows.inspection.filter_history import filter_history, life_of_run
 
@@ -163,12 +163,12 @@ def _of_run(arguments: argparse.Namespace, network: Network, layer: str, output:
         )
         record["dead"] = {"filters": list(seen.dead), "images": seen.images, "judged": seen.judged, "cut": seen.cut}
     if (story := filter_history(run, layer, roots=roots(arguments))) is not None:
-        told = story.motion
+        motion = story.motion
         record["movement"] = {
-            "epochs": list(told.epochs),
-            "mean": [float(row.mean()) for row in told.moved],
-            "largest": [float(row.max()) for row in told.moved],
-            "furthest": [list(pair) for pair in told.furthest()],
+            "epochs": list(motion.epochs),
+            "mean": [float(row.mean()) for row in motion.moved],
+            "largest": [float(row.max()) for row in motion.moved],
+            "furthest": [list(pair) for pair in motion.furthest()],
         }
     return record
 

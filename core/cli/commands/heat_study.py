@@ -22,12 +22,12 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
     run = run_named(arguments.run, runs_dir=arguments.runs_dir)
     if run is None:
         raise InputError("A backbone held no pictures out, and {name} is one. Name a run.", name=arguments.run)
-    asked = [False]
+    stop_requested = [False]
 
-    def ask() -> None:
-        asked[0] = True
+    def request_stop() -> None:
+        stop_requested[0] = True
 
-    with gentle_stop(lambda: asked[0], ask):
+    with gentle_stop(lambda: stop_requested[0], request_stop):
         made, maps = lab.study(
             network_named(arguments.run, runs_dir=arguments.runs_dir),
             reopen(run, roots=roots(arguments)),
@@ -36,7 +36,7 @@ def heat_study(arguments: argparse.Namespace, output: Output) -> int:
             settings=method_settings(arguments.setting),
             of=arguments.of,
             most=lab.MAX_IMAGES if arguments.images is None else arguments.images,
-            stop=lambda: asked[0],
+            stop=lambda: stop_requested[0],
             progress=lambda done, total: output.progress(f"explaining: {done} of {total}", passing=True),
         )
     if not made.rows:

@@ -102,13 +102,13 @@ def methods(_arguments: argparse.Namespace, output: Output) -> None:
     rows = [
         {
             "name": m.id,
-            **attributes(m, "title", "family", "needs", "signed", "passes", "description", "paper"),
+            **attributes(m, "title", "family", "needs", "signed", "passes", "served_by", "description", "paper"),
             "settings": m.defaults,
         }
         for m in METHODS.values()
     ]
-    shown = [(r["name"], _words(r["settings"]), r["description"]) for r in rows]
-    output.result({"methods": rows}, table(shown, ("name", "settings", "description")))
+    shown = [(r["name"], r["served_by"], _words(r["settings"]), r["description"]) for r in rows]
+    output.result({"methods": rows}, table(shown, ("name", "by", "settings", "description")))
 
 
 def _words(settings: Mapping[str, int]) -> str:

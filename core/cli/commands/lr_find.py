@@ -17,14 +17,14 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
     from core.cli.common.experiment_args import experiment as read_experiment
     from core.workflows.jobs.lr_finder import find_now
 
-    asked = [False]
+    stop_requested = [False]
 
-    def ask() -> None:
-        asked[0] = True
+    def request_stop() -> None:
+        stop_requested[0] = True
 
     experiment = read_experiment(arguments)
     phase = int(arguments.phase) if arguments.phase.isdigit() else arguments.phase
-    with gentle_stop(lambda: asked[0], ask):
+    with gentle_stop(lambda: stop_requested[0], request_stop):
         try:
             found = find_now(
                 experiment,
@@ -33,7 +33,7 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
                 runs_dir=arguments.runs_dir,
                 roots=roots(arguments),
                 tell=lambda record: _show(record, output),
-                stop=lambda: asked[0],
+                stop=lambda: stop_requested[0],
             )
         except Cancelled:
             output.result({"state": "stopped"}, ["stopped"])

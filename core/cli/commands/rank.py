@@ -67,7 +67,7 @@ def rank(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def advise(arguments: argparse.Namespace, output: Output) -> None:
-    """Names a recipe for images and a backbone, and says why."""
+    """Names a recipe for images and a backbone, with the reasons."""
     from core.data.sources import open_dataset
     from core.data.splits import split
     from core.models.anatomy.examine import anatomy_of

@@ -1,4 +1,4 @@
-"""The verb that trains one recipe several times, and tells what its runs say together."""
+"""The verb that trains one recipe several times, and reports its runs together."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from core.runs.store import LIVE, Run
 from core.workflows.run_series import Spread, Summary, members, start_series, summary
 
 POLL_SECONDS = 0.5
-SHARES = ("test_accuracy", "val_accuracy", "val_balanced_accuracy", "val_f1")
+SHARE_METRICS = ("test_accuracy", "val_accuracy", "val_balanced_accuracy", "val_f1")
 """Metrics that are shares, and shown in percent."""
 
 
 def series(arguments: argparse.Namespace, output: Output) -> int:
-    """Starts a series and waits for its runs, or tells of one that was started before."""
+    """Starts a series and waits for its runs, or reports one that was started before."""
     if arguments.series:
         _nothing_beside(arguments)
         runs = members(arguments.series, arguments.runs_dir)
@@ -29,16 +29,16 @@ def series(arguments: argparse.Namespace, output: Output) -> int:
     runs = _started(arguments)
     output.progress(f"series {runs[0].experiment.series}: {len(runs)} runs")
     if not arguments.background:
-        asked = [False]
+        stop_requested = [False]
 
-        def ask() -> None:
-            asked[0] = True
+        def request_stop() -> None:
+            stop_requested[0] = True
             output.progress("stopping after this step; the best weights are kept")
             for run in runs:
                 if run.state in LIVE:
                     run.request("stop")
 
-        with gentle_stop(lambda: asked[0], ask):
+        with gentle_stop(lambda: stop_requested[0], request_stop):
             _wait(runs, output)
     return _report(runs, output)
 
@@ -68,7 +68,7 @@ def _nothing_beside(arguments: argparse.Namespace) -> None:
 
 
 def _wait(runs: Sequence[Run], output: Output) -> None:
-    """Waits until no run is live, and says of each how it ended."""
+    """Waits until no run is live, and prints how each ended."""
     left = list(runs)
     while left:
         for run in [run for run in left if run.state not in LIVE]:
@@ -101,4 +101,4 @@ def _lines(found: Summary, count: int) -> list[str]:
 
 def _figures(name: str, spread: Spread) -> tuple[str, ...]:
     values = (spread.mean, spread.deviation, min(spread.values), max(spread.values))
-    return tuple("-" if v is None else share(v) if name in SHARES else f"{v:.3g}" for v in values)
+    return tuple("-" if v is None else share(v) if name in SHARE_METRICS else f"{v:.3g}" for v in values)

@@ -27,8 +27,8 @@ def train(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.run:
         _nothing_beside(arguments)
         device = RunStore(arguments.runs_dir).open(arguments.run).experiment.training.device
-    say = ("stop", "stopping after this step; the best weights are kept")
-    return carry_out(lambda: _run(arguments), say, device or "auto", arguments, output)
+    halt = ("stop", "stopping after this step; the best weights are kept")
+    return carry_out(lambda: _run(arguments), halt, device or "auto", arguments, output)
 
 
 def carry_out(
@@ -38,7 +38,7 @@ def carry_out(
 
     Args:
         make: Makes or opens the run.
-        halt: What the first Ctrl-C asks for, and what is said then.
+        halt: What the first Ctrl-C requests, and the message then.
         device: Where it trains.
         arguments: Of the command line.
         output: Receives progress and result.
@@ -49,11 +49,11 @@ def carry_out(
 
         output.progress(f"run {run.id}")
 
-        def ask() -> None:
+        def request_stop() -> None:
             output.progress(halt[1])
             run.request(halt[0])
 
-        with gentle_stop(lambda: run.stop_requested, ask):
+        with gentle_stop(lambda: run.stop_requested, request_stop):
             return work(run, lambda record: show(record, output), roots=roots(arguments))
 
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:

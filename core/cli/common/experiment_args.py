@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.models.anatomy.examine import Anatomy
     from core.models.network import Network
 
-SCHEDULED = {
+SCHEDULE_OPTIONS = {
     "warmup": ("warmup", ()),
     "every": ("every", ("step",)),
     "milestones": ("milestones", ("multi-step",)),
@@ -44,7 +44,7 @@ BESIDE_RECIPE = (
     "test_share",
     "images_per_class",
 )
-"""What may be said of a run of the course."""
+"""What may be set of a run of the course."""
 
 
 def experiment(arguments: argparse.Namespace) -> Experiment:
@@ -63,7 +63,7 @@ def experiment(arguments: argparse.Namespace) -> Experiment:
 
 
 def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -> Experiment:
-    """Makes a run of the course, on other images if wished."""
+    """Makes a run of the course, on other images if given."""
     from core.models.network import outline
     from core.training.course_recipes import find
 
@@ -173,16 +173,16 @@ def _check(found: Experiment, network: Network, arguments: argparse.Namespace) -
 
 
 def _phases(recipe: Recipe, arguments: argparse.Namespace) -> tuple[Phase, ...]:
-    """Puts what was said of optimizer and schedule into every phase of a recipe."""
+    """Puts what was given of optimizer and schedule into every phase of a recipe."""
     known = vars(arguments)
     changes: dict[str, Any] = {key: known[key] for key in ("momentum", "nesterov", "weight_decay") if key in known}
     if "option" in known:
         changes["options"] = tuple(_option(word) for word in known["option"])
-    curve = {field: known[word] for word, (field, _) in SCHEDULED.items() if word in known}
+    curve = {field: known[word] for word, (field, _) in SCHEDULE_OPTIONS.items() if word in known}
     if "schedule" in known:
         curve["name"] = known["schedule"]
     names = [curve.get("name", phase.schedule.name) for phase in recipe.phases]
-    for word, (_, readers) in SCHEDULED.items():
+    for word, (_, readers) in SCHEDULE_OPTIONS.items():
         if word in known and readers and not set(readers) & set(names):
             raise InputError(
                 "--{word} says nothing to the schedule {name}. It is for: {readers}.",
@@ -247,7 +247,7 @@ def _early(text: str | None) -> EarlyStopping | None:
 
 
 def _preset(anatomy: Anatomy, plan: FreezePlan | None, *, gradual: bool, pretrained: bool) -> str:
-    """Returns the recipe that a freeze plan asks for; from random weights, everything learns where nothing is said."""
+    """Returns the recipe that a freeze plan asks for; from random weights, everything learns where nothing is given."""
     from core.models.freeze import is_linear_probe
 
     if gradual:

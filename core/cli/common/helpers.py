@@ -28,19 +28,19 @@ def user() -> str:
 
 @contextmanager
 def gentle_stop(requested: Callable[[], bool], request: Callable[[], object]) -> Iterator[None]:
-    """Makes the first Ctrl-C (or TERM) ask the work to end in good order, and the second one end it at once.
+    """Makes the first Ctrl-C (or TERM) request the work to end in good order, and the second one end it at once.
 
     Args:
-        requested: Whether the work was asked to end before.
-        request: Asks it.
+        requested: Whether the work's end was requested before.
+        request: Requests it.
     """
 
-    def ask(_number: int, _frame: object) -> None:
+    def handle(_number: int, _frame: object) -> None:
         if requested():
             raise KeyboardInterrupt
         request()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

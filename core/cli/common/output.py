@@ -31,11 +31,11 @@ class Output:
                 stream.reconfigure(errors="backslashreplace")
 
     def progress(self, line: str, *, passing: bool = False) -> None:
-        """Says what goes on; a passing line is overwritten by the next one where a person watches."""
+        """Prints what goes on; a passing line is overwritten by the next one on a terminal."""
         if self._quiet:
             return
-        watched = sys.stderr.isatty()
-        if passing and not watched:
+        interactive = sys.stderr.isatty()
+        if passing and not interactive:
             return
         start = "\r\x1b[K" if self._open_line else ""
         print(start + line, end="" if passing else "\n", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The words of ``train``: what can be said of a training. Loads nothing heavy."""
+"""The words of ``train``: what can be set of a training. Loads nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Uploaded zip archives, unpacked with distrust.
 
 Only image files are taken out, to a folder of the upload's own, and nothing is left behind when anything is wrong.
-Sizes are counted while bytes come out, because what an archive says of itself may be a lie.
+Sizes are counted while bytes come out, because what an archive states of itself may be wrong.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _check_upload(stream: BinaryIO, size: int, name: str) -> None:
 
 
 def _directory_bytes(stream: BinaryIO, size: int) -> int:
-    """Returns how long the archive says its table of contents is, which would all be read into memory at once."""
+    """Returns how long the archive states its table of contents to be, which would all be read into memory at once."""
     tail = min(size, 22 + 65535 + 20 + 56)
     stream.seek(size - tail)
     data = stream.read(tail)
@@ -172,7 +172,7 @@ def _directory_bytes(stream: BinaryIO, size: int) -> int:
 
 
 def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Entry], list[Note]]:
-    """Checks every entry; returns the image files with the paths they will have, and what is to be said."""
+    """Checks every entry; returns the image files with the paths they will have, and the notes on others."""
     entries = archive.infolist()
     if len(entries) > MAX_ENTRIES:
         raise _too_many(name)

@@ -239,7 +239,7 @@ def _splits(scan: _Scan, folders: list[Path]) -> dict[str, Path]:
 def _class_names(
     source: str, listed: dict[str, dict[str, list[str]]], least_classes: int, scan: _Scan
 ) -> tuple[str, ...]:
-    """Returns the classes in order, or says what is wrong with them."""
+    """Returns the classes in order, or raises what is wrong with them."""
     first = listed.get("train", listed.get("", {}))
     for split, found in listed.items():
         for name in sorted(set(found) - set(first)):

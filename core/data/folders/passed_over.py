@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from core.messages import N_, Sentence
 
-FILE = ".passed-over.json"
+NOTES_FILE = ".passed-over.json"
 MOST_NOTES = 1000
 """Notes that are kept at most; the last one says how many more there were."""
 
@@ -48,13 +48,13 @@ def write_notes(folder: Path, notes: Sequence[Note]) -> None:
     if len(notes) > MOST_NOTES:
         kept.append(Note("more", "", str(len(notes) - MOST_NOTES)))
     if kept:
-        (folder / FILE).write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+        (folder / NOTES_FILE).write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
 
 def read_notes(folder: Path) -> tuple[Note, ...]:
     """Returns the notes of a folder; none where there are none that can be read."""
     try:
-        rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        rows = json.loads((folder / NOTES_FILE).read_text(encoding="utf-8"))
         notes = [Note(*map(str, row)) for row in rows[: MOST_NOTES + 1]]
     except (OSError, ValueError, TypeError):
         return ()

@@ -1,4 +1,4 @@
-"""What folders mean a split by their name, and when folders look like divisions although no name says so."""
+"""What folders mean a split by their name, and when folders look like divisions although no name shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the names in a zip archive mean: UTF-8 where that is said or true, and else the likeliest code page.
+"""What the names in a zip archive mean: UTF-8 where that is flagged or true, and else the likeliest code page.
 
 Names are decoded before anybody looks for separators: in Shift-JIS, GBK and Big5 the byte of a backslash is the second
 half of some characters.

@@ -106,10 +106,11 @@ def recorded(model: nn.Module, names: tuple[str, ...], *, graph: bool = False) -
 
 
 def _hook(name: str, found: dict[str, Tensor], graph: bool) -> Callable[..., Any]:
-    def work_out(module: nn.Module, given: tuple[Any, ...], named: dict[str, Any], output: Any) -> Any:
+    def work_out(
+        module: nn.Module, given: tuple[Any, ...], named: dict[str, Any], output: Tensor | tuple[Any, ...]
+    ) -> Tensor | tuple[Any, ...] | None:
         read = _reader(module)
-        several = isinstance(output, tuple)
-        true = output[0] if several else output
+        true = output[0] if isinstance(output, tuple) else output
         made = read(module, given, named) if read is not None else None
         if made is None:
             return None
@@ -122,7 +123,7 @@ def _hook(name: str, found: dict[str, Tensor], graph: bool) -> Callable[..., Any
         found[name] = weights
         if not graph:
             return None
-        return (again, *output[1:]) if several else again
+        return (again, *output[1:]) if isinstance(output, tuple) else again
 
     return work_out
 
@@ -143,7 +144,7 @@ def _reader(module: nn.Module) -> Callable[[Any, tuple[Any, ...], dict[str, Any]
     return _of_joint if all(hasattr(module, part) for part in parts) else None
 
 
-def _of_multihead(module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> Made | None:
+def _of_multihead(module: nn.MultiheadAttention, given: tuple[Any, ...], named: dict[str, Any]) -> Made | None:
     """Reads torch's own attention: BxNxD queries, keys and values."""
     query, key, value = (*given, *(named[part] for part in ("query", "key", "value")[len(given) :]))[:3]
     if query.ndim != 3 or module.in_proj_weight is None or module.bias_k is not None or module.add_zero_attn:
@@ -163,7 +164,11 @@ def _of_multihead(module: Any, given: tuple[Any, ...], named: dict[str, Any]) ->
     return weights, v, project
 
 
-def _of_joint(module: Any, given: tuple[Any, ...], _named: dict[str, Any]) -> Made | None:
+def _of_joint(
+    module: Any,  # noqa: ANN401 - any module with these parts
+    given: tuple[Any, ...],
+    _named: dict[str, Any],
+) -> Made | None:
     """Reads attention with one layer for queries, keys and values, as timm's Vision Transformers have it."""
     x = given[0]
     if not isinstance(x, Tensor) or x.ndim != 3:

@@ -194,7 +194,9 @@ def xgrad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
 def eigen_cam(activations: Tensor, _gradients: Tensor) -> Tensor:
     """Shows what the maps have most in common: their first singular vector (Muhammad & Yeasin 2020, 2008.00299).
 
-    Which side of it is up nothing says; the one that outweighs is, so that no layer's map is empty for its sign alone.
+    The maps are not centred, as the paper's A = UΣVᵀ has it. pytorch-grad-cam takes each channel's mean off first,
+    against maps that come out negative; what is shown then is what tells places apart, no longer what they have in
+    common. A singular vector has no sign of its own: up is the side that outweighs, so that no map is empty for that.
     """
     part = _main_part(activations)
     return (part if float(part.sum()) >= 0 else -part).relu()

@@ -99,7 +99,7 @@ def needs_sums(network: Network) -> str | None:
 def needs_chain(network: Network) -> str | None:
     """A plain chain of convolutions, ReLUs, pools and dense layers is needed."""
     traits = _traits(network)
-    if traits is None or (not traits.joins and traits.functions <= _SHAREABLE):
+    if traits is None or (not traits.merges and traits.functions <= _SHAREABLE):
         return None
     return (
         "LRP is defined here for a plain chain of convolutions, ReLUs, pools and dense layers, such as VGG and "

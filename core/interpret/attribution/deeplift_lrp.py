@@ -1,25 +1,28 @@
 """Relevance handed back layer by layer: DeepLift and LRP.
 
-captum's DeepLift needs a module of its own for every ReLU call and overwrites where windows of a max pool overlap; its
-LRP changes the weights of the network while it works. Here the calls of functions are caught instead, in this thread
-alone, so reused ReLUs and functional ones are as good as any, and nothing of the network is touched.
+captum's DeepLift needs a module of its own for every ReLU call and overwrites where windows of a max pool overlap. Here
+the calls of functions are caught instead, in this thread alone, so reused ReLUs and functional ones are as good as any,
+and nothing of the network is touched. captum's LRP, which needs modules too and changes their weights while it works,
+is given modules made of the calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.overrides import TorchFunctionMode
 
-from core.interpret.attribution.gradients import leaf
-from core.interpret.attribution.guided_backprop import Function, Rules, elementwise, ruled
+from core.interpret.attribution.guided_backprop import Function, Rules, elementwise
 from core.interpret.attribution.method import AttributionRequest
 from core.interpret.forward import ask
-from core.interpret.op_trace import GATES, RELUS, SMOOTH
-from core.interpret.probe import Probe
+from core.interpret.op_trace import GATES, RELUS, SMOOTH, function_name
+from core.interpret.probe import Probe, device_of
 
 _NEAR = 1e-5  # values that differ by less, relative to their size, count as equal
 _STABLE = 1e-9  # keeps a quotient finite, as in the papers
@@ -35,10 +38,12 @@ def deep_lift(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, colours summed, signed, float64 on the CPU.
     """
-    rules: dict[str, Callable[..., Any]] = dict.fromkeys(RELUS | SMOOTH | GATES, elementwise(_rescaled))
+    rules: dict[str, Callable[..., Any]] = dict.fromkeys(
+        RELUS | SMOOTH | GATES, elementwise(lambda x, function: _Rescaled.apply(x.clone(), function))
+    )
     rules |= dict.fromkeys(POOLS, _pooled)
     with Probe(request.network, grad=True) as probe:
-        both = leaf(torch.cat([request.x, torch.zeros_like(request.x)]), probe)
+        both = torch.cat([request.x, torch.zeros_like(request.x)]).to(device_of(probe.model)).requires_grad_()
         with Rules(rules):
             score = request.aim.scores(ask(probe, request.network, both.clone()))[0]
             slope = torch.autograd.grad(score, both, allow_unused=True)[0] if score.requires_grad else None
@@ -48,14 +53,26 @@ def deep_lift(request: AttributionRequest) -> Tensor:
     return (slopes[0].detach().cpu().double() * request.x[0].detach().cpu().double()).sum(0)
 
 
-def _rescaled(x: Tensor, out: Tensor, gradient: Tensor, function: Function) -> Tensor:
-    rise, away = out[:1] - out[1:], x[:1] - x[1:]
-    apart = _apart(away, x)
-    with torch.enable_grad():
-        point = x[:1].detach().requires_grad_()
-        (plain,) = torch.autograd.grad(function(point).sum(), point)
-    slope = torch.where(apart, rise / torch.where(apart, away, torch.ones_like(away)), plain)
-    return torch.cat([gradient[:1] * slope, torch.zeros_like(gradient[1:])])
+class _Rescaled(torch.autograd.Function):
+    """A function that works value by value, whose slope is the rise of what goes out over that of what comes in."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, function: Function) -> Tensor:
+        out = function(x.detach())
+        ctx.save_for_backward(x, out)
+        ctx.function = function
+        return out.clone()  # what follows may work in place
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        x, out = ctx.saved_tensors
+        gradient, rise, away = grads[0][:1], out[:1] - out[1:], x[:1] - x[1:]
+        apart = _apart(away, x)
+        with torch.enable_grad():
+            point = x[:1].detach().requires_grad_()
+            (plain,) = torch.autograd.grad(ctx.function(point).sum(), point)
+        slope = torch.where(apart, rise / torch.where(apart, away, torch.ones_like(away)), plain)
+        return torch.cat([gradient * slope, torch.zeros_like(gradient)]), None
 
 
 def _apart(away: Tensor, x: Tensor) -> Tensor:
@@ -121,93 +138,90 @@ def layer_wise_relevance(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, colours summed, signed, float64 on the CPU.
     """
-    shares = _Shares(request.settings["gamma"] / 100)
-    rules: dict[str, Callable[..., Any]] = dict.fromkeys(RELUS, shares.bend)
-    rules |= {"conv2d": shares.convolve, "linear": shares.linear, "batch_norm": shares.normalise}
-    rules |= dict.fromkeys(("avg_pool2d", "adaptive_avg_pool2d"), shares.weigh)
-    with Probe(request.network, grad=True) as probe:
-        image = leaf(request.x, probe)
-        with Rules(rules):
-            logits = ask(probe, request.network, image.clone())
-            start = torch.zeros_like(logits)
-            start[0, request.aim.target] = logits[0, request.aim.target].detach()
-            if request.aim.against is not None:
-                start[0, request.aim.against] = -logits[0, request.aim.against].detach()
-            (relevance,) = torch.autograd.grad(logits, image, start)
+    from captum.attr import LRP
+    from captum.attr._utils.lrp_rules import EpsilonRule
+
+    x = request.x.to(device_of(request.network.model))
+    with Probe(request.network) as probe, _Calls(x, request.settings["gamma"] / 100) as calls:
+        logits = ask(probe, request.network, x)
+    if calls.now is not logits:
+        raise TypeError("the calls are no chain from the picture to the logits")
+    chain = nn.Sequential(*calls.steps, _Step(request.aim.scores, EpsilonRule()))
+    relevance: Tensor = LRP(chain).attribute(x.clone().requires_grad_())
     if request.progress is not None:
         request.progress(1, 1)
     return relevance[0].detach().cpu().double().sum(0)
 
 
-class _Shares:
-    """The functions whose inputs share what their output is worth."""
+class _Step(nn.Module):
+    """A call of a function as a module, which captum's LRP can give other weights without touching the network's.
 
-    def __init__(self, gamma: float) -> None:
-        self._gamma = gamma
-        self._first = True
-        self._last: tuple[Tensor, Tensor, Tensor, Tensor | None, dict[str, Any], float] | None = None
+    Args:
+        function: Takes what comes in, and weight and bias where there are some.
+        rule: captum's rule for how the inputs share.
+        given: What the call gave, which captum's first pass need not work out again.
+        weights: Weight, which captum may replace, and bias; they share the network's memory.
+    """
 
-    def convolve(
-        self, _func: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **named: Any
+    weight: Any
+
+    def __init__(
+        self, function: Callable[..., Tensor], rule: Any, given: Tensor | None = None, *weights: Tensor | None
+    ) -> None:
+        super().__init__()
+        self.function, self.rule, self.given = function, rule, given
+        self.weight, self.bias = (None if part is None else part.detach() for part in weights or (None, None))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Calls the function, but for the first time."""
+        given, self.given = self.given, None
+        if given is not None:
+            return given
+        return self.function(x) if self.weight is None else self.function(x, self.weight, self.bias)
+
+
+class _Calls(TorchFunctionMode):
+    """Makes a step of every function that a picture goes through, one after the other.
+
+    Args:
+        x: The picture.
+        gamma: How much more positive weights count in all convolutions but the first.
+    """
+
+    def __init__(self, x: Tensor, gamma: float) -> None:
+        super().__init__()
+        self.steps: list[_Step] = []
+        self.now, self._gamma, self._before = x, gamma, ""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        keys = ("stride", "padding", "dilation", "groups")
-        how = dict(zip(keys, args, strict=False)) | named
-        gamma, self._first = 0.0 if self._first else self._gamma, False
-        out = _shared(x, lambda value, w: F.conv2d(value, w, bias, **how), weight, gamma)
-        self._last = (out, x, weight, bias, how, gamma)
-        return out
+        named = dict(kwargs or {})
+        result = func(*args, **named)
+        if isinstance(result, Tensor) and result.is_floating_point():
+            x, *rest = args or (named.pop("input", None),)
+            if x is self.now:
+                self.now = result
+                self._note(func, result, rest, named)
+        return result
 
-    def bend(self, func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
-        self._last = None  # where it worked in place, what it gives is the convolution's own tensor
-        return _unbent(func, x, *args, **named)
+    def _note(self, func: Any, result: Tensor, rest: list[Any], named: dict[str, Any]) -> None:
+        from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule, IdentityRule
 
-    def linear(self, _func: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-        self._first = False
-        return _shared(x, lambda value, w: F.linear(value, w, bias), weight, 0.0)
-
-    def normalise(
-        self,
-        func: Any,
-        x: Tensor,
-        mean: Tensor,
-        variance: Tensor,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-        **named: Any,
-    ) -> Any:
-        """Takes a BatchNorm together with the convolution right before it; any other shares by itself."""
-        if self._last is None or self._last[0] is not x:
-            given = (mean, variance, weight, bias, training, momentum, eps)
-            return self.weigh(func, x, *given, **named)
-        _out, source, kernel, before, how, gamma = self._last
-        scale = (variance + eps).rsqrt() * (1 if weight is None else weight)
-        shift = (0 if before is None else before) - mean
-        joint = scale * shift + (0 if bias is None else bias)
-        return _shared(
-            source, lambda value, w: F.conv2d(value, w, joint, **how), kernel * scale[:, None, None, None], gamma
-        )
-
-    def weigh(self, func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
-        return _shared(x, lambda value, _w: func(value, *args, **named), x.new_zeros(()), 0.0)
-
-
-_unbent = elementwise(lambda _x, _out, gradient, _function: gradient)
-"""A nonlinearity that hands on what it gets."""
-
-
-def _shared(x: Tensor, function: Callable[[Tensor, Tensor], Tensor], weight: Tensor, gamma: float) -> Tensor:
-    """Runs a linear function whose way back hands relevance on by the gamma rule (epsilon where gamma is 0)."""
-    favoured = weight + gamma * weight.clamp_min(0) if gamma else weight
-
-    def share(entered: Tensor, _out: Tensor, relevance: Tensor, _function: Function) -> Tensor:
-        with torch.enable_grad():
-            point = entered.detach().requires_grad_()
-            worth = function(point, favoured)
-            part = relevance / (worth + _STABLE * torch.where(worth >= 0, 1.0, -1.0).to(worth))
-            (slope,) = torch.autograd.grad(worth, point, part.detach())
-        return slope * entered
-
-    return ruled(x, lambda value: function(value, weight), share)
+        name, before, self._before = function_name(func), self._before, ""
+        if name in ("conv2d", "linear"):
+            weight = rest.pop(0) if rest else named.pop("weight")
+            bias = rest.pop(0) if rest else named.pop("bias", None)
+            inner = any(step.weight is not None for step in self.steps)
+            rule = GammaRule(self._gamma) if inner and name == "conv2d" else EpsilonRule()
+            self.steps.append(_Step(lambda x, w, b: func(x, w, b, *rest, **named), rule, result, weight, bias))
+            self._before = name
+        elif name == "batch_norm" and before == "conv2d":
+            step, norm = self.steps.pop(), signature(F.batch_norm).bind(result, *rest, **named)
+            norm.apply_defaults()
+            parts = (norm.arguments[part] for part in ("running_mean", "running_var", "eps", "weight", "bias"))
+            joint = fuse_conv_bn_weights(step.weight, step.bias, *parts)
+            self.steps.append(_Step(step.function, step.rule, result, *joint))
+        else:
+            rule = IdentityRule() if name in RELUS else EpsilonRule()
+            self.steps.append(_Step(lambda x: func(x.clone(), *rest, **named), rule, result))  # it may work in place

@@ -7,6 +7,7 @@ classes, layers or pictures.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -319,6 +320,16 @@ def _from_request(row: Method, request: AttributionRequest, logits: Tensor, seco
     if row.procedure is None:
         raise TypeError(f"the row {row.id} has neither a formula nor a procedure")
     started = time.perf_counter()
-    raw = row.procedure(request)
+    with torch.inference_mode(False):
+        raw = row.procedure(request)
     layer = (request.layer or request.network.anatomy.cam_layer) if row.needs_layer else None
-    return explanation_of(row, raw, request.x, request.aim, layer, logits, started - seconds)
+    rise = _rise(request, logits) if row.adds_up else None
+    return explanation_of(row, raw, request.x, request.aim, layer, logits, started - seconds, rise=rise)
+
+
+def _rise(request: AttributionRequest, logits: Tensor) -> float | None:
+    """Returns how far the score is above that of a plain mean-coloured picture, if it has one."""
+    with Probe(request.network) as probe:
+        blank = probe(torch.zeros_like(request.x)).cpu()
+    rise = float(request.aim.scores(logits.double()) - request.aim.scores(blank.double()))
+    return rise if math.isfinite(rise) else None

@@ -1,45 +1,35 @@
-"""Attributions to the input's pixels by its gradient.
+"""Attributions to the input's pixels by its gradient, carried out by captum.
 
-Each function runs inside a :class:`~core.interpret.probe.Probe`, so parameters ask for no gradient and only the input's
-is computed. Zero, the mean colour after normalisation, stands for an absent pixel. captum gives the same maps, which
-the tests hold against these; but it would keep the network to itself all the time, and draws its noise from the global
-generator.
+Zero, the mean colour after normalisation, stands for an absent pixel. captum works on float64 copies of the image: its
+variances are differences of squares, which small gradients would not survive in float32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from core.interpret.attribution.method import AttributionRequest
 from core.interpret.attribution.score_cam import noise_level, noise_like
-from core.interpret.forward import ask, batch_of, yield_lock
-from core.interpret.probe import Probe, device_of
+from core.interpret.forward import Forward, yield_lock
+from core.interpret.probe import lock_of
 
-__all__ = [
-    "gradient",
-    "gradient_shap",
-    "input_x_gradient",
-    "integrated_gradients",
-    "saliency",
-    "smooth_grad",
-    "strongest",
-    "var_grad",
-]
+_NUMPY = threading.Lock()
+"""Held while NumPy's global generator is another one than usual."""
 
 
 def gradient(request: AttributionRequest) -> Tensor:
     """Returns the gradient of the aim's score with respect to the image, CxHxW, float64 on the CPU."""
-    with Probe(request.network, grad=True) as probe:
-        image = leaf(request.x, probe)
-        score = request.aim.scores(ask(probe, request.network, image.clone())).sum()  # it may begin in place
-        slope = torch.autograd.grad(score, image, allow_unused=True)[0] if score.requires_grad else None
-    if request.progress is not None:
-        request.progress(1, 1)
-    return (torch.zeros_like(image) if slope is None else slope)[0].detach().cpu().double()
+    from captum.attr import Saliency
+
+    return attributed(Saliency, request, abs=False)
 
 
 def saliency(request: AttributionRequest) -> Tensor:
@@ -57,13 +47,16 @@ def input_x_gradient(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, signed, float64 on the CPU.
     """
-    return (gradient(request) * request.x[0].detach().cpu().double()).sum(0)
+    from captum.attr import InputXGradient
+
+    return attributed(InputXGradient, request).sum(0)
 
 
 def integrated_gradients(request: AttributionRequest) -> Tensor:
     """Adds up gradients on the way from the mean colour to the image (Sundararajan et al. 2017, arXiv:1703.01365).
 
-    Over all pixels the map sums to the logit's rise above that of a plain mean-coloured picture.
+    With ever more steps (points of Gauss and Legendre) the map sums to the logit's rise above that of a plain
+    mean-coloured picture. How far it misses that is the heatmap's ``gap``.
 
     Args:
         request: ``steps`` of its settings is the number of points on the way.
@@ -71,21 +64,10 @@ def integrated_gradients(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, colours summed, signed, float64 on the CPU.
     """
+    from captum.attr import IntegratedGradients
+
     steps = request.settings["steps"]
-    points, weights = np.polynomial.legendre.leggauss(steps)  # of -1..1: exact for smooth functions with few points
-    along = iter(torch.from_numpy((points + 1) / 2).to(request.x).view(-1, 1, 1, 1).split(1))
-
-    def way(count: int) -> tuple[Tensor, Tensor]:
-        at = torch.cat([next(along) for _ in range(count)])
-        return request.x.detach() * at, at
-
-    total = torch.zeros(request.x.shape[1:], dtype=torch.float64)
-    done = 0
-    for _points, at, slopes in _gradients(request, steps, way):
-        share = torch.from_numpy(weights[done : done + len(at)] / 2).view(-1, 1, 1, 1)
-        total += (share * slopes).sum(0)
-        done += len(at)
-    return (total * request.x[0].detach().cpu().double()).sum(0)
+    return attributed(IntegratedGradients, request, steps, "internal_batch_size", n_steps=steps).sum(0)
 
 
 def smooth_grad(request: AttributionRequest) -> Tensor:
@@ -97,7 +79,7 @@ def smooth_grad(request: AttributionRequest) -> Tensor:
     Returns:
         HxW: the average's magnitude, the largest of a pixel's colours, float64 on the CPU.
     """
-    return strongest(_noisy(request)[0])
+    return strongest(_noisy(request, "smoothgrad"))
 
 
 def var_grad(request: AttributionRequest) -> Tensor:
@@ -108,7 +90,7 @@ def var_grad(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, the largest of a pixel's colours, not negative, float64 on the CPU.
     """
-    return _noisy(request)[1].amax(0)
+    return _noisy(request, "vargrad").clamp_min(0).amax(0)
 
 
 def gradient_shap(request: AttributionRequest) -> Tensor:
@@ -123,18 +105,19 @@ def gradient_shap(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, colours summed, signed, float64 on the CPU.
     """
-    generator = torch.Generator().manual_seed(request.settings["seed"])
+    from captum.attr import GradientShap
+
     samples, spread = request.settings["samples"], noise_level(request)
-    total = torch.zeros(request.x.shape[1:], dtype=torch.float64)
-
-    along = iter(torch.rand((samples, 1, 1, 1), generator=generator).to(request.x).split(1))
-
-    def ways(count: int) -> tuple[Tensor, Tensor]:
-        ends = request.x.detach() + spread * noise_like(request.x, count, generator)
-        return ends * torch.cat([next(along) for _ in range(count)]), ends
-
-    for _points, ends, slopes in _gradients(request, samples, ways):
-        total += (slopes * ends.detach().cpu().double()).sum(0)
+    forward, x = request.forward(samples), _leaf(request)
+    numbers, total = np.random.RandomState(request.settings["seed"]), torch.zeros_like(x[0])
+    step = forward.batch(graph=True)
+    with _Noise(request.settings["seed"]):
+        for start in range(0, samples, step):
+            count = min(step, samples - start)
+            with lock_of(request.network), _drawn_by(numbers):
+                found = GradientShap(forward).attribute(x, torch.zeros_like(x), n_samples=count, stdevs=spread)
+            yield_lock()
+            total += count * found[0].detach()
     return total.sum(0) / samples
 
 
@@ -143,45 +126,57 @@ def strongest(slopes: Tensor) -> Tensor:
     return slopes.abs().amax(0)
 
 
-def leaf(x: Tensor, probe: Probe) -> Tensor:
-    """Returns a copy of images on the network's device that asks for its gradient."""
-    return x.detach().to(device_of(probe.model)).clone().requires_grad_()
+def attributed(
+    kind: Callable[[Forward], Any], request: AttributionRequest, passes: int = 1, batch: str = "", **given: Any
+) -> Tensor:
+    """Returns what captum makes of so many passes, as many at once as fit, CxHxW, float64 on the CPU."""
+    forward = request.forward(passes)
+    if batch:
+        given[batch] = forward.batch(graph=True)
+    found: Tensor = kind(forward).attribute(_leaf(request), **given)[0]
+    return found.detach()
 
 
-def _noisy(request: AttributionRequest) -> tuple[Tensor, Tensor]:
-    """Returns mean and variance of the gradient over noisy copies of the image, CxHxW each."""
-    generator = torch.Generator().manual_seed(request.settings["seed"])
-    samples, spread = request.settings["samples"], noise_level(request)
-
-    def copies(count: int) -> tuple[Tensor, Tensor]:
-        found = request.x.detach() + spread * noise_like(request.x, count, generator)
-        return found, found
-
-    mean = torch.zeros(request.x.shape[1:], dtype=torch.float64)
-    spreads = torch.zeros_like(mean)
-    seen = 0
-    for _points, _ends, slopes in _gradients(request, samples, copies):
-        for slope in slopes:  # Welford's: squares of small gradients would not survive a difference
-            seen += 1
-            away = slope - mean
-            mean += away / seen
-            spreads += away * (slope - mean)
-    return mean, spreads / samples
+def _leaf(request: AttributionRequest) -> Tensor:
+    return request.x.detach().cpu().double().requires_grad_()
 
 
-def _gradients(
-    request: AttributionRequest, samples: int, draw: Callable[[int], tuple[Tensor, Tensor]]
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yields points, what came with them and the gradients there, NxCxHxW on the CPU, batch by batch."""
-    step = batch_of(request.network, device_of(request.network.model), graph=True)
-    for start in range(0, samples, step):
-        points, ends = draw(min(step, samples - start))
-        with Probe(request.network, grad=True) as probe:
-            images = leaf(points, probe)
-            score = request.aim.scores(probe(images.clone())).sum()
-            slope = torch.autograd.grad(score, images, allow_unused=True)[0] if score.requires_grad else None
-        found = torch.zeros_like(images) if slope is None else slope
-        yield_lock()
-        if request.progress is not None:
-            request.progress(min(start + step, samples), samples)
-        yield points, ends, found.detach().cpu().double()
+def _noisy(request: AttributionRequest, kind: str) -> Tensor:
+    """Returns mean or variance of the gradient over noisy copies of the image, CxHxW."""
+    from captum.attr import NoiseTunnel, Saliency
+
+    samples = request.settings["samples"]
+    given = {"nt_type": kind, "nt_samples": samples, "stdevs": noise_level(request), "abs": False}
+    with _Noise(request.settings["seed"]):
+        return attributed(
+            lambda forward: NoiseTunnel(Saliency(forward)), request, samples, "nt_samples_batch_size", **given
+        )
+
+
+class _Noise(TorchFunctionMode):
+    """Draws the normal noise that captum asks for in this thread by a seed, the same however many copies at once."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is torch.normal:
+            mean, spread = args
+            return mean + spread * noise_like(spread[:1], len(spread), self._generator)
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _drawn_by(numbers: np.random.RandomState) -> Iterator[None]:
+    """Lends NumPy's global generator the state of another one, which goes on where it was left."""
+    with _NUMPY:
+        kept = np.random.get_state()
+        np.random.set_state(numbers.get_state())
+        try:
+            yield
+        finally:
+            numbers.set_state(np.random.get_state())
+            np.random.set_state(kept)

@@ -1,65 +1,27 @@
 """Guided backpropagation and deconvolution: the way back is another one at every ReLU.
 
-captum hooks ReLU modules, and so changes nothing, without a word, where a network calls ReLU as a function, and fails
-on those that work in place. Here the calls themselves are caught, in this thread alone: no module is touched.
+captum hooks ReLU modules, and so changes nothing, without a word, where a network calls ReLU as a function or has
+ReLU6. Here the calls themselves are caught, in this thread alone, and handed to a module of which captum knows; the
+network's own modules get no hooks.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from core.interpret.attribution import cam as cams
 from core.interpret.attribution import gradients
 from core.interpret.attribution.method import AttributionRequest
+from core.interpret.forward import Forward
 from core.interpret.op_trace import RELUS, function_name
 
 Function = Callable[[Tensor], Tensor]
-Rule = Callable[[Tensor, Tensor, Tensor, Function], Tensor]
-"""What came in, what went out, the gradient from above and the function, to the gradient handed down."""
-
-_IN_PLACE_AT = {
-    "relu": 0,
-    "relu6": 0,
-    "silu": 0,
-    "hardswish": 0,
-    "hardsigmoid": 0,
-    "mish": 0,
-    "selu": 0,
-    "elu": 1,
-    "celu": 1,
-    "leaky_relu": 1,
-    "hardtanh": 2,
-    "threshold": 2,
-}
-"""At which place behind the tensor these functions are told whether to work in place."""
-
-
-class _Ruled(torch.autograd.Function):
-    """A function of one tensor whose way back is given."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, function: Function, rule: Rule) -> Tensor:
-        out = function(x.detach())
-        ctx.save_for_backward(x, out)
-        ctx.rule, ctx.function = rule, function
-        return out.clone()  # what follows may work in place
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        x, out = ctx.saved_tensors
-        return ctx.rule(x, out, grads[0], ctx.function), None, None
-
-
-def ruled(x: Tensor, function: Function, rule: Rule) -> Tensor:
-    """Returns ``function(x)`` with a way back of its own."""
-    found: Tensor = _Ruled.apply(x.clone(), function, rule)
-    return found
 
 
 class Rules(TorchFunctionMode):
@@ -86,39 +48,67 @@ class Rules(TorchFunctionMode):
         return func(*args, **named)
 
 
-def elementwise(rule: Rule) -> Callable[..., Any]:
-    """Makes the replacement of a function that works value by value, in place where that was asked for."""
+def elementwise(bend: Callable[[Tensor, Function], Tensor]) -> Callable[..., Any]:
+    """Makes the replacement of a function that works value by value, in place where that was asked for.
+
+    Args:
+        bend: Takes what comes in and the function to what goes out.
+    """
 
     def replace(func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
         if not isinstance(x, Tensor) or not x.requires_grad:
             return NotImplemented
-        name = function_name(func)
-        in_place = bool(named.pop("inplace", False)) or name.endswith("_")
-        place = _IN_PLACE_AT.get(name, len(args))
-        if len(args) > place:
-            in_place, args = in_place or bool(args[place]), args[:place]
-        out = ruled(x, lambda value: func(value.clone(), *args, **named), rule)
+        in_place = False
+
+        def function(value: Tensor) -> Tensor:
+            nonlocal in_place
+            copy = value.clone()
+            found: Tensor = func(copy, *args, **named)
+            in_place = found is copy
+            return found
+
+        out = bend(x, function)
         return x.copy_(out) if in_place else out
 
     return replace
 
 
-def _guided(x: Tensor, out: Tensor, gradient: Tensor, _function: Function) -> Tensor:
-    return gradient.clamp_min(0) * ((out > 0) & (out == x))
+class _Relus(nn.Module):
+    """A network whose every ReLU, module or function, in place or not, is a module to hook, which is not its own."""
+
+    def __init__(self, forward: Forward) -> None:
+        super().__init__()
+        self._forward, self._relu = forward, _Relu()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns the scores of images."""
+        with Rules(dict.fromkeys(RELUS, elementwise(self._relu.bend))):
+            return self._forward(x)
 
 
-def _deconvolved(_x: Tensor, _out: Tensor, gradient: Tensor, _function: Function) -> Tensor:
-    return gradient.clamp_min(0)
+class _Relu(nn.ReLU):
+    """Any kind of ReLU."""
+
+    def bend(self, x: Tensor, function: Function) -> Tensor:
+        self._function = function
+        found: Tensor = self(x.clone())  # what is hooked is used nowhere else, and goes back right behind its ReLU
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._function(x)
 
 
-def _rewritten(request: AttributionRequest, rule: Rule) -> Tensor:
-    with Rules(dict.fromkeys(RELUS, elementwise(rule))):
-        return gradients.gradient(request)
+def _hooked(request: AttributionRequest, kind: Callable[..., Any]) -> Tensor:
+    """Lets captum hook all ReLUs on the way back, CxHxW, float64 on the CPU."""
+    warnings.filterwarnings("ignore", "Setting backward hooks on ReLU")
+    return gradients.attributed(lambda forward: kind(_Relus(forward)), request)
 
 
 def guided_gradient(request: AttributionRequest) -> Tensor:
     """Returns the guided gradient, CxHxW, float64 on the CPU."""
-    return _rewritten(request, _guided)
+    from captum.attr import GuidedBackprop
+
+    return _hooked(request, GuidedBackprop)
 
 
 def guided_backprop(request: AttributionRequest) -> Tensor:
@@ -136,7 +126,9 @@ def deconvolution(request: AttributionRequest) -> Tensor:
     Returns:
         HxW: the largest magnitude of a pixel's colours, float64 on the CPU.
     """
-    return gradients.strongest(_rewritten(request, _deconvolved))
+    from captum.attr import Deconvolution
+
+    return gradients.strongest(_hooked(request, Deconvolution))
 
 
 def guided_grad_cam(request: AttributionRequest) -> Tensor:

@@ -35,6 +35,8 @@ class Heatmap:
         high: The method's own figure behind the largest value.
         per_pixel: Whether neighbouring pixels differ freely, so that drawing should stretch the values.
         against: Index of the class that the explained one was held against, if one was.
+        gap: How far the sum of a method's shares is from the score's rise above that of a plain mean-coloured picture,
+            relative to it; ``None`` for methods whose values are no such shares, and where the score does not rise.
     """
 
     values: NDArray[np.float32]
@@ -48,6 +50,7 @@ class Heatmap:
     high: float
     per_pixel: bool = False
     against: int | None = None
+    gap: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +69,15 @@ class Explanation:
 
 
 def explanation_of(
-    row: Method, raw: Tensor, x: Tensor, aim: ScoreTarget, layer: str | None, logits: Tensor, since: float
+    row: Method,
+    raw: Tensor,
+    x: Tensor,
+    aim: ScoreTarget,
+    layer: str | None,
+    logits: Tensor,
+    since: float,
+    *,
+    rise: float | None = None,
 ) -> Explanation:
     """Makes an explanation of a method's own figures.
 
@@ -78,6 +89,7 @@ def explanation_of(
         layer: The layer looked at, if one was.
         logits: What the network says, 1xN, on the CPU.
         since: ``time.perf_counter()`` at the beginning.
+        rise: What the figures should add up to.
 
     Raises:
         InputError: The figures are no numbers.
@@ -89,7 +101,8 @@ def explanation_of(
         )
     heatmap = _heatmap(raw, (x.shape[2], x.shape[3]), row, aim, layer)
     probabilities = logits[0].float().softmax(0).numpy()
-    heatmap = replace(heatmap, seconds=time.perf_counter() - since)
+    gap = abs(float(raw.sum()) / rise - 1) if rise else None
+    heatmap = replace(heatmap, gap=gap, seconds=time.perf_counter() - since)
     return Explanation(heatmap, probabilities, int(probabilities.argmax()))
 
 

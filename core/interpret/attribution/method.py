@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from core.errors import InputError
+from core.interpret.forward import Forward
 from core.interpret.target import ScoreTarget
 from core.messages import Progress
 from core.specs.checks import whole
@@ -27,6 +28,7 @@ FAMILIES: Mapping[Family, str] = {
     "baseline": "For comparison",
 }
 """Families of methods and their titles, in the order to be offered."""
+Server = Literal["captum", "own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ class AttributionRequest:
     settings: Mapping[str, int]
     progress: Progress | None = None
 
+    def forward(self, total: int) -> Forward:
+        """Returns what scores so many images in all for it."""
+        return Forward(self.network, self.aim, total, self.progress)
+
 
 CamFormula = Callable[[Tensor, Tensor], Tensor]
 Procedure = Callable[[AttributionRequest], Tensor]
@@ -104,6 +110,9 @@ class Method:
         per_pixel: Whether its maps are grains rather than regions.
         follows_class: Whether its maps depend on the class.
         passes: Roughly how many forward passes it costs with the usual settings, there and back counting as one.
+        adds_up: Whether the values of its map are shares of the score's rise above that of a plain mean-coloured
+            picture, which they add up to the closer, the more steps or samples there are.
+        served_by: Whose code carries it out.
     """
 
     id: str
@@ -120,6 +129,8 @@ class Method:
     per_pixel: bool = False
     follows_class: bool = True
     passes: int = 1
+    adds_up: bool = False
+    served_by: Server = "own"
 
     @property
     def needs_layer(self) -> bool:

@@ -1,12 +1,14 @@
-"""Heatmaps from hiding parts of a picture: occlusion, feature ablation, LIME and KernelSHAP.
+"""Heatmaps from hiding parts of a picture, carried out by captum: occlusion, feature ablation, LIME and KernelSHAP.
 
-Zero, the mean colour after normalisation, stands for what is hidden.
+Zero, the mean colour after normalisation, stands for what is hidden. captum works on a stencil, 1 where the picture
+shows, so that it need not know the colours.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +17,12 @@ from torch import Tensor
 
 from core.interpret.attribution.method import AttributionRequest
 from core.interpret.attribution.superpixels import superpixels
-from core.interpret.forward import ask, batch_of, scores_of
-from core.interpret.probe import Probe, device_of
+from core.interpret.probe import device_of
 
 _WINDOWS = 7  # squares a side, where no window is given
 _LIME_WIDTH = 0.25  # of LIME's kernel over cosine distances, as in its authors' code for images
 _ENUMERATED = 11  # up to so many parts all coalitions are cheaper than a sample
+_SURE = 1e6  # weight of what no part and all of them are worth, as captum has it
 
 
 def occlusion(request: AttributionRequest) -> Tensor:
@@ -33,33 +35,14 @@ def occlusion(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, positive where covering costs evidence, float64 on the CPU.
     """
+    from captum.attr import Occlusion
+
     sides = request.x.shape[2:]
     window = [min(request.settings["window"] or math.ceil(side / _WINDOWS), side) for side in sides]
     stride = [min(request.settings["stride"] or wide, wide) for wide in window]
-    rows, columns = (
-        [slice(at * d, min(at * d + w, side)) for at in range(1 + math.ceil((side - w) / d))]
-        for side, w, d in zip(sides, window, stride, strict=True)
-    )
-    places = [(row, column) for row in rows for column in columns]
-    device = device_of(request.network.model)
-    x, step = request.x.to(device), batch_of(request.network, device)
-    _check(request)
-
-    def batches() -> Iterator[Tensor]:
-        yield x
-        for start in range(0, len(places), step):
-            chunk = places[start : start + step]
-            covered = x.repeat(len(chunk), 1, 1, 1)
-            for picture, (row, column) in zip(covered, chunk, strict=True):
-                picture[:, row, column] = 0
-            yield covered
-
-    scores = scores_of(request.network, batches(), request.aim, 1 + len(places), request.progress)
-    falls, times = torch.zeros(2, *sides, dtype=torch.float64)
-    for (row, column), score in zip(places, scores[1:], strict=True):
-        falls[row, column] += scores[0] - score
-        times[row, column] += 1
-    return falls / times
+    places = [1 + math.ceil((side - w) / d) for side, w, d in zip(sides, window, stride, strict=True)]
+    given = {"sliding_window_shapes": (1, *window), "strides": (1, *stride)}
+    return _attributed(Occlusion, request, 1 + math.prod(places), **given)[0, 0]
 
 
 def feature_ablation(request: AttributionRequest) -> Tensor:
@@ -71,11 +54,10 @@ def feature_ablation(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, positive where hiding costs evidence, float64 on the CPU.
     """
+    from captum.attr import FeatureAblation
+
     parts = superpixels(request.x, request.settings["regions"])
-    count = int(parts.max()) + 1
-    shown = np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
-    scores = _scores(request, parts, shown)
-    return _painted(parts, scores[0] - scores[1:])
+    return _attributed(FeatureAblation, request, int(parts.max()) + 2, feature_mask=_mask(request, parts))[0, 0]
 
 
 def lime(request: AttributionRequest) -> Tensor:
@@ -90,15 +72,15 @@ def lime(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, signed, float64 on the CPU.
     """
+    from sklearn.linear_model import Ridge
+
     parts = superpixels(request.x, request.settings["regions"])
-    count = int(parts.max()) + 1
     rng = np.random.default_rng(request.settings["seed"])
-    shown = rng.random((request.settings["samples"], count)) < 0.5
+    shown = rng.random((request.settings["samples"], int(parts.max()) + 1)) < 0.5
     shown[0] = True
-    scores = _scores(request, parts, shown)
     away = 1.0 - np.sqrt(shown.mean(1))  # cosine distance to the whole picture
     weights = np.exp(-((away / _LIME_WIDTH) ** 2) / 2)  # halved: their code takes the paper's kernel's root
-    return _painted(parts, _ridge(shown.astype(np.float64), scores, weights, penalty=1.0))
+    return _fitted(request, parts, shown, weights, Ridge(alpha=1.0))
 
 
 def kernel_shap(request: AttributionRequest) -> Tensor:
@@ -113,25 +95,16 @@ def kernel_shap(request: AttributionRequest) -> Tensor:
     Returns:
         HxW, signed, float64 on the CPU.
     """
+    from sklearn.linear_model import LinearRegression
+
     parts = superpixels(request.x, request.settings["regions"])
     count = int(parts.max()) + 1
-    ends = np.stack([np.zeros(count, bool), np.ones(count, bool)])
-    if count == 1:
-        scores = _scores(request, parts, ends)
-        return _painted(parts, scores[1:] - scores[:1])
     if count <= _ENUMERATED and 2**count - 2 <= request.settings["samples"]:
         inner, weights = _all_coalitions(count)
     else:
         inner, weights = _coalitions(count, request.settings["samples"], request.settings["seed"])
-    scores = _scores(request, parts, np.concatenate([ends, inner]))
-    nothing, whole = float(scores[0]), float(scores[1])
-    # what is fitted is how far each part is from an equal share, so that few samples favour none and the sum is kept
-    equal = (whole - nothing) / count
-    design = inner - inner.mean(1, keepdims=True)
-    wanted = scores[2:] - nothing - inner.sum(1) * equal
-    root = np.sqrt(weights)
-    away = np.linalg.lstsq(design * root[:, None], wanted * root, rcond=None)[0]
-    return _painted(parts, equal + away)
+    shown = np.concatenate([np.zeros((1, count), bool), np.ones((1, count), bool), inner])
+    return _fitted(request, parts, shown, np.concatenate([[_SURE, _SURE], weights]), LinearRegression())
 
 
 def _all_coalitions(count: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -155,41 +128,50 @@ def _coalitions(count: int, samples: int, seed: int) -> tuple[NDArray[np.bool_],
     return inner, np.ones(len(inner))
 
 
-def _ridge(
-    design: NDArray[np.float64], wanted: NDArray[np.float64], weights: NDArray[np.float64], penalty: float
-) -> NDArray[np.float64]:
-    """Fits slopes by weighted ridge regression with a free intercept."""
-    share = weights / weights.sum()
-    centred, target = design - share @ design, wanted - share @ wanted
-    normal = centred.T @ (centred * weights[:, None]) + penalty * np.eye(design.shape[1])
-    found: NDArray[np.float64] = np.linalg.solve(normal, centred.T @ (weights * target))
-    return found
+class _Line:
+    """A line that captum has fitted: by scikit-learn, in float64 and without a draw from the global generator."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def fit(self, rows: Any) -> None:
+        shown, scores, weights = (column.double().cpu().numpy() for column in rows.dataset.tensors)
+        self._model.fit(shown, scores, sample_weight=weights)
+
+    def representation(self) -> Tensor:
+        return torch.from_numpy(self._model.coef_)
 
 
-def _scores(request: AttributionRequest, parts: NDArray[np.int64], shown: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns the aim's score of the picture with only some parts shown, row by row of NxR."""
-    _check(request)
-    device = device_of(request.network.model)
-    x, where = request.x.to(device), torch.from_numpy(parts).to(device)
-    step = batch_of(request.network, device)
+def _fitted(
+    request: AttributionRequest,
+    parts: NDArray[np.int64],
+    shown: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    line: Any,
+) -> Tensor:
+    """Fits a line to the scores with only some parts shown, row by row of NxR, and paints every part by its slope."""
+    from captum.attr import Lime
 
-    def batches() -> Iterator[Tensor]:
-        for start in range(0, len(shown), step):
-            masks = torch.from_numpy(shown[start : start + step]).to(device)[:, where]
-            yield x * masks[:, None].to(x.dtype)
+    mask = _mask(request, parts)
+    left = iter(weights.tolist())
 
-    found: NDArray[np.float64] = scores_of(
-        request.network, batches(), request.aim, len(shown), request.progress
-    ).numpy()
-    return found
+    def rows(*_given: Any, **_named: Any) -> Iterator[Tensor]:
+        yield from torch.from_numpy(shown).long().to(mask.device).split(1)
 
+    def kind(scores: Callable[[Tensor], Tensor]) -> Any:
+        return Lime(scores, _Line(line), lambda *_given, **_named: next(left), rows)
 
-def _check(request: AttributionRequest) -> None:
-    """Asks for the whole picture alone, so that what the network cannot take is said clearly."""
-    with Probe(request.network) as probe:
-        ask(probe, request.network, request.x)
+    worth = _attributed(kind, request, len(shown), feature_mask=mask, n_samples=len(shown), return_input_shape=False)
+    return worth[torch.from_numpy(parts)]
 
 
-def _painted(parts: NDArray[np.int64], worth: NDArray[np.float64]) -> Tensor:
-    """Gives every pixel its part's worth."""
-    return torch.from_numpy(np.asarray(worth, np.float64)[parts])
+def _attributed(kind: Callable[..., Any], request: AttributionRequest, total: int, **given: Any) -> Tensor:
+    """Lets captum ask for so many pictures through stencils, and returns what it makes of them."""
+    forward, x = request.forward(total), request.x.to(device_of(request.network.model))
+    method = kind(lambda stencils: forward(x * stencils))
+    found: Tensor = method.attribute(torch.ones_like(x[:, :1]), perturbations_per_eval=forward.batch(), **given)
+    return found.double().cpu()
+
+
+def _mask(request: AttributionRequest, parts: NDArray[np.int64]) -> Tensor:
+    return torch.from_numpy(parts)[None, None].to(device_of(request.network.model))

@@ -16,12 +16,10 @@ from core.interpret.attribution import (
     perturbation,
     score_cam,
 )
-from core.interpret.attribution.method import FAMILIES, CamFormula, Family, Method, Procedure, Setting
+from core.interpret.attribution.method import CamFormula, Family, Method, Procedure, Server, Setting
 
 if TYPE_CHECKING:
     from core.models.network import Network
-
-__all__ = ["FAMILIES", "METHODS", "Method", "Setting"]
 
 _SEED = Setting("seed", "Seed", 0, 0, 999_999, "Of the random numbers: the same seed, the same map.")
 _REGIONS = Setting("regions", "Superpixels", 50, 2, 400, "About how many parts the picture is divided into.")
@@ -95,6 +93,8 @@ def _grains(
     family: Family = "gradient",
     layered: bool = False,
     unavailable: Callable[[Network], str | None] = compatibility.always,
+    adds_up: bool = False,
+    served_by: Server = "captum",
 ) -> Method:
     return Method(
         id,
@@ -109,6 +109,8 @@ def _grains(
         per_pixel=True,
         passes=passes,
         layered=layered,
+        adds_up=adds_up,
+        served_by=served_by,
     )
 
 
@@ -126,6 +128,7 @@ def _hidden(
         procedure=procedure,
         settings=settings,
         passes=passes,
+        served_by="captum",
     )
 
 
@@ -217,6 +220,7 @@ _CAMS = (
         family="cam",
         layered=True,
         unavailable=compatibility.needs_relus_and_maps,
+        served_by="own",
     ),
 )
 
@@ -245,6 +249,7 @@ _GRADIENTS = (
         signed=True,
         passes=50,
         settings=(Setting("steps", "Steps", 50, 1, 1000, "Points on the way; more make the shares more exact."),),
+        adds_up=True,
     ),
     _grains(
         "smoothgrad",
@@ -273,6 +278,7 @@ _GRADIENTS = (
         signed=True,
         passes=32,
         settings=(_samples(32), _noise(3), _SEED),
+        adds_up=True,
     ),
     _grains(
         "guided-backprop",
@@ -342,6 +348,7 @@ _OTHERS = (
         passes=2,
         family="relevance",
         unavailable=compatibility.needs_sums,
+        served_by="own",
     ),
     _grains(
         "lrp",

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from core.interpret.attribution import cam
 from core.interpret.attribution.method import AttributionRequest
-from core.interpret.forward import ask, batch_of, scores_of, yield_lock
+from core.interpret.forward import ask, batch_of, yield_lock
 from core.interpret.layout import Layout, require_map_layer, to_maps
 from core.interpret.probe import Probe, device_of, logits_of
 
@@ -37,18 +37,13 @@ def score_cam(request: AttributionRequest) -> Tensor:
     order = order[: request.settings["channels"] or len(order)]
     tried = maps[order]
     device, size = device_of(network.model), request.x.shape[2:]
-    x, step = request.x.to(device), batch_of(network, device)
-
-    def batches() -> Iterator[Tensor]:
-        for start in range(0, len(tried), step):
-            chunk = tried[start : start + step, None].float().to(device)
-            large = F.interpolate(chunk, size, mode="bilinear", align_corners=False)
-            low, high = large.amin((2, 3), keepdim=True), large.amax((2, 3), keepdim=True)
-            masks = (large - low) / torch.where(high > low, high - low, torch.ones_like(high))
-            yield x * masks.to(x.dtype)
-
-    scores = scores_of(network, batches(), request.aim, len(tried), request.progress)
-    weights = (scores - request.aim.scores(base)).softmax(0)
+    x, forward, scores = request.x.to(device), request.forward(len(tried)), []
+    for chunk in tried[:, None].float().split(forward.batch()):
+        large = F.interpolate(chunk.to(device), size, mode="bilinear", align_corners=False)
+        low, high = large.amin((2, 3), keepdim=True), large.amax((2, 3), keepdim=True)
+        masks = (large - low) / torch.where(high > low, high - low, torch.ones_like(high))
+        scores.append(forward(x * masks.to(x.dtype)).cpu())
+    weights = (torch.cat(scores) - request.aim.scores(base)).softmax(0)
     return torch.einsum("c,chw->hw", weights, tried).relu()
 
 

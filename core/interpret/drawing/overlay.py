@@ -15,7 +15,7 @@ __all__ = ["COLORMAPS", "DIVERGING", "colorbar", "draw_heatmap", "heat_image", "
 
 
 class Drawable(Protocol):
-    """What :func:`draw_heatmap` asks of a heatmap."""
+    """What :func:`draw_heatmap` needs of a heatmap."""
 
     @property
     def values(self) -> NDArray[np.float32]: ...

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-SIDE = 320
+MIN_WIDTH_PX = 320
 """Pixels that a smaller picture is enlarged to, about, by a whole factor."""
 PALE = 0.45
 """Brightness of what lies outside the region."""
 HEAT, OBJECT, DRAWN = (255, 255, 255), (0, 158, 115), (230, 159, 0)
-"""Colours of the region and its box (white), the object (green) and a box of the person's own (orange)."""
+"""Colours of the region and its box (white), the object (green) and the user's own box (orange)."""
 
 
 def draw_region(
@@ -29,12 +29,12 @@ def draw_region(
         region: The part that the heatmap shows, of the picture's height and width.
         box: Its box in pixels: left, top, right, bottom.
         object_mask: Where the object is, of the same size.
-        drawn: A box that a person drew, in shares of width and height.
+        drawn: A box that the user drew, in shares of width and height.
 
     Returns:
         RGB, enlarged by a whole factor.
     """
-    scale = max(1, round(SIDE / picture.width))
+    scale = max(1, round(MIN_WIDTH_PX / picture.width))
     size = (picture.width * scale, picture.height * scale)
     pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR)).astype(np.float32)
     shown = _enlarged(region, scale)

@@ -44,7 +44,7 @@ def kernel_sheet(kernels: NDArray[np.floating], *, limit: float, columns: int = 
     Args:
         kernels: Outputs x inputs x height x width. With three inputs they are drawn in their own colours, else the
             first input in a diverging colour map.
-        limit: The weight at both ends of the scale; one for all moments, so that they can be compared.
+        limit: The weight at both ends of the scale; one for all snapshots, so that they can be compared.
         columns: Tiles a row.
         tile_px: About the side of a tile: kernels are enlarged by a whole factor.
     """

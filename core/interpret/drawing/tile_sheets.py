@@ -113,7 +113,7 @@ def feature_sheet(
     )
 
 
-def beside(
+def comparison_sheet(
     sides: Sequence[Tensor], change: Tensor | None = None, *, tile_px: int = 96, columns: int = 4
 ) -> Image.Image:
     """Draws the same channels of several sides next to one another, and their difference.
@@ -204,7 +204,7 @@ def _check_sheet(
 def _levels(
     maps: NDArray[np.float32], scale: str, diverging: bool, limits: tuple[float, float] | None
 ) -> tuple[NDArray[np.uint8], tuple[float | None, float | None]]:
-    """Brings maps CxHxW to palette indices 0..254, and tells the values of both ends where they hold for all.
+    """Brings maps CxHxW to palette indices 0..254, and returns the values of both ends where they hold for all.
 
     Plain numpy: as fast here as torch on one thread, and it wakes no second one.
     """

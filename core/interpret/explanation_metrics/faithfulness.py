@@ -20,8 +20,9 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret.explanation_metrics.imputation import filling, imputed
 from core.interpret.explanation_metrics.metrics import METRICS, Curve, Metric, Scores, Settings
-from core.interpret.forward import ask, batch_of, check_image, side_by_side
-from core.interpret.probe import Probe, device_of, model_of
+from core.interpret.forward import Forward, check_image
+from core.interpret.probe import device_of, model_of
+from core.interpret.target import ScoreTarget
 from core.messages import Progress
 
 if TYPE_CHECKING:
@@ -65,28 +66,15 @@ def measure(
             )
     look = settings or Settings()
     x = x.to(device_of(model_of(network)))
-    test = _Test(network, x, target, look, _Ticker(look.images(len(maps)), progress))
-    return test.run(maps)
-
-
-class _Ticker:
-    """Counts images for whoever waits."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self.done, self.total, self._progress = 0, total, progress
-
-    def __call__(self, images: int) -> None:
-        self.done += images
-        if self._progress is not None:
-            self._progress(min(self.done, self.total), self.total)
+    aim = ScoreTarget(target, probability=True)
+    return _Test(Forward(network, aim, look.images(len(maps)), progress), x, look).run(maps)
 
 
 class _Test:
     """One picture's test: what all maps share is asked once."""
 
-    def __init__(self, network: Network, x: Tensor, target: int, look: Settings, tick: _Ticker) -> None:
-        self.network, self.x, self.target, self.look, self.tick = network, x, target, look, tick
-        self.batch = look.batch or batch_of(network, x.device)
+    def __init__(self, forward: Forward, x: Tensor, look: Settings) -> None:
+        self.forward, self.x, self.look = forward, x, look
         self.removed = filling(x, look.deletion_fill)
         self.start = filling(x, look.insertion_fill)
 
@@ -112,13 +100,8 @@ class _Test:
 
     def ask(self, images: Iterable[Tensor]) -> NDArray[np.float64]:
         """Returns the class's probability for images, BxCxHxW each, in batches that are filled up across them."""
-        found = []
-        for chunk in _chunks(images, self.batch):
-            with Probe(self.network) as probe:
-                logits = ask(probe, self.network, side_by_side(chunk))
-            found.append(logits.double().softmax(1)[:, self.target].cpu().numpy())
-            self.tick(len(chunk))
-        return np.concatenate(found) if found else np.zeros(0)
+        chunks = _chunks(images, self.look.batch or self.forward.batch())
+        return np.concatenate([self.forward(chunk).cpu().numpy() for chunk in chunks] or [np.zeros(0)])
 
     def _mixed(self, other: Tensor, keep: Iterable[NDArray[np.bool_]]) -> Iterator[Tensor]:
         for mask in keep:

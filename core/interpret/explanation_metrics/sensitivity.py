@@ -45,20 +45,24 @@ def sensitivity(
         The largest distance of a changed picture's map from ``heat``, relative to the length of ``heat``: 0 for a map
         that never moves; ``nan`` for an empty map.
     """
+    from captum.metrics import sensitivity_max
+
     if draws < 1 or not radius > 0:
         raise InputError("Sensitivity needs at least one changed picture, and a change above 0.")
-    length = float(np.linalg.norm(heat))
-    if length == 0:
+    if not np.any(heat):
         return float("nan")
     chance = torch.Generator().manual_seed(seed)
     scale = torch.tensor([radius / value for value in prep.std])
     scale = scale.view(1, -1, 1, 1) if x.shape[1] == len(prep.std) else scale.mean().view(1, 1, 1, 1)
-    largest = 0.0
-    for _ in range(draws):
-        change = (2 * torch.rand(x.shape, generator=chance) - 1) * scale
-        moved = explainer(x + change.to(x))
-        largest = max(largest, float(np.linalg.norm(np.asarray(moved, np.float64) - heat)) / length)
-    return largest
+
+    def changed(image: Tensor) -> Tensor:
+        return image + ((2 * torch.rand(x.shape, generator=chance) - 1) * scale).to(x)
+
+    def explained(image: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:  # of a tensor captum would take the first row
+        found = heat if isinstance(image, tuple) else explainer(image)  # it begins with a tuple: the image as it is
+        return (torch.from_numpy(np.asarray(found, np.float64))[None],)
+
+    return float(sensitivity_max(explained, x, changed, n_perturb_samples=draws, max_examples_per_batch=1))
 
 
 def distance_by_chance(maps: Sequence[NDArray[np.floating]]) -> float:

@@ -25,12 +25,12 @@ from core.models.anatomy.examine import Anatomy
 if TYPE_CHECKING:
     from core.models.network import Network
 
-BATCH = 16
-ROOM = 400_000_000
+MAX_BATCH = 16
+MAX_BATCH_BYTES = 400_000_000
 """Bytes that the kept outputs of one batch may take."""
-WORK = 100e9
+MAX_BATCH_MACS = 100e9
 """Multiply-adds that one batch may cost: so that it can be given up in time."""
-CACHED = 1_500_000
+MAX_VALUES = 1_500_000
 """Values that are measured at a time."""
 PATCH_SIDE = 7
 """Maps are averaged down to so many rows and columns before cells are drawn from them."""
@@ -130,9 +130,9 @@ def survey(
 
 
 def batch_size(anatomy: Anatomy, layers: Sequence[str]) -> int:
-    """Returns how many images are run at a time: what is kept of them fits :data:`ROOM`, their work :data:`WORK`."""
+    """Returns how many images are run at a time, within :data:`MAX_BATCH_BYTES` and :data:`MAX_BATCH_MACS`."""
     each = sum(anatomy.layer(name).activation_bytes for name in layers)
-    return batch_that_fits(BATCH, (ROOM, each), (WORK, anatomy.macs))
+    return batch_that_fits(MAX_BATCH, (MAX_BATCH_BYTES, each), (MAX_BATCH_MACS, anatomy.macs))
 
 
 def _maps(network: Network, x: Tensor, layouts: dict[str, Layout]) -> list[tuple[str, Tensor, Tensor]]:
@@ -157,7 +157,7 @@ def _draw(images: int, cells: int, seed: int, start: int) -> Tensor:
 
 def _figures(maps: Tensor, pixels: Tensor, drawn: Tensor) -> tuple[NDArray, ...]:
     """Measures a batch a few images at a time: what is worked out on the way stays in the processor's cache."""
-    few = max(1, CACHED // max(maps[0].numel(), 1))
+    few = max(1, MAX_VALUES // max(maps[0].numel(), 1))
     parts = [_measured(*part) for part in zip(maps.split(few), pixels.split(few), drawn.split(few), strict=True)]
     found = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
     return (*found, np.array([maps.shape[2:]]))

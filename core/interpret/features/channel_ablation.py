@@ -1,9 +1,9 @@
-"""Mutes or boosts channels of a layer and asks the network again; what lies before the layer is not computed twice.
+"""Mutes or boosts channels of a layer and runs the network again; what lies before the layer is not computed twice.
 
-A first pass keeps what every module before the layer gave out. Later passes hand these outputs on instead of
+A first pass caches the output of every module before the layer. Later passes return these outputs instead of
 computing them, so that a change late in a network costs only what comes after it. Networks are free to do in their
-``forward`` what they like, so the first thing asked of such a replay is the network's own answer; where it differs
-(a module that changes its input in place for somebody else to see), every later pass is a whole one.
+``forward`` what they like, so a replay is checked first: it must give the network's own logits. Where it does not
+(a module that changes an input in place which another reads), every later pass is a whole one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from core.models.network import Network
 
 _AGREES = 1e-4  # of the largest logit: what rounding may change
-ROOM = 300_000_000
-"""Bytes of kept outputs above which whole passes are made instead."""
+MAX_CACHED_BYTES = 300_000_000
+"""Bytes of cached outputs above which whole passes are made instead."""
 
 
 class ChannelScaler:
-    """One image's way through a network, with channels of one layer to be turned down or up.
+    """One image's pass through a network, with channels of one layer scaled.
 
-    Several threads may use one; they wait for one another.
+    Several threads may share one; the network's lock serialises them.
 
     Args:
         network: The network, in any mode; it is left as it was.
@@ -42,14 +42,14 @@ class ChannelScaler:
 
     Attributes:
         logits: The network's own answer, N float32.
-        replays: Whether what lies before the layer is kept rather than computed again.
+        replays: Whether what lies before the layer is cached rather than computed again.
 
     Raises:
         InputError: The layer does not exist or gives no maps, or ``x`` is not one image.
 
     Example:
         >>> scaler = ChannelScaler(network, x, "layer4")
-        >>> dial.turn({17: 0.0})  # probabilities with channel 17 of layer4 muted
+        >>> scaler.scale({17: 0.0})  # probabilities with channel 17 of layer4 muted
     """
 
     def __init__(self, network: Network, x: Tensor, layer: str) -> None:
@@ -57,17 +57,17 @@ class ChannelScaler:
         self._network, self._x, self._layer = network, x, layer
         self._axis = channel_axis(require_map_layer(layer, network.anatomy))
         self._last = max(1, network.anatomy.layer(layer).calls)
-        self._kept: dict[str, list[Any]] = {}
+        self._cached: dict[str, list[Any]] = {}
         self._own: Any = None
         self.replays = False
         with Probe(network) as probe, _recording(probe.model, layer, self._last) as record:
             self.logits = probe(x)[0].float().cpu().numpy()
         if not isinstance(record.own[0] if isinstance(record.own, tuple) else record.own, Tensor):
             raise InputError("The layer {layer} gave no output.", layer=layer)
-        self._own, self._kept = record.own, record.kept
-        self.replays = _bytes(self._kept) <= ROOM and self._agrees()
+        self._own, self._cached = record.own, record.cached
+        self.replays = _bytes(self._cached) <= MAX_CACHED_BYTES and self._agrees()
         if not self.replays:
-            self._kept = {}
+            self._cached = {}
 
     @property
     def channels(self) -> int:
@@ -79,16 +79,16 @@ class ChannelScaler:
         return self._own[0] if isinstance(self._own, tuple) else self._own
 
     def _agrees(self) -> bool:
-        """Whether handing on what was kept leads to the network's own answer."""
+        """Whether replaying the cached outputs gives the network's own logits."""
         self.replays = True
         try:
             again = self._logits({})
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError):
-            return False  # it reads what a sequence gave on the way, which was not kept
+            return False  # it reads what a sequence gave on the way, which was not cached
         scale = max(float(np.abs(self.logits).max()), 1e-6)
         return bool(np.abs(again - self.logits).max() <= _AGREES * scale)
 
-    def turn(self, factors: Mapping[int, float]) -> NDArray[np.float32]:
+    def scale(self, factors: Mapping[int, float]) -> NDArray[np.float32]:
         """Returns the probabilities with some channels multiplied.
 
         Args:
@@ -120,33 +120,33 @@ class ChannelScaler:
                 scale[channel] = float(factor)
             shape = [1] * own.ndim
             shape[self._axis] = -1
-            kept = {**self._kept, self._layer: [self._own]} if self.replays else {}
-            with _replaying(probe.model, self._layer, self._last, scale.view(shape), kept):
+            cached = {**self._cached, self._layer: [self._own]} if self.replays else {}
+            with _replaying(probe.model, self._layer, self._last, scale.view(shape), cached):
                 return probe(self._x)[0].float().cpu().numpy()
 
 
 class _Record:
-    """What a first pass left behind: the outputs of the modules before the layer, and the layer's own."""
+    """Outputs cached by a first pass: of the modules before the layer, and of the layer itself."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, list[Any]] = {}
+        self.cached: dict[str, list[Any]] = {}
         self.own: Any = None
         self.calls = 0
 
 
 @contextmanager
 def _recording(model: nn.Module, layer: str, last: int) -> Iterator[_Record]:
-    """Keeps the outputs of the outermost modules that returned before the layer's last call began."""
+    """Caches the outputs of the outermost modules that returned before the layer's last call began."""
     record = _Record()
     around = _around(layer)
     handles = []
 
-    def keeper(name: str) -> Callable[..., None]:
-        def keep(_module: nn.Module, _inputs: object, output: object) -> None:
+    def recorder(name: str) -> Callable[..., None]:
+        def record_output(_module: nn.Module, _inputs: object, output: object) -> None:
             if record.calls < last:
-                record.kept.setdefault(name, []).append(_copied(output))
+                record.cached.setdefault(name, []).append(_copied(output))
 
-        return keep
+        return record_output
 
     def own(_module: nn.Module, _inputs: object, output: object) -> None:
         record.calls += 1
@@ -154,25 +154,27 @@ def _recording(model: nn.Module, layer: str, last: int) -> Iterator[_Record]:
             record.own = _copied(output)
 
     try:
-        for name, module in _beside(model, layer):
-            handles.append(module.register_forward_hook(keeper(name)))
+        for name, module in _outside(model, layer):
+            handles.append(module.register_forward_hook(recorder(name)))
         handles.append(model.get_submodule(layer).register_forward_hook(own))
         yield record
     finally:
         for handle in handles:
             handle.remove()
-    _forget_unused(model, record.kept, around)
+    _forget_unused(model, record.cached, around)
 
 
 @contextmanager
-def _replaying(model: nn.Module, layer: str, last: int, scale: Tensor, kept: Mapping[str, list[Any]]) -> Iterator[None]:
-    """Lets modules hand on what they gave before, and the layer's last call what it gave times ``scale``."""
+def _replaying(
+    model: nn.Module, layer: str, last: int, scale: Tensor, cached: Mapping[str, list[Any]]
+) -> Iterator[None]:
+    """Makes modules return their cached outputs, and the layer's last call its output times ``scale``."""
     replaced: list[tuple[nn.Module, Any]] = []
-    own = kept.get(layer, [None])[0]
+    own = cached.get(layer, [None])[0]
     calls = 0
 
-    def turned(true: Callable[..., Any]) -> Callable[..., object]:
-        def turn(*given: Any, **named: Any) -> object:
+    def scaled(true: Callable[..., Any]) -> Callable[..., object]:
+        def scaled_forward(*given: Any, **named: Any) -> object:
             nonlocal calls
             calls += 1
             if calls != last:
@@ -180,19 +182,19 @@ def _replaying(model: nn.Module, layer: str, last: int, scale: Tensor, kept: Map
             output = true(*given, **named) if own is None else own
             return (output[0] * scale, *output[1:]) if isinstance(output, tuple) else output * scale
 
-        return turn
+        return scaled_forward
 
-    def handing(queue: list[Any], true: Callable[..., Any]) -> Callable[..., object]:
-        def hand_on(*given: Any, **named: Any) -> object:
+    def replayed(queue: list[Any], true: Callable[..., Any]) -> Callable[..., object]:
+        def replay(*given: Any, **named: Any) -> object:
             return _copied(queue.pop(0)) if queue else true(*given, **named)
 
-        return hand_on
+        return replay
 
     try:
-        for name, outputs in {**kept, layer: []}.items():
+        for name, outputs in {**cached, layer: []}.items():
             module = model.get_submodule(name)
             replaced.append((module, vars(module).get("forward")))
-            module.forward = turned(module.forward) if name == layer else handing(list(outputs), module.forward)
+            module.forward = scaled(module.forward) if name == layer else replayed(list(outputs), module.forward)
         yield
     finally:
         for module, former in replaced:
@@ -208,7 +210,7 @@ def _around(layer: str) -> set[str]:
     return {".".join(parts[:depth]) for depth in range(len(parts))}
 
 
-def _beside(model: nn.Module, layer: str) -> list[tuple[str, nn.Module]]:
+def _outside(model: nn.Module, layer: str) -> list[tuple[str, nn.Module]]:
     """Returns the outermost modules that the layer does not stand in, and that are not the layer."""
     around = _around(layer)
     path = {*around, layer}
@@ -220,16 +222,16 @@ def _beside(model: nn.Module, layer: str) -> list[tuple[str, nn.Module]]:
     ]
 
 
-def _forget_unused(model: nn.Module, kept: dict[str, list[Any]], around: set[str]) -> None:
-    """Keeps of a plain sequence only what its last finished member gave: nobody else reads the others."""
+def _forget_unused(model: nn.Module, cached: dict[str, list[Any]], around: set[str]) -> None:
+    """Keeps of a plain sequence only what its last finished member gave: nothing else reads the others."""
     for parent in around:
         module = model.get_submodule(parent)
         if type(module).forward is not nn.Sequential.forward:
             continue
         names = [f"{parent}.{child}" if parent else child for child, _ in module.named_children()]
-        finished = [name for name in names if name in kept and len(kept[name]) == 1]
+        finished = [name for name in names if name in cached and len(cached[name]) == 1]
         for name in finished[:-1]:
-            kept[name] = [None]
+            cached[name] = [None]
 
 
 def _copied(output: object) -> object:
@@ -243,10 +245,10 @@ def _copied(output: object) -> object:
     return output
 
 
-def _bytes(kept: Mapping[str, list[Any]]) -> int:
+def _bytes(cached: Mapping[str, list[Any]]) -> int:
     def size(part: object) -> int:
         if isinstance(part, Tensor):
             return part.numel() * part.element_size()
         return sum(size(inner) for inner in part) if isinstance(part, tuple | list) else 0
 
-    return sum(size(outputs) for outputs in kept.values())
+    return sum(size(outputs) for outputs in cached.values())

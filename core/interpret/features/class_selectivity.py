@@ -1,4 +1,4 @@
-"""Which channels speak for a class, and which images excite them most."""
+"""Which channels respond to a class, and which images excite them most."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.models.anatomy.examine import Anatomy
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Specificity:
-    """How strongly each channel tells classes apart.
+    """How strongly each channel separates the classes.
 
     Attributes:
         f: Variance between the classes over variance within them (F of a one-way analysis of variance), C float64;
@@ -38,7 +38,7 @@ class Spot:
     Attributes:
         box: Top, left, bottom, right in pixels of the image as the network sees it, clipped to it.
         exact: Whether that is all that the cell can see (its receptive field); else, where this is not known or as
-            large as the picture, the part of the picture at the cell's place: everything else may have had a say, too.
+            large as the picture, the part of the picture at the cell's place: everything else may contribute, too.
     """
 
     box: tuple[float, float, float, float]
@@ -46,7 +46,7 @@ class Spot:
 
 
 def specificity(values: NDArray[np.floating], labels: NDArray[np.integer], classes: int) -> Specificity:
-    """Measures how strongly channels tell classes apart.
+    """Measures how strongly channels separate classes.
 
     Args:
         values: One answer an image and channel (such as the map's mean), NxC.
@@ -87,7 +87,7 @@ def strongest(answers: Answers, count: int = 9) -> NDArray[np.int64]:
     """Returns, for each channel, the images that excite it most, the strongest first.
 
     Args:
-        answers: What the channels answered.
+        answers: The channels' responses.
         count: How many.
 
     Returns:

@@ -17,7 +17,7 @@ CLASSES = N_("Deeper layers carry more of the class.")
 RECTIFIED = 0.05
 """Share of exact zeros below which a network's activations count as smooth."""
 CLEAR = 0.5
-"""Rank correlation with depth from which a figure is said to rise or fall."""
+"""Rank correlation with depth from which a figure counts as rising or falling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ def verdicts(rows: Sequence[LayerDepth]) -> tuple[Verdict, ...]:
     Raises:
         InputError: There are fewer than three layers.
     """
-    told = [row for row in rows if row.told]
-    if len(told) < 3:
-        raise InputError("{count} layers are too few to say how anything changes with depth.", count=len(told))
-    return (_sparser(quietable(rows)), _keeps(told), _carries(told))
+    compared = [row for row in rows if row.compared]
+    if len(compared) < 3:
+        raise InputError("{count} layers are too few to say how anything changes with depth.", count=len(compared))
+    return (_sparser(quietable(rows)), _keeps(compared), _carries(compared))
 
 
 def quietable(rows: Sequence[LayerDepth]) -> list[LayerDepth]:
@@ -58,7 +58,7 @@ def quietable(rows: Sequence[LayerDepth]) -> list[LayerDepth]:
     A pool keeps the largest of several values, so that it has fewer zeros than the activation before it by its nature.
     """
     active = [row for row in rows if row.kind == "activation"]
-    return active if len(active) >= 2 else [row for row in rows if row.told]
+    return active if len(active) >= 2 else [row for row in rows if row.compared]
 
 
 def _sparser(rows: Sequence[LayerDepth]) -> Verdict:
@@ -82,21 +82,21 @@ def _sparser(rows: Sequence[LayerDepth]) -> Verdict:
         "to_layer": rows[-1].layer,
         "rho": _signed(rho),
     }
-    return Verdict(SPARSER, _word(rho, shares[-1] > shares[0]), template, values)
+    return Verdict(SPARSER, _result(rho, shares[-1] > shares[0]), template, values)
 
 
 def _keeps(rows: Sequence[LayerDepth]) -> Verdict:
-    told = [(row.layer, row.picture) for row in rows if row.picture is not None]
-    if len(told) < 3:
+    measured = [(row.layer, row.picture) for row in rows if row.picture is not None]
+    if len(measured) < 3:
         return Verdict(KEEPS, "unknown", N_("Too few images were looked at to tell."), {})
-    first, last = told[0][1], told[-1][1]
-    rho = correlation([share for _, share in told])
+    first, last = measured[0][1], measured[-1][1]
+    rho = correlation([share for _, share in measured])
     if first >= 0.8 and last <= first - 0.2:
-        word = "holds"
+        result = "holds"
     elif last < first:
-        word = "partly"
+        result = "partly"
     else:
-        word = "fails"
+        result = "fails"
     template = N_(
         "A linear map reads {first} of the picture's colours off {from_layer} and {last} off {to_layer} (rank "
         "correlation with depth {rho})."
@@ -104,18 +104,18 @@ def _keeps(rows: Sequence[LayerDepth]) -> Verdict:
     values = {
         "first": _percent(first),
         "last": _percent(last),
-        "from_layer": told[0][0],
-        "to_layer": told[-1][0],
+        "from_layer": measured[0][0],
+        "to_layer": measured[-1][0],
         "rho": _signed(rho),
     }
-    return Verdict(KEEPS, word, template, values)
+    return Verdict(KEEPS, result, template, values)
 
 
 def _carries(rows: Sequence[LayerDepth]) -> Verdict:
-    told = [(row.layer, row.accuracy) for row in rows if row.accuracy is not None]
-    if len(told) < 3:
+    measured = [(row.layer, row.accuracy) for row in rows if row.accuracy is not None]
+    if len(measured) < 3:
         return Verdict(CLASSES, "unknown", N_("Too few images were looked at to tell."), {})
-    shares = [share for _, share in told]
+    shares = [share for _, share in measured]
     rho = correlation(shares)
     template = N_(
         "A linear classifier on {from_layer} is right for {first} of the images, on {to_layer} for {last} (rank "
@@ -124,11 +124,11 @@ def _carries(rows: Sequence[LayerDepth]) -> Verdict:
     values = {
         "first": _percent(shares[0]),
         "last": _percent(shares[-1]),
-        "from_layer": told[0][0],
-        "to_layer": told[-1][0],
+        "from_layer": measured[0][0],
+        "to_layer": measured[-1][0],
         "rho": _signed(rho),
     }
-    return Verdict(CLASSES, _word(rho, shares[-1] > shares[0]), template, values)
+    return Verdict(CLASSES, _result(rho, shares[-1] > shares[0]), template, values)
 
 
 def correlation(values: Sequence[float]) -> float:
@@ -140,7 +140,7 @@ def correlation(values: Sequence[float]) -> float:
     return float(spearmanr(range(len(values)), values).statistic)
 
 
-def _word(rho: float, more: bool) -> str:
+def _result(rho: float, more: bool) -> str:
     if rho >= CLEAR and more:
         return "holds"
     return "partly" if more or rho > 0 else "fails"

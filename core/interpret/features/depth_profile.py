@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.interpret.features.activation_stats import Answers
-from core.interpret.features.layer_statistics import class_distance, effective_rank, picture_kept, probe_accuracy
+from core.interpret.features.layer_statistics import class_distance, effective_rank, picture_r2, probe_accuracy
 from core.interpret.layout import kind_of, layers_of_kinds, main_layers, spatial_layers
 from core.models.anatomy.examine import Anatomy
 from core.models.anatomy.records import HEAD
 
-FEW = 8
-"""Layers below which a story is told by the blocks within them, too."""
+MIN_LAYERS = 8
+"""Layers below which a profile shows the blocks within them, too."""
 CELLS = 6
 """Places of each image at which it is tried to read its colour off a layer's answers."""
 
@@ -47,8 +47,8 @@ class LayerDepth:
         picture: Share of the variance of the picture's colours that a linear map reads off the answers at the same
             place, on images that it was not fitted to; at least 0.
         broken: Number of values that were not finite.
-        told: Whether it stands for its part of the network; else it is an activation inside of a block, looked at for
-            its sparsity alone: rank, accuracy, distance and picture are not measured.
+        compared: Whether it stands for its part of the network; else it is an activation inside of a block, measured
+            for its sparsity alone: rank, accuracy, distance and picture are not measured.
     """
 
     layer: str
@@ -69,11 +69,11 @@ class LayerDepth:
     distance: float | None
     picture: float | None
     broken: int = 0
-    told: bool = True
+    compared: bool = True
 
 
 def depth_layers(anatomy: Anatomy, most: int = 24) -> tuple[str, ...]:
-    """Returns the layers that the story is told by: blocks and single layers, without norms and without what repeats.
+    """Returns the layers that the profile shows: blocks and single layers, without norms and without what repeats.
 
     Args:
         anatomy: The network's anatomy.
@@ -81,17 +81,17 @@ def depth_layers(anatomy: Anatomy, most: int = 24) -> tuple[str, ...]:
     """
     known = anatomy.layers_by_name
     maps = [name for name in spatial_layers(anatomy) if known[name].stage != HEAD]  # a map of class scores is none
-    told = [name for name in main_layers(anatomy, maps) if kind_of(known[name]) != "norm"]
-    if len(told) < FEW:  # whole stages: their blocks tell more
+    selected = [name for name in main_layers(anatomy, maps) if kind_of(known[name]) != "norm"]
+    if len(selected) < MIN_LAYERS:  # too few: whole stages' blocks are added
         units = {block.name for stage in anatomy.stages for block in stage.blocks}
-        told = [name for name in maps if name in units or name in set(told)]
+        selected = [name for name in maps if name in units or name in set(selected)]
     names: list[str] = []
-    for index, name in enumerate(told):
-        following = known[told[index + 1]] if index + 1 < len(told) else None
+    for index, name in enumerate(selected):
+        following = known[selected[index + 1]] if index + 1 < len(selected) else None
         rectified = following is not None and kind_of(following) == "activation"
         if kind_of(known[name]) == "conv" and following is not None and rectified:
             names += [name] if following.output_shape != known[name].output_shape else []
-            continue  # its activation speaks for it
+            continue  # its activation stands for it
         names.append(name)
     return _thinned(names, most)
 
@@ -108,7 +108,13 @@ def activation_layers(anatomy: Anatomy, most: int = 24) -> tuple[str, ...]:
 
 
 def measure(
-    anatomy: Anatomy, answers: Answers, labels: NDArray[np.integer], *, classes: int, told: bool = True, seed: int = 0
+    anatomy: Anatomy,
+    answers: Answers,
+    labels: NDArray[np.integer],
+    *,
+    classes: int,
+    compared: bool = True,
+    seed: int = 0,
 ) -> LayerDepth:
     """Measures one layer.
 
@@ -117,13 +123,13 @@ def measure(
         answers: What the layer's channels answered to N images, with cells.
         labels: Classes of these images, N.
         classes: Number of classes.
-        told: Whether everything is measured; else only what tells of sparsity and spread.
+        compared: Whether everything is measured; else only sparsity and spread.
         seed: Seed of the folds.
     """
     layer = anatomy.layer(answers.layer)
     pooled = answers.means.astype(np.float64)
     mean = float(pooled.mean())
-    score = probe_accuracy(pooled, labels, seed=seed) if told else None
+    score = probe_accuracy(pooled, labels, seed=seed) if compared else None
     return LayerDepth(
         layer=answers.layer,
         kind=kind_of(layer),
@@ -136,12 +142,12 @@ def measure(
         mean=mean,
         variance=max(float(answers.squares.mean(dtype=np.float64)) - mean * mean, 0.0),
         dead=int((answers.maxima.max(0) <= 0).sum()),
-        rank=effective_rank(pooled) if told else 0.0,
+        rank=effective_rank(pooled) if compared else 0.0,
         most=max(1, min(len(pooled) - 1, answers.channels)),
         accuracy=score[0] if score else None,
         deviation=score[1] if score else None,
-        distance=class_distance(pooled, labels, classes) if told else None,
-        picture=picture_kept(answers.cells, answers.colours) if told else None,
+        distance=class_distance(pooled, labels, classes) if compared else None,
+        picture=picture_r2(answers.cells, answers.colours) if compared else None,
         broken=int(answers.broken.sum()),
-        told=told,
+        compared=compared,
     )

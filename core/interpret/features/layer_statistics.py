@@ -85,7 +85,7 @@ def class_distance(values: NDArray[np.floating], labels: NDArray[np.integer], cl
     return float(np.mean(apart)) / within if within > 0 else (float("inf") if max(apart) > 0 else 0.0)
 
 
-def picture_kept(cells: NDArray[np.floating], colours: NDArray[np.floating]) -> float | None:
+def picture_r2(cells: NDArray[np.floating], colours: NDArray[np.floating]) -> float | None:
     """Returns how much of the picture's colours can be read off answers at the same place, by a linear map.
 
     Ridge regression is fitted to the cells of four images in five and judged on those of the fifth.

@@ -17,7 +17,7 @@ from core.data.images import normalise
 from core.data.pixel_store import PixelStore
 from core.device import batch_that_fits
 from core.errors import InputError
-from core.interpret.features.activation_stats import ROOM
+from core.interpret.features.activation_stats import MAX_BATCH_BYTES
 from core.interpret.layout import Layout, batch_maps, require_map_layer
 from core.interpret.probe import Probe, device_of, reach
 from core.messages import Progress
@@ -25,11 +25,11 @@ from core.messages import Progress
 if TYPE_CHECKING:
     from core.models.network import Network
 
-LEAST = 4
+MIN_BATCH = 4
 """Images in a batch below which the unbiased HSIC is not defined."""
-CHUNK = 32
-FEW = 8
-WORK = 100e9
+MAX_BATCH = 32
+USUAL_MIN_BATCH = 8
+MAX_BATCH_MACS = 100e9
 """Multiply-adds that a batch may cost one network: so that it can be given up in time. Fewer than eight images make
 the estimate of a batch noisy."""
 
@@ -187,8 +187,8 @@ def cka(
     begin = time.monotonic()
     batch = min(batch_size(first), batch_size(second)) if batch is None else batch
     parts = [positions[start : start + batch] for start in range(0, len(positions), batch)]
-    parts = [part for part in parts if len(part) >= LEAST]
-    if not parts or batch < LEAST:
+    parts = [part for part in parts if len(part) >= MIN_BATCH]
+    if not parts or batch < MIN_BATCH:
         raise InputError(
             "{count} images are too few to compare layers by. At least four are needed.", count=len(positions)
         )
@@ -214,7 +214,7 @@ def cka(
 
 def batch_size(side: Side) -> int:
     """Returns how many images are run through a network at a time."""
-    return batch_that_fits(CHUNK, (WORK, side.network.anatomy.macs), least=FEW)
+    return batch_that_fits(MAX_BATCH, (MAX_BATCH_MACS, side.network.anatomy.macs), least=USUAL_MIN_BATCH)
 
 
 def weight_change(before: nn.Module, after: nn.Module) -> tuple[LayerChange, ...]:
@@ -281,7 +281,7 @@ def _groups(side: Side, images: int) -> list[tuple[str, ...]]:
     taken = 0
     for name in side.layers:
         size = images * side.network.anatomy.layer(name).activation_bytes
-        if groups[-1] and taken + size > ROOM:
+        if groups[-1] and taken + size > MAX_BATCH_BYTES:
             groups.append([])
             taken = 0
         groups[-1].append(name)

@@ -31,21 +31,21 @@ def maker_of(network: Network, x: Tensor, layer: str) -> str | None:
         layer: Name of a layer.
 
     Returns:
-        The convolution's name (the layer itself, if it is one); ``None`` where several paths or kernels have a say.
+        The convolution's name (the layer itself, if it is one); ``None`` where several paths or kernels contribute.
     """
     chain = _chain(network.anatomy, layer)
     if not chain or len(chain) == 1:
         return chain[0] if chain else None
     with Probe(network, chain) as probe:
         reach(probe, x, chain, network.anatomy)
-        kept = dict(probe.outputs)  # what is asked again below is kept by the probe, too
+        outputs = dict(probe.outputs)  # modules run again below: the probe would overwrite these
         for before, name in pairwise(chain):
-            if before not in kept or name not in kept:
+            if before not in outputs or name not in outputs:
                 return None
-            again = probe.model.get_submodule(name)(kept[before].clone())
-            if not isinstance(again, Tensor) or again.shape != kept[name].shape:
+            again = probe.model.get_submodule(name)(outputs[before].clone())
+            if not isinstance(again, Tensor) or again.shape != outputs[name].shape:
                 return None
-            if not torch.allclose(again, kept[name], rtol=1e-3, atol=1e-4):
+            if not torch.allclose(again, outputs[name], rtol=1e-3, atol=1e-4):
                 return None
     return chain[0] if isinstance(probe.model.get_submodule(chain[0]), nn.Conv2d) else None
 
@@ -57,7 +57,7 @@ def _chain(anatomy: Anatomy, layer: str) -> tuple[str, ...]:
     chain: list[str] = []
     while place is not None and place >= 0:
         entry = leaves[place]
-        if any(word in entry.kind for word in _IDLE):
+        if any(idle in entry.kind for idle in _IDLE):
             place -= 1
             continue
         kind = kind_of(entry)

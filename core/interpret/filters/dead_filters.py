@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.interpret.filters.kernels import conv_layers
 from core.interpret.layout import unknown_layer
 from core.interpret.probe import Probe, device_of
-from core.interpret.shared_copy import twin_of
+from core.interpret.shared_copy import shared_copy
 from core.messages import Progress
 from core.models.modes import forward_to
 
@@ -91,7 +91,7 @@ def life(
     begin, seen = time.monotonic(), 0
     high = low = above = None
     places = 0
-    with Probe(twin_of(network)) as probe:
+    with Probe(shared_copy(network)) as probe:
         judged, cut = "", False
         for batch in batches:
             if not judged:
@@ -128,8 +128,8 @@ def life(
     )
 
 
-class _Watch(TorchFunctionMode):
-    """Notes which tensors ReLUs are given."""
+class _ReluInputs(TorchFunctionMode):
+    """Records the tensors that ReLUs receive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ def _judged(probe: Probe, layer: str, image: Tensor) -> tuple[str, bool]:
         if name == layer or isinstance(module, _NORMS):
             handles.append(module.register_forward_hook(keep(name)))
     try:
-        with _Watch() as watch:
+        with _ReluInputs() as relu_inputs:
             probe.model(image.to(device_of(probe.model)))
     finally:
         for handle in handles:
@@ -175,4 +175,4 @@ def _judged(probe: Probe, layer: str, image: Tensor) -> tuple[str, bool]:
         raise InputError("The layer {layer} does not run when the network looks at an image.", layer=layer)
     judged = next((name for name, tensor in into if tensor is own[layer]), layer)
     last = own[layer] if judged == layer else outputs[judged]
-    return judged, any(tensor is last for tensor in watch.given)
+    return judged, any(tensor is last for tensor in relu_inputs.given)

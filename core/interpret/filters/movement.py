@@ -71,8 +71,8 @@ def motion(start: NDArray[np.floating], later: Mapping[int, NDArray[np.floating]
     moved, turned, steps = [], [], []
     before = first
     for epoch in epochs:
-        kept = later[epoch]
-        now = first if kept is None else _flat(kept)
+        weights = later[epoch]
+        now = first if weights is None else _flat(weights)
         moved.append(np.linalg.norm(now - first, axis=1) / safe)
         steps.append(np.linalg.norm(now - before, axis=1) / safe)
         both = np.linalg.norm(now, axis=1) * length

@@ -40,15 +40,15 @@ SIZE = 128
 """Pixels a side, by default."""
 STEPS = 128
 """Steps of ascent, by default."""
-MOST_STEPS = 4096
+MAX_STEPS = 4096
 
-Found = Callable[["Dream"], None]
-Watch = Callable[[list[int], NDArray[np.uint8]], None]
+OnImage = Callable[["Visualization"], None]
+OnPreview = Callable[[list[int], NDArray[np.uint8]], None]
 Place = tuple[int, int] | Literal["centre"] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dream:
+class Visualization:
     """The picture that excites one channel, neuron or class most.
 
     Attributes:
@@ -94,15 +94,15 @@ class Recipe:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.steps <= MOST_STEPS:
+        if not 1 <= self.steps <= MAX_STEPS:
             raise InputError(
-                "{steps} steps are out of range. Choose from 1 to {most}.", steps=self.steps, most=MOST_STEPS
+                "{steps} steps are out of range. Choose from 1 to {most}.", steps=self.steps, most=MAX_STEPS
             )
         if not 0 <= self.seed < 2**31:
             raise InputError("The seed {seed} is out of range. Choose a whole number from 0.", seed=self.seed)
 
 
-def maximise(  # noqa: PLR0913 - what may be said of a picture, all by keyword
+def maximise(  # noqa: PLR0913 - a picture's settings, all by keyword
     network: Network,
     layer: str,
     channels: Sequence[int],
@@ -113,10 +113,10 @@ def maximise(  # noqa: PLR0913 - what may be said of a picture, all by keyword
     place: Place = None,
     precision: str = "auto",
     progress: Progress | None = None,
-    found: Found | None = None,
-    watch: Watch | None = None,
+    on_image: OnImage | None = None,
+    on_preview: OnPreview | None = None,
     fresh: bool = False,
-) -> tuple[Dream, ...]:
+) -> tuple[Visualization, ...]:
     """Grows one picture for each of some channels of a layer, many at a time.
 
     The network itself is neither hooked nor locked while it works: others may use it meanwhile. Pictures are kept on
@@ -134,8 +134,8 @@ def maximise(  # noqa: PLR0913 - what may be said of a picture, all by keyword
         precision: ``fp32``, ``bf16``, or ``auto`` for what this machine has instructions for.
         progress: Called with steps done and in all, all pictures together; what it raises ends the work with nothing
             left behind.
-        found: Called with each picture once it is grown, a batch after the other.
-        watch: Called now and then with the numbers of the channels at work and their pictures as they are, BxHxWx3.
+        on_image: Called with each picture once it is grown, a batch after the other.
+        on_preview: Called now and then with the numbers of the channels at work and their pictures, BxHxWx3.
         fresh: Whether pictures on disk are left alone, to measure the work.
 
     Raises:
@@ -145,27 +145,27 @@ def maximise(  # noqa: PLR0913 - what may be said of a picture, all by keyword
     recipe = Recipe(size, steps, seed, place, precision)
     spot = spot_of(network, layer, place, size=size)
     wanted = _checked(channels, spot.channels, layer)
-    done = {} if fresh else {dream.channel: dream for dream in kept(network, layer, wanted, recipe)}
-    for dream in done.values():
-        if found is not None:
-            found(dream)
+    done = {} if fresh else {image.channel: image for image in cached_images(network, layer, wanted, recipe)}
+    for image in done.values():
+        if on_image is not None:
+            on_image(image)
     missing = [channel for channel in dict.fromkeys(wanted) if channel not in done]
     if missing:
         keys = {} if fresh else _keys(network, layer, missing, recipe)
         with opened(network, spot, precision) as climber:
-            for batch in _batches(climber, missing, recipe, progress, watch):
+            for batch in _batches(climber, missing, recipe, progress, on_preview):
                 if not fresh:
                     image_cache.write(
-                        [(keys[dream.channel], CachedImage(dream.image, _figures(dream))) for dream in batch]
+                        [(keys[image.channel], CachedImage(image.image, _figures(image))) for image in batch]
                     )
-                for dream in batch:
-                    done[dream.channel] = dream
-                    if found is not None:
-                        found(dream)
+                for image in batch:
+                    done[image.channel] = image
+                    if on_image is not None:
+                        on_image(image)
     return tuple(done[channel] for channel in wanted)
 
 
-def maximise_classes(network: Network, classes: Sequence[int], **settings: Any) -> tuple[Dream, ...]:
+def maximise_classes(network: Network, classes: Sequence[int], **settings: Any) -> tuple[Visualization, ...]:
     """Grows one picture for each of some classes: the one with the highest score (logit).
 
     Args:
@@ -183,37 +183,43 @@ def maximise_classes(network: Network, classes: Sequence[int], **settings: Any) 
     return maximise(network, network.anatomy.head, known, **settings)
 
 
-def kept(network: Network, layer: str, channels: Sequence[int], recipe: Recipe) -> tuple[Dream, ...]:
+def cached_images(network: Network, layer: str, channels: Sequence[int], recipe: Recipe) -> tuple[Visualization, ...]:
     """Returns those of the pictures that are on disk already, in order."""
     found = []
     for channel, key in _keys(network, layer, channels, recipe).items():
         file = image_cache.read(key)
         if file is None or set(file.figures) != {"reached", "noise", "noise_most"}:
             continue
-        found.append(Dream(file.image, layer, channel, recipe.place, **file.figures))
+        found.append(Visualization(file.image, layer, channel, recipe.place, **file.figures))
     return tuple(found)
 
 
 def _batches(
-    climber: Climber, channels: list[int], recipe: Recipe, progress: Progress | None, watch: Watch | None
-) -> Iterator[list[Dream]]:
+    climber: Climber, channels: list[int], recipe: Recipe, progress: Progress | None, on_preview: OnPreview | None
+) -> Iterator[list[Visualization]]:
     """Grows pictures a batch at a time, and yields each batch."""
     noise = noise_scores(climber, recipe.size, recipe.seed)
-    most = batch_size(climber.network, climber.spot, recipe.size, climber.device)
+    size = batch_size(climber.network, climber.spot, recipe.size, climber.device)
     total = recipe.steps * len(channels)
-    for start in range(0, len(channels), most):
-        few = channels[start : start + most]
+    for start in range(0, len(channels), size):
+        few = channels[start : start + size]
 
         def report(step: int, start: int = start, few: list[int] = few) -> None:
             if progress is not None:
                 progress(recipe.steps * start + step * len(few), total)
 
-        glance = None if watch is None else partial(watch, few)
+        batch_preview = None if on_preview is None else partial(on_preview, few)
         grown = grow(
-            climber, few, size=recipe.size, steps=recipe.steps, seed=recipe.seed, progress=report, watch=glance
+            climber,
+            few,
+            size=recipe.size,
+            steps=recipe.steps,
+            seed=recipe.seed,
+            progress=report,
+            on_preview=batch_preview,
         )
         yield [
-            Dream(
+            Visualization(
                 image,
                 climber.spot.layer.name,
                 channel,
@@ -245,8 +251,8 @@ def _keys(network: Network, layer: str, channels: Sequence[int], recipe: Recipe)
     return image_cache.keys_of(network, layer, channels, **settings)
 
 
-def _figures(dream: Dream) -> dict[str, float]:
-    return {"reached": dream.reached, "noise": dream.noise, "noise_most": dream.noise_most}
+def _figures(image: Visualization) -> dict[str, float]:
+    return {"reached": image.reached, "noise": image.noise, "noise_most": image.noise_most}
 
 
-__all__ = ["SIZE", "STEPS", "Dream", "Recipe", "Spot", "kept", "maximise", "maximise_classes"]
+__all__ = ["SIZE", "STEPS", "Recipe", "Spot", "Visualization", "cached_images", "maximise", "maximise_classes"]

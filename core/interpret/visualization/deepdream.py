@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LONGEST_SIDE = 320
 """Longest side of the picture, in pixels, by default."""
 LARGEST = 1024
-LONGEST = 4
+MAX_ASPECT_RATIO = 4
 """How many times as long as its short side a picture may be; of a longer one the middle is used."""
 RATE = 0.01
 """How far a pixel goes in a step, on average, in shares of full brightness."""
@@ -32,7 +32,7 @@ RATE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How deep the dream is.
+    """How strongly a picture is changed.
 
     Attributes:
         octaves: Sizes that the picture is changed at, from small to full: large patterns grow in the small ones.
@@ -68,7 +68,7 @@ class Depth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeepDream:
-    """A picture that was dreamt into.
+    """A picture changed by DeepDream.
 
     Attributes:
         image: HxWx3, uint8.
@@ -128,14 +128,14 @@ def deep_dream(
                 "The weights are damaged, or the training went astray.",
                 layer=layer,
             )
-        found = _dream(climber, start, index, depth, progress)
+        found = _ascend(climber, start, index, depth, progress)
         bytes_ = to_bytes(found)
         after = float(_answer(climber, from_bytes(bytes_, gray=climber.gray, device=climber.device), index))
     return DeepDream(bytes_[0], to_bytes(start)[0], layer, before, after)
 
 
-def _dream(climber: Climber, start: Tensor, index: Tensor | None, depth: Depth, progress: Progress | None) -> Tensor:
-    chance = torch.Generator().manual_seed(depth.seed)
+def _ascend(climber: Climber, start: Tensor, index: Tensor | None, depth: Depth, progress: Progress | None) -> Tensor:
+    generator = torch.Generator().manual_seed(depth.seed)
     sizes = _sizes(climber, start, depth)
     detail = torch.zeros_like(start)
     for number, size in enumerate(sizes):
@@ -143,12 +143,12 @@ def _dream(climber: Climber, start: Tensor, index: Tensor | None, depth: Depth, 
         picture = (base + _resized(detail, size)).clamp(0, 1)
         for step in range(depth.steps):
             most = max(1, min(size) // 16)
-            shift = torch.randint(-most, most + 1, (2,), generator=chance).tolist()
+            shift = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
             shown = picture.roll(shift, (2, 3)).requires_grad_()
-            (slope,) = torch.autograd.grad(_square_mean(climber.output(shown), climber.spot, index), shown)
-            slope = slope.nan_to_num(0.0, 0.0, 0.0).roll([-s for s in shift], (2, 3))
-            slope = slope / slope.abs().mean().clamp(min=torch.finfo(slope.dtype).tiny)
-            picture = (picture.detach() + RATE * depth.strength * slope).clamp(0, 1)
+            (gradient,) = torch.autograd.grad(_square_mean(climber.output(shown), climber.spot, index), shown)
+            gradient = gradient.nan_to_num(0.0, 0.0, 0.0).roll([-s for s in shift], (2, 3))
+            gradient = gradient / gradient.abs().mean().clamp(min=torch.finfo(gradient.dtype).tiny)
+            picture = (picture.detach() + RATE * depth.strength * gradient).clamp(0, 1)
             if progress is not None:
                 progress(number * depth.steps + step + 1, len(sizes) * depth.steps)
         detail = picture - base
@@ -191,7 +191,7 @@ def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _picture(image: Image.Image, network: Network, side: int) -> NDArray[np.uint8]:
     """Returns a picture at its working size, and gray where the network sees no colours."""
-    reach = LONGEST * min(image.size)
+    reach = MAX_ASPECT_RATIO * min(image.size)
     left, top = (max(0, length - reach) // 2 for length in image.size)
     image = image.crop((left, top, image.width - left, image.height - top))
     share = side / max(image.size)

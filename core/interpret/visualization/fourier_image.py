@@ -34,7 +34,7 @@ class Canvas:
     """Pictures as spectra: a step changes patterns of all sizes and not single pixels.
 
     The amplitude of each frequency is weighed by one over it, as in photographs, so that all of them learn equally
-    quickly, and the three colours are mixed as :data:`COLOURS` says before a sigmoid brings them to 0..1
+    quickly, and the three colours are mixed as :data:`COLOURS` gives before a sigmoid brings them to 0..1
     (Olah et al. 2017).
 
     Args:
@@ -69,7 +69,7 @@ class Canvas:
 
 
 class Ascent:
-    """Adam (Kingma and Ba 2014, arXiv:1412.6980), upwards, on slopes that are brought to the same length a picture.
+    """Adam (Kingma and Ba 2014, arXiv:1412.6980), upwards, on gradients that are brought to the same length a picture.
 
     ``torch.optim`` would take seconds to load; this is all of it that is needed.
 
@@ -83,15 +83,15 @@ class Ascent:
         self._steps = 0
 
     @torch.no_grad()
-    def step(self, slope: Tensor) -> None:
+    def step(self, gradient: Tensor) -> None:
         """Goes one step up."""
-        slope = slope.nan_to_num(0.0, 0.0, 0.0)
-        length = slope.flatten(1).square().mean(1).sqrt().view(-1, *[1] * (slope.ndim - 1))
-        slope = slope / length.clamp(min=torch.finfo(slope.dtype).tiny)
+        gradient = gradient.nan_to_num(0.0, 0.0, 0.0)
+        length = gradient.flatten(1).square().mean(1).sqrt().view(-1, *[1] * (gradient.ndim - 1))
+        gradient = gradient / length.clamp(min=torch.finfo(gradient.dtype).tiny)
         self._steps += 1
         first, second = self._betas
-        self._mean.lerp_(slope, 1 - first)
-        self._power.mul_(second).addcmul_(slope, slope, value=1 - second)
+        self._mean.lerp_(gradient, 1 - first)
+        self._power.mul_(second).addcmul_(gradient, gradient, value=1 - second)
         spread = (self._power / (1 - second**self._steps)).sqrt_().add_(1e-8)
         self._values.addcdiv_(self._mean, spread, value=self._rate / (1 - first**self._steps))
 
@@ -106,11 +106,11 @@ def noise(count: int, size: int, seed: int, *, gray: bool) -> Tensor:
 
 def movements(steps: int, size: int, seed: int) -> list[Movement]:
     """Draws how a picture is moved before each look."""
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     most = max(1, size // 12)
-    shifts = torch.randint(-most, most + 1, (steps, 2), generator=chance).tolist()
-    zooms = (0.9 + 0.2 * torch.rand(steps, generator=chance)).tolist()
-    angles = (math.radians(8.0) * (2 * torch.rand(steps, generator=chance) - 1)).tolist()
+    shifts = torch.randint(-most, most + 1, (steps, 2), generator=generator).tolist()
+    zooms = (0.9 + 0.2 * torch.rand(steps, generator=generator)).tolist()
+    angles = (math.radians(8.0) * (2 * torch.rand(steps, generator=generator) - 1)).tolist()
     return [((down, across), zoom, angle) for (down, across), zoom, angle in zip(shifts, zooms, angles, strict=True)]
 
 

@@ -16,7 +16,7 @@ from core.device import batch_that_fits, memory_free
 from core.errors import InputError
 from core.interpret.layout import Layout, batch_maps, map_layout, no_map, spatial_layers, unknown_layer
 from core.interpret.probe import Probe, device_of
-from core.interpret.shared_copy import Redirecting, twin_of
+from core.interpret.shared_copy import Redirecting, shared_copy
 from core.interpret.visualization.fourier_image import (
     Ascent,
     Canvas,
@@ -38,15 +38,15 @@ MAX_CHANNELS = 16
 """Pictures that are grown at a time, at most."""
 MEMORY_SHARE = 0.25
 """Share of the free memory that they may take."""
-LEARN_TO_WALK = 16
-"""Steps in which ReLUs let gradients through for pictures that no slope reaches, as all is off on the way."""
-WATCHED = 12
-"""Steps between two glances at pictures that grow."""
-NOISES = 16
+REDIRECTED_STEPS = 16
+"""Steps in which ReLUs let gradients through for pictures that no gradient reaches, as all is off on the way."""
+PREVIEW_STEPS = 12
+"""Steps between two previews of pictures that grow."""
+NOISE_IMAGES = 16
 """Noise pictures that a grown one is compared with."""
 SMALLEST, LARGEST = 16, 1024
 """Pixels a side that a picture may have."""
-_REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError, ZeroDivisionError)
+_INPUT_ERRORS = (RuntimeError, AssertionError, ValueError, IndexError, ZeroDivisionError)
 """What networks raise for pictures of a size that they cannot take."""
 
 
@@ -83,7 +83,7 @@ class Spot:
 
 
 class Climber:
-    """A network's twin, opened for gradients to what it is shown; the network itself stays free for others.
+    """A copy of a network with shared weights, opened for input gradients; the network's lock stays free.
 
     Args:
         network: The network.
@@ -95,12 +95,12 @@ class Climber:
         self.network, self.spot, self.precision = network, spot, precision
         self.prep = network.preprocessing
         self.gray = self.prep.channels == 1
-        self._twin = twin_of(network)
-        self.device = device_of(self._twin)
+        self._copy = shared_copy(network)
+        self.device = device_of(self._copy)
         self._stack = ExitStack()
 
     def __enter__(self) -> Climber:
-        self._stack.enter_context(Probe(self._twin, grad=True))
+        self._stack.enter_context(Probe(self._copy, grad=True))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -115,7 +115,7 @@ class Climber:
         """
         x = as_input(pixels.to(self.device), self.prep, self.spot.side).contiguous(memory_format=torch.channels_last)
         with nullcontext() if exact else autocast(self.device, self.precision):
-            return forward_to(self._twin, x, self.spot.layer.name, self.spot.layer.calls)
+            return forward_to(self._copy, x, self.spot.layer.name, self.spot.layer.calls)
 
     def measured(self, pixels: Tensor) -> Tensor:
         """Returns how much pictures excite all channels, BxC, in float32 and without a graph, a few at a time."""
@@ -157,7 +157,7 @@ def precision_for(wanted: str, device: torch.device) -> str:
         return wanted
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if device.type == "cpu" and _quick_halves() else "fp32"
+    return "bf16" if device.type == "cpu" and _fast_bf16() else "fp32"
 
 
 def spot_of(network: Network, layer: str, place: tuple[int, int] | str | None = None, *, size: int) -> Spot:
@@ -194,7 +194,7 @@ def grow(
     steps: int,
     seed: int,
     progress: Callable[[int], None] = lambda _: None,
-    watch: Callable[[NDArray[np.uint8]], None] | None = None,
+    on_preview: Callable[[NDArray[np.uint8]], None] | None = None,
 ) -> Grown:
     """Grows one picture a channel, all at once; none depends on the others.
 
@@ -205,7 +205,7 @@ def grow(
         steps: Steps of ascent.
         seed: Of starts and movements.
         progress: Called with the steps done.
-        watch: Called every :data:`WATCHED` steps with the pictures as they are, BxHxWx3.
+        on_preview: Called every :data:`PREVIEW_STEPS` steps with the pictures as they are, BxHxWx3.
     """
     starts = [torch.Generator().manual_seed(seed * 1_000_003 + channel) for channel in channels]
     canvas = Canvas(starts, size, gray=climber.gray, device=climber.device)
@@ -213,22 +213,22 @@ def grow(
     rows = torch.arange(len(index), device=climber.device)
     ascent = Ascent(canvas.spectrum)
 
-    def slope_of(movement: Movement) -> Tensor:
+    def gradient_of(movement: Movement) -> Tensor:
         shown = moved(canvas.pixels(), movement)
         score = climber.spot.scores(climber.output(shown))[rows, index].sum()
         return torch.autograd.grad(score, canvas.spectrum)[0]
 
     for step, movement in enumerate(movements(steps, size, seed)):
-        slope = slope_of(movement)
-        stuck = slope.flatten(1).abs().amax(1).eq(0)
-        if step < LEARN_TO_WALK and bool(stuck.any()):
+        gradient = gradient_of(movement)
+        stuck = gradient.flatten(1).abs().amax(1).eq(0)
+        if step < REDIRECTED_STEPS and bool(stuck.any()):
             with Redirecting():
-                slope = torch.where(stuck.view(-1, 1, 1, 1, 1), slope_of(movement), slope)
-        ascent.step(slope)
+                gradient = torch.where(stuck.view(-1, 1, 1, 1, 1), gradient_of(movement), gradient)
+        ascent.step(gradient)
         progress(step + 1)
-        if watch is not None and (step + 1) % WATCHED == 0 and step + 1 < steps:
+        if on_preview is not None and (step + 1) % PREVIEW_STEPS == 0 and step + 1 < steps:
             with torch.no_grad():
-                watch(to_bytes(canvas.pixels()))
+                on_preview(to_bytes(canvas.pixels()))
     with torch.no_grad():
         images = to_bytes(canvas.pixels())
     again = from_bytes(images, gray=climber.gray, device=climber.device)
@@ -237,12 +237,12 @@ def grow(
 
 
 def noise_scores(climber: Climber, size: int, seed: int) -> NDArray[np.float64]:
-    """Returns what noise pictures give, NOISESxchannels.
+    """Returns what noise pictures give, NOISE_IMAGESxchannels.
 
     Raises:
         InputError: The activations are no numbers.
     """
-    found = climber.measured(noise(NOISES, size, seed, gray=climber.gray))
+    found = climber.measured(noise(NOISE_IMAGES, size, seed, gray=climber.gray))
     if not bool(found.isfinite().all()):
         raise InputError(
             "The activations at {layer} are not numbers (nan or infinite), so nothing can be grown from them. "
@@ -255,12 +255,12 @@ def noise_scores(climber: Climber, size: int, seed: int) -> NDArray[np.float64]:
 def batch_size(network: Network, spot: Spot, size: int, device: torch.device) -> int:
     """Returns how many pictures are grown at a time so that their activations fit the memory."""
     side = spot.side or size
-    kept = 0
+    stored_bytes = 0
     for row in network.anatomy.layers:
-        kept += row.own_activation_bytes
+        stored_bytes += row.own_activation_bytes
         if row.name == spot.layer.name:
             break
-    each = 3 * kept * (side / network.preprocessing.crop) ** 2
+    each = 3 * stored_bytes * (side / network.preprocessing.crop) ** 2
     return batch_that_fits(MAX_CHANNELS, (MEMORY_SHARE * memory_free(device), each))
 
 
@@ -328,12 +328,12 @@ def _answer(network: Network, spot: Spot, size: int) -> tuple[int, int] | None:
     with Climber(network, spot) as climber, torch.no_grad():
         try:
             maps = spot.maps(climber.output(torch.full((1, 1 if climber.gray else 3, size, size), 0.5), exact=True))
-        except _REFUSALS:
+        except _INPUT_ERRORS:
             return None
     return (maps.shape[2], maps.shape[3]) if maps.numel() and maps.shape[1] == spot.channels else None
 
 
-def _quick_halves() -> bool:
+def _fast_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware."""
     checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(check() for check in checks if check is not None)

@@ -83,7 +83,7 @@ def read(key: str) -> CachedImage | None:
 
 def write(rows: Sequence[tuple[str, CachedImage]]) -> None:
     """Keeps pictures. What cannot be written is not kept: it can be grown again."""
-    CACHE.write({name_of(key): _file(key, kept) for key, kept in rows})
+    CACHE.write({name_of(key): _file(key, cached) for key, cached in rows})
 
 
 def _load(path: Path) -> CachedImage:
@@ -91,11 +91,11 @@ def _load(path: Path) -> CachedImage:
         return CachedImage(np.array(file.convert("RGB")), json.loads(file.info[_TEXT])["figures"])
 
 
-def _file(key: str, kept: CachedImage) -> bytes:
+def _file(key: str, cached: CachedImage) -> bytes:
     text = PngImagePlugin.PngInfo()
-    text.add_text(_TEXT, json.dumps({"key": key, "figures": kept.figures}))
+    text.add_text(_TEXT, json.dumps({"key": key, "figures": cached.figures}))
     stream = io.BytesIO()
-    Image.fromarray(kept.image).save(stream, "PNG", pnginfo=text)
+    Image.fromarray(cached.image).save(stream, "PNG", pnginfo=text)
     return stream.getvalue()
 
 

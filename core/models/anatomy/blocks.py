@@ -42,22 +42,22 @@ def blocks(model: nn.Module, division: Division, counts: Mapping[str, int]) -> d
     Returns:
         By stage, its blocks in order. They partition the stage's parameters.
     """
-    units = _Cutter(model, division).cut()
+    units = _Splitter(model, division).split()
     found: dict[str, list[Block]] = {stage: [] for stage in division.names}
     owner: dict[str, _Unit] = {}
     for unit in units:
         for call in unit.calls:
             owner.setdefault(call.name, unit)
-    held: dict[int, list[str]] = {}
+    owned: dict[int, list[str]] = {}
     loose: dict[str, list[str]] = {stage: [] for stage in division.names}
     for name, stage in division.parameters.items():
         unit_of = _around(name, owner)
         if unit_of is not None and unit_of.stage == stage:
-            held.setdefault(id(unit_of), []).append(name)
+            owned.setdefault(id(unit_of), []).append(name)
         else:
             loose[stage].append(name)
     for unit in units:
-        names = held.get(id(unit), [])
+        names = owned.get(id(unit), [])
         if names:
             found[unit.stage].append(_block(unit, names, counts))
     return {stage: (*_loose(model, loose[stage], counts), *found[stage]) for stage in division.names}
@@ -81,7 +81,7 @@ def map_of(call: Call) -> tuple[tuple[int, int] | None, int | None]:
     return (length, length), call.exit[1 if kind == "NCHW" else -1]
 
 
-class _Cutter:
+class _Splitter:
     """Cuts the units that stages were divided by into blocks."""
 
     def __init__(self, model: nn.Module, division: Division) -> None:
@@ -99,7 +99,7 @@ class _Cutter:
             if call.merges and call.children and not self._bare(call)
         }
 
-    def cut(self) -> list[_Unit]:
+    def split(self) -> list[_Unit]:
         for unit in self.division.units:
             self._visit(unit)
         return self.units
@@ -192,13 +192,13 @@ def _loose(model: nn.Module, names: Sequence[str], counts: Mapping[str, int]) ->
         Block(
             name=title,
             kind=PARAMETER if title in counts else type(modules[title]).__name__,
-            parameters=sum(counts[name] for name in held),
-            layers=tuple(dict.fromkeys(name.rpartition(".")[0] for name in held)),
+            parameters=sum(counts[name] for name in owned),
+            layers=tuple(dict.fromkeys(name.rpartition(".")[0] for name in owned)),
             members=(),
             skip="",
             branches=1,
             spatial=None,
             channels=None,
         )
-        for title, held in found.items()
+        for title, owned in found.items()
     ]

@@ -77,7 +77,7 @@ class Flow(TorchFunctionMode):
     Attributes:
         calls: The module calls that are open, the innermost last; kept by the tracer's hooks.
         uses: By module name, what was done with weights outside of their own module.
-        clock: Counts the functions.
+        functions_run: Counts the functions.
     """
 
     def __init__(self, owners: dict[int, str], batch: int, *, shapes_only: bool) -> None:
@@ -87,7 +87,7 @@ class Flow(TorchFunctionMode):
         self.shapes_only = shapes_only
         self.calls: list[Call] = []
         self.uses: dict[str, Use] = {}
-        self.clock = 0
+        self.functions_run = 0
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -112,14 +112,14 @@ class Flow(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def _follow(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor | Sequence[Any]) -> None:
-        self.clock += 1
+        self.functions_run += 1
         inputs = [(tensor, trail) for tensor in _tensors(args, kwargs) if (trail := trail_of(tensor)) is not None]
         step = Step(name, args, kwargs, output, inputs)
         trail = None
         if inputs and name not in _FRESH:
             trail = RULES.get(name, pointwise)(step)
             if name not in _VIEWS:
-                trail = replace(trail, born=self.clock)
+                trail = replace(trail, born=self.functions_run)
             for tensor in (output,) if isinstance(output, Tensor) else output:
                 if isinstance(tensor, Tensor):
                     tensor.__dict__[_KEY] = trail

@@ -1,4 +1,4 @@
-"""The layers of a network, one record each, from a watched pass."""
+"""The layers of a network, one record each, from a traced pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.models.anatomy.call import Call
 from core.models.anatomy.receptive_field import Shape, Trail
 from core.models.anatomy.records import Layer, Receptive
 from core.models.anatomy.stages import Division
-from core.models.anatomy.trace import BATCH, Trace, layout
+from core.models.anatomy.trace import TRACE_IMAGES, Trace, layout
 
 _FLOAT_BYTES = 4
 
@@ -22,7 +22,7 @@ class Rows:
 
     Args:
         model: The network.
-        traced: Its watched pass.
+        traced: Its traced pass.
         division: Its stages.
     """
 
@@ -138,7 +138,7 @@ def _count(shapes: dict[str, Shape]) -> int:
 
 def bytes_of(shape: Shape) -> int:
     """Returns the memory of one image's share of a traced tensor in float32."""
-    return math.prod(shape) * _FLOAT_BYTES // (BATCH if shape[:1] == (BATCH,) else 1) if shape else 0
+    return math.prod(shape) * _FLOAT_BYTES // (TRACE_IMAGES if shape[:1] == (TRACE_IMAGES,) else 1) if shape else 0
 
 
 def _receptive(trail: Trail | None) -> tuple[Receptive | None, str]:

@@ -72,7 +72,7 @@ class Trail:
         columns: Windows along the width.
         why: Why there are no windows, one of the constants of this module; empty where there are.
         uniform: Whether the tensor has one value a channel for the whole image, as behind a global pool.
-        born: When the values were computed, for telling new ones from those handed on.
+        born: When the values were computed, to distinguish new ones from those handed on.
     """
 
     axes: tuple[int, ...] = (2, 3)

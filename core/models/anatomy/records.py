@@ -1,4 +1,4 @@
-"""What an anatomy says: records of a network's layers, blocks and stages. Plain values, no modules, no torch."""
+"""What an anatomy consists of: records of a network's layers, blocks and stages. Plain values, no modules, no torch."""
 
 from __future__ import annotations
 
@@ -284,8 +284,10 @@ def _rebuilt(kind: type[_Record], record: dict[str, Any]) -> _Record:
     for name, value in record.items():
         several = isinstance(value, list | tuple)
         if name in inner and value is not None:
-            held = inner[name]
-            values[name] = tuple(_rebuilt(held, entry) for entry in value) if several else _rebuilt(held, value)
+            record_type = inner[name]
+            values[name] = (
+                tuple(_rebuilt(record_type, entry) for entry in value) if several else _rebuilt(record_type, value)
+            )
         else:
             values[name] = tuple(value) if several else value
     return kind(**values)

@@ -15,7 +15,7 @@ from torch import nn
 
 from core.models.anatomy.call import Call
 from core.models.anatomy.records import HEAD, NECK
-from core.models.anatomy.trace import BATCH, layout, side
+from core.models.anatomy.trace import TRACE_IMAGES, layout, side
 
 SHRUNK = 0.75
 """A side of at most this share of the former one opens a new stage."""
@@ -153,7 +153,7 @@ def _token_blocks(call: Call) -> list[Call]:
     """Returns the transformer blocks that ``call`` runs one after the other: alike, each with an inner life."""
     alike: dict[tuple[str, tuple[int, ...]], list[Call]] = defaultdict(list)
     for child in call.children:
-        if child.children and len(child.exit) == 3 and child.exit[0] == BATCH and child.entry == child.exit:
+        if child.children and len(child.exit) == 3 and child.exit[0] == TRACE_IMAGES and child.entry == child.exit:
             alike[child.kind, child.exit].append(child)
     largest = max(alike.values(), key=len, default=[])
     return largest if len(largest) > 1 else []

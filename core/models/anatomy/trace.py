@@ -1,4 +1,4 @@
-"""One forward pass, watched: which modules ran, in which order, inside which, on which shapes, doing what."""
+"""One forward pass, traced: which modules ran, in which order, inside which, on which shapes, doing what."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.models.anatomy.dataflow import Flow, Use, begin_trail, trail_of
 from core.models.anatomy.receptive_field import Shape
 from core.models.modes import eval_mode
 
-BATCH = 2
+TRACE_IMAGES = 2
 """Images in the traced pass. Two, so that a tensor with another first axis is seen not to be one of feature maps."""
 
 _REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)
@@ -27,7 +27,7 @@ _REFUSALS = (RuntimeError, AssertionError, ValueError, IndexError)
 
 @dataclass(slots=True)
 class Trace:
-    """A watched forward pass.
+    """A traced forward pass.
 
     Attributes:
         root: The call of the network.
@@ -43,7 +43,7 @@ class _Refused(Exception):
 
     Attributes:
         call: The innermost module that was running.
-        reason: What torch said.
+        reason: torch's message.
     """
 
     def __init__(self, call: Call | None, reason: str) -> None:
@@ -58,7 +58,7 @@ def trace(model: nn.Module, image_size: int) -> Call:
 
 
 def follow(model: nn.Module, image_size: int) -> Trace:
-    """Runs two blank images through ``model`` in eval mode and watches.
+    """Runs two blank images through ``model`` in eval mode and records the calls.
 
     The pass runs on the ``meta`` device, so it costs neither memory nor arithmetic, unless the network holds tensors
     that are neither parameters nor buffers; then it runs where the network is. Modes are restored.
@@ -68,7 +68,7 @@ def follow(model: nn.Module, image_size: int) -> Trace:
         image_size: Side of the images, in pixels.
 
     Raises:
-        InputError: The network cannot take such images; why, and the smallest size that works, is said.
+        InputError: The network cannot take such images; the sentence gives the reason and the smallest size that works.
     """
     with eval_mode(model), torch.no_grad():
         try:
@@ -81,12 +81,12 @@ def _run(model: nn.Module, image_size: int) -> Trace:
     values = [*model.parameters(), *model.buffers()]
     home = values[0].device if values else torch.device("cpu")
     dtype = next((value.dtype for value in values if value.is_floating_point()), torch.float32)
-    shape = (BATCH, input_channels(model), image_size, image_size)
+    shape = (TRACE_IMAGES, input_channels(model), image_size, image_size)
     if home.type != "meta":
-        # Where this fails, it is not possible on shapes alone or not with such images: the pass below tells which.
+        # Where this fails, it is not possible on shapes alone or not with such images: the pass below shows which.
         with suppress(_Refused):
-            return _watch(model, torch.empty(shape, dtype=dtype, device="meta"), _shapes(model))
-    return _watch(model, torch.zeros(shape, dtype=dtype, device=home))
+            return _traced_pass(model, torch.empty(shape, dtype=dtype, device="meta"), _shapes(model))
+    return _traced_pass(model, torch.zeros(shape, dtype=dtype, device=home))
 
 
 def _shapes(model: nn.Module) -> dict[str, Tensor]:
@@ -96,11 +96,11 @@ def _shapes(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _watch(model: nn.Module, images: Tensor, values: dict[str, Tensor] | None = None) -> Trace:
+def _traced_pass(model: nn.Module, images: Tensor, values: dict[str, Tensor] | None = None) -> Trace:
     """Runs images through the network, with other ``values`` for its parameters and buffers where some are given."""
     named = [(name, value if values is None else values[name]) for name, value in model.named_parameters()]
     owners = {id(value): name.rpartition(".")[0] for name, value in named}
-    flow = Flow(owners, BATCH, shapes_only=images.device.type == "meta")
+    flow = Flow(owners, TRACE_IMAGES, shapes_only=images.device.type == "meta")
     begin_trail(images)
     try:
         with _hooked(model, flow) as roots, flow:
@@ -154,9 +154,9 @@ def smallest_size(model: nn.Module, above: int = 0, limit: int = 1024) -> int | 
     """
 
     def works(size: int) -> bool:
-        images = torch.empty((BATCH, input_channels(model), size, size), dtype=dtype, device="meta")
+        images = torch.empty((TRACE_IMAGES, input_channels(model), size, size), dtype=dtype, device="meta")
         try:
-            _watch(model, images, _shapes(model))
+            _traced_pass(model, images, _shapes(model))
         except _Refused:
             return False
         return True
@@ -175,13 +175,13 @@ def smallest_size(model: nn.Module, above: int = 0, limit: int = 1024) -> int | 
 
 
 def input_channels(model: nn.Module) -> int:
-    """Returns the channels of the images: what the network says of itself, else what its first convolution takes.
+    """Returns the channels of the images: what the network declares, else what its first convolution takes.
 
     Where there is no convolution either, that is 3.
     """
-    said = getattr(model, "input_channels", None)
-    if isinstance(said, int):
-        return said
+    declared = getattr(model, "input_channels", None)
+    if isinstance(declared, int):
+        return declared
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             return module.in_channels
@@ -201,7 +201,7 @@ def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
     def enter(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         tensor = _tensor((args, tuple(kwargs.values())))
         call = Call(names[module], type(module).__name__, tuple(tensor.shape) if tensor is not None else ())
-        call.began = flow.clock
+        call.began = flow.functions_run
         (open_calls[-1].children if open_calls else roots).append(call)
         open_calls.append(call)
         if tensor is not None:
@@ -233,7 +233,7 @@ def _hooked(model: nn.Module, flow: Flow) -> Iterator[list[Call]]:
 
 
 def _memory(tensor: Tensor) -> int:
-    """Returns what tells memories apart, for as long as they live."""
+    """Returns what distinguishes memories, for as long as they live."""
     return int(tensor.untyped_storage()._cdata)
 
 
@@ -250,7 +250,7 @@ def _tensor(value: object) -> Tensor | None:
 
 def layout(shape: Shape) -> str | None:
     """Returns how a square feature map lies in a traced tensor: ``NCHW``, ``NHWC``, ``tokens``, or ``None``."""
-    if not shape or shape[0] != BATCH:
+    if not shape or shape[0] != TRACE_IMAGES:
         return None
     if len(shape) == 4:
         if shape[2] == shape[3]:

@@ -215,7 +215,7 @@ def construct(design: tuple[Piece, ...], channels: int, image_size: int, num_cla
     if steps[-1].problem is not None:
         raise steps[-1].problem
     network = nn.Sequential(OrderedDict((step.name, _module(step)) for step in steps))
-    network.__dict__["input_channels"] = channels  # a design without convolutions does not tell it otherwise
+    network.__dict__["input_channels"] = channels  # not to be read from a design without convolutions
     return network
 
 

@@ -59,7 +59,7 @@ class WeightsEntry:
         classes: Number of classes it tells apart; 0 for weights of features alone.
         input_size: Side of the square images it was evaluated on, in pixels.
         gflops: Multiply-adds of one image at that size, in billions, likewise.
-        note: How it was trained, as its publisher says, in English; may be empty.
+        note: How it was trained, according to its publisher, in English; may be empty.
         recipe: Address of the training recipe; may be empty.
         state: ``available`` on this machine, or ``needs download``.
         default: Whether it is what ``default`` stands for.

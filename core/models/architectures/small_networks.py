@@ -224,7 +224,7 @@ OWN = SmallNetwork(
     10,
     (),
 )
-"""What a network of one's own takes as its input where nothing else is said. It has no pieces yet."""
+"""What a network of one's own takes as its input where nothing else is given. It has no pieces yet."""
 
 
 def find(name: str) -> SmallNetwork | None:

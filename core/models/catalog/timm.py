@@ -237,7 +237,7 @@ def _record(name: str) -> Backbone:
 
 
 def _create(name: str, image_size: int, file: str = "") -> nn.Module:
-    """Builds a network for an image size. Those that are made for one size are told it."""
+    """Builds a network for an image size. Those that are made for one size get it."""
     import timm
 
     logging.getLogger("timm").setLevel(logging.ERROR)
@@ -250,7 +250,7 @@ def _create(name: str, image_size: int, file: str = "") -> nn.Module:
         return timm.create_model(plain, **options)
     try:
         return timm.create_model(plain, img_size=image_size, **options)
-    except TypeError:  # its builder knows no image size: it takes any, or the traced pass will tell
+    except TypeError:  # its builder knows no image size: it takes any, or the traced pass will fail
         return timm.create_model(plain, **options)
     except (RuntimeError, ValueError, AssertionError) as error:
         raise InputError(

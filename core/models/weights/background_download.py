@@ -1,4 +1,4 @@
-"""Downloads in the background: started once for a network's weights, watched and cancelled from any thread."""
+"""Downloads in the background: started once for a network's weights, monitored and cancelled from any thread."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Job:
             self.state = CANCELLED
         except InputError as error:
             self._end(FAILED, error)
-        except Exception as error:  # noqa: BLE001 - a thread has nobody above it to tell
+        except Exception as error:  # noqa: BLE001 - a thread has no caller to raise it to
             self._end(FAILED, InputError("The download of {title} failed: {error}.", title=self.title, error=error))
         else:
             self._end(FINISHED)

@@ -33,9 +33,9 @@ CONNECT_SECONDS = 8.0
 """How long to wait for a connection and its first answer."""
 STALL_SECONDS = 20.0
 """How long to wait for the next bytes of a file."""
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """How often a broken transfer is taken up again."""
-MARGIN = 32_000_000
+MARGIN_BYTES = 32_000_000
 """Bytes that must stay free on the disk."""
 
 _CHUNK = 1 << 18
@@ -50,7 +50,7 @@ class DownloadProgress:
 
     Attributes:
         done: Bytes that are here.
-        total: Bytes of the whole file; ``None`` where the server does not say.
+        total: Bytes of the whole file; ``None`` where the server does not send it.
         rate: Bytes a second, over the last seconds; 0 at the start.
     """
 
@@ -99,7 +99,7 @@ def fetch(
 
     Raises:
         WeightsUnavailable: No network, no such file, not the promised contents, no space, no permission; each in one
-            sentence that says what to do.
+            sentence on what to do.
     """
     if target.is_file():
         return target
@@ -120,7 +120,7 @@ def fetch(
 
 @contextmanager
 def _alone(target: Path, transfer: _Transfer, report: Report | None) -> Iterator[None]:
-    """Waits until no other process downloads the file, telling how far that one is."""
+    """Waits until no other process downloads the file, reporting how far that one is."""
     lock = FileLock(target.with_name(f".{target.name}.lock"), thread_local=False)
     while True:
         try:
@@ -156,16 +156,16 @@ class _Transfer:
     def run(self, size: int | None, report: Report | None) -> None:
         if size is not None:
             self._check_space(size - self.arrived())
-        if not self.digest:  # without a digest nobody could tell whether the rest is of the same file
+        if not self.digest:  # without a digest nobody could know whether the rest is of the same file
             self.part.unlink(missing_ok=True)
-        for attempt in range(ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             before = self.arrived()
             try:
                 self._receive(report)
                 break
             except (_Broken, TimeoutError, ConnectionError, HTTPException) as error:
-                # a server that sends nothing more will not be asked over and over
-                if attempt == ATTEMPTS - 1 or self.arrived() <= before or not self.digest:
+                # a server that sends nothing more gets no requests over and over
+                if attempt == MAX_ATTEMPTS - 1 or self.arrived() <= before or not self.digest:
                     raise self._interrupted() from error
         self._settle()
 
@@ -218,12 +218,12 @@ class _Transfer:
 
     def _check_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.target.parent).free
-        if needed + MARGIN > free:
+        if needed + MARGIN_BYTES > free:
             raise WeightsUnavailable(
                 "{title} needs {needed} MB, but only {free} MB are free in the folder {folder}. Make room, or choose a "
                 "smaller network.",
                 title=self.title,
-                needed=_megabytes(max(needed, 0) + MARGIN),
+                needed=_megabytes(max(needed, 0) + MARGIN_BYTES),
                 free=_megabytes(free),
                 folder=str(self.target.parent),
             )
@@ -274,7 +274,7 @@ def refusal(error: Exception, address: str, target: Path, title: str) -> Weights
 
 
 class _Meter:
-    """Measures the rate of a transfer, and when it is time to tell."""
+    """Measures the rate of a transfer, and when to report it."""
 
     def __init__(self, start: int) -> None:
         self._told = 0.0

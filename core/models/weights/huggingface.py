@@ -2,7 +2,7 @@
 
 The cache is laid out as huggingface_hub does (``blobs``, ``snapshots``, ``refs``), so that both find the other's files.
 Its ``hf_hub_download`` itself does not serve here, measured with version 2.4: a file that is not in the cache is asked
-for seven times, whatever ``etag_timeout`` says, which takes 23 s where the hub refuses and 385 s where it is silent
+for seven times, whatever ``etag_timeout`` is, which takes 23 s where the hub refuses and 385 s where it is silent
 (here: 8 s at most); a transfer that stalls ends after 65 s (here: 20 s); and contents that do not have the announced
 SHA-256 digest are kept as the file.
 """

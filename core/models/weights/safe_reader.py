@@ -52,7 +52,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tensor in a file, as its header says.
+    """A tensor in a file, as in its header.
 
     Attributes:
         shape: Its shape.

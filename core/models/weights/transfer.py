@@ -36,7 +36,7 @@ class Misfit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Grafted:
+class Transferred:
     """What a file has for a network.
 
     Attributes:
@@ -48,7 +48,7 @@ class Grafted:
         total: Number of values in the network.
         share: Share of the backbone's tensors that fit; the head does not count.
         prefix: What was taken off the names in the file, such as ``module.``.
-        kept: Tensors of the head that would fit but stay new, because they tell other classes apart.
+        kept: Tensors of the head that would fit but stay new, because they are for other classes.
     """
 
     copied: tuple[str, ...]
@@ -73,7 +73,7 @@ class Grafted:
 
 def compare(
     network: nn.Module | Mapping[str, Tensor], path: Path, *, head: str = "", copy_head: bool = True
-) -> Grafted:
+) -> Transferred:
     """Says what a file has for a network, without reading a value or changing anything.
 
     Args:
@@ -88,7 +88,7 @@ def compare(
     return _compare(_state(network), open_tensors(path), head, copy_head)
 
 
-def graft(model: nn.Module, path: Path, *, head: str = "", copy_head: bool = True) -> Grafted:
+def transfer_weights(model: nn.Module, path: Path, *, head: str = "", copy_head: bool = True) -> Transferred:
     """Copies every tensor that fits by name and shape into ``model``; the others keep the values they have.
 
     Where a prefix stands before all the names that fit, such as ``module.`` of ``DataParallel`` or ``encoder.`` of a
@@ -133,7 +133,7 @@ def _state(network: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return network.state_dict() if isinstance(network, nn.Module) else network
 
 
-def _compare(state: Mapping[str, Tensor], file: TensorFile, head: str, copy_head: bool) -> Grafted:
+def _compare(state: Mapping[str, Tensor], file: TensorFile, head: str, copy_head: bool) -> Transferred:
     entries = file.entries
     prefix = _prefix(state, entries)
     copied: list[str] = []
@@ -153,7 +153,7 @@ def _compare(state: Mapping[str, Tensor], file: TensorFile, head: str, copy_head
     mine = {prefix + name for name in state}
     counting = [name for name in state if not _of_head(name, head) and not name.endswith("num_batches_tracked")]
     fitting = set(copied)
-    return Grafted(
+    return Transferred(
         copied=tuple(copied),
         missing=tuple(missing),
         misfit=tuple(misfit),
@@ -206,7 +206,7 @@ def _few(names: list[str]) -> str:
     return "; ".join(names[:4]) + ("; …" if len(names) > 4 else "")
 
 
-def _other_network(path: Path, found: Grafted) -> InputError:
+def _other_network(path: Path, found: Transferred) -> InputError:
     differences = [f"{row.name} {row.theirs} ≠ {row.ours}" for row in found.misfit]
     differences += [f"− {name}" for name in found.missing]
     differences += [f"+ {name}" for name in found.unused]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.data.augment import NUMBERS, Augmenter, Drawn
+from core.data.augment import NUMBERS_PER_IMAGE, Augmenter, Drawn
 from core.data.images import normalise
 from core.data.pixel_store import PixelStore, centre, iterate
 from core.device import memory_free
@@ -122,7 +122,9 @@ class PixelSource:
         """Returns the numbers by which a view of these images is made."""
         words = np.random.SeedSequence([self.seed, view]).generate_state(2, np.uint32).tolist()
         generator = torch.Generator().manual_seed((words[0] << 31) + words[1])
-        return Drawn(torch.rand(len(self.material.store), NUMBERS, generator=generator)[positions].to(self.device))
+        return Drawn(
+            torch.rand(len(self.material.store), NUMBERS_PER_IMAGE, generator=generator)[positions].to(self.device)
+        )
 
 
 @dataclass(slots=True)

@@ -56,7 +56,7 @@ class ChangeSchedule:
         else:
             known = state.thawed + state.joining
             before, after = (
-                freeze.trainable_stage_names(anatomy, freeze.thawed(anatomy, plan, count))
+                freeze.trainable_stage_names(anatomy, freeze.unfreeze(anatomy, plan, count))
                 for count in (known, known + int(change.value))
             )
             stages = tuple(name for name in after if name not in before)

@@ -269,7 +269,7 @@ class Trainer:
     def _plan(self) -> FreezePlan:
         """Returns what learns now: as planned, and what a person unfroze since."""
         plan = self.experiment.plan(self._phase_now)
-        return freeze.thawed(self.network.anatomy, plan, self.state.thawed) if self.state.thawed else plan
+        return freeze.unfreeze(self.network.anatomy, plan, self.state.thawed) if self.state.thawed else plan
 
     def _prepare(self) -> Generator[Event]:
         """Makes optimizer and batch sources for what learns now; on the way in, and when a stage joins in."""

@@ -178,7 +178,7 @@ def story(
     names = _story_layers(network)
     if not told:
         raise InputError("No layer of this network keeps the picture's layout, so there is no depth to look into.")
-    name = _name("depth", prints or prints_of(network, images), *names)
+    name = _name("depth profile", prints or prints_of(network, images), *names)
     kept = DEPTHS.read(name, _load_depth)
     if kept is not None:
         return kept
@@ -189,7 +189,7 @@ def story(
         if progress is not None:
             progress("measuring", done, len(names))
         answers, shown = found.pop(layer), layer in told
-        measured.append(depth_profile.measure(anatomy, answers, labels, classes=len(images.classes), told=shown))
+        measured.append(depth_profile.measure(anatomy, answers, labels, classes=len(images.classes), compared=shown))
     made = DepthProfile(tuple(measured), len(seen), asked, len(set(labels.tolist())))
     if len(seen) == asked:
         DEPTHS.write({name: json.dumps(dataclasses.asdict(made)).encode()})
@@ -198,7 +198,7 @@ def story(
 
 def story_known(network: Network, prints: Thumbprints) -> bool:
     """Whether :func:`story` finds its figures on disk."""
-    return DEPTHS.path(_name("depth", prints, *_story_layers(network))).is_file()
+    return DEPTHS.path(_name("depth profile", prints, *_story_layers(network))).is_file()
 
 
 def _story_layers(network: Network) -> tuple[str, ...]:

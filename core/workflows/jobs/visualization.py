@@ -115,7 +115,7 @@ def work(request: VisualizationJob, context: JobContext) -> None:
         "steps": request.steps,
         "seed": request.seed,
         "precision": request.precision,
-        "found": lambda one: ready.append(one.channel),
+        "on_image": lambda one: ready.append(one.channel),
         "progress": lambda done, total: report("growing", done, total, ready=len(ready)),
     }
     if request.layer:

@@ -23,7 +23,7 @@ from PIL import Image
 
 from core import settings
 from core.data.dataset import Dataset, shuffle_key
-from core.data.marks import LEAST, Mark, planted
+from core.data.marks import MIN_MARK_PX, Mark, planted
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
@@ -294,7 +294,7 @@ def _write_all(folder: Path, dataset: Dataset, plan: Plan, progress: Progress | 
             plain = square(dataset.load(place))
         except InputError:
             continue
-        if min(plain.size) < LEAST:
+        if min(plain.size) < MIN_MARK_PX:
             continue
         marked = planted(plain, plan.mark) if carries_mark(plan, item.key, label, item.split) else plain
         for arm, picture in ((WITH, marked), (WITHOUT, plain)):

@@ -165,7 +165,7 @@ class Teller:
     def _changed(self, event: Changed) -> None:
         act = event.act
         self.epochs, self.steps = event.epochs, event.steps
-        self.recorder.act(act, event.index)
+        self.recorder.live_change(act, event.index)
         what = ", ".join(event.stages) if act.kind == "unfreeze" else f"{act.value:g}"
         self.recorder.log(f"changed at step {act.step}: {act.kind} {what}".rstrip())
         self.recorder.update(epochs=event.epochs, steps=event.steps)

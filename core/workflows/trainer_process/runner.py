@@ -234,7 +234,7 @@ class _Training:
 
         Counts go into the status, names into ``weights.json``.
         """
-        found = network.grafted
+        found = network.transferred
         if found is None:
             return
         write_json(self.run.path / "weights.json", found.to_dict())

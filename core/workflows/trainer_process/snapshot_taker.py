@@ -66,7 +66,7 @@ class Photographer:
     def __init__(self, path: Path, network: Network, material: Material, device: torch.device) -> None:
         self._path, self._network, self._material, self._device = path, network, material, device
         self._time_budget = TimeBudget(SHARE, FREE)
-        self._positions = _positions(material, network.classes, snapshots.wished(path))
+        self._positions = _positions(material, network.classes, snapshots.requested_keys(path))
         items = material.store.dataset.items
         self._targets = [items[position].label for position in self._positions]
         self._x: Tensor | None = None

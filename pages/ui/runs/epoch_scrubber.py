@@ -108,14 +108,14 @@ def _moment(run: Any, epoch: int) -> Any:
 def _pictures(run: Any) -> Any:
     from core.runs import snapshots
 
-    path = run.path / snapshots.FOLDER / "pinned.npz"
+    path = run.path / snapshots.SNAPSHOT_FOLDER / "pinned.npz"
     return caches.remember("pinned", (str(path), _stamp(path)), lambda: snapshots.pinned_arrays(run.path), entries=8)
 
 
 def _key(run: Any, epoch: int) -> tuple[Any, ...]:
-    from core.runs.snapshots import FOLDER
+    from core.runs.snapshots import SNAPSHOT_FOLDER
 
-    return (str(run.path), epoch, _stamp(run.path / FOLDER / f"epoch-{epoch:06d}.npz"))
+    return (str(run.path), epoch, _stamp(run.path / SNAPSHOT_FOLDER / f"epoch-{epoch:06d}.npz"))
 
 
 def _stamp(path: Path) -> int:

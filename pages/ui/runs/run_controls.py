@@ -211,8 +211,8 @@ def _joined(experiment: Any, phase: Any, before: int, count: int) -> str:
     from pages.ui.kit.network_diagram import stage_title
 
     anatomy, plan = caches.anatomy(experiment.model), experiment.plan(phase)
-    now = freeze.stage_state(anatomy, freeze.thawed(anatomy, plan, before))
-    then = freeze.stage_state(anatomy, freeze.thawed(anatomy, plan, before + count))
+    now = freeze.stage_state(anatomy, freeze.unfreeze(anatomy, plan, before))
+    then = freeze.stage_state(anatomy, freeze.unfreeze(anatomy, plan, before + count))
     changed = [name for name in then if then[name] != now[name]]
     return ", ".join(stage_title(name) for name in changed if name != "neck" or len(changed) == 1)
 

@@ -30,6 +30,7 @@ MODULES = (
     "core.workflows.network_loading",
     "core.workflows.evaluate",
     "core.interpret.attribution.explain",
+    "captum.attr",
 )
 """What the pages need, the quick ones first."""
 

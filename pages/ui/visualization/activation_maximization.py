@@ -173,7 +173,9 @@ def _answer(target: Target, network: Any, ask: VisualizationRequest) -> None:
     job = progress.job_of(target, ask.layer)
     if progress.at_work(job, network, ask):
         return
-    known = {one.channel: one for one in activation_maximization.kept(network, layer, ask.channels, ask.recipe)}
+    known = {
+        one.channel: one for one in activation_maximization.cached_images(network, layer, ask.channels, ask.recipe)
+    }
     missing = [channel for channel in ask.channels if channel not in known]
     if missing:
         progress.ended(job)
@@ -229,7 +231,7 @@ def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, la
     recipe = activation_maximization.Recipe(
         max(size, ask.recipe.size), max(steps, ask.recipe.steps), ask.recipe.seed, ask.recipe.place
     )
-    better = activation_maximization.kept(network, one.layer, [one.channel], recipe)
+    better = activation_maximization.cached_images(network, one.layer, [one.channel], recipe)
     shown = better[0] if better else one
     components.section(label)
     with st.container(key="bl-wrap-dream-large"):

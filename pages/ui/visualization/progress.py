@@ -100,10 +100,10 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
         with shown.container():
             grid(list(there.values()), size=TILE)
 
-    def found(one: Any) -> None:
+    def on_image(one: Any) -> None:
         there[one.channel] = tile(one, labels[one.channel])
 
-    def watch(channels: list[int], images: Any) -> None:
+    def on_preview(channels: list[int], images: Any) -> None:
         for channel, image in zip(channels, images, strict=True):
             there[channel] = Tile(png(image, repeats=True), labels[channel], _("growing …"))
         draw()
@@ -114,8 +114,8 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
         "steps": recipe.steps,
         "seed": recipe.seed,
         "progress": bar,
-        "found": found,
-        "watch": watch,
+        "on_image": on_image,
+        "on_preview": on_preview,
     }
     try:
         if ask.layer:
@@ -165,7 +165,7 @@ def at_work(job: Job | None, network: Any, ask: Any) -> bool:
 
         layer = ask.layer or network.anatomy.head
         labels = dict(zip(ask.channels, ask.labels, strict=True))
-        known = activation_maximization.kept(network, layer, ask.channels, ask.recipe)
+        known = activation_maximization.cached_images(network, layer, ask.channels, ask.recipe)
         if known:
             grid([tile(one, labels[one.channel]) for one in known], size=TILE)
         components.note(_("This goes on if you leave; the pictures will be here."))

@@ -65,7 +65,8 @@ def test_backbones_are_searched_filtered_and_sorted(call: Call) -> None:
 
 def test_datasets_methods_devices_and_runs_are_listed(call: Call) -> None:
     assert {"mnist", "digits", "shapes", "textures"} <= {row["name"] for row in call("datasets")[1]["datasets"]}
-    assert "grad-cam" in {row["name"] for row in call("methods")[1]["methods"]}
+    served = {row["name"]: row["served_by"] for row in call("methods")[1]["methods"]}
+    assert (served["grad-cam"], served["saliency"]) == ("own", "captum")
     assert call("devices")[1]["devices"][-1]["id"] == "cpu"
     assert call("runs")[1] == {"runs": []}
 

@@ -28,12 +28,14 @@ def state(model: nn.Module) -> dict[str, Any]:
         "grad": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
         "hooks": [len(getattr(module, kind)) for module in model.modules() for kind in HOOKS],
         "tensors": {name: value.clone() for name, value in model.state_dict().items()},
+        "memory": [value.data_ptr() for value in model.state_dict().values()],
+        "attributes": [sorted(vars(module)) for module in model.modules()],
     }
 
 
 def same(before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Whether two states are equal, tensor by tensor."""
-    flags = all(before[key] == after[key] for key in ("training", "requires_grad", "hooks"))
+    flags = all(before[key] == after[key] for key in ("training", "requires_grad", "hooks", "memory", "attributes"))
     grads = all(
         (a is None and b is None) or (a is not None and b is not None and torch.equal(a, b))
         for a, b in zip(before["grad"], after["grad"], strict=True)

@@ -35,7 +35,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("line", HOSTILE, ids=range(len(HOSTILE)))
 def test_nonsense_is_passed_over(tmp_path: Path, line: bytes) -> None:
-    (tmp_path / control.FILE).write_bytes(line)
+    (tmp_path / control.CONTROL_FILE).write_bytes(line)
     assert control.read(tmp_path) == ([], len(line))
     assert control.halt(tmp_path, 0) is None
     control.ask(tmp_path, "rate", 0.5)
@@ -43,7 +43,7 @@ def test_nonsense_is_passed_over(tmp_path: Path, line: bytes) -> None:
 
 
 def test_a_torn_request_is_read_once_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / control.FILE
+    path = tmp_path / control.CONTROL_FILE
     path.write_bytes(b'{"kind": "pau')
     assert control.read(tmp_path) == ([], 0)
     with path.open("ab") as file:
@@ -65,7 +65,7 @@ def test_a_torn_request_is_read_once_it_is_whole(tmp_path: Path) -> None:
 def test_a_value_that_is_not_allowed_is_refused(tmp_path: Path, kind: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{kind} is"):
         control.ask(tmp_path, kind, value)
-    assert not (tmp_path / control.FILE).exists()
+    assert not (tmp_path / control.CONTROL_FILE).exists()
 
 
 def test_a_training_goes_on_over_nonsense(tmp_path: Path, image_folder: Callable[..., Path]) -> None:
@@ -76,7 +76,7 @@ def test_a_training_goes_on_over_nonsense(tmp_path: Path, image_folder: Callable
 
     def spoil(record: dict[str, object]) -> None:
         if record["event"] == "epochend" and record["epoch"] == 1:
-            with (run.path / control.FILE).open("ab") as file:
+            with (run.path / control.CONTROL_FILE).open("ab") as file:
                 file.write(b"".join(HOSTILE) + b'{"kind": "extend", "value": 1}\n')
 
     assert worker.work(run, spoil)["state"] == "finished"

@@ -28,7 +28,7 @@ from core.runs import Recorder, Run, queue
 run = Run(Path(sys.argv[1]))
 recorder = Recorder(run)
 recorder.update(state="queued", doing="queued", queue_device="cpu")
-queue.POLL = 0.02
+queue.POLL_SECONDS = 0.02
 with queue.hold_device(run, "cpu", lambda ahead: recorder.update(ahead=ahead)) as held:
     if held:
         recorder.update(state="running", doing="training", begun=time.time())

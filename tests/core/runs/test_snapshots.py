@@ -26,7 +26,7 @@ def moment(epoch: int, *, heat: bool = True) -> Snapshot:
 
 @pytest.mark.parametrize("heat", [True, False])
 def test_what_is_written_is_read(tmp_path: Path, heat: bool) -> None:
-    (tmp_path / snapshots.FOLDER).mkdir()
+    (tmp_path / snapshots.SNAPSHOT_FOLDER).mkdir()
     there = moment(12, heat=heat)
     snapshots.write(tmp_path, there)
     assert (tmp_path / "snapshots" / "epoch-000012.npz").is_file()
@@ -48,7 +48,7 @@ def test_pins_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_a_torn_or_absent_file_is_said(tmp_path: Path) -> None:
-    (tmp_path / snapshots.FOLDER).mkdir()
+    (tmp_path / snapshots.SNAPSHOT_FOLDER).mkdir()
     (tmp_path / "snapshots" / "epoch-000003.npz").write_bytes(b"PK\x03\x04 torn")
     for epoch in (3, 4):
         with pytest.raises(InputError, match="cannot be read"):
@@ -59,7 +59,7 @@ def test_a_torn_or_absent_file_is_said(tmp_path: Path) -> None:
 
 def test_other_files_are_no_snapshots(tmp_path: Path) -> None:
     assert snapshots.epochs(tmp_path) == []
-    (tmp_path / snapshots.FOLDER).mkdir()
+    (tmp_path / snapshots.SNAPSHOT_FOLDER).mkdir()
     for name in ("epoch-000010.npz", "epoch-000002.npz", ".epoch-000003.npz.12.tmp", "pinned.npz"):
         (tmp_path / "snapshots" / name).touch()
     assert snapshots.epochs(tmp_path) == [2, 10]
@@ -96,9 +96,11 @@ def test_images_are_pinned_at_launch(tmp_path: Path, monkeypatch: pytest.MonkeyP
     from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
 
     wishes: list[tuple[str, ...]] = []
-    monkeypatch.setattr(launch, "spawn", lambda folder, *_words, **_more: wishes.append(snapshots.wished(folder)))
+    monkeypatch.setattr(
+        launch, "spawn", lambda folder, *_words, **_more: wishes.append(snapshots.requested_keys(folder))
+    )
     phases = (Phase("head", "head", 1),)
     task = Experiment(DataSpec("photos"), ModelSpec("mnist_cnn", "none"), TrainingSpec("custom", phases, device="cpu"))
     run = launch.start(task, tmp_path, pinned=("a/1.png", "b/2.png"))
     assert wishes == [("a/1.png", "b/2.png")]  # they stand there before the process begins
-    assert snapshots.wished(run.path) == wishes[0]
+    assert snapshots.requested_keys(run.path) == wishes[0]

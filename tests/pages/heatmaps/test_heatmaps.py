@@ -59,11 +59,19 @@ def test_another_class_and_another_method(open_page, learned, words) -> None:
     assert not app.exception
     assert app.query_params["target"] == "red"
     assert "Grad-CAM · red" in words(app)
+    assert "Carried out by this app's own code." in words(app)
     app.selectbox(key="bl-heat-family").set_value("perturbation").run()
     assert not app.exception
     assert "Occlusion · red" in words(app)
     assert "Computed on the pixels" in words(app)
+    assert "Carried out by the library captum." in words(app)
     assert app.query_params["method"] == "occlusion"
+
+
+def test_how_far_shares_are_from_what_they_should_add_up_to(open_page, learned, words) -> None:
+    app = open_page("heatmaps", run=learned().id, method="integrated-gradients")
+    assert not app.exception
+    assert "rise above plain grey by" in words(app)
 
 
 def test_another_layer(open_page, learned, words) -> None:

@@ -114,7 +114,7 @@ def test_what_was_asked_is_pending_until_the_run_has_done_it(open_page, make_run
     said = words(open_page("train", run=run.id))
     assert "Learning rate × 0.3" in said
     assert "asked, not yet in effect" in said
-    Recorder(run).act(LiveChange(16, "rate", 0.3), 0)
+    Recorder(run).live_change(LiveChange(16, "rate", 0.3), 0)
     status = json.loads((run.path / "status.json").read_text())
     status["heard"] = control.read(run.path)[1]
     (run.path / "status.json").write_text(json.dumps(status))
@@ -125,7 +125,7 @@ def test_what_was_asked_is_pending_until_the_run_has_done_it(open_page, make_run
 
 def test_a_change_that_is_yet_to_be_repeated_says_so(open_page, make_run, words, alive) -> None:
     run = make_run("running", **alive)
-    Recorder(run).act(LiveChange(64, "extend", 2), 0)
+    Recorder(run).live_change(LiveChange(64, "extend", 2), 0)
     status = {**json.loads((run.path / "status.json").read_text()), "step": 8}
     (run.path / "status.json").write_text(json.dumps(status))
     app = open_page("train", session={f"{KEY}-section": "changes"}, run=run.id)

@@ -42,14 +42,14 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
     used = {"schedule": moves or plateaus, "augment": bool(augments), "bf16": bf16, "head_alone": bf16}
     phases, acts, thawed = [], [], 0
     for index, (phase, precision) in enumerate(zip(training.phases, precisions, strict=True)):
-        parts = _parts(phase, shape, freeze.thawed(shape.anatomy, experiment.plan(phase), thawed))
+        parts = _parts(phase, shape, freeze.unfreeze(shape.anatomy, experiment.plan(phase), thawed))
         rows = {**parts, **_optimizer(phase), **_course(experiment, phase), "bf16": precision == "bf16"}
         phases.append({"name": phase.name, "epochs": phase.epochs, **rows})
         for act in (act for act in training.acts if act.phase == index):
             value: Any = act.value if act.kind == "rate" else int(act.value)
             if act.kind == "unfreeze":
                 thawed += value
-                value = _parts(phase, shape, freeze.thawed(shape.anatomy, experiment.plan(phase), thawed))
+                value = _parts(phase, shape, freeze.unfreeze(shape.anatomy, experiment.plan(phase), thawed))
             acts.append({"phase": index, "step": act.step, "kind": act.kind, "value": value})
     learning = [*phases, *(act["value"] for act in acts if act["kind"] == "unfreeze")]
     for row in learning:

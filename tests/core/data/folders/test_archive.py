@@ -52,7 +52,7 @@ def test_images_come_out_and_nothing_else(method: int) -> None:
     path = unpack_zip(packed({**GOOD, **extra}, method), "My pets.zip")
     assert path == settings.uploads_dir() / "My-pets"
     files = sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file())
-    assert files == [passed_over.FILE, "cats/1.png", "dogs/1.png"]
+    assert files == [passed_over.NOTES_FILE, "cats/1.png", "dogs/1.png"]
     assert [note.name for note in passed_over.read_notes(path)] == ["readme.txt", "cats/run.py"]
     assert (path / "cats/1.png").read_bytes() == IMAGE
     assert open_dataset(str(path), roots=settings.data_roots()).counts() == {"all": {"cats": 1, "dogs": 1}}

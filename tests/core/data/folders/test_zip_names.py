@@ -100,8 +100,8 @@ def test_pictures_of_kinds_that_are_not_read_are_named_with_what_to_do() -> None
 
 
 def test_notes_that_are_no_notes_count_as_none(tmp_path: Path) -> None:
-    from core.data.folders.passed_over import FILE, read_notes
+    from core.data.folders.passed_over import NOTES_FILE, read_notes
 
     for text in ("", "[]", "{}", "[1]", '[["no kind", "a", "b"]]', "null"):
-        (tmp_path / FILE).write_text(text)
+        (tmp_path / NOTES_FILE).write_text(text)
         assert read_notes(tmp_path) == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -312,3 +314,19 @@ def test_rows_are_complete() -> None:
         assert row.family in FAMILIES
         assert row.layered or row.formula is None
         assert row.needs in ("layer", "input")
+
+
+def test_captum_serves_wherever_it_is_right_and_is_not_loaded_before() -> None:
+    own = {row.id for row in METHODS.values() if row.served_by == "own"}
+    assert own == {
+        *CAMS,
+        *("score-cam", "ablation-cam", "smoothgrad-cam++", "guided-grad-cam", "random-cam"),
+        *("deep-lift", "attention-rollout", "gradient-rollout"),
+    }
+    code = (
+        "import sys; from core.interpret.attribution.explain import explain; from core.models.network import bare; "
+        "import torch; n = bare('mnist_cnn', 'none'); p = n.preprocessing; "
+        "explain(n, torch.ones(1, p.channels, p.crop, p.crop)); print('captum' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

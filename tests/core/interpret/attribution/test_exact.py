@@ -1,4 +1,4 @@
-"""Each method beside another way to the same figures: by hand, by counting everything, or by captum."""
+"""Each method beside another way to the same figures: by hand, by counting everything, or by captum alone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.interpret import forward
 from core.interpret.attribution import cam, perturbation, score_cam
 from core.interpret.attribution.attention_weights import attention_layers, attention_weights, spread
 from core.interpret.attribution.explain import METHODS, explain
@@ -42,6 +43,68 @@ def test_others_agree_with_captum(tiny: Callable[..., Network], image: Tensor, m
         theirs = FeatureAblation(network.model).attribute(image, target=1, feature_mask=mask)[0, 0]
     ours = raw(explain(network, image, method, target=1, settings=settings).heatmap)
     assert ours == pytest.approx(theirs.detach().numpy(), rel=1e-3, abs=1e-5)
+
+
+# --- by plain autograd, and by trying every part; captum carries these methods out ------------------------------------
+
+
+def slopes(network: Network, images: Tensor, target: int) -> Tensor:
+    """The gradient of a class's logit with respect to each image."""
+    leaf = images.clone().requires_grad_()
+    return torch.autograd.grad(network.model(leaf)[:, target].sum(), leaf)[0].double()
+
+
+def test_shares_of_gradients_by_plain_autograd(tiny: Callable[..., Network], image: Tensor) -> None:
+    network = tiny()
+    ours = raw(explain(network, image, "input-x-gradient", target=1).heatmap)
+    assert ours == pytest.approx((slopes(network, image, 1) * image)[0].sum(0).numpy(), rel=1e-4, abs=1e-7)
+    points, weights = np.polynomial.legendre.leggauss(30)
+    along = torch.from_numpy((points + 1) / 2).float().view(-1, 1, 1, 1)
+    mean = (torch.from_numpy(weights / 2).view(-1, 1, 1, 1) * slopes(network, image * along, 1)).sum(0)
+    ours = raw(explain(network, image, "integrated-gradients", target=1, settings={"steps": 30}).heatmap)
+    assert ours == pytest.approx((mean * image[0]).sum(0).numpy(), rel=1e-3, abs=1e-6)
+
+
+def test_what_hiding_costs_by_hiding(tiny: Callable[..., Network], image: Tensor) -> None:
+    network = tiny()
+    whole = scores(network, image, 1)[0]
+    parts = superpixels(image, 9)
+    falls = [whole - scores(network, image * torch.from_numpy(parts != part), 1)[0] for part in range(parts.max() + 1)]
+    ours = raw(explain(network, image, "feature-ablation", target=1, settings={"regions": 9}).heatmap)
+    assert ours == pytest.approx(np.array(falls)[parts], rel=1e-3, abs=1e-6)
+    total, times = np.zeros((2, SIZE, SIZE))
+    starts = [*range(0, SIZE - 9, 5), SIZE - 9 + (5 - (SIZE - 9) % 5) % 5]
+    for row, column in itertools.product(starts, starts):
+        covered = image.clone()
+        covered[:, :, row : row + 9, column : column + 9] = 0
+        total[row : row + 9, column : column + 9] += whole - scores(network, covered, 1)[0]
+        times[row : row + 9, column : column + 9] += 1
+    ours = raw(explain(network, image, "occlusion", target=1, settings={"window": 9, "stride": 5}).heatmap)
+    assert ours == pytest.approx(total / times, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["integrated-gradients", "gradient-shap"])
+def test_a_gap_tells_how_far_shares_are_from_the_rise(tiny: Callable[..., Network], image: Tensor, method: str) -> None:
+    network, name = tiny(), "steps" if method == "integrated-gradients" else "samples"
+    rise = float(np.diff(scores(network, torch.cat([torch.zeros_like(image), image]), 1))[0])
+    few, many = (explain(network, image, method, target=1, settings={name: n}).heatmap for n in (2, 400))
+    for heatmap in (few, many):
+        assert heatmap.gap == pytest.approx(abs(raw(heatmap).sum() / rise - 1), rel=1e-3, abs=1e-4)
+    assert many.gap is not None
+    assert many.gap < (0.02 if name == "steps" else 0.3)
+    assert explain(network, image, "saliency").heatmap.gap is None
+
+
+@pytest.mark.parametrize("method", ["smoothgrad", "vargrad", "gradient-shap", "integrated-gradients", "lime"])
+def test_how_many_go_through_at_once_changes_nothing(
+    tiny: Callable[..., Network], image: Tensor, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, found = tiny(), []
+    for count in (1, 3, 16):
+        monkeypatch.setattr(forward, "batch_of", lambda *_given, _count=count, **_named: _count)
+        found.append(raw(explain(network, image, method, target=1).heatmap))
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], rel=1e-3, abs=1e-4 * np.abs(found[0]).max())
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
@@ -208,10 +271,14 @@ def test_chance_follows_its_seed(tiny: Callable[..., Network], image: Tensor) ->
     maps = [explain(network, image, "random-cam", settings={"seed": seed}).heatmap.values for seed in (1, 1, 2)]
     assert (maps[0] == maps[1]).all()
     assert (maps[0] != maps[2]).any()
-    for method in ("lime", "kernel-shap", "smoothgrad", "smoothgrad-cam++"):
+    numbers = np.random.get_state()
+    for method in ("lime", "kernel-shap", "smoothgrad", "vargrad", "gradient-shap", "smoothgrad-cam++"):
         twice = [explain(network, image, method, settings={"seed": 4}).heatmap.values for _ in range(2)]
         assert (twice[0] == twice[1]).all()
+        if method != "smoothgrad-cam++":  # the slope of this network's last maps is the same for all pictures
+            assert (twice[0] != explain(network, image, method, settings={"seed": 5}).heatmap.values).any()
     assert torch.equal(torch.get_rng_state(), state)
+    assert all(np.array_equal(a, b) for a, b in zip(numbers, np.random.get_state(), strict=True))
 
 
 # --- attention --------------------------------------------------------------------------------------------------------

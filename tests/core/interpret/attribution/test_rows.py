@@ -193,6 +193,8 @@ def test_many_visitors_of_many_methods_leave_nothing_behind(tiny: Callable[..., 
         "score-cam",
         "ablation-cam",
         "smoothgrad",
+        "gradient-shap",
+        "lime",
         "occlusion",
         "random-cam",
     ]

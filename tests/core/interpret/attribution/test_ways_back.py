@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +69,55 @@ def test_guided_ways_back_agree_with_captum(image: Tensor, method: str) -> None:
     ours = raw(explain(network, image, method, target=2).heatmap)
     assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-7)
     assert ours != pytest.approx(raw(explain(network, image, "saliency", target=2).heatmap), rel=0.1)
+
+
+class Back(torch.autograd.Function):
+    """A ReLU (up to a value) that goes back as guided backpropagation or deconvolution has it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, top: float, guided: bool) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.top, ctx.guided = top, guided
+        return x.clamp(0, top)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        active = (x > 0) & (x < ctx.top) if ctx.guided else torch.ones_like(x, dtype=torch.bool)
+        return grads[0].clamp_min(0) * active, None, None
+
+
+class Relus(nn.Module):
+    """ReLUs of all kinds: a module shared by two branches that run in step, functions, ReLU6, before the rest too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(3, 6, 3, 2, 1), nn.Conv2d(6, 6, 3, 1, 1), nn.Conv2d(6, 6, 3, 1, 1)
+        self.relu, self.relu6 = nn.ReLU(inplace=True), nn.ReLU6(inplace=True)
+        self.head = nn.Linear(6, len(CLASSES))
+        self.back: bool | None = None
+
+    def bend(self, x: Tensor, kind: Callable[[Tensor], Tensor], top: float = math.inf) -> Tensor:
+        return kind(x) if self.back is None else Back.apply(x, top, self.back)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        x = x + self.bend(x, torch.relu)  # what enters a ReLU is used elsewhere, too
+        left, right = self.b(x), self.c(x)
+        left, right = self.bend(left, self.relu), self.bend(right, self.relu)
+        return self.head(self.bend(3 * (left - right), self.relu6, 6.0).mean((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["guided-backprop", "deconvolution"])
+def test_guided_ways_back_of_every_kind_of_relu(image: Tensor, method: str) -> None:
+    network = made(Relus)
+    for target in range(len(CLASSES)):
+        network.model.back = None
+        ours = raw(explain(network, image, method, target=target).heatmap)
+        network.model.back = method == "guided-backprop"
+        leaf = image.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(network.model(leaf)[0, target], leaf)
+        assert ours == pytest.approx(slope[0].abs().amax(0).numpy(), rel=1e-4, abs=1e-7)
 
 
 @pytest.mark.parametrize("method", ["guided-backprop", "deconvolution", "deep-lift", "lrp"])
@@ -176,6 +227,34 @@ def test_lrp_agrees_with_captum(image: Tensor, gamma: int) -> None:
     theirs = LRP(peer).attribute(image, target=1)[0].sum(0).detach().numpy()
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.999
     assert ours == pytest.approx(theirs, rel=0.02, abs=1e-3 * float(np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize("gamma", [0, 25])
+@pytest.mark.parametrize("against", [None, 3])
+def test_lrp_layer_by_layer(image: Tensor, gamma: int, against: int | None) -> None:
+    model = made(Chain).model
+    steps: list[Callable[[Tensor, float], Tensor]] = [
+        lambda x, _g: model.a(x),
+        lambda x, g: F.conv2d(x.relu(), model.b.weight + g * model.b.weight.clamp_min(0), model.b.bias, padding=1),
+        lambda x, _g: model.hidden(F.max_pool2d(x.relu(), 2).flatten(1)),
+        lambda x, _g: model.head(x.relu()),
+    ]
+    entered = [image]
+    with torch.no_grad():
+        for step in steps:
+            entered.append(step(entered[-1], 0.0))
+    share = torch.zeros_like(entered[-1])
+    share[0, 1] = entered[-1][0, 1]
+    if against is not None:
+        share[0, against] = -entered[-1][0, against]
+    for x, step in zip(reversed(entered[:-1]), reversed(steps), strict=True):
+        leaf = x.clone().requires_grad_()  # a share is what enters times its slope; ReLU and pool hand on what they get
+        out = step(leaf, gamma / 100)
+        (slope,) = torch.autograd.grad(out, leaf, (share / out).detach())
+        share = (slope * leaf).detach()
+    found = explain(made(Chain), image, "lrp", target=1, against=against, settings={"gamma": gamma}).heatmap
+    expected = share[0].sum(0).numpy()
+    assert raw(found) == pytest.approx(expected, rel=1e-3, abs=1e-4 * float(np.abs(expected).max()))
 
 
 def test_lrp_keeps_the_score_where_there_are_no_biases_and_takes_batchnorm_into_its_convolution(image: Tensor) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from core.errors import InputError
 from core.interpret.drawing.colormaps import COLORMAPS, DIVERGING, lookup
 from core.interpret.drawing.overlay import colorbar, draw_heatmap, heat_image, overlay, stretch, unit
-from core.interpret.drawing.tile_sheets import GUTTER, beside, feature_sheet, limits_of, tile
+from core.interpret.drawing.tile_sheets import GUTTER, comparison_sheet, feature_sheet, limits_of, tile
 
 
 def opened(data: bytes) -> Image.Image:
@@ -235,7 +235,7 @@ def test_values_that_are_no_numbers_are_drawn_as_zeros() -> None:
 
 
 def test_sides_stand_next_to_one_another_on_one_scale() -> None:
-    picture = beside([torch.zeros(4, 2, 2), torch.ones(4, 2, 2)], torch.ones(4, 2, 2), tile_px=8, columns=2)
+    picture = comparison_sheet([torch.zeros(4, 2, 2), torch.ones(4, 2, 2)], torch.ones(4, 2, 2), tile_px=8, columns=2)
     assert picture.size == (3 * 18 + 2 * 16, 18)
     assert picture.getpixel((0, 0)) != picture.getpixel((34, 0))
     assert picture.getpixel((20, 0)) == (255, 255, 255)

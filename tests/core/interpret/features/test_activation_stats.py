@@ -55,7 +55,7 @@ def store(dataset: Dataset, tiny: Callable[..., Network]):
 
 @pytest.mark.parametrize(("kind", "layer"), [("NCHW", "body"), ("NHWC", "act"), ("tokens", "norm")])
 def test_one_pass_says_what_each_image_says(kind, layer, tiny, store, dataset, monkeypatch) -> None:
-    monkeypatch.setattr(surveying, "BATCH", 4)
+    monkeypatch.setattr(surveying, "MAX_BATCH", 4)
     network = tiny(kind)
     found = survey(network, store, range(COUNT), [layer])[layer]
     assert len(found) == COUNT
@@ -124,7 +124,7 @@ def test_giving_up_leaves_the_network_as_it_was(tiny, store) -> None:
 
 
 def test_when_time_is_up_what_was_seen_counts(tiny, store, monkeypatch) -> None:
-    monkeypatch.setattr(surveying, "BATCH", 3)
+    monkeypatch.setattr(surveying, "MAX_BATCH", 3)
     found = survey(tiny(), store, range(COUNT), ["body"], budget=0.0)["body"]
     assert len(found) == 3
 

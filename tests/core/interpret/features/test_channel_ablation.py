@@ -55,8 +55,8 @@ def test_turning_equals_a_hook(kind: str, layer: str, factor: float, tiny: Calla
     network = tiny(kind)
     dial = ChannelScaler(network, image, layer)
     assert dial.replays
-    np.testing.assert_allclose(dial.turn({1: factor}), hooked(network, image, layer, 1, factor), atol=1e-6)
-    np.testing.assert_allclose(dial.turn({}), dial.turn({1: 1.0}), atol=1e-7)
+    np.testing.assert_allclose(dial.scale({1: factor}), hooked(network, image, layer, 1, factor), atol=1e-6)
+    np.testing.assert_allclose(dial.scale({}), dial.scale({1: 1.0}), atol=1e-7)
 
 
 def test_what_lies_before_the_layer_is_not_computed_again(tiny: Callable[..., Network], image: Tensor) -> None:
@@ -64,7 +64,7 @@ def test_what_lies_before_the_layer_is_not_computed_again(tiny: Callable[..., Ne
     dial = ChannelScaler(network, image, "body")
     handle = network.model.get_submodule("stem.0").register_forward_hook(lambda *_: runs.append("stem"))
     behind = network.model.get_submodule("head").register_forward_hook(lambda *_: runs.append("head"))
-    dial.turn({0: 0.0})
+    dial.scale({0: 0.0})
     handle.remove()
     behind.remove()
     assert runs == ["head"]
@@ -73,7 +73,7 @@ def test_what_lies_before_the_layer_is_not_computed_again(tiny: Callable[..., Ne
 def test_several_channels_at_once(tiny: Callable[..., Network], image: Tensor) -> None:
     network = tiny()
     dial = ChannelScaler(network, image, "after")
-    silent = dial.turn(dict.fromkeys(range(8), 0.0))
+    silent = dial.scale(dict.fromkeys(range(8), 0.0))
     with torch.no_grad():
         bias = network.model.get_submodule("head").bias.softmax(0).numpy()
     np.testing.assert_allclose(silent, bias, atol=1e-6)
@@ -98,7 +98,7 @@ def test_a_network_that_changes_its_input_for_others_to_see_is_run_whole(image: 
     torch.manual_seed(5)
     network = wrap(Sneaky())
     dial = ChannelScaler(network, image, "second")
-    assert dial.turn({2: 0.0}) == pytest.approx(hooked(network, image, "second", 2, 0.0), abs=1e-6)
+    assert dial.scale({2: 0.0}) == pytest.approx(hooked(network, image, "second", 2, 0.0), abs=1e-6)
 
 
 def test_a_sequence_that_others_reach_into_is_run_whole(image: Tensor) -> None:
@@ -117,7 +117,7 @@ def test_a_sequence_that_others_reach_into_is_run_whole(image: Tensor) -> None:
     network = wrap(Reaching())
     dial = ChannelScaler(network, image, "parts.3")
     assert not dial.replays
-    assert dial.turn({2: 0.0}) == pytest.approx(hooked(network, image, "parts.3", 2, 0.0), abs=1e-6)
+    assert dial.scale({2: 0.0}) == pytest.approx(hooked(network, image, "parts.3", 2, 0.0), abs=1e-6)
 
 
 @pytest.mark.parametrize("layer", ["layer1.0.relu", "layer2.0", "layer2.1.conv2"])
@@ -126,18 +126,18 @@ def test_a_residual_network_with_reused_relus(layer: str) -> None:
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     dial = ChannelScaler(network, x, layer)
     assert dial.replays
-    np.testing.assert_allclose(dial.turn({3: 0.0}), hooked(network, x, layer, 3, 0.0), atol=1e-6)
+    np.testing.assert_allclose(dial.scale({3: 0.0}), hooked(network, x, layer, 3, 0.0), atol=1e-6)
 
 
 def test_nothing_is_left_behind(tiny: Callable[..., Network], image: Tensor) -> None:
     network = tiny()
     network.model.train()
     dial = ChannelScaler(network, image, "body")
-    dial.turn({0: 2.0})
+    dial.scale({0: 2.0})
     broken = network.model.get_submodule("head")
     handle = broken.register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("no")))
     with pytest.raises(RuntimeError):
-        dial.turn({0: 2.0})
+        dial.scale({0: 2.0})
     handle.remove()
     assert all(module.training for module in network.model.modules())
     assert not any("forward" in vars(module) for module in network.model.modules())
@@ -146,7 +146,7 @@ def test_nothing_is_left_behind(tiny: Callable[..., Network], image: Tensor) -> 
 
 def test_channels_and_layers_that_cannot_be(tiny: Callable[..., Network], image: Tensor) -> None:
     with pytest.raises(InputError, match=r"no channel 8 in body\. Choose from 0 to 7"):
-        ChannelScaler(tiny(), image, "body").turn({8: 0.0})
+        ChannelScaler(tiny(), image, "body").scale({8: 0.0})
     with pytest.raises(InputError, match="head gives no map"):
         ChannelScaler(tiny(), image, "head")
     with pytest.raises(InputError, match="One normalised image"):

@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.interpret.features.activation_stats import Answers
 from core.interpret.features.depth_claims import correlation, verdicts
 from core.interpret.features.depth_profile import LayerDepth, activation_layers, depth_layers, measure
-from core.interpret.features.layer_statistics import class_distance, effective_rank, picture_kept, probe_accuracy
+from core.interpret.features.layer_statistics import class_distance, effective_rank, picture_r2, probe_accuracy
 from core.models.anatomy.examine import anatomy_of
 
 DRAW = np.random.default_rng(0)
@@ -60,14 +60,14 @@ def test_distance_of_class_means_in_units_of_the_spread_within() -> None:
 def test_colours_that_are_there_are_read_off_and_others_are_not(channels: int) -> None:
     cells = DRAW.normal(size=(40, 4, channels))
     mixed = cells[..., :8] @ DRAW.normal(size=(8, 3))
-    kept, lost = picture_kept(cells, mixed), picture_kept(cells, DRAW.normal(size=(40, 4, 3)))
+    kept, lost = picture_r2(cells, mixed), picture_r2(cells, DRAW.normal(size=(40, 4, 3)))
     assert kept is not None
     assert lost is not None
     assert kept > (0.99 if channels == 8 else 0.2)
     assert lost < 0.1
-    assert picture_kept(cells, np.ones((40, 4, 3))) is None
-    assert picture_kept(cells[:, :0], mixed[:, :0]) is None
-    assert picture_kept(cells[:9], mixed[:9]) is None
+    assert picture_r2(cells, np.ones((40, 4, 3))) is None
+    assert picture_r2(cells[:, :0], mixed[:, :0]) is None
+    assert picture_r2(cells[:9], mixed[:9]) is None
 
 
 def test_ridge_is_scikit_learns() -> None:
@@ -112,7 +112,7 @@ def test_a_layer_is_measured_whole_or_for_its_sparsity_alone() -> None:
     assert whole.variance == pytest.approx(float((found.means.astype(float) ** 2 + 1).mean() - found.means.mean() ** 2))
     assert whole.accuracy is not None
     assert 1 <= whole.rank <= whole.most == 6
-    part = measure(anatomy_of("resnet18"), found, labels, classes=2, told=False)
+    part = measure(anatomy_of("resnet18"), found, labels, classes=2, compared=False)
     assert (part.accuracy, part.distance, part.rank) == (None, None, 0.0)
     assert part.sparsity == whole.sparsity
 
@@ -169,7 +169,7 @@ def test_smooth_activations_are_judged_by_their_sparseness() -> None:
 
 def test_activations_inside_blocks_speak_for_sparsity() -> None:
     blocks = rows(zeros=[0.0, 0.0, 0.0])
-    active = [replace(row, kind="activation", told=False, zeros=0.3 + 0.2 * n) for n, row in enumerate(blocks)]
+    active = [replace(row, kind="activation", compared=False, zeros=0.3 + 0.2 * n) for n, row in enumerate(blocks)]
     assert verdicts([*blocks, *active])[0].verdict == "holds"
 
 

@@ -16,8 +16,8 @@ from core.errors import InputError
 from core.interpret.features import similarity
 from core.interpret.features.activations import activations
 from core.interpret.features.similarity import (
-    CHUNK,
-    FEW,
+    MAX_BATCH,
+    USUAL_MIN_BATCH,
     Side,
     against,
     batch_size,
@@ -99,7 +99,7 @@ def test_two_sides_are_told_apart_and_scale_and_rotation_do_not_matter(tiny, sto
 def test_layers_in_groups_give_the_same(tiny, store, monkeypatch) -> None:
     side = Side(tiny(), ("stem", "body", "after"), store)
     whole = cka(side, side, range(COUNT))
-    monkeypatch.setattr(similarity, "ROOM", 1)
+    monkeypatch.setattr(similarity, "MAX_BATCH_BYTES", 1)
     np.testing.assert_allclose(cka(side, side, range(COUNT)), whole, atol=1e-12)
 
 
@@ -188,8 +188,8 @@ def test_sides_with_values_that_are_no_numbers_are_still_set_against_each_other(
 
 def test_a_heavy_network_is_run_over_fewer_images_at_a_time(tiny, store, monkeypatch) -> None:
     side = Side(tiny(), ("stem",), store)
-    assert batch_size(side) == CHUNK
-    monkeypatch.setattr(similarity, "WORK", 12.0 * side.network.anatomy.macs)
+    assert batch_size(side) == MAX_BATCH
+    monkeypatch.setattr(similarity, "MAX_BATCH_MACS", 12.0 * side.network.anatomy.macs)
     assert batch_size(side) == 12
-    monkeypatch.setattr(similarity, "WORK", 1.0)
-    assert batch_size(side) == FEW
+    monkeypatch.setattr(similarity, "MAX_BATCH_MACS", 1.0)
+    assert batch_size(side) == USUAL_MIN_BATCH

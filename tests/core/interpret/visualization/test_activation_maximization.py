@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from core.errors import Cancelled, InputError
 from core.interpret.probe import Probe
 from core.interpret.visualization import gradient_ascent, image_cache
-from core.interpret.visualization.activation_maximization import Dream, Recipe, kept, maximise, maximise_classes
+from core.interpret.visualization.activation_maximization import (
+    Recipe,
+    Visualization,
+    cached_images,
+    maximise,
+    maximise_classes,
+)
 from core.models.anatomy.examine import examine
 from core.models.network import Network
 from core.specs import Preprocessing
@@ -33,7 +39,7 @@ def flags(network: Network) -> list[object]:
     return [hooks, modes, asked, torch.is_grad_enabled()]
 
 
-def answer(network: Network, dream: Dream) -> float:
+def answer(network: Network, dream: Visualization) -> float:
     """Returns what a picture gives, computed without anything of what is tested."""
     prep = network.preprocessing
     pixels = torch.from_numpy(dream.image).permute(2, 0, 1)[None].float() / 255
@@ -195,7 +201,7 @@ def test_cancelling_leaves_nothing_behind(tiny: Callable[..., Network], kind: st
         maximise(network, LAYERS[kind], [0, 1], size=32, steps=10, precision="fp32", progress=progress)
     assert seen == [(2, 20), (4, 20), (6, 20)]
     assert flags(network) == before
-    assert kept(network, LAYERS[kind], [0, 1], Recipe(32, 10, precision="fp32")) == ()
+    assert cached_images(network, LAYERS[kind], [0, 1], Recipe(32, 10, precision="fp32")) == ()
 
 
 def test_others_may_look_meanwhile(tiny: Callable[..., Network], image: Tensor) -> None:
@@ -229,11 +235,13 @@ def test_kept_on_disk_until_the_weights_change(tiny: Callable[..., Network]) -> 
     assert steps[-1] == STEPS, "only the new one is grown"
     with torch.no_grad():
         network.model.head.weight.add_(1.0)
-    assert len(kept(network, "body.1", [1], Recipe(32, STEPS, precision="fp32"))) == 1, "what comes later is left out"
-    assert kept(network, "body.1", [1], Recipe(32, STEPS, seed=1, precision="fp32")) == ()
+    assert len(cached_images(network, "body.1", [1], Recipe(32, STEPS, precision="fp32"))) == 1, (
+        "what comes later is left out"
+    )
+    assert cached_images(network, "body.1", [1], Recipe(32, STEPS, seed=1, precision="fp32")) == ()
     with torch.no_grad():
         network.model.stem[0].weight.add_(0.1)
-    assert kept(network, "body.1", [1], Recipe(32, STEPS, precision="fp32")) == ()
+    assert cached_images(network, "body.1", [1], Recipe(32, STEPS, precision="fp32")) == ()
 
 
 def test_a_damaged_file_is_grown_again_and_the_oldest_go(
@@ -252,7 +260,7 @@ def test_a_damaged_file_is_grown_again_and_the_oldest_go(
 def test_found_is_told_of_each(tiny: Callable[..., Network], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradient_ascent, "MAX_CHANNELS", 2)
     told: list[int] = []
-    found = maximise(tiny(), "body.1", [5, 1, 3], size=32, steps=2, found=lambda one: told.append(one.channel))
+    found = maximise(tiny(), "body.1", [5, 1, 3], size=32, steps=2, on_image=lambda one: told.append(one.channel))
     assert told == [5, 1, 3] == [one.channel for one in found]
 
 
@@ -325,8 +333,8 @@ def test_other_preprocessing_is_followed(tiny: Callable[..., Network]) -> None:
 
 def test_pictures_are_seen_while_they_grow(tiny: Callable[..., Network]) -> None:
     seen: list[tuple[list[int], np.ndarray]] = []
-    found = maximise(tiny(), "body.1", [1, 4], **EXACT, watch=lambda *now: seen.append(now))
-    assert [channels for channels, _ in seen] == [[1, 4]] * ((STEPS - 1) // gradient_ascent.WATCHED)
+    found = maximise(tiny(), "body.1", [1, 4], **EXACT, on_preview=lambda *now: seen.append(now))
+    assert [channels for channels, _ in seen] == [[1, 4]] * ((STEPS - 1) // gradient_ascent.PREVIEW_STEPS)
     early, last = seen[0][1], found[0].image
     assert early.shape == (2, 32, 32, 3)
     assert early[0].std() < last.std(), "patterns grow stronger"

@@ -179,7 +179,7 @@ def test_no_space_is_seen_before_the_first_byte(
     known: int | None, server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(folder)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=download.MARGIN + len(BODY) - 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=download.MARGIN_BYTES + len(BODY) - 1))
     with pytest.raises(WeightsUnavailable, match="needs 33 MB, but only 33 MB are free"):
         fetch(f"{server.address}/well/{NAME}", folder / NAME, size=known)
     assert leftovers(folder) == []

@@ -45,7 +45,7 @@ def test_letters_teach_digits(tmp_path: Path) -> None:
     source, path = letters(tmp_path)
     model = digits()
     head = model.classifier.weight.clone()
-    found = transfer.graft(model, path, head="classifier")
+    found = transfer.transfer_weights(model, path, head="classifier")
     assert [row.name for row in found.misfit] == ["classifier.weight", "classifier.bias"]
     assert found.misfit[0] == ("classifier.weight", "10×50", "26×50")
     assert (found.missing, found.unused, found.share) == ((), (), 1.0)
@@ -62,7 +62,7 @@ def test_a_comparison_reads_no_values_and_changes_nothing(tmp_path: Path) -> Non
     before = values(model)
     on_meta = outline(ModelSpec("emnist_cnn", "none"), DIGITS)
     found = transfer.compare(on_meta.model, path, head=on_meta.anatomy.head)
-    assert found == transfer.graft(model, path, head="classifier")
+    assert found == transfer.transfer_weights(model, path, head="classifier")
     assert found.fits
     assert not unchanged(model, before)
     assert found.to_dict()["misfit"][0] == {"name": "classifier.weight", "ours": "10×50", "theirs": "26×50"}
@@ -71,11 +71,13 @@ def test_a_comparison_reads_no_values_and_changes_nothing(tmp_path: Path) -> Non
 def test_other_sizes_and_heads_are_listed(tmp_path: Path) -> None:
     _, path = letters(tmp_path)
     model = digits(head=HeadSpec(hidden=(16,)))
-    found = transfer.graft(model, path, head="classifier")
+    found = transfer.transfer_weights(model, path, head="classifier")
     assert set(found.missing) == {f"classifier.{part}" for part in ("0.weight", "0.bias", "3.weight", "3.bias")}
     assert set(found.unused) == {"classifier.weight", "classifier.bias"}
     larger = digits(image_size=32)
-    assert [row.name for row in transfer.graft(larger, path, head="classifier").misfit][:1] == ["linear1.weight"]
+    assert [row.name for row in transfer.transfer_weights(larger, path, head="classifier").misfit][:1] == [
+        "linear1.weight"
+    ]
 
 
 def test_a_head_of_other_classes_stays_new_even_if_it_fits(tmp_path: Path) -> None:
@@ -83,10 +85,10 @@ def test_a_head_of_other_classes_stays_new_even_if_it_fits(tmp_path: Path) -> No
     spec = ModelSpec("emnist_cnn", f"file:{path}")
     same = assemble(spec, LETTERS, seed=1, source=path, source_classes=LETTERS)
     turned = assemble(spec, LETTERS[::-1], seed=1, source=path, source_classes=LETTERS)
-    assert same.grafted is not None
-    assert turned.grafted is not None
-    assert same.grafted.kept == ()
-    assert turned.grafted.kept == ("classifier.weight", "classifier.bias")
+    assert same.transferred is not None
+    assert turned.transferred is not None
+    assert same.transferred.kept == ()
+    assert turned.transferred.kept == ("classifier.weight", "classifier.bias")
     assert not torch.equal(same.model.classifier.weight, turned.model.classifier.weight)
     assert torch.equal(same.model.conv1.weight, turned.model.conv1.weight)
 
@@ -124,7 +126,7 @@ def test_wrapped_state_dicts_are_understood(tmp_path: Path, suffix: str, wrap: o
     path = tmp_path / f"letters{suffix}"
     torch.save(wrap(source.state_dict()), path)  # type: ignore[operator]
     model = digits()
-    found = transfer.graft(model, path, head="classifier")
+    found = transfer.transfer_weights(model, path, head="classifier")
     assert found.share == 1.0
     assert torch.equal(model.conv2.weight, source.conv2.weight)
 
@@ -135,7 +137,7 @@ def test_the_old_format_and_half_precision_are_read(tmp_path: Path) -> None:
     half = {name: value.half() if value.is_floating_point() else value for name, value in source.state_dict().items()}
     torch.save(half, path, _use_new_zipfile_serialization=False)
     model = digits()
-    transfer.graft(model, path, head="classifier")
+    transfer.transfer_weights(model, path, head="classifier")
     assert model.conv1.weight.dtype == torch.float32
     assert torch.allclose(model.conv1.weight, source.conv1.weight, atol=1e-3)
 
@@ -144,8 +146,8 @@ def test_torchvision_names_fit(tmp_path: Path) -> None:
     path = tmp_path / "resnet18.pth"
     torch.save(catalog.build("resnet18", "none", 4).state_dict(), path)
     network = assemble(ModelSpec("resnet18", f"file:{path}"), DIGITS, seed=0, source=path)
-    assert network.grafted is not None
-    assert [row.name for row in network.grafted.misfit] == ["fc.weight", "fc.bias"]
+    assert network.transferred is not None
+    assert [row.name for row in network.transferred.misfit] == ["fc.weight", "fc.bias"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_another_networks_file_is_refused_with_the_differences(tmp_path: Path, b
     model = assemble(ModelSpec(backbone, "none"), DIGITS, seed=0).model
     before = values(model)
     with pytest.raises(InputError, match=r"is another network's: only .*Differences: .*[≠−+]"):
-        transfer.graft(model, path)
+        transfer.transfer_weights(model, path)
     assert unchanged(model, before)
 
 
@@ -169,7 +171,7 @@ def test_values_that_are_no_numbers_are_named(tmp_path: Path) -> None:
     model = digits()
     before = values(model)
     with pytest.raises(InputError, match=r"no finite numbers in 1 of its tensors: conv2\.weight"):
-        transfer.graft(model, path)
+        transfer.transfer_weights(model, path)
     assert unchanged(model, before)
 
 
@@ -244,7 +246,7 @@ def test_damaged_files_are_said_to_be(tmp_path: Path, kind: str, make: object) -
     model = digits()
     before = values(model)
     with pytest.raises(InputError, match=r"damaged|another network|Python objects|no dictionary|finite"):
-        transfer.graft(model, path)
+        transfer.transfer_weights(model, path)
     assert unchanged(model, before)
 
 

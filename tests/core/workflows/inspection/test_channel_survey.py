@@ -125,7 +125,7 @@ def test_the_story_is_told_once_and_read_again(images: Dataset, monkeypatch: pyt
     first = story(network, images, progress=lambda what, _done, _total: doing.add(what))
     assert doing == {"reading", "looking", "measuring"}
     assert (first.images, first.asked, first.classes) == (16, 16, 2)
-    accuracies = [row.accuracy for row in first.rows if row.told]
+    accuracies = [row.accuracy for row in first.rows if row.compared]
     assert len(accuracies) >= 3
     assert max(a for a in accuracies if a is not None) > 0.8, "two colours are told apart"
     monkeypatch.setattr(channel_survey, "survey", lambda *_a, **_k: pytest.fail("asked again"))
@@ -226,8 +226,8 @@ def test_little_time_is_shared_by_reading_and_looking(images: Dataset, monkeypat
 
 
 def test_comparing_ends_in_time(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "FEW", 4)
-    monkeypatch.setattr(compare, "WORK", 1.0)
+    monkeypatch.setattr(compare, "USUAL_MIN_BATCH", 4)
+    monkeypatch.setattr(compare, "MAX_BATCH_MACS", 1.0)
     network = tiny()
     found = similarity(network, network, images, layers=3, budget=0.0)
     assert (found.images, found.asked) == (4, 16)

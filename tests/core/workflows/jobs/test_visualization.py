@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from core.errors import InputError
-from core.interpret.visualization.activation_maximization import Recipe, kept
+from core.interpret.visualization.activation_maximization import Recipe, cached_images
 from core.runs.jobs import Job, JobStore
 from core.workflows.jobs import job_process, visualization
 from core.workflows.jobs.visualization import VisualizationJob
@@ -34,7 +34,9 @@ def test_grown_pictures_are_found_in_the_cache(queued: Callable[[VisualizationJo
     status = job_process.work(job, lambda record: told.append(record["doing"]))
     assert (status["state"], job.state) == ("finished", "finished")
     assert "growing" in told
-    found = kept(load_network("shufflenet_v2_x0_5", weights="none"), "conv1", [0, 5], Recipe(32, 3, precision="fp32"))
+    found = cached_images(
+        load_network("shufflenet_v2_x0_5", weights="none"), "conv1", [0, 5], Recipe(32, 3, precision="fp32")
+    )
     assert [one.channel for one in found] == [0, 5]
     with pytest.raises(InputError, match="This job was done before"):
         job_process.work(job)
