@@ -54,6 +54,14 @@ def split(dataset: Dataset, spec: DataSpec) -> Dataset:
     else:
         result = dataset
     present = {item.split for item in result.items}
+    if not {"train", "val"} <= present and result.copies:
+        raise InputError(
+            "{title} holds the same files over and over ({copies} of {images} are copies): nothing is left to validate "
+            "on that is not learned from. Add other images.",
+            title=dataset.title,
+            copies=sum(len(group) - 1 for group in result.copies),
+            images=len(result),
+        )
     if not {"train", "val"} <= present:
         raise InputError(
             "{title} has too few images to hold some out for validation: at least one class needs two.",

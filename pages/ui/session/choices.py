@@ -71,13 +71,13 @@ def data() -> DataSpec | None:
     return known
 
 
-def data_params() -> dict[str, str | None]:
-    """Returns how an address names the chosen data and their division; nothing where none are chosen.
+def data_params(spec: DataSpec | None = None) -> dict[str, str | None]:
+    """Returns how an address names data and their division: by default the chosen ones, nothing where none are.
 
     A division is written as ``v20t15s0n50``: percent of validation and of test images, the seed, and the most images
     of a class (0: all).
     """
-    spec = data()
+    spec = spec or data()
     if spec is None:
         return {}
     shares = f"v{spec.val_share * 100:g}t{spec.test_share * 100:g}"
@@ -118,7 +118,7 @@ def set_data(spec: DataSpec, title: str | None = None) -> None:
     """Chooses data; ``title`` is what the sidebar calls them."""
     st.session_state[_DATA], st.session_state[_DATA_TITLE] = spec, title
     if address.read("data"):
-        address.write(**data_params())
+        address.write(**data_params(spec))
 
 
 def forget_data() -> None:

@@ -227,3 +227,9 @@ def test_names_that_are_nearly_equal_are_warned_of() -> None:
     assert [str(sentence) for sentence in found] == [
         "The classes Cat and cat  differ only by case or spaces. Merge them if they are one."
     ]
+
+
+def test_data_that_are_all_copies_cannot_be_divided(tmp_path: Path) -> None:
+    files = {f"{label}/{k}.png": encoded(photo(seed=ord(label))) for label in "ab" for k in range(5)}
+    with pytest.raises(InputError, match="8 of 10 are copies"):
+        split(copies(tmp_path, files), spec())

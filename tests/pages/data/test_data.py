@@ -29,14 +29,14 @@ def test_a_division_outlives_a_reload_and_opens_in_a_second_tab(open_page) -> No
     app.slider(key="bl-val-share").set_value(40).run()
     app.slider(key="bl-test-share").set_value(0).run()
     app.number_input(key="bl-per-class").set_value(50).run()
-    (written,) = app.query_params["split"]
-    assert written == "v40t0s0n50"
+    written = "v40t0s0n50"
+    assert app.query_params["split"] in (written, [written])
     for name in ("data", "backbone", "anatomy", "train"):
         again = open_page(name, data="shapes", split=written)
         assert not again.exception
         known = again.session_state["bl.data"]
         assert (known.val_share, known.test_share, known.images_per_class) == (0.4, 0, 50), name
-        assert again.query_params["split"] == [written]
+        assert again.query_params["split"] in (written, [written]), name
 
 
 @pytest.mark.parametrize(
