@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from torch import Tensor
 
@@ -83,6 +83,14 @@ class AttributionRequest:
     def forward(self, total: int) -> Forward:
         """Returns what scores so many images in all for it."""
         return Forward(self.network, self.aim, total, self.progress)
+
+
+class Attributor(Protocol):
+    """A method of captum's."""
+
+    def attribute(self, inputs: Tensor, **given: object) -> Tensor:
+        """Returns what each value of the inputs is worth."""
+        ...
 
 
 CamFormula = Callable[[Tensor, Tensor], Tensor]
