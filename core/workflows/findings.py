@@ -1,4 +1,4 @@
-"""A remark on a run, and what a rule may look at to make one. Loads no torch."""
+"""A finding about a run, and the evidence that rules work on. Loads no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECENT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Finding:
     """Something that a run shows.
 
     Attributes:
@@ -47,7 +47,7 @@ class RunEvidence:
         status: The run's status.
         experiment: What it does.
         counts: ``{split: {class: images}}``.
-        data_health: What :meth:`core.data.health.HealthReport.as_record` said of its images; empty if nobody looked.
+        data_health: What :meth:`core.data.health.HealthReport.as_record` returned for its images; may be empty.
         splits: Each image's split, by key.
     """
 
@@ -131,7 +131,7 @@ class RunEvidence:
         return bool(len(rates) and rates[-1] < 0.2 * np.nanmax(rates))
 
     def stage(self, row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        """Returns what a row of ``health`` says of a stage."""
+        """Returns a stage's entry in a row of ``health``."""
         return next((entry for entry in row.get("stages", ()) if entry.get("stage") == name), {})
 
 

@@ -21,7 +21,7 @@ class Source(NamedTuple):
 
     Attributes:
         path: The file.
-        classes: Classes of the network in it; empty where nobody knows them.
+        classes: Classes of the network in it; empty where they are unknown.
     """
 
     path: Path
@@ -91,7 +91,7 @@ def build_network(
 def compare_weights(
     spec: ModelSpec, classes: Sequence[str], *, runs_dir: Path | str | None = None, roots: Sequence[Path] | None = None
 ) -> Transferred | None:
-    """Says what the run or file that ``spec`` names has for its network, without building it or reading a value.
+    """Returns what the run or file that ``spec`` names has for its network, without building it or reading a value.
 
     Args:
         spec: The network.

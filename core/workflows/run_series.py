@@ -1,7 +1,7 @@
 """Series: the same recipe with several seeds, over several folds, or both, and what its runs say together.
 
 One run says little about small differences between recipes: another seed or other validation images move the figures
-too. A series says by how much. Loads no torch.
+too. A series measures by how much. Loads no torch.
 """
 
 from __future__ import annotations
@@ -92,16 +92,16 @@ def expand(
     for seed in chosen:
         for fold in range(max(1, folds)):
             data = replace(experiment.data, folds=folds, fold=fold) if folds else experiment.data
-            words = ([f"seed {seed}"] if len(chosen) > 1 else []) + ([f"fold {fold + 1}/{folds}"] if folds else [])
+            labels = ([f"seed {seed}"] if len(chosen) > 1 else []) + ([f"fold {fold + 1}/{folds}"] if folds else [])
             training = replace(experiment.training, seed=seed)
-            name = _named(experiment, " · ".join(words))
+            name = _named(experiment, " · ".join(labels))
             found.append(replace(experiment, data=data, training=training, name=name, series=shared))
     return tuple(found)
 
 
-def _named(experiment: Experiment, words: str) -> str:
+def _named(experiment: Experiment, label: str) -> str:
     base = experiment.name or f"{experiment.model.backbone} {Path(experiment.data.source).name}"
-    return f"{base[: 120 - len(words) - 3]} · {words}"
+    return f"{base[: 120 - len(label) - 3]} · {label}"
 
 
 def start_series(

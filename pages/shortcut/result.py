@@ -81,10 +81,10 @@ def draw(
         _("The same networks, judged on {n} test pictures in three ways.").format(n=found.images),
     )
     charts.show(chart(found, titles), key="bl-shortcut-chart", alt=sentence(found))
-    from core.workflows.shortcut.judge import verdict
+    from core.workflows.shortcut.judge import findings
 
     components.section(_("What happened"))
-    finding_cards.draw(verdict(found), key="bl-shortcut")
+    finding_cards.draw(findings(found), key="bl-shortcut")
 
 
 def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any], leave: Callable[[], None]) -> Any:

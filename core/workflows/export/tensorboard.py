@@ -98,8 +98,8 @@ def _scalars(writer: SummaryWriter, run: Run, begun: float) -> None:
     for row in run.steps()[0]:
         for column, tag in STEPS.items():
             if row.get(column) is not None:
-                moment = begun + float(row.get("t") or 0.0)
-                writer.add_scalar(tag, float(row[column]), int(row["step"]), walltime=moment)
+                walltime = begun + float(row.get("t") or 0.0)
+                writer.add_scalar(tag, float(row[column]), int(row["step"]), walltime=walltime)
 
 
 def _health(writer: SummaryWriter, run: Run) -> None:

@@ -42,7 +42,7 @@ def work_together(
             world.from_first(str(run.path))
             return run, carry_out(run)
         path = str(world.from_first(None))
-        if not path:  # the first process says why
+        if not path:  # the first process reports why
             return None
         run = Run(Path(path))
         if not run.exists:

@@ -37,7 +37,7 @@ def script(source: Run | Experiment, *, roots: Sequence[Path] | None = None) -> 
     """Writes the program that repeats a run, or carries out an experiment.
 
     Args:
-        source: The run, whose record says precision, batch and classes; or an experiment before it is launched.
+        source: The run, whose record holds precision, batch and classes; or an experiment before it is launched.
         roots: Folders that images may be read under, where only they tell the classes; ``None`` for no limit.
 
     Returns:
