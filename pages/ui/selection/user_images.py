@@ -206,7 +206,7 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
 
 def on_request(
     request: Any,
-    work: Callable[[Callable[[str, int, int], None]], Any],
+    work: Callable[[StagedProgress], Any],
     text: str,
     label: str,
     *,
@@ -273,7 +273,7 @@ def gather_on_request(subject: Subject, own: Own, layer: str, text: str, label: 
     """Returns what a layer's channels answer to the images: what is known already, else once it was asked for."""
     from core.workflows.inspection.channel_survey import collect_answers
 
-    def work(report: Callable[[str, int, int], None]) -> Any:
+    def work(report: StagedProgress) -> Any:
         return caches.remember(
             "gathered",
             (*subject.target.key, *own.key, layer),
