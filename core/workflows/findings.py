@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.messages import Sentence
+from core.runs.status import LIVE, RunStatus
 from core.specs import Experiment, Phase
 
 Tone = Literal["good", "warn", "bad"]
@@ -53,7 +54,7 @@ class RunEvidence:
 
     rows: Sequence[Mapping[str, Any]]
     health: Sequence[Mapping[str, Any]]
-    status: Mapping[str, Any]
+    status: RunStatus
     experiment: Experiment
     counts: Mapping[str, Mapping[str, int]]
     data_health: Mapping[str, Any] = field(default_factory=dict)
@@ -83,12 +84,12 @@ class RunEvidence:
     @property
     def epochs(self) -> int:
         """Epochs that the run is meant to have."""
-        return int(self.status.get("epochs") or self.experiment.training.epochs)
+        return self.status.epochs or self.experiment.training.epochs
 
     @property
     def live(self) -> bool:
         """Whether the training goes on."""
-        return self.status.get("state") in ("queued", "starting", "running", "stopping", "pausing")
+        return self.status.state in LIVE
 
     @property
     def phase(self) -> Phase:

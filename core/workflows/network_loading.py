@@ -10,7 +10,8 @@ from core.errors import InputError
 from core.models.catalog.catalog import BACKBONES, TIMM
 from core.models.network import Network, assemble, bare, blank, load_into, outline
 from core.models.weights.transfer import Transferred, compare
-from core.runs.store import LIVE, Run, RunStore
+from core.runs.status import LIVE
+from core.runs.store import Run, RunStore
 from core.specs import ModelSpec
 
 RUN, FILE = "run:", "file:"

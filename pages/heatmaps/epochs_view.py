@@ -78,7 +78,7 @@ def _moments(run: Any, most: int) -> list[tuple[int, str]]:
 
     status, named = run.status(), named_checkpoints(run)
     done = [int(value) for value in caches.journal(run).epochs.column("epoch").tolist()]
-    best = status.get("best_epoch")
+    best = status.best_epoch
     at = {0: "start"}
     at |= {epoch: str(epoch) for epoch in epochs_of(run)}
     if "last" in named and done:

@@ -30,12 +30,12 @@ def trained(runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:
     rows = []
     for arm, run in runs.items():
         status = run.status()
-        test = status.get("test_accuracy")
+        test = status.test_accuracy
         rows.append(
             Figure(
                 _(titles[arm]),
                 number_format.percent(test),
-                _("test accuracy") + " · " + number_format.duration(status.get("seconds")),
+                _("test accuracy") + " · " + number_format.duration(status.seconds),
                 _("On its own test pictures, divided off by chance as usual."),
             )
         )

@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import InputError
 from core.evaluation.transferability import Transferability
 from core.messages import Sentence
+from core.runs.status import RunStatus
 from core.runs.store import Run
 from core.specs import DataSpec, HeadSpec, ModelSpec, from_record
 
@@ -181,23 +182,25 @@ def compare(ranking: Ranking, runs: Iterable[Run], score: str = MAIN_SCORE) -> C
         runs: Any runs; those that do not belong to it are passed over.
         score: One of :data:`SCORES`.
     """
-    best: dict[ModelSpec, tuple[float, Run, dict[str, Any]]] = {}
+    best: dict[ModelSpec, tuple[float, Run, RunStatus]] = {}
     for run in runs:
         try:
             status, experiment = run.status(), run.experiment
         except InputError:  # gone, or damaged
             continue
-        accuracy = status.get("val_accuracy")
+        accuracy = status.val_accuracy
         model = without_head(experiment.model)
-        if status["state"] != "finished" or experiment.data != ranking.data or accuracy is None:
+        if status.state != "finished" or experiment.data != ranking.data or accuracy is None:
             continue
         if model not in best or accuracy > best[model][0]:
             best[model] = (accuracy, run, status)
     matched = [(row, *best[key]) for row in ranking.ordered(score) if (key := without_head(row.model)) in best]
-    tested = bool(matched) and all(status.get("test_accuracy") is not None for *_, status in matched)
+    tests = [status.test_accuracy for *_, status in matched if status.test_accuracy is not None]
+    tested = bool(matched) and len(tests) == len(matched)
+    accuracies = tests if tested else [accuracy for _, accuracy, *_ in matched]
     pairs = [
-        Pair(row, run.id, run.name, run.experiment.training.preset, status["test_accuracy"] if tested else accuracy)
-        for row, accuracy, run, status in matched
+        Pair(row, run.id, run.name, run.experiment.training.preset, accuracy)
+        for (row, _, run, _), accuracy in zip(matched, accuracies, strict=True)
     ]
     pairs.sort(key=lambda pair: -pair.accuracy)
     predicted = [float(pair.row.score(score) or 0.0) for pair in pairs]

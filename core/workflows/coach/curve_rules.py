@@ -39,7 +39,7 @@ def diverged(run: RunEvidence) -> Finding | None:
     """The loss is not a number any more."""
     losses = [run.column("train_loss"), run.column("val_loss")]
     broken = any(len(loss) and not np.isfinite(loss[-1]) for loss in losses)
-    reported = "not a number" in str(run.status.get("message_template") or run.status.get("message") or "")
+    reported = "not a number" in (run.status.message_template or run.status.message)
     if not broken and not reported:
         return None
     return Finding(
@@ -249,7 +249,7 @@ def easier(run: RunEvidence) -> Finding | None:
 
 def long_ago(run: RunEvidence) -> Finding | None:
     """The best epoch was long ago and the training still goes on."""
-    best = int(run.status.get("best_epoch") or 0)
+    best = run.status.best_epoch or 0
     since = run.epoch - best
     if not run.live or not best or since < max(10, LONG_AGO * run.epoch) or run.experiment.training.early:
         return None

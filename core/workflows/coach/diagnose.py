@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.messages import Sentence
+from core.runs.status import RunStatus
 from core.specs import Experiment
 from core.workflows.coach import curve_rules, health_rules
 from core.workflows.findings import Finding, RunEvidence, percent
@@ -29,7 +30,7 @@ TONE_ORDER = {"bad": 0, "warn": 1, "good": 2}
 def advise_run(
     rows: Sequence[Mapping[str, Any]],
     health: Sequence[Mapping[str, Any]],
-    status: Mapping[str, Any],
+    status: RunStatus,
     experiment: Experiment,
     counts: Mapping[str, Mapping[str, int]],
     *,

@@ -20,6 +20,7 @@ from core.runs.jobs import Job
 from core.runs.queue import hold_device, queue_device
 from core.runs.queue_entries import runs_folder
 from core.runs.recorder import EventSink, Recorder
+from core.runs.status import JobStatus
 from core.workflows.trainer_process.worker import record_failure
 
 
@@ -35,7 +36,7 @@ class JobContext:
     """
 
     job: Job
-    recorder: Recorder
+    recorder: Recorder[JobStatus]
     log: EventSink
     roots: Sequence[Path] | None
 
@@ -64,7 +65,7 @@ class JobContext:
             raise Cancelled
 
 
-def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> JobStatus:
     """Carries out a job in this process, unless that is done or under way.
 
     Args:
@@ -86,7 +87,7 @@ def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | N
         raise InputError("This job is done by another process already.") from error
     with claim:
         recorder = Recorder(job)
-        if recorder.status.get("state", "queued") != "queued":
+        if recorder.status.state != "queued":
             raise InputError("This job was done before. Start a new one.")
         recorder.update(state="queued", doing="queued", started=time.time())
         kind = JOB_KINDS[job.kind]

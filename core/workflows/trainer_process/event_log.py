@@ -44,7 +44,7 @@ class ControlPoller:
     def __init__(self, run: Run, recorder: Recorder) -> None:
         self.run, self.recorder = run, recorder
         self.halt: str | None = None
-        self._offset = int(recorder.status.get("heard", 0))
+        self._offset = recorder.status.requests_read
 
     def __call__(self) -> Sequence[ControlRequest]:
         """Returns the requests since the last call; a discarded training only needs to stop."""
@@ -62,7 +62,7 @@ class ControlPoller:
                 requests.append(ControlRequest(kind, row["value"]))
             self.recorder.log(f"asked: {kind} {row['value'] if kind in control.LIVE_CHANGES else ''}".rstrip())
         if self.halt is None:
-            self.recorder.update(heard=offset)  # a request to end is answered by the state that ends
+            self.recorder.update(requests_read=offset)  # a request to end is answered by the state that ends
         return requests
 
     def interrupt(self) -> None:
@@ -119,6 +119,7 @@ class EventLog:
     def __init__(self, recorder: Recorder, emit: EventSink, images: int, spent: float = 0.0) -> None:
         self.recorder, self.emit, self.images = recorder, emit, images
         self.epochs = self.steps = 0
+        self.device = torch.device("cpu")
         self.epoch_seconds: Sequence[float] = ()
         self.begin = time.perf_counter() - spent
         self.finished = Finished(True, 0, None, None, 0.0, 0.0)
@@ -133,7 +134,7 @@ class EventLog:
         record = as_record(event)
         update = self.recorder.update
         if isinstance(event, Started):
-            self.epochs, self.steps = event.epochs, event.steps
+            self.epochs, self.steps, self.device = event.epochs, event.steps, torch.device(event.device)
             update(**record)
         elif isinstance(event, PhaseStarted):
             self.epoch_seconds = ()
@@ -185,7 +186,7 @@ class EventLog:
             epoch=event.epoch,
             lr=event.lr,
             images_per_second=event.images_per_second,
-            memory_bytes=memory_in_use(torch.device(self.recorder.status["device"])),
+            memory_bytes=memory_in_use(self.device),
             eta_seconds=left / event.images_per_second,
             spent_seconds=self.spent,
         )
@@ -201,7 +202,7 @@ class EventLog:
             "lr": event.lr,
             "eta_seconds": (self.epochs - event.epoch) * typical,
             "images_per_second": event.images_per_second,
-            "memory_bytes": memory_in_use(torch.device(self.recorder.status["device"])),
+            "memory_bytes": memory_in_use(self.device),
             "step": round(self.steps * event.epoch / self.epochs),
             "spent_seconds": self.spent,
         }

@@ -19,6 +19,7 @@ from core.models.catalog import catalog
 from core.models.network import Network, blank, load_into
 from core.runs.files import read_json, write_json
 from core.runs.recorder import EventSink, Recorder
+from core.runs.status import TransferCounts
 from core.runs.store import Run
 from core.specs import DataSpec, Experiment
 from core.training.checkpoints.checkpoint import STATE, Checkpointer, load_pair
@@ -104,7 +105,7 @@ class _Training:
         self.experiment = run.experiment
         self.poller = ControlPoller(run, recorder)
         self.resumes = (run.path / STATE).is_file()
-        self.spent = float(recorder.status.get("spent_seconds", 0.0)) if self.resumes else 0.0
+        self.spent = recorder.status.spent_seconds if self.resumes else 0.0
 
     def carry_out(self) -> None:
         reuse_freed_memory()
@@ -227,7 +228,7 @@ class _Training:
             for number, item in sorted((place[bad.key] for bad in images.unreadable), key=lambda found: found[0])
         ]
         write_json(self.run.path / DATA_FILE, {"fingerprint": fingerprint, "left_out": left_out})
-        self.recorder.update(images=len(dataset), unreadable=len(images.unreadable), done=0, total=0)
+        self.recorder.update(images=len(dataset), unreadable_images=len(images.unreadable), done=0, total=0)
 
     def _record_weights(self, network: Network) -> None:
         """Writes what was taken over from an earlier run or a file.
@@ -245,7 +246,7 @@ class _Training:
             "unused": len(found.unused),
             "kept": len(found.kept),
         }
-        self.recorder.update(grafted={**counts, "values": found.values, "total": found.total})
+        self.recorder.update(transferred=TransferCounts(**counts, values=found.values, total=found.total))
         self.recorder.log("weights handed on: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
         for row in found.misfit:
             self.recorder.log(f"does not fit: {row.name} {row.theirs} ≠ {row.ours}")
@@ -253,8 +254,8 @@ class _Training:
     def _settle_batch(self, network: Network) -> None:
         """Finds the batch size where the experiment leaves it open; a run that goes on keeps what was found."""
         if self.experiment.training.batch_size == "auto":
-            known = self.recorder.status.get("batch_size") if self.resumes else None
-            size = int(known) if known else batch_size.batch_size(self.experiment, len(network.classes), self.device)
+            known = self.recorder.status.batch_size if self.resumes else None
+            size = known or batch_size.batch_size(self.experiment, len(network.classes), self.device)
             training = replace(self.experiment.training, batch_size=size)
             self.experiment = replace(self.experiment, training=training)
             self.recorder.log(f"batch size: {size}")
@@ -310,12 +311,12 @@ class _Training:
 
     def _end(self, state: str, **results: Any) -> None:
         """Says in the status how the run ended; a finished one needs its state no longer."""
-        before = float(self.recorder.status.get("seconds", 0.0)) if self.resumes else 0.0
+        before = (self.recorder.status.seconds or 0.0) if self.resumes else 0.0
         self.recorder.update(
             state=state,
             doing="",
             ended=time.time(),
-            heard=self.poller.requests_read,
+            requests_read=self.poller.requests_read,
             seconds=before + time.perf_counter() - self.begin,
             eta_seconds=0.0,
             memory_bytes=memory_in_use(self.device),

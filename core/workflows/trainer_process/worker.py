@@ -10,6 +10,7 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from core.errors import InputError
 from core.runs import control
 from core.runs.queue import hold_device, queue_devices
 from core.runs.recorder import EventSink, Recorder
+from core.runs.status import RunStatus
 from core.runs.store import Run, RunStore
 
 
-def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> RunStatus:
     """Trains a run in this process, from the queue to its final status.
 
     Args:
@@ -44,7 +46,7 @@ def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | 
         raise InputError("The run {name} is being trained by another process already.", name=run.name) from error
     with claim:
         recorder = Recorder(run)
-        if recorder.status.get("state", "queued") != "queued":
+        if recorder.status.state != "queued":
             raise InputError("The run {name} was trained before. Make a new one to train again.", name=run.name)
         recorder.update(state="queued", doing="queued", started=time.time())
         try:
@@ -63,9 +65,9 @@ def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | 
             unforeseen = InputError("The run ended with an error that was not foreseen; its log has the details.")
             record_failure(recorder, error, unforeseen)
             raise
-    if control.halt(run.path, 0) == "discard" and recorder.status["state"] == "stopped":
+    if control.halt(run.path, 0) == "discard" and recorder.status.state == "stopped":
         RunStore(run.path.parent).delete(run)
-        return {**recorder.status, "state": "discarded"}
+        return replace(recorder.status, state="discarded")
     return recorder.status
 
 
@@ -106,6 +108,6 @@ def record_failure(recorder: Recorder, error: BaseException, unforeseen: InputEr
 
 
 def _wait(recorder: Recorder, emit: EventSink, ahead: int) -> None:
-    if recorder.status.get("ahead") != ahead:
+    if recorder.status.ahead != ahead:
         emit({"event": "waiting", "ahead": ahead})
     recorder.update(now=False, doing="queued", ahead=ahead)

@@ -80,7 +80,7 @@ def test_a_snapshot_is_what_a_heatmap_of_its_weights_says(tmp_path: Path, image_
     task = experiment(image_folder())
     run = RunStore(tmp_path / "runs").create(task)
     worker.work(run)
-    best = run.status()["best_epoch"]
+    best = run.status().best_epoch
     network = build_network(task.model, run.classes(), seed=3, runs_dir=tmp_path / "runs", roots=None)
     load_into(network.model, run.path / "best.safetensors")
     pinned, found = snapshots.pinned_of(run.path), snapshots.read(run.path, best)
@@ -108,7 +108,7 @@ def test_watching_changes_no_bit(tmp_path: Path, image_folder: Folder, monkeypat
 
     monkeypatch.setattr(photography, "conv_layers", fail)
     monkeypatch.setattr("core.training.monitoring.health_monitor.histogram", fail)
-    assert worker.work(alone)["state"] == "finished"
+    assert worker.work(alone).state == "finished"
     assert last_weights(seen) == last_weights(alone)
     assert snapshots.epochs(alone.path) == []
     assert alone.log().count("no pictures here") == 2  # once each: snapshots and health
@@ -181,7 +181,7 @@ def test_first_best_and_last_are_there_when_time_is_short(
     monkeypatch.setattr(photography, "TIME_SHARE", 0.0)
     run = RunStore(tmp_path / "runs").create(experiment(image_folder(), epochs=12))
     worker.work(run)
-    best = run.status()["best_epoch"]
+    best = run.status().best_epoch
     assert snapshots.epochs(run.path) == sorted({1, best, 12})
 
 
