@@ -107,22 +107,8 @@ class _DeltaPool(torch.autograd.Function):
 def _pooled(func: Callable[..., Any], x: Tensor, *args: Any, **named: Any) -> object:
     if not x.requires_grad or named.pop("return_indices", False):
         return NotImplemented
-    if func in (F.max_pool2d, torch.max_pool2d):
-        keys = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-        given = dict(zip(keys, args, strict=False)) | named
-
-        def pool(value: Tensor) -> tuple[Tensor, Tensor]:
-            found: tuple[Tensor, Tensor] = F.max_pool2d(value, **given, return_indices=True)
-            return found
-
-    else:
-        size = args[0] if args else named["output_size"]
-
-        def pool(value: Tensor) -> tuple[Tensor, Tensor]:
-            found: tuple[Tensor, Tensor] = F.adaptive_max_pool2d(value, size, return_indices=True)
-            return found
-
-    return _DeltaPool.apply(x.clone(), pool)
+    pool = F.adaptive_max_pool2d if "adaptive" in function_name(func) else F.max_pool2d
+    return _DeltaPool.apply(x.clone(), lambda value: pool(value, *args[:5], **named, return_indices=True))
 
 
 def layer_wise_relevance(request: AttributionRequest) -> Tensor:

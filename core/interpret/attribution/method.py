@@ -104,9 +104,9 @@ class Method:
     Attributes:
         id: Stable name.
         title: Name as the field writes it.
-        family: One of :data:`FAMILIES`.
         description: What it does, in one sentence.
         paper: Authors, year and arXiv number or venue.
+        family: One of :data:`FAMILIES`.
         signed: Whether its maps have a sign.
         unavailable: Takes a network and returns why the method cannot work there, a constant sentence; ``None`` if it
             can.
@@ -125,9 +125,9 @@ class Method:
 
     id: str
     title: str
-    family: Family
     description: str
     paper: str
+    family: Family
     unavailable: Callable[[Network], str | None]
     signed: bool = False
     formula: CamFormula | None = None
