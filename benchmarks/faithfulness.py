@@ -45,7 +45,7 @@ from core.training.recipes import make_recipe
 from core.workflows.images import reopen
 from core.workflows.inspection.heatmap_study import pictures
 from core.workflows.inspection.trust import SLOW, Options, trust
-from core.workflows.inspection.trust_verdict import PART, VOTES
+from core.workflows.inspection.trust_verdict import MIN_WINS, VOTES
 from core.workflows.network_loading import network_of_run
 from core.workflows.trainer_process.worker import work
 
@@ -141,7 +141,7 @@ def measured(run: Run, given: argparse.Namespace, done: set[tuple[str, str, str]
                 "right": network.classes[heat.target] == dataset.classes[item.label],
                 "seconds": heat.seconds,
                 "empty": heat.empty,
-                "better": sum(c.clear for c in compared if c.metric.id in VOTES) >= PART,
+                "better": sum(c.clear for c in compared if c.metric.id in VOTES) >= MIN_WINS,
                 **{c.metric.id: c.value for c in compared},
                 **{f"random {c.metric.id}": c.random for c in compared},
                 "sensitivity": found.sensitivity,
@@ -192,7 +192,7 @@ def luck(path: Path) -> str:
                 "maps of": name,
                 "maps": len(won),
                 **{vote: round(float(np.mean([w[vote] for w in won])), 3) for vote in VOTES},
-                "called better": round(float(np.mean([sum(w.values()) >= PART for w in won])), 3),
+                "called better": round(float(np.mean([sum(w.values()) >= MIN_WINS for w in won])), 3),
             }
         )
         for name, won in found.items()

@@ -28,7 +28,7 @@ def walk(folder: Path) -> dict[str, float]:
         page.locator(".st-key-bl-home-first img[alt*=heatmap]").first.wait_for()
         seconds = time.perf_counter() - begin
         status = RunStore(folder / "runs").list()[0].status()
-    return {"click_to_heatmap": seconds, "run_after_imports": status["seconds"], "val_accuracy": status["val_accuracy"]}
+    return {"click_to_heatmap": seconds, "run_after_imports": status.seconds, "val_accuracy": status.val_accuracy}
 
 
 def main() -> None:

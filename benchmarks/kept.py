@@ -20,7 +20,7 @@ from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.checkpoints.epoch_weights import kept_file
 from core.workflows.checkpoints import epochs_of, network_at
-from core.workflows.inspection.filter_history import course_of_run
+from core.workflows.inspection.filter_history import movement_of_run
 from core.workflows.trainer_process.worker import work
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         opened = time.perf_counter() - begin
         start = network_at(kept, "start")
         begin = time.perf_counter()
-        course_of_run(kept, start)
+        movement_of_run(kept, start)
         moved = time.perf_counter() - begin
         size = sum(kept_file(kept.path, epoch).stat().st_size for epoch in there)
         report(

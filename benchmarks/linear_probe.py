@@ -47,9 +47,9 @@ def main() -> None:
                     "first_epoch": epochs[0],
                     "later_epoch": statistics.median(epochs[1:]),
                     "later_over_first": statistics.median(epochs[1:]) / epochs[0],
-                    "val_accuracy": status["val_accuracy"],
-                    "test_accuracy": status["test_accuracy"],
-                    "precision": status["precision"],
+                    "val_accuracy": status.val_accuracy,
+                    "test_accuracy": status.test_accuracy,
+                    "precision": status.precision,
                 }
             )
     medians = {

@@ -26,7 +26,8 @@ from websockets.sync.client import connect
 from benchmarks.timing import options, report
 from benchmarks.window import cpu, server
 from core.runs import launch
-from core.runs.store import ENDED, Run
+from core.runs.status import ENDED
+from core.runs.store import Run
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
@@ -102,7 +103,7 @@ def speed(run: Run, seconds: float) -> float:
 
     def told() -> tuple[float, float]:
         status = run.status()
-        return float(status.get("step") or 0), float(status["heartbeat"])
+        return float(status.step), status.heartbeat or 0.0
 
     begin = told()
     time.sleep(seconds)

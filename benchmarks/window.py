@@ -155,7 +155,7 @@ def page_switch(repeat: int, training: bool) -> None:
         page.get_by_role("heading", level=1, name="Data", exact=True).wait_for()
         page.get_by_text("Loading PyTorch").wait_for(state="hidden")
         run = long_run(Path(folder)) if training else None
-        while run and run.status().get("doing") != "training":
+        while run and run.status().doing != "training":
             time.sleep(0.5)
         times = switches(page, repeat)
         if run:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from core.runs.store import Run, RunStore
 
 SPLIT_COUNTS = {"train": 8, "val": 4, "test": 4}
 
@@ -54,3 +57,10 @@ def image_folder(tmp_path: Path) -> Callable[..., Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> dict[str, Run]:
+    """Returns runs that commit 5a25077 trained, by their state: one that finished, one that was paused."""
+    shutil.copytree(Path(__file__).parent / "data" / "runs-of-5a25077", tmp_path / "runs")
+    return {run.recorded.state: run for run in RunStore(tmp_path / "runs").list()}

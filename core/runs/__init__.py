@@ -2,6 +2,7 @@
 
 from core.runs.launch import start, stop
 from core.runs.recorder import Recorder
-from core.runs.store import ENDED, LIVE, Run, RunStore
+from core.runs.status import ENDED, LIVE
+from core.runs.store import Run, RunStore
 
 __all__ = ["ENDED", "LIVE", "Recorder", "Run", "RunStore", "start", "stop"]

@@ -1,6 +1,6 @@
 """Requests to a run while it is at work: lines in its ``control.jsonl``, which the trainer reads.
 
-Anyone may append a line; the trainer alone writes in its status up to where it has read (``heard``, in bytes).
+Anyone may append a line; the trainer alone writes in its status up to where it has read (``requests_read``, in bytes).
 """
 
 from __future__ import annotations

@@ -38,6 +38,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there to be opened; one in a folder that may not be looked into is not."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        return False
+
+
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Appends one JSON line in one write, on a line of its own even after a torn one.
 

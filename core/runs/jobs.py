@@ -14,16 +14,17 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from core import settings
 from core.errors import InputError
-from core.runs.files import read_json, write_atomic, write_json
+from core.runs.files import is_file, read_json, write_atomic, write_json
 from core.runs.job_kinds import JOB_KINDS
-from core.runs.store import ENDED, LIVE, checked_state
+from core.runs.status import ENDED, LIVE, JobStatus, State
+from core.runs.store import checked_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,7 @@ class Job:
     @property
     def exists(self) -> bool:
         """Whether the folder is still there."""
-        try:
-            return (self.path / "request.json").is_file()
-        except (OSError, ValueError):
-            return False
+        return is_file(self.path / "request.json")
 
     @property
     def request(self) -> dict[str, Any]:
@@ -110,19 +108,24 @@ class Job:
         return JOB_KINDS[self.kind].load("result")(self)
 
     @property
-    def state(self) -> str:
-        """One of :data:`core.runs.store.LIVE` or :data:`core.runs.store.ENDED`, checked against the process."""
-        return str(self.status()["state"])
+    def state(self) -> State:
+        """One of :data:`core.runs.status.LIVE` or :data:`core.runs.status.ENDED`, checked against the process."""
+        return self.status().state
+
+    @property
+    def recorded(self) -> JobStatus:
+        """What ``status.json`` says, the state not checked against the process."""
+        return JobStatus.load(self.path)
 
     @property
     def stop_requested(self) -> bool:
         """Whether someone asked the job to stop."""
-        return (self.path / "control").is_file()
+        return is_file(self.path / "control")
 
-    def status(self) -> dict[str, Any]:
-        """Returns ``status.json`` with ``state`` checked against the process; a job that is gone is *interrupted*."""
-        record = read_json(self.path / "status.json")
-        return {**record, "state": checked_state(record, halting="stop" if self.stop_requested else None)}
+    def status(self) -> JobStatus:
+        """Returns what ``status.json`` says, ``state`` checked against the process that should be writing it."""
+        recorded = self.recorded
+        return replace(recorded, state=checked_state(recorded, halting="stop" if self.stop_requested else None))
 
     def request_stop(self) -> None:
         """Asks the job to stop; what it has found stays."""
@@ -161,10 +164,7 @@ class JobStore:
         path = self.root / f"{stamp}-{secrets.token_hex(2)}"
         try:
             path.mkdir(parents=True)
-            write_json(
-                path / "status.json",
-                {"state": "queued", "doing": "queued", "launched": time.time(), "pid": None, **status},
-            )
+            JobStatus(**{"doing": "queued", "launched": time.time(), **status}).write(path)
             write_json(path / "request.json", request)
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from core.errors import InputError
 from core.runs import control
-from core.runs.files import read_json, write_json
 from core.runs.jobs import Job, JobRequest, JobStore
 from core.runs.process import launch_stamp, spawn
 from core.runs.queue import changing, known_device
-from core.runs.store import LIVE, Run, RunStore
+from core.runs.status import LIVE, LaunchStamp, RunStatus
+from core.runs.store import Run, RunStore
 from core.specs import Experiment
 
 REPEAT_SECONDS = 2.0
@@ -58,13 +58,13 @@ def start(
         first = _twin(store, experiment, owner)
         if first is not None:
             return first
-        known = {
-            "owner": owner,
-            "estimate_seconds": estimate_seconds,
-            "spawned": launch_stamp(),
-            "queue_device": known_device(experiment.training.device),
-        }
-        run = store.create(experiment, **{key: value for key, value in known.items() if value is not None})
+        run = store.create(
+            experiment,
+            owner=owner,
+            estimate_seconds=estimate_seconds,
+            spawned=launch_stamp(),
+            queue_device=known_device(experiment.training.device) or "",
+        )
     try:
         if pinned:
             from core.runs.snapshots import request_pins  # loads numpy
@@ -88,15 +88,15 @@ def resume(run: Run, *, roots: Sequence[Path] | None = None) -> None:
         InputError: The run is at work, has finished or kept no state, or no process can be started.
     """
     with changing(run.path.parent):
-        before = read_json(run.path / "status.json")
-        if run.state in LIVE and before.get("spawned") and _just_now(before):
+        before = run.recorded
+        if run.state in LIVE and before.spawned and _just_now(before):
             return
         processes = run.experiment.training.processes
         _requeue(run, before, spawned=launch_stamp())
     try:
         spawn(run.path, ("train", "--run", str(run.path)), roots, processes=processes)
     except OSError as error:
-        write_json(run.path / "status.json", before)
+        before.write(run.path)
         raise InputError("The training process cannot be started: {reason}.", reason=error.strerror) from error
 
 
@@ -107,10 +107,10 @@ def resume_here(run: Run) -> None:
         InputError: The run is at work, has finished or kept no state.
     """
     with changing(run.path.parent):
-        _requeue(run, read_json(run.path / "status.json"), foreground=True)
+        _requeue(run, run.recorded, foreground=True)
 
 
-def _requeue(run: Run, before: dict[str, Any], **more: Any) -> None:
+def _requeue(run: Run, before: RunStatus, *, foreground: bool = False, spawned: LaunchStamp | None = None) -> None:
     if not run.can_resume:
         raise InputError(
             "The run {name} is {state} and cannot go on. Only a run that was paused, stopped or interrupted can, and "
@@ -118,19 +118,23 @@ def _requeue(run: Run, before: dict[str, Any], **more: Any) -> None:
             name=run.name,
             state=run.state,
         )
-    dropped = (
-        "message",
-        "message_template",
-        "message_values",
-        "ended",
-        "eta_seconds",
-        "foreground",
-        "spawned",
-        "ahead",
+    asleep = replace(
+        before,
+        state="queued",
+        doing="queued",
+        ahead=0,
+        launched=time.time(),
+        pid=None,
+        ended=None,
+        eta_seconds=None,
+        message="",
+        message_template="",
+        message_values={},
+        requests_read=control.read(run.path)[1],
+        foreground=foreground,
+        spawned=spawned,
     )
-    kept = {key: value for key, value in before.items() if key not in dropped}
-    asleep = {"state": "queued", "doing": "queued", "launched": time.time(), "pid": None}
-    write_json(run.path / "status.json", {**kept, **asleep, "heard": control.read(run.path)[1], **more})
+    asleep.write(run.path)
 
 
 def start_job(
@@ -172,8 +176,8 @@ def _twin(store: RunStore, experiment: Experiment, owner: str) -> Run | None:
     """Returns the run that the same owner started with the same experiment just now."""
     text = experiment.to_json() + "\n"
     for run in store.list()[:_LOOKED_AT]:
-        status = read_json(run.path / "status.json")
-        if _just_now(status) and status.get("spawned") and status.get("owner", "") == owner:
+        status = run.recorded
+        if _just_now(status) and status.spawned and status.owner == owner:
             try:
                 if (run.path / "experiment.json").read_text(encoding="utf-8") == text:
                     return run
@@ -182,5 +186,5 @@ def _twin(store: RunStore, experiment: Experiment, owner: str) -> Run | None:
     return None
 
 
-def _just_now(status: dict[str, Any]) -> bool:
-    return abs(time.time() - float(status.get("launched") or 0.0)) < REPEAT_SECONDS
+def _just_now(status: RunStatus) -> bool:
+    return abs(time.time() - (status.launched or 0.0)) < REPEAT_SECONDS

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from core import settings
+from core.runs.status import LaunchStamp, Status
 
 START_GRACE = 90.0
 """Seconds that a launched process has to write its first status before the run counts as interrupted."""
@@ -33,37 +34,36 @@ def process_stamp() -> dict[str, Any]:
     return {"pid": pid, "create_time": psutil.Process().create_time(), "boot": boot(), "ticks": _ticks(pid)}
 
 
-def launch_stamp() -> dict[str, Any]:
+def launch_stamp() -> LaunchStamp:
     """Returns what shows later how long ago a process was launched, whatever was done to the clock meanwhile."""
-    return {"boot": boot(), "uptime": time.monotonic()}
+    return LaunchStamp(time.monotonic(), boot())
 
 
-def alive(record: dict[str, Any]) -> bool:
+def alive(recorded: Status) -> bool:
     """Returns whether the process that a status names is at work; one not yet named has a while to appear.
 
     Args:
-        record: A status with what :func:`process_stamp` gave, or (no ``pid`` yet) the time of its launch in
+        recorded: A status with what :func:`process_stamp` gave, or (no ``pid`` yet) the time of its launch in
             ``launched`` and what :func:`launch_stamp` gave in ``spawned``.
     """
+    if recorded.pid is None:
+        return _may_appear(recorded)
+    if boot() and recorded.ticks is not None:
+        return recorded.boot == boot() and _ticks(recorded.pid) == recorded.ticks
     try:
-        if record.get("pid") is None:
-            return _may_appear(record)
-        pid, ticks = int(record["pid"]), record.get("ticks")
-        if boot() and ticks is not None:
-            return record.get("boot") == boot() and _ticks(pid) == ticks
-        process = psutil.Process(pid)
+        process = psutil.Process(recorded.pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return abs(process.create_time() - float(record.get("create_time") or 0.0)) < _CREATED_WITHIN
-    except (psutil.Error, ValueError, TypeError, OverflowError):
+        return bool(abs(process.create_time() - (recorded.create_time or 0.0)) < _CREATED_WITHIN)
+    except (psutil.Error, ValueError, OverflowError):
         return False
 
 
-def _may_appear(record: dict[str, Any]) -> bool:
-    spawned = record.get("spawned")
-    if not isinstance(spawned, dict):
-        return abs(time.time() - float(record.get("launched") or 0.0)) < START_GRACE
-    return spawned.get("boot") == boot() and 0 <= time.monotonic() - float(spawned["uptime"]) < START_GRACE
+def _may_appear(recorded: Status) -> bool:
+    spawned = recorded.spawned
+    if spawned is None:
+        return abs(time.time() - (recorded.launched or 0.0)) < START_GRACE
+    return spawned.boot == boot() and 0 <= time.monotonic() - spawned.uptime < START_GRACE
 
 
 @cache

@@ -15,16 +15,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import filelock
 
 from core.errors import InputError
-from core.runs.files import read_json, write_json
 from core.runs.jobs import Job
 from core.runs.process import launch_stamp, spawn
-from core.runs.queue_entries import Entry, Ticket, entries, everything, give, line, number, runs_folder, ticket_of
-from core.runs.store import Run, RunStore
+from core.runs.queue_entries import Entry, Ticket, entries, everything, give, line, runs_folder, ticket_of
+from core.runs.status import JobStatus, RunStatus, Status
+from core.runs.store import Run, RunStore, checked_state
 
 POLL_SECONDS = 0.5
 """Seconds between two looks at the device's lock."""
@@ -154,24 +153,21 @@ def place(run: Run | Job) -> Place | None:
     return next((found for found in waiting(RunStore(runs_folder(run))) if found.run == run), None)
 
 
-def remaining(status: dict[str, Any]) -> float | None:
+def remaining(status: Status) -> float | None:
     """Returns the seconds that a run has still to go, as far as it is known.
 
     A run at work reports it itself once it trains; before, and while it waits, what was estimated at its start counts,
     less what it has trained already.
     """
-    now, begun = time.time(), number(status.get("begun"))
-    at_work = status["state"] != "queued"
-    eta = number(status.get("eta_seconds"))
-    if at_work and eta is not None:
-        return max(0.0, eta - max(0.0, now - (number(status.get("heartbeat")) or now)))
-    estimate = number(status.get("estimate_seconds"))
-    if estimate is None:
+    now, at_work = time.time(), status.state != "queued"
+    if at_work and status.eta_seconds is not None:
+        return max(0.0, status.eta_seconds - max(0.0, now - (status.heartbeat or now)))
+    if status.estimate_seconds is None:
         return None
-    elapsed = number(status.get("spent_seconds")) or 0.0
-    if at_work and begun is not None:
-        elapsed += max(0.0, now - begun)
-    return max(0.0, estimate - elapsed)
+    elapsed = status.spent_seconds
+    if at_work and status.begun is not None:
+        elapsed += max(0.0, now - status.begun)
+    return max(0.0, status.estimate_seconds - elapsed)
 
 
 # ---------------------------------------------------------------- changing it
@@ -212,7 +208,7 @@ def revive(runs_dir: Path | str | None = None, *, roots: Sequence[Path] | None =
 
     Several servers may call this at the same time: each run is started once. What had the device then stays
     *interrupted* and can be resumed; what someone asked to end has ended; what trained in somebody's terminal is theirs
-    to start again.
+    to start again. One that cannot be started keeps none of the others waiting.
 
     Args:
         runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
@@ -222,37 +218,50 @@ def revive(runs_dir: Path | str | None = None, *, roots: Sequence[Path] | None =
         What was started, in the order in which it was queued.
 
     Raises:
-        InputError: A folder cannot be written, or no process can be started.
+        InputError: A folder cannot be written, or no process can be started; said of the first, after all were tried.
     """
     root = RunStore(runs_dir).root
     if not root.is_dir():
         return []
-    asleep: list[tuple[Ticket, Run | Job, dict[str, Any]]] = []
+    asleep: list[tuple[Ticket, Run | Job, RunStatus | JobStatus]] = []
+    woken: list[Run | Job] = []
+    refused: list[InputError] = []
     with changing(root):
         for run in everything(root):
-            before = read_json(run.path / "status.json")
-            if before.get("state") == "queued" and run.state == "interrupted":
+            before = run.recorded
+            if before.state == "queued" and checked_state(before, halting=None) == "interrupted":
                 asleep.append((ticket_of(run, before), run, before))
-        return [run for _, run, before in sorted(asleep, key=lambda row: row[0].queued) if _wake(run, before, roots)]
+        for _, run, before in sorted(asleep, key=lambda row: row[0].queued):
+            try:
+                woken += [run] if _wake(run, before, roots) else []
+            except InputError as error:
+                refused.append(error)
+    if refused:
+        raise refused[0]
+    return woken
 
 
-def _wake(run: Run | Job, before: dict[str, Any], roots: Sequence[Path] | None) -> bool:
+def _wake(run: Run | Job, before: RunStatus | JobStatus, roots: Sequence[Path] | None) -> bool:
     halting = run.halting if isinstance(run, Run) else "stop" if run.stop_requested else None
-    if halting:
-        write_json(run.path / "status.json", {**before, "state": "paused" if halting == "pause" else "stopped"})
-        if halting == "discard" and isinstance(run, Run):
-            RunStore(run.path.parent).delete(run)
-    if halting or before.get("foreground"):
+    try:
+        if halting:
+            replace(before, state="paused" if halting == "pause" else "stopped").write(run.path)
+        elif not before.foreground:
+            replace(before, pid=None, spawned=launch_stamp()).write(run.path)
+    except OSError as error:
+        raise InputError("The run {name} cannot be written: {reason}.", name=run.name, reason=error.strerror) from error
+    if halting == "discard" and isinstance(run, Run):
+        RunStore(run.path.parent).delete(run)
+    if halting or before.foreground:
         return False
     words = ("train", "--run", str(run.path)) if isinstance(run, Run) else ("job", str(run.path))
     processes = 1
     with suppress(InputError):  # an experiment that cannot be read is for the process to report
         processes = run.experiment.training.processes if isinstance(run, Run) else 1
-    write_json(run.path / "status.json", {**before, "pid": None, "spawned": launch_stamp()})
     try:
         spawn(run.path, words, roots, processes=processes)
     except OSError as error:
-        write_json(run.path / "status.json", before)
+        before.write(run.path)
         raise InputError("The process cannot be started: {reason}.", reason=error.strerror) from error
     return True
 

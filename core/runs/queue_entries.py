@@ -14,7 +14,9 @@ from core.errors import InputError, RunMissing
 from core.runs.files import read_json, write_json
 from core.runs.job_kinds import JOB_KINDS
 from core.runs.jobs import Job, JobStore
-from core.runs.store import ENDED, Run, RunStore
+from core.runs.status import ENDED, JobStatus, RunStatus
+from core.runs.status import FILE as STATUS_FILE
+from core.runs.store import Run, RunStore
 
 QUEUE_FILE = "queue.json"
 """Holds the ticket that somebody gave a waiting run; only people write it, never the trainer."""
@@ -31,34 +33,33 @@ class Entry:
     """
 
     run: Run | Job
-    status: dict[str, Any]
+    status: RunStatus | JobStatus
     ticket: Ticket
 
     @property
     def device(self) -> str:
         """The device it wants or has, the first of several; empty as long as its process has not named it."""
-        return str(self.status.get("queue_device") or "")
+        return self.status.queue_device
 
     @property
     def devices(self) -> tuple[str, ...]:
         """All devices that it wants or has together."""
-        several = self.status.get("queue_devices")
-        return tuple(map(str, several)) if isinstance(several, list) else (self.device,)
+        return self.status.queue_devices or (self.device,)
 
     @property
     def owner(self) -> str:
         """Whose it is."""
-        return str(self.status.get("owner") or "")
+        return self.status.owner
 
     @property
     def waits(self) -> bool:
         """Whether it waits for its device, and nobody asked it to end."""
-        return bool(self.status["state"] == "queued")
+        return self.status.state == "queued"
 
     @property
     def works(self) -> bool:
         """Whether it has its device."""
-        return not self.waits and self.status["state"] not in ENDED and self.status.get("doing") != "queued"
+        return not self.waits and self.status.state not in ENDED and self.status.doing != "queued"
 
 
 def entries(root: Path) -> list[Entry]:
@@ -81,7 +82,7 @@ def line(device: str, found: Sequence[Entry]) -> list[Entry]:
             if device in entry.devices or not entry.device:
                 holders[entry.ticket].append(entry)
         elif device in entry.devices:
-            begun = math.inf if entry.works else number(entry.status.get("begun"))
+            begun = math.inf if entry.works else entry.status.begun
             if begun is not None:
                 served[entry.ticket.owner] = max(begun, served.get(entry.ticket.owner, -math.inf))
     return [
@@ -89,12 +90,12 @@ def line(device: str, found: Sequence[Entry]) -> list[Entry]:
     ]
 
 
-def ticket_of(run: Run | Job, status: dict[str, Any]) -> Ticket:
+def ticket_of(run: Run | Job, status: RunStatus | JobStatus) -> Ticket:
     """Returns a run's ticket: its own, or the one it was given since it was last queued."""
-    queued = number(status.get("launched")) or 0.0
+    queued = status.launched or 0.0
     moved = read_json(run.path / QUEUE_FILE)
     given = Ticket.read(moved.get("ticket")) if moved.get("of") == queued else None
-    return given or Ticket(0, str(status.get("owner") or ""), queued, run.id)
+    return given or Ticket(0, status.owner, queued, run.id)
 
 
 def give(entry: Entry, ticket: Ticket) -> None:
@@ -104,9 +105,7 @@ def give(entry: Entry, ticket: Ticket) -> None:
         InputError: Its folder cannot be written.
     """
     try:
-        write_json(
-            entry.run.path / QUEUE_FILE, {"of": number(entry.status.get("launched")) or 0.0, "ticket": asdict(ticket)}
-        )
+        write_json(entry.run.path / QUEUE_FILE, {"of": entry.status.launched or 0.0, "ticket": asdict(ticket)})
     except OSError as error:
         raise InputError("The run cannot be reached: {reason}.", reason=error.strerror) from error
 
@@ -116,17 +115,12 @@ def runs_folder(run: Run | Job) -> Path:
     return run.path.parent.parent if isinstance(run, Job) else run.path.parent
 
 
-def number(value: Any) -> float | None:
-    """Returns a finite number of a status, or ``None``."""
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
 def _entry(run: Run | Job) -> Entry | None:
     """Reads a folder; what ended is read again only if it changed, because there may be thousands."""
     try:
-        file = (run.path / "status.json").stat()
+        file = (run.path / STATUS_FILE).stat()
         entry = _read(run, file.st_mtime_ns, file.st_size, file.st_ino)
-        if entry.status.get("state") in ENDED:
+        if entry.status.state in ENDED:
             return entry
         status = run.status()
     except (OSError, RunMissing):  # deleted since it was listed
@@ -136,7 +130,7 @@ def _entry(run: Run | Job) -> Entry | None:
 
 @lru_cache(maxsize=8192)
 def _read(run: Run | Job, _modified: int, _size: int, _inode: int) -> Entry:
-    status = read_json(run.path / "status.json")
+    status = run.recorded
     return Entry(run, status, ticket_of(run, status))
 
 

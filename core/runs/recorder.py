@@ -13,53 +13,63 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import psutil
 
 from core import settings
-from core.runs.files import append_line, read_json, read_lines, write_atomic, write_json
+from core.runs.files import append_line, read_lines, write_atomic, write_json
 from core.runs.jobs import Job
 from core.runs.process import process_stamp
+from core.runs.status import JobStatus, RunStatus, Status
 from core.runs.store import Run
 from core.specs import Experiment, LiveChange
 
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "streamlit", "captum", "timm")
 HEARTBEAT_SECONDS = 0.5
 """Seconds between two writes of ``status.json`` that only move a counter on."""
+_S = TypeVar("_S", bound=Status)
 EventSink = Callable[[dict[str, Any]], None]
 """Receives plain records about what goes on in a process, for whoever shows it."""
 STEP_POINTS = 2_000
 """Lines that ``steps.jsonl`` is meant to hold; the step curve is thinned to about this many."""
 
 
-class Recorder:
+class Recorder(Generic[_S]):
     """Writes what a run, or a job beside the runs, does into its folder.
 
     Args:
         run: The run or job, whose folder exists.
     """
 
+    @overload
+    def __init__(self: Recorder[RunStatus], run: Run) -> None: ...
+    @overload
+    def __init__(self: Recorder[JobStatus], run: Job) -> None: ...
     def __init__(self, run: Run | Job) -> None:
-        self.run = run
-        self._status: dict[str, Any] = {**read_json(run.path / "status.json"), **process_stamp()}
+        self.run: Run | Job = run
+        self._status: Any = run.recorded
+        self._changes = process_stamp()
         self._written = 0.0
         self._point = 0
 
     @property
-    def status(self) -> dict[str, Any]:
+    def status(self) -> _S:
         """The status as it stands."""
-        return dict(self._status)
+        if self._changes:  # of many a step only the last are looked at
+            self._status, self._changes = replace(self._status, **self._changes), {}
+        found: _S = self._status
+        return found
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
-        """Changes the status; with ``now=False`` it is written at most every half second."""
-        self._status.update(changes)
+        """Changes fields of the status; with ``now=False`` it is written at most every half second."""
+        self._changes |= changes
         clock_time = time.time()
         if not now and clock_time - self._written < HEARTBEAT_SECONDS:
             return
         self._written = clock_time
-        self._status["heartbeat"] = clock_time
-        write_json(self.run.path / "status.json", self._status)
+        self._changes["heartbeat"] = clock_time
+        self.status.write(self.run.path)
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Appends an epoch to ``metrics.jsonl``."""

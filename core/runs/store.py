@@ -11,11 +11,12 @@ import csv
 import re
 import secrets
 import shutil
+import stat
 import time
 import unicodedata
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -23,16 +24,10 @@ from typing import IO, Any
 from core import settings
 from core.errors import InputError, RunMissing
 from core.runs import control
-from core.runs.files import read_json, read_lines, write_atomic, write_json
+from core.runs.files import is_file, read_json, read_lines, write_atomic
 from core.runs.process import alive
+from core.runs.status import LIVE, REPEATABLE, RESUMABLE, RunStatus, State, Status
 from core.specs import Experiment
-
-LIVE = ("queued", "starting", "running", "stopping", "pausing")
-ENDED = ("finished", "stopped", "failed", "interrupted", "paused")
-RESUMABLE = ("paused", "interrupted", "stopped", "failed")
-"""Ended states that a run can go on from, if it kept its state."""
-REPEATABLE = ("paused", "interrupted", "stopped")
-"""Ended states that a run without a state can begin from, if it has learned nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +46,12 @@ class Run:
         """What people call it: the name last given, else the one in the experiment, else the id without its date."""
         try:
             label = (self.path / "label.txt").read_text(encoding="utf-8").strip()
-        except OSError:
+        except (OSError, ValueError):
             label = ""
         if label:
             return label
         given = read_json(self.path / "experiment.json").get("name")
-        return str(given) if given else self.id.partition("-")[2] or self.id
+        return given if isinstance(given, str) and given else self.id.partition("-")[2] or self.id
 
     @property
     def experiment(self) -> Experiment:
@@ -64,50 +59,64 @@ class Run:
 
         Raises:
             RunMissing: The folder is gone.
-            InputError: The file is damaged or of another version.
+            InputError: The file may not be read, is damaged or of another version.
         """
         try:
             text = (self.path / "experiment.json").read_text(encoding="utf-8")
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise _missing(self.id) from error
+        except OSError as error:
+            raise InputError(
+                "The run {name} cannot be read: {reason}.", name=self.name, reason=error.strerror
+            ) from error
         except UnicodeDecodeError as error:
             raise InputError("The experiment is not valid JSON: {reason}", reason=str(error)) from error
         return Experiment.from_json(text)
 
     @property
     def exists(self) -> bool:
-        """Whether the folder is still there (a name that no folder can have is not)."""
+        """Whether the folder is still there (a name that no folder can have is not), even if it may not be read."""
         try:
-            return (self.path / "experiment.json").is_file()
+            return stat.S_ISREG((self.path / "experiment.json").stat().st_mode)
+        except PermissionError:
+            return True
         except (OSError, ValueError):
             return False
 
     @property
-    def state(self) -> str:
-        """One of :data:`LIVE` or :data:`ENDED`, checked against the process."""
-        return self.status()["state"]
+    def state(self) -> State:
+        """One of :data:`core.runs.status.LIVE` or :data:`core.runs.status.ENDED`, checked against the process."""
+        return self.status().state
+
+    @property
+    def recorded(self) -> RunStatus:
+        """What ``status.json`` says, the state not checked against the process."""
+        return RunStatus.load(self.path)
 
     @property
     def checkpoint(self) -> Path:
         """The best weights, or the last ones where no epoch was validated."""
         best = self.path / "best.safetensors"
-        return best if best.is_file() else self.path / "last.safetensors"
+        return best if is_file(best) else self.path / "last.safetensors"
 
     @property
     def has_weights(self) -> bool:
         """Whether a checkpoint can be loaded."""
-        return self.checkpoint.is_file()
+        return is_file(self.checkpoint)
 
-    def status(self) -> dict[str, Any]:
-        """Returns ``status.json`` with ``state`` checked against the process that should be writing it.
+    def status(self) -> RunStatus:
+        """Returns what ``status.json`` says, ``state`` checked against the process that should be writing it.
 
         Raises:
             RunMissing: The folder is gone.
         """
         if not self.exists:
             raise _missing(self.id)
-        record = read_json(self.path / "status.json")
-        return {**record, "state": checked_state(record, halting=control.halt(self.path, int(record.get("heard", 0))))}
+        recorded = self.recorded
+        if recorded.state not in LIVE:
+            return recorded
+        halting = control.halt(self.path, recorded.requests_read)
+        return replace(recorded, state=checked_state(recorded, halting=halting))
 
     def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Returns the epochs written since ``offset``, and the next offset."""
@@ -126,7 +135,7 @@ class Run:
         try:
             with (self.path / "split.csv").open(encoding="utf-8", newline="") as file:
                 return list(csv.DictReader(file))
-        except OSError:
+        except (OSError, ValueError, csv.Error):
             return []
 
     def log(self, last: int = 20_000) -> str:
@@ -141,7 +150,9 @@ class Run:
     @property
     def can_resume(self) -> bool:
         """Whether the run can go on from where it was interrupted, or begin if it was before its first epoch."""
-        if (self.path / "resume.pt").is_file():
+        if not is_file(self.path / "experiment.json"):
+            return False
+        if is_file(self.path / "resume.pt"):
             return self.state in RESUMABLE
         return not self.has_weights and not self.metrics()[0] and self.state in REPEATABLE
 
@@ -228,10 +239,7 @@ class RunStore:
                 ) from error
             break
         try:
-            write_json(
-                path / "status.json",
-                {"state": "queued", "doing": "queued", "launched": time.time(), "pid": None, **status},
-            )
+            RunStatus(**{"doing": "queued", "launched": time.time(), **status}).write(path)
             write_atomic(path / "experiment.json", experiment.to_json() + "\n")
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
@@ -241,14 +249,13 @@ class RunStore:
         return Run(path)
 
     def list(self) -> list[Run]:
-        """Returns all runs, the newest first."""
+        """Returns all runs, the newest first, those too that may not be read."""
         try:
             folders = [path for path in self.root.iterdir() if not path.name.startswith(".")]
         except OSError:
             return []
-        return [
-            Run(p) for p in sorted(folders, key=lambda p: p.name, reverse=True) if (p / "experiment.json").is_file()
-        ]
+        runs = map(Run, sorted(folders, key=lambda p: p.name, reverse=True))
+        return [run for run in runs if run.exists]
 
     def open(self, reference: str | Path) -> Run:
         """Returns the run with this id under the root, or at this path.
@@ -296,19 +303,18 @@ class RunStore:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
-def checked_state(record: dict[str, Any], *, halting: str | None) -> str:
+def checked_state(recorded: Status, *, halting: str | None) -> State:
     """Returns the state that a status claims, held against the process it names.
 
     Args:
-        record: What ``status.json`` contains.
+        recorded: What ``status.json`` contains.
         halting: What somebody requested that ends the process, ``stop``, ``pause`` or ``discard``.
     """
-    state = str(record.get("state", "queued"))
-    if state in LIVE and not alive(record):
+    if recorded.state in LIVE and not alive(recorded):
         return "interrupted"
-    if state in ("queued", "starting", "running") and halting:
+    if recorded.state in ("queued", "starting", "running") and halting:
         return "pausing" if halting == "pause" else "stopping"
-    return state
+    return recorded.state
 
 
 def _slug(text: str) -> str:

@@ -251,7 +251,7 @@ class _RangeTest(Trainer):
         super()._count(images)
         if self.state.done == images:  # the first step of an epoch
             self._before = [0.0, 0.0, 0.0]
-        now = self._sums.tolist()
+        now = self._meter.sums.tolist()
         loss, _, count = (a - b for a, b in zip(now, self._before, strict=True))
         self._before = now
         if not math.isfinite(loss):

@@ -1,4 +1,4 @@
-"""A run's network at a moment of its training: before it, after an epoch, at its best, at its end."""
+"""A run's network at a checkpoint: before its training, after an epoch, at its best, at its end."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from core.training.checkpoints.checkpoint import BEST, LAST
 from core.training.checkpoints.epoch_weights import kept_epochs, kept_file, kept_state
 from core.workflows.network_loading import build_network, is_backbone, load_network, network_of_run
 
-MOMENTS = ("start", "best", "last")
-"""The moments that have a name; any other is the number of an epoch, such as ``12``."""
+NAMED_CHECKPOINTS = ("start", "best", "last")
+"""The checkpoints that have a name; any other is the number of an epoch, such as ``12``."""
 
 
-def moments_of(run: Run) -> tuple[str, ...]:
-    """Returns the named moments of a run that there are weights of; before training there always are."""
+def named_checkpoints(run: Run) -> tuple[str, ...]:
+    """Returns the named checkpoints of a run that have weights; the one before training always has."""
     there = ["start"]
     if (run.path / BEST).is_file():
         there.append("best")
@@ -31,42 +31,46 @@ def epochs_of(run: Run) -> list[int]:
     return kept_epochs(run.path) if (run.path / LAST).is_file() else []
 
 
-def is_moment(name: str) -> bool:
-    """Whether a word means a moment: a named one, or the number of an epoch."""
-    return name in MOMENTS or (name.isascii() and name.isdigit())
+def is_checkpoint_name(name: str) -> bool:
+    """Whether a name is a checkpoint's: a known name, or the number of an epoch."""
+    return name in NAMED_CHECKPOINTS or (name.isascii() and name.isdigit())
 
 
-def weights_at(run: Run, moment: str) -> Path | None:
-    """Returns the file that a run's weights at a moment are read from; ``None`` before training."""
-    if moment == "start":
+def weights_at(run: Run, checkpoint: str) -> Path | None:
+    """Returns the file that a checkpoint's weights are read from; ``None`` before training."""
+    if checkpoint == "start":
         return None
-    return run.path / f"{moment}.safetensors" if moment in MOMENTS else kept_file(run.path, int(moment))
+    return (
+        run.path / f"{checkpoint}.safetensors"
+        if checkpoint in NAMED_CHECKPOINTS
+        else kept_file(run.path, int(checkpoint))
+    )
 
 
-def network_at(run: Run, moment: str = "best", *, roots: Sequence[Path] | None = None) -> Network:
-    """Returns a run's network as it was at a moment, in eval mode on the CPU.
+def network_at(run: Run, checkpoint: str = "best", *, roots: Sequence[Path] | None = None) -> Network:
+    """Returns a run's network as it was at a checkpoint, in eval mode on the CPU.
 
     Args:
         run: The run.
-        moment: ``start`` before its first step (its seed makes the same one again), ``best``, ``last``, or the number
-            of an epoch, from 1, one of :func:`epochs_of`; where weights are averaged, those of an epoch are the
+        checkpoint: ``start`` before its first step (its seed makes the same one again), ``best``, ``last``, or the
+            number of an epoch, from 1, one of :func:`epochs_of`; where weights are averaged, those of an epoch are the
             average, as it was judged.
         roots: Folders that a file of handed-on weights must lie under.
 
     Raises:
-        InputError: There are no weights of that moment (any more), or the pretrained ones are not to be had here.
+        InputError: There are no weights of that checkpoint (any more), or the pretrained ones are not to be had here.
         RunMissing: The run is gone.
     """
-    if not is_moment(moment):
+    if not is_checkpoint_name(checkpoint):
         raise InputError(
             "There is no moment {name} of a run. Choose one of {known}, or the number of an epoch.",
-            name=moment,
-            known=", ".join(MOMENTS),
+            name=checkpoint,
+            known=", ".join(NAMED_CHECKPOINTS),
         )
     experiment = run.experiment
-    if moment == "best":
+    if checkpoint == "best":
         return network_of_run(run)
-    if moment == "start":
+    if checkpoint == "start":
         network = build_network(
             experiment.model, run.classes(), seed=experiment.training.seed, runs_dir=run.path.parent, roots=roots
         )
@@ -75,10 +79,10 @@ def network_at(run: Run, moment: str = "best", *, roots: Sequence[Path] | None =
     if not (run.path / LAST).is_file():
         raise InputError("The run {name} kept no weights of its last epoch.", name=run.name)
     network = blank(experiment.model, run.classes())
-    if moment == "last":
+    if checkpoint == "last":
         load_into(network.model, run.path / LAST)
     else:
-        fill(network.model, kept_state(run.path, int(moment)), kept_file(run.path, int(moment)).name)
+        fill(network.model, kept_state(run.path, int(checkpoint)), kept_file(run.path, int(checkpoint)).name)
     network.model.eval()
     return network
 
@@ -97,7 +101,7 @@ def run_named(reference: str, *, runs_dir: Path | str | None = None) -> Run | No
 
 
 def network_named(reference: str, *, weights: str = "default", runs_dir: Path | str | None = None) -> Network:
-    """Loads what a person names: a run, a run at a moment (``RUN@start``, ``RUN@12``), or a backbone.
+    """Loads a named network: a run, a run at a checkpoint (``RUN@start``, ``RUN@12``), or a backbone.
 
     Args:
         reference: The name; a backbone's may carry its weights (``resnet18@none``).
@@ -107,9 +111,9 @@ def network_named(reference: str, *, weights: str = "default", runs_dir: Path | 
     Raises:
         InputError: There is neither a run nor a backbone of that name, or its weights are not to be had.
     """
-    name, _, word = reference.rpartition("@")
+    name, _, suffix = reference.rpartition("@")
     if not name or Path(reference).exists():
         return load_network(reference, weights=weights, runs_dir=runs_dir)
     if is_backbone(name):
-        return load_network(name, weights=word, runs_dir=runs_dir)
-    return network_at(RunStore(runs_dir).open(name), word)
+        return load_network(name, weights=suffix, runs_dir=runs_dir)
+    return network_at(RunStore(runs_dir).open(name), suffix)

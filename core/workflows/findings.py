@@ -1,4 +1,4 @@
-"""A remark on a run, and what a rule may look at to make one. Loads no torch."""
+"""A finding about a run, and the evidence that rules work on. Loads no torch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.messages import Sentence
+from core.runs.status import LIVE, RunStatus
 from core.specs import Experiment, Phase
 
 Tone = Literal["good", "warn", "bad"]
@@ -19,7 +20,7 @@ RECENT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Finding:
     """Something that a run shows.
 
     Attributes:
@@ -47,13 +48,13 @@ class RunEvidence:
         status: The run's status.
         experiment: What it does.
         counts: ``{split: {class: images}}``.
-        data_health: What :meth:`core.data.health.HealthReport.as_record` said of its images; empty if nobody looked.
+        data_health: What :meth:`core.data.health.HealthReport.as_record` returned for its images; may be empty.
         splits: Each image's split, by key.
     """
 
     rows: Sequence[Mapping[str, Any]]
     health: Sequence[Mapping[str, Any]]
-    status: Mapping[str, Any]
+    status: RunStatus
     experiment: Experiment
     counts: Mapping[str, Mapping[str, int]]
     data_health: Mapping[str, Any] = field(default_factory=dict)
@@ -83,12 +84,12 @@ class RunEvidence:
     @property
     def epochs(self) -> int:
         """Epochs that the run is meant to have."""
-        return int(self.status.get("epochs") or self.experiment.training.epochs)
+        return self.status.epochs or self.experiment.training.epochs
 
     @property
     def live(self) -> bool:
         """Whether the training goes on."""
-        return self.status.get("state") in ("queued", "starting", "running", "stopping", "pausing")
+        return self.status.state in LIVE
 
     @property
     def phase(self) -> Phase:
@@ -131,7 +132,7 @@ class RunEvidence:
         return bool(len(rates) and rates[-1] < 0.2 * np.nanmax(rates))
 
     def stage(self, row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        """Returns what a row of ``health`` says of a stage."""
+        """Returns a stage's entry in a row of ``health``."""
         return next((entry for entry in row.get("stages", ()) if entry.get("stage") == name), {})
 
 

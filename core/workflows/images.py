@@ -59,7 +59,7 @@ def decode(
         dataset: As it was opened.
         spec: Shares and seed of the division.
         prep: Resize and crop.
-        canvas: Keep room around the crop for augmentation.
+        canvas: Keep a margin around the crop for augmentation.
         divided: Keep the division that the images come with.
         progress: Called with images decoded and images altogether; what it raises ends the work.
 

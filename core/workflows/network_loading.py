@@ -10,7 +10,8 @@ from core.errors import InputError
 from core.models.catalog.catalog import BACKBONES, TIMM
 from core.models.network import Network, assemble, bare, blank, load_into, outline
 from core.models.weights.transfer import Transferred, compare
-from core.runs.store import LIVE, Run, RunStore
+from core.runs.status import LIVE
+from core.runs.store import Run, RunStore
 from core.specs import ModelSpec
 
 RUN, FILE = "run:", "file:"
@@ -21,7 +22,7 @@ class Source(NamedTuple):
 
     Attributes:
         path: The file.
-        classes: Classes of the network in it; empty where nobody knows them.
+        classes: Classes of the network in it; empty where they are unknown.
     """
 
     path: Path
@@ -91,7 +92,7 @@ def build_network(
 def compare_weights(
     spec: ModelSpec, classes: Sequence[str], *, runs_dir: Path | str | None = None, roots: Sequence[Path] | None = None
 ) -> Transferred | None:
-    """Says what the run or file that ``spec`` names has for its network, without building it or reading a value.
+    """Returns what the run or file that ``spec`` names has for its network, without building it or reading a value.
 
     Args:
         spec: The network.

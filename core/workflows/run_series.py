@@ -1,7 +1,7 @@
 """Series: the same recipe with several seeds, over several folds, or both, and what its runs say together.
 
 One run says little about small differences between recipes: another seed or other validation images move the figures
-too. A series says by how much. Loads no torch.
+too. A series measures by how much. Loads no torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
 from core.runs import launch
-from core.runs.store import LIVE, Run, RunStore
+from core.runs.status import LIVE, RunStatus
+from core.runs.store import Run, RunStore
 from core.specs import Experiment
 
 LARGEST = 100
@@ -92,16 +93,16 @@ def expand(
     for seed in chosen:
         for fold in range(max(1, folds)):
             data = replace(experiment.data, folds=folds, fold=fold) if folds else experiment.data
-            words = ([f"seed {seed}"] if len(chosen) > 1 else []) + ([f"fold {fold + 1}/{folds}"] if folds else [])
+            labels = ([f"seed {seed}"] if len(chosen) > 1 else []) + ([f"fold {fold + 1}/{folds}"] if folds else [])
             training = replace(experiment.training, seed=seed)
-            name = _named(experiment, " · ".join(words))
+            name = _named(experiment, " · ".join(labels))
             found.append(replace(experiment, data=data, training=training, name=name, series=shared))
     return tuple(found)
 
 
-def _named(experiment: Experiment, words: str) -> str:
+def _named(experiment: Experiment, label: str) -> str:
     base = experiment.name or f"{experiment.model.backbone} {Path(experiment.data.source).name}"
-    return f"{base[: 120 - len(words) - 3]} · {words}"
+    return f"{base[: 120 - len(label) - 3]} · {label}"
 
 
 def start_series(
@@ -163,11 +164,11 @@ def summary(runs: Iterable[Run]) -> Summary:
     rows: list[dict[str, float]] = []
     for run in runs:
         status = run.status()
-        if status["state"] == "finished":
+        if status.state == "finished":
             finished.append(run.id)
             rows.append(_figures(run, status))
         else:
-            (live if status["state"] in LIVE else left_out).append(run.id)
+            (live if status.state in LIVE else left_out).append(run.id)
     shared = [name for name in METRICS if rows and all(name in row for row in rows)]
     metrics = {name: spread([row[name] for row in rows]) for name in shared}
     return Summary(tuple(finished), tuple(live), tuple(left_out), metrics)
@@ -179,11 +180,11 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(tuple(values), statistics.fmean(values), deviation)
 
 
-def _figures(run: Run, status: Mapping[str, object]) -> dict[str, float]:
+def _figures(run: Run, status: RunStatus) -> dict[str, float]:
     """Returns a finished run's metrics as far as it has them."""
-    best = status.get("best_epoch")
-    epoch = next((row for row in run.metrics()[0] if row.get("epoch") == best), {})
-    found = {name: status.get(name, epoch.get(name)) for name in METRICS}
+    epoch = next((row for row in run.metrics()[0] if row.get("epoch") == status.best_epoch), {})
+    judged = {name: getattr(status, name, None) for name in METRICS}
+    found = {name: epoch.get(name) if value is None else value for name, value in judged.items()}
     return {
         name: float(value) for name, value in found.items() if isinstance(value, int | float) and math.isfinite(value)
     }

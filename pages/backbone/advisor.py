@@ -70,14 +70,14 @@ def draw(spec: ModelSpec, data: DataSpec | None) -> None:
 def _think(spec: ModelSpec, data: DataSpec) -> Any:
     """Returns the advice, from what was measured so far."""
     from core.workflows.advisor.advice import advise
-    from core.workflows.advisor.dataset_facts import facts_of
+    from core.workflows.advisor.dataset_facts import dataset_facts
     from core.workflows.jobs.ranking import latest
 
     found = latest(data, model=spec)
     row = found.find(spec) if found is not None else None
     scores = row.scores if row is not None else None
     dataset = caches.divided(data)
-    plain = caches.remember("facts", (data, spec), lambda: facts_of(dataset, spec))
+    plain = caches.remember("facts", (data, spec), lambda: dataset_facts(dataset, spec))
     facts = replace(plain, scores=scores)
     stages = [stage.name for stage in caches.anatomy(spec).backbone_stages]
     return advise(facts, stages)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.runs.jobs import Job, latest_job
 from core.runs.launch import start_job
-from core.runs.store import LIVE
+from core.runs.status import LIVE, JobStatus
 from core.specs import DataSpec, ModelSpec
 from core.workflows.advisor.ranking import IMAGES, Ranking
 from core.workflows.jobs.ranking import RankingRequest, latest
@@ -76,23 +76,18 @@ def progress(data: DataSpec, *, alone: bool) -> None:
         _left_out(job)
 
 
-def _progress(status: job_panel.Status, text: str) -> str:
-    if status.get("backbone"):
-        text = f"{display_names.backbone(str(status['backbone']))}: {text}"
+def _progress(status: JobStatus, text: str) -> str:
+    if status.backbone:
+        text = f"{display_names.backbone(status.backbone)}: {text}"
     text = job_panel.images_done(status, text)
-    number, networks = _networks(status)
-    if networks > 1:
-        text += " · " + _("backbone {n} of {all}").format(n=min(number + 1, networks), all=networks)
+    if status.networks > 1:
+        place = min(status.number + 1, status.networks)
+        text += " · " + _("backbone {n} of {all}").format(n=place, all=status.networks)
     return text
 
 
-def _share(status: job_panel.Status) -> float:
-    number, networks = _networks(status)
-    return (number + job_panel.share_done(status)) / networks if networks else 0.0
-
-
-def _networks(status: job_panel.Status) -> tuple[int, int]:
-    return int(status.get("number") or 0), int(status.get("networks") or 0)
+def _share(status: JobStatus) -> float:
+    return (status.number + job_panel.share_done(status)) / status.networks if status.networks else 0.0
 
 
 DISPLAY = job_panel.JobDisplay(

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.store import LIVE
+from core.runs.status import LIVE, RunStatus
 from pages.evaluate.confusion import draw_confusion, draw_per_class
 from pages.evaluate.mistakes import draw_mistakes
 from pages.ui.kit import components, form_fields, page_states
@@ -42,7 +42,7 @@ def render() -> None:
     status = run.status()
     with right:
         _title(run, status)
-    if status["state"] in LIVE:
+    if status.state in LIVE:
         components.note(_("It is still training. Its figures are drawn here when it has ended."))
         run_panel.monitor(run, key="bl-eval-live")
         components.next_step("train", _("Go to the training"), run=run.id)
@@ -60,7 +60,7 @@ def render() -> None:
         components.next_step("train", _("Train again"))
 
 
-def _title(run: Any, status: dict[str, Any]) -> None:
+def _title(run: Any, status: RunStatus) -> None:
     """Says in one line what the run is."""
     try:
         spec = run.experiment
@@ -73,10 +73,10 @@ def _title(run: Any, status: dict[str, Any]) -> None:
         names.preset(spec.training.preset).lower(),
         names.data(spec.data.source),
     ]
-    if status.get("seconds"):
-        parts.append(number_format.duration(status["seconds"]))
+    if status.seconds:
+        parts.append(number_format.duration(status.seconds))
     words = " · ".join(f"<bdi>{escape(part)}</bdi>" for part in parts)
-    st.html(f'<p class="bl-facts">{components.badge(status["state"])}<span>{words}</span></p>')
+    st.html(f'<p class="bl-facts">{components.badge(status.state)}<span>{words}</span></p>')
 
 
 def _evaluations(run: Any) -> dict[str, Any]:

@@ -62,13 +62,13 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
 def _partner(subject: Subject) -> Target | None:
     """Draws the choice of the other network: another moment of the run, another run, a backbone."""
     from core.models.catalog.catalog import BACKBONES, weights_state
-    from core.workflows.checkpoints import epochs_of, moments_of
+    from core.workflows.checkpoints import epochs_of, named_checkpoints
 
     options: dict[str, tuple[str, Any]] = {}
     run = subject.target.run
     epochs: list[int] = []
     if run is not None:
-        for when in moments_of(run):
+        for when in named_checkpoints(run):
             target = checkpoint_picker.target_at(run, when)
             if target.key != subject.target.key:
                 label = _("This run: {moment}").format(moment=checkpoint_picker.title(when).lower())

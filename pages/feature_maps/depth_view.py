@@ -18,7 +18,7 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 MAX_IMAGES = 100
-"""Images that the story begins with."""
+"""Images that the depth profile begins with."""
 TICK = 16
 """Letters of a layer's name that fit under an axis."""
 VERDICTS = {
@@ -39,11 +39,11 @@ def _view(subject: Subject) -> None:
     own = user_images.choose(subject, "bl-depth", most=MAX_IMAGES)
     if own is None:
         return
-    story = _story(subject, own)
-    if story is None:
+    profile = _profile(subject, own)
+    if profile is None:
         return
     subjects.warn_random(subject.target)
-    broken = sum(row.broken for row in story.rows)
+    broken = sum(row.broken for row in profile.rows)
     if broken:
         subjects.callout(
             _("{n} values of these layers are no finite numbers; they count as zeros.").format(
@@ -51,29 +51,32 @@ def _view(subject: Subject) -> None:
             ),
             icon="error",
         )
-    _claims(story)
-    _charts(story)
-    looked = _n("{n} image", "{n} images", story.images).format(n=number_format.exact(story.images))
+    _claims(profile)
+    _charts(profile)
+    looked = _n("{n} image", "{n} images", profile.images).format(n=number_format.exact(profile.images))
     text = _("Measured on {images} of {title}.").format(images=looked, title=own.title)
-    if story.images < story.asked:
-        text += " " + _("Time ran out for {n} more.").format(n=number_format.exact(story.asked - story.images))
+    if profile.images < profile.asked:
+        text += " " + _("Time ran out for {n} more.").format(n=number_format.exact(profile.asked - profile.images))
     components.note(text)
     _why()
 
 
-def _story(subject: Subject, own: Own) -> Any:
+def _profile(subject: Subject, own: Own) -> Any:
     """Returns the ``Story``; ``None`` before it was asked for, and where it cannot be had."""
-    from core.workflows.inspection.channel_survey import story, story_known
+    from core.workflows.inspection.channel_survey import depth_known, measure_depth
 
     key = (*subject.target.key, *own.key)
     prints = user_images.prints(subject, own)
 
     def told(progress: Any = None) -> Any:
         return caches.remember(
-            "stories", key, lambda: story(subject.network, own.images, progress=progress, prints=prints), entries=8
+            "stories",
+            key,
+            lambda: measure_depth(subject.network, own.images, progress=progress, fingerprints=prints),
+            entries=8,
         )
 
-    if caches.known("stories", key, entries=8) or story_known(subject.network, prints):
+    if caches.known("stories", key, entries=8) or depth_known(subject.network, prints):
         return told()
     text = _("Runs {n} of your images through the network once and measures what each layer does with them.")
     return user_images.on_request(
@@ -87,12 +90,12 @@ def _story(subject: Subject, own: Own) -> Any:
     )
 
 
-def _claims(story: Any) -> None:
+def _claims(profile: Any) -> None:
     from core.interpret.features.depth_claims import verdicts
 
     components.section(_("What the course says, checked on this network"))
     try:
-        found = verdicts(story.rows)
+        found = verdicts(profile.rows)
     except InputError as error:
         components.note(translate_error(error))
         return
@@ -102,11 +105,11 @@ def _claims(story: Any) -> None:
         subjects.callout(f"“{_(row.claim)}” {_(words)} {figures_}", icon=icon, good=row.verdict == "holds")
 
 
-def _charts(story: Any) -> None:
+def _charts(profile: Any) -> None:
     from core.interpret.features.depth_claims import quietable
 
-    told = [row for row in story.rows if row.compared]
-    quiet = quietable(story.rows)
+    told = [row for row in profile.rows if row.compared]
+    quiet = quietable(profile.rows)
     with st.container(key="bl-wrap-depth"):
         left, right = st.columns(2, gap="large")
     with left:
@@ -148,7 +151,7 @@ def _charts(story: Any) -> None:
             ),
         )
     with right:
-        _classes(story, told)
+        _classes(profile, told)
         _picture(told)
         dead = sum(row.dead for row in told)
         if dead:
@@ -159,11 +162,11 @@ def _charts(story: Any) -> None:
             )
 
 
-def _classes(story: Any, told: Sequence[Any]) -> None:
+def _classes(profile: Any, told: Sequence[Any]) -> None:
     components.section(_("What it tells of the class"))
     judged = [row for row in told if row.accuracy is not None]
     if judged:
-        chance = 1.0 / max(story.classes, 1)
+        chance = 1.0 / max(profile.classes, 1)
         best = max(judged, key=lambda row: row.accuracy)
         _lines(
             judged,

@@ -42,7 +42,7 @@ def _of_weights(run: Any) -> None:
     """Draws how far every convolution came, and the filters of the chosen one."""
     from core.interpret.filters.kernels import conv_layers
     from core.training.checkpoints import epoch_weights
-    from core.workflows.inspection.filter_history import course_of_run, story_of_layer
+    from core.workflows.inspection.filter_history import history_of_layer, movement_of_run
 
     before = checkpoint_picker.target_at(run, "start")
     with st.spinner(_("Building the network as it was before training …")):
@@ -53,18 +53,18 @@ def _of_weights(run: Any) -> None:
         return
     stamp = _stamp(run.path / epoch_weights.WEIGHTS_FOLDER)
     with st.spinner(_("Reading the weights of the epochs …")):
-        course = caches.remember("filter-course", stamp, lambda: course_of_run(run, start), entries=8)
+        course = caches.remember("filter-course", stamp, lambda: movement_of_run(run, start), entries=8)
     _layers(course)
     layer = kernels_view.layer_picker(found, course.furthest[0])
-    story = caches.remember("filter-story", (*stamp, layer), lambda: story_of_layer(run, start, layer), entries=16)
+    story = caches.remember("filter-story", (*stamp, layer), lambda: history_of_layer(run, start, layer), entries=16)
     st.fragment(_panel)(run, story)  # a slider that is moved draws nothing else anew
 
 
 def _of_snapshots(run: Any) -> None:
-    from core.workflows.inspection.filter_history import story_of_snapshots
+    from core.workflows.inspection.filter_history import history_of_snapshots
 
     stamp = _stamp(run.path / snapshots.SNAPSHOT_FOLDER)
-    story = caches.remember("motion", stamp, lambda: story_of_snapshots(run), entries=8)
+    story = caches.remember("motion", stamp, lambda: history_of_snapshots(run), entries=8)
     if story is None:
         page_states.empty(
             _("No epochs to look back on"),

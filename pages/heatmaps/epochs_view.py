@@ -74,11 +74,11 @@ def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> Non
 
 def _moments(run: Any, most: int) -> list[tuple[int, str]]:
     """Returns the moments to draw, each with its epoch (0 before training), evenly spread where there are many."""
-    from core.workflows.checkpoints import epochs_of, moments_of
+    from core.workflows.checkpoints import epochs_of, named_checkpoints
 
-    status, named = run.status(), moments_of(run)
+    status, named = run.status(), named_checkpoints(run)
     done = [int(value) for value in caches.journal(run).epochs.column("epoch").tolist()]
-    best = status.get("best_epoch")
+    best = status.best_epoch
     at = {0: "start"}
     at |= {epoch: str(epoch) for epoch in epochs_of(run)}
     if "last" in named and done:

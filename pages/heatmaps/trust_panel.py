@@ -133,9 +133,9 @@ def _give_up() -> None:
 
 
 def _result(subject: Any, found: Any, key: str) -> None:
-    from core.workflows.inspection.trust_verdict import verdict
+    from core.workflows.inspection.trust_verdict import trust_verdict
 
-    finding_cards.draw(verdict(found), key=key)
+    finding_cards.draw(trust_verdict(found), key=key)
     with st.container(key=f"bl-wrap-{key}"):
         left, right = st.columns([1.15, 1], gap="large")
     with left:
@@ -248,7 +248,7 @@ def _rows(found: Any) -> list[Figure]:
 
 
 def _how(maps: int, key: str) -> None:
-    from core.workflows.inspection.trust_verdict import PART, VOTES
+    from core.workflows.inspection.trust_verdict import MIN_WINS, VOTES
 
     components.why(
         _(
@@ -257,7 +257,7 @@ def _how(maps: int, key: str) -> None:
             "reach is luck. The same method on the same network with random weights shows what the picture alone "
             "brings about. A map wins a test when it beats all random maps, which a random map does once in {n} times; "
             "it is called better when it wins at least {part} of {all}: deletion, insertion, ROAD, infidelity."
-        ).format(n=maps + 1, part=PART, all=len(VOTES)),
+        ).format(n=maps + 1, part=MIN_WINS, all=len(VOTES)),
         formula=r"\mathrm{AUC} = \int_0^1 p_c\big(x_{\text{changed to share } s}\big)\,ds",
         paper=("Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292"),
         key=f"{key}-why",

@@ -9,7 +9,8 @@ import streamlit as st
 
 from core.data.encoding import compact
 from core.errors import InputError
-from core.runs.store import LIVE, RunStore
+from core.runs.status import LIVE, RunStatus
+from core.runs.store import RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from pages.ui.kit import components, nav
@@ -99,13 +100,13 @@ def _walk(run: Any) -> None:
     """Follows a run, and shows its result once it has ended."""
     status = run.status()
     choices.choose_run(run.id)
-    alive = status["state"] in LIVE
+    alive = status.state in LIVE
     title = _("Learning, as it happens") if alive else _("What it learned")
     st.html(f'<header class="bl-header"><h1>{escape(title)}</h1><p>{escape(_sentence(run))}</p></header>')
     if alive:
         run_panel.monitor(run, key="bl-walk")
         return
-    if status["state"] != "finished":
+    if status.state != "finished":
         run_panel.ended(run, status)
     if not run.has_weights:
         return
@@ -134,7 +135,7 @@ def _sentence(run: Any) -> str:
     )
 
 
-def _curve(run: Any, status: dict[str, Any]) -> None:
+def _curve(run: Any, status: RunStatus) -> None:
     from pages.ui.runs import learning_curves
 
     learning_curves.draw(run, status, "accuracy", key="bl-walk-result", height=300)
@@ -220,18 +221,20 @@ def _row(run: Any) -> None:
         components.note(translate_error(error))
         return
     curve, best = components.sparkline(caches.course(run)), _("best validation accuracy")
-    accuracy = number_format.percent(status.get("best_val_accuracy"))
-    when = number_format.ago(status.get("started") or status.get("launched"))
-    target = "train" if status["state"] in LIVE or not run.has_weights else "evaluate"
+    accuracy = number_format.percent(status.best_val_accuracy)
+    when = number_format.ago(status.started or status.launched)
+    target = "train" if status.state in LIVE or not run.has_weights else "evaluate"
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-run-{run.id}"):
         with st.container(width="stretch"):
             nav.link(target, components.plain(run.name), icon=":material/science:", run=run.id)
         st.html(
             f'<div class="bl-run"><i><bdi>{escape(display_names.backbone(spec.model.backbone))}</bdi></i>{curve}'
             f'<b title="{escape(best)}"><bdi>{accuracy}</bdi></b>'
-            f"{components.badge(status['state'])}<i>{escape(when)}</i></div>",
+            f"{components.badge(status.state)}<i>{escape(when)}</i></div>",
             width="content",
         )
+    if status.faults:
+        components.note(run_panel.reasons(status))
 
 
 def _illustration() -> str:

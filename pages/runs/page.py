@@ -7,14 +7,19 @@ from typing import Any
 
 import streamlit as st
 
-from core.errors import InputError
-from core.runs.store import LIVE, RunStore
+from core.errors import InputError, RunMissing
+from core.runs.status import LIVE, RunStatus
+from core.runs.store import Run, RunStore
+from core.specs import Experiment
 from pages.ui.kit import components, nav, one_shot_button
-from pages.ui.kit.page_states import empty, guarded
+from pages.ui.kit.page_states import broken, empty, guarded
 from pages.ui.runs import queue_panel, reproduce, run_panel, series_panel
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names, number_format
-from pages.ui.text.i18n import _, _n
+from pages.ui.text.i18n import _, _n, translate_error
+
+LISTED = 5
+"""Most runs of which it is said what cannot be read."""
 
 _NEW_NAME = "bl-new-name"
 
@@ -59,7 +64,7 @@ def _table(was_alive: bool) -> None:
         st.rerun()
     config = st.column_config
     event = st.dataframe(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).drop(columns="fault"),
         hide_index=True,
         key="bl-runs",
         on_select="rerun",
@@ -92,6 +97,8 @@ def _table(was_alive: bool) -> None:
             len(rows),
         ).format(n=len(rows))
     )
+    for row in [row for row in rows if row["fault"]][:LISTED]:
+        components.note(f"{row['name']}: {row['fault']}")
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(rows) and rows[picked[0]]["id"] != choices.run_id():
         choices.choose_run(rows[picked[0]]["id"])
@@ -99,34 +106,59 @@ def _table(was_alive: bool) -> None:
 
 
 def _row(run: Any) -> dict[str, Any] | None:
-    """Returns a run's row; ``None`` for one that went away in between or cannot be read."""
+    """Returns a run's row; ``None`` for one that went away in between."""
     try:
-        status, spec = run.status(), caches.experiment(run)
-    except InputError:
+        status, (spec, fault) = run.status(), _experiment(run)
+    except RunMissing:
         return None
-    label, _symbol, _tone = components.STATES[status["state"]]
+    label, _symbol, _tone = components.STATES["unreadable" if spec is None else status.state]
     return {
         "id": run.id,
         "name": run.name,
         "state": _(label),
-        "accuracy": status.get("best_val_accuracy"),
+        "accuracy": status.best_val_accuracy,
         "curve": caches.course(run),
+        **_plan(spec),
+        "learns": number_format.count(status.trainable_parameters),
+        "time": number_format.duration(status.seconds),
+        "started": number_format.ago(status.started or status.launched),
+        "fault": run_panel.reasons(status) or (translate_error(fault) if fault else ""),
+    }
+
+
+def _plan(spec: Experiment | None) -> dict[str, str]:
+    if spec is None:
+        return dict.fromkeys(("data", "backbone", "recipe"), number_format.DASH)
+    return {
         "data": display_names.data(spec.data.source),
         "backbone": f"{display_names.backbone(spec.model.backbone)}, {display_names.weights(spec.model.weights)}",
         "recipe": display_names.preset(spec.training.preset),
-        "learns": number_format.count(status.get("trainable_parameters")),
-        "time": number_format.duration(status.get("seconds")),
-        "started": number_format.ago(status.get("started") or status.get("launched")),
     }
+
+
+def _experiment(run: Run) -> tuple[Experiment | None, InputError | None]:
+    """Returns what a run does, or why that cannot be read.
+
+    Raises:
+        RunMissing: It went away.
+    """
+    try:
+        return caches.experiment(run), None
+    except RunMissing:
+        raise
+    except InputError as error:
+        return None, error
 
 
 def _one(run: Any) -> None:
     """Draws the chosen run: its figures, what was set, and what can be done with it."""
-    status, spec = run.status(), run.experiment
+    status, (spec, fault) = run.status(), _experiment(run)
     choices.choose_run(run.id)
     with st.container(border=True, key="bl-one-run"):
         run_panel.title(run, status)
-        if status["state"] in LIVE:
+        if fault is not None and not status.faults:
+            broken(_("This run cannot be read"), translate_error(fault), icon="report", tone="warn")
+        if status.state in LIVE:
             nav.link("train", _("Watch it"), run=run.id)
         else:
             run_panel.ended(run, status)
@@ -136,14 +168,15 @@ def _one(run: Any) -> None:
             if run.has_weights:
                 run_panel.links(run)
         _actions(run, status)
-        with st.expander(_("What was set"), icon=":material/tune:", key="bl-set"):
-            st.json(spec.to_json(), expanded=2)
-        reproduce.draw(run)
-    if status["state"] not in LIVE and run.has_weights:
+        if spec is not None:
+            with st.expander(_("What was set"), icon=":material/tune:", key="bl-set"):
+                st.json(spec.to_json(), expanded=2)
+            reproduce.draw(run)
+    if status.state not in LIVE and run.has_weights:
         components.next_step("evaluate", _("Judge it"), run=run.id)
 
 
-def _actions(run: Any, status: dict[str, Any]) -> None:
+def _actions(run: Any, status: RunStatus) -> None:
     with st.container(horizontal=True, key="bl-acts"):
         if st.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
             _rename(run)
@@ -154,7 +187,7 @@ def _actions(run: Any, status: dict[str, Any]) -> None:
             "bl-run-download",
             help=_("The whole folder: settings, curves, weights, predictions, log."),
         )
-        alive = status["state"] in LIVE
+        alive = status.state in LIVE
         if st.button(
             _("Delete"),
             icon=":material/delete:",

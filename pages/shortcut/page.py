@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError, RunMissing
-from core.runs.store import LIVE
+from core.runs.status import LIVE
 from pages.shortcut import result, setup
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken, guarded
@@ -137,11 +137,11 @@ def _ended_early(title: str, text: str) -> None:
 def _watch(runs: dict[str, Any]) -> None:
     """Draws how far each run is, and a button that ends them."""
     statuses = {arm: run.status() for arm, run in runs.items()}
-    if not any(status["state"] in LIVE for status in statuses.values()):
+    if not any(status.state in LIVE for status in statuses.values()):
         st.rerun()
     for arm, status in statuses.items():
-        share, text = run_panel.progress(status) if status["state"] in LIVE else (1.0, _("Done"))
-        if status["state"] not in (*LIVE, "finished"):
+        share, text = run_panel.progress(status) if status.state in LIVE else (1.0, _("Done"))
+        if status.state not in (*LIVE, "finished"):
             text = _("Ended early")
         st.progress(share, text=f"{_(ARM_NAMES[arm])}: {text}")
     if st.button(_("Cancel"), icon=":material/close:", key="bl-shortcut-cancel"):

@@ -30,12 +30,12 @@ def trained(runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:
     rows = []
     for arm, run in runs.items():
         status = run.status()
-        test = status.get("test_accuracy")
+        test = status.test_accuracy
         rows.append(
             Figure(
                 _(titles[arm]),
                 number_format.percent(test),
-                _("test accuracy") + " · " + number_format.duration(status.get("seconds")),
+                _("test accuracy") + " · " + number_format.duration(status.seconds),
                 _("On its own test pictures, divided off by chance as usual."),
             )
         )
@@ -81,10 +81,10 @@ def draw(
         _("The same networks, judged on {n} test pictures in three ways.").format(n=found.images),
     )
     charts.show(chart(found, titles), key="bl-shortcut-chart", alt=sentence(found))
-    from core.workflows.shortcut.judge import verdict
+    from core.workflows.shortcut.judge import findings
 
     components.section(_("What happened"))
-    finding_cards.draw(verdict(found), key="bl-shortcut")
+    finding_cards.draw(findings(found), key="bl-shortcut")
 
 
 def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any], leave: Callable[[], None]) -> Any:

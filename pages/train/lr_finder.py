@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.runs.jobs import latest_job
 from core.runs.launch import start_job
+from core.runs.status import JobStatus
 from core.specs import Experiment
 from core.workflows.jobs.lr_finder import RateRequest, rate_request
 from pages.ui.kit import charts, components
@@ -83,13 +84,13 @@ def _start(request: RateRequest, *, again: bool) -> None:
         st.rerun()
 
 
-def _progress(status: job_panel.Status, text: str) -> str:
-    done, total = job_panel.counted(status)
-    if total and status.get("doing") == "trying rates":
+def _progress(status: JobStatus, text: str) -> str:
+    done, total = status.done, status.total
+    if total and status.doing == "trying rates":
         step = _("step {done} of {total}, rate {rate}, loss {loss}")
-        rate, loss = _rate(status.get("rate")), number_format.number(status.get("loss"))
+        rate, loss = _rate(status.rate), number_format.number(status.loss)
         return f"{text} · " + step.format(done=done, total=total, rate=rate, loss=loss)
-    if total and status.get("doing") == "downloading the weights":
+    if total and status.doing == "downloading the weights":
         sizes = _("{done} of {total}").format(done=number_format.size(done), total=number_format.size(total))
         return f"{text} · {sizes}"
     return job_panel.images_done(status, text)

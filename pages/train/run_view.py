@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.store import LIVE
+from core.runs.status import LIVE, RunStatus
 from core.specs import Experiment
 from pages.ui.kit import components
 from pages.ui.plan import experiment_plan
@@ -55,8 +55,8 @@ def show(run: Any) -> None:
     """Draws a run: live while it is, else how it ended."""
     status = run.status()
     address.write(run=run.id)
-    if status["state"] in LIVE:
-        if status["state"] == "queued":
+    if status.state in LIVE:
+        if status.state == "queued":
             queue_panel.panel(run, key="bl-train-queue")
         series_panel.beside(run)
         run_panel.monitor(run, key="bl-train-live", full=True)
@@ -69,7 +69,7 @@ def show(run: Any) -> None:
     _result(run, status)
 
 
-def _result(run: Any, status: dict[str, Any]) -> None:
+def _result(run: Any, status: RunStatus) -> None:
     run_panel.title(run, status)
     run_panel.ended(run, status)
     _ways_on(run, status)
@@ -80,14 +80,14 @@ def _result(run: Any, status: dict[str, Any]) -> None:
         learning_curves.pair(run, status, key="bl-train-done", marks=run_panel.marks(run, status))
         run_panel.sections(run, status, key="bl-train-done")
     reproduce.draw(run)
-    if status["state"] in ("failed", "interrupted"):
+    if status.state in ("failed", "interrupted"):
         with st.expander(_("The end of its log"), icon=":material/article:", key="bl-log"):
             st.code(run.log(4000) or "–", language=None)
     if run.has_weights:
         components.next_step("evaluate", _("Judge it"), text=_("How good is it, and where not?"), run=run.id)
 
 
-def _ways_on(run: Any, status: dict[str, Any]) -> None:
+def _ways_on(run: Any, status: RunStatus) -> None:
     """Draws what can be done with a run that has ended: go on with it, train it again, set up another."""
     with st.container(horizontal=True, key="bl-after"):
         if run.can_resume and st.button(
@@ -98,8 +98,8 @@ def _ways_on(run: Any, status: dict[str, Any]) -> None:
             help=_("Goes on from the last state that was written, bit by bit as if it had never been interrupted."),
         ):
             resume(run)
-        if status["state"] != "finished" and st.button(_("Train this again"), icon=":material/replay:", key="bl-again"):
-            launch(run.experiment, status.get("estimate_seconds"))
+        if status.state != "finished" and st.button(_("Train this again"), icon=":material/replay:", key="bl-again"):
+            launch(run.experiment, status.estimate_seconds)
         if st.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
             _new()
 

@@ -29,7 +29,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from core.runs import launch
-from core.runs.store import ENDED, Run, RunStore
+from core.runs.status import ENDED
+from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
@@ -239,7 +240,7 @@ def start_run(
 def end_run(run: Run) -> None:
     """Ends a run's process if there is one, and waits until its folder says so."""
     kill_trainers(run.path)
-    wait_for(lambda: not run.exists or run.state in ENDED or run.status().get("pid") is None, what="the end of a run")
+    wait_for(lambda: not run.exists or run.state in ENDED or run.status().pid is None, what="the end of a run")
 
 
 @pytest.fixture(scope="session")

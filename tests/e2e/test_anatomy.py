@@ -68,7 +68,7 @@ def test_a_clicked_plan_is_what_the_training_does(
     assert (plan.trainable_stages, plan.thaw, plan.hold) == (0, ("stage4",), ("layer3.1.conv1",))
     assert run.experiment.model.image_size == 64
     assert run.state == "finished"
-    assert run.status()["trainable_parameters"] == STAGE4 - CONV + head
+    assert run.status().trainable_parameters == STAGE4 - CONV + head
 
 
 def smaller_images(page: Page, settled: Callable[[Page], Page]) -> None:

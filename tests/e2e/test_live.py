@@ -207,7 +207,7 @@ def test_a_killed_trainer_shows_as_interrupted_and_its_weights_serve(
     run = shared()
     visit(calm, "train", run=run.id)
     expect(badge(calm, "Training")).to_be_visible()
-    os.kill(run.status()["pid"], signal.SIGKILL)
+    os.kill(run.status().pid, signal.SIGKILL)
     expect(badge(calm, "Interrupted")).to_be_visible()  # by itself: nobody touched the page
     expect(calm.get_by_role("heading", name="This run was interrupted")).to_be_visible()
     expect(calm.get_by_role("main")).to_contain_text("The best weights so far are kept and can be used.")
@@ -231,11 +231,11 @@ def test_two_launches_at_once_train_one_after_the_other(
         expect(badge(page, "Finished")).to_be_visible(timeout=120_000)
     launched = sorted((run for run in run_tools.listed(server.runs) if run.id not in known), key=begun)
     assert len(launched) == 2
-    assert launched[0].status()["ended"] <= begun(launched[1])
+    assert launched[0].status().ended <= begun(launched[1])
 
 
 def begun(run: Any) -> float:
-    return float(run.status()["begun"])
+    return float(run.status().begun)
 
 
 def test_the_server_dies_and_comes_back_and_the_run_goes_on(
@@ -259,7 +259,7 @@ def test_the_server_dies_and_comes_back_and_the_run_goes_on(
         calm.get_by_role("button", name="Start training").click()
         before = epoch_shown(calm)
         (run,) = run_tools.listed(server.runs)
-        trainer = run.status()["pid"]
+        trainer = run.status().pid
         server.kill()
         run_tools.until(lambda: run_epochs(run) > before + 1, what="epochs while no server is there")
         server.start()
@@ -268,7 +268,7 @@ def test_the_server_dies_and_comes_back_and_the_run_goes_on(
         calm.reload()
         assert epoch_shown(calm) > before
         has_a_curve(calm)
-        assert run.status()["pid"] == trainer
+        assert run.status().pid == trainer
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "heatmaps"])

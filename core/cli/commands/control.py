@@ -9,7 +9,8 @@ from core.cli.commands.train import carry_out
 from core.cli.common.helpers import roots
 from core.cli.common.output import Output, table
 from core.errors import InputError
-from core.runs.store import LIVE, Run, RunStore
+from core.runs.status import LIVE
+from core.runs.store import Run, RunStore
 
 if TYPE_CHECKING:
     from core.runs.jobs import Job

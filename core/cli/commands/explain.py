@@ -186,7 +186,7 @@ def metrics(
         settings: The method's settings that the heatmap was made with.
     """
     from core.workflows.inspection.trust import trust
-    from core.workflows.inspection.trust_verdict import verdict
+    from core.workflows.inspection.trust_verdict import trust_verdict
 
     if heat.empty:
         return {"metrics": None}, ["An empty map cannot be tested."]
@@ -215,7 +215,7 @@ def metrics(
         lines.append(f"with random weights: Spearman {found.likeness.spearman:.2f}, SSIM {found.likeness.ssim:.2f}")
     region = found.region
     lines.append(f"above the threshold (Otsu): {share(region.share)} of the picture, box {region.box}")
-    remarks = verdict(found)
+    remarks = trust_verdict(found)
     lines += ["", *(f"{remark.sentence} {remark.evidence}" for remark in remarks)]
     said = [
         {"id": r.id, "tone": r.tone, "sentence": str(r.sentence), "evidence": str(r.evidence), "advice": str(r.advice)}

@@ -21,4 +21,4 @@ def job(arguments: argparse.Namespace, output: Output) -> None:
         raise InputError("There is no job in the folder {folder}.", folder=arguments.folder)
     with gentle_stop(lambda: made.stop_requested, made.request_stop):
         status = work(made, output.step, roots=roots(arguments))
-    output.result({"job": str(made.path), "state": status["state"]}, [f"{status['state']}: {made.path}"])
+    output.result({"job": str(made.path), "state": status.state}, [f"{status.state}: {made.path}"])

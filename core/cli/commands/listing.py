@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from core.cli.common.output import Output, attributes, share, table
 from core.errors import InputError, RunMissing
+from core.runs.store import Run, RunStore
 
 
 def datasets(_arguments: argparse.Namespace, output: Output) -> None:
@@ -117,37 +119,51 @@ def _words(settings: Mapping[str, int]) -> str:
 
 def runs(arguments: argparse.Namespace, output: Output) -> None:
     """Lists the runs, the newest first."""
-    from core.runs.store import RunStore
-
     rows = []
     for run in RunStore(arguments.runs_dir).list():
-        try:
-            status, experiment = run.status(), run.experiment
-        except RunMissing:  # deleted since it was listed
-            continue
-        except InputError as error:  # one damaged run must not hide the others
-            output.progress(f"{run.id} is left out: {error}")
-            continue
-        rows.append(
-            {
-                "run": run.id,
-                "name": run.name,
-                "state": status["state"],
-                "backbone": experiment.model.backbone,
-                "preset": experiment.training.preset,
-                "data": experiment.data.source,
-                "epoch": status.get("epoch", 0),
-                "epochs": experiment.training.epochs,
-                "best_val_accuracy": status.get("best_val_accuracy"),
-                "path": str(run.path),
-            }
-        )
+        with suppress(RunMissing):  # deleted since it was listed
+            rows.append(_run_row(run))
+    for row in rows:
+        for reason in row.get("unreadable", ()):
+            output.progress(f"{row['run']}: {reason}")
     shown = [
-        (r["run"], r["state"], r["backbone"], r["preset"], f"{r['epoch']}/{r['epochs']}", share(r["best_val_accuracy"]))
-        for r in rows
+        (
+            row["run"],
+            row["state"],
+            row["backbone"] or "-",
+            row["preset"] or "-",
+            f"{row['epoch']}/{row['epochs'] or '-'}",
+            share(row["best_val_accuracy"]),
+        )
+        for row in rows
     ]
     lines = table(shown, ("run", "state", "backbone", "preset", "epoch", "val accuracy"))
     output.result({"runs": rows}, lines if rows else ["There are no runs yet."])
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    """Returns what is said of a run; ``unreadable`` holds the reasons where something of it cannot be read."""
+    status, experiment = run.status(), None
+    reasons = [*map(str, status.faults)]
+    try:
+        experiment = run.experiment
+    except RunMissing:
+        raise
+    except InputError as error:
+        reasons = reasons or [str(error)]
+    row = {
+        "run": run.id,
+        "name": run.name,
+        "state": status.state if experiment else "unreadable",
+        "backbone": experiment and experiment.model.backbone,
+        "preset": experiment and experiment.training.preset,
+        "data": experiment and experiment.data.source,
+        "epoch": status.epoch,
+        "epochs": experiment and experiment.training.epochs,
+        "best_val_accuracy": status.best_val_accuracy,
+        "path": str(run.path),
+    }
+    return {**row, "unreadable": reasons} if reasons else row
 
 
 def devices(_arguments: argparse.Namespace, output: Output) -> None:

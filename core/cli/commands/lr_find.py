@@ -32,7 +32,7 @@ def find(arguments: argparse.Namespace, output: Output) -> int:
                 steps=arguments.steps,
                 runs_dir=arguments.runs_dir,
                 roots=roots(arguments),
-                tell=lambda record: _show(record, output),
+                emit=lambda record: _show(record, output),
                 stop=lambda: stop_requested[0],
             )
         except Cancelled:

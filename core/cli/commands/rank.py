@@ -73,14 +73,14 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
     from core.models.anatomy.examine import anatomy_of
     from core.runs.store import RunStore
     from core.workflows.advisor.advice import advise as think
-    from core.workflows.advisor.dataset_facts import facts_of, sample_size
+    from core.workflows.advisor.dataset_facts import dataset_facts, sample_size
     from core.workflows.advisor.rank_backbones import rank as compute
     from core.workflows.advisor.ranking import candidate
 
     data, model = data_of(arguments), candidate(arguments.backbone)
     within = roots(arguments)
     dataset = split(open_dataset(data.source, roots=within, seed=data.seed), data)
-    facts = facts_of(dataset, model)
+    facts = dataset_facts(dataset, model)
     if facts.pretrained and not arguments.unmeasured:
         ranking = compute(
             data,
@@ -94,7 +94,7 @@ def advise(arguments: argparse.Namespace, output: Output) -> None:
         problem = ranking.rows[0].problem
         if problem is not None:
             raise InputError(problem.template, **problem.values)
-        facts = facts_of(dataset, model, ranking.rows[0].scores)
+        facts = dataset_facts(dataset, model, ranking.rows[0].scores)
     stages = [stage.name for stage in anatomy_of(model.backbone).backbone_stages]
     advice = think(facts, stages)
     lines = [

@@ -10,7 +10,8 @@ from core.cli.common.helpers import gentle_stop, roots, user
 from core.cli.common.output import Output, share, table
 from core.cli.common.training_options import given
 from core.errors import InputError
-from core.runs.store import LIVE, Run
+from core.runs.status import LIVE
+from core.runs.store import Run
 from core.workflows.run_series import Spread, Summary, members, start_series, summary
 
 POLL_SECONDS = 0.5

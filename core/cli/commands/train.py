@@ -15,6 +15,7 @@ from core.cli.common.output import Output, share, table
 from core.cli.common.training_options import given
 from core.errors import InputError
 from core.runs.process import program
+from core.runs.status import RunStatus
 from core.runs.store import Run, RunStore
 
 PREDICTED_TOGETHER = 64
@@ -44,7 +45,7 @@ def carry_out(
         output: Receives progress and result.
     """
 
-    def work_here(run: Run) -> dict[str, Any]:
+    def work_here(run: Run) -> RunStatus:
         from core.workflows.trainer_process.worker import work
 
         output.progress(f"run {run.id}")
@@ -82,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> Run:
     return store.create(experiment(arguments), owner=user(), foreground=True)
 
 
-def report(run: Run, status: dict[str, Any], output: Output) -> int:
+def report(run: Run, status: RunStatus, output: Output) -> int:
     """Says how a training ended."""
     keys = (
         "best_epoch",
@@ -95,8 +96,8 @@ def report(run: Run, status: dict[str, Any], output: Output) -> int:
         "total_parameters",
         "state",
     )
-    record: dict[str, Any] = {"run": run.id, "path": str(run.path), **{key: status.get(key) for key in keys}}
-    lines = [f"{status['state']}: {run.path}"]
+    record: dict[str, Any] = {"run": run.id, "path": str(run.path), **{key: getattr(status, key) for key in keys}}
+    lines = [f"{status.state}: {run.path}"]
     if record["best_epoch"]:
         lines.append(
             f"best epoch {record['best_epoch']}: validation accuracy {share(record['val_accuracy'])}, "

@@ -8,12 +8,13 @@ is given modules made of the calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
@@ -57,20 +58,20 @@ class _Rescaled(torch.autograd.Function):
     """A function that works value by value, whose slope is the rise of what goes out over that of what comes in."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, function: Function) -> Tensor:
+    def forward(ctx: FunctionCtx, x: Tensor, function: Function) -> Tensor:
         out = function(x.detach())
         ctx.save_for_backward(x, out)
-        ctx.function = function
+        ctx.function = function  # type: ignore[attr-defined]
         return out.clone()  # what follows may work in place
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        x, out = ctx.saved_tensors
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor, None]:
+        x, out = ctx.saved_tensors  # type: ignore[attr-defined]
         gradient, rise, away = grads[0][:1], out[:1] - out[1:], x[:1] - x[1:]
         apart = _apart(away, x)
         with torch.enable_grad():
             point = x[:1].detach().requires_grad_()
-            (plain,) = torch.autograd.grad(ctx.function(point).sum(), point)
+            (plain,) = torch.autograd.grad(ctx.function(point).sum(), point)  # type: ignore[attr-defined]
         slope = torch.where(apart, rise / torch.where(apart, away, torch.ones_like(away)), plain)
         return torch.cat([gradient * slope, torch.zeros_like(gradient)]), None
 
@@ -83,14 +84,14 @@ class _DeltaPool(torch.autograd.Function):
     """A max pool whose way back splits the rise between where the picture and where the reference is largest."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, pool: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+    def forward(ctx: FunctionCtx, x: Tensor, pool: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
         out, places = pool(x.detach())
         ctx.save_for_backward(x, out, places)
         return out.clone()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        x, out, places = ctx.saved_tensors
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor, None]:
+        x, out, places = ctx.saved_tensors  # type: ignore[attr-defined]
         gradient, away = grads[0][:1], x[:1] - x[1:]
         most = torch.maximum(out[:1], out[1:])
         empty = torch.zeros_like(away).flatten(2)
@@ -103,25 +104,11 @@ class _DeltaPool(torch.autograd.Function):
         return torch.cat([down, torch.zeros_like(down)]), None
 
 
-def _pooled(func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
+def _pooled(func: Callable[..., Any], x: Tensor, *args: Any, **named: Any) -> object:
     if not x.requires_grad or named.pop("return_indices", False):
         return NotImplemented
-    if func in (F.max_pool2d, torch.max_pool2d):
-        keys = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-        given = dict(zip(keys, args, strict=False)) | named
-
-        def pool(value: Tensor) -> tuple[Tensor, Tensor]:
-            found: tuple[Tensor, Tensor] = F.max_pool2d(value, **given, return_indices=True)
-            return found
-
-    else:
-        size = args[0] if args else named["output_size"]
-
-        def pool(value: Tensor) -> tuple[Tensor, Tensor]:
-            found: tuple[Tensor, Tensor] = F.adaptive_max_pool2d(value, size, return_indices=True)
-            return found
-
-    return _DeltaPool.apply(x.clone(), pool)
+    pool = F.adaptive_max_pool2d if "adaptive" in function_name(func) else F.max_pool2d
+    return _DeltaPool.apply(x.clone(), lambda value: pool(value, *args[:5], **named, return_indices=True))
 
 
 def layer_wise_relevance(request: AttributionRequest) -> Tensor:
@@ -166,7 +153,7 @@ class _Step(nn.Module):
     weight: Any
 
     def __init__(
-        self, function: Callable[..., Tensor], rule: Any, given: Tensor | None = None, *weights: Tensor | None
+        self, function: Callable[..., Tensor], rule: object, given: Tensor | None = None, *weights: Tensor | None
     ) -> None:
         super().__init__()
         self.function, self.rule, self.given = function, rule, given
@@ -194,8 +181,8 @@ class _Calls(TorchFunctionMode):
         self.now, self._gamma, self._before = x, gamma, ""
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         named = dict(kwargs or {})
         result = func(*args, **named)
         if isinstance(result, Tensor) and result.is_floating_point():
@@ -205,7 +192,7 @@ class _Calls(TorchFunctionMode):
                 self._note(func, result, rest, named)
         return result
 
-    def _note(self, func: Any, result: Tensor, rest: list[Any], named: dict[str, Any]) -> None:
+    def _note(self, func: Callable[..., Any], result: Tensor, rest: list[Any], named: dict[str, Any]) -> None:
         from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule, IdentityRule
 
         name, before, self._before = function_name(func), self._before, ""

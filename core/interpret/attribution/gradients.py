@@ -7,7 +7,7 @@ variances are differences of squares, which small gradients would not survive in
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from core.interpret.attribution.method import AttributionRequest
+from core.interpret.attribution.method import AttributionRequest, Attributor
 from core.interpret.attribution.score_cam import noise_level, noise_like
 from core.interpret.forward import Forward, yield_lock
 from core.interpret.probe import lock_of
@@ -127,7 +127,7 @@ def strongest(slopes: Tensor) -> Tensor:
 
 
 def attributed(
-    kind: Callable[[Forward], Any], request: AttributionRequest, passes: int = 1, batch: str = "", **given: Any
+    kind: Callable[[Forward], Attributor], request: AttributionRequest, passes: int = 1, batch: str = "", **given: Any
 ) -> Tensor:
     """Returns what captum makes of so many passes, as many at once as fit, CxHxW, float64 on the CPU."""
     forward = request.forward(passes)
@@ -161,8 +161,8 @@ class _Noise(TorchFunctionMode):
         self._generator = torch.Generator().manual_seed(seed)
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         if func is torch.normal:
             mean, spread = args
             return mean + spread * noise_like(spread[:1], len(spread), self._generator)

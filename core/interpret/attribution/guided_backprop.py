@@ -8,7 +8,7 @@ network's own modules get no hooks.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from core.interpret.attribution import cam as cams
 from core.interpret.attribution import gradients
-from core.interpret.attribution.method import AttributionRequest
+from core.interpret.attribution.method import AttributionRequest, Attributor
 from core.interpret.forward import Forward
 from core.interpret.op_trace import RELUS, function_name
 
@@ -37,8 +37,8 @@ class Rules(TorchFunctionMode):
         self._rules = rules
 
     def __torch_function__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> object:
         named = dict(kwargs or {})
         rule = self._rules.get(function_name(func))
         if rule is not None:
@@ -55,7 +55,7 @@ def elementwise(bend: Callable[[Tensor, Function], Tensor]) -> Callable[..., Any
         bend: Takes what comes in and the function to what goes out.
     """
 
-    def replace(func: Any, x: Tensor, *args: Any, **named: Any) -> Any:
+    def replace(func: Callable[..., Any], x: object, *args: Any, **named: Any) -> object:
         if not isinstance(x, Tensor) or not x.requires_grad:
             return NotImplemented
         in_place = False
@@ -98,7 +98,7 @@ class _Relu(nn.ReLU):
         return self._function(x)
 
 
-def _hooked(request: AttributionRequest, kind: Callable[..., Any]) -> Tensor:
+def _hooked(request: AttributionRequest, kind: Callable[[nn.Module], Attributor]) -> Tensor:
     """Lets captum hook all ReLUs on the way back, CxHxW, float64 on the CPU."""
     warnings.filterwarnings("ignore", "Setting backward hooks on ReLU")
     return gradients.attributed(lambda forward: kind(_Relus(forward)), request)

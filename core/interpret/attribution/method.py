@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from torch import Tensor
 
@@ -85,6 +85,14 @@ class AttributionRequest:
         return Forward(self.network, self.aim, total, self.progress)
 
 
+class Attributor(Protocol):
+    """A method of captum's."""
+
+    def attribute(self, inputs: Tensor, **given: object) -> Tensor:
+        """Returns what each value of the inputs is worth."""
+        ...
+
+
 CamFormula = Callable[[Tensor, Tensor], Tensor]
 Procedure = Callable[[AttributionRequest], Tensor]
 
@@ -96,9 +104,9 @@ class Method:
     Attributes:
         id: Stable name.
         title: Name as the field writes it.
-        family: One of :data:`FAMILIES`.
         description: What it does, in one sentence.
         paper: Authors, year and arXiv number or venue.
+        family: One of :data:`FAMILIES`.
         signed: Whether its maps have a sign.
         unavailable: Takes a network and returns why the method cannot work there, a constant sentence; ``None`` if it
             can.
@@ -117,9 +125,9 @@ class Method:
 
     id: str
     title: str
-    family: Family
     description: str
     paper: str
+    family: Family
     unavailable: Callable[[Network], str | None]
     signed: bool = False
     formula: CamFormula | None = None

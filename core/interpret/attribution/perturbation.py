@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.interpret.attribution.method import AttributionRequest
+from core.interpret.attribution.method import AttributionRequest, Attributor
 from core.interpret.attribution.superpixels import superpixels
 from core.interpret.probe import device_of
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LinearRegression, Ridge
+    from torch.utils.data import DataLoader
 
 _WINDOWS = 7  # squares a side, where no window is given
 _LIME_WIDTH = 0.25  # of LIME's kernel over cosine distances, as in its authors' code for images
@@ -131,14 +135,16 @@ def _coalitions(count: int, samples: int, seed: int) -> tuple[NDArray[np.bool_],
 class _Line:
     """A line that captum has fitted: by scikit-learn, in float64 and without a draw from the global generator."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: LinearRegression | Ridge) -> None:
         self._model = model
 
-    def fit(self, rows: Any) -> None:
-        shown, scores, weights = (column.double().cpu().numpy() for column in rows.dataset.tensors)
+    def fit(self, rows: DataLoader[tuple[Tensor, ...]]) -> None:
+        """Fits it to what was shown, the scores and the weights."""
+        shown, scores, weights = (column.double().cpu().numpy() for column in rows.dataset[:])
         self._model.fit(shown, scores, sample_weight=weights)
 
     def representation(self) -> Tensor:
+        """Returns its slopes."""
         return torch.from_numpy(self._model.coef_)
 
 
@@ -147,7 +153,7 @@ def _fitted(
     parts: NDArray[np.int64],
     shown: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    line: Any,
+    line: LinearRegression | Ridge,
 ) -> Tensor:
     """Fits a line to the scores with only some parts shown, row by row of NxR, and paints every part by its slope."""
     from captum.attr import Lime
@@ -158,14 +164,16 @@ def _fitted(
     def rows(*_given: Any, **_named: Any) -> Iterator[Tensor]:
         yield from torch.from_numpy(shown).long().to(mask.device).split(1)
 
-    def kind(scores: Callable[[Tensor], Tensor]) -> Any:
+    def kind(scores: Callable[[Tensor], Tensor]) -> Attributor:
         return Lime(scores, _Line(line), lambda *_given, **_named: next(left), rows)
 
     worth = _attributed(kind, request, len(shown), feature_mask=mask, n_samples=len(shown), return_input_shape=False)
     return worth[torch.from_numpy(parts)]
 
 
-def _attributed(kind: Callable[..., Any], request: AttributionRequest, total: int, **given: Any) -> Tensor:
+def _attributed(
+    kind: Callable[[Callable[[Tensor], Tensor]], Attributor], request: AttributionRequest, total: int, **given: object
+) -> Tensor:
     """Lets captum ask for so many pictures through stencils, and returns what it makes of them."""
     forward, x = request.forward(total), request.x.to(device_of(request.network.model))
     method = kind(lambda stencils: forward(x * stencils))

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 import torch
 
+from core.device import ran_out_of_memory
 from core.errors import InputError, OutOfMemory
+
+SINGLE_VALUE_ERROR = "more than 1 value per channel"
+"""torch's message where batch normalisation sees a single value of each channel."""
+
+
+def explained(error: Exception, images: int, size: int, device: torch.device) -> InputError | None:
+    """Returns an error of torch's as a sentence; ``None`` for one that has none.
+
+    Args:
+        error: What a step raised.
+        images: In the batch, as small as it was cut.
+        size: Side of the images, in pixels.
+        device: Where it was computed.
+    """
+    if ran_out_of_memory(error):
+        return too_large(images, size, device)
+    if isinstance(error, ValueError) and SINGLE_VALUE_ERROR in str(error):
+        return too_few(size)
+    return None
 
 
 def too_large(images: int, size: int, device: torch.device) -> OutOfMemory:

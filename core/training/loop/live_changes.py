@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
 from core.specs import FreezePlan, LiveChange
+from core.training.loop.distributed import World
 from core.training.loop.state import TrainerState
 
 
-class ChangeSchedule:
-    """The live changes of a run, in order.
+class LiveControl:
+    """What a training at work is to change: what its experiment repeats, and what people request meanwhile.
 
     Args:
-        known: Those of the experiment, which are repeated at their place.
+        known: The changes of the experiment, which are repeated at their place.
+        poll_requests: Called in the first process for the requests since the last call.
+        world: The processes that train together.
+
+    Attributes:
+        halt: The last request that ends the training, ``stop`` or ``pause``; ``None`` before one came.
     """
 
-    def __init__(self, known: Sequence[LiveChange]) -> None:
-        self._changes = list(known)
+    def __init__(self, known: Sequence[LiveChange], poll_requests: PollRequests, world: World) -> None:
+        self._changes, self._poll_requests, self._world = list(known), poll_requests, world
+        self.halt: str | None = None
+
+    def repeated(self, state: TrainerState) -> Iterator[LiveChange]:
+        """Yields the changes that are due before the next step; each is to be applied before the next is asked for."""
+        while change := self.due(state):
+            yield change
+
+    def requested(self, state: TrainerState) -> Iterator[LiveChange]:
+        """Yields the changes that are due, then those requested since; a request to end is noted as :attr:`halt`."""
+        yield from self.repeated(state)
+        for request in self._world.from_first(tuple(self._poll_requests()) if self._world.first else ()):
+            if request.kind in STOP_REQUESTS:
+                self.halt = request.kind
+            else:
+                yield self.record(request, state)
 
     def due(self, state: TrainerState) -> LiveChange | None:
         """Returns the change that is to be repeated before the next step, if there is one."""

@@ -72,6 +72,13 @@ class TrainerState:
         self.sums, self.precision, self.rate, self.early_best = [0.0, 0.0, 0.0], "", 1.0, math.inf
         self.plateau = Plateau()
 
+    def count_step(self, images: int) -> None:
+        """Counts an optimizer step that was made of so many images."""
+        self.phase_step += 1
+        self.step += 1
+        self.seen += images
+        self.done += images
+
     def take_note(self, phase: Phase, training: TrainingSpec, values: Mapping[str, float]) -> bool:
         """Counts an epoch, and updates the plateau and the early stopping.
 

@@ -2,7 +2,7 @@
 
 The four situations and what to do in them follow the course's notes and Yosinski et al. 2014 (arXiv:1411.1792): the
 fewer the images, the fewer values may learn; the less they resemble the pretraining's, the more has to change. What is
-measured is said with every advice, so that a person can judge it. Loads no torch.
+measured stands with every advice, so that a user can judge it. Loads no torch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from core.messages import Sentence
 from core.specs import AugmentSpec, FreezePlan
 from core.training.recipes import DEFAULT_EPOCHS
-from core.workflows.advisor.dataset_facts import MANY, Facts
+from core.workflows.advisor.dataset_facts import MANY_IMAGES, DatasetFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Advice:
 
     Attributes:
         size: ``small`` or ``large``.
-        kind: As :attr:`Facts.kind`.
+        kind: As :attr:`DatasetFacts.kind`.
         preset: One of :data:`core.specs.PRESETS`.
         freeze: What learns (in a gradual unfreezing, in the end).
         gradual: For ``gradual``: each stage and the first epoch in which it learns.
@@ -45,11 +45,11 @@ class Advice:
     evidence: tuple[Sentence, ...]
 
 
-def advise(facts: Facts, stages: Sequence[str]) -> Advice:
-    """Names a recipe for what is known.
+def advise(facts: DatasetFacts, stages: Sequence[str]) -> Advice:
+    """Returns a recipe for what is known.
 
     Args:
-        facts: What is known; without scores the advice goes by the number of images alone and says so.
+        facts: What is known; without scores the advice goes by the number of images alone, as its reason states.
         stages: Names of the backbone's stages in order, neck and head left out.
     """
     preset, count, strength = _recipe(facts, len(stages))
@@ -72,7 +72,7 @@ def advise(facts: Facts, stages: Sequence[str]) -> Advice:
     )
 
 
-def _recipe(facts: Facts, stages: int) -> tuple[str, int, str]:
+def _recipe(facts: DatasetFacts, stages: int) -> tuple[str, int, str]:
     """Returns the preset, how many of the last stages learn, and the augmentation."""
     few = facts.size == "small"
     if facts.kind == "random":
@@ -86,9 +86,9 @@ def _recipe(facts: Facts, stages: int) -> tuple[str, int, str]:
     return "two-phase", max(1, stages // 2), "basic"
 
 
-def _first(facts: Facts) -> Sentence:
-    """Says what is known of the images."""
-    many: dict[str, object] = {"n": facts.per_class, "line": MANY}
+def _first(facts: DatasetFacts) -> Sentence:
+    """Returns what is known of the images."""
+    many: dict[str, object] = {"n": facts.per_class, "line": MANY_IMAGES}
     likeness: dict[str, object] = {"likeness": _percent(facts.likeness), "limit": _percent(facts.line)}
     if facts.kind == "random":
         return Sentence(
@@ -115,8 +115,8 @@ def _first(facts: Facts) -> Sentence:
     )
 
 
-def _second(facts: Facts, count: int) -> Sentence:
-    """Says what follows."""
+def _second(facts: DatasetFacts, count: int) -> Sentence:
+    """Returns what follows."""
     few = facts.size == "small"
     if facts.kind == "random":
         if few and facts.has_weights:
@@ -169,29 +169,29 @@ def _second(facts: Facts, count: int) -> Sentence:
     )
 
 
-def _evidence(facts: Facts) -> tuple[Sentence, ...]:
+def _evidence(facts: DatasetFacts) -> tuple[Sentence, ...]:
     """Lists the measured facts, each with its figure and what it is compared with."""
-    told = [
+    found = [
         Sentence(
             "{images} training images of {classes} classes; the smallest class has {smallest}.",
             {"images": facts.images, "classes": facts.classes, "smallest": facts.smallest},
         )
     ]
     if facts.side is not None and facts.side < facts.input_size:
-        told.append(
+        found.append(
             Sentence(
                 "Your images are about {side} px and are enlarged to the network's {input} px.",
                 {"side": facts.side, "input": facts.input_size},
             )
         )
     if facts.gray:
-        told.append(
+        found.append(
             Sentence("Your images have no colour. They are not mirrored: a mirrored letter is another sign.", {})
         )
-    scores, neighbours, share = facts.scores, facts.neighbours, facts.told
+    scores, neighbours, share = facts.scores, facts.neighbours, facts.source_class_share
     if not facts.pretrained or scores is None:
-        return tuple(told)
-    told.append(
+        return tuple(found)
+    found.append(
         Sentence(
             "Nearest neighbours by frozen features: {accuracy} of {images} images right, where naming the largest "
             "class gives {chance}. That is {skill} of the way to no mistake.",
@@ -204,25 +204,25 @@ def _evidence(facts: Facts) -> tuple[Sentence, ...]:
         )
     )
     if share is not None:
-        told.append(
+        found.append(
             Sentence(
                 "The classes that the network already knows tell {share} of what your labels say (LEEP {leep}).",
                 {"share": _percent(share), "leep": f"{scores.leep:.2f}".replace("-", "−")},
             )
         )
-        told.append(
+        found.append(
             Sentence(
                 "The likeness is the mean of the two: {likeness}; from {limit} on images count as similar.",
                 {"likeness": _percent(facts.likeness), "limit": _percent(facts.line)},
             )
         )
-    told.append(
+    found.append(
         Sentence(
             "LogME {value}: the evidence of a linear head, to compare networks with.",
             {"value": f"{scores.log_me:.2f}".replace("-", "−")},
         )
     )
-    return tuple(told)
+    return tuple(found)
 
 
 def _percent(share: float | None) -> str:

@@ -1,8 +1,8 @@
 """What the advisor knows: how many images there are, and how like those of the pretraining they are.
 
 The likeness is the mean of two measured shares, each between 0 and 1: how far nearest neighbours by frozen features
-beat naming the largest class, and how much of the labels the pretraining's own classes tell (LEEP against the labels'
-entropy). Loads no torch before it is asked for a network.
+beat naming the largest class, and how much of the labels the pretraining's own classes explain (LEEP against the
+labels' entropy). Loads no torch before a network is needed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from core.errors import InputError
 from core.evaluation.transferability import Transferability
 from core.specs import ModelSpec
 
-MANY = 500
+MANY_IMAGES = 500
 """Training images a class from which on they count as many. A convention: ImageNet has about 1,300 a class, data sets
 that are called small mostly fewer than 100."""
-ALIKE = 0.65
+SIMILARITY_LIMIT = 0.65
 """Likeness from which on images count as similar to those of the pretraining. Measured with EfficientNet-Lite0 on 200
 images: photos of cats and dogs 0.86, photographed textures 0.87; drawn shapes 0.49, handwritten digits 0.38 to 0.45."""
-ALIKE_BY_NEIGHBOURS = 0.85
+NEIGHBOUR_SIMILARITY_LIMIT = 0.85
 """The same where the network has no source classes, and the likeness rests on the neighbours alone."""
 SAMPLE, SAMPLE_A_CLASS = 200, 8
 """Training images that are looked at for the likeness: so many, or so many of each class if that is more."""
@@ -29,8 +29,8 @@ _LOOKED_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known about a person's images and the chosen network.
+class DatasetFacts:
+    """What is known about a user's images and the chosen network.
 
     Attributes:
         images: Training images.
@@ -41,7 +41,7 @@ class Facts:
         input_size: Side of the network's input, in pixels.
         side: Short side of a typical image, in pixels; ``None`` where none could be read.
         gray: Whether the images looked at have no colour.
-        scores: What the network's frozen features tell of the classes; ``None`` before it was measured.
+        scores: How well the network's frozen features separate the classes; ``None`` before it was measured.
     """
 
     images: int
@@ -62,7 +62,7 @@ class Facts:
     @property
     def size(self) -> str:
         """``small`` or ``large``."""
-        return "large" if self.per_class >= MANY else "small"
+        return "large" if self.per_class >= MANY_IMAGES else "small"
 
     @property
     def neighbours(self) -> float | None:
@@ -72,22 +72,22 @@ class Facts:
         return max(0.0, (self.scores.knn_accuracy - self.scores.baseline) / (1 - self.scores.baseline))
 
     @property
-    def told(self) -> float | None:
-        """Share of the labels' entropy that the pretraining's own classes tell (from LEEP), 0 to 1."""
+    def source_class_share(self) -> float | None:
+        """Share of the labels' entropy that the pretraining's own classes explain (from LEEP), 0 to 1."""
         if self.scores is None or self.scores.leep is None:
             return None
         return min(1.0, max(0.0, 1.0 + self.scores.leep / self.scores.entropy))
 
     @property
     def likeness(self) -> float | None:
-        """Mean of :attr:`neighbours` and :attr:`told`, or the one that is known; ``None`` before it was measured."""
-        known = [value for value in (self.neighbours, self.told) if value is not None]
+        """Mean of :attr:`neighbours` and :attr:`source_class_share`, as far as known; ``None`` before both."""
+        known = [value for value in (self.neighbours, self.source_class_share) if value is not None]
         return sum(known) / len(known) if known else None
 
     @property
     def line(self) -> float:
         """The likeness from which on images count as similar."""
-        return ALIKE if self.told is not None else ALIKE_BY_NEIGHBOURS
+        return SIMILARITY_LIMIT if self.source_class_share is not None else NEIGHBOUR_SIMILARITY_LIMIT
 
     @property
     def kind(self) -> str:
@@ -98,8 +98,8 @@ class Facts:
         return "" if likeness is None else "similar" if likeness >= self.line else "different"
 
 
-def facts_of(dataset: Dataset, model: ModelSpec, scores: Transferability | None = None) -> Facts:
-    """Gathers what is known without running the network.
+def dataset_facts(dataset: Dataset, model: ModelSpec, scores: Transferability | None = None) -> DatasetFacts:
+    """Collects what is known without running the network.
 
     Args:
         dataset: Divided images; a few of the split ``train`` are opened.
@@ -111,7 +111,7 @@ def facts_of(dataset: Dataset, model: ModelSpec, scores: Transferability | None 
     counts = Counter(dataset.items[position].label for position in dataset.positions("train"))
     side, gray = _looks(dataset)
     has_weights = not model.design and bool(entries(backbone(model.backbone).name))
-    return Facts(
+    return DatasetFacts(
         images=sum(counts.values()),
         classes=len(dataset.classes),
         smallest=min((counts[label] for label in range(len(dataset.classes))), default=0),

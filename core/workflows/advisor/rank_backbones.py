@@ -61,16 +61,16 @@ class _Work:
     classes: tuple[str, ...]
     device: torch.device
     networks: int
-    tell: Callable[[RankingProgress], None]
+    emit: Callable[[RankingProgress], None]
     stop: Callable[[], bool]
     runs_dir: Path | None
     roots: Sequence[Path] | None
     number: int = 0
 
-    def say(self, doing: str, backbone: str = "", done: int = 0, total: int = 0) -> None:
+    def report(self, doing: str, backbone: str = "", done: int = 0, total: int = 0) -> None:
         if self.stop():
             raise Cancelled
-        self.tell(RankingProgress(doing, backbone, self.number, self.networks, done, total))
+        self.emit(RankingProgress(doing, backbone, self.number, self.networks, done, total))
 
 
 def rank(
@@ -85,7 +85,7 @@ def rank(
     found: Callable[[Ranking], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Ranking:
-    """Scores backbones by what their frozen features tell of the classes.
+    """Scores backbones by how well their frozen features separate the classes.
 
     Only images of the split ``train`` are opened, the images of each class being drawn from those that lie farthest
     from the held-out ones: even if damaged files shift the division, no test image is among them.
@@ -102,7 +102,7 @@ def rank(
         runs_dir: Where ``run:ID`` weights are looked up.
         progress: Called now and then.
         found: Called with the ranking so far after each backbone.
-        stop: Asked now and then; ``True`` ends the work with what has been found.
+        stop: Called now and then; ``True`` ends the work with what has been found.
 
     Raises:
         InputError: The images or the device are not to be had, or too few images are left.
@@ -123,9 +123,9 @@ def rank(
     images = 0
 
     def so_far(*, complete: bool = False) -> Ranking:
-        kept = tuple(rows[model] for model in models if model in rows)
+        finished = tuple(rows[model] for model in models if model in rows)
         seconds = time.perf_counter() - begin
-        return Ranking(data, kept, images, len(training), len(dataset.classes), seconds, str(place), complete)
+        return Ranking(data, finished, images, len(training), len(dataset.classes), seconds, str(place), complete)
 
     try:
         for row in _rows(models, sample, work):
@@ -141,8 +141,8 @@ def rank(
 def training_sample(dataset: Dataset, limit: int, seed: int = 0) -> Dataset:
     """Returns at most ``limit`` images of the split ``train``, every class with its share and at least one image.
 
-    Within a class the images are taken from the end of the lots by which :func:`core.data.splits.split` holds images
-    out from the front.
+    Within a class the images are taken from the end of the shuffled order by which :func:`core.data.splits.split`
+    holds images out from the front.
     """
     of_class: dict[int, list[int]] = defaultdict(list)
     for position in dataset.positions("train"):
@@ -169,7 +169,7 @@ def _rows(models: Sequence[ModelSpec], sample: Dataset, work: _Work) -> Iterator
     for members in groups.values():
         readable = sample.without(image.key for image in bad)
         with PixelStore(readable, members[0][1], max_bytes=settings.pixel_cache_limit()) as store:
-            bad += store.fill(progress=lambda done, total: work.say("reading images", done=done, total=total))
+            bad += store.fill(progress=lambda done, total: work.report("reading images", done=done, total=total))
             left_out = {image.key for image in bad}
             good = [place for place, item in enumerate(readable.items) if item.key not in left_out]
             for model, _ in members:
@@ -179,11 +179,11 @@ def _rows(models: Sequence[ModelSpec], sample: Dataset, work: _Work) -> Iterator
 def _one(model: ModelSpec, store: PixelStore, positions: Tensor, work: _Work) -> Ranked:
     """Scores one network; what keeps it from being scored is its problem alone."""
     begin, device = time.perf_counter(), str(work.device)
-    work.say("building the network", model.backbone)
+    work.report("building the network", model.backbone)
     try:
         network, own_classes = _network(model, work)
         features, answers, precision = _features(network, store, positions, work)
-        work.say("comparing", model.backbone)
+        work.report("comparing", model.backbone)
         labels = store.labels[positions].numpy()
         scores = assess(features, labels, answers if own_classes else None)
     except InputError as error:
@@ -191,13 +191,13 @@ def _one(model: ModelSpec, store: PixelStore, positions: Tensor, work: _Work) ->
     except torch.OutOfMemoryError:
         return Ranked(model, problem=Sentence("Its images do not fit into the memory of {device}.", {"device": device}))
     except (RuntimeError, OSError) as error:
-        told = Sentence("It cannot be run on these images: {reason}", {"reason": str(error)[:200]})
-        return Ranked(model, seconds=time.perf_counter() - begin, problem=told)
+        problem = Sentence("It cannot be run on these images: {reason}", {"reason": str(error)[:200]})
+        return Ranked(model, seconds=time.perf_counter() - begin, problem=problem)
     return Ranked(model, scores, time.perf_counter() - begin, precision)
 
 
 def _network(model: ModelSpec, work: _Work) -> tuple[Network, bool]:
-    """Builds a network, and says whether its head answers in the classes it was pretrained on."""
+    """Builds a network, and returns whether its head answers in the classes it was pretrained on."""
     handed_on = model.weights.startswith((RUN, FILE))
     if model.weights != "none" and not handed_on and not model.design and model.channels in (None, 3):
         return bare(model.backbone, model.weights, model.image_size), True
@@ -228,11 +228,11 @@ def _features(
     try:
         parts = torch.as_tensor(positions, dtype=torch.long).split(BATCH)
         for done, (pixels, _, _) in enumerate(iterate(store, parts)):
-            work.say("computing features", network.name, done * BATCH, len(positions))
+            work.report("computing features", network.name, done * BATCH, len(positions))
             with autocast(work.device, precision):
                 logits = forward(pixels)
-            reached = entered.pop().float()
-            features.append((reached.flatten(2).mean(2) if reached.ndim > 2 else reached).cpu().numpy())
+            inputs = entered.pop().float()
+            features.append((inputs.flatten(2).mean(2) if inputs.ndim > 2 else inputs).cpu().numpy())
             answers.append(logits.float().flatten(1).softmax(1).cpu().numpy())
     finally:
         hook.remove()

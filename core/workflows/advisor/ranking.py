@@ -11,10 +11,11 @@ from typing import Any
 from core.errors import InputError
 from core.evaluation.transferability import Transferability
 from core.messages import Sentence
+from core.runs.status import RunStatus
 from core.runs.store import Run
 from core.specs import DataSpec, HeadSpec, ModelSpec, from_record
 
-MAIN = "log_me"
+MAIN_SCORE = "log_me"
 """The score that the predicted order goes by: defined for any number of features, and made to compare networks with
 features of different lengths, where shares of images classified right soon all stand at 100 %."""
 IMAGES = 1000
@@ -39,7 +40,7 @@ class Ranked:
     precision: str = ""
     problem: Sentence | None = None
 
-    def score(self, name: str = MAIN) -> float | None:
+    def score(self, name: str = MAIN_SCORE) -> float | None:
         """Returns one of :data:`SCORES`."""
         return None if self.scores is None else getattr(self.scores, name)
 
@@ -68,10 +69,10 @@ class Ranking:
     device: str
     complete: bool = True
 
-    def ordered(self, score: str = MAIN) -> tuple[Ranked, ...]:
+    def ordered(self, score: str = MAIN_SCORE) -> tuple[Ranked, ...]:
         """Returns the backbones that have this score, the most promising first."""
-        told = [row for row in self.rows if row.score(score) is not None]
-        return tuple(sorted(told, key=lambda row: -(row.score(score) or 0.0)))
+        scored = [row for row in self.rows if row.score(score) is not None]
+        return tuple(sorted(scored, key=lambda row: -(row.score(score) or 0.0)))
 
     def find(self, model: ModelSpec) -> Ranked | None:
         """Returns the row of a network, whatever its head."""
@@ -107,8 +108,8 @@ class Ranking:
                     )
                 )
             data = from_record(DataSpec, "data", record["data"])
-            kept = {field.name for field in dataclasses.fields(cls)} - {"data", "rows"}
-            return cls(data=data, rows=tuple(rows), **{name: record[name] for name in kept})
+            stored = {field.name for field in dataclasses.fields(cls)} - {"data", "rows"}
+            return cls(data=data, rows=tuple(rows), **{name: record[name] for name in stored})
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError("The ranking is damaged or of another version. Make it anew.") from error
 
@@ -171,7 +172,7 @@ def without_head(model: ModelSpec) -> ModelSpec:
     return replace(model, head=HeadSpec())
 
 
-def compare(ranking: Ranking, runs: Iterable[Run], score: str = MAIN) -> Comparison:
+def compare(ranking: Ranking, runs: Iterable[Run], score: str = MAIN_SCORE) -> Comparison:
     """Holds a ranking against the finished runs on the same images, divided alike.
 
     Of several runs of one network the one with the best validation accuracy counts.
@@ -181,23 +182,25 @@ def compare(ranking: Ranking, runs: Iterable[Run], score: str = MAIN) -> Compari
         runs: Any runs; those that do not belong to it are passed over.
         score: One of :data:`SCORES`.
     """
-    best: dict[ModelSpec, tuple[float, Run, dict[str, Any]]] = {}
+    best: dict[ModelSpec, tuple[float, Run, RunStatus]] = {}
     for run in runs:
         try:
             status, experiment = run.status(), run.experiment
         except InputError:  # gone, or damaged
             continue
-        reached = status.get("val_accuracy")
+        accuracy = status.val_accuracy
         model = without_head(experiment.model)
-        if status["state"] != "finished" or experiment.data != ranking.data or reached is None:
+        if status.state != "finished" or experiment.data != ranking.data or accuracy is None:
             continue
-        if model not in best or reached > best[model][0]:
-            best[model] = (reached, run, status)
+        if model not in best or accuracy > best[model][0]:
+            best[model] = (accuracy, run, status)
     matched = [(row, *best[key]) for row in ranking.ordered(score) if (key := without_head(row.model)) in best]
-    tested = bool(matched) and all(status.get("test_accuracy") is not None for *_, status in matched)
+    tests = [status.test_accuracy for *_, status in matched if status.test_accuracy is not None]
+    tested = bool(matched) and len(tests) == len(matched)
+    accuracies = tests if tested else [accuracy for _, accuracy, *_ in matched]
     pairs = [
-        Pair(row, run.id, run.name, run.experiment.training.preset, status["test_accuracy"] if tested else reached)
-        for row, reached, run, status in matched
+        Pair(row, run.id, run.name, run.experiment.training.preset, accuracy)
+        for (row, _, run, _), accuracy in zip(matched, accuracies, strict=True)
     ]
     pairs.sort(key=lambda pair: -pair.accuracy)
     predicted = [float(pair.row.score(score) or 0.0) for pair in pairs]
@@ -207,13 +210,13 @@ def compare(ranking: Ranking, runs: Iterable[Run], score: str = MAIN) -> Compari
     return Comparison(score, measured, tuple(pairs), tau, weighted, sum(images))
 
 
-def _agreement(predicted: Sequence[float], reached: Sequence[float]) -> tuple[float | None, float | None]:
+def _agreement(predicted: Sequence[float], accuracy: Sequence[float]) -> tuple[float | None, float | None]:
     """Returns Kendall's tau and its weighted form, where there is something to compare."""
     if len(predicted) < 3:
         return None, None
     from scipy import stats
 
-    found = (stats.kendalltau(predicted, reached).statistic, stats.weightedtau(predicted, reached).statistic)
+    found = (stats.kendalltau(predicted, accuracy).statistic, stats.weightedtau(predicted, accuracy).statistic)
     plain, weighted = (None if math.isnan(value) else float(value) for value in found)
     return plain, weighted
 

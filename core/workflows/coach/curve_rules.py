@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from core.messages import Sentence
-from core.workflows.findings import RECENT, Remark, RunEvidence, figure, percent
+from core.workflows.findings import RECENT, Finding, RunEvidence, figure, percent
 
 GAP, WIDE_GAP = 0.15, 0.3
 """Training accuracy over validation accuracy from which images count as learned by heart, and clearly so."""
@@ -35,37 +35,37 @@ EASIER = 0.05
 """Validation accuracy over training accuracy that is worth a word."""
 
 
-def diverged(case: RunEvidence) -> Remark | None:
+def diverged(run: RunEvidence) -> Finding | None:
     """The loss is not a number any more."""
-    losses = [case.column("train_loss"), case.column("val_loss")]
+    losses = [run.column("train_loss"), run.column("val_loss")]
     broken = any(len(loss) and not np.isfinite(loss[-1]) for loss in losses)
-    said = "not a number" in str(case.status.get("message_template") or case.status.get("message") or "")
-    if not broken and not said:
+    reported = "not a number" in (run.status.message_template or run.status.message)
+    if not broken and not reported:
         return None
-    return Remark(
+    return Finding(
         "diverged",
         "bad",
         Sentence("The loss is not a number any more: the weights were thrown out of all bounds.", {}),
-        Sentence("After {n} whole epochs, at a learning rate of {rate}.", {"n": case.epoch, "rate": _rate(case)}),
+        Sentence("After {n} whole epochs, at a learning rate of {rate}.", {"n": run.epoch, "rate": _rate(run)}),
         Sentence(
             "Train again at a rate of {rate}, or limit the norm of the gradients (clipping at 1).",
-            {"rate": figure(case.phase.lr / 10)},
+            {"rate": figure(run.phase.lr / 10)},
         ),
     )
 
 
-def rate_too_high(case: RunEvidence) -> Remark | None:
+def rate_too_high(run: RunEvidence) -> Finding | None:
     """The training loss jumps."""
-    loss = case.column("train_loss")[-case.in_phase :] if case.in_phase else case.column("train_loss")
+    loss = run.column("train_loss")[-run.in_phase :] if run.in_phase else run.column("train_loss")
     if len(loss) < 4 or not np.isfinite(loss).all():
         return None
     lowest = np.minimum.accumulate(loss)
     jumps = (loss[1:] > JUMP * lowest[:-1]) & (loss[1:] > lowest[:-1] + JUMP_NATS) & (loss[1:] > loss[:-1])
     recent = int(jumps[-10:].sum())
-    climbed = case.now("train_loss") > JUMP * loss[0] + JUMP_NATS
+    climbed = run.now("train_loss") > JUMP * loss[0] + JUMP_NATS
     if recent < JUMPS and not climbed:
         return None
-    return Remark(
+    return Finding(
         "rate-too-high",
         "bad" if climbed else "warn",
         Sentence("The training loss jumps instead of falling: the learning rate is probably too high.", {}),
@@ -82,18 +82,18 @@ def rate_too_high(case: RunEvidence) -> Remark | None:
     )
 
 
-def rate_too_low(case: RunEvidence) -> Remark | None:
+def rate_too_low(run: RunEvidence) -> Finding | None:
     """The training loss falls steadily, but hardly."""
-    loss = case.column("train_loss")[-case.in_phase :] if case.in_phase else case.column("train_loss")
-    if len(loss) < 5 or not np.isfinite(loss).all() or case.rate_fell or case.classes < 2:
+    loss = run.column("train_loss")[-run.in_phase :] if run.in_phase else run.column("train_loss")
+    if len(loss) < 5 or not np.isfinite(loss).all() or run.rate_fell or run.classes < 2:
         return None
     fall = 1 - float(loss[-1] / loss[0]) if loss[0] > 0 else 1.0
     steps = np.diff(loss)
     steady = float((steps < 0).mean())
     # what is left to gain grows small by itself: only a loss that is still near guessing counts
-    if not 0 < fall < SLOW_FALL or steady < STEADY or loss[-1] < 0.5 * math.log(case.classes):
+    if not 0 < fall < SLOW_FALL or steady < STEADY or loss[-1] < 0.5 * math.log(run.classes):
         return None
-    return Remark(
+    return Finding(
         "rate-too-low",
         "warn",
         Sentence("The loss falls steadily but very slowly: the learning rate is probably too low.", {}),
@@ -101,7 +101,7 @@ def rate_too_low(case: RunEvidence) -> Remark | None:
             "In {n} epochs at a rate of {rate} the training loss fell by {fall}, from {first} to {now}.",
             {
                 "n": len(loss),
-                "rate": _rate(case),
+                "rate": _rate(run),
                 "fall": percent(fall),
                 "first": figure(float(loss[0])),
                 "now": figure(float(loss[-1])),
@@ -113,19 +113,19 @@ def rate_too_low(case: RunEvidence) -> Remark | None:
     )
 
 
-def overfitting(case: RunEvidence) -> Remark | None:
+def overfitting(run: RunEvidence) -> Finding | None:
     """Training images are known by heart, validation images are not."""
-    if case.epoch < 3 or not case.images("val"):
+    if run.epoch < 3 or not run.images("val"):
         return None
-    train, val = case.now("train_accuracy"), case.now("val_accuracy")
-    chance = 2 * math.sqrt(max(val * (1 - val), 0.01) / case.images("val"))  # twice the standard error
+    train, val = run.now("train_accuracy"), run.now("val_accuracy")
+    chance = 2 * math.sqrt(max(val * (1 - val), 0.01) / run.images("val"))  # twice the standard error
     gap = train - val
     if not gap >= max(GAP, chance):
         return None
-    loss = case.column("val_loss")
+    loss = run.column("val_loss")
     lowest = int(np.nanargmin(loss)) if np.isfinite(loss).any() else 0
-    rising = len(loss) - 1 - lowest >= 3 and case.now("val_loss") > RISE * loss[lowest]
-    return Remark(
+    rising = len(loss) - 1 - lowest >= 3 and run.now("val_loss") > RISE * loss[lowest]
+    return Finding(
         "overfitting",
         "bad" if gap >= WIDE_GAP and rising else "warn",
         Sentence("The network learns its training images by heart: on new ones it is clearly worse.", {})
@@ -133,7 +133,7 @@ def overfitting(case: RunEvidence) -> Remark | None:
         else Sentence(
             "The network learns its training images by heart: on new ones it is clearly worse, and its loss there has "
             "been rising since epoch {epoch}.",
-            {"epoch": int(case.rows[lowest]["epoch"])},
+            {"epoch": int(run.rows[lowest]["epoch"])},
         ),
         Sentence(
             "Over the last {epochs} epochs: accuracy {train} in training, {val} on {n} validation images, {gap} points "
@@ -142,9 +142,9 @@ def overfitting(case: RunEvidence) -> Remark | None:
                 "epochs": RECENT,
                 "train": percent(train),
                 "val": percent(val),
-                "n": case.images("val"),
+                "n": run.images("val"),
                 "gap": round(100 * gap),
-                "now": figure(case.now("val_loss")),
+                "now": figure(run.now("val_loss")),
                 "low": figure(float(loss[lowest])),
             },
         ),
@@ -152,15 +152,15 @@ def overfitting(case: RunEvidence) -> Remark | None:
     )
 
 
-def losses_apart(case: RunEvidence) -> Remark | None:
+def losses_apart(run: RunEvidence) -> Finding | None:
     """The validation loss climbs away from the training loss."""
-    train, val = case.now("train_loss"), case.column("val_loss")
-    if case.epoch < 3 or not np.isfinite(val).all() or not val[-1] > APART * train + APART_NATS:
+    train, val = run.now("train_loss"), run.column("val_loss")
+    if run.epoch < 3 or not np.isfinite(val).all() or not val[-1] > APART * train + APART_NATS:
         return None
     lowest = float(val.min())
     if not val[-1] > RISE * lowest or val[-1] < val[-2]:
         return None
-    return Remark(
+    return Finding(
         "losses-apart",
         "warn",
         Sentence("The validation loss climbs away from the training loss.", {}),
@@ -176,22 +176,22 @@ def losses_apart(case: RunEvidence) -> Remark | None:
     )
 
 
-def underfitting(case: RunEvidence) -> Remark | None:
+def underfitting(run: RunEvidence) -> Finding | None:
     """Not even the training images are learned."""
-    if case.epoch < (5 if case.live else 3) or case.classes < 2:
+    if run.epoch < (5 if run.live else 3) or run.classes < 2:
         return None
-    guess = 1 / case.classes
-    reached = max(case.now("train_accuracy"), case.now("val_accuracy"))
+    guess = 1 / run.classes
+    reached = max(run.now("train_accuracy"), run.now("val_accuracy"))
     way = (reached - guess) / (1 - guess)
-    done = not case.live or case.epoch >= 0.8 * case.epochs
-    if not way < HALF_WAY or not (done or _flat(case, "train_loss", 5)):
+    done = not run.live or run.epoch >= 0.8 * run.epochs
+    if not way < HALF_WAY or not (done or _flat(run, "train_loss", 5)):
         return None
     evidence = Sentence(
         "After {n} epochs {accuracy} of the training images are right; guessing among {classes} classes gives {guess}.",
-        {"n": case.epoch, "accuracy": percent(reached), "classes": case.classes, "guess": percent(guess)},
+        {"n": run.epoch, "accuracy": percent(reached), "classes": run.classes, "guess": percent(guess)},
     )
     if way < GUESS:
-        return Remark(
+        return Finding(
             "nothing-learned",
             "bad",
             Sentence("The network has learned nothing: it is no better than guessing.", {}),
@@ -199,12 +199,12 @@ def underfitting(case: RunEvidence) -> Remark | None:
             Sentence(
                 "Check that the weights do not all start equal, that a learning rate of {rate} suits the optimizer, "
                 "and that the images of a class have something in common.",
-                {"rate": _rate(case)},
+                {"rate": _rate(run)},
             ),
         )
-    if case.epoch < 5:
+    if run.epoch < 5:
         return None
-    return Remark(
+    return Finding(
         "underfitting",
         "warn",
         Sentence("The network does not even learn its training images well.", {}),
@@ -213,18 +213,18 @@ def underfitting(case: RunEvidence) -> Remark | None:
     )
 
 
-def easier(case: RunEvidence) -> Remark | None:
+def easier(run: RunEvidence) -> Finding | None:
     """Validation is better than training, which surprises people."""
-    if case.epoch < 4:
+    if run.epoch < 4:
         return None
-    train, val = case.now("train_accuracy"), case.now("val_accuracy")
+    train, val = run.now("train_accuracy"), run.now("val_accuracy")
     if not val - train >= EASIER:
         return None
     evidence = Sentence(
         "Accuracy {train} in training, {val} in validation.", {"train": percent(train), "val": percent(val)}
     )
-    if case.regularised:
-        return Remark(
+    if run.regularised:
+        return Finding(
             "val-better",
             "good",
             Sentence("Validation is better than training, and that is as it should be here.", {}),
@@ -234,7 +234,7 @@ def easier(case: RunEvidence) -> Remark | None:
                 {},
             ),
         )
-    return Remark(
+    return Finding(
         "val-better",
         "warn",
         Sentence("Validation is better than training although nothing makes the training images harder.", {}),
@@ -247,32 +247,32 @@ def easier(case: RunEvidence) -> Remark | None:
     )
 
 
-def long_ago(case: RunEvidence) -> Remark | None:
+def long_ago(run: RunEvidence) -> Finding | None:
     """The best epoch was long ago and the training still goes on."""
-    best = int(case.status.get("best_epoch") or 0)
-    since = case.epoch - best
-    if not case.live or not best or since < max(10, LONG_AGO * case.epoch) or case.experiment.training.early:
+    best = run.status.best_epoch or 0
+    since = run.epoch - best
+    if not run.live or not best or since < max(10, LONG_AGO * run.epoch) or run.experiment.training.early:
         return None
-    return Remark(
+    return Finding(
         "best-long-ago",
         "warn",
         Sentence("It has not become better for a while: you may stop now.", {}),
         Sentence(
             "The best epoch is {best}, {since} epochs ago; {left} are left.",
-            {"best": best, "since": since, "left": max(0, case.epochs - case.epoch)},
+            {"best": best, "since": since, "left": max(0, run.epochs - run.epoch)},
         ),
         Sentence("Stop and keep the best, or let early stopping do that for you next time.", {}),
     )
 
 
-def plateau(case: RunEvidence) -> Remark | None:
+def plateau(run: RunEvidence) -> Finding | None:
     """Both losses stand still although there is something left to gain."""
-    window = max(6, case.epoch // 5)
-    if case.in_phase < window or case.now("val_accuracy") > 0.97 or case.rate_fell:
+    window = max(6, run.epoch // 5)
+    if run.in_phase < window or run.now("val_accuracy") > 0.97 or run.rate_fell:
         return None
-    if not (_flat(case, "train_loss", window) and _flat(case, "val_loss", window)):
+    if not (_flat(run, "train_loss", window) and _flat(run, "val_loss", window)):
         return None
-    return Remark(
+    return Finding(
         "plateau",
         "warn",
         Sentence("The curves have gone flat: at this rate nothing more is to be learned.", {}),
@@ -280,8 +280,8 @@ def plateau(case: RunEvidence) -> Remark | None:
             "Over {n} epochs the training loss stayed at {train} and the validation loss at {val}, within {limit}.",
             {
                 "n": window,
-                "train": figure(case.now("train_loss")),
-                "val": figure(case.now("val_loss")),
+                "train": figure(run.now("train_loss")),
+                "val": figure(run.now("val_loss")),
                 "limit": percent(FLAT),
             },
         ),
@@ -289,27 +289,27 @@ def plateau(case: RunEvidence) -> Remark | None:
     )
 
 
-def learns(case: RunEvidence) -> bool:
+def learns(run: RunEvidence) -> bool:
     """Whether validation says that something was learned: the loss fell, or the accuracy is far above guessing."""
-    if case.epoch < 3:
+    if run.epoch < 3:
         return False
-    loss, guess = case.column("val_loss"), 1 / max(2, case.classes)
-    fell = bool(np.isfinite(loss).all()) and case.now("val_loss") < loss[0]
-    return fell or case.now("val_accuracy") >= guess + HALF_WAY * (1 - guess)
+    loss, guess = run.column("val_loss"), 1 / max(2, run.classes)
+    fell = bool(np.isfinite(loss).all()) and run.now("val_loss") < loss[0]
+    return fell or run.now("val_accuracy") >= guess + HALF_WAY * (1 - guess)
 
 
-def _flat(case: RunEvidence, name: str, window: int) -> bool:
+def _flat(run: RunEvidence, name: str, window: int) -> bool:
     """Whether the two halves of the last epochs hardly differ."""
-    values = case.column(name)[-window:]
+    values = run.column(name)[-window:]
     if len(values) < window or not np.isfinite(values).all():
         return False
     first, second = float(np.mean(values[: window // 2])), float(np.mean(values[-(window // 2) :]))
     return abs(second - first) <= FLAT * max(abs(first), 1e-9)
 
 
-def _rate(case: RunEvidence) -> str:
-    rates = case.column("lr")
-    return figure(float(rates[-1]) if len(rates) and np.isfinite(rates[-1]) else case.phase.lr)
+def _rate(run: RunEvidence) -> str:
+    rates = run.column("lr")
+    return figure(float(rates[-1]) if len(rates) and np.isfinite(rates[-1]) else run.phase.lr)
 
 
 RULES = (diverged, rate_too_high, rate_too_low, overfitting, losses_apart, underfitting, easier, long_ago, plateau)

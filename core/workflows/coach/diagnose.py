@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.messages import Sentence
+from core.runs.status import RunStatus
 from core.specs import Experiment
 from core.workflows.coach import curve_rules, health_rules
-from core.workflows.findings import Remark, RunEvidence, percent
+from core.workflows.findings import Finding, RunEvidence, percent
 
-__all__ = ["Remark", "RunEvidence", "advise_run"]
+__all__ = ["Finding", "RunEvidence", "advise_run"]
 
-HIDES = {
+SUPPRESSED = {
     "diverged": ("rate-too-high", "exploding-gradients", "large-steps", "underfitting", "nothing-learned"),
     "rate-too-high": ("large-steps", "underfitting", "plateau"),
     "nothing-learned": ("plateau",),
@@ -22,21 +23,21 @@ HIDES = {
     "best-long-ago": ("plateau",),
     "underfitting": ("plateau",),
 }
-"""What need not be said any more once something else was."""
-ORDER = {"bad": 0, "warn": 1, "good": 2}
+"""Finding -> findings that it makes superfluous."""
+TONE_ORDER = {"bad": 0, "warn": 1, "good": 2}
 
 
 def advise_run(
     rows: Sequence[Mapping[str, Any]],
     health: Sequence[Mapping[str, Any]],
-    status: Mapping[str, Any],
+    status: RunStatus,
     experiment: Experiment,
     counts: Mapping[str, Mapping[str, int]],
     *,
     data_health: Mapping[str, Any] | None = None,
     splits: Mapping[str, str] | None = None,
-) -> tuple[Remark, ...]:
-    """Says what a run shows.
+) -> tuple[Finding, ...]:
+    """Returns what a run shows.
 
     Args:
         rows: Of ``metrics.jsonl``, in order.
@@ -44,29 +45,29 @@ def advise_run(
         status: The run's status, its state checked.
         experiment: What it does.
         counts: ``{split: {class: images}}``.
-        data_health: What :meth:`core.data.health.HealthReport.as_record` said of its images, where somebody looked.
-        splits: Each image's split, by key; needed to tell a test on training images.
+        data_health: What :meth:`core.data.health.HealthReport.as_record` returned for its images, if checked.
+        splits: Each image's split, by key; needed to detect a test on training images.
 
     Returns:
-        Remarks, the gravest first; one good word if it has learned and there is nothing to worry about.
+        Findings, the gravest first; a single good one if it has learned and there is nothing to worry about.
     """
-    case = RunEvidence(rows, health, status, experiment, counts, data_health or {}, splits or {})
-    found = [remark for rule in (*curve_rules.RULES, *health_rules.RULES) if (remark := rule(case)) is not None]
-    hidden = {other for remark in found for other in HIDES.get(remark.id, ())}
-    found = [remark for remark in found if remark.id not in hidden]
-    if curve_rules.learns(case) and not any(remark.tone != "good" for remark in found):
-        found.append(_healthy(case))
-    return tuple(sorted(found, key=lambda remark: ORDER[remark.tone]))
+    run = RunEvidence(rows, health, status, experiment, counts, data_health or {}, splits or {})
+    found = [finding for rule in (*curve_rules.RULES, *health_rules.RULES) if (finding := rule(run)) is not None]
+    hidden = {other for finding in found for other in SUPPRESSED.get(finding.id, ())}
+    found = [finding for finding in found if finding.id not in hidden]
+    if curve_rules.learns(run) and not any(finding.tone != "good" for finding in found):
+        found.append(_healthy(run))
+    return tuple(sorted(found, key=lambda finding: TONE_ORDER[finding.tone]))
 
 
-def _healthy(case: RunEvidence) -> Remark:
-    return Remark(
+def _healthy(run: RunEvidence) -> Finding:
+    return Finding(
         "healthy",
         "good",
         Sentence("Nothing to worry about: it learns, and what it learns holds on new images.", {}),
         Sentence(
             "After {n} epochs the accuracy is {train} in training and {val} in validation.",
-            {"n": case.epoch, "train": percent(case.now("train_accuracy")), "val": percent(case.now("val_accuracy"))},
+            {"n": run.epoch, "train": percent(run.now("train_accuracy")), "val": percent(run.now("val_accuracy"))},
         ),
-        Sentence("Let it go on.", {}) if case.live else Sentence("Judge it on images that it has never seen.", {}),
+        Sentence("Let it go on.", {}) if run.live else Sentence("Judge it on images that it has never seen.", {}),
     )

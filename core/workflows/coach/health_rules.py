@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from core.messages import Sentence
-from core.workflows.findings import RECENT, Remark, RunEvidence, figure, percent
+from core.workflows.findings import RECENT, Finding, RunEvidence, figure, percent
 
 DEAD, MOSTLY_DEAD = 0.4, 0.7
 """Share of a learning stage's ReLU units that are never on from which it is worth a word, and alarming."""
@@ -34,16 +34,16 @@ ALL = 0.9
 """Share of the test images that are training images from which the test counts as the training folder."""
 
 
-def dead_units(case: RunEvidence) -> Remark | None:
+def dead_units(run: RunEvidence) -> Finding | None:
     """ReLU units that answer zero to everything."""
-    looked = [row for row in case.health if any("dead" in entry for entry in row.get("stages", ()))]
+    looked = [row for row in run.health if any("dead" in entry for entry in row.get("stages", ()))]
     if not looked:
         return None
     found = []
     for entry in looked[-1]["stages"]:
         if not entry.get("units") or entry["units"] < 8 or not entry.get("learns"):
             continue
-        before = case.stage(looked[0], entry["stage"])
+        before = run.stage(looked[0], entry["stage"])
         share = entry["dead"] / entry["units"]
         died = share - (before["dead"] / before["units"] if before.get("units") else share)
         if share >= DEAD or died >= DIED:
@@ -51,7 +51,7 @@ def dead_units(case: RunEvidence) -> Remark | None:
     if not found:
         return None
     share, worst = max(found, key=lambda pair: pair[0])
-    return Remark(
+    return Finding(
         "dead-relus",
         "bad" if share >= MOSTLY_DEAD else "warn",
         Sentence("Many ReLU units of {stage} are dead: they answer zero to every image.", {"stage": worst["stage"]}),
@@ -63,15 +63,15 @@ def dead_units(case: RunEvidence) -> Remark | None:
     )
 
 
-def gradients(case: RunEvidence) -> Remark | None:
+def gradients(run: RunEvidence) -> Finding | None:
     """Gradients that vanish on the way to the first stages, or explode."""
-    measured = [(row, norms) for row in case.health if (norms := _column(row, "gradient"))]
+    measured = [(row, norms) for row in run.health if (norms := _column(row, "gradient"))]
     if len(measured) < 2:
         return None
     totals = [sum(value**2 for value in norms.values()) ** 0.5 for _, norms in measured]
     now, start = median(totals[-RECENT:]), median(totals[:RECENT])
     if now > HUGE or (len(totals) > RECENT and now > EXPLODE * start and now > 1):
-        return Remark(
+        return Finding(
             "exploding-gradients",
             "bad",
             Sentence("The gradients explode: steps grow until the weights are thrown out of all bounds.", {}),
@@ -84,7 +84,7 @@ def gradients(case: RunEvidence) -> Remark | None:
     ratios = [norms[first] / norms[last] for _, norms in measured[-RECENT:] if norms.get(last) and first in norms]
     if not ratios or median(ratios) >= VANISH:
         return None
-    return Remark(
+    return Finding(
         "vanishing-gradients",
         "warn",
         Sentence(
@@ -104,15 +104,15 @@ def gradients(case: RunEvidence) -> Remark | None:
     )
 
 
-def step_size(case: RunEvidence) -> Remark | None:
+def step_size(run: RunEvidence) -> Finding | None:
     """Steps that are large or tiny against the weights they change."""
-    rows = [ratios for row in case.health[-RECENT:] if (ratios := _column(row, "update"))]
-    if len(rows) < 2 or case.rate_fell:
+    rows = [ratios for row in run.health[-RECENT:] if (ratios := _column(row, "update"))]
+    if len(rows) < 2 or run.rate_fell:
         return None
     typical = {name: median(row[name] for row in rows if name in row) for name in rows[-1]}
     name, ratio = max(typical.items(), key=lambda pair: pair[1])
     if ratio > FAST:
-        return Remark(
+        return Finding(
             "large-steps",
             "warn",
             Sentence("Single steps change {stage} a lot: its learning rate is probably too high.", {"stage": name}),
@@ -122,7 +122,7 @@ def step_size(case: RunEvidence) -> Remark | None:
             Sentence("Lower the rate, or give this stage a lower one of its own.", {}),
         )
     if ratio < SLOW:
-        return Remark(
+        return Finding(
             "tiny-steps",
             "warn",
             Sentence("The weights hardly move: the learning rate is probably too low.", {}),
@@ -135,19 +135,19 @@ def step_size(case: RunEvidence) -> Remark | None:
     return None
 
 
-def drifting(case: RunEvidence) -> Remark | None:
+def drifting(run: RunEvidence) -> Finding | None:
     """Frozen normalisation layers whose statistics move."""
-    if not case.health:
+    if not run.health:
         return None
     moved = [
         (entry["drift"], entry["stage"])
-        for entry in case.health[-1].get("stages", ())
+        for entry in run.health[-1].get("stages", ())
         if not entry.get("learns") and (entry.get("drift") or 0) > DRIFT and not entry.get("distance")
     ]
     if not moved:
         return None
     drift, stage = max(moved)
-    return Remark(
+    return Finding(
         "norm-drift",
         "warn",
         Sentence("BatchNorm works in training mode in stages that are frozen, so they change all the same.", {}),
@@ -159,17 +159,17 @@ def drifting(case: RunEvidence) -> Remark | None:
     )
 
 
-def imbalance(case: RunEvidence) -> Remark | None:
+def imbalance(run: RunEvidence) -> Finding | None:
     """Frequent classes carry the accuracy."""
-    counts = {name: n for name, n in case.counts.get("train", {}).items() if n}
-    if len(counts) < 2 or case.epoch < 3:
+    counts = {name: n for name, n in run.counts.get("train", {}).items() if n}
+    if len(counts) < 2 or run.epoch < 3:
         return None
     ratio = max(counts.values()) / min(counts.values())
-    plain, fair = case.now("val_accuracy"), case.now("val_balanced_accuracy")
+    plain, fair = run.now("val_accuracy"), run.now("val_balanced_accuracy")
     if ratio < UNEVEN or not plain - fair >= COST:
         return None
     rare, common = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-    return Remark(
+    return Finding(
         "imbalance",
         "warn",
         Sentence("The classes are filled unevenly, and the rare ones pay for it.", {}),
@@ -188,13 +188,13 @@ def imbalance(case: RunEvidence) -> Remark | None:
     )
 
 
-def missing_class(case: RunEvidence) -> Remark | None:
+def missing_class(run: RunEvidence) -> Finding | None:
     """A class without an image to learn from, or to be judged on."""
-    train, val = case.counts.get("train", {}), case.counts.get("val", {})
+    train, val = run.counts.get("train", {}), run.counts.get("val", {})
     for split, there, other in (("train", train, val), ("val", val, train)):
         gone = sorted(name for name, n in other.items() if n and not there.get(name))
         if gone and there:
-            return Remark(
+            return Finding(
                 "class-missing",
                 "warn" if split == "val" else "bad",
                 Sentence("Not every class is there to be judged.", {})
@@ -202,23 +202,23 @@ def missing_class(case: RunEvidence) -> Remark | None:
                 else Sentence("Not every class is there to be learned.", {}),
                 Sentence(
                     "{n} of {all} classes have no validation image, such as {name}.",
-                    {"n": len(gone), "all": case.classes, "name": gone[0]},
+                    {"n": len(gone), "all": run.classes, "name": gone[0]},
                 )
                 if split == "val"
                 else Sentence(
                     "{n} of {all} classes have no training image, such as {name}.",
-                    {"n": len(gone), "all": case.classes, "name": gone[0]},
+                    {"n": len(gone), "all": run.classes, "name": gone[0]},
                 ),
                 Sentence("Add images of these classes, or divide the images anew.", {}),
             )
     return None
 
 
-def early_on_training(case: RunEvidence) -> Remark | None:
+def early_on_training(run: RunEvidence) -> Finding | None:
     """Early stopping, or the choice of the best epoch, looks at the training images."""
-    early, best = case.experiment.training.early, case.experiment.training.best
+    early, best = run.experiment.training.early, run.experiment.training.best
     if early is not None and early.metric.startswith("train"):
-        return Remark(
+        return Finding(
             "early-watches-training",
             "warn",
             Sentence("Early stopping watches the training images, where overfitting cannot be seen.", {}),
@@ -226,7 +226,7 @@ def early_on_training(case: RunEvidence) -> Remark | None:
             Sentence("Let it watch the validation loss or a validation accuracy.", {}),
         )
     if best.startswith("train"):
-        return Remark(
+        return Finding(
             "best-by-training",
             "warn",
             Sentence("The best epoch is chosen by the training images, so the most overfitted one wins.", {}),
@@ -236,24 +236,24 @@ def early_on_training(case: RunEvidence) -> Remark | None:
     return None
 
 
-def leakage(case: RunEvidence) -> Remark | None:
+def leakage(run: RunEvidence) -> Finding | None:
     """The same pictures in two splits."""
-    leaks = int(case.data_health.get("leaks") or 0)
+    leaks = int(run.data_health.get("leaks") or 0)
     if not leaks:
         return None
-    test = case.images("test")
-    copied = {key for twin in case.data_health.get("twins", ()) for key in _test_copies(case, twin)}
-    named = len(case.data_health.get("twins", ()))
+    test = run.images("test")
+    copied = {key for twin in run.data_health.get("twins", ()) for key in _test_copies(run, twin)}
+    named = len(run.data_health.get("twins", ()))
     if test and copied and (len(copied) >= ALL * test or (named < leaks and len(copied) >= ALL * named)):
-        return Remark(
+        return Finding(
             "test-is-training",
             "bad",
             Sentence("The test images are training images: the test accuracy says nothing about new ones.", {}),
             Sentence("{n} of {all} test images stand in the training folder, too.", {"n": len(copied), "all": test}),
             Sentence("Point the test at images that were never learned from.", {}),
         )
-    example: Mapping[str, Any] = next((twin for twin in case.data_health.get("twins", ()) if twin.get("leak")), {})
-    return Remark(
+    example: Mapping[str, Any] = next((twin for twin in run.data_health.get("twins", ()) if twin.get("leak")), {})
+    return Finding(
         "leakage",
         "bad",
         Sentence("The same pictures stand in several splits, so validation and test look better than they are.", {}),
@@ -265,10 +265,10 @@ def leakage(case: RunEvidence) -> Remark | None:
     )
 
 
-def _test_copies(case: RunEvidence, twin: Mapping[str, Any]) -> list[str]:
+def _test_copies(run: RunEvidence, twin: Mapping[str, Any]) -> list[str]:
     """Returns the test image of a pair of which the other is for training."""
     pair = (str(twin.get("first")), str(twin.get("second")))
-    of = [case.splits.get(key, "") for key in pair]
+    of = [run.splits.get(key, "") for key in pair]
     return [key for key, split in zip(pair, of, strict=True) if split == "test" and "train" in of]
 
 

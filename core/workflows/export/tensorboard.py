@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.runs.files import read_json, read_lines
+from core.runs.status import RunStatus
 from core.runs.store import Run
 from core.specs import Experiment
 
@@ -76,7 +77,7 @@ def export(run: Run, folder: Path | str) -> Path:
             old.unlink()
         writer = importlib.import_module(PACKAGE).SummaryWriter(str(target), filename_suffix=".run")
         with writer:
-            _scalars(writer, run, float(status.get("begun") or status.get("started") or 0.0))
+            _scalars(writer, run, status.begun or status.started or 0.0)
             _health(writer, run)
             _texts(writer, run, experiment)
             writer.add_hparams(_settings(experiment), dict(_results(status)), name=".")
@@ -98,8 +99,8 @@ def _scalars(writer: SummaryWriter, run: Run, begun: float) -> None:
     for row in run.steps()[0]:
         for column, tag in STEPS.items():
             if row.get(column) is not None:
-                moment = begun + float(row.get("t") or 0.0)
-                writer.add_scalar(tag, float(row[column]), int(row["step"]), walltime=moment)
+                walltime = begun + float(row.get("t") or 0.0)
+                writer.add_scalar(tag, float(row[column]), int(row["step"]), walltime=walltime)
 
 
 def _health(writer: SummaryWriter, run: Run) -> None:
@@ -179,8 +180,9 @@ def _settings(experiment: Experiment) -> dict[str, bool | str | float | int]:
     return found
 
 
-def _results(status: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _results(status: RunStatus) -> Iterator[tuple[str, float]]:
     """Yields what the run came to, so far."""
     for name in ("val_accuracy", "test_accuracy", "best_val_accuracy", "best_epoch", "seconds"):
-        if isinstance(status.get(name), int | float):
-            yield f"result/{name}", float(status[name])
+        value = getattr(status, name)
+        if value is not None:
+            yield f"result/{name}", float(value)

@@ -1,4 +1,4 @@
-"""A network's channels over a person's own images: gathered in one pass, kept on disk, read again at once."""
+"""A network's channels over a user's own images: collected in one pass, cached on disk, read again at once."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ DEPTHS = DiskCache("channels", ".json", max_bytes=50_000_000)
 IMAGES = 200
 """Images that are looked at unless more are asked for."""
 BUDGET = 20.0
-"""Seconds after which no further images are read or looked at; what was seen until then counts."""
-READ = 16
+"""Seconds after which no further images are read or run; those done until then count."""
+READ_BATCH = 16
 """Images that are read at a time."""
 
 
-class Thumbprints(NamedTuple):
-    """Fingerprints that kept answers are found by.
+class Fingerprints(NamedTuple):
+    """Fingerprints that cached answers are found by.
 
     Attributes:
         weights: Of the network, as :func:`weights_key` makes it.
@@ -51,8 +51,8 @@ class Thumbprints(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gathered:
-    """What one layer answered to some of a person's images.
+class LayerAnswers:
+    """One layer's answers to some of a user's images.
 
     Attributes:
         answers: The answers, an image a row.
@@ -111,39 +111,43 @@ def chosen(dataset: Dataset, split: str = "", limit: int = IMAGES, *, seed: int 
     return dataset.subset(order[:limit])
 
 
-def gather(
+def collect_answers(
     network: Network,
     images: Dataset,
     layer: str,
     *,
     budget: float | None = BUDGET,
     progress: StagedProgress | None = None,
-    prints: Thumbprints | None = None,
-) -> Gathered:
-    """Asks all channels of a layer what they answer to some images, in one pass; from disk where that was done.
+    fingerprints: Fingerprints | None = None,
+) -> LayerAnswers:
+    """Collects all channels' answers to some images in one pass; from disk where that was done.
 
     Args:
         network: The network.
         images: The images, as :func:`chosen` gives them.
         layer: Name of a layer that gives maps.
         budget: Seconds after which no further images are begun; ``None`` for no limit. Answers of fewer images than
-            were asked for are not kept on disk: another time there may be more time.
+            were asked for are not cached: another call may have more time.
         progress: Called with ``reading`` or ``looking``, images done and images altogether; what it raises ends the
             work with nothing left behind.
-        prints: Fingerprints of network and images, where they are known already.
+        fingerprints: Fingerprints of network and images, where they are known already.
 
     Raises:
         InputError: The layer gives no maps, or no image can be read.
     """
-    name = _name("layer", prints or prints_of(network, images), layer)
-    kept = ANSWERS.read(name, _load_answers)
-    if kept is not None:
-        return Gathered(
-            _answers(layer, kept), tuple(kept["keys"].tolist()), kept["labels"], images.classes, int(kept["asked"])
+    name = _name("layer", fingerprints or fingerprints_of(network, images), layer)
+    cached = ANSWERS.read(name, _load_answers)
+    if cached is not None:
+        return LayerAnswers(
+            _answers(layer, cached),
+            tuple(cached["keys"].tolist()),
+            cached["labels"],
+            images.classes,
+            int(cached["asked"]),
         )
     found, seen, asked = _look(network, images, (layer,), cells=0, budget=budget, progress=progress)
     answers = found[layer]
-    gathered = Gathered(
+    collected = LayerAnswers(
         answers,
         tuple(item.key for item in seen),
         np.array([item.label for item in seen], np.int64),
@@ -151,44 +155,46 @@ def gather(
         asked,
     )
     if len(seen) == asked:
-        ANSWERS.write({name: _packed(gathered)})
-    return gathered
+        ANSWERS.write({name: _packed(collected)})
+    return collected
 
 
-def known(prints: Thumbprints, layer: str) -> bool:
-    """Whether :func:`gather` finds these answers on disk."""
-    return ANSWERS.path(_name("layer", prints, layer)).is_file()
+def known(fingerprints: Fingerprints, layer: str) -> bool:
+    """Whether :func:`collect_answers` finds these answers on disk."""
+    return ANSWERS.path(_name("layer", fingerprints, layer)).is_file()
 
 
-def story(
+def measure_depth(
     network: Network,
     images: Dataset,
     *,
     budget: float | None = BUDGET,
     progress: StagedProgress | None = None,
-    prints: Thumbprints | None = None,
+    fingerprints: Fingerprints | None = None,
 ) -> DepthProfile:
-    """Measures how a network's answers change with depth; from disk where that was done. Arguments as :func:`gather`.
+    """Measures how a network's answers change with depth; from disk where that was done.
+
+    Arguments as :func:`collect_answers`.
 
     Raises:
         InputError: The network has no layers with maps, or no image can be read.
     """
     anatomy = network.anatomy
-    told = depth_profile.depth_layers(anatomy)
-    names = _story_layers(network)
-    if not told:
+    compared = depth_profile.depth_layers(anatomy)
+    names = _depth_layers(network)
+    if not compared:
         raise InputError("No layer of this network keeps the picture's layout, so there is no depth to look into.")
-    name = _name("depth profile", prints or prints_of(network, images), *names)
-    kept = DEPTHS.read(name, _load_depth)
-    if kept is not None:
-        return kept
+    name = _name("depth profile", fingerprints or fingerprints_of(network, images), *names)
+    cached = DEPTHS.read(name, _load_depth)
+    if cached is not None:
+        return cached
     found, seen, asked = _look(network, images, names, cells=depth_profile.CELLS, budget=budget, progress=progress)
     labels = np.array([item.label for item in seen], np.int64)
     measured = []
     for done, layer in enumerate(name for name in anatomy.layers_by_name if name in names):
         if progress is not None:
             progress("measuring", done, len(names))
-        answers, shown = found.pop(layer), layer in told
+        answers, shown = found.pop(layer), layer in compared
         measured.append(depth_profile.measure(anatomy, answers, labels, classes=len(images.classes), compared=shown))
     made = DepthProfile(tuple(measured), len(seen), asked, len(set(labels.tolist())))
     if len(seen) == asked:
@@ -196,19 +202,19 @@ def story(
     return made
 
 
-def story_known(network: Network, prints: Thumbprints) -> bool:
-    """Whether :func:`story` finds its figures on disk."""
-    return DEPTHS.path(_name("depth profile", prints, *_story_layers(network))).is_file()
+def depth_known(network: Network, fingerprints: Fingerprints) -> bool:
+    """Whether :func:`measure_depth` finds its figures on disk."""
+    return DEPTHS.path(_name("depth profile", fingerprints, *_depth_layers(network))).is_file()
 
 
-def _story_layers(network: Network) -> tuple[str, ...]:
+def _depth_layers(network: Network) -> tuple[str, ...]:
     anatomy = network.anatomy
     return tuple(dict.fromkeys((*depth_profile.depth_layers(anatomy), *depth_profile.activation_layers(anatomy))))
 
 
-def prints_of(network: Network, images: Dataset) -> Thumbprints:
+def fingerprints_of(network: Network, images: Dataset) -> Fingerprints:
     """Returns the fingerprints of a network's weights and of some images."""
-    return Thumbprints(weights_key(network), images_key(images))
+    return Fingerprints(weights_key(network), images_key(images))
 
 
 def weights_key(network: Network) -> str:
@@ -251,12 +257,12 @@ def _look(
     progress: StagedProgress | None,
 ) -> tuple[dict[str, Answers], tuple[Item, ...], int]:
     """Returns each layer's answers, the images they are of, and how many there were to look at."""
-    tell = progress or (lambda _doing, _done, _total: None)
+    report = progress or (lambda _doing, _done, _total: None)
     begin = time.monotonic()
     with PixelStore(images, network.preprocessing, canvas=False, max_bytes=settings.pixel_cache_limit()) as store:
-        positions, asked = read_ahead(store, budget=budget, progress=partial(tell, "reading"))
+        positions, asked = read_ahead(store, budget=budget, progress=partial(report, "reading"))
         left = None if budget is None else budget - (time.monotonic() - begin)
-        found = survey(network, store, positions, layers, cells=cells, budget=left, progress=partial(tell, "looking"))
+        found = survey(network, store, positions, layers, cells=cells, budget=left, progress=partial(report, "looking"))
     count = len(next(iter(found.values())))
     return found, tuple(images.items[place] for place in positions[:count]), asked
 
@@ -278,8 +284,8 @@ def read_ahead(store: PixelStore, *, budget: float | None, progress: Progress) -
     begin, total = time.monotonic(), len(store)
     places: list[int] = []
     gone = 0
-    for start in range(0, total, READ):
-        part = range(start, min(start + READ, total))
+    for start in range(0, total, READ_BATCH):
+        part = range(start, min(start + READ_BATCH, total))
         bad = {entry.key for entry in store.fill(part)}
         places += [place for place in part if store.dataset.items[place].key not in bad]
         gone += len(bad)
@@ -294,32 +300,32 @@ def read_ahead(store: PixelStore, *, budget: float | None, progress: Progress) -
 # --- on disk ---------------------------------------------------------------------------------------------------------
 
 
-def _name(kind: str, prints: Thumbprints, *layers: str) -> str:
-    return name_of(repr((1, kind, *prints, layers)))
+def _name(kind: str, fingerprints: Fingerprints, *layers: str) -> str:
+    return name_of(repr((1, kind, *fingerprints, layers)))
 
 
 _ARRAYS = ("means", "squares", "maxima", "places", "off", "zeros", "hoyer", "broken")
 
 
-def _packed(gathered: Gathered) -> bytes:
-    answers = gathered.answers
+def _packed(collected: LayerAnswers) -> bytes:
+    answers = collected.answers
     stream = io.BytesIO()
     np.savez(
         stream,
-        keys=np.array(gathered.keys, dtype=str),
-        labels=gathered.labels,
-        asked=np.int64(gathered.asked),
+        keys=np.array(collected.keys, dtype=str),
+        labels=collected.labels,
+        asked=np.int64(collected.asked),
         grid=np.array(answers.grid),
         **{name: getattr(answers, name) for name in _ARRAYS},
     )
     return stream.getvalue()
 
 
-def _answers(layer: str, kept: dict[str, Any]) -> Answers:
-    count, channels = kept["means"].shape
+def _answers(layer: str, cached: dict[str, Any]) -> Answers:
+    count, channels = cached["means"].shape
     nothing = np.zeros((count, 0, channels), np.float32)
-    grid = (int(kept["grid"][0]), int(kept["grid"][1]))
-    arrays = {name: kept[name] for name in _ARRAYS}
+    grid = (int(cached["grid"][0]), int(cached["grid"][1]))
+    arrays = {name: cached[name] for name in _ARRAYS}
     return Answers(layer, grid, **arrays, cells=nothing, colours=np.zeros((count, 0, 3), np.float32))
 
 

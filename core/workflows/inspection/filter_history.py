@@ -1,4 +1,4 @@
-"""What a run tells of its filters: which of them its own images never wake, and how they moved while it trained."""
+"""A run's filters: which of them its own images never activate, and how they moved while it trained."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.models.network import Network
 
 IMAGES = 64
-"""Images that filters are shown, by default."""
+"""Images that are run through the filters, by default."""
 _BATCH = 16
 
 
@@ -41,7 +41,7 @@ def life_of_run(
     budget: float | None = None,
     progress: Progress | None = None,
 ) -> Life:
-    """Shows a convolution some of a run's images, held-out ones first, and notes which of its filters ever answer.
+    """Runs some of a run's images through a convolution, held-out ones first, and records which filters ever answer.
 
     Args:
         run: The run.
@@ -146,16 +146,16 @@ def filter_history(run: Run, layer: str, *, roots: Sequence[Path] | None = None)
     from core.workflows.checkpoints import network_at
 
     if not kept_epochs(run.path):
-        story = story_of_snapshots(run)
-        return story if story is not None and story.layer == layer else None
+        history = history_of_snapshots(run)
+        return history if history is not None and history.layer == layer else None
     try:
         start = network_at(run, "start", roots=roots)
     except InputError:
         return None
-    return story_of_layer(run, start, layer)
+    return history_of_layer(run, start, layer)
 
 
-def story_of_layer(run: Run, start: Network, layer: str) -> FilterHistory:
+def history_of_layer(run: Run, start: Network, layer: str) -> FilterHistory:
     """Returns how any convolution's filters moved over the epochs whose weights were kept.
 
     Args:
@@ -169,11 +169,13 @@ def story_of_layer(run: Run, start: Network, layer: str) -> FilterHistory:
     from core.interpret.filters.kernels import kernels
 
     before = kernels(start, layer).numpy()
-    later = {epoch: state[f"{layer}.weight"].float().numpy() for epoch, state in _kept(run, [f"{layer}.weight"])}
+    later = {
+        epoch: state[f"{layer}.weight"].float().numpy() for epoch, state in _stored_weights(run, [f"{layer}.weight"])
+    }
     return FilterHistory(layer, motion(before, later), before, later)
 
 
-def course_of_run(run: Run, start: Network) -> FilterMovement:
+def movement_of_run(run: Run, start: Network) -> FilterMovement:
     """Returns how far every convolution had come after each epoch whose weights were kept.
 
     Args:
@@ -191,14 +193,14 @@ def course_of_run(run: Run, start: Network) -> FilterMovement:
     before = {name: kernels(start, name).double() for name in rows}
     lengths = {name: float(kernel.norm()) or 1.0 for name, kernel in before.items()}
     epochs, columns = [], []
-    for epoch, state in _kept(run, [f"{name}.weight" for name in rows]):
+    for epoch, state in _stored_weights(run, [f"{name}.weight" for name in rows]):
         gone = {name: float((state[f"{name}.weight"].double() - kernel).norm()) for name, kernel in before.items()}
         columns.append([gone[name] / lengths[name] for name in rows])
         epochs.append(epoch)
     return FilterMovement(tuple(rows), tuple(epochs), np.array(columns).T)
 
 
-def _kept(run: Run, names: Sequence[str]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+def _stored_weights(run: Run, names: Sequence[str]) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Reads some tensors after each epoch whose weights were kept; one that is given up meanwhile is left out.
 
     Raises:
@@ -218,7 +220,7 @@ def _kept(run: Run, names: Sequence[str]) -> Iterator[tuple[int, dict[str, Tenso
         raise InputError("The run {name} kept the weights of no epoch but the best and the last.", name=run.name)
 
 
-def story_of_snapshots(run: Run) -> FilterHistory | None:
+def history_of_snapshots(run: Run) -> FilterHistory | None:
     """Returns how the first convolution's filters moved over a run's epochs, as far as snapshots were kept.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Two networks side by side: how alike their layers are over a person's images, and how far apart their weights."""
+"""Two networks side by side: how alike their layers are over a user's images, and how far apart their weights."""
 
 from __future__ import annotations
 
@@ -79,26 +79,26 @@ def similarity(
     rows, columns = depth_layers(first.anatomy, layers), depth_layers(second.anatomy, layers)
     if not rows or not columns:
         raise InputError("No layer of this network keeps the picture's layout, so there is nothing to compare.")
-    tell = progress or (lambda _doing, _done, _total: None)
-    room = settings.pixel_cache_limit()
+    report = progress or (lambda _doing, _done, _total: None)
+    max_bytes = settings.pixel_cache_limit()
     begin, seen = time.monotonic(), 0
 
-    def told(done: int, total: int) -> None:
+    def count_compared(done: int, total: int) -> None:
         nonlocal seen
         seen = done
-        tell("comparing", done, total)
+        report("comparing", done, total)
 
-    with PixelStore(images, first.preprocessing, canvas=False, max_bytes=room) as store:
-        positions, asked = read_ahead(store, budget=budget, progress=partial(tell, "reading"))
+    with PixelStore(images, first.preprocessing, canvas=False, max_bytes=max_bytes) as store:
+        positions, asked = read_ahead(store, budget=budget, progress=partial(report, "reading"))
         left = None if budget is None else budget - (time.monotonic() - begin)
         one = Side(first, rows, store)
         if second is first:
-            values = cka(one, one, positions, budget=left, progress=told)
+            values = cka(one, one, positions, budget=left, progress=count_compared)
         elif second.preprocessing == first.preprocessing:
-            values = cka(one, Side(second, columns, store), positions, budget=left, progress=told)
+            values = cka(one, Side(second, columns, store), positions, budget=left, progress=count_compared)
         else:
-            with PixelStore(images, second.preprocessing, canvas=False, max_bytes=room) as other:
-                values = cka(one, Side(second, columns, other), positions, budget=left, progress=told)
+            with PixelStore(images, second.preprocessing, canvas=False, max_bytes=max_bytes) as other:
+                values = cka(one, Side(second, columns, other), positions, budget=left, progress=count_compared)
     return Similarity(rows, columns, values, seen, asked)
 
 

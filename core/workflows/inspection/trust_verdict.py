@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.messages import Sentence
-from core.workflows.findings import Remark, figure, percent
+from core.workflows.findings import Finding, figure, percent
 
 if TYPE_CHECKING:
     from core.workflows.inspection.trust import Comparison, Trust
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 VOTES = ("deletion", "insertion", "road", "infidelity")
 """Figures that decide whether a map is faithful. Average drop depends more on how much of the picture a map leaves than
 on where."""
-PART = 2
+MIN_WINS = 2
 """Clear wins from which a map is better than random ones: a random map has so many at most once in ten times, however
 the tests hang together, and two or three times in a hundred as measured."""
 LIKE = 0.5
@@ -35,13 +35,13 @@ UNSURE = 0.1
 """Probability, and fall of it from picture to nothing, below which there is little to test."""
 
 
-def verdict(found: Trust) -> list[Remark]:
-    """Returns what the figures mean, the most important first; what is not known is not said."""
+def trust_verdict(found: Trust) -> list[Finding]:
+    """Returns what the figures mean, the most important first; what is not known is left out."""
     rules = (_range, _faithful, _sanity, _stable, _object)
-    return [remark for rule in rules if (remark := rule(found)) is not None]
+    return [finding for rule in rules if (finding := rule(found)) is not None]
 
 
-def _range(found: Trust) -> Remark | None:
+def _range(found: Trust) -> Finding | None:
     """A class that is hardly there, or that stays where nothing is left, leaves little to be tested."""
     spread = found.probability - found.blank
     if found.probability >= UNSURE and spread >= UNSURE:
@@ -50,7 +50,7 @@ def _range(found: Trust) -> Remark | None:
         sentence = Sentence("The network hardly sees this class here, so there is little that a map could explain.", {})
     else:
         sentence = Sentence("The network says this class of an empty picture, too: no place decides it.", {})
-    return Remark(
+    return Finding(
         "little-to-test",
         "warn",
         sentence,
@@ -62,7 +62,7 @@ def _range(found: Trust) -> Remark | None:
     )
 
 
-def _faithful(found: Trust) -> Remark | None:
+def _faithful(found: Trust) -> Finding | None:
     votes = [row for row in found.compared() if row.metric.id in VOTES]
     if not found.random:
         return None
@@ -80,22 +80,22 @@ def _faithful(found: Trust) -> Remark | None:
         },
     )
     if len(good) >= len(votes) - 1:
-        return Remark(
+        return Finding(
             "faithful",
             "good",
             Sentence("The network does depend on the places that this map shows.", {}),
             evidence,
             Sentence("Read it as a map of places that matter, not of outlines.", {}),
         )
-    if len(good) < PART:
-        return Remark(
+    if len(good) < MIN_WINS:
+        return Finding(
             "no-better-than-random",
             "bad",
             Sentence("This map is no better than a random map here.", {}),
             evidence,
             Sentence("Do not read anything into it. Try another method or a deeper layer.", {}),
         )
-    return Remark(
+    return Finding(
         "partly-faithful",
         "warn",
         Sentence("The tests disagree: this map is better than random ones in part.", {}),
@@ -109,7 +109,7 @@ def _rounded(row: Comparison, value: float) -> float:
     return value if row.metric.id == "infidelity" else round(value, 3)
 
 
-def _sanity(found: Trust) -> Remark | None:
+def _sanity(found: Trust) -> Finding | None:
     if found.likeness is None:
         return _nothing_to_compare() if found.unlearned else None
     alike = abs(found.likeness.spearman)
@@ -123,7 +123,7 @@ def _sanity(found: Trust) -> Remark | None:
         },
     )
     if alike < LIKE:
-        return Remark(
+        return Finding(
             "learned",
             "good",
             Sentence("With random weights the map is another one: it shows what was learned.", {}),
@@ -131,8 +131,8 @@ def _sanity(found: Trust) -> Remark | None:
             Sentence("One check of several; it does not make the map right.", {}),
         )
     if alike <= found.chance_likeness:
-        return None  # as alike as random maps are: it does not tell
-    return Remark(
+        return None  # as alike as random maps are: not conclusive
+    return Finding(
         "not-learned",
         "bad",
         Sentence("With random weights the map is nearly the same: it shows the picture, not what was learned.", {}),
@@ -141,8 +141,8 @@ def _sanity(found: Trust) -> Remark | None:
     )
 
 
-def _nothing_to_compare() -> Remark:
-    return Remark(
+def _nothing_to_compare() -> Finding:
+    return Finding(
         "no-sanity-check",
         "warn",
         Sentence("With random weights this method shows nothing at all, so there is no map to compare with.", {}),
@@ -151,12 +151,12 @@ def _nothing_to_compare() -> Remark:
     )
 
 
-def _stable(found: Trust) -> Remark | None:
+def _stable(found: Trust) -> Finding | None:
     if found.sensitivity is None or not np.isfinite(found.sensitivity) or not np.isfinite(found.unrelated):
         return None
     if found.sensitivity <= JUMPY * found.unrelated:
         return None
-    return Remark(
+    return Finding(
         "jumpy",
         "warn",
         Sentence("The map jumps when the picture changes by less than an eye can see.", {}),
@@ -168,7 +168,7 @@ def _stable(found: Trust) -> Remark | None:
     )
 
 
-def _object(found: Trust) -> Remark | None:
+def _object(found: Trust) -> Finding | None:
     place = found.placement
     if place is None:
         return None
@@ -177,7 +177,7 @@ def _object(found: Trust) -> Remark | None:
         {"energy": percent(place.energy), "area": percent(place.area), "iou": figure(place.iou)},
     )
     if place.energy >= 2 * place.area or place.energy >= 0.5:
-        return Remark(
+        return Finding(
             "on-object",
             "good",
             Sentence("The evidence lies on the object.", {}),
@@ -185,7 +185,7 @@ def _object(found: Trust) -> Remark | None:
             Sentence("Look at the pictures where it does not.", {}),
         )
     tone_bad = place.energy <= place.area
-    return Remark(
+    return Finding(
         "off-object",
         "bad" if tone_bad else "warn",
         Sentence("The evidence lies outside the object.", {})

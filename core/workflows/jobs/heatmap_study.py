@@ -29,11 +29,11 @@ class StudyRequest(JobRequest):
 
     Attributes:
         run: The run's id.
-        stamp: What :func:`weights_stamp` says: better weights make another study.
+        stamp: As :func:`weights_stamp` returns it: better weights make another study.
         method: Id of a row of :data:`core.interpret.attribution.explain.METHODS`.
         layer: Layer for methods that look at one; ``None`` for the network's own choice.
         of: ``predicted`` or ``truth``: which class is explained.
-        moment: Which of its weights, see :func:`core.workflows.checkpoints.network_at`.
+        moment: Which checkpoint, see :func:`core.workflows.checkpoints.network_at`.
         settings: The method's own settings, by name.
         most: Pictures at most; ``None`` for as many as usual.
     """

@@ -1,4 +1,4 @@
-"""The life of a job beside the runs in its own process: claim it, wait for its turn, do it once, say how it ended.
+"""The life of a job beside the runs in its own process: claim it, wait for its turn, do it once, record how it ended.
 
 This module loads no torch, so that a process that only waits stays small.
 """
@@ -20,6 +20,7 @@ from core.runs.jobs import Job
 from core.runs.queue import hold_device, queue_device
 from core.runs.queue_entries import runs_folder
 from core.runs.recorder import EventSink, Recorder
+from core.runs.status import JobStatus
 from core.workflows.trainer_process.worker import record_failure
 
 
@@ -30,12 +31,12 @@ class JobContext:
     Attributes:
         job: The job's folder.
         recorder: Writes its status.
-        log: Receives what goes on, for a progress display.
+        log: Receives progress records, for a display.
         roots: Folders that images may be read under; ``None`` for no limit.
     """
 
     job: Job
-    recorder: Recorder
+    recorder: Recorder[JobStatus]
     log: EventSink
     roots: Sequence[Path] | None
 
@@ -45,39 +46,39 @@ class JobContext:
         return runs_folder(self.job)
 
     def progress(self, doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
-        """Says what goes on and how far it is; call it as often as there is something new."""
+        """Reports the step and how far it is; call it as often as there is something new."""
         record = {"doing": doing, "done": done, "total": total, **more}
         self.recorder.update(now=False, **record)
         self.log(record)
 
     def cancelled(self) -> bool:
-        """Returns whether somebody asked the job to stop."""
+        """Returns whether the job was requested to stop."""
         return self.job.stop_requested
 
     def raise_if_cancelled(self) -> None:
-        """Ends the work where somebody asked for it.
+        """Ends the work where that was requested.
 
         Raises:
-            Cancelled: Somebody did.
+            Cancelled: It was.
         """
         if self.cancelled():
             raise Cancelled
 
 
-def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> dict[str, Any]:
-    """Carries out a job in this process, if nobody does or did it.
+def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> JobStatus:
+    """Carries out a job in this process, unless that is done or under way.
 
     Args:
         job: A job in state *queued*.
-        log: Receives what goes on, for a progress display.
+        log: Receives progress records, for a display.
         roots: Folders that images may be read under; ``None`` for no limit.
 
     Returns:
         The job's final status.
 
     Raises:
-        InputError: The job cannot be carried out; its status says why, too. Or it was done before, or is being done;
-            then nothing is changed.
+        InputError: The job cannot be carried out; its status holds the reason, too. Or it was done before, or is being
+            done; then nothing is changed.
     """
     claim = filelock.FileLock(job.path / ".worker.lock", timeout=0)
     try:
@@ -86,7 +87,7 @@ def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | N
         raise InputError("This job is done by another process already.") from error
     with claim:
         recorder = Recorder(job)
-        if recorder.status.get("state", "queued") != "queued":
+        if recorder.status.state != "queued":
             raise InputError("This job was done before. Start a new one.")
         recorder.update(state="queued", doing="queued", started=time.time())
         kind = JOB_KINDS[job.kind]
@@ -111,7 +112,7 @@ def _carry_out(kind: JobKind, context: JobContext) -> None:
 
 @contextmanager
 def _turn(kind: JobKind, name: str, context: JobContext) -> Iterator[bool]:
-    """Waits for what the kind waits for, and holds it; yields ``False`` if the job was asked to stop meanwhile."""
+    """Waits for what the kind waits for, and holds it; yields ``False`` if the job was requested to stop meanwhile."""
     if kind.waits_for == "nothing":
         yield True
         return

@@ -1,4 +1,4 @@
-"""Finding a learning rate beside the page: a range test in a process of its own, kept, and found again.
+"""Finding a learning rate outside of the page: a range test in a process of its own, kept, and found again.
 
 A test is kept by what it depends on (:func:`core.training.lr_finder.only_phase`): taking the suggested rate, or giving
 the run another name or length, finds the same test again. This module loads no torch before a test is made.
@@ -91,7 +91,7 @@ def work(request: RateRequest, context: JobContext) -> None:
         request.experiment,
         runs_dir=context.runs_dir,
         roots=context.roots,
-        tell=lambda record: context.progress(**record),
+        emit=lambda record: context.progress(**record),
         stop=context.cancelled,
     )
     context.job.write_result(found.as_record())
@@ -104,7 +104,7 @@ def find_now(
     steps: int | None = None,
     runs_dir: Path | str | None = None,
     roots: Sequence[Path] | None = None,
-    tell: EventSink = lambda _: None,
+    emit: EventSink = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> RateCurve:
     """Looks for a phase's learning rate in this process.
@@ -115,12 +115,12 @@ def find_now(
         steps: Optimizer steps of the test; as many as usual by default.
         runs_dir: Where ``run:`` weights are looked up.
         roots: Folders that images and weight files may be read under; ``None`` for no limit.
-        tell: Receives what goes on: ``doing``, ``done``, ``total``, and while the test runs ``rate`` and ``loss``.
-        stop: Asked several times a second.
+        emit: Receives progress records: ``doing``, ``done``, ``total``, and while the test runs ``rate`` and ``loss``.
+        stop: Called several times a second.
 
     Raises:
         InputError: The experiment cannot be carried out, or the test cannot be made.
-        Cancelled: ``stop`` said so.
+        Cancelled: ``stop`` returned true.
     """
     from core.device import resolve_device, reuse_freed_memory
     from core.models.catalog import catalog
@@ -132,7 +132,7 @@ def find_now(
         reuse_freed_memory()
 
     def report(doing: str, done: int = 0, total: int = 0, **more: float) -> None:
-        tell({"doing": doing, "done": done, "total": total, **more})
+        emit({"doing": doing, "done": done, "total": total, **more})
         if stop():
             raise Cancelled
 
@@ -180,7 +180,7 @@ def _settled(experiment: Experiment, classes: int, device: torch.device) -> Expe
 
 
 def _material(
-    dataset: Dataset, network: Network, experiment: Experiment, most: int, report: Callable[..., None]
+    dataset: Dataset, network: Network, experiment: Experiment, limit: int, report: Callable[..., None]
 ) -> Material:
     """Decodes the training images that the test looks at, and no others; leaves out what cannot be read."""
     import torch
@@ -190,12 +190,14 @@ def _material(
     from core.training.features.batch_sources import Material
 
     positions = torch.tensor(dataset.positions("train"))
-    chance = torch.Generator().manual_seed(experiment.training.seed)
-    positions = positions[torch.randperm(len(positions), generator=chance)[:most]].sort().values
+    generator = torch.Generator().manual_seed(experiment.training.seed)
+    positions = positions[torch.randperm(len(positions), generator=generator)[:limit]].sort().values
     chosen = dataset.subset(positions.tolist())
     store = PixelStore(
         chosen, network.preprocessing, canvas=experiment.augment.active, max_bytes=settings.pixel_cache_limit()
     )
     broken = {bad.key for bad in store.fill(progress=lambda done, total: report("reading images", done, total))}
-    kept = torch.tensor([place for place, item in enumerate(chosen.items) if item.key not in broken], dtype=torch.long)
-    return Material(store, kept, kept[:1])
+    readable = torch.tensor(
+        [place for place, item in enumerate(chosen.items) if item.key not in broken], dtype=torch.long
+    )
+    return Material(store, readable, readable[:1])

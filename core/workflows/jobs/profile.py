@@ -90,12 +90,12 @@ def profile_now(
     Args:
         spec: The network; random weights are measured, nothing is downloaded.
         device: ``auto``, ``cpu``, ``cuda:0``, ...
-        progress: Told how many passes are done, and how many there will be at most.
-        stop: Asked between passes.
+        progress: Called with passes done and the most there will be.
+        stop: Called between passes.
 
     Raises:
         InputError: The network cannot be built, or does not fit into memory.
-        Cancelled: ``stop`` said so.
+        Cancelled: ``stop`` returned true.
     """
     from core.device import resolve_device, reuse_freed_memory
     from core.models.network import assemble

@@ -1,4 +1,4 @@
-"""Ranking backbones beside the page: a job that scores each, and its result while it grows."""
+"""Ranking backbones outside of the page: a job that scores each, and its result while it grows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Growing pictures beside the page: activation maximisation and DeepDream in a process of their own.
+"""Growing pictures outside of the page: activation maximisation and DeepDream in a process of their own.
 
 Grown pictures go to the cache that :func:`core.interpret.visualization.activation_maximization.maximise` keeps, where
-the page finds each as soon as it is there. A dreamt-into picture lies in the job's folder. This module loads no torch
+the page finds each as soon as it is there. A DeepDream lies in the job's folder. This module loads no torch
 before the work begins.
 """
 
@@ -32,7 +32,7 @@ class VisualizationJob(JobRequest):
     """What is to be grown.
 
     Attributes:
-        reference: A run's id, or at a moment (``RUN@start``), or a backbone's name.
+        reference: A run's id, or at a checkpoint (``RUN@start``), or a backbone's name.
         layer: The layer; empty for the classes of the network's head.
         weights: For a backbone, ``default``, ``none`` or the name of one of its entries.
         channels: Channels, or classes. Empty for a DeepDream.
@@ -91,9 +91,9 @@ def latest(
 
 
 def work(request: VisualizationJob, context: JobContext) -> None:
-    """Grows the pictures, each kept once it is there, or dreams into one."""
+    """Grows the pictures, each cached once it is there, or makes a DeepDream."""
     from core.device import resolve_device, reuse_freed_memory
-    from core.interpret.visualization import activation_maximization as dream
+    from core.interpret.visualization.activation_maximization import maximise, maximise_classes
     from core.workflows.checkpoints import network_named
 
     def report(doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
@@ -119,13 +119,13 @@ def work(request: VisualizationJob, context: JobContext) -> None:
         "progress": lambda done, total: report("growing", done, total, ready=len(ready)),
     }
     if request.layer:
-        dream.maximise(network, request.layer, request.channels, place=request.place, **common)  # type: ignore[arg-type]
+        maximise(network, request.layer, request.channels, place=request.place, **common)  # type: ignore[arg-type]
     else:
-        dream.maximise_classes(network, request.channels, **common)
+        maximise_classes(network, request.channels, **common)
 
 
-def deep(network: Network, wish: VisualizationJob, progress: Progress | None = None) -> DeepDream:
-    """Dreams into a wish's picture.
+def deep(network: Network, request: VisualizationJob, progress: Progress | None = None) -> DeepDream:
+    """Makes the DeepDream of a request's picture.
 
     Raises:
         InputError: The picture cannot be read; or as :func:`core.interpret.visualization.deepdream.deep_dream`.
@@ -134,15 +134,15 @@ def deep(network: Network, wish: VisualizationJob, progress: Progress | None = N
     from core.interpret.visualization.deepdream import Depth, deep_dream
 
     try:
-        content = base64.b64decode(wish.picture, validate=True)
+        content = base64.b64decode(request.picture, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InputError("The request of this job is damaged. Make a new one.") from error
-    depth = Depth(wish.octaves, steps=wish.steps, strength=wish.strength, side=wish.size, seed=wish.seed)
-    return deep_dream(network, open_image(content), wish.layer, depth=depth, progress=progress)
+    depth = Depth(request.octaves, steps=request.steps, strength=request.strength, side=request.size, seed=request.seed)
+    return deep_dream(network, open_image(content), request.layer, depth=depth, progress=progress)
 
 
 def keep(job: Job, dream: DeepDream) -> None:
-    """Writes a dreamt-into picture, and the picture before, into the job's folder."""
+    """Writes a DeepDream, and the picture before, into the job's folder."""
     from core.data.encoding import png
 
     for name, values in ((PICTURE, dream.image), (ORIGINAL, dream.original)):
@@ -151,7 +151,7 @@ def keep(job: Job, dream: DeepDream) -> None:
 
 
 def result(job: Job) -> DeepDream | None:
-    """Returns the picture that a job dreamt into, and the one before; ``None`` where there is none.
+    """Returns a job's DeepDream, with the picture before; ``None`` where there is none.
 
     Grown pictures are not here but in their cache.
     """

@@ -23,7 +23,7 @@ from core.interpret.forward import batch_of
 from core.interpret.probe import Probe, device_of
 from core.messages import Progress, Sentence
 from core.specs import Preprocessing
-from core.workflows.findings import Remark, figure, percent
+from core.workflows.findings import Finding, figure, percent
 from core.workflows.network_loading import network_of_run
 from core.workflows.shortcut.experiment import ARMS, PRETRAINED, WITH, WITHOUT, Prepared
 
@@ -65,7 +65,7 @@ class Example:
     Attributes:
         key: The picture.
         pictures: As the network sees it, by case (``marked`` and ``plain``).
-        heats: What speaks for the marked class then, HxW.
+        heats: Heatmap of the marked class then, HxW.
         probabilities: Probability of the marked class.
         answers: The most probable class.
     """
@@ -78,8 +78,8 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Findings:
-    """What the lab found.
+class ShortcutResult:
+    """What the experiment found.
 
     Attributes:
         marked: The marked class.
@@ -104,7 +104,7 @@ def judge(
     *,
     roots: Sequence[Path] | None = None,
     progress: Progress | None = None,
-) -> Findings:
+) -> ShortcutResult:
     """Judges all networks on the test pictures, in all cases, and measures where the marked ones' evidence lies.
 
     Args:
@@ -138,7 +138,7 @@ def judge(
         if arm == WITH:
             examples = tuple(_example(network, test, place, marked, plan.mark, ticker) for place in looked[:SHOWN])
     guess = float(np.bincount([item.label for item in test.items]).max()) / len(test)
-    return Findings(plan.marked, outcomes, len(test), guess, area, examples)
+    return ShortcutResult(plan.marked, outcomes, len(test), guess, area, examples)
 
 
 class _Ticker:
@@ -232,22 +232,22 @@ TAKEN = 0.15
 """Fall of the marked class's recall, or rise of false alarms, from which the network took the shortcut."""
 
 
-def learned(found: Findings, accuracy: float) -> bool:
-    """Tells whether an accuracy is clearly above guessing on so many test pictures."""
+def learned(found: ShortcutResult, accuracy: float) -> bool:
+    """Whether an accuracy is clearly above guessing on so many test pictures."""
     luck = 2 * math.sqrt(found.guess * (1 - found.guess) / found.images)
     return accuracy - found.guess >= max(LEARNED, luck)
 
 
-def verdict(found: Findings) -> list[Remark]:
-    """Returns what the lab showed, with its figures: did the network take the shortcut, and did the heat show it?"""
+def findings(found: ShortcutResult) -> list[Finding]:
+    """Returns what the experiment showed, with its figures: was the shortcut taken, and did the heat show it?"""
     with_mark, without = found.outcomes[WITH], found.outcomes[WITHOUT]
     fall = with_mark.recall["marked"] - with_mark.recall["plain"]
     alarms = with_mark.named["moved"] - with_mark.named["plain"]
     taken = max(fall, alarms) >= TAKEN
-    remarks = [_taken(found, with_mark, taken)]
+    rows = [_taken(found, with_mark, taken)]
     ratio = with_mark.heat / max(found.area, 1e-9)
-    remarks.append(
-        Remark(
+    rows.append(
+        Finding(
             "heat-on-mark",
             ("good" if taken else "warn") if ratio >= 1.5 and with_mark.heat > without.heat else "warn",
             Sentence("The heatmap gives it away: the evidence lies on the mark.", {})
@@ -266,14 +266,14 @@ def verdict(found: Findings) -> list[Remark]:
             Sentence("Look at heatmaps before you believe an accuracy.", {}),
         )
     )
-    remarks.append(_without(found, with_mark, without))
-    remarks.append(_pretrained(found, with_mark, found.outcomes[PRETRAINED]))
-    return remarks
+    rows.append(_without(found, with_mark, without))
+    rows.append(_pretrained(found, with_mark, found.outcomes[PRETRAINED]))
+    return rows
 
 
-def _without(found: Findings, with_mark: Outcome, without: Outcome) -> Remark:
+def _without(found: ShortcutResult, with_mark: Outcome, without: Outcome) -> Finding:
     able = learned(found, without.accuracy["plain"])
-    return Remark(
+    return Finding(
         "without-mark",
         "good" if able else "warn",
         Sentence("Trained on the same pictures without marks, the network has to look at the object.", {})
@@ -292,12 +292,12 @@ def _without(found: Findings, with_mark: Outcome, without: Outcome) -> Remark:
     )
 
 
-def _pretrained(found: Findings, with_mark: Outcome, pretrained: Outcome) -> Remark:
+def _pretrained(found: ShortcutResult, with_mark: Outcome, pretrained: Outcome) -> Finding:
     fall = pretrained.recall["marked"] - pretrained.recall["plain"]
     alarms = pretrained.named["moved"] - pretrained.named["plain"]
     fooled = max(fall, alarms) >= TAKEN
     able = learned(found, pretrained.accuracy["marked"])
-    return Remark(
+    return Finding(
         "pretrained",
         "good" if able and not fooled else "warn",
         Sentence("A pretrained network learned the mark from these pictures, too.", {})
@@ -321,9 +321,9 @@ def _pretrained(found: Findings, with_mark: Outcome, pretrained: Outcome) -> Rem
     )
 
 
-def _taken(found: Findings, with_mark: Outcome, taken: bool) -> Remark:
+def _taken(found: ShortcutResult, with_mark: Outcome, taken: bool) -> Finding:
     able = learned(found, with_mark.accuracy["marked"])
-    return Remark(
+    return Finding(
         "taken" if taken else "not-taken" if able else "nothing-learned",
         "bad" if taken else "good" if able else "warn",
         Sentence("The network took the shortcut: it learned the mark, not the object.", {})

@@ -1,4 +1,4 @@
-"""What a training says, into its run's folder and on to whoever watches."""
+"""Writes a training's events into its run's folder and passes them on; polls the requests made of it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from core.training.loop.events import (
 from core.training.loop.live_changes import ControlRequest
 
 
-class Listener:
-    """Reads what people ask of a run, and says in its status up to where it has read.
+class ControlPoller:
+    """Reads the requests made of a run, and writes into its status up to where it has read.
 
     Args:
         run: The run.
@@ -44,32 +44,32 @@ class Listener:
     def __init__(self, run: Run, recorder: Recorder) -> None:
         self.run, self.recorder = run, recorder
         self.halt: str | None = None
-        self._offset = int(recorder.status.get("heard", 0))
+        self._offset = recorder.status.requests_read
 
     def __call__(self) -> Sequence[ControlRequest]:
-        """Returns what was asked since the last call; a discarded training only needs to stop."""
+        """Returns the requests since the last call; a discarded training only needs to stop."""
         rows, offset = control.read(self.run.path, self._offset)
         if offset == self._offset:
             return ()
         self._offset = offset
-        wishes = []
+        requests = []
         for row in rows:
             kind = str(row["kind"])
             if kind in control.STOP_REQUESTS:
                 self.halt = kind
-                wishes.append(ControlRequest("pause" if kind == "pause" else "stop"))
+                requests.append(ControlRequest("pause" if kind == "pause" else "stop"))
             else:
-                wishes.append(ControlRequest(kind, row["value"]))
+                requests.append(ControlRequest(kind, row["value"]))
             self.recorder.log(f"asked: {kind} {row['value'] if kind in control.LIVE_CHANGES else ''}".rstrip())
         if self.halt is None:
-            self.recorder.update(heard=offset)  # a request to end is answered by the state that ends
-        return wishes
+            self.recorder.update(requests_read=offset)  # a request to end is answered by the state that ends
+        return requests
 
     def interrupt(self) -> None:
-        """Ends the work before the training if someone asked for it.
+        """Ends the work before the training if that was requested.
 
         Raises:
-            Cancelled: Someone did.
+            Cancelled: It was.
         """
         self.halt = control.halt(self.run.path, self._offset)
         if self.halt is not None:
@@ -81,42 +81,45 @@ class Listener:
         return self._offset
 
 
-def fetching(listener: Listener, recorder: Recorder, tell: EventSink) -> Callable[[download.DownloadProgress], None]:
-    """Tells how far a download of pretrained weights is, in bytes."""
+def download_progress(
+    poller: ControlPoller, recorder: Recorder, emit: EventSink
+) -> Callable[[download.DownloadProgress], None]:
+    """Returns a callback that reports a download of pretrained weights, in bytes."""
 
     def progress(now: download.DownloadProgress) -> None:
-        listener.interrupt()
+        poller.interrupt()
         doing = "downloading the weights"
         recorder.update(now=False, doing=doing, done=now.done, total=now.total or 0)
-        tell({"event": "progress", "doing": doing, "done": now.done, "total": now.total or 0})
+        emit({"event": "progress", "doing": doing, "done": now.done, "total": now.total or 0})
 
     return progress
 
 
-def reading(listener: Listener, recorder: Recorder, tell: EventSink) -> Progress:
-    """Tells how many images are read."""
+def reading_progress(poller: ControlPoller, recorder: Recorder, emit: EventSink) -> Progress:
+    """Returns a callback that reports how many images are read."""
 
     def progress(done: int, total: int) -> None:
-        listener.interrupt()
+        poller.interrupt()
         recorder.update(now=False, done=done, total=total)
-        tell({"event": "progress", "doing": "reading images", "done": done, "total": total})
+        emit({"event": "progress", "doing": "reading images", "done": done, "total": total})
 
     return progress
 
 
-class Teller:
+class EventLog:
     """Writes events into the run's folder and passes them on.
 
     Args:
         recorder: Writes the folder.
-        tell: Receives each event as a record.
+        emit: Receives each event as a record.
         images: Training images of an epoch.
         spent: Seconds that the run trained before it was interrupted.
     """
 
-    def __init__(self, recorder: Recorder, tell: EventSink, images: int, spent: float = 0.0) -> None:
-        self.recorder, self.tell, self.images = recorder, tell, images
+    def __init__(self, recorder: Recorder, emit: EventSink, images: int, spent: float = 0.0) -> None:
+        self.recorder, self.emit, self.images = recorder, emit, images
         self.epochs = self.steps = 0
+        self.device = torch.device("cpu")
         self.epoch_seconds: Sequence[float] = ()
         self.begin = time.perf_counter() - spent
         self.finished = Finished(True, 0, None, None, 0.0, 0.0)
@@ -127,11 +130,11 @@ class Teller:
         return time.perf_counter() - self.begin
 
     def on_event(self, event: Event) -> None:
-        """Takes note of an event."""
+        """Records an event."""
         record = as_record(event)
         update = self.recorder.update
         if isinstance(event, Started):
-            self.epochs, self.steps = event.epochs, event.steps
+            self.epochs, self.steps, self.device = event.epochs, event.steps, torch.device(event.device)
             update(**record)
         elif isinstance(event, PhaseStarted):
             self.epoch_seconds = ()
@@ -160,7 +163,7 @@ class Teller:
             self.finished = event
             update(best_epoch=event.best_epoch, best_val_accuracy=event.best_val_accuracy, early=list(event.early))
         if not isinstance(event, CheckpointDue):
-            self.tell({"event": type(event).__name__.removesuffix("Event").lower(), **record})
+            self.emit({"event": type(event).__name__.removesuffix("Event").lower(), **record})
 
     def _changed(self, event: Changed) -> None:
         act = event.act
@@ -183,7 +186,7 @@ class Teller:
             epoch=event.epoch,
             lr=event.lr,
             images_per_second=event.images_per_second,
-            memory_bytes=memory_in_use(torch.device(self.recorder.status["device"])),
+            memory_bytes=memory_in_use(self.device),
             eta_seconds=left / event.images_per_second,
             spent_seconds=self.spent,
         )
@@ -199,7 +202,7 @@ class Teller:
             "lr": event.lr,
             "eta_seconds": (self.epochs - event.epoch) * typical,
             "images_per_second": event.images_per_second,
-            "memory_bytes": memory_in_use(torch.device(self.recorder.status["device"])),
+            "memory_bytes": memory_in_use(self.device),
             "step": round(self.steps * event.epoch / self.epochs),
             "spent_seconds": self.spent,
         }

@@ -1,4 +1,4 @@
-"""Proof that freezing froze: what must not move is fingerprinted before training and compared after it."""
+"""Checks that frozen tensors did not change: they are fingerprinted before training and compared after it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from core.specs import Experiment
 _THREADS = 4
 
 
-class Proof:
-    """What the tensors of a network are before its training.
+class FrozenCheck:
+    """A network's tensors before its training.
 
     Of frozen tensors a fingerprint of 32 bytes is kept, of learning ones a copy on the CPU.
 
@@ -45,7 +45,7 @@ class Proof:
 
         Args:
             model: The same network after its training, on any device and in any memory format.
-            learned: Names of parameters that learned; those that a person let join in are not counted as frozen.
+            learned: Names of parameters that learned; those unfrozen during the run are not counted as frozen.
 
         Returns:
             ``frozen_values``, how many parameters were frozen in all phases, and ``frozen_changed``, how many of them

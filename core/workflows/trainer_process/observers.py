@@ -1,4 +1,4 @@
-"""What is kept beside a training: the health of its stages, snapshots of pinned images, weights after epochs."""
+"""What is recorded during a training: the health of its stages, snapshots of pinned images, weights after epochs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
 from core.training.monitoring.health_monitor import HealthMonitor, StepObserver
-from core.workflows.trainer_process.snapshot_taker import Photographer
+from core.workflows.trainer_process.snapshot_taker import SnapshotTaker
 
 T = TypeVar("T")
 
 
-class Watching:
-    """Looks on at a training, and never ends it: a look that fails is logged once and not tried again.
+class TrainingObservers:
+    """Records a training without ever ending it: what fails is logged once and not tried again.
 
     Args:
         run: The run; ``health.jsonl``, ``snapshots/`` and ``weights/`` go into its folder.
@@ -32,7 +32,7 @@ class Watching:
         device: Where the network will compute.
 
     Attributes:
-        watch: What the training loop tells of each step.
+        observer: Called by the training loop at each step.
     """
 
     def __init__(
@@ -41,36 +41,36 @@ class Watching:
         self._run, self._recorder = run, recorder
         self._failed: set[str] = set()
         self._health: HealthMonitor | None = self._try("health", lambda: HealthMonitor(network, material, device))
-        self._photographer: Photographer | None = self._try(
-            "snapshots", lambda: Photographer(run.path, network, material, device)
+        self._snapshots: SnapshotTaker | None = self._try(
+            "snapshots", lambda: SnapshotTaker(run.path, network, material, device)
         )
         allowed = run.experiment.training.kept_mib << 20
-        self._keeper: EpochWeights | None = self._try(
+        self._epoch_weights: EpochWeights | None = self._try(
             "weights of epochs", lambda: EpochWeights(run.path, network.model, allowed)
         )
         self.observer: StepObserver = self._health or StepObserver()
         self._best: int | None = None
 
     def resume_after(self, epoch: int, best: int | None) -> None:
-        """Goes on with a run that was interrupted after an epoch."""
+        """Continues with a run that was interrupted after an epoch."""
         self._best = best
         if self._health is not None:
             self._health.resume_after(epoch)
-        if (photographer := self._photographer) is not None:
-            self._try("snapshots", lambda: photographer.rewind(epoch))
-        self._keep(lambda keeper: keeper.rewind(epoch))
+        if (snapshots := self._snapshots) is not None:
+            self._try("snapshots", lambda: snapshots.rewind(epoch))
+        self._keep(lambda weights: weights.rewind(epoch))
 
     def on_event(self, event: Event, trainer: Trainer) -> None:
-        """Looks at the network between two events."""
+        """Records what is due after an event."""
         if isinstance(event, EpochEnd):
             self._best = event.epoch if event.improved else self._best
             with trainer.average_applied():
                 self._note(event.epoch, trainer.state.step, last=event.epoch >= trainer.epochs)
-                if (photographer := self._photographer) is not None:
+                if (snapshots := self._snapshots) is not None:
                     self._try(
-                        "snapshots", lambda: photographer.epoch_end(event.epoch, self._best, improved=event.improved)
+                        "snapshots", lambda: snapshots.epoch_end(event.epoch, self._best, improved=event.improved)
                     )
-                self._keep(lambda keeper: keeper.epoch_end(event.epoch))
+                self._keep(lambda weights: weights.epoch_end(event.epoch))
         elif isinstance(event, PhaseStarted):
             self._keep(EpochWeights.phase_started)
         elif isinstance(event, Finished) and trainer.state.epoch and not trainer.state.done:
@@ -99,18 +99,18 @@ class Watching:
         self._try("health", note)
 
     def _take(self, epoch: int) -> None:
-        if (photographer := self._photographer) is not None:
-            self._try("snapshots", lambda: photographer.take(epoch, self._best))
+        if (snapshots := self._snapshots) is not None:
+            self._try("snapshots", lambda: snapshots.take(epoch, self._best))
 
     def _keep(self, what: Callable[[EpochWeights], None]) -> None:
-        if (keeper := self._keeper) is not None:
-            self._try("weights of epochs", lambda: what(keeper))
+        if (weights := self._epoch_weights) is not None:
+            self._try("weights of epochs", lambda: what(weights))
 
-    def _try(self, what: str, look: Callable[[], T]) -> T | None:
+    def _try(self, what: str, record: Callable[[], T]) -> T | None:
         if what in self._failed:
             return None
         try:
-            return look()
+            return record()
         except Exception as error:  # noqa: BLE001 (whatever it is, the training goes on)
             self._failed.add(what)
             self._recorder.log(f"{what} are not recorded any more: {type(error).__name__}: {error}")

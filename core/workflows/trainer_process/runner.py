@@ -19,6 +19,7 @@ from core.models.catalog import catalog
 from core.models.network import Network, blank, load_into
 from core.runs.files import read_json, write_json
 from core.runs.recorder import EventSink, Recorder
+from core.runs.status import TransferCounts
 from core.runs.store import Run
 from core.specs import DataSpec, Experiment
 from core.training.checkpoints.checkpoint import STATE, Checkpointer, load_pair
@@ -29,18 +30,18 @@ from core.training.loop.events import CheckpointDue, EpochEnd, Finished, PhaseSt
 from core.training.loop.trainer import Trainer
 from core.workflows.images import DATA_FILE, Decoded, decode, listed_again
 from core.workflows.network_loading import build_network
-from core.workflows.trainer_process.event_log import Listener, Teller, fetching, reading
-from core.workflows.trainer_process.frozen_check import Proof
-from core.workflows.trainer_process.observers import Watching
+from core.workflows.trainer_process.event_log import ControlPoller, EventLog, download_progress, reading_progress
+from core.workflows.trainer_process.frozen_check import FrozenCheck
+from core.workflows.trainer_process.observers import TrainingObservers
 
 
-def train(run: Run, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None = None) -> None:
+def train(run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] | None = None) -> None:
     """Trains a run whose device is held, or goes on with one that was interrupted.
 
     Args:
-        run: Its experiment says what to do; its ``control.jsonl`` may ask for changes or for an end.
+        run: Carries the experiment; its ``control.jsonl`` may request changes or an end.
         recorder: Writes its folder.
-        tell: Receives each event as a record, for a progress display.
+        emit: Receives each event as a record, for a progress display.
         roots: Folders that the images (and a weight file) must lie under, links resolved; ``None`` for no limit.
 
     Raises:
@@ -48,7 +49,7 @@ def train(run: Run, recorder: Recorder, tell: EventSink, roots: Sequence[Path] |
             interrupted, or the training diverged.
         OSError: The folder cannot be written.
     """
-    _Training(run, recorder, tell, roots).carry_out()
+    _Training(run, recorder, emit, roots).carry_out()
 
 
 def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
@@ -70,7 +71,7 @@ def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
         )
         images = decode(dataset, experiment.data, network.preprocessing, canvas=augments(experiment))
         settled: Experiment | None = world.from_first(None)
-        if settled is None:  # asked to stop before it began
+        if settled is None:  # stopped before it began
             return
         trainer = Trainer(network, material_of(images), settled, device, world=world)
         if (run.path / STATE).is_file():
@@ -98,13 +99,13 @@ def material_of(images: Decoded) -> Material:
 class _Training:
     """One process's work on a run."""
 
-    def __init__(self, run: Run, recorder: Recorder, tell: EventSink, roots: Sequence[Path] | None) -> None:
-        self.run, self.recorder, self.tell, self.roots = run, recorder, tell, roots
+    def __init__(self, run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] | None) -> None:
+        self.run, self.recorder, self.emit, self.roots = run, recorder, emit, roots
         self.begin = time.perf_counter()
         self.experiment = run.experiment
-        self.listener = Listener(run, recorder)
+        self.poller = ControlPoller(run, recorder)
         self.resumes = (run.path / STATE).is_file()
-        self.spent = float(recorder.status.get("spent_seconds", 0.0)) if self.resumes else 0.0
+        self.spent = recorder.status.spent_seconds if self.resumes else 0.0
 
     def carry_out(self) -> None:
         reuse_freed_memory()
@@ -115,24 +116,24 @@ class _Training:
         self.recorder.update(state="running", doing="building the network", device=str(self.device), begun=time.time())
         try:
             network = self._network()
-            proof = Proof(network, self.experiment)
+            frozen_check = FrozenCheck(network, self.experiment)
             self.recorder.environment(device=str(self.device), threads=torch.get_num_threads())
             images = self._images(network)
         except Cancelled:
             self.world.from_first(None)
-            self._end("paused" if self.listener.halt == "pause" else "stopped")
+            self._end("paused" if self.poller.halt == "pause" else "stopped")
             return
         self._settle_batch(network)
         self.world.from_first(self.experiment)
         material = material_of(images)
-        watching = Watching(self.run, self.recorder, network, material, self.device)
+        observers = TrainingObservers(self.run, self.recorder, network, material, self.device)
         trainer = Trainer(
             network,
             material,
             self.experiment,
             self.device,
-            poll_requests=self.listener,
-            observer=watching.observer,
+            poll_requests=self.poller,
+            observer=observers.observer,
             world=self.world,
         )
         if self.resumes:
@@ -140,19 +141,19 @@ class _Training:
             self.recorder.log(f"goes on after epoch {trainer.state.epoch}, step {trainer.state.step}")
         # also where it was killed before its first checkpoint
         self.recorder.rewind(trainer.state.epoch, trainer.state.step)
-        watching.resume_after(trainer.state.epoch, trainer.state.best_epoch)
-        finished = self._loop(trainer, watching, len(material.train))
-        judged = finished.epochs and not finished.paused and self.listener.halt != "discard"
-        results = self._judge(network, images, proof, trainer.learning) if judged else {}
+        observers.resume_after(trainer.state.epoch, trainer.state.best_epoch)
+        finished = self._loop(trainer, observers, len(material.train))
+        judged = finished.epochs and not finished.paused and self.poller.halt != "discard"
+        results = self._judge(network, images, frozen_check, trainer.learning) if judged else {}
         if judged:
-            watching.best(finished.best_epoch)
+            observers.best(finished.best_epoch)
         state = "paused" if finished.paused else "stopped" if finished.stopped else "finished"
         self._end(state, images_per_second=finished.images_per_second, **results)
 
     def _network(self) -> Network:
         """Builds the network, its pretrained weights fetched before."""
         spec = self.experiment.model
-        catalog.fetch(spec.backbone, spec.weights, fetching(self.listener, self.recorder, self.tell))
+        catalog.fetch(spec.backbone, spec.weights, download_progress(self.poller, self.recorder, self.emit))
         self.recorder.update(doing="building the network", done=0, total=0)
         listed = listed_again(self.run, roots=self.roots) if self.resumes else None
         self.divided = listed is not None
@@ -181,7 +182,7 @@ class _Training:
             network.preprocessing,
             canvas=augments(self.experiment),
             divided=self.divided,
-            progress=reading(self.listener, self.recorder, self.tell),
+            progress=reading_progress(self.poller, self.recorder, self.emit),
         )
         fingerprint = images.store.fingerprint()
         if self.resumes:
@@ -227,7 +228,7 @@ class _Training:
             for number, item in sorted((place[bad.key] for bad in images.unreadable), key=lambda found: found[0])
         ]
         write_json(self.run.path / DATA_FILE, {"fingerprint": fingerprint, "left_out": left_out})
-        self.recorder.update(images=len(dataset), unreadable=len(images.unreadable), done=0, total=0)
+        self.recorder.update(images=len(dataset), unreadable_images=len(images.unreadable), done=0, total=0)
 
     def _record_weights(self, network: Network) -> None:
         """Writes what was taken over from an earlier run or a file.
@@ -245,7 +246,7 @@ class _Training:
             "unused": len(found.unused),
             "kept": len(found.kept),
         }
-        self.recorder.update(grafted={**counts, "values": found.values, "total": found.total})
+        self.recorder.update(transferred=TransferCounts(**counts, values=found.values, total=found.total))
         self.recorder.log("weights handed on: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
         for row in found.misfit:
             self.recorder.log(f"does not fit: {row.name} {row.theirs} ≠ {row.ours}")
@@ -253,41 +254,47 @@ class _Training:
     def _settle_batch(self, network: Network) -> None:
         """Finds the batch size where the experiment leaves it open; a run that goes on keeps what was found."""
         if self.experiment.training.batch_size == "auto":
-            known = self.recorder.status.get("batch_size") if self.resumes else None
-            size = int(known) if known else batch_size.batch_size(self.experiment, len(network.classes), self.device)
+            known = self.recorder.status.batch_size if self.resumes else None
+            size = known or batch_size.batch_size(self.experiment, len(network.classes), self.device)
             training = replace(self.experiment.training, batch_size=size)
             self.experiment = replace(self.experiment, training=training)
             self.recorder.log(f"batch size: {size}")
         self.recorder.update(batch_size=self.experiment.training.images)
 
-    def _loop(self, trainer: Trainer, watching: Watching, images: int) -> Finished:
+    def _loop(self, trainer: Trainer, observers: TrainingObservers, images: int) -> Finished:
         """Runs the loop, and writes weights and state as it goes."""
         checkpointer = Checkpointer(trainer, self.run.path)
-        teller = Teller(self.recorder, self.tell, images, self.spent)
+        event_log = EventLog(self.recorder, self.emit, images, self.spent)
         try:
             for event in trainer.run():
                 if isinstance(event, PhaseStarted):
                     checkpointer.settle()
                 elif isinstance(event, CheckpointDue | Finished):
                     checkpointer.save()
-                teller.on_event(event)
-                watching.on_event(event, trainer)
-                if isinstance(event, EpochEnd):  # what is told of it comes first: a run that goes on tells it again,
-                    checkpointer.epoch_end(improved=event.improved)  # but what was not told would be missing
+                event_log.on_event(event)
+                observers.on_event(event, trainer)
+                if isinstance(event, EpochEnd):  # its record comes first: a resumed run writes it again,
+                    checkpointer.epoch_end(improved=event.improved)  # but one not written would be missing
         except (InputError, KeyboardInterrupt):
             checkpointer.settle()
             raise
-        self.recorder.update(spent_seconds=teller.spent)
-        return teller.finished
+        self.recorder.update(spent_seconds=event_log.spent)
+        return event_log.finished
 
-    def _judge(self, network: Network, images: Decoded, proof: Proof, learned: frozenset[str]) -> dict[str, Any]:
+    def _judge(
+        self, network: Network, images: Decoded, frozen_check: FrozenCheck, learned: frozenset[str]
+    ) -> dict[str, Any]:
         """Loads the best weights, compares them with those before training, and evaluates them.
 
         The images are those that were not learned from; the predictions are written into the run's folder.
         """
         self.recorder.update(doing="evaluating")
         load_into(network.model, self.run.checkpoint)
-        results: dict[str, Any] = {"val_accuracy": None, "test_accuracy": None, **proof.verify(network.model, learned)}
+        results: dict[str, Any] = {
+            "val_accuracy": None,
+            "test_accuracy": None,
+            **frozen_check.verify(network.model, learned),
+        }
         positions: list[int] = []
         for split in ("val", "test"):
             positions += images.positions(split)
@@ -304,12 +311,12 @@ class _Training:
 
     def _end(self, state: str, **results: Any) -> None:
         """Says in the status how the run ended; a finished one needs its state no longer."""
-        before = float(self.recorder.status.get("seconds", 0.0)) if self.resumes else 0.0
+        before = (self.recorder.status.seconds or 0.0) if self.resumes else 0.0
         self.recorder.update(
             state=state,
             doing="",
             ended=time.time(),
-            heard=self.listener.requests_read,
+            requests_read=self.poller.requests_read,
             seconds=before + time.perf_counter() - self.begin,
             eta_seconds=0.0,
             memory_bytes=memory_in_use(self.device),

@@ -1,4 +1,4 @@
-"""Takes pictures of a training: what the network says of a few pinned images, where it looks and what it sees."""
+"""Takes snapshots of a training: predictions, heatmaps and feature maps of a few pinned images."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from core.runs.snapshots import Pinned, PinnedImage, PinnedLayer, Snapshot
 from core.training.features.batch_sources import Material, PixelSource
 from core.training.monitoring.time_budget import TimeBudget, is_due
 
-SHARE = 0.03
+TIME_SHARE = 0.03
 """Share of the time that snapshots may take."""
-FREE = 0.75
+FREE_SECONDS = 0.75
 """Seconds that they may take before that share counts, so that short runs are seen too."""
-IMAGES = 6
-"""Images that are pinned where nobody chose any."""
-MOST_WISHED = 12
-CHANNELS = 8
-MAP_SIDE = 32
+PINNED_IMAGES = 6
+"""Images that are pinned where none were chosen."""
+MAX_PINNED = 12
+PINNED_CHANNELS = 8
+MAX_MAP_PX = 32
 """Longest side of a feature map that is kept, in pixels; larger ones are averaged down."""
-KERNELS = 64
+PINNED_KERNELS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """What stays the same from look to look while nothing but the last layer learns.
+    """What stays the same between snapshots while nothing but the last layer learns.
 
     Attributes:
-        stamp: What it depends on, see :meth:`Photographer._stamp`.
-        snapshot: The last full look.
+        stamp: What it depends on, see :meth:`SnapshotTaker._stamp`.
+        snapshot: The last full snapshot.
         maps: The layer that the heatmaps weigh, N x C x H x W.
         features: Their means over height and width, which are what enters the last layer, N x C.
     """
@@ -53,19 +53,19 @@ class _Rest:
     features: Tensor
 
 
-class Photographer:
-    """Takes a snapshot after every epoch, as far as its allowance goes.
+class SnapshotTaker:
+    """Takes a snapshot after every epoch, as far as its time budget goes.
 
     Args:
         path: The run's folder. What is pinned there already stays pinned.
-        network: Its weights are read; modes, gradients and chance are left alone.
+        network: Its weights are read; modes, gradients and random states are left alone.
         material: The images.
         device: Where the network computes.
     """
 
     def __init__(self, path: Path, network: Network, material: Material, device: torch.device) -> None:
         self._path, self._network, self._material, self._device = path, network, material, device
-        self._time_budget = TimeBudget(SHARE, FREE)
+        self._time_budget = TimeBudget(TIME_SHARE, FREE_SECONDS)
         self._positions = _positions(material, network.classes, snapshots.requested_keys(path))
         items = material.store.dataset.items
         self._targets = [items[position].label for position in self._positions]
@@ -129,12 +129,12 @@ class Photographer:
         with torch.enable_grad():
             features = rest.features.clone().requires_grad_()
             logits = self._network.model.get_submodule(self._network.anatomy.head)(features)
-            (slopes,) = torch.autograd.grad(logits[torch.arange(len(x)), self._targets].sum(), features)
-        # the mean hands its slope on to each place in equal parts
-        weights = slopes.double()[:, :, None, None] / rest.maps[0, 0].numel()
+            (gradients,) = torch.autograd.grad(logits[torch.arange(len(x)), self._targets].sum(), features)
+        # the mean passes its gradient on to each place in equal parts
+        weights = gradients.double()[:, :, None, None] / rest.maps[0, 0].numel()
         heat, peaks = _levels((weights * rest.maps).sum(1).relu())
-        said = logits.detach().float().softmax(1).cpu().numpy()
-        return replace(rest.snapshot, epoch=epoch, probabilities=said, heat=heat, peaks=peaks)
+        probabilities = logits.detach().float().softmax(1).cpu().numpy()
+        return replace(rest.snapshot, epoch=epoch, probabilities=probabilities, heat=heat, peaks=peaks)
 
     def _whole(self, epoch: int, x: Tensor, stamp: tuple[int, ...] | None) -> Snapshot:
         """Sends the images through once, and back to the layer that the heatmaps weigh."""
@@ -154,9 +154,9 @@ class Photographer:
             outputs = {name: probe.outputs[name].detach() for name in layers if name in probe.outputs}
             if cam and logits.requires_grad and (layout := map_layout(rows[cam], anatomy)):
                 score = logits[torch.arange(len(x)), self._targets].sum()
-                (slopes,) = torch.autograd.grad(score, probe.outputs[cam])
+                (gradients,) = torch.autograd.grad(score, probe.outputs[cam])
                 weighed = torch.stack([to_maps(a, layout) for a in probe.outputs[cam].detach().split(1)]).double()
-                behind = torch.stack([to_maps(g, layout) for g in slopes.split(1)]).double()
+                behind = torch.stack([to_maps(g, layout) for g in gradients.split(1)]).double()
                 heat, peaks = _levels(torch.stack(list(map(cams.grad_cam, weighed, behind))))
         maps = {
             name: torch.stack([to_maps(image, layout) for image in output.split(1)])
@@ -166,14 +166,14 @@ class Photographer:
         if self._pinned is None:
             self._pin(maps, cam)
         assert self._pinned is not None
-        kept = [_quantised(maps[layer.name][:, list(layer.channels)]) for layer in self._pinned.layers]
+        pinned_maps = [_quantised(maps[layer.name][:, list(layer.channels)]) for layer in self._pinned.layers]
         snapshot = Snapshot(
             epoch,
             logits.detach().float().softmax(1).cpu().numpy(),
             heat,
             peaks,
-            tuple(values for values, _ in kept),
-            tuple(limits for _, limits in kept),
+            tuple(values for values, _ in pinned_maps),
+            tuple(limits for _, limits in pinned_maps),
             self._changed_kernels(),
         )
         self._rest = None
@@ -197,7 +197,7 @@ class Photographer:
         layers = []
         for name, values in maps.items():
             spread = values.float().transpose(0, 1).flatten(1).std(1)
-            strongest = spread.argsort(descending=True)[:CHANNELS].sort().values.tolist()
+            strongest = spread.argsort(descending=True)[:PINNED_CHANNELS].sort().values.tolist()
             layers.append(PinnedLayer(name, self._network.anatomy.layer(name).stage, tuple(strongest)))
         chosen = [items[position] for position in self._positions]
         validated = set(self._material.val.tolist())
@@ -219,7 +219,7 @@ class Photographer:
     def _kernels(self) -> NDArray[np.float16] | None:
         if not self._kernel_layer:
             return None
-        return kernels(self._network, self._kernel_layer)[:KERNELS].numpy().astype(np.float16)
+        return kernels(self._network, self._kernel_layer)[:PINNED_KERNELS].numpy().astype(np.float16)
 
     def _changed_kernels(self) -> NDArray[np.float16] | None:
         now = self._kernels()
@@ -227,21 +227,21 @@ class Photographer:
         return None if same else now
 
 
-def _positions(material: Material, classes: Sequence[str], wished: Sequence[str]) -> list[int]:
-    """Returns the store's positions of the pinned images: those wished for, else one or two a class."""
+def _positions(material: Material, classes: Sequence[str], requested: Sequence[str]) -> list[int]:
+    """Returns the store's positions of the pinned images: those requested, else one or two a class."""
     items = material.store.dataset.items
     at = {item.key: position for position, item in enumerate(items)}
-    chosen = [at[key] for key in wished if key in at][:MOST_WISHED]
+    chosen = [at[key] for key in requested if key in at][:MAX_PINNED]
     if chosen:
         return chosen
     pool = material.val.tolist() or material.train.tolist()
     of_class: dict[int, list[int]] = {}
     for position in pool:
         of_class.setdefault(items[position].label, []).append(position)
-    each = 2 if len(classes) <= IMAGES // 2 else 1
+    each = 2 if len(classes) <= PINNED_IMAGES // 2 else 1
     labels = sorted(of_class)
-    if len(labels) > IMAGES:
-        labels = [labels[round(index * (len(labels) - 1) / (IMAGES - 1))] for index in range(IMAGES)]
+    if len(labels) > PINNED_IMAGES:
+        labels = [labels[round(index * (len(labels) - 1) / (PINNED_IMAGES - 1))] for index in range(PINNED_IMAGES)]
     return [position for label in labels for position in of_class[label][:each]]
 
 
@@ -274,8 +274,8 @@ def _quantised(maps: Tensor) -> tuple[NDArray[np.uint8], tuple[float, float]]:
     """Brings maps N x C x H x W to 0..255 between their smallest and largest value, and returns these."""
     values = maps.float().nan_to_num()
     longest = max(values.shape[2:])
-    if longest > MAP_SIDE:
-        size = [max(1, round(side * MAP_SIDE / longest)) for side in values.shape[2:]]
+    if longest > MAX_MAP_PX:
+        size = [max(1, round(side * MAX_MAP_PX / longest)) for side in values.shape[2:]]
         values = F.interpolate(values, size, mode="area")
     low, high = (float(limit) for limit in values.aminmax())
     scale = 255 / (high - low) if high > low else 0.0

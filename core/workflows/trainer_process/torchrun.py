@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from core.errors import InputError
+from core.runs.status import RunStatus
 from core.runs.store import Run
 from core.training.loop.distributed import joined
 
 
 def work_together(
-    make: Callable[[], Run], carry_out: Callable[[Run], dict[str, Any]], device: str, roots: Sequence[Path] | None
-) -> tuple[Run, dict[str, Any]] | None:
+    make: Callable[[], Run], carry_out: Callable[[Run], RunStatus], device: str, roots: Sequence[Path] | None
+) -> tuple[Run, RunStatus] | None:
     """Trains a run in this process and those started with it.
 
     Args:
@@ -42,7 +42,7 @@ def work_together(
             world.from_first(str(run.path))
             return run, carry_out(run)
         path = str(world.from_first(None))
-        if not path:  # the first process says why
+        if not path:  # the first process reports why
             return None
         run = Run(Path(path))
         if not run.exists:

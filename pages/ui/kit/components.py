@@ -25,6 +25,7 @@ STATES = {
     "stopped": (N_("Stopped"), "stop_circle", "wait"),
     "failed": (N_("Failed"), "error", "bad"),
     "interrupted": (N_("Interrupted"), "bolt", "bad"),
+    "unreadable": (N_("Unreadable"), "report", "bad"),
 }
 """A run's states: label, symbol, tone."""
 MIME = {

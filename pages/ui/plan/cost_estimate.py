@@ -16,7 +16,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.jobs import latest_job
 from core.runs.launch import start_job
-from core.runs.store import LIVE
+from core.runs.status import LIVE, JobStatus
 from core.specs import Experiment, FreezePlan
 from pages.ui.kit import components
 from pages.ui.kit.components import Figure
@@ -160,11 +160,11 @@ def _request(experiment: Experiment) -> ProfileRequest:
     return profile_request(experiment.model, experiment.training.device)
 
 
-def _measuring(experiment: Experiment) -> Any:
+def _measuring(experiment: Experiment) -> JobStatus | None:
     """Returns the status of the process that measures the network; ``None`` where none does."""
     job = latest_job(_request(experiment))
     status = job.status() if job is not None else None
-    return status if status and status["state"] in LIVE else None
+    return status if status and status.state in LIVE else None
 
 
 def _estimate(experiment: Experiment, *, start: bool) -> Any:
@@ -216,12 +216,11 @@ def _memory(found: Any) -> Figure:
     return Figure(title, number_format.size(memory.step), _("without the libraries"), text)
 
 
-def _time(found: Any, measuring: Any) -> Figure:
+def _time(found: Any, measuring: JobStatus | None) -> Figure:
     title = _("Time an epoch")
     if measuring:
-        done, total = measuring.get("done") or 0, measuring.get("total") or 0
-        note = _("measuring, {done} of {total}").format(done=done, total=total) if total else _("measuring")
-        return Figure(title, "…", note)
+        note = _("measuring, {done} of {total}").format(done=measuring.done, total=measuring.total)
+        return Figure(title, "…", note if measuring.total else _("measuring"))
     if found is None:
         return Figure(title, "…", _("working it out"))
     seconds = None if isinstance(found, InputError) else found.epoch_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from core.runs.status import RunStatus
 from core.specs import Experiment, FreezePlan
 from core.training.recipes import Rates, Recipe, make_recipe
 from pages.ui.kit import components
@@ -111,25 +112,23 @@ def what(anatomy: Any, plan: FreezePlan) -> str:
     return _n("the head and the last stage", "the head and the last {n} stages", int(count)).format(n=count)
 
 
-def proof(status: dict[str, Any]) -> None:
+def proof(status: RunStatus) -> None:
     """Draws the proof that freezing froze, and what was handed on from an earlier run, where a run recorded them."""
-    values, changed = status.get("frozen_values"), status.get("frozen_changed")
-    if values and changed is not None:
+    if status.frozen_values and status.frozen_changed is not None:
         text = _("{changed} of {values} frozen values changed: compared bit by bit after the training.").format(
-            changed=number_format.exact(changed), values=number_format.count(values)
+            changed=number_format.exact(status.frozen_changed), values=number_format.count(status.frozen_values)
         )
-        drifted = status.get("frozen_buffers_changed") or 0
-        if drifted:
+        if status.frozen_buffers_changed:
             text += " " + _("Statistics of frozen BatchNorm layers drifted, as asked: {n} values.").format(
-                n=number_format.exact(drifted)
+                n=number_format.exact(status.frozen_buffers_changed)
             )
         components.note(text)
-    grafted = status.get("grafted")
-    if grafted:
+    found = status.transferred
+    if found:
         components.note(
             _n(
                 "{n} tensor was handed on from earlier weights; {left} of the network's own started at random.",
                 "{n} tensors were handed on from earlier weights; {left} of the network's own started at random.",
-                grafted["copied"],
-            ).format(n=grafted["copied"], left=grafted["missing"] + grafted["misfit"])
+                found.copied,
+            ).format(n=found.copied, left=found.missing + found.misfit)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.runs.status import RunStatus
 from pages.ui.kit import components, style
 from pages.ui.runs import stage_health
 from pages.ui.runs.finding_cards import card
@@ -158,7 +159,7 @@ WHY: dict[str, tuple[str, str | None, tuple[str, str] | None]] = {
 """Behind a remark: a paragraph, a formula, and where to read on."""
 
 
-def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
+def draw(run: Any, status: RunStatus, *, key: str) -> None:
     """Draws what the coach has to say of a run, the gravest first.
 
     Args:
@@ -175,7 +176,7 @@ def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
         _card(remark, key)
 
 
-def of(run: Any, status: dict[str, Any]) -> tuple[Any, ...]:
+def of(run: Any, status: RunStatus) -> tuple[Any, ...]:
     """Returns the ``Remark`` rows of a run, worked out once for each state of its files."""
     book = caches.journal(run)
     known = caches.health_known(caches.experiment(run).data)
@@ -184,16 +185,16 @@ def of(run: Any, status: dict[str, Any]) -> tuple[Any, ...]:
         book.look(),
         stage_health.stamp(run.path / "health.jsonl"),
         stage_health.stamp(run.path / "experiment.json"),
-        status.get("state"),
-        status.get("epochs"),
-        status.get("best_epoch"),
-        status.get("message"),
+        status.state,
+        status.epochs,
+        status.best_epoch,
+        status.message,
         known,
     )
     return tuple(caches.remember("coach", key, lambda: _advise(run, status, book, known), entries=32))
 
 
-def _advise(run: Any, status: dict[str, Any], book: Any, known: bool) -> tuple[Any, ...]:
+def _advise(run: Any, status: RunStatus, book: Any, known: bool) -> tuple[Any, ...]:
     from core.workflows.coach.diagnose import advise_run
 
     experiment = caches.experiment(run)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.data.encoding import compact, png
 from core.errors import InputError
+from core.runs.status import RunStatus
 from pages.ui.kit import components, growing_chart
 from pages.ui.kit.charts import ACCENT
 from pages.ui.kit.network_diagram import stage_title
@@ -23,7 +24,7 @@ from pages.ui.text.i18n import _, translate_error
 OPACITY = 0.5
 
 
-def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
+def draw(run: Any, status: RunStatus, *, key: str) -> None:
     """Draws the scrubber: the loss curve with the chosen epoch marked, a slider, and the pinned images then.
 
     Args:
@@ -35,12 +36,12 @@ def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
 
 
 @guarded
-def _panel(run: Any, status: dict[str, Any], key: str) -> None:
+def _panel(run: Any, status: RunStatus, key: str) -> None:
     from core.runs import snapshots
 
     pinned, there = snapshots.pinned_of(run.path), snapshots.epochs(run.path)
     if pinned is None or not there:
-        alive = status.get("state") in ("queued", "starting", "running")
+        alive = status.state in ("queued", "starting", "running")
         components.note(
             _("The first snapshot is taken after the first epoch.") if alive else _("This run kept no snapshots.")
         )
@@ -63,10 +64,10 @@ def _panel(run: Any, status: dict[str, Any], key: str) -> None:
     _kernels(run, pinned, moment, pictures)
 
 
-def _loss(run: Any, status: dict[str, Any], epoch: int, key: str) -> None:
+def _loss(run: Any, status: RunStatus, epoch: int, key: str) -> None:
     """Draws the loss curve with a line at the chosen epoch: only that line's place changes with the slider."""
     book = caches.journal(run)
-    asked = (str(run.path), book.look(), status.get("epochs"), status.get("best_epoch"), i18n.language())
+    asked = (str(run.path), book.look(), status.epochs, status.best_epoch, i18n.language())
     drawn = caches.remember(
         "scrubbed", asked, lambda: learning_curves.chart(book, "loss", status, height=210), entries=16
     )

@@ -15,7 +15,7 @@ ICONS = {"good": "check_circle", "warn": "warning", "bad": "error"}
 
 
 def draw(remarks: Iterable[Any], *, key: str) -> None:
-    """Draws the :class:`core.workflows.findings.Remark` rows one below the other, in their order."""
+    """Draws the :class:`core.workflows.findings.Finding` rows one below the other, in their order."""
     style.send("watching.css")
     for remark in remarks:
         card(remark, key)
@@ -25,7 +25,7 @@ def card(remark: Any, key: str, below: Callable[[], None] | None = None) -> None
     """Draws one remark; the caller sends the style.
 
     Args:
-        remark: A :class:`core.workflows.findings.Remark`.
+        remark: A :class:`core.workflows.findings.Finding`.
         key: Stable start of the keys.
         below: Draws what stands under it, inside the card.
     """

@@ -12,13 +12,12 @@ from typing import Any
 import streamlit as st
 
 from core.runs.jobs import Job
-from core.runs.store import ENDED, LIVE
+from core.runs.status import ENDED, LIVE, JobStatus
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
 
-Status = Mapping[str, Any]
 DOING = {
     "queued": N_("Waiting for the device"),
     "loading libraries": N_("Loading PyTorch"),
@@ -30,19 +29,17 @@ DOING = {
 """What jobs of several kinds do -> how that is said."""
 
 
-def share_done(status: Status) -> float:
+def share_done(status: JobStatus) -> float:
     """Returns what is done of all there is, 0 to 1."""
-    done, total = counted(status)
-    return done / total if total else 0.0
+    return status.done / status.total if status.total else 0.0
 
 
-def images_done(status: Status, text: str) -> str:
+def images_done(status: JobStatus, text: str) -> str:
     """Returns what a job does with the number of images that are done, where that is known."""
-    done, total = counted(status)
-    if not total:
+    if not status.total:
         return text
-    count = _("{done} of {total} images").format(done=number_format.exact(done), total=number_format.exact(total))
-    return f"{text} · {count}"
+    done, total = number_format.exact(status.done), number_format.exact(status.total)
+    return f"{text} · " + _("{done} of {total} images").format(done=done, total=total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +57,8 @@ class JobDisplay:
     failed: str
     interrupted: str
     doing: Mapping[str, str] = field(default_factory=dict)
-    progress: Callable[[Status, str], str] = images_done
-    share: Callable[[Status], float] = share_done
+    progress: Callable[[JobStatus, str], str] = images_done
+    share: Callable[[JobStatus], float] = share_done
 
 
 def draw(job: Job | None, display: JobDisplay, *, key: str, kept: str | None = None) -> bool:
@@ -102,12 +99,12 @@ def at_work(job: Job | None, display: JobDisplay, *, key: str, below: Callable[[
 
 def ended(job: Job | None, display: JobDisplay, *, kept: str | None = None) -> None:
     """Says how a job ended where it did not finish and nobody cancelled it; it takes what :func:`draw` takes."""
-    status: Status = job.status() if job is not None else {"state": ""}
-    if status["state"] == "failed":
+    status = job.status() if job is not None else JobStatus(state="finished")
+    if status.state == "failed":
         from pages.ui.runs.run_panel import message
 
-        broken(_(display.failed), message(dict(status)), icon="report", tone="warn")
-    elif status["state"] == "interrupted":
+        broken(_(display.failed), message(status), icon="report", tone="warn")
+    elif status.state == "interrupted":
         text = _("Its process ended without a word. Start it again.")
         broken(_(display.interrupted), text, icon="bolt", kept=kept, tone="warn")
 
@@ -123,12 +120,7 @@ def result(job: Job | None) -> Any:
     return caches.remember(f"results of {job.kind}", (str(job.path), stamp), job.read_result, entries=6)
 
 
-def counted(status: Status) -> tuple[int, int]:
-    """Returns how much is done, and how much there is; 0 where that is not known."""
-    return int(status.get("done") or 0), int(status.get("total") or 0)
-
-
-def cancel(job: Job, status: Status, *, key: str, label: str | None = None, **more: Any) -> None:
+def cancel(job: Job, status: JobStatus, *, key: str, label: str | None = None, **more: Any) -> None:
     """Draws the button that cancels a job at work.
 
     Args:
@@ -138,7 +130,7 @@ def cancel(job: Job, status: Status, *, key: str, label: str | None = None, **mo
         label: Its translated label; by default "Cancel".
         more: Further arguments of ``st.button``.
     """
-    stopping = status["state"] == "stopping"
+    stopping = status.state == "stopping"
     text = _("Cancelling …") if stopping else label or _("Cancel")
     st.button(text, icon=":material/close:", disabled=stopping, key=key, on_click=job.request_stop, **more)
 
@@ -146,7 +138,7 @@ def cancel(job: Job, status: Status, *, key: str, label: str | None = None, **mo
 @guarded
 def _at_work(job: Job, display: JobDisplay, key: str, below: Callable[[], None] | None) -> None:
     status = job.status()
-    if status["state"] in ENDED:
+    if status.state in ENDED:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-live"):
         st.progress(min(1.0, display.share(status)), text=_text(status, display), width="stretch")
@@ -155,11 +147,12 @@ def _at_work(job: Job, display: JobDisplay, key: str, below: Callable[[], None] 
         below()
 
 
-def _text(status: Status, display: JobDisplay) -> str:
+def _text(status: JobStatus, display: JobDisplay) -> str:
     """Returns what a job does and how far it is, or how many are ahead of it."""
-    doing = str(status.get("doing") or "queued")
+    doing = status.doing or "queued"
     text = _(display.doing.get(doing) or DOING.get(doing, doing))
     if doing != "queued":
         return display.progress(status, text)
-    ahead = int(status.get("ahead") or 0)
-    return f"{text} · " + _n("{n} ahead", "{n} ahead", ahead).format(n=ahead) if ahead else text
+    if not status.ahead:
+        return text
+    return f"{text} · " + _n("{n} ahead", "{n} ahead", status.ahead).format(n=status.ahead)

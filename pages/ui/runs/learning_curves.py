@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from core.runs.status import RunStatus
 from pages.ui.kit import charts, growing_chart
 from pages.ui.kit.charts import ACCENT, HAIR, TRAIN, VAL
 from pages.ui.kit.growing_chart import arrow, epoch_axis, line_layer, pointer_layer, round_up
@@ -95,7 +96,7 @@ class Mark:
 
 def draw(
     run: Any,
-    status: dict[str, Any],
+    status: RunStatus,
     measure: str,
     *,
     key: str,
@@ -116,7 +117,7 @@ def draw(
     """
     book = caches.journal(run)
     version = book.look()
-    asked = (status.get("epochs"), status.get("steps"), status.get("best_epoch"), tuple(marks), steps, height)
+    asked = (status.epochs, status.steps, status.best_epoch, tuple(marks), steps, height)
     spec = caches.remember(
         "curves",
         (run.id, measure, *(version if steps else (version[0], version[2])), asked, i18n.language()),
@@ -127,7 +128,7 @@ def draw(
     growing_chart.show(spec, key=key, alt=text)
 
 
-def pair(run: Any, status: dict[str, Any], *, key: str, marks: Sequence[Mark] = (), steps: bool = False) -> None:
+def pair(run: Any, status: RunStatus, *, key: str, marks: Sequence[Mark] = (), steps: bool = False) -> None:
     """Draws accuracy and loss side by side."""
     with st.container(key=f"bl-wrap-{key}"):
         places = st.columns(2, gap="medium")
@@ -166,7 +167,7 @@ def sentence(book: Journal, measure: str) -> str:
 def chart(
     book: Journal,
     measure: str,
-    status: dict[str, Any],
+    status: RunStatus,
     *,
     marks: Sequence[Mark] = (),
     steps: bool = False,
@@ -177,7 +178,7 @@ def chart(
     What grows stands in its data sets alone: a browser that has the chart takes in new points without drawing it from
     nothing, as long as the axes hold.
     """
-    known, best = MEASURES[measure], status.get("best_epoch")
+    known, best = MEASURES[measure], status.best_epoch
     lines = _lines(book, known)
     titles = {name: _(known.title) if name == "only" else charts.split_label(name) for name in lines}
     rows = _rows(book, list(lines.values()), best)
@@ -213,7 +214,7 @@ def chart(
             *_phase_layers(labelled=len(book.phases) <= LABELLED_PHASES),
             _mark_layer(),
         ],
-        "encoding": {"x": epoch_axis(done, int(status.get("epochs") or 0)), "y": _y_axis(known, values)},
+        "encoding": {"x": epoch_axis(done, status.epochs), "y": _y_axis(known, values)},
     }
 
 
@@ -238,11 +239,11 @@ def _starts(book: Journal) -> list[tuple[int, str]]:
     return book.phases if len(book.phases) > 1 else []
 
 
-def _step_curve(book: Journal, known: Measure, status: dict[str, Any]) -> dict[str, Any]:
+def _step_curve(book: Journal, known: Measure, status: RunStatus) -> dict[str, Any]:
     """Returns the thin curve of single steps, on the scale of epochs."""
     from core.runs.journal import thinned
 
-    per_epoch = (status.get("steps") or 0) / (status.get("epochs") or 1)
+    per_epoch = status.steps / (status.epochs or 1)
     line = book.steps.column(known.step)
     rows: Any = thinned([line], STEPS) if per_epoch else []
     return {"epoch": book.steps.column("step")[rows] / (per_epoch or 1), "value": line[rows]}

@@ -42,7 +42,7 @@ def _program(run: Any) -> str | None:
     """Returns the program, or ``None``, with the reason said, where it cannot be written."""
     try:
         status = run.status()
-        key = (run.id, (run.path / "experiment.json").stat().st_mtime_ns, status.get("precision"), bool(run.classes()))
+        key = (run.id, (run.path / "experiment.json").stat().st_mtime_ns, status.precision, bool(run.classes()))
         return str(caches.remember("programs", key, lambda: _written(run)))
     except InputError as error:
         components.note(translate_error(error))

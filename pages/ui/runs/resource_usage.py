@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.runs.store import LIVE
+from core.runs.status import LIVE, RunStatus
 from pages.ui.kit import components
 from pages.ui.kit.components import Figure
 from pages.ui.session import caches
@@ -23,7 +23,7 @@ RECENT = 5
 """Epochs over which times are added up."""
 
 
-def draw(run: Any, status: dict[str, Any]) -> None:
+def draw(run: Any, status: RunStatus) -> None:
     """Draws the parts of an epoch's time as a bar with words, and the machine's figures where it tells them."""
     parts = shares(run)
     if parts:
@@ -35,7 +35,7 @@ def draw(run: Any, status: dict[str, Any]) -> None:
     else:
         components.note(_("Where the time goes is known after the first epoch."))
     components.metrics(_speed(run, status), compact=True)
-    if status["state"] in LIVE and status.get("pid"):
+    if status.state in LIVE and status.pid:
         found = _machine(status)
         if found:
             components.metrics(found, compact=True)
@@ -53,40 +53,40 @@ def shares(run: Any) -> dict[str, float]:
     return {name: spent / whole for name, spent in parts.items()}
 
 
-def _sentence(parts: dict[str, float], status: dict[str, Any]) -> str:
+def _sentence(parts: dict[str, float], status: RunStatus) -> str:
     largest = max(parts, key=lambda name: parts[name])
     words = next(words for name, _title, _tone, words in PARTS if name == largest)
     text = _(words).format(share=number_format.percent(parts[largest], 0))
-    if status.get("cached"):
+    if status.cached:
         text += " " + _("The frozen part was computed once, so its passes take no time any more.")
     return text
 
 
-def _speed(run: Any, status: dict[str, Any]) -> list[Figure]:
+def _speed(run: Any, status: RunStatus) -> list[Figure]:
     book = caches.journal(run)
     epochs = min(RECENT, len(book.epochs))
     found = [
-        Figure(_("Speed"), number_format.rate(status.get("images_per_second")), _("images/s")),
+        Figure(_("Speed"), number_format.rate(status.images_per_second), _("images/s")),
         Figure(
             _("An epoch"),
             number_format.duration(book.recent("seconds", RECENT) / epochs if epochs else None),
             _("mean of the last {n}").format(n=epochs) if epochs else "",
         ),
     ]
-    if status["state"] in LIVE:
-        found.append(Figure(_("Left"), number_format.duration(status.get("eta_seconds"))))
-    batch, parts = status.get("batch_size"), int(status.get("parts") or 1)
+    if status.state in LIVE:
+        found.append(Figure(_("Left"), number_format.duration(status.eta_seconds)))
+    batch, parts = status.batch_size, status.parts
     if batch:
         cut = _("computed in {n} parts").format(n=parts) if parts > 1 else ""
         found.append(Figure(_("Batch"), number_format.exact(batch), cut or _("images a step")))
-    if status.get("precision"):
-        found.append(Figure(_("Number format"), str(status["precision"])))
+    if status.precision:
+        found.append(Figure(_("Number format"), status.precision))
     return found
 
 
-def _machine(status: dict[str, Any]) -> list[Figure]:
+def _machine(status: RunStatus) -> list[Figure]:
     """Returns what the system and the driver tell of this moment; nothing where they tell nothing."""
-    now = caches.usage(int(status["pid"]), str(status.get("device") or ""))
+    now = caches.usage(status.pid or 0, status.device)
     found = []
     if now.cores is not None and now.all_cores:
         found.append(

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.store import LIVE
+from core.runs.status import LIVE, RunStatus
 from pages.ui.kit import one_shot_button
 from pages.ui.session import caches, warmup
 from pages.ui.text import number_format
@@ -44,13 +44,13 @@ class Happened:
     text: str
 
 
-def bar(run: Any, status: dict[str, Any], *, key: str) -> None:
+def bar(run: Any, status: RunStatus, *, key: str) -> None:
     """Draws the controls of a run that is alive."""
-    ending = status["state"] in ("stopping", "pausing")
-    at_work = status["state"] == "running" and bool(status.get("epochs"))
+    ending = status.state in ("stopping", "pausing")
+    at_work = status.state == "running" and bool(status.epochs)
     with st.container(horizontal=True, vertical_alignment="center", width="content", key=f"{key}-controls"):
         st.button(
-            _("Pausing …") if status["state"] == "pausing" else _("Pause"),
+            _("Pausing …") if status.state == "pausing" else _("Pause"),
             icon=":material/pause_circle:",
             key=f"{key}-pause",
             disabled=ending,
@@ -59,7 +59,7 @@ def bar(run: Any, status: dict[str, Any], *, key: str) -> None:
             help=_("Ends after the step it is in and frees the device. Resume goes on as if nothing had happened."),
         )
         st.button(
-            _("Stopping …") if status["state"] == "stopping" else _("Stop, keep the best"),
+            _("Stopping …") if status.state == "stopping" else _("Stop, keep the best"),
             icon=":material/stop_circle:",
             key=f"{key}-stop",
             disabled=ending,
@@ -74,7 +74,7 @@ def bar(run: Any, status: dict[str, Any], *, key: str) -> None:
     one_shot_button.refusal()
 
 
-def _changes(run: Any, status: dict[str, Any], key: str, *, at_work: bool) -> None:
+def _changes(run: Any, status: RunStatus, key: str, *, at_work: bool) -> None:
     """Draws what can be changed, inside the popover."""
     if at_work:
         _rate(run, status, key)
@@ -89,8 +89,8 @@ def _ask(run: Any, kind: str, value: float = 1.0) -> None:
     one_shot_button.attempt(partial(run.request, kind, value))
 
 
-def _rate(run: Any, status: dict[str, Any], key: str) -> None:
-    now = status.get("lr")
+def _rate(run: Any, status: RunStatus, key: str) -> None:
+    now = status.lr
     st.markdown(
         _("**Learning rate**, now {rate}. A change holds until the phase ends.").format(rate=number_format.number(now))
     )
@@ -112,7 +112,7 @@ def _rate(run: Any, status: dict[str, Any], key: str) -> None:
         one_shot_button.button(_("Change the rate"), partial(_written, run, "rate", own), key=f"{key}-rate-go")
 
 
-def _unfreeze(run: Any, status: dict[str, Any], key: str) -> None:
+def _unfreeze(run: Any, status: RunStatus, key: str) -> None:
     stage, reason = next_stage(run, status)
     st.markdown(_("**What learns**"))
     label = _("Unfreeze {stage} now").format(stage=stage) if stage else _("Unfreeze the next stage now")
@@ -128,8 +128,8 @@ def _unfreeze(run: Any, status: dict[str, Any], key: str) -> None:
         st.caption(reason)
 
 
-def _extend(run: Any, status: dict[str, Any], key: str) -> None:
-    st.markdown(_("**Epochs**, now {n}. More are added to the phase at work.").format(n=status.get("epochs")))
+def _extend(run: Any, status: RunStatus, key: str) -> None:
+    st.markdown(_("**Epochs**, now {n}. More are added to the phase at work.").format(n=status.epochs))
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-epochs"):
         for more in EXTRA:
             one_shot_button.button(f"+{more}", partial(run.request, "extend", more), key=f"{key}-extend-{more}")
@@ -181,14 +181,14 @@ def _throw_away(run: Any, sure: str) -> None:
 # --- what learns ------------------------------------------------------------------------------------------------------
 
 
-def next_stage(run: Any, status: dict[str, Any]) -> tuple[str | None, str | None]:
+def next_stage(run: Any, status: RunStatus) -> tuple[str | None, str | None]:
     """Returns the stage that would join in next, or ``None`` and the reason why there is none."""
     if warmup.pending():
         return None, _("The network is being looked at.")
     experiment = caches.experiment(run)
     asked = sum(row["value"] for row in requests(run, status) if row["kind"] == "unfreeze")
     done = sum(act.value for act in experiment.training.acts if act.kind == "unfreeze" and _done(act, status))
-    found = joined(experiment, int(status.get("phase_index") or 0), int(done + asked))
+    found = joined(experiment, status.phase_index, int(done + asked))
     if found:
         return found, None
     return None, _("Everything learns already.")
@@ -220,22 +220,22 @@ def _joined(experiment: Any, phase: Any, before: int, count: int) -> str:
 # --- what was asked for, and what took effect -------------------------------------------------------------------------
 
 
-def requests(run: Any, status: dict[str, Any]) -> list[dict[str, Any]]:
+def requests(run: Any, status: RunStatus) -> list[dict[str, Any]]:
     """Returns what was asked of a live run and has not been heard by it yet."""
     from core.runs import control
 
-    if status["state"] not in LIVE:
+    if status.state not in LIVE:
         return []
-    return control.read(run.path, int(status.get("heard") or 0))[0]
+    return control.read(run.path, status.requests_read)[0]
 
 
-def history(run: Any, status: dict[str, Any]) -> list[Happened]:
+def history(run: Any, status: RunStatus) -> list[Happened]:
     """Returns the changes of a run in the order in which they took effect, and what is still to."""
     try:
         experiment = caches.experiment(run)
     except InputError:
         return []
-    per_epoch = (status.get("steps") or 0) / (status.get("epochs") or 1) or 1.0
+    per_epoch = status.steps / (status.epochs or 1) or 1.0
     found, thawed = [], 0
     for act in experiment.training.acts:
         text = _act_text(experiment, act.kind, act.value, act.phase, thawed)
@@ -246,7 +246,7 @@ def history(run: Any, status: dict[str, Any]) -> list[Happened]:
         if row["kind"] in ASKED:
             text = _(ASKED[row["kind"]])
         else:
-            text = _act_text(experiment, row["kind"], row["value"], int(status.get("phase_index") or 0), thawed)
+            text = _act_text(experiment, row["kind"], row["value"], status.phase_index, thawed)
             thawed += int(row["value"]) if row["kind"] == "unfreeze" else 0
         found.append(Happened(None, None, text))
     return found
@@ -275,10 +275,10 @@ def listed(happened: list[Happened], *, most: int = LISTED) -> None:
     st.html(f'<ul class="bl-changes">{"".join(rows)}</ul>')
 
 
-def _done(act: Any, status: dict[str, Any]) -> bool:
+def _done(act: Any, status: RunStatus) -> bool:
     """Whether an act took effect; one of an earlier run that is repeated may still be to come."""
-    ended = status["state"] == "finished"
-    return ended or act.step <= int(status.get("step") or 0)
+    ended = status.state == "finished"
+    return ended or act.step <= status.step
 
 
 def _act_text(experiment: Any, kind: str, value: float, phase: int, thawed: int) -> str:

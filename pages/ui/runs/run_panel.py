@@ -12,14 +12,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.runs.store import ENDED, LIVE
+from core.runs.status import ENDED, LIVE, RunStatus, Status
 from pages.ui.kit import charts, components, form_fields, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
 from pages.ui.session import caches
 from pages.ui.text import number_format
-from pages.ui.text.i18n import N_, _
+from pages.ui.text.i18n import N_, _, translate_error
 
 DOING = {
     "queued": N_("Waiting for the device"),
@@ -41,6 +41,8 @@ SECTIONS = {
     "changes": N_("Changes"),
 }
 """What can be looked at under the curves."""
+REASONS = 3
+"""Most reasons that are given why a record cannot be read."""
 
 
 def monitor(run: Any, *, key: str, full: bool = False) -> None:
@@ -60,7 +62,7 @@ def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
     if not run.exists and run_controls.discarded() == run.id:
         st.rerun()  # as it was asked for
     status = run.status()
-    if was_alive and status["state"] in ENDED:
+    if was_alive and status.state in ENDED:
         st.rerun()
     happened = run_controls.history(run, status)
     _head(run, status, key, happened if full else None)
@@ -70,7 +72,7 @@ def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
         sections(run, status, key=key)
 
 
-def sections(run: Any, status: dict[str, Any], *, key: str) -> None:
+def sections(run: Any, status: RunStatus, *, key: str) -> None:
     """Draws the choice of what is looked at under the curves, and what was chosen; nothing else is worked out."""
     chosen = form_fields.choice(
         _("Look at"), SECTIONS, f"{key}-section", default="metrics", label_visibility="collapsed"
@@ -89,7 +91,7 @@ def sections(run: Any, status: dict[str, Any], *, key: str) -> None:
         _metrics(run, status, key)
 
 
-def _metrics(run: Any, status: dict[str, Any], key: str) -> None:
+def _metrics(run: Any, status: RunStatus, key: str) -> None:
     with st.container(key=f"bl-wrap-{key}-metrics"):
         left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     known = marks(run, status)
@@ -107,7 +109,7 @@ def _metrics(run: Any, status: dict[str, Any], key: str) -> None:
         learning_curves.draw(run, status, measure, key=f"{key}-chosen", marks=known, height=236)
 
 
-def _changes(run: Any, status: dict[str, Any]) -> None:
+def _changes(run: Any, status: RunStatus) -> None:
     happened = run_controls.history(run, status)
     if happened:
         run_controls.listed(happened)
@@ -116,7 +118,7 @@ def _changes(run: Any, status: dict[str, Any]) -> None:
         components.note(_("Nothing was changed while it ran."))
 
 
-def marks(run: Any, status: dict[str, Any]) -> list[learning_curves.Mark]:
+def marks(run: Any, status: RunStatus) -> list[learning_curves.Mark]:
     """Returns what a person changed, for the charts."""
     return _marks(run_controls.history(run, status))
 
@@ -127,7 +129,7 @@ def _marks(happened: Sequence[run_controls.Happened]) -> list[learning_curves.Ma
     ]
 
 
-def _head(run: Any, status: dict[str, Any], key: str, happened: Sequence[run_controls.Happened] | None) -> None:
+def _head(run: Any, status: RunStatus, key: str, happened: Sequence[run_controls.Happened] | None) -> None:
     """Draws state, name and progress; the controls, and what is asked for, where there is a history."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-live-head-{key}"):
         title(run, status)
@@ -138,53 +140,51 @@ def _head(run: Any, status: dict[str, Any], key: str, happened: Sequence[run_con
     asked = [change for change in happened or () if change.step is None]
     if asked:
         run_controls.listed(asked)
-    if int(status.get("parts") or 1) > 1:
+    if status.parts > 1:
         components.note(
-            _("A batch did not fit into the memory; since then each is computed in {n} parts.").format(
-                n=status["parts"]
-            )
+            _("A batch did not fit into the memory; since then each is computed in {n} parts.").format(n=status.parts)
         )
 
 
-def title(run: Any, status: dict[str, Any]) -> None:
+def title(run: Any, status: RunStatus) -> None:
     """Draws a run's state and name."""
     st.html(
-        f'<div class="bl-live-title">{components.badge(status["state"])}<b><bdi>{escape(run.name)}</bdi></b></div>',
+        f'<div class="bl-live-title">{components.badge(status.state)}<b><bdi>{escape(run.name)}</bdi></b></div>',
         width="stretch",
     )
 
 
-def progress(status: dict[str, Any]) -> tuple[float, str]:
+def progress(status: RunStatus) -> tuple[float, str]:
     """Returns how far what is being done has come, and a sentence about it."""
-    doing = str(status.get("doing") or "queued")
+    doing = status.doing or "queued"
     words = _(DOING.get(doing, doing))
-    ahead = int(status.get("ahead") or 0)
-    if status["state"] == "queued" and ahead:
+    ahead = status.ahead
+    if status.state == "queued" and ahead:
         return 0.0, _("{what}: {n} ahead").format(what=words, n=ahead)
-    learned = doing == "training" or (doing == "validating" and status.get("step"))
-    if learned and status.get("steps"):
-        share = min(1.0, float(status.get("step") or 0) / float(status["steps"]))
-        phase = charts.phase_label(str(status.get("phase") or ""))
+    learned = doing == "training" or (doing == "validating" and status.step)
+    if learned and status.steps:
+        share = min(1.0, status.step / status.steps)
+        phase = charts.phase_label(status.phase)
         text = _("Epoch {epoch} of {epochs}, phase {phase}").format(
-            epoch=max(1, int(status.get("epoch") or 1)), epochs=status.get("epochs"), phase=phase
+            epoch=max(1, status.epoch), epochs=status.epochs, phase=phase
         )
-        eta = status.get("eta_seconds")
+        eta = status.eta_seconds
         text += _(", about {time} left").format(time=number_format.duration(eta)) if eta else ""
         return share, text + (f" · {words}" if doing == "validating" else "")
-    done, total = status.get("done") or 0, status.get("total") or 0
+    done, total = status.done, status.total
     if total:
         count = _("{done} of {total} images").format(done=number_format.exact(done), total=number_format.exact(total))
-        if status.get("doing") == "downloading the weights":
+        if status.doing == "downloading the weights":
             count = _("{done} of {total}").format(done=number_format.size(done), total=number_format.size(total))
         return min(1.0, done / total), f"{words}: {count}"
     return (1.0 if doing == "evaluating" else 0.0), words
 
 
-def _figures(run: Any, status: dict[str, Any]) -> None:
+def _figures(run: Any, status: RunStatus) -> None:
     last = caches.journal(run).epochs.last
-    best = status.get("best_val_accuracy")
-    done, epochs = int(last.get("epoch", 0)), status.get("epochs")
-    memory = status.get("memory_bytes")
+    best = status.best_val_accuracy
+    done, epochs = int(last.get("epoch", 0)), status.epochs
+    memory = status.memory_bytes
     components.metrics(
         [
             Figure(
@@ -199,33 +199,31 @@ def _figures(run: Any, status: dict[str, Any]) -> None:
                 _("Share of the held-out images that are classified right."),
             ),
             Figure(_("Training accuracy"), number_format.percent(last.get("train_accuracy"))),
-            Figure(_("Speed"), number_format.rate(status.get("images_per_second")), _("images/s")),
+            Figure(_("Speed"), number_format.rate(status.images_per_second), _("images/s")),
             Figure(
                 _("Device"),
-                str(status.get("device") or status.get("queue_device") or number_format.DASH),
+                status.device or status.queue_device or number_format.DASH,
                 _("{size} in use").format(size=number_format.size(memory)) if memory else "",
             ),
             Figure(
                 _("Running for"),
                 number_format.duration(_elapsed(status)),
-                _("started {when}").format(when=number_format.ago(status.get("started")))
-                if status.get("started")
-                else "",
+                _("started {when}").format(when=number_format.ago(status.started)) if status.started else "",
             ),
         ],
         compact=True,
     )
 
 
-def _elapsed(status: dict[str, Any]) -> float | None:
-    begun = status.get("begun") or status.get("started")
-    return max(0.0, (status.get("ended") or time.time()) - begun) if begun else None
+def _elapsed(status: RunStatus) -> float | None:
+    begun = status.begun or status.started
+    return max(0.0, (status.ended or time.time()) - begun) if begun else None
 
 
-def ended(run: Any, status: dict[str, Any]) -> None:
+def ended(run: Any, status: RunStatus) -> None:
     """Draws how a run ended, where it did not simply finish: paused, stopped, failed or interrupted."""
     kept = _("The best weights so far are kept and can be used.") if run.has_weights else None
-    state, goes_on = status["state"], run.can_resume
+    state, goes_on = status.state, run.can_resume
     if state == "failed":
         broken(_("This run failed"), message(status), kept=kept)
     elif state == "interrupted":
@@ -248,39 +246,44 @@ def ended(run: Any, status: dict[str, Any]) -> None:
             icon="pause_circle",
             tone="warn",
         )
-    if status.get("early"):
+    elif state == "unreadable":
+        broken(_("This run cannot be read"), reasons(status), kept=kept, icon="report", tone="warn")
+    if status.faults and state != "unreadable":
+        text = _("Not all that was recorded of this run can be read. {reasons}")
+        components.note(text.format(reasons=reasons(status)))
+    if status.early:
         components.note(
             _("Ended early, because they no longer improved: {phases}.").format(
-                phases=", ".join(charts.phase_label(str(name)) for name in status["early"])
+                phases=", ".join(charts.phase_label(name) for name in status.early)
             )
         )
 
 
-def message(status: dict[str, Any]) -> str:
+def reasons(status: Status) -> str:
+    """Returns why not all of a run's record can be read, the first few reasons."""
+    said = [translate_error(fault) for fault in status.faults[:REASONS]]
+    return " ".join([*said, *(["…"] if len(status.faults) > REASONS else [])])
+
+
+def message(status: Status) -> str:
     """Returns why a run failed, in the person's language."""
-    template = status.get("message_template")
-    if template:
-        try:
-            return _(template).format(**status.get("message_values", {}))
-        except (KeyError, IndexError):
-            pass
-    return str(
-        status.get("message") or _("The run ended with an error that was not foreseen; its log has the details.")
-    )
+    if status.failure:
+        return translate_error(status.failure)
+    return _("The run ended with an error that was not foreseen; its log has the details.")
 
 
-def result_figures(status: dict[str, Any]) -> list[Figure]:
+def result_figures(status: RunStatus) -> list[Figure]:
     """Returns the figures of a run that has ended."""
-    best = status.get("best_epoch")
-    trainable, total = status.get("trainable_parameters"), status.get("total_parameters")
-    test = status.get("test_accuracy")
+    best = status.best_epoch
+    trainable, total = status.trainable_parameters, status.total_parameters
+    test = status.test_accuracy
     about = _("Share of the held-out images that are classified right.")
-    if status.get("val_accuracy") is not None and status.get("precision") == "bf16":
+    if status.val_accuracy is not None and status.precision == "bf16":
         about += " " + _("Judged once more in 32 bit; the curve was computed in 16 bit, where close calls may differ.")
     return [
         Figure(
             _("Validation accuracy"),
-            number_format.percent(status.get("val_accuracy") or status.get("best_val_accuracy")),
+            number_format.percent(status.val_accuracy or status.best_val_accuracy),
             _("best epoch {n}").format(n=best) if best else "",
             about,
         ),
@@ -297,8 +300,8 @@ def result_figures(status: dict[str, Any]) -> list[Figure]:
         ),
         Figure(
             _("Time"),
-            number_format.duration(status.get("seconds") or _elapsed(status)),
-            _("{n} images/s").format(n=number_format.rate(status.get("images_per_second"))),
+            number_format.duration(status.seconds or _elapsed(status)),
+            _("{n} images/s").format(n=number_format.rate(status.images_per_second)),
         ),
     ]
 

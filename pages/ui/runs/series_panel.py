@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.runs.store import LIVE
+from core.runs.status import LIVE
 from pages.ui.kit import components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
@@ -32,6 +32,7 @@ ICONS = {
     "queued": "schedule",
     "failed": "error",
     "interrupted": "error",
+    "unreadable": "error",
     "paused": "pause_circle",
     "stopped": "stop_circle",
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.runs.status import RunStatus
 from pages.ui.kit import components, form_fields, growing_chart, style
 from pages.ui.kit.charts import OKABE_ITO
 from pages.ui.kit.network_diagram import stage_title
@@ -32,7 +33,7 @@ VANISHING, STRIKING = 1e-3, 0.4
 POINTS = 400
 
 
-def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
+def draw(run: Any, status: RunStatus, *, key: str) -> None:
     """Draws what was seen inside a run: figures of each stage, their course, and histograms with an epoch slider.
 
     Args:
@@ -44,10 +45,10 @@ def draw(run: Any, status: dict[str, Any], *, key: str) -> None:
 
 
 @guarded
-def _panel(run: Any, status: dict[str, Any], key: str) -> None:
+def _panel(run: Any, status: RunStatus, key: str) -> None:
     rows = rows_of(run)
     if not rows:
-        alive = status.get("state") in ("queued", "starting", "running")
+        alive = status.state in ("queued", "starting", "running")
         components.note(
             _("The first look inside is taken in the first epoch.") if alive else _("This run was not looked into.")
         )
@@ -157,8 +158,8 @@ def _colour(index: int) -> str:
 # --- over epochs ------------------------------------------------------------------------------------------------------
 
 
-def _course(run: Any, status: dict[str, Any], rows: Sequence[Mapping[str, Any]], what: str, key: str) -> None:
-    epochs = int(status.get("epochs") or 0)
+def _course(run: Any, status: RunStatus, rows: Sequence[Mapping[str, Any]], what: str, key: str) -> None:
+    epochs = status.epochs
     spec = caches.remember(
         "health charts",
         (str(run.path), stamp(run.path / "health.jsonl"), what, epochs, i18n.language()),

@@ -90,10 +90,10 @@ def choose_target(target: Target) -> Target:
     run = target.run
     if run is None:
         return target
-    from core.workflows.checkpoints import epochs_of, moments_of
+    from core.workflows.checkpoints import epochs_of, named_checkpoints
 
     epochs = epochs_of(run)
-    offered = [*moments_of(run), *([EPOCH] if epochs else [])]
+    offered = [*named_checkpoints(run), *([EPOCH] if epochs else [])]
     asked = MOMENT.asked() or "best"
     number = _nearest(epochs, asked)
     kind = EPOCH if number is not None else asked

@@ -121,7 +121,7 @@ def waiting(run: Any) -> bool:
     """Draws the face of a chosen run that has no weights yet; tells whether it did."""
     if run is None or run.has_weights or not address.read("run"):
         return False
-    from core.runs.store import LIVE
+    from core.runs.status import LIVE
 
     if run.state in LIVE:
         text = _("{name} is under way. Its weights can be looked into once its first epoch has ended.")

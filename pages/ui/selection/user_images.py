@@ -206,7 +206,7 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
 
 def on_request(
     request: Any,
-    work: Callable[[Callable[[str, int, int], None]], Any],
+    work: Callable[[StagedProgress], Any],
     text: str,
     label: str,
     *,
@@ -247,34 +247,39 @@ def on_request(
 
 
 def prints(subject: Subject, own: Own) -> Any:
-    """Returns the ``Thumbprints`` of the network and the images, worked out once."""
-    from core.workflows.inspection.channel_survey import Thumbprints, weights_key
+    """Returns the ``Fingerprints`` of the network and the images, worked out once."""
+    from core.workflows.inspection.channel_survey import Fingerprints, weights_key
 
     key = caches.remember("weight-prints", subject.target.key, lambda: weights_key(subject.network), entries=16)
-    return Thumbprints(key, own.key[0])
+    return Fingerprints(key, own.key[0])
 
 
 def gathered(subject: Subject, own: Own, layer: str) -> Any:
     """Returns the ``Gathered`` of a layer where they are known, else ``None``."""
-    from core.workflows.inspection.channel_survey import gather, known
+    from core.workflows.inspection.channel_survey import collect_answers, known
 
     key = (*subject.target.key, *own.key, layer)
     if caches.known("gathered", key, entries=12) or known(prints(subject, own), layer):
         return caches.remember(
-            "gathered", key, lambda: gather(subject.network, own.images, layer, prints=prints(subject, own)), entries=12
+            "gathered",
+            key,
+            lambda: collect_answers(subject.network, own.images, layer, fingerprints=prints(subject, own)),
+            entries=12,
         )
     return None
 
 
 def gather_on_request(subject: Subject, own: Own, layer: str, text: str, label: str, *, key: str) -> Any:
     """Returns what a layer's channels answer to the images: what is known already, else once it was asked for."""
-    from core.workflows.inspection.channel_survey import gather
+    from core.workflows.inspection.channel_survey import collect_answers
 
-    def work(report: Callable[[str, int, int], None]) -> Any:
+    def work(report: StagedProgress) -> Any:
         return caches.remember(
             "gathered",
             (*subject.target.key, *own.key, layer),
-            lambda: gather(subject.network, own.images, layer, progress=report, prints=prints(subject, own)),
+            lambda: collect_answers(
+                subject.network, own.images, layer, progress=report, fingerprints=prints(subject, own)
+            ),
             entries=12,
         )
 

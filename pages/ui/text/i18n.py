@@ -16,6 +16,7 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.messages import N_ as N_  # marks a text where it is written, to be looked up where it is shown
+from core.messages import Sentence
 
 DOMAIN = "backbone_lab"
 LOCALES = settings.PROJECT / "assets" / "locales"
@@ -63,8 +64,8 @@ def languages() -> tuple[str, ...]:
     return ("en", *(code for code in found if code != "en"))
 
 
-def translate_error(error: InputError) -> str:
-    """Returns a user error's sentence in the person's language, its values unchanged."""
+def translate_error(error: InputError | Sentence) -> str:
+    """Returns a user error's sentence, or a remark of the core, in the person's language, its values unchanged."""
     try:
         return _(error.template).format(**error.values)
     except (KeyError, IndexError):  # a translation that names a value the error does not have

@@ -11,6 +11,7 @@ import streamlit as st
 from core.data.encoding import png, webp
 from core.runs.jobs import Job
 from core.runs.launch import start_job
+from core.runs.status import JobStatus
 from core.workflows.jobs.visualization import VisualizationJob, latest
 from pages.ui.kit import components
 from pages.ui.kit.tiles import Tile, grid
@@ -178,13 +179,12 @@ def ended(job: Job | None) -> None:
     job_panel.ended(job, DISPLAY, kept=_("What was grown until then is kept."))
 
 
-def steps_done(status: job_panel.Status, text: str) -> str:
+def steps_done(status: JobStatus, text: str) -> str:
     """Returns what a job does with the number of steps that are done, where that is known."""
-    done, total = job_panel.counted(status)
-    if not total:
+    if not status.total:
         return text
-    step = _("step {done} of {total}").format(done=number_format.exact(done), total=number_format.exact(total))
-    return f"{text} · {step}"
+    done, total = number_format.exact(status.done), number_format.exact(status.total)
+    return f"{text} · " + _("step {done} of {total}").format(done=done, total=total)
 
 
 DISPLAY = job_panel.JobDisplay(

@@ -222,8 +222,12 @@ def test_a_damaged_run_does_not_hide_the_others(call: Call, trained: dict[str, A
     (broken.path / "experiment.json").write_bytes(b"\xff{")
     status, record, error = call("runs")
     assert status == 0
-    assert [row["run"] for row in record["runs"]] == [trained["run"]]
-    assert broken.id in error
+    rows = {row["run"]: row for row in record["runs"]}
+    assert rows.keys() == {trained["run"], broken.id}
+    assert "unreadable" not in rows[trained["run"]]
+    assert (rows[broken.id]["state"], rows[broken.id]["backbone"]) == ("unreadable", None)
+    assert "not valid JSON" in rows[broken.id]["unreadable"][0]
+    assert f"{broken.id}: The experiment is not valid JSON" in error
 
 
 def test_images_of_unknown_classes_are_refused(

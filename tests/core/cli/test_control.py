@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,7 @@ def test_an_empty_queue_says_so(call: Call, capsys: pytest.CaptureFixture[str]) 
 def test_the_queue_starts_again_what_waited(call: Call, live: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Path] = []
     monkeypatch.setattr(queue, "spawn", lambda folder, *_, **__: started.append(folder))
-    status = live.status()
-    live.path.joinpath("status.json").write_text(json.dumps({**status, "state": "queued", "boot": "before"}))
+    replace(live.recorded, state="queued", boot="before").write(live.path)
     assert call("queue", "--revive")[1]["revived"] == [live.id]
     assert started == [live.path]
 
@@ -130,7 +130,7 @@ def test_the_queue_starts_again_what_waited(call: Call, live: Run, monkeypatch: 
 def test_resume_goes_on_in_the_foreground_and_ctrl_c_pauses(call: Call, image_folder: Callable[..., Path]) -> None:
     run = RunStore().create(experiment(image_folder(), epochs=60))
     worker.work(run, lambda record: run.request("pause") if record.get("epoch") == 2 else None)
-    done = run.status()["epochs_done"]
+    done = run.status().epochs_done
     words = [sys.executable, "-m", "core", "resume", run.id, "--json"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120

@@ -268,8 +268,8 @@ def test_a_repeated_run_comes_to_the_same(call: Call, file: Path) -> None:
     runs = [RunStore().open(call("train", "--experiment", file)[1]["run"]) for _ in range(2)]
     first, second = (run.metrics()[0] for run in runs)
     assert [row["val_loss"] for row in first] == [row["val_loss"] for row in second]
-    assert [run.status()["state"] for run in runs] == ["finished", "finished"]
-    assert all(run.status()["owner"] for run in runs)
+    assert [run.status().state for run in runs] == ["finished", "finished"]
+    assert all(run.status().owner for run in runs)
 
 
 @pytest.mark.parametrize(

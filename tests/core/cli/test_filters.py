@@ -18,7 +18,7 @@ from core.runs.snapshots import Pinned, Snapshot
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
-from core.workflows.inspection.filter_history import story_of_snapshots
+from core.workflows.inspection.filter_history import history_of_snapshots
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 NET = ("shufflenet_v2_x0_5", "--weights", "none")
@@ -77,7 +77,7 @@ def test_filters_of_a_run(call: Call, run: Run, tmp_path: Path) -> None:
     assert record["movement"]["epochs"] == [1, 4]
     assert record["movement"]["furthest"][0] == [2, pytest.approx(0.5, abs=1e-2)]
     assert record["movement"]["mean"][0] == 0.0
-    moved = story_of_snapshots(run)
+    moved = history_of_snapshots(run)
     assert moved is not None
     assert moved.motion.still == 23
 

@@ -79,6 +79,6 @@ def test_a_training_goes_on_over_nonsense(tmp_path: Path, image_folder: Callable
             with (run.path / control.CONTROL_FILE).open("ab") as file:
                 file.write(b"".join(HOSTILE) + b'{"kind": "extend", "value": 1}\n')
 
-    assert worker.work(run, spoil)["state"] == "finished"
+    assert worker.work(run, spoil).state == "finished"
     assert [(act.kind, act.value) for act in run.experiment.training.acts] == [("extend", 1)]
     assert len(run.metrics()[0]) == 4

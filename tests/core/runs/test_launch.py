@@ -49,7 +49,8 @@ def test_going_on_twice_at_once_starts_one_process(add: Callable[..., Run], spaw
     launch.resume(run)
     assert spawned == [run.path]
     assert run.state == "queued"
-    assert not {"eta_seconds", "message"} & set(run.status())
+    assert (run.status().eta_seconds, run.status().message) == (None, "")
+    assert not {"eta_seconds", "message"} & set(read_json(run.path / "status.json"))
 
 
 def test_owner_device_and_estimate_are_known_from_the_start(store: RunStore, spawned: list[Path]) -> None:

@@ -6,12 +6,19 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from core.runs import process
-from core.runs.process import START_GRACE, alive, launch_stamp, process_stamp
+from core.runs.process import START_GRACE, launch_stamp, process_stamp
+from core.runs.status import RunStatus
+
+
+def alive(record: dict[str, Any]) -> bool:
+    return process.alive(RunStatus.read(record))
+
 
 linux = pytest.mark.skipif(process.boot() is None, reason="the system tells no boot id")
 
@@ -49,7 +56,7 @@ def test_without_ticks_the_time_of_creation_tells() -> None:
 
 
 def test_one_not_yet_named_has_a_while_to_appear_whatever_the_clock_says() -> None:
-    stamp = launch_stamp()
+    stamp = asdict(launch_stamp())
     for launched in (0.0, time.time(), time.time() + 1e6):
         assert alive({"pid": None, "launched": launched, "spawned": stamp})
     late = {**stamp, "uptime": stamp["uptime"] - START_GRACE - 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from queued import experiment, names
@@ -13,6 +14,7 @@ from core.errors import InputError
 from core.runs import Recorder, Run, RunStore, launch, queue
 from core.runs.files import read_json, write_json
 from core.runs.jobs import JobStore
+from core.runs.status import RunStatus
 
 
 def test_places_devices_and_owners(store: RunStore, add: Callable[..., Run]) -> None:
@@ -48,14 +50,13 @@ def test_the_start_is_estimated_as_far_as_all_ahead_tell(store: RunStore, add: C
 
 def test_a_run_that_does_not_train_yet_is_expected_to_take_what_was_estimated() -> None:
     now = time.time()
-    assert queue.remaining({"state": "starting", "estimate_seconds": 90.0}) == 90
-    assert queue.remaining({"state": "running", "estimate_seconds": 90.0, "begun": now - 30}) == pytest.approx(
-        60, abs=1
-    )
-    assert queue.remaining({"state": "running", "estimate_seconds": 9.0, "begun": now - 30}) == 0
-    assert queue.remaining({"state": "running", "eta_seconds": 50.0, "heartbeat": now - 20}) == pytest.approx(30, abs=1)
-    assert queue.remaining({"state": "running", "eta_seconds": 50.0, "heartbeat": now + 999}) == 50
-    assert queue.remaining({"state": "queued", "eta_seconds": 50.0}) is None
+    starting, running = RunStatus(state="starting"), RunStatus(state="running")
+    assert queue.remaining(replace(starting, estimate_seconds=90.0)) == 90
+    assert queue.remaining(replace(running, estimate_seconds=90.0, begun=now - 30)) == pytest.approx(60, abs=1)
+    assert queue.remaining(replace(running, estimate_seconds=9.0, begun=now - 30)) == 0
+    assert queue.remaining(replace(running, eta_seconds=50.0, heartbeat=now - 20)) == pytest.approx(30, abs=1)
+    assert queue.remaining(replace(running, eta_seconds=50.0, heartbeat=now + 999)) == 50
+    assert queue.remaining(RunStatus(state="queued", eta_seconds=50.0)) is None
 
 
 def test_one_asked_to_end_and_one_that_died_leave_the_line(store: RunStore, add: Callable[..., Run]) -> None:

@@ -19,6 +19,7 @@ from core.runs import Run, RunStore, launch, queue
 from core.runs.files import read_json, write_json
 from core.runs.jobs import JobStore
 from core.runs.queue_entries import everything
+from core.runs.status import LaunchStamp
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
 
 HOLDER = """
@@ -47,7 +48,7 @@ def hold(store: RunStore) -> Iterator[Callable[..., tuple[Run, subprocess.Popen[
         run = store.create(experiment(name), owner=owner)
         process = subprocess.Popen([sys.executable, "-c", HOLDER, str(run.path), str(seconds)])
         started.append(process)
-        until(lambda: run.status().get("ahead") is not None or (run.path / "held").exists())
+        until(lambda: run.status().ahead or (run.path / "held").exists())
         return run, process
 
     yield start
@@ -62,7 +63,7 @@ def test_a_killed_trainer_frees_its_place_for_the_next_owner(hold: Callable[...,
     third, waiter = hold("third", "bob")
     fourth, _ = hold("fourth", "bob")
     assert (first.state, second.state, third.state) == ("running", "queued", "queued")
-    assert fourth.status()["ahead"] >= 1
+    assert fourth.status().ahead >= 1
     waiter.send_signal(signal.SIGKILL)
     waiter.wait()
     trainer.send_signal(signal.SIGKILL)
@@ -77,7 +78,7 @@ def test_a_killed_trainer_frees_its_place_for_the_next_owner(hold: Callable[...,
 def test_one_holds_the_device_at_a_time(hold: Callable[..., Any]) -> None:
     runs = [hold(str(number), "ab"[number % 2], seconds=0.3)[0] for number in range(4)]
     until(lambda: all(run.state == "finished" for run in runs))
-    spans = sorted((run.status()["begun"], run.status()["heartbeat"]) for run in runs)
+    spans = sorted((run.status().begun, run.status().heartbeat) for run in runs)
     assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans))
 
 
@@ -123,7 +124,7 @@ def test_what_was_asked_to_end_or_belongs_to_a_terminal_is_not_started(
 
 
 def test_rankings_are_started_again(store: RunStore, spawned: list[Path]) -> None:
-    job = JobStore("rankings", store.root).create({}, spawned={"boot": "before", "uptime": 1.0})
+    job = JobStore("rankings", store.root).create({}, spawned=LaunchStamp(1.0, "before"))
     assert queue.revive(store.root) == [job]
     assert spawned == [job.path]
 
@@ -203,18 +204,18 @@ def test_a_waiting_trainer_that_was_killed_trains_after_all(
     training = TrainingSpec("custom", phases, 8, device="cpu", precision="fp32")
     spec = Experiment(DataSpec(str(image_folder())), ModelSpec("mnist_cnn", "none"), training)
     run = launch.start(spec, store.root, owner="ann", estimate_seconds=5.0)
-    until(lambda: run.status()["pid"] is not None)
+    until(lambda: run.status().pid is not None)
     assert queue.revive(store.root) == []
-    psutil.Process(run.status()["pid"]).kill()
+    psutil.Process(run.status().pid).kill()
     until(lambda: run.state == "interrupted")
     assert queue.waiting(store) == []
     assert queue.revive(store.root) == [run]
     assert queue.revive(store.root) == []
-    until(lambda: run.status()["pid"] is not None)
+    until(lambda: run.status().pid is not None)
     waits = queue.place(run)
     assert waits is not None
     assert (waits.position, waits.device, waits.owner) == (1, "cpu", "ann")
-    psutil.Process(first.status()["pid"]).kill()
+    psutil.Process(first.status().pid).kill()
     until(lambda: run.state == "finished", 120)
     assert [row["epoch"] for row in run.metrics()[0]] == [1, 2]
 

@@ -126,7 +126,9 @@ def test_a_replaced_file_is_whole_or_old(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_damaged_status_is_not_fatal(run: Run) -> None:
     (run.path / "status.json").write_text("{")
-    assert run.state == "interrupted"
+    assert run.state == "unreadable"
+    assert "not valid JSON" in str(run.status().faults[0])
+    assert run.can_resume
 
 
 def test_rename_keeps_the_address(store: RunStore, run: Run) -> None:

@@ -63,7 +63,7 @@ def test_after_an_epoch_it_is_what_a_shorter_run_ends_with(tmp_path: Path, image
 
 def test_averaged_weights_are_kept_as_they_were_judged(tmp_path: Path, image_folder: Folder) -> None:
     run = trained(tmp_path, experiment(image_folder(), 3, ema=0.9))
-    best = run.status()["best_epoch"]
+    best = run.status().best_epoch
     assert same(weights(run, str(best)), weights(run, "best"))
 
 

@@ -36,7 +36,7 @@ def experiment(source: object, spec: ModelSpec, *, plan: FreezePlan | None = Non
 
 def finished(store: RunStore, task: Experiment, **more: object) -> Run:
     run = store.create(task)
-    assert worker.work(run, **more)["state"] == "finished"  # type: ignore[arg-type]
+    assert worker.work(run, **more).state == "finished"  # type: ignore[arg-type]
     return run
 
 
@@ -109,13 +109,13 @@ def test_letters_teach_digits_from_run_to_run(store: RunStore, image_folder: Cal
         store, experiment(image_folder("digits", tuple("0123456789"), images=3), spec, plan=FreezePlan(0))
     )
     status = second.status()
-    assert status["grafted"]["misfit"] == 2
-    assert (status["grafted"]["missing"], status["grafted"]["unused"]) == (0, 0)
+    assert status.transferred.misfit == 2
+    assert (status.transferred.missing, status.transferred.unused) == (0, 0)
     listed = json.loads((second.path / "weights.json").read_text())
     assert [row["name"] for row in listed["misfit"]] == ["classifier.weight", "classifier.bias"]
     assert "classifier.weight 26×50 ≠ 10×50" in second.log()
-    assert (status["frozen_changed"], status["frozen_buffers_changed"]) == (0, 0)
-    assert status["frozen_values"] == 16490 - 1326
+    assert (status.frozen_changed, status.frozen_buffers_changed) == (0, 0)
+    assert status.frozen_values == 16490 - 1326
     teacher, pupil = network_of_run(first), network_of_run(second)
     assert torch.equal(teacher.model.conv2.weight, pupil.model.conv2.weight)
     store.delete(first)
@@ -173,8 +173,8 @@ def test_a_wrong_file_ends_the_run_with_the_differences(
     with pytest.raises(InputError, match="is another network's"):
         worker.work(run)
     status = run.status()
-    assert status["state"] == "failed"
-    assert "conv1.weight" in status["message"]
+    assert status.state == "failed"
+    assert "conv1.weight" in status.message
     assert not run.has_weights
 
 
@@ -190,4 +190,4 @@ def test_the_mnist_network_reads_digits(store: RunStore) -> None:
         freeze=FreezePlan("all"),
     )
     run = finished(store, task)
-    assert run.status()["val_accuracy"] > 0.95
+    assert run.status().val_accuracy > 0.95

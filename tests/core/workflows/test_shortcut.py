@@ -22,7 +22,7 @@ from core.runs.store import RunStore
 from core.specs import Preprocessing
 from core.workflows.shortcut import experiment, judge
 from core.workflows.shortcut.experiment import PRETRAINED, WITH, WITHOUT, Plan
-from core.workflows.shortcut.judge import Findings, Outcome
+from core.workflows.shortcut.judge import Outcome, ShortcutResult
 
 SMALL = Plan("shapes", "star", Mark(size=0.2), images_per_class=12)
 
@@ -171,11 +171,11 @@ def test_a_network_that_sees_the_mark_alone_is_found_out() -> None:
     assert first.heat > 2 * found.area
     assert len(found.examples) == judge.SHOWN
     assert found.examples[0].answers["marked"] == "star"
-    tones = {remark.id: remark.tone for remark in judge.verdict(found)}
+    tones = {remark.id: remark.tone for remark in judge.findings(found)}
     assert found.guess == 0.5
     assert tones["taken"] == "bad"
     assert tones["pretrained"] == "warn"
-    for remark in judge.verdict(found):
+    for remark in judge.findings(found):
         for sentence in (remark.sentence, remark.evidence, remark.advice):
             assert "{" not in str(sentence)
 
@@ -190,8 +190,8 @@ def outcome(marked: float, plain: float, recall: float, alarms: float) -> Outcom
 
 
 def told(first: Outcome, guess: float = 0.5, images: int = 60) -> dict[str, str]:
-    found = Findings("8", dict.fromkeys(experiment.ARMS, first), images, guess, 0.1, ())
-    return {remark.id: remark.tone for remark in judge.verdict(found)}
+    found = ShortcutResult("8", dict.fromkeys(experiment.ARMS, first), images, guess, 0.1, ())
+    return {remark.id: remark.tone for remark in judge.findings(found)}
 
 
 def test_a_network_that_learned_nothing_is_not_praised() -> None:

@@ -217,8 +217,8 @@ def test_work_that_can_be_given_up_is_done_outside_of_fragments(open_page, words
         done_alone.append(bool(st.session_state.get(user_images.ALONE)))
         return story(*given, **options)
 
-    story = channel_survey.story
-    monkeypatch.setattr(channel_survey, "story", measured)
+    story = channel_survey.measure_depth
+    monkeypatch.setattr(channel_survey, "measure_depth", measured)
     app = open_page("feature_maps", run=learned().id, view="depth")
     next(button for button in app.button if button.key == "bl-depth-go").click().run()
     assert not app.exception

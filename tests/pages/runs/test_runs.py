@@ -48,13 +48,20 @@ def test_a_live_run_cannot_be_deleted(open_page, make_run, alive) -> None:
     assert app.button(key="bl-delete").disabled
 
 
-def test_a_damaged_run_does_not_spoil_the_table(open_page, make_run) -> None:
-    make_run("finished")
-    bad = make_run("finished")
+def test_a_damaged_run_does_not_spoil_the_table(open_page, words, make_run) -> None:
+    good, bad = make_run("finished"), make_run("finished")
     (bad.path / "experiment.json").write_text("{}")
-    app = open_page("runs")
-    assert not app.exception
-    assert len(app.dataframe[0].value) == 1
+    bad.rename("The bad one")
+    for chosen in (good, bad):
+        app = open_page("runs", run=chosen.id)
+        assert not app.exception
+        rows = app.dataframe[0].value.set_index("id")
+        assert rows["state"].to_dict() == {good.id: "Finished", bad.id: "Unreadable"}
+        assert rows["accuracy"].to_dict() == {good.id: 0.7, bad.id: 0.7}
+        said = words(app)
+        assert "The bad one: experiment misses the key data." in said
+        assert ("This run cannot be read" in said) == (chosen == bad)
+        assert app.button(key="bl-delete")
 
 
 def test_a_series_says_mean_and_deviation_of_its_finished_runs(open_page, words, make_run) -> None:

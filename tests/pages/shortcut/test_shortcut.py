@@ -14,7 +14,7 @@ from core.data.marks import Mark
 from core.runs import launch
 from core.workflows.shortcut import experiment, judge
 from core.workflows.shortcut.experiment import ARMS, Plan
-from core.workflows.shortcut.judge import Example, Findings, Outcome
+from core.workflows.shortcut.judge import Example, Outcome, ShortcutResult
 
 
 def button(app: Any, label: str) -> Any:
@@ -92,7 +92,7 @@ def test_a_run_that_failed_or_is_gone_is_said_and_can_be_started_again(open_page
     assert "Its weights are gone" in words(app)
 
 
-def found() -> Findings:
+def found() -> ShortcutResult:
     good = dict.fromkeys(("marked", "plain", "moved"), 0.9)
     bad = {"marked": 0.95, "plain": 0.5, "moved": 0.1}
     outcomes = {
@@ -103,7 +103,7 @@ def found() -> Findings:
     picture, heat = Image.new("RGB", (32, 32)), np.eye(32, dtype=np.float32)
     both = {"marked": 0.9, "plain": 0.1}
     example = Example("k", dict.fromkeys(both, picture), dict.fromkeys(both, heat), both, dict.fromkeys(both, "circle"))
-    return Findings("circle", outcomes, 60, 0.5, 0.08, (example,))
+    return ShortcutResult("circle", outcomes, 60, 0.5, 0.08, (example,))
 
 
 @pytest.mark.usefixtures("small", "spawned")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -163,7 +164,7 @@ def test_a_refusal_is_said(open_page, make_run, words, alive, monkeypatch) -> No
 
 def test_the_stage_that_would_join_in_is_named_until_all_learn(open_page, make_run, alive) -> None:
     run = make_run("running", preset="two-phase", **alive)
-    status = {**run.status(), "phase_index": 1}
+    status = replace(run.status(), phase_index=1)
     assert run_controls.joined(run.experiment, 1, 0)
     stage, reason = run_controls.next_stage(run, status)
     assert stage

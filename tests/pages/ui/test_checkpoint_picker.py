@@ -62,7 +62,7 @@ def test_heatmaps_through_the_training(open_page, run, words) -> None:
     app = open_page("heatmaps", run=run.id, view="epochs")
     assert not app.exception
     said = words(app)
-    best = run.status()["best_epoch"]
+    best = run.status().best_epoch
     assert "Before training" in said
     assert f"Epoch {best}, the best" in said
     for epoch in {1, 2, 3} - {best}:

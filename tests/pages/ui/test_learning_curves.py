@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from core.runs.journal import Journal
+from core.runs.status import RunStatus
 from pages.ui.kit import growing_chart
 from pages.ui.runs import learning_curves
 
@@ -44,7 +45,7 @@ def test_ten_thousand_epochs_reach_the_browser_as_a_thousand_points_with_their_e
     book.look()
     line = book.epochs.column("val_accuracy")
     best = int(line.argmax()) + 1
-    spec = learning_curves.chart(book, "accuracy", {"epochs": 10_000, "best_epoch": best})
+    spec = learning_curves.chart(book, "accuracy", RunStatus(epochs=10_000, best_epoch=best))
     drawn = table(spec, "epochs")
     assert drawn[["train", "val"]].size <= 1000
     assert sum(map(len, spec["datasets"].values())) < 20_000
@@ -65,7 +66,7 @@ def test_a_chart_keeps_its_form_while_a_run_grows(tmp_path: Path) -> None:
         write(tmp_path, end, begin=end if end > 3000 else 1)
         book.look()
         for measure in ("accuracy", "loss", "lr", "gap"):
-            spec = learning_curves.chart(book, measure, {"epochs": 10_000})
+            spec = learning_curves.chart(book, measure, RunStatus(epochs=10_000))
             spec.pop("datasets")
             forms.add(json.dumps(spec))
     assert len(forms) == 4, "a changed form makes the browser draw the chart from nothing"
@@ -76,7 +77,7 @@ def test_what_is_sent_does_not_grow_with_the_run(tmp_path: Path) -> None:
     for begin, end in ((1, 2000), (2001, 10_000)):
         write(tmp_path, end, begin=begin)
         book.look()
-        spec = learning_curves.chart(book, "loss", {"epochs": 10_000})
+        spec = learning_curves.chart(book, "loss", RunStatus(epochs=10_000))
         sizes.append(sum(map(len, spec["datasets"].values())))
     assert sizes[1] < 2 * sizes[0]
 
@@ -88,7 +89,7 @@ def test_every_measure_can_be_drawn_from_the_first_moment_on(tmp_path: Path) -> 
             write(tmp_path, 2)
         book.look()
         for measure in learning_curves.MEASURES:
-            spec = learning_curves.chart(book, measure, {"epochs": 5, "steps": 10}, steps=True)
+            spec = learning_curves.chart(book, measure, RunStatus(epochs=5, steps=10), steps=True)
             json.dumps({key: value for key, value in spec.items() if key != "datasets"})
             assert len(table(spec, "epochs")) == (2 if written else 0)
             assert learning_curves.sentence(book, measure)
@@ -99,7 +100,7 @@ def test_the_step_curve_lies_on_the_scale_of_epochs(tmp_path: Path) -> None:
     (tmp_path / "steps.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     book = Journal(tmp_path)
     book.look()
-    drawn = table(learning_curves.chart(book, "loss", {"epochs": 100, "steps": 5000}, steps=True), "steps")
+    drawn = table(learning_curves.chart(book, "loss", RunStatus(epochs=100, steps=5000), steps=True), "steps")
     assert drawn["epoch"].max() == pytest.approx(100)
     assert len(drawn) <= learning_curves.STEPS + 2
 
@@ -108,7 +109,7 @@ def test_changes_are_marked_and_names_are_text(tmp_path: Path) -> None:
     write(tmp_path, 3)
     book = Journal(tmp_path)
     book.look()
-    spec = learning_curves.chart(book, "accuracy", {"epochs": 5}, marks=[learning_curves.Mark(1.5, "it's × 0.3")])
+    spec = learning_curves.chart(book, "accuracy", RunStatus(epochs=5), marks=[learning_curves.Mark(1.5, "it's × 0.3")])
     assert table(spec, "marks").to_dict("records") == [{"epoch": 1.5, "text": "it's × 0.3"}]
     assert growing_chart.quoted("l'entraînement \\") == "'l\\'entraînement \\\\'"
 

@@ -11,9 +11,9 @@ import csv
 import io
 import shlex
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from core.data.embedded import EMBEDDED
 from core.data.images import margin
@@ -21,6 +21,7 @@ from core.data.sources import Dataset, open_dataset
 from core.data.splits import split
 from core.errors import InputError
 from core.models.network import outline
+from core.runs.status import RunStatus
 from core.runs.store import Run
 from core.specs import Experiment, TrainingSpec
 from core.workflows.export.pytorch import learning, network
@@ -37,7 +38,7 @@ def script(source: Run | Experiment, *, roots: Sequence[Path] | None = None) -> 
     """Writes the program that repeats a run, or carries out an experiment.
 
     Args:
-        source: The run, whose record says precision, batch and classes; or an experiment before it is launched.
+        source: The run, whose record holds precision, batch and classes; or an experiment before it is launched.
         roots: Folders that images may be read under, where only they tell the classes; ``None`` for no limit.
 
     Returns:
@@ -49,16 +50,11 @@ def script(source: Run | Experiment, *, roots: Sequence[Path] | None = None) -> 
     experiment, run = (source.experiment, source) if isinstance(source, Run) else (source, None)
     classes = (run.classes() if run else ()) or _dataset(experiment, roots).classes
     copy_head = _same_classes(experiment, classes, run.path.parent if run else None)
-    return write(experiment, classes, run.status() if run else {}, title=source.name, copy_head=copy_head)
+    return write(experiment, classes, run.status() if run else RunStatus(), title=source.name, copy_head=copy_head)
 
 
 def write(
-    experiment: Experiment,
-    classes: Sequence[str],
-    status: Mapping[str, Any],
-    *,
-    title: str = "",
-    copy_head: bool = True,
+    experiment: Experiment, classes: Sequence[str], status: RunStatus, *, title: str = "", copy_head: bool = True
 ) -> str:
     """Writes the program of an experiment, without a look at a run's folder or at images.
 
@@ -81,9 +77,9 @@ def write(
         "data": experiment.data,
         "exported": ships_with_app(experiment),
         "classes": list(classes),
-        "batch": int(status.get("batch_size") or 32) if training.batch_size == "auto" else training.batch_size,
+        "batch": (status.batch_size or 32) if training.batch_size == "auto" else training.batch_size,
         "precision": formats if len(set(precisions)) > 1 else precisions[0],
-        "device": str(status.get("device") or training.device),
+        "device": status.device or training.device,
         "margin": margin(shape.preprocessing),
     }
     context |= network.context(experiment.model, shape, copy_head=copy_head)
@@ -155,10 +151,10 @@ def _same_classes(experiment: Experiment, classes: Sequence[str], runs_dir: Path
     return handed is None or not handed.classes or handed.classes == tuple(classes)
 
 
-def _precisions(training: TrainingSpec, status: Mapping[str, Any]) -> list[str]:
+def _precisions(training: TrainingSpec, status: RunStatus) -> list[str]:
     """Returns the number format of each phase; of a run before they were all recorded, its last one stands for all."""
     if training.precision != "auto":
         return [training.precision] * len(training.phases)
-    last = str(status.get("precision") or "fp32")
+    last = status.precision or "fp32"
     known = training.precisions[: len(training.phases)]
     return [*known, *[last] * (len(training.phases) - len(known))]

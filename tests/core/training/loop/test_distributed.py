@@ -16,7 +16,7 @@ from tiny import CPU, experiment, tiny
 
 from core.specs import FreezePlan, LiveChange, Phase
 from core.training.features.batch_sources import Material
-from core.training.loop import trainer as engine
+from core.training.loop import epoch_meter
 from core.training.loop.distributed import joined
 from core.training.loop.events import Changed, EpochEnd
 from core.training.loop.live_changes import ControlRequest
@@ -45,7 +45,7 @@ def member(rank: int, size: int, port: int, folder: Path, material: Material, ta
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     torch.set_num_threads(1)
-    engine.REPORT_SECONDS, engine.SYNC_STEPS = 0.0, 2
+    epoch_meter.REPORT_SECONDS, epoch_meter.SYNC_STEPS = 0.0, 2
     calls = iter(range(1000))
     with joined("cpu") as (world, device):
         trainer = Trainer(

@@ -21,9 +21,9 @@ from core.training.checkpoints.checkpoint import Checkpointer
 from core.training.features import batch_sources
 from core.training.features.backbone_split import BackboneSplit
 from core.training.features.batch_sources import Material
-from core.training.loop import trainer as engine
 from core.training.loop.events import EpochEnd, Event, Finished, Recovered
 from core.training.loop.trainer import Trainer
+from core.training.optim.losses import Criterion
 
 Make = Callable[..., Material]
 ALL = FreezePlan("all")
@@ -159,13 +159,13 @@ def test_a_group_is_not_cut_into_single_images_that_cannot_be_normalised(materia
 
 def later_none(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     """Makes the training's loss no number after some steps."""
-    genuine, calls = engine.Criterion.__call__, iter(range(10_000))
+    genuine, calls = Criterion.__call__, iter(range(10_000))
 
-    def loss(self: engine.Criterion, logits: Tensor, targets: Tensor) -> Tensor:
+    def loss(self: Criterion, logits: Tensor, targets: Tensor) -> Tensor:
         found = genuine(self, logits, targets)
         return found * math.nan if torch.is_grad_enabled() and next(calls) >= steps else found
 
-    monkeypatch.setattr(engine.Criterion, "__call__", loss)
+    monkeypatch.setattr(Criterion, "__call__", loss)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(material: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ from core.models.network import Network, load_into
 from core.specs import EarlyStopping, FreezePlan, Loss, Mix, Phase, Schedule
 from core.training.checkpoints.checkpoint import Checkpointer
 from core.training.features.batch_sources import Material
-from core.training.loop import trainer as engine
 from core.training.loop.events import EpochEnd, Finished
 from core.training.loop.trainer import Trainer
+from core.training.loop.validation import Judgement
 
 Make = Callable[..., Material]
 ALL = FreezePlan("all")
@@ -132,8 +132,8 @@ def test_early_stopping_ends_a_phase_and_says_so(material: Make, patience: int) 
 
 def test_early_stopping_counts_as_it_should(material: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     accuracies = iter([0.5, 0.6, 0.61, 0.605, 0.7, 0.7, 0.7, 0.7, 0.7])
-    genuine = engine.Judgement.result
-    monkeypatch.setattr(engine.Judgement, "result", lambda self: {**genuine(self), "val_accuracy": next(accuracies)})
+    genuine = Judgement.result
+    monkeypatch.setattr(Judgement, "result", lambda self: {**genuine(self), "val_accuracy": next(accuracies)})
     early = EarlyStopping("val_accuracy", patience=3, minimum=0.05)
     events = run(tiny(), material(), experiment(Phase("a", "head", 9, lr=0.01), early=early))
     # 0.61 and 0.605 are no improvement by 0.05 upon 0.6; 0.7 is one; three more epochs are borne
@@ -155,7 +155,7 @@ def test_best_by_any_metric(material: Make, monkeypatch: pytest.MonkeyPatch, bes
             (0.3, 0.4, 0.4, 0.4),
         ]
     )
-    monkeypatch.setattr(engine.Judgement, "result", lambda _: next(rows))
+    monkeypatch.setattr(Judgement, "result", lambda _: next(rows))
     events = run(tiny(), material(), experiment(Phase("a", "head", 5), best=best))
     wanted = 4 if best == "val_accuracy" else wanted  # two epochs tie at 0.9; the lower loss decides
     assert events[-1].best_epoch == wanted  # type: ignore[union-attr]

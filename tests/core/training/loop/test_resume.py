@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.models.network import Network
 from core.specs import AugmentSpec, EarlyStopping, Experiment, FreezePlan, LiveChange, Loss, Mix, Phase, Schedule
 from core.training.features.batch_sources import Material
-from core.training.loop import trainer as engine
+from core.training.loop import epoch_meter
 from core.training.loop.events import Changed, CheckpointDue, EpochEnd, Event, Finished, PhaseStarted
 from core.training.loop.live_changes import ControlRequest
 from core.training.loop.trainer import Trainer
@@ -102,8 +102,8 @@ def after(events: Sequence[Event]) -> list[tuple[int, float, float, float]]:
 
 @pytest.fixture(autouse=True)
 def told_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "REPORT_SECONDS", 0.0)
-    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(epoch_meter, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(epoch_meter, "CHECKPOINT_SECONDS", 0.0)
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -191,10 +191,7 @@ def test_unfreezing_goes_on_with_what_the_optimizer_remembers(material: Make) ->
     moved = {name for name, value in network.model.state_dict().items() if not torch.equal(value, before[name])}
     assert {"5.weight", "2.0.weight"} <= moved
     assert not {name for name in moved if name.startswith(("0.", "1."))}
-    steps = [
-        int(state["step"])
-        for state in trainer._optimizer.state.values()  # type: ignore[union-attr]
-    ]
+    steps = [int(state["step"]) for state in trainer._optimization.optimizer.state.values()]
     assert max(steps) == trainer.state.step
     assert min(steps) < trainer.state.step
 

@@ -16,10 +16,11 @@ from core.models.network import Network
 from core.specs import AugmentSpec, Experiment, FreezePlan, Phase
 from core.training.features import batch_sources
 from core.training.features.batch_sources import Material
-from core.training.loop import phase_setup, trainer
+from core.training.loop import phase_setup
 from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted, ProgressEvent, Started, Step
 from core.training.loop.live_changes import ControlRequest
 from core.training.loop.trainer import fit
+from core.training.optim.losses import Criterion
 
 
 def run(network: Network, material: Material, experiment: Experiment, **options: object) -> list[Event]:
@@ -211,7 +212,7 @@ def test_the_network_is_left_in_eval_mode_even_after_an_error(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(trainer.Criterion, "__call__", fail)
+    monkeypatch.setattr(Criterion, "__call__", fail)
     with pytest.raises(RuntimeError, match="broken"):
         run(network, material(), experiment(PLAN, freeze=FreezePlan("all")))
     assert not any(module.training for module in network.model.modules())

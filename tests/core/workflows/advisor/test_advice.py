@@ -16,7 +16,14 @@ from core.evaluation.transferability import Transferability
 from core.specs import DataSpec, FreezePlan, ModelSpec
 from core.training.recipes import make_recipe
 from core.workflows.advisor.advice import Advice, advise
-from core.workflows.advisor.dataset_facts import ALIKE, MANY, SAMPLE, Facts, facts_of, sample_size
+from core.workflows.advisor.dataset_facts import (
+    MANY_IMAGES,
+    SAMPLE,
+    SIMILARITY_LIMIT,
+    DatasetFacts,
+    dataset_facts,
+    sample_size,
+)
 
 STAGES = ("stage1", "stage2", "stage3", "stage4", "stage5")
 
@@ -28,7 +35,7 @@ def scores(knn: float, leep: float | None, classes: int = 2) -> Transferability:
 ALIKE_SCORES, UNLIKE_SCORES = scores(0.98, -0.1), scores(0.7, -0.6)
 
 
-def facts(per_class: int, found: Transferability | None = None, **more: object) -> Facts:
+def facts(per_class: int, found: Transferability | None = None, **more: object) -> DatasetFacts:
     values = {
         "images": 2 * per_class,
         "classes": 2,
@@ -39,7 +46,7 @@ def facts(per_class: int, found: Transferability | None = None, **more: object) 
         "side": 300,
         "scores": found,
     }
-    return Facts(**{**values, **more})  # type: ignore[arg-type]
+    return DatasetFacts(**{**values, **more})  # type: ignore[arg-type]
 
 
 CASES = [
@@ -60,7 +67,7 @@ def words(advice: Advice) -> str:
 
 
 @pytest.mark.parametrize(("known", "size", "kind", "preset"), CASES)
-def test_each_situation_has_its_recipe(known: Facts, size: str, kind: str, preset: str) -> None:
+def test_each_situation_has_its_recipe(known: DatasetFacts, size: str, kind: str, preset: str) -> None:
     advice = advise(known, STAGES)
     assert (advice.size, advice.kind, advice.preset) == (size, kind, preset)
     assert len(advice.reason) == 2
@@ -84,7 +91,7 @@ def test_each_situation_has_its_recipe(known: Facts, size: str, kind: str, prese
         (facts(100, pretrained=False), FreezePlan("all")),
     ],
 )
-def test_the_fewer_and_the_more_alike_the_less_learns(known: Facts, plan: FreezePlan) -> None:
+def test_the_fewer_and_the_more_alike_the_less_learns(known: DatasetFacts, plan: FreezePlan) -> None:
     assert advise(known, STAGES).freeze == plan
 
 
@@ -106,12 +113,12 @@ def test_a_network_of_one_stage_has_none_to_unfreeze_one_after_the_other() -> No
 def test_the_likeness_is_the_mean_of_both_shares() -> None:
     known = facts(100, scores(0.9, -0.5 * math.log(2)))
     assert known.neighbours == pytest.approx(0.8)
-    assert known.told == pytest.approx(0.5)
+    assert known.source_class_share == pytest.approx(0.5)
     assert known.likeness == pytest.approx(0.65)
-    assert known.line == ALIKE
+    assert known.line == SIMILARITY_LIMIT
     alone = facts(100, scores(0.9, None))
     assert alone.likeness == pytest.approx(0.8)
-    assert alone.line > ALIKE  # without source classes the neighbours alone must say more
+    assert alone.line > SIMILARITY_LIMIT  # without source classes the neighbours alone must say more
     assert alone.kind == "different"
 
 
@@ -131,8 +138,8 @@ def test_what_was_measured_is_said_with_its_figure() -> None:
 
 
 def test_many_begins_at_its_line() -> None:
-    assert facts(MANY).size == "large"
-    assert facts(MANY - 1).size == "small"
+    assert facts(MANY_IMAGES).size == "large"
+    assert facts(MANY_IMAGES - 1).size == "small"
 
 
 def test_small_gray_images_are_noted_and_not_mirrored() -> None:
@@ -147,14 +154,14 @@ def test_small_gray_images_are_noted_and_not_mirrored() -> None:
 def test_facts_are_gathered_from_the_training_images(image_folder: Callable[..., Path]) -> None:
     spec = DataSpec(str(image_folder(images=20)), test_share=0.2)
     dataset = split(open_dataset(spec.source), spec)
-    known = facts_of(dataset, ModelSpec("resnet18"))
+    known = dataset_facts(dataset, ModelSpec("resnet18"))
     assert (known.images, known.classes, known.smallest, known.per_class) == (24, 2, 12, 12)
     assert (known.side, known.gray, known.input_size) == (48, False, 224)
     assert known.pretrained
     assert known.has_weights
-    assert not facts_of(dataset, ModelSpec("resnet18", "none")).pretrained
-    assert facts_of(dataset, ModelSpec("resnet18", "run:x")).pretrained
-    own = facts_of(dataset, ModelSpec("mnist_cnn"))
+    assert not dataset_facts(dataset, ModelSpec("resnet18", "none")).pretrained
+    assert dataset_facts(dataset, ModelSpec("resnet18", "run:x")).pretrained
+    own = dataset_facts(dataset, ModelSpec("mnist_cnn"))
     assert not own.pretrained
     assert not own.has_weights
     assert own.kind == "random"
@@ -166,10 +173,10 @@ def test_gray_images_are_seen_and_damaged_ones_passed_over(image_folder: Callabl
     for file in files:
         Image.open(file).convert("L").save(file)
     spec = DataSpec(str(root))
-    assert facts_of(split(open_dataset(spec.source), spec), ModelSpec("resnet18")).gray
-    for number, file in enumerate(files):
-        file.write_bytes(f"no image {number}".encode())
-    known = facts_of(split(open_dataset(spec.source), spec), ModelSpec("resnet18"))
+    assert dataset_facts(split(open_dataset(spec.source), spec), ModelSpec("resnet18")).gray
+    for file in files:
+        file.write_bytes(b"no image")
+    known = dataset_facts(split(open_dataset(spec.source), spec), ModelSpec("resnet18"))
     assert known.side is None
     assert not known.gray
 

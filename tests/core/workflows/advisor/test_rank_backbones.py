@@ -265,7 +265,7 @@ def test_a_job_leaves_its_result_and_is_found_again(data: DataSpec) -> None:
     job = make_job(data, SMALL, OTHER)
     assert job.state == "queued"
     status = job_process.work(job)
-    assert status["state"] == job.state == "finished"
+    assert status.state == job.state == "finished"
     found = rank_job.result(job)
     assert found is not None
     assert found.complete
@@ -282,7 +282,7 @@ def test_a_stopped_job_says_so(data: DataSpec) -> None:
     job = make_job(data, SMALL)
     job.request_stop()
     assert job.state == "stopping"
-    assert job_process.work(job)["state"] == "stopped"
+    assert job_process.work(job).state == "stopped"
     assert rank_job.result(job) is None
 
 
@@ -291,9 +291,9 @@ def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         job_process.work(job)
     status = job.status()
-    assert status["state"] == "failed"
-    assert "nowhere" in status["message"]
-    assert status["message_template"].count("{")
+    assert status.state == "failed"
+    assert "nowhere" in status.message
+    assert status.message_template.count("{")
 
 
 def test_a_damaged_request_is_refused() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from core.runs.status import RunStatus, State
 from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.workflows.coach.diagnose import Remark, advise_run
+from core.workflows.coach.diagnose import Finding, advise_run
 
 COUNTS = {"train": {"a": 100, "b": 110}, "val": {"a": 50, "b": 50}, "test": {"a": 20, "b": 20}}
 
@@ -64,14 +65,14 @@ def said(
     made: list[dict[str, Any]],
     inside: list[dict[str, Any]] | None = None,
     *,
-    state: str = "running",
+    state: State = "running",
     task: Experiment | None = None,
     counts: dict[str, dict[str, int]] | None = None,
     best: int | None = None,
     **more: Any,
-) -> dict[str, Remark]:
+) -> dict[str, Finding]:
     task = task or experiment()
-    status = {"state": state, "epochs": task.training.epochs, "best_epoch": best or len(made)}
+    status = RunStatus(state=state, epochs=task.training.epochs, best_epoch=best or len(made))
     found = advise_run(made, inside or [], status, task, counts or COUNTS, **more)
     for remark in found:  # every sentence can be filled in
         assert str(remark.sentence)

@@ -19,6 +19,7 @@ from programs import HEAD, HOSTILE, SCENES, definitions, task
 
 from core.errors import InputError
 from core.models.network import assemble
+from core.runs.status import RunStatus
 from core.runs.store import Run, RunStore
 from core.specs import AugmentSpec, Experiment, FreezePlan, HeadSpec, Loss, ModelSpec, Phase, Schedule
 from core.workflows.export.pytorch import program
@@ -70,10 +71,10 @@ def same_figures(run: Run, said: str) -> None:
         assert row[3] == pytest.approx(epoch["val_accuracy"], abs=6e-5)
         assert row[4] == pytest.approx(epoch["lr"], rel=2e-3)
     status = run.status()
-    assert f"best epoch {status['best_epoch']}\n" in said
+    assert f"best epoch {status.best_epoch}\n" in said
     for name in ("val", "test"):
-        if status[f"{name}_accuracy"] is not None:
-            assert f"{name}: accuracy {status[f'{name}_accuracy']:.4f}" in said
+        if getattr(status, f"{name}_accuracy") is not None:
+            assert f"{name}: accuracy {getattr(status, f'{name}_accuracy'):.4f}" in said
 
 
 @pytest.mark.slow
@@ -136,7 +137,7 @@ MORE = {
 
 @pytest.mark.parametrize("scene", [*SCENES, *MORE])
 def test_only_what_is_used_is_written(scene: str) -> None:
-    text = program.write((SCENES | MORE)[scene], ("a", "b", "c"), {})
+    text = program.write((SCENES | MORE)[scene], ("a", "b", "c"), RunStatus())
     compile(text, "again.py", "exec")
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--isolated", "--line-length", "120", "--select", "E,F,W,I", "-"],
@@ -229,9 +230,9 @@ def test_names_of_a_person_cannot_break_the_program() -> None:
     )
     head = replace(HEAD, options=(("eps", 0.5),))
     plain = task(ModelSpec("mnist_cnn", "file:x.pt"), head, source="digits", device="cuda:0")
-    text = program.write(experiment, classes, {}, title=HOSTILE)
+    text = program.write(experiment, classes, RunStatus(), title=HOSTILE)
     assert text.encode("utf-8").decode("utf-8") == text
-    tree, other = ast.parse(text), ast.parse(program.write(plain, classes, {}, title="one"))
+    tree, other = ast.parse(text), ast.parse(program.write(plain, classes, RunStatus(), title="one"))
     values = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
     assert ast.literal_eval(values["CLASSES"]) == list(classes)
     assert ast.literal_eval(values["DEVICE"].args[0]) == f"cuda:{HOSTILE}"  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from core.data.augment import Augmenter
 from core.models import freeze
 from core.models.catalog import catalog
 from core.models.network import assemble, save
+from core.runs.status import RunStatus
 from core.specs import AugmentSpec, FreezePlan, HeadSpec, Loss, ModelSpec, Phase, Schedule
 from core.training.loop.batching import EpochBatching
 from core.training.loop.distributed import ALONE
@@ -170,13 +171,15 @@ def test_each_phase_has_its_own_number_format() -> None:
         return [row["bf16"] for row in rows]
 
     known = {"precision": "auto", "precisions": ("fp32", "bf16", "fp32")}
-    assert formats({"precision": "fp32"}, **known) == [False, True, False]
-    assert formats({"precision": "bf16"}, precision="auto") == [True] * 3, "a run before all were recorded"
-    assert formats({"precision": "bf16"}, precision="auto", precisions=("fp32",)) == [False, True, True]
-    assert formats({"precision": "fp32"}, precision="bf16") == [True] * 3
-    text = program.write(task(ModelSpec("resnet18", "none"), *phases, **known), ("a", "b"), {"precision": "fp32"})
+    assert formats(RunStatus(precision="fp32"), **known) == [False, True, False]
+    assert formats(RunStatus(precision="bf16"), precision="auto") == [True] * 3, "a run before all were recorded"
+    assert formats(RunStatus(precision="bf16"), precision="auto", precisions=("fp32",)) == [False, True, True]
+    assert formats(RunStatus(precision="fp32"), precision="bf16") == [True] * 3
+    text = program.write(task(ModelSpec("resnet18", "none"), *phases, **known), ("a", "b"), RunStatus(precision="fp32"))
     assert "left open; fp32 in head, bf16 in one, fp32 in two is taken" in " ".join(text.split())
-    assert "bf16" not in program.write(task(ModelSpec("resnet18", "none"), HEAD), ("a", "b"), {"precision": "bf16"})
+    assert "bf16" not in program.write(
+        task(ModelSpec("resnet18", "none"), HEAD), ("a", "b"), RunStatus(precision="bf16")
+    )
 
 
 def test_handed_on_weights_leave_out_a_head_for_other_classes(tmp_path: Path) -> None:

@@ -20,9 +20,17 @@ from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
-from core.workflows.checkpoints import moments_of, network_at, network_named
+from core.workflows.checkpoints import named_checkpoints, network_at, network_named
 from core.workflows.inspection import channel_survey
-from core.workflows.inspection.channel_survey import chosen, gather, images_key, known, prints_of, story, weights_key
+from core.workflows.inspection.channel_survey import (
+    chosen,
+    collect_answers,
+    fingerprints_of,
+    images_key,
+    known,
+    measure_depth,
+    weights_key,
+)
 from core.workflows.inspection.network_comparison import Similarity, moved, same_build, similarity
 from tests.support.tiny import tiny
 
@@ -47,11 +55,11 @@ def test_the_classes_take_turns_and_the_draw_is_always_the_same(images: Dataset)
 
 def test_a_second_look_reads_the_disk(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     network, calls = tiny(), []
-    first = gather(network, images, "1.2", progress=lambda *told: calls.append(told))
+    first = collect_answers(network, images, "1.2", progress=lambda *told: calls.append(told))
     assert {told[0] for told in calls} == {"reading", "looking"}
-    assert known(prints_of(network, images), "1.2")
+    assert known(fingerprints_of(network, images), "1.2")
     monkeypatch.setattr(channel_survey, "survey", lambda *_a, **_k: pytest.fail("asked again"))
-    again = gather(network, images, "1.2")
+    again = collect_answers(network, images, "1.2")
     assert again.keys == first.keys
     assert again.classes == first.classes == images.classes
     assert again.asked == 16
@@ -62,12 +70,12 @@ def test_a_second_look_reads_the_disk(images: Dataset, monkeypatch: pytest.Monke
 
 def test_other_weights_images_or_layers_are_asked_anew(images: Dataset) -> None:
     network = tiny()
-    gather(network, images, "1.2")
-    gather(network, images, "2.0")
+    collect_answers(network, images, "1.2")
+    collect_answers(network, images, "2.0")
     with torch.no_grad():
         next(iter(network.model.parameters())).add_(1e-3)
-    gather(network, images, "1.2")
-    gather(network, images.subset(range(9)), "1.2")
+    collect_answers(network, images, "1.2")
+    collect_answers(network, images.subset(range(9)), "1.2")
     assert len(files()) == 4
 
 
@@ -85,7 +93,7 @@ def test_images_that_cannot_be_read_are_left_out(images: Dataset) -> None:
     path = images.path(2)
     assert path is not None
     path.unlink()
-    found = gather(tiny(), images, "1.2")
+    found = collect_answers(tiny(), images, "1.2")
     assert images.items[2].key not in found.keys
     assert len(found.keys) == found.asked == 15
 
@@ -96,7 +104,7 @@ def test_data_that_are_gone_say_so(images: Dataset) -> None:
         assert path is not None
         path.unlink()
     with pytest.raises(InputError, match="None of the images"):
-        gather(tiny(), images, "1.2")
+        collect_answers(tiny(), images, "1.2")
 
 
 def test_giving_up_keeps_nothing(images: Dataset) -> None:
@@ -105,31 +113,31 @@ def test_giving_up_keeps_nothing(images: Dataset) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        gather(tiny(), images, "1.2", progress=stop)
+        collect_answers(tiny(), images, "1.2", progress=stop)
     assert files() == []
 
 
 def test_a_torn_file_is_made_again_and_room_is_kept(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     network = tiny()
-    first = gather(network, images, "1.2")
+    first = collect_answers(network, images, "1.2")
     (file,) = files()
     file.write_bytes(file.read_bytes()[:100])
-    np.testing.assert_array_equal(gather(network, images, "1.2").answers.means, first.answers.means)
+    np.testing.assert_array_equal(collect_answers(network, images, "1.2").answers.means, first.answers.means)
     monkeypatch.setattr(channel_survey, "ANSWERS", replace(channel_survey.ANSWERS, max_bytes=1))
-    gather(network, images, "2.0")
+    collect_answers(network, images, "2.0")
     assert len(files()) <= 1
 
 
 def test_the_story_is_told_once_and_read_again(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     network, doing = tiny(), set()
-    first = story(network, images, progress=lambda what, _done, _total: doing.add(what))
+    first = measure_depth(network, images, progress=lambda what, _done, _total: doing.add(what))
     assert doing == {"reading", "looking", "measuring"}
     assert (first.images, first.asked, first.classes) == (16, 16, 2)
     accuracies = [row.accuracy for row in first.rows if row.compared]
     assert len(accuracies) >= 3
     assert max(a for a in accuracies if a is not None) > 0.8, "two colours are told apart"
     monkeypatch.setattr(channel_survey, "survey", lambda *_a, **_k: pytest.fail("asked again"))
-    assert story(network, images) == first
+    assert measure_depth(network, images) == first
 
 
 def test_the_fingerprint_is_of_values_not_of_the_object() -> None:
@@ -158,7 +166,7 @@ def run(image_folder: Callable[..., Path]) -> Run:
 
 
 def test_moments_of_a_run(run: Run) -> None:
-    assert moments_of(run) == ("start", "best", "last")
+    assert named_checkpoints(run) == ("start", "best", "last")
     start, best, last = (network_at(run, moment) for moment in ("start", "best", "last"))
     assert same_build(start, last)
     rows = moved(start, best)
@@ -173,7 +181,7 @@ def test_moments_of_a_run(run: Run) -> None:
 
 def test_a_moment_that_is_not_there(run: Run) -> None:
     (run.path / "last.safetensors").unlink()
-    assert moments_of(run) == ("start", "best")
+    assert named_checkpoints(run) == ("start", "best")
     with pytest.raises(InputError, match="no weights of its last epoch"):
         network_at(run, "last")
     with pytest.raises(InputError, match="no moment noon"):
@@ -216,13 +224,13 @@ class Clock:
 
 
 def test_little_time_is_shared_by_reading_and_looking(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_survey, "READ", 4)
+    monkeypatch.setattr(channel_survey, "READ_BATCH", 4)
     monkeypatch.setattr(channel_survey, "time", Clock())
-    found = gather(tiny(), images, "1.2", budget=3.0)
+    found = collect_answers(tiny(), images, "1.2", budget=3.0)
     assert len(found.keys) == 8, "half of three seconds went into reading: two looks at the clock"
     assert found.asked == 16
     assert files() == [], "another time there may be more time"
-    assert len(gather(tiny(), images, "1.2", budget=None).keys) == 16
+    assert len(collect_answers(tiny(), images, "1.2", budget=None).keys) == 16
 
 
 def test_comparing_ends_in_time(images: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

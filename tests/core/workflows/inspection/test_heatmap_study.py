@@ -167,7 +167,7 @@ def test_another_moment_and_other_settings_make_another_study(run: Run) -> None:
         asked(run, method="smoothgrad", settings={"samples": 3}),
     ]
     for job in jobs:
-        assert job_process.work(job)["state"] == "finished"
+        assert job_process.work(job).state == "finished"
     plain, start, more = (heatmap_study_job.result(job) for job in jobs)
     assert plain is not None
     assert start is not None
@@ -185,7 +185,7 @@ def test_a_job_is_done_and_found_again(run: Run) -> None:
     assert latest_job(study_of(run)) is None
     job = asked(run)
     told: list[dict[str, Any]] = []
-    assert job_process.work(job, told.append)["state"] == "finished"
+    assert job_process.work(job, told.append).state == "finished"
     found = heatmap_study_job.result(job)
     assert found is not None
     made, maps = found
@@ -205,7 +205,7 @@ def test_a_job_is_done_and_found_again(run: Run) -> None:
 def test_a_job_that_is_cancelled_or_cannot_be_done(run: Run) -> None:
     job = asked(run)
     (job.path / "control").write_text("stop\n")
-    assert job_process.work(job)["state"] == "stopped"
+    assert job_process.work(job).state == "stopped"
     wrong = asked(run, method="crystal-ball")
     with pytest.raises(InputError):
         job_process.work(wrong)

@@ -15,7 +15,7 @@ from core.interpret.explanation_metrics.baselines import Similarity
 from core.interpret.explanation_metrics.faithfulness import Curve, Scores, Settings
 from core.interpret.explanation_metrics.localisation import Placement, region
 from core.workflows.inspection.trust import SLOW, Options, Trust, trust
-from core.workflows.inspection.trust_verdict import VOTES, verdict
+from core.workflows.inspection.trust_verdict import VOTES, trust_verdict
 
 QUICK = Options(Settings(steps=3, windows=6, road=(0.5,)), randoms=3, jitters=2)
 SHARES = np.linspace(0, 1, 3)
@@ -52,7 +52,7 @@ GOOD, RANDOM = scores(0.1, 0.9, 0.5, 0.001), scores(0.5, 0.5, 0.0, 0.02)
 
 
 def ids(found: Trust) -> dict[str, str]:
-    return {remark.id: remark.tone for remark in verdict(found)}
+    return {remark.id: remark.tone for remark in trust_verdict(found)}
 
 
 def test_words_follow_from_the_figures() -> None:
@@ -89,7 +89,7 @@ def test_sensitivity_and_object_in_words() -> None:
 def test_every_sentence_can_be_filled_in() -> None:
     for own in (GOOD, RANDOM):
         full = made(own, likeness=Similarity(0.1, 0.2), sensitivity=0.9, placement=Placement(True, 0.6, 0.4, 0.2))
-        for remark in verdict(full):
+        for remark in trust_verdict(full):
             for sentence in (remark.sentence, remark.evidence, remark.advice):
                 assert "{" not in str(sentence)
 

@@ -135,11 +135,11 @@ def test_a_job_is_done_once_and_says_so(kind: JobKind, monkeypatch: pytest.Monke
     working(monkeypatch, kind, work)
     job, told = made(kind), []
     status = job_process.work(job, told.append)
-    assert (status["state"], status["doing"], status["done"], status["ready"]) == ("finished", "", 1, 1)
-    assert status["launched"] <= status["started"] <= status["begun"] <= status["ended"]
+    assert (status.state, status.doing, status.done, status.ready) == ("finished", "", 1, 1)
+    assert status.launched <= status.started <= status.begun <= status.ended
     assert told == [{"doing": "counting", "done": 1, "total": 2, "ready": 1}]
     assert job.state == "finished"
-    assert ("queue_device" in status) == (kind.waits_for != "nothing")
+    assert bool(status.queue_device) == (kind.waits_for != "nothing")
     with pytest.raises(InputError, match="This job was done before"):
         job_process.work(job)
 
@@ -164,7 +164,7 @@ def test_a_job_is_cancelled(kind: JobKind, monkeypatch: pytest.MonkeyPatch) -> N
 
     working(monkeypatch, kind, work)
     status = job_process.work(job)
-    assert (status["state"], status["doing"], job.state) == ("stopped", "", "stopped")
+    assert (status.state, status.doing, job.state) == ("stopped", "", "stopped")
 
 
 @KINDS
@@ -180,7 +180,7 @@ def test_a_job_that_fails_says_why(kind: JobKind, monkeypatch: pytest.MonkeyPatc
         job = made(kind)
         with pytest.raises(error):
             job_process.work(job)
-        assert (job.state, job.status()["message"]) == ("failed", said)
+        assert (job.state, job.status().message) == ("failed", said)
     assert "strange" in (job.path / "log.txt").read_text()
     damaged = JobStore(kind.id).create({"nothing": 1})
     with pytest.raises(InputError, match="damaged"):
@@ -202,7 +202,7 @@ def test_the_same_asked_twice_is_one_job(kind: JobKind, spawned: list[tuple[str,
     job = start_job(request, owner="ann")
     assert start_job(request) == job
     assert spawned == [("job", str(job.path))]
-    assert job.status()["owner"] == "ann"
+    assert job.status().owner == "ann"
     job.request_stop()
     other = start_job(request)
     assert other != job

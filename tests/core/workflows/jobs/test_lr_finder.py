@@ -44,8 +44,8 @@ def test_a_job_finds_a_rate_and_is_found_again(image_folder: Folder) -> None:
     job = asked(experiment)
     told: list[dict[str, Any]] = []
     status = job_process.work(job, told.append)
-    assert status["state"] == "finished"
-    assert status["queue_device"] == "cpu"
+    assert status.state == "finished"
+    assert status.queue_device == "cpu"
     curve = lr_finder.result(job)
     assert curve is not None
     assert len(curve.rates) == len(curve.losses) > 20
@@ -93,7 +93,7 @@ def test_damaged_images_are_left_out_and_a_batch_size_is_found(image_folder: Fol
 def test_a_search_that_is_asked_to_stop_ends_without_a_result(image_folder: Folder) -> None:
     job = asked(task(image_folder()))
     (job.path / "control").write_text("stop\n")
-    assert job_process.work(job)["state"] == "stopped"
+    assert job_process.work(job).state == "stopped"
     assert lr_finder.result(job) is None
     with pytest.raises(Cancelled):
         lr_finder.find_now(task(image_folder("others")), stop=lambda: True)
@@ -104,7 +104,7 @@ def test_a_failure_is_kept_as_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         job_process.work(job)
     assert job.state == "failed"
-    assert job.status()["message_template"]
+    assert job.status().message_template
     (job.path / "result.json").write_text('{"rates": 3}')
     assert lr_finder.result(job) is None
 

@@ -110,8 +110,8 @@ def test_a_job_measures_and_says_how_far_it_is() -> None:
     assert start_job(profile_request(SMALL, "cpu")) == made  # one at a time
     steps: list[tuple[int, int]] = []
     status = job_process.work(made, lambda record: steps.append((record["done"], record["total"])))
-    assert status["state"] == "finished"
-    assert "queue_device" not in status  # it waits for nobody
+    assert status.state == "finished"
+    assert not status.queue_device  # it waits for nobody
     assert steps[-1][0] > 0
     known = profile.profile_known(SMALL, "cpu")
     assert known is not None
@@ -123,7 +123,7 @@ def test_a_job_measures_and_says_how_far_it_is() -> None:
 def test_a_job_that_is_cancelled_leaves_nothing() -> None:
     made = job()
     (made.path / "control").write_text("stop\n")
-    assert job_process.work(made)["state"] == "stopped"
+    assert job_process.work(made).state == "stopped"
     assert profile.profile_known(SMALL, "cpu") is None
 
 
@@ -135,8 +135,8 @@ def test_a_job_that_fails_says_why() -> None:
     with pytest.raises(InputError):
         job_process.work(made)
     status = made.status()
-    assert status["state"] == "failed"
-    assert "no_such_net" in status["message"]
+    assert status.state == "failed"
+    assert "no_such_net" in status.message
 
 
 def test_the_command_line_measures(capsys: pytest.CaptureFixture[str]) -> None:

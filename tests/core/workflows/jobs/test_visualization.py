@@ -32,7 +32,7 @@ def test_grown_pictures_are_found_in_the_cache(queued: Callable[[VisualizationJo
     job = queued(wish)
     told: list[str] = []
     status = job_process.work(job, lambda record: told.append(record["doing"]))
-    assert (status["state"], job.state) == ("finished", "finished")
+    assert (status.state, job.state) == ("finished", "finished")
     assert "growing" in told
     found = cached_images(
         load_network("shufflenet_v2_x0_5", weights="none"), "conv1", [0, 5], Recipe(32, 3, precision="fp32")
@@ -51,7 +51,7 @@ def test_a_picture_is_dreamt_into(queued: Callable[[VisualizationJob], Job]) -> 
     )
     job = queued(wish)
     assert visualization.result(job) is None
-    assert job_process.work(job)["state"] == "finished"
+    assert job_process.work(job).state == "finished"
     made = visualization.result(job)
     assert made is not None
     assert made.image.shape == made.original.shape == (24, 36, 3)
@@ -72,7 +72,7 @@ def test_asked_to_stop(queued: Callable[[VisualizationJob], Job]) -> None:
         if record.get("done", 0) >= 2:
             job.request_stop()
 
-    assert job_process.work(job, stop)["state"] == "stopped"
+    assert job_process.work(job, stop).state == "stopped"
 
 
 def test_a_run_that_was_deleted_meanwhile(queued: Callable[[VisualizationJob], Job]) -> None:
@@ -80,7 +80,7 @@ def test_a_run_that_was_deleted_meanwhile(queued: Callable[[VisualizationJob], J
     with pytest.raises(InputError, match="neither a run"):
         job_process.work(job)
     assert job.state == "failed"
-    assert "neither a run" in job.status()["message"]
+    assert "neither a run" in job.status().message
 
 
 def test_a_damaged_request(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from core.models.network import Network, assemble, outline
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.features.batch_sources import Material
 from core.training.loop.trainer import fit
-from core.workflows.trainer_process.frozen_check import Proof
+from core.workflows.trainer_process.frozen_check import FrozenCheck
 
 CPU = torch.device("cpu")
 CLASSES = ("blue", "red")
@@ -66,7 +66,7 @@ def test_frozen_tensors_are_the_same_bit_by_bit(family: str, image_folder: Calla
     spec = spec_of(smallest(family))
     task = experiment(spec, image_folder(images=4), FreezePlan(1))
     network = assemble(spec, CLASSES, seed=0)
-    proof = Proof(network, task)
+    proof = FrozenCheck(network, task)
     trained(network, task)
     found = proof.verify(network.model)
     counts = freeze.counts(network.anatomy, FreezePlan(1))
@@ -82,7 +82,7 @@ def test_statistics_move_when_the_plan_says_so_and_weights_do_not(image_folder: 
     spec = ModelSpec("emnist_cnn", "none")
     task = experiment(spec, image_folder(), FreezePlan(0, norm="train"))
     network = assemble(spec, CLASSES, seed=0)
-    proof = Proof(network, task)
+    proof = FrozenCheck(network, task)
     trained(network, task)
     found = proof.verify(network.model)
     assert found["frozen_changed"] == 0
@@ -95,7 +95,7 @@ def test_what_any_phase_frees_is_not_called_frozen(image_folder: Callable[..., P
     phases = (step("one"), step("two", freeze=FreezePlan(0, thaw=("conv2.weight",))))
     task = experiment(spec, image_folder(), FreezePlan(0), *phases)
     network = assemble(spec, CLASSES, seed=0)
-    proof = Proof(network, task)
+    proof = FrozenCheck(network, task)
     trained(network, task)
     found = proof.verify(network.model)
     assert found["frozen_values"] == network.anatomy.total - 5 * 5 * 10 * 20 - (50 + 1) * 2
@@ -106,7 +106,7 @@ def test_what_any_phase_frees_is_not_called_frozen(image_folder: Callable[..., P
 def test_a_tensor_that_moved_is_caught() -> None:
     spec = ModelSpec("emnist_cnn", "none")
     network = assemble(spec, CLASSES, seed=0)
-    proof = Proof(network, experiment(spec, Path("x"), FreezePlan(0)))
+    proof = FrozenCheck(network, experiment(spec, Path("x"), FreezePlan(0)))
     model = network.model.to(memory_format=torch.channels_last)
     assert proof.verify(model)["frozen_changed"] == 0
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_a_tensor_that_moved_is_caught() -> None:
 def test_zeros_have_no_share_to_move_by(image_folder: Callable[..., Path]) -> None:
     spec = ModelSpec("mnist_cnn", "none", init="zeros")
     network = assemble(spec, CLASSES, seed=0)
-    proof = Proof(network, experiment(spec, image_folder(), FreezePlan("all")))
+    proof = FrozenCheck(network, experiment(spec, image_folder(), FreezePlan("all")))
     found = proof.verify(network.model)
     assert set(found["moved"].values()) == {None}
     assert (found["frozen_values"], found["frozen_changed"]) == (0, 0)

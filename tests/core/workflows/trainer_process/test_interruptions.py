@@ -113,7 +113,7 @@ def test_killed_around_a_checkpoint_every_epoch_is_told_once(
     with pytest.raises(Killed):
         worker.work(run)
     go_on(run)
-    assert worker.work(run)["state"] == "finished"
+    assert worker.work(run).state == "finished"
     assert [row["epoch"] for row in run.metrics()[0]] == list(range(1, 7))
     assert [row["epoch"] for row in read_lines(run.path / "health.jsonl")[0]] == list(range(1, 7))
 
@@ -128,11 +128,11 @@ def test_a_paused_run_goes_on_and_comes_to_the_same(tmp_path: Path, image_folder
             run.request("pause")
             assert run.state == "pausing"
 
-    assert worker.work(run, pause)["state"] == run.state == "paused"
+    assert worker.work(run, pause).state == run.state == "paused"
     assert run.can_resume
-    assert "val_accuracy" not in run.status()
+    assert run.status().val_accuracy is None
     go_on(run)
-    assert worker.work(run)["state"] == "finished"
+    assert worker.work(run).state == "finished"
     assert weights(run) == weights(whole)
     assert not (run.path / "resume.pt").exists()
     assert not run.can_resume
@@ -143,8 +143,8 @@ def test_a_stopped_run_is_judged_and_can_go_on_all_the_same(tmp_path: Path, imag
     whole, run = store.create(experiment(source)), store.create(experiment(source))
     worker.work(whole)
     status = worker.work(run, lambda record: run.request_stop() if record.get("epoch") == 3 else None)
-    assert status["state"] == "stopped"
-    assert status["val_accuracy"] is not None
+    assert status.state == "stopped"
+    assert status.val_accuracy is not None
     go_on(run)
     worker.work(run)
     assert weights(run, "best") == weights(whole, "best")
@@ -153,7 +153,7 @@ def test_a_stopped_run_is_judged_and_can_go_on_all_the_same(tmp_path: Path, imag
 def test_a_discarded_run_leaves_nothing(tmp_path: Path, image_folder: Folder) -> None:
     run = RunStore(tmp_path / "runs").create(experiment(image_folder()))
     status = worker.work(run, lambda record: run.request("discard") if record.get("epoch") == 2 else None)
-    assert status["state"] == "discarded"
+    assert status.state == "discarded"
     assert not run.path.exists()
     with pytest.raises(RunMissing):
         run.status()
@@ -171,7 +171,7 @@ def test_what_was_changed_live_stands_in_the_record_and_is_repeated(tmp_path: Pa
     worker.work(run, wish)
     acts = run.experiment.training.acts
     assert [(act.kind, act.value) for act in acts] == [("rate", 0.5), ("extend", 2.0)]
-    assert run.status()["epochs"] == run.status()["epochs_done"] == 8
+    assert run.status().epochs == run.status().epochs_done == 8
     assert "asked: extend 2" in run.log()
     again = store.create(run.experiment)
     worker.work(again)
@@ -196,7 +196,7 @@ def test_images_that_changed_meanwhile_are_named(tmp_path: Path, image_folder: F
         worker.work(run)
     victim.write_bytes(pixels)
     go_on(run)
-    assert worker.work(run)["state"] == "finished"
+    assert worker.work(run).state == "finished"
 
 
 def test_a_folder_that_grows_does_not_matter_to_a_run(tmp_path: Path, image_folder: Folder) -> None:
@@ -214,7 +214,7 @@ def test_a_folder_that_grows_does_not_matter_to_a_run(tmp_path: Path, image_fold
             picture = next((source / "blue").iterdir()).read_bytes()
             (source / name / f"new-{number}.png").write_bytes(picture)
     go_on(run)
-    assert worker.work(run)["state"] == "finished"
+    assert worker.work(run).state == "finished"
     assert weights(run) == weights(whole)
     assert {item.key for item in reopen(run).items} == {row["key"] for row in run.split_rows()}
 
@@ -243,7 +243,7 @@ def test_a_paused_run_goes_on_without_the_weights_it_began_with(tmp_path: Path, 
     worker.work(run, lambda record: run.request("pause") if record.get("epoch") == 2 else None)
     start.unlink()
     go_on(run)
-    assert worker.work(run)["state"] == "finished"
+    assert worker.work(run).state == "finished"
     assert weights(run) == weights(whole)
     assert "without the weights that it began with" in (run.path / "log.txt").read_text()
 

@@ -22,7 +22,7 @@ from core.training.features.batch_sources import Material
 from core.workflows.network_loading import build_network
 from core.workflows.trainer_process import snapshot_taker as photography
 from core.workflows.trainer_process import worker
-from core.workflows.trainer_process.snapshot_taker import Photographer
+from core.workflows.trainer_process.snapshot_taker import SnapshotTaker
 
 Folder = Callable[..., Path]
 
@@ -44,7 +44,7 @@ def last_weights(run: Run) -> dict[str, bytes]:
 
 @pytest.fixture(autouse=True)
 def no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photography, "FREE", 1e9)
+    monkeypatch.setattr(photography, "FREE_SECONDS", 1e9)
     monkeypatch.setattr("core.training.monitoring.health_monitor.FREE_SECONDS", 1e9)
     monkeypatch.setattr("core.training.monitoring.health_monitor.PASS_FREE_SECONDS", 1e9)
 
@@ -80,7 +80,7 @@ def test_a_snapshot_is_what_a_heatmap_of_its_weights_says(tmp_path: Path, image_
     task = experiment(image_folder())
     run = RunStore(tmp_path / "runs").create(task)
     worker.work(run)
-    best = run.status()["best_epoch"]
+    best = run.status().best_epoch
     network = build_network(task.model, run.classes(), seed=3, runs_dir=tmp_path / "runs", roots=None)
     load_into(network.model, run.path / "best.safetensors")
     pinned, found = snapshots.pinned_of(run.path), snapshots.read(run.path, best)
@@ -108,7 +108,7 @@ def test_watching_changes_no_bit(tmp_path: Path, image_folder: Folder, monkeypat
 
     monkeypatch.setattr(photography, "conv_layers", fail)
     monkeypatch.setattr("core.training.monitoring.health_monitor.histogram", fail)
-    assert worker.work(alone)["state"] == "finished"
+    assert worker.work(alone).state == "finished"
     assert last_weights(seen) == last_weights(alone)
     assert snapshots.epochs(alone.path) == []
     assert alone.log().count("no pictures here") == 2  # once each: snapshots and health
@@ -140,7 +140,7 @@ def test_a_quick_look_is_a_whole_one(tmp_path: Path, tiny_material: tuple[Networ
     network.anatomy = examine(network.model, num_classes=2, image_size=network.preprocessing.crop)
     for name, parameter in network.model.named_parameters():
         parameter.requires_grad_(name.startswith("5."))
-    quick = Photographer(tmp_path / "quick", network, material, torch.device("cpu"))
+    quick = SnapshotTaker(tmp_path / "quick", network, material, torch.device("cpu"))
     for folder in ("quick", "whole"):
         (tmp_path / folder).mkdir()
     calls: list[int] = []
@@ -150,7 +150,7 @@ def test_a_quick_look_is_a_whole_one(tmp_path: Path, tiny_material: tuple[Networ
         network.model[5].weight.mul_(-2.0)  # type: ignore[index, union-attr]
     quick.take(2, None)
     assert len(calls) == 1
-    Photographer(tmp_path / "whole", network, material, torch.device("cpu")).take(2, None)
+    SnapshotTaker(tmp_path / "whole", network, material, torch.device("cpu")).take(2, None)
     one, other = (snapshots.read(tmp_path / folder, 2) for folder in ("quick", "whole"))
     assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
     assert one.heat is not None
@@ -177,11 +177,11 @@ def test_wished_images_are_pinned(tmp_path: Path, image_folder: Folder) -> None:
 def test_first_best_and_last_are_there_when_time_is_short(
     tmp_path: Path, image_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photography, "FREE", 0.0)
-    monkeypatch.setattr(photography, "SHARE", 0.0)
+    monkeypatch.setattr(photography, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(photography, "TIME_SHARE", 0.0)
     run = RunStore(tmp_path / "runs").create(experiment(image_folder(), epochs=12))
     worker.work(run)
-    best = run.status()["best_epoch"]
+    best = run.status().best_epoch
     assert snapshots.epochs(run.path) == sorted({1, best, 12})
 
 
@@ -192,7 +192,7 @@ def test_modes_gradients_and_chance_are_left_alone(tmp_path: Path, tiny_material
     network.model[0].requires_grad_(False)  # type: ignore[index]
     before = [(m.training, [p.requires_grad for p in m.parameters()]) for m in network.model.modules()]
     chance = torch.get_rng_state()
-    Photographer(tmp_path, network, material, torch.device("cpu")).take(1, None)
+    SnapshotTaker(tmp_path, network, material, torch.device("cpu")).take(1, None)
     assert snapshots.epochs(tmp_path) == [1]
     assert before == [(m.training, [p.requires_grad for p in m.parameters()]) for m in network.model.modules()]
     assert torch.equal(chance, torch.get_rng_state())

@@ -39,7 +39,7 @@ def test_two_processes_train_a_run_as_one_does(tmp_path: Path, image_folder: Cal
     for row, other in zip(ours, theirs, strict=True):
         for key in ("train_loss", "val_loss", "val_accuracy"):
             assert row[key] == pytest.approx(other[key], rel=1e-3), key
-    assert run.status()["val_accuracy"] == pytest.approx(alone.status()["val_accuracy"])
+    assert run.status().val_accuracy == pytest.approx(alone.status().val_accuracy)
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ def test_progress_in_bytes_is_told_and_the_run_goes_on(run: Run, monkeypatch: py
     monkeypatch.setattr("core.models.weights.torchvision.download.fetch", fetching(arrive))
     monkeypatch.setattr("core.models.weights.torchvision.download.intact", lambda _file: True)
     told: list[dict[str, Any]] = []
-    assert worker.work(run, told.append)["state"] == "finished"
+    assert worker.work(run, told.append).state == "finished"
     loads = [(row["done"], row["total"]) for row in told if row.get("doing") == "downloading the weights"]
     assert loads == [(0, 5_000_000), (2_000_000, 5_000_000), (5_000_000, 5_000_000)]
 
@@ -64,7 +64,7 @@ def test_a_run_can_be_stopped_while_its_weights_come(run: Run, monkeypatch: pyte
         pytest.fail("the report did not end the download")
 
     monkeypatch.setattr("core.models.weights.torchvision.download.fetch", fetching(stop))
-    assert worker.work(run, lambda _record: None)["state"] == "stopped"
+    assert worker.work(run, lambda _record: None).state == "stopped"
 
 
 def test_without_network_the_run_ends_with_the_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

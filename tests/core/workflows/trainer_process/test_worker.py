@@ -67,11 +67,11 @@ def test_a_run_fills_its_folder(store: RunStore, image_folder: Callable[..., Pat
         "log.txt",
         "steps.jsonl",
     }
-    assert status["state"] == run.state == "finished"
+    assert status.state == run.state == "finished"
     assert len(run.metrics()[0]) == 2
     assert run.classes() == ("blue", "red")
     assert {row["split"] for row in run.split_rows()} == {"train", "val", "test"}
-    assert 0 <= status["test_accuracy"] <= 1
+    assert 0 <= status.test_accuracy <= 1
     assert events[0] == "progress"
     assert events[-1] == "finished"
 
@@ -82,9 +82,9 @@ def test_quick_epochs_are_said_to_be_training(store: RunStore, image_folder: Cal
     seen: list[str] = []
 
     def look(record: dict[str, object]) -> None:
-        status = run.status() if record["event"] == "epochend" else {}
-        if status.get("epochs_done", 0) > 1:
-            seen.append(status["doing"])
+        status = run.status()
+        if record["event"] == "epochend" and status.epochs_done > 1:
+            seen.append(status.doing)
             run.request_stop()
 
     worker.work(run, look)
@@ -95,8 +95,8 @@ def test_the_best_weights_are_the_ones_that_load(store: RunStore, image_folder: 
     run = store.create(experiment(image_folder(images=20), epochs=4))
     status = worker.work(run)
     best = max(row["val_accuracy"] for row in run.metrics()[0])
-    assert status["best_val_accuracy"] == best
-    assert status["val_accuracy"] == pytest.approx(best)
+    assert status.best_val_accuracy == best
+    assert status.val_accuracy == pytest.approx(best)
     assert network_of_run(run).classes == ("blue", "red")
 
 
@@ -111,9 +111,9 @@ def test_bad_data_end_the_run_with_a_sentence(
     with pytest.raises(InputError, match=sentence):
         worker.work(run)
     status = run.status()
-    assert status["state"] == "failed"
-    assert sentence in status["message"]
-    assert status["message_template"].format(**status["message_values"]) == status["message"]
+    assert status.state == "failed"
+    assert sentence in status.message
+    assert status.message_template.format(**status.message_values) == status.message
 
 
 def test_a_trainer_held_to_the_roots_follows_no_link_out_of_them(
@@ -183,7 +183,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_good_weights(
     with pytest.raises(OSError, match="No space"):
         worker.work(run)
     assert run.state == "failed"
-    assert "disk is full" in run.status()["message"]
+    assert "disk is full" in run.status().message
     assert network_of_run(run).classes == run.classes()
 
 
@@ -217,7 +217,7 @@ def test_too_little_memory_is_said_with_what_to_do(
     run = store.create(experiment(image_folder()))
     with pytest.raises(InputError, match=r"A batch of 1 images at 64 px does not fit .* Choose a smaller batch"):
         worker.work(run)
-    assert "smaller batch" in run.status()["message"]
+    assert "smaller batch" in run.status().message
 
 
 def test_a_diverged_loss_ends_the_run_with_a_rate_to_try(store: RunStore, image_folder: Callable[..., Path]) -> None:
@@ -235,7 +235,7 @@ def test_a_diverged_loss_ends_the_run_with_a_rate_to_try(store: RunStore, image_
 def test_stop_before_the_start_leaves_the_queue(store: RunStore, image_folder: Callable[..., Path]) -> None:
     run = store.create(experiment(image_folder()))
     run.request_stop()
-    assert worker.work(run)["state"] == "stopped"
+    assert worker.work(run).state == "stopped"
     assert not run.has_weights
 
 
@@ -247,9 +247,9 @@ def test_stop_keeps_the_best_weights(store: RunStore, image_folder: Callable[...
             run.request_stop()
 
     status = worker.work(run, stop_after_three)
-    assert status["state"] == "stopped"
+    assert status.state == "stopped"
     assert len(run.metrics()[0]) == 3
-    assert status["val_accuracy"] is not None
+    assert status.val_accuracy is not None
     assert network_of_run(run).classes == ("blue", "red")
 
 
@@ -258,8 +258,8 @@ def test_kill_shows_as_interrupted_and_the_best_weights_load(
     store: RunStore, image_folder: Callable[..., Path]
 ) -> None:
     run = launch.start(experiment(image_folder(), epochs=100_000), store.root)
-    wait_for(lambda: run.status().get("epochs_done", 0) >= 3 and run.has_weights)
-    os.kill(run.status()["pid"], signal.SIGKILL)
+    wait_for(lambda: run.status().epochs_done >= 3 and run.has_weights)
+    os.kill(run.status().pid, signal.SIGKILL)
     wait_for(lambda: run.state == "interrupted", 10)
     assert network_of_run(run).classes == ("blue", "red")
     store.delete(run)
@@ -273,13 +273,13 @@ def test_two_launches_at_once_share_the_device_one_after_the_other(
     first = launch.start(experiment(root, epochs=100_000), store.root)
     second = launch.start(experiment(root), store.root)
     wait_for(lambda: (first.state, second.state) == ("running", "queued"))
-    wait_for(lambda: second.status().get("ahead") == 1)
+    wait_for(lambda: second.status().ahead == 1)
     waiting = queue.place(second)
     assert waiting is not None
     assert (waiting.position, waiting.device) == (1, "cpu")
     launch.stop(first)
     wait_for(lambda: (first.state, second.state) == ("stopped", "finished"))
-    assert first.status()["ended"] <= second.status()["begun"]
+    assert first.status().ended <= second.status().begun
 
 
 @pytest.mark.slow
@@ -330,7 +330,7 @@ def test_the_best_of_the_first_phase_is_not_mixed_with_the_second(
     run = store.create(plan)
     with pytest.raises(InputError, match="not a number any more"):
         worker.work(run)
-    assert 2 <= run.status()["best_epoch"] <= head.epochs
+    assert 2 <= run.status().best_epoch <= head.epochs
     best, fresh = network_of_run(run), assemble(plan.model, run.classes(), seed=0)
     stem = fresh.anatomy.stages[0].parameter_names[0]
     top = fresh.anatomy.stages[-1].parameter_names[0]
