@@ -174,8 +174,8 @@ def test_gray_images_are_seen_and_damaged_ones_passed_over(image_folder: Callabl
         Image.open(file).convert("L").save(file)
     spec = DataSpec(str(root))
     assert dataset_facts(split(open_dataset(spec.source), spec), ModelSpec("resnet18")).gray
-    for file in files:
-        file.write_bytes(b"no image")
+    for number, file in enumerate(files):
+        file.write_bytes(f"no image {number}".encode())
     known = dataset_facts(split(open_dataset(spec.source), spec), ModelSpec("resnet18"))
     assert known.side is None
     assert not known.gray
