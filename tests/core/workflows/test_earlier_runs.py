@@ -15,7 +15,7 @@ from core.runs.files import read_lines
 from core.runs.journal import Journal
 from core.runs.status import FILE, RunStatus, Status
 from core.specs import Experiment
-from core.workflows.checkpoints import epochs_of, moments_of, network_at
+from core.workflows.checkpoints import epochs_of, named_checkpoints, network_at
 from core.workflows.coach.diagnose import advise_run
 from core.workflows.evaluate import evaluate, recorded
 from core.workflows.export.pytorch.program import script
@@ -98,10 +98,10 @@ def test_it_is_judged_and_explained(earlier: dict[str, Run]) -> None:
 def test_the_weights_of_its_epochs_open(earlier: dict[str, Run]) -> None:
     run = earlier["paused"]
     assert epochs_of(run) == [1, 2]
-    assert {"start", "best", "last"} <= set(moments_of(run))
-    first, last = (dict(network_at(run, moment).model.named_parameters()) for moment in ("1", "last"))
+    assert {"start", "best", "last"} <= set(named_checkpoints(run))
+    first, last = (dict(network_at(run, name).model.named_parameters()) for name in ("1", "last"))
     assert first.keys() == last.keys()
-    assert any((first[name] != last[name]).any() for name in first)
+    assert any((first[key] != last[key]).any() for key in first)
 
 
 def test_a_paused_one_comes_to_where_it_would_have_come(earlier: dict[str, Run]) -> None:
