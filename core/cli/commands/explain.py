@@ -215,11 +215,11 @@ def metrics(
         lines.append(f"with random weights: Spearman {found.likeness.spearman:.2f}, SSIM {found.likeness.ssim:.2f}")
     region = found.region
     lines.append(f"above the threshold (Otsu): {share(region.share)} of the picture, box {region.box}")
-    remarks = trust_verdict(found)
-    lines += ["", *(f"{remark.sentence} {remark.evidence}" for remark in remarks)]
-    said = [
+    findings = trust_verdict(found)
+    lines += ["", *(f"{finding.sentence} {finding.evidence}" for finding in findings)]
+    records = [
         {"id": r.id, "tone": r.tone, "sentence": str(r.sentence), "evidence": str(r.evidence), "advice": str(r.advice)}
-        for r in remarks
+        for r in findings
     ]
     likeness = None
     if found.likeness is not None:
@@ -230,7 +230,7 @@ def metrics(
         "unrelated": _number(found.unrelated),
         "likeness": likeness,
         "region": {"threshold": region.threshold, "box": region.box, "area": region.share, "heat": region.heat},
-        "verdict": said,
+        "verdict": records,
         "metric_seconds": found.seconds,
     }
     return {"metrics": record | rest}, lines

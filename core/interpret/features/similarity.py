@@ -138,11 +138,11 @@ def _alike(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         )
     size = (min(first.shape[1], second.shape[1]), min(first.shape[2], second.shape[2]))
 
-    def brought(maps: Tensor) -> Tensor:
+    def resized(maps: Tensor) -> Tensor:
         same = tuple(maps.shape[1:]) == size
         return (maps.float() if same else F.adaptive_avg_pool2d(maps.float(), size)).cpu()
 
-    return brought(first), brought(second)
+    return resized(first), resized(second)
 
 
 def channel_agreement(first: Tensor, second: Tensor) -> NDArray[np.float64]:

@@ -177,7 +177,7 @@ def draw(run: Any, status: RunStatus, *, key: str) -> None:
 
 
 def of(run: Any, status: RunStatus) -> tuple[Any, ...]:
-    """Returns the ``Remark`` rows of a run, worked out once for each state of its files."""
+    """Returns the ``Finding`` rows of a run, worked out once for each state of its files."""
     book = caches.journal(run)
     known = caches.health_known(caches.experiment(run).data)
     key = (

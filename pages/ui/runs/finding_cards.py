@@ -17,24 +17,24 @@ ICONS = {"good": "check_circle", "warn": "warning", "bad": "error"}
 def draw(remarks: Iterable[Any], *, key: str) -> None:
     """Draws the :class:`core.workflows.findings.Finding` rows one below the other, in their order."""
     style.send("watching.css")
-    for remark in remarks:
-        card(remark, key)
+    for finding in remarks:
+        card(finding, key)
 
 
-def card(remark: Any, key: str, below: Callable[[], None] | None = None) -> None:
+def card(finding: Any, key: str, below: Callable[[], None] | None = None) -> None:
     """Draws one remark; the caller sends the style.
 
     Args:
-        remark: A :class:`core.workflows.findings.Finding`.
+        finding: A :class:`core.workflows.findings.Finding`.
         key: Stable start of the keys.
         below: Draws what stands under it, inside the card.
     """
-    with st.container(border=True, key=f"bl-remark-{key}-{remark.id}"):
+    with st.container(border=True, key=f"bl-remark-{key}-{finding.id}"):
         st.html(
-            f'<div class="bl-remark bl-{remark.tone}">'
-            f'<span class="bl-symbol" aria-hidden="true">{ICONS[remark.tone]}</span>'
-            f"<div><b>{escape(said(remark.sentence))}</b><p>{escape(said(remark.evidence))}</p>"
-            f'<p class="bl-advised">{escape(said(remark.advice))}</p></div></div>'
+            f'<div class="bl-remark bl-{finding.tone}">'
+            f'<span class="bl-symbol" aria-hidden="true">{ICONS[finding.tone]}</span>'
+            f"<div><b>{escape(said(finding.sentence))}</b><p>{escape(said(finding.evidence))}</p>"
+            f'<p class="bl-advised">{escape(said(finding.advice))}</p></div></div>'
         )
         if below is not None:
             below()

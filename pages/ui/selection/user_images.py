@@ -255,7 +255,7 @@ def prints(subject: Subject, own: Own) -> Any:
 
 
 def gathered(subject: Subject, own: Own, layer: str) -> Any:
-    """Returns the ``Gathered`` of a layer where they are known, else ``None``."""
+    """Returns the ``LayerAnswers`` of a layer where they are known, else ``None``."""
     from core.workflows.inspection.channel_survey import collect_answers, known
 
     key = (*subject.target.key, *own.key, layer)

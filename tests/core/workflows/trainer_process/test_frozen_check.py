@@ -66,9 +66,9 @@ def test_frozen_tensors_are_the_same_bit_by_bit(family: str, image_folder: Calla
     spec = spec_of(smallest(family))
     task = experiment(spec, image_folder(images=4), FreezePlan(1))
     network = assemble(spec, CLASSES, seed=0)
-    proof = FrozenCheck(network, task)
+    frozen_check = FrozenCheck(network, task)
     trained(network, task)
-    found = proof.verify(network.model)
+    found = frozen_check.verify(network.model)
     counts = freeze.counts(network.anatomy, FreezePlan(1))
     assert found["frozen_values"] == counts.frozen > 0
     assert found["frozen_changed"] == 0
@@ -82,9 +82,9 @@ def test_statistics_move_when_the_plan_says_so_and_weights_do_not(image_folder: 
     spec = ModelSpec("emnist_cnn", "none")
     task = experiment(spec, image_folder(), FreezePlan(0, norm="train"))
     network = assemble(spec, CLASSES, seed=0)
-    proof = FrozenCheck(network, task)
+    frozen_check = FrozenCheck(network, task)
     trained(network, task)
-    found = proof.verify(network.model)
+    found = frozen_check.verify(network.model)
     assert found["frozen_changed"] == 0
     assert found["frozen_buffers"] == 2 * (6 + 6 + 1)
     assert found["frozen_buffers_changed"] == found["frozen_buffers"]
@@ -95,9 +95,9 @@ def test_what_any_phase_frees_is_not_called_frozen(image_folder: Callable[..., P
     phases = (step("one"), step("two", freeze=FreezePlan(0, thaw=("conv2.weight",))))
     task = experiment(spec, image_folder(), FreezePlan(0), *phases)
     network = assemble(spec, CLASSES, seed=0)
-    proof = FrozenCheck(network, task)
+    frozen_check = FrozenCheck(network, task)
     trained(network, task)
-    found = proof.verify(network.model)
+    found = frozen_check.verify(network.model)
     assert found["frozen_values"] == network.anatomy.total - 5 * 5 * 10 * 20 - (50 + 1) * 2
     assert found["frozen_changed"] == 0
     assert found["moved"]["stage1"] == 0 < found["moved"]["stage2"]
@@ -106,16 +106,16 @@ def test_what_any_phase_frees_is_not_called_frozen(image_folder: Callable[..., P
 def test_a_tensor_that_moved_is_caught() -> None:
     spec = ModelSpec("emnist_cnn", "none")
     network = assemble(spec, CLASSES, seed=0)
-    proof = FrozenCheck(network, experiment(spec, Path("x"), FreezePlan(0)))
+    frozen_check = FrozenCheck(network, experiment(spec, Path("x"), FreezePlan(0)))
     model = network.model.to(memory_format=torch.channels_last)
-    assert proof.verify(model)["frozen_changed"] == 0
+    assert frozen_check.verify(model)["frozen_changed"] == 0
     with torch.no_grad():
         value = model.conv2.weight[3, 2, 1, 0]
         value.copy_(torch.nextafter(value, torch.tensor(9.0)))  # the smallest change there is
         model.norm1.running_mean[0] += 1e-3
         model.classifier.weight.mul_(1.5)
         model.classifier.bias.zero_()
-    found = proof.verify(model)
+    found = frozen_check.verify(model)
     assert found["frozen_changed"] == model.conv2.weight.numel()
     assert found["frozen_buffers_changed"] == 6
     assert found["moved"]["head"] == pytest.approx(0.5)
@@ -124,7 +124,7 @@ def test_a_tensor_that_moved_is_caught() -> None:
 def test_zeros_have_no_share_to_move_by(image_folder: Callable[..., Path]) -> None:
     spec = ModelSpec("mnist_cnn", "none", init="zeros")
     network = assemble(spec, CLASSES, seed=0)
-    proof = FrozenCheck(network, experiment(spec, image_folder(), FreezePlan("all")))
-    found = proof.verify(network.model)
+    frozen_check = FrozenCheck(network, experiment(spec, image_folder(), FreezePlan("all")))
+    found = frozen_check.verify(network.model)
     assert set(found["moved"].values()) == {None}
     assert (found["frozen_values"], found["frozen_changed"]) == (0, 0)
