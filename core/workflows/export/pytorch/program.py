@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from core.data.embedded import EMBEDDED
+from core.data.encoding import png
 from core.data.images import margin
 from core.data.sources import Dataset, open_dataset
 from core.data.splits import split
@@ -129,9 +130,7 @@ def export(source: Run | Experiment, target: IO[bytes], *, roots: Sequence[Path]
     dataset = _dataset(experiment, roots)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for place, item in enumerate(dataset.items):
-            file = io.BytesIO()
-            dataset.load(place).save(file, "PNG")
-            archive.writestr(f"{item.key}.png", file.getvalue())
+            archive.writestr(f"{item.key}.png", png(dataset.load(place), repeats=True))
     return len(dataset)
 
 
