@@ -254,7 +254,7 @@ def _elsewhere(why_not: dict[str, str | None], family: str | None) -> None:
 def _why(row: Any) -> None:
     with st.expander(_("Why?"), icon=":material/help:", key="bl-heat-why"):
         st.markdown(_(method_texts.reading(row)))
-        st.latex(method_texts.FORMULAS[row.id])
+        st.latex(row.equation)
         st.markdown(_(method_texts.CONTRAST))
         st.caption(f"{row.paper} · {_(method_texts.SERVED[row.served_by])}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from torch import Tensor
 
 from core.errors import InputError
+from core.interpret.attribution.equations import EQUATIONS
 from core.interpret.forward import Forward
 from core.interpret.target import ScoreTarget
 from core.messages import Progress
@@ -141,6 +142,11 @@ class Method:
     served_by: Server = "own"
 
     @property
+    def equation(self) -> str:
+        """What it works out, as LaTeX; see :mod:`core.interpret.attribution.equations`."""
+        return EQUATIONS[self.id]
+
+    @property
     def needs_layer(self) -> bool:
         """Whether the method looks at a layer, which can be chosen."""
         return self.layered
@@ -160,8 +166,7 @@ class Method:
         settings = self.defaults | dict(given)
         if "channels" in settings:
             layer = anatomy.layers_by_name.get(anatomy.cam_layer)
-            shape = layer.output_shape if layer else (1,)
-            every = shape[0] if layer is not None and layer.layout == "NCHW" else shape[-1]
+            every = layer.channels if layer is not None else 1
             tried = min(settings["channels"] or every, every)
             return max(2, round(self.passes * tried / max(self.defaults["channels"], 1)))
         for name in ("samples", "steps", "regions"):

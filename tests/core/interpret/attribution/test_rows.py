@@ -14,6 +14,7 @@ from torch import Tensor
 from core.data.images import fit, to_tensor
 from core.errors import InputError
 from core.interpret.attribution import cam
+from core.interpret.attribution.equations import EQUATIONS
 from core.interpret.attribution.explain import METHODS, explain, explain_classes, explain_each, explain_layers
 from core.interpret.drawing.overlay import overlay
 from core.models.network import Network
@@ -221,3 +222,10 @@ def test_many_visitors_of_many_methods_leave_nothing_behind(tiny: Callable[..., 
     assert all(module.training for module in modules)
     assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in modules)
     assert all(p.requires_grad and p.grad is None for p in network.model.parameters())
+
+
+def test_every_method_has_its_equation() -> None:
+    assert set(EQUATIONS) == set(METHODS)
+    for row in METHODS.values():
+        assert row.equation.count("{") == row.equation.count("}")
+        assert row.equation.count(r"\Big(") == row.equation.count(r"\Big)")
