@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from core.runs.status import RunStatus
 from core.specs import (
     AugmentSpec,
     DataSpec,
@@ -106,5 +107,5 @@ SCENES = {
 def definitions(experiment: Experiment, classes: tuple[str, ...] = ("a", "b", "c"), **more: Any) -> dict[str, Any]:
     """Carries out the definitions of a program; returns them by name."""
     space: dict[str, Any] = {"__name__": "again", "__file__": "elsewhere/again.py", **more.pop("space", {})}
-    exec(program.write(experiment, classes, more.pop("status", {}), **more), space)
+    exec(program.write(experiment, classes, more.pop("status", RunStatus()), **more), space)
     return space

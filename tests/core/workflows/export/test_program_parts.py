@@ -166,7 +166,7 @@ def test_the_optimizer_is_made_as_in_the_run(phase: Phase, device: str) -> None:
 def test_each_phase_has_its_own_number_format() -> None:
     phases = (HEAD, Phase("one", "plan", 1), Phase("two", "plan", 1))
 
-    def formats(status: dict[str, Any], **training: Any) -> list[bool]:
+    def formats(status: RunStatus, **training: Any) -> list[bool]:
         rows = definitions(task(ModelSpec("resnet18", "none"), *phases, **training), status=status)["PHASES"]
         return [row["bf16"] for row in rows]
 
