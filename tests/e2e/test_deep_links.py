@@ -58,6 +58,7 @@ def test_an_address_on_a_cold_server_shows_the_full_frame(
         full_frame(calm)
         heading = calm.get_by_role("main").get_by_role("heading", level=1)
         expect(heading).to_have_text(TITLES[name] if name else "See transfer learning happen")
+        expect(calm.get_by_role("dialog")).to_have_count(0)  # such as "Page not found"
         expect(calm.get_by_test_id("stException")).to_have_count(0)
 
 

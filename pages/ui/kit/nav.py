@@ -1,6 +1,8 @@
 """The pages: what each is called, what it asks, where it lives, and links to it.
 
 Pages are functions behind addresses of their own: each folder under ``pages`` has a ``page.py`` with ``render()``.
+Beside the folder stands ``_<page>.py``, which calls the frame: a server whose first visitor comes by the page's own
+address looks for a file of that name, and shows "Page not found" over the page where there is none.
 """
 
 from __future__ import annotations
