@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import Any
 
 import streamlit as st
@@ -182,7 +181,7 @@ def _actions(run: Any, status: RunStatus) -> None:
             _rename(run)
         components.download(
             _("Download"),
-            lambda: _packed(run),
+            components.on_disk(run.pack),
             f"{run.id}.zip",
             "bl-run-download",
             help=_("The whole folder: settings, curves, weights, predictions, log."),
@@ -196,14 +195,6 @@ def _actions(run: Any, status: RunStatus) -> None:
             help=_("Stop it first.") if alive else None,
         ):
             _delete(run)
-
-
-def _packed(run: Any) -> Any:
-    """Returns the run's folder as an open zip file, made when the download is asked for."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the download reads and closes it
-    run.pack(file)
-    file.seek(0)
-    return file
 
 
 def _rename(run: Any) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from core import specs
 from core.cli.common.helpers import roots
-from core.cli.common.output import Output, attributes, file_name, table, write
+from core.cli.common.output import Output, attributes, table, write
 from core.errors import InputError
+from core.file_names import file_name
 from core.messages import Progress
 
 if TYPE_CHECKING:

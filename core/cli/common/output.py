@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -64,12 +63,6 @@ def printable(line: str) -> str:
     return "".join(
         sign.encode("unicode_escape").decode("ascii") if unicodedata.category(sign) == "Cc" else sign for sign in line
     )
-
-
-def file_name(text: str, most: int = 80) -> str:
-    """Returns a name as a part of a file's name: words of any script and dashes, at most so many bytes."""
-    plain = re.sub(r"[^\w]+", "-", text).strip("-")
-    return plain.encode("utf-8")[:most].decode("utf-8", "ignore").strip("-") or "unnamed"
 
 
 def attributes(thing: object, *names: str) -> dict[str, Any]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import IO
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.file_names import file_name
 from pages.ui.kit import nav
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
@@ -34,6 +38,8 @@ MIME = {
     "zip": "application/zip",
     "json": "application/json",
     "py": "text/x-python",
+    "npz": "application/zip",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 
@@ -107,33 +113,49 @@ def more(key: str) -> DeltaGenerator:
 
 def download(
     label: str,
-    data: bytes | str | Callable[[], bytes | str],
+    data: bytes | str | Callable[[], bytes | str | io.RawIOBase],
     name: str,
     key: str,
     *,
     icon: str = "download",
     help: str | None = None,
 ) -> None:
-    """Draws a button that saves a file, and leaves the page as it is.
+    """Draws a button that saves a file, and leaves the page as it is: the one that all pages use.
 
     Args:
         label: What it does, translated.
-        data: The file's bytes, or what makes them when it is clicked.
-        name: The file's name; its ending says what it is.
-        key: Stable key.
+        data: The file's bytes, or what makes them when it is clicked; :func:`on_disk` for what may be large.
+        name: The file's name; its ending says what it is. Signs that a file's name cannot have become dashes.
+        key: Stable key, of one module.
         icon: Name of its symbol.
         help: Shown on hover, translated.
     """
+    stem, _dot, ending = name.rpartition(".")
     st.download_button(
         label,
         data,
-        name,
-        MIME.get(name.rpartition(".")[2], "application/octet-stream"),
+        f"{file_name(stem)}.{ending}",
+        MIME.get(ending, "application/octet-stream"),
         icon=f":material/{icon}:",
         key=key,
         on_click="ignore",
         help=help,
     )
+
+
+def on_disk(write: Callable[[IO[bytes]], object]) -> Callable[[], io.RawIOBase]:
+    """Returns what makes a large file for :func:`download`: it grows on the disk, and is read once, to be sent.
+
+    Args:
+        write: Writes the file into what it is given.
+    """
+
+    def made() -> io.RawIOBase:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - it is gone once the download has read and dropped it
+        write(file)
+        return file.detach()  # Streamlit takes a raw file, not one for reading and writing
+
+    return made
 
 
 def next_step(target: str, label: str, *, text: str = "", **params: str | None) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from typing import Any
+import io
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,14 +13,14 @@ from pages.ui.kit import components
 from pages.ui.session import caches
 from pages.ui.text.i18n import _, translate_error
 
+if TYPE_CHECKING:
+    from core.runs.store import Run
 
-def draw(run: Any) -> None:
+
+def draw(run: Run) -> None:
     """Draws the panel "Do it again elsewhere" of a run, in whatever state it is.
 
     The program is written when the panel is opened, not before. Place it once a page.
-
-    Args:
-        run: The :class:`core.runs.store.Run`.
     """
     panel = st.expander(_("Do it again elsewhere"), icon=":material/content_copy:", key="bl-repeat", on_change="rerun")
     with panel:
@@ -38,7 +39,7 @@ def draw(run: Any) -> None:
             st.code(text, language="python", line_numbers=True)
 
 
-def _program(run: Any) -> str | None:
+def _program(run: Run) -> str | None:
     """Returns the program, or ``None``, with the reason said, where it cannot be written."""
     try:
         status = run.status()
@@ -49,19 +50,19 @@ def _program(run: Any) -> str | None:
         return None
 
 
-def _written(run: Any) -> str:
+def _written(run: Run) -> str:
     from core.workflows.export.pytorch.program import script
 
     return script(run, roots=caches.roots())
 
 
-def _downloads(run: Any, text: str, *, embedded: bool) -> None:
+def _downloads(run: Run, text: str, *, embedded: bool) -> None:
     with st.container(horizontal=True, key="bl-repeat-files"):
-        _button("train_again.py", _("The program"), text.encode())
-        _button("split.csv", _("The division"), lambda: _division(run))
-        _button("experiment.json", _("The experiment"), (run.path / "experiment.json").read_bytes())
+        _button("train_again.py", _("The program"), text)
+        _button("split.csv", _("The split"), lambda: _split(run))
+        _button("experiment.json", _("The experiment"), (run.path / "experiment.json").read_bytes)
         if embedded:
-            _button("images.zip", _("The images"), lambda: _images(run))
+            _button("images.zip", _("The images"), components.on_disk(lambda file: _write_images(run, file)))
     if embedded:
         components.note(
             _("The images ship with this app. Unpack them into a folder, and name it: train_again.py --data FOLDER")
@@ -74,21 +75,17 @@ def _downloads(run: Any, text: str, *, embedded: bool) -> None:
         )
 
 
-def _button(name: str, label: str, data: Any) -> None:
+def _button(name: str, label: str, data: str | Callable[[], bytes | io.RawIOBase]) -> None:
     components.download(label, data, name, f"bl-repeat-{name.split('.', 1)[0]}", help=name)
 
 
-def _division(run: Any) -> bytes:
+def _split(run: Run) -> bytes:
     from core.workflows.export.pytorch.program import split_csv
 
     return split_csv(run, roots=caches.roots()).encode()
 
 
-def _images(run: Any) -> Any:
-    """Returns the images of an embedded set as an open zip file, made when the download is asked for."""
+def _write_images(run: Run, file: IO[bytes]) -> None:
     from core.workflows.export.pytorch.program import export
 
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the download reads and closes it
     export(run, file, roots=caches.roots())
-    file.seek(0)
-    return file

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from core.cli.common.output import Output, file_name, printable
+from core.cli.common.output import Output, printable
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 
@@ -38,12 +38,6 @@ def test_control_characters_in_names_are_escaped(capsys: pytest.CaptureFixture[s
     Output(as_json=False, quiet=True).result({}, ["red\x1b[31m\nname"])
     assert capsys.readouterr().out == "red\\x1b[31m\\nname\n"
     assert printable("خانه\u200cها") == "خانه\u200cها"
-
-
-def test_names_become_parts_of_files() -> None:
-    assert file_name("features.0.0") == "features-0-0"
-    assert file_name("../..") == file_name("") == "unnamed"
-    assert len(file_name("ж" * 300).encode()) <= 80
 
 
 def test_a_method_that_cannot_work_is_named_and_the_others_drawn(

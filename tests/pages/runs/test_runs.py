@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import replace
 
 from core.runs.files import write_atomic
 from core.runs.store import RunStore
+from pages.ui.kit import components
 
 
 def test_without_runs_the_page_leads_to_images(open_page, words) -> None:
@@ -30,6 +33,16 @@ def test_a_run_can_be_renamed(open_page, make_run) -> None:
     app.button(key="bl-rename-now").click().run()
     assert not app.exception
     assert run.name == "سيب أحمر"
+
+
+def test_the_archive_is_what_the_download_takes(make_run) -> None:
+    from streamlit.runtime.download_data_util import convert_data_to_bytes_and_infer_mime
+
+    run = make_run("finished")
+    data, _mime = convert_data_to_bytes_and_infer_mime(components.on_disk(run.pack)(), TypeError("refused"))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        assert f"{run.id}/metrics.jsonl" in archive.namelist()
 
 
 def test_deleting_asks_first(open_page, make_run) -> None:

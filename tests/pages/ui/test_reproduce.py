@@ -56,7 +56,9 @@ def test_images_that_ship_with_the_app_can_be_taken_along(make_run: Callable[...
     app = panel(run)
     assert not app.exception
     assert len(app.get("download_button")) == 4
-    with zipfile.ZipFile(io.BytesIO(reproduce._images(run).read())) as archive:
+    file = io.BytesIO()
+    reproduce._write_images(run, file)
+    with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
     assert len(names) == 400
     assert "circle/0000.png" in names
