@@ -173,7 +173,7 @@ def _result(anatomy: Any, classes: int | None) -> None:
     features = anatomy.head_features
     components.metrics(
         [
-            Figure(_("Features"), number_format.exact(features), _("enter the head"), number_format.exact(features)),
+            Figure(_("Features"), number_format.exact(features), _("enter the head")),
             Figure(
                 _("Classes"),
                 number_format.exact(anatomy.num_classes),
@@ -183,7 +183,7 @@ def _result(anatomy: Any, classes: int | None) -> None:
                 _("Head's parameters"),
                 number_format.count(stage.parameters),
                 _n("in {n} layer", "in {n} layers", len(layers)).format(n=len(layers)),
-                _("{n} parameters").format(n=number_format.exact(stage.parameters)),
+                exact=_("{n} parameters").format(n=number_format.exact(stage.parameters)),
             ),
         ],
         compact=True,

@@ -15,6 +15,7 @@ from pages.ui.kit import svg as drawing
 from pages.ui.kit.components import Figure
 from pages.ui.kit.network_diagram import States
 from pages.ui.text import number_format
+from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
 
@@ -93,7 +94,7 @@ def part_card(anatomy: Any, stage_name: str, block: Any, states: States, toggle:
                 _("Parameters"),
                 number_format.count(parameters),
                 _("{share} of all").format(share=number_format.percent(parameters / anatomy.total, 2)),
-                exact(parameters),
+                exact=exact(parameters),
             ),
             Figure(_("Layers"), number_format.exact(len(inner)), _("that compute something")),
             Figure(
@@ -142,19 +143,20 @@ def _figures(anatomy: Any, layer: Any) -> list[Figure]:
             _("{share} of all").format(share=number_format.percent(layer.own_parameters / anatomy.total, 2))
             if layer.own_parameters
             else "",
-            exact(layer.own_parameters),
+            exact=exact(layer.own_parameters),
         ),
         Figure(
             _("Multiply-adds"),
             number_format.count(layer.own_macs),
             _("for one image"),
+            explain("multiply-adds"),
             number_format.exact(layer.own_macs),
         ),
         Figure(
             _("Activation"),
             number_format.size(layer.activation_bytes),
             _("for one image, in fp32"),
-            _("{n} bytes").format(n=number_format.exact(layer.activation_bytes)),
+            exact=_("{n} bytes").format(n=number_format.exact(layer.activation_bytes)),
         ),
         receptive(layer),
     ]

@@ -13,6 +13,7 @@ from pages.ui.kit import components, network_diagram
 from pages.ui.kit.components import Figure
 from pages.ui.kit.network_diagram import STATES, States
 from pages.ui.text import number_format
+from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
 _TABLE, _TABLE_KIND, _TABLE_STAGE = "bl-table", "bl-table-kind", "bl-table-stage"
@@ -91,9 +92,15 @@ def _totals(anatomy: Any, shown: list[Any], count: int) -> None:
                 _("Parameters"),
                 number_format.count(parameters),
                 "" if whole else _("of {n}").format(n=number_format.count(anatomy.total)),
-                layer_card.exact(parameters),
+                exact=layer_card.exact(parameters),
             ),
-            Figure(_("Multiply-adds"), number_format.count(macs), _("for one image"), number_format.exact(macs)),
+            Figure(
+                _("Multiply-adds"),
+                number_format.count(macs),
+                _("for one image"),
+                explain("multiply-adds"),
+                number_format.exact(macs),
+            ),
             Figure(
                 _("Activations"),
                 number_format.size(memory),

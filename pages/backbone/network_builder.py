@@ -328,7 +328,10 @@ def _summary(draft: Draft, outputs: int, *, from_data: bool) -> None:
     components.metrics(
         [
             Figure(
-                _("Parameters"), number_format.count(total), _("the last layer counted"), number_format.exact(total)
+                _("Parameters"),
+                number_format.count(total),
+                _("the last layer counted"),
+                exact=number_format.exact(total),
             ),
             Figure(_("In dense layers"), number_format.percent(dense / total), _("of all parameters")),
             Figure(_("Before the last layer"), number_format.exact(steps[-1].input_shape[0]), _("values an image")),

@@ -14,6 +14,7 @@ from pages.ui.kit import components
 from pages.ui.kit.components import Figure
 from pages.ui.session import caches
 from pages.ui.text import number_format
+from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
 
@@ -44,15 +45,10 @@ def _figures(catalog: Any, spec: ModelSpec, row: Any) -> None:
             _("Parameters"),
             number_format.count(parameters),
             _("with its own head"),
-            _("{n} parameters").format(n=number_format.exact(parameters)),
+            exact=_("{n} parameters").format(n=number_format.exact(parameters)),
         ),
         Figure(_("Input"), f"{side.crop} px", colour),
-        Figure(
-            _("Work per image"),
-            number_format.count(work),
-            _("multiply-adds"),
-            _("A multiply-add is one multiplication and one addition."),
-        ),
+        Figure(_("Work per image"), number_format.count(work), _("multiply-adds"), explain("multiply-adds")),
     ]
     if entry is not None and spec.weights != "none" and not spec.weights.startswith(("run:", "file:")):
         here = _("on this machine") if entry.state == catalog.AVAILABLE else _("to be downloaded")

@@ -30,13 +30,13 @@ def draw_overview(dataset: Dataset) -> None:
                 _("Images"),
                 number_format.count(len(dataset)),
                 dataset.licence and _("licence: {name}").format(name=dataset.licence),
-                number_format.exact(len(dataset)),
+                exact=number_format.exact(len(dataset)),
             ),
             Figure(
                 _("Classes"),
                 number_format.exact(len(dataset.classes)),
                 _shown(dataset.classes),
-                ", ".join(dataset.classes),
+                exact=", ".join(dataset.classes),
             ),
             Figure(_("Training") if parts[1:] else _("Not divided"), number_format.exact(parts[0][1]), others),
             Figure(

@@ -229,7 +229,7 @@ def _figures(drawn: Any, row: Any) -> None:
         Figure(_("Filters"), number_format.exact(row.shape[0]), _("{n} shown").format(n=len(drawn.outputs))),
         Figure(_("Input channels"), number_format.exact(row.shape[1]), _("seen by each filter")),
         Figure(_("Size"), f"{row.shape[2]} × {row.shape[3]}", _("step {s}").format(s=row.stride[0])),
-        Figure(_("Weights"), number_format.count(count), _("in this layer"), help=number_format.exact(count)),
+        Figure(_("Weights"), number_format.count(count), _("in this layer"), exact=number_format.exact(count)),
         Figure(
             _("Range"), f"{subjects.number(drawn.minimum, 2)}…{subjects.number(drawn.maximum, 2)}", _("of those shown")
         ),

@@ -148,3 +148,30 @@ def test_a_wrong_picture_gets_a_sentence(calm: Page, trained: Any, visit: Callab
     calm.locator("input[type=file]").first.set_input_files(files)
     expect(calm.get_by_role("heading", name="This picture cannot be used")).to_be_visible()
     expect(calm.get_by_role("main")).to_contain_text("cat.png")
+
+
+# --- what terms mean --------------------------------------------------------------------------------------------------
+
+TIP = """sign => {
+  const style = getComputedStyle(sign, '::after');
+  return style.content === 'none' ? null : {text: style.content, start: parseFloat(style.left), width: parseFloat(style.width)};
+}"""  # noqa: E501
+
+
+@pytest.mark.parametrize("way", ["hover", "tap", "focus"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_terms_sign_explains_it_within_the_window(
+    way: str, width: int, new_context: Callable[..., Any], visit: Callable[..., Page]
+) -> None:
+    page = new_context(has_touch=True).new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    visit(page, "backbone", backbone="efficientnet_lite0")
+    sign = page.get_by_role("button", name=re.compile("^Work per image: "))
+    sign.scroll_into_view_if_needed()
+    assert sign.evaluate(TIP) is None
+    getattr(sign, way)()
+    page.wait_for_function(f"sign => ({TIP})(sign) !== null", arg=sign.element_handle())
+    tip = sign.evaluate(TIP)
+    assert "Multiplications followed by an addition" in tip["text"]
+    assert tip["start"] >= 0
+    assert tip["start"] + tip["width"] <= width

@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.file_names import file_name
 from pages.ui.kit import nav
-from pages.ui.text import number_format
+from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import N_, _
 
 STATES = {
@@ -51,13 +51,15 @@ class Figure:
         label: What it is, translated.
         value: The figure with its unit.
         note: Its reference, translated: of how many, compared with what.
-        help: Shown on hover: the exact value, or what the term means.
+        help: What the term means, behind the sign "?"; most are in :mod:`pages.ui.text.glossary`.
+        exact: The exact value, where ``value`` is a rounded one: shown on the value itself.
     """
 
     label: str
     value: str
     note: str = ""
     help: str = ""
+    exact: str = ""
 
 
 def header(name: str) -> None:
@@ -66,20 +68,43 @@ def header(name: str) -> None:
     st.html(f'<header class="bl-header"><h1>{escape(_(place.title))}</h1><p>{escape(_(place.question))}</p></header>')
 
 
-def section(title: str, text: str = "") -> None:
-    """Opens a part of a page: a heading and, where it helps, one sentence."""
+def section(title: str, text: str = "", *, help: str = "") -> None:
+    """Opens a part of a page: a heading and, where it helps, one sentence, and what its term means."""
     below = f"<p>{escape(text)}</p>" if text else ""
-    st.html(f'<div class="bl-section"><h2>{escape(title)}</h2>{below}</div>')
+    st.html(f'<div class="bl-section"><h2>{escape(title)}{help_sign(help, title)}</h2>{below}</div>')
+
+
+def help_sign(text: str, label: str) -> str:
+    """Returns the HTML of the sign "?" that explains a term: on hover, on touch and by keyboard.
+
+    Args:
+        text: The explanation, translated; without one there is no sign.
+        label: What is explained, for those who do not see it.
+    """
+    if not text:
+        return ""
+    said = escape(f"{label}: {text}")
+    return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{said}">?</button>'
+
+
+def term(key: str) -> str:
+    """Returns the HTML of a term of the glossary, with the sign that explains it."""
+    name = glossary.title(key)
+    return f"<span>{escape(name)}{help_sign(glossary.explain(key), name)}</span>"
 
 
 def metrics(figures_: Sequence[Figure], *, compact: bool = False) -> None:
     """Draws figures side by side; they wrap where the window is narrow."""
     cells = "".join(
-        f'<div class="bl-metric" title="{escape(f.help)}"><dt>{escape(f.label)}</dt>'
-        f"<dd><bdi>{escape(f.value)}</bdi></dd><span>{escape(f.note)}</span></div>"
+        f'<div class="bl-metric"><dt>{escape(f.label)}</dt><dd{_exact(f)}><bdi>{escape(f.value)}</bdi></dd>'
+        f"<span>{escape(f.note)}</span>{help_sign(f.help, f.label)}</div>"
         for f in figures_
     )
     st.html(f'<dl class="bl-metrics{" bl-compact" if compact else ""}">{cells}</dl>')
+
+
+def _exact(figure: Figure) -> str:
+    return f' class="bl-exact" tabindex="0" data-tip="{escape(figure.exact)}"' if figure.exact else ""
 
 
 def badge(state: str) -> str:

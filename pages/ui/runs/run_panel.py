@@ -296,7 +296,7 @@ def result_figures(status: RunStatus) -> list[Figure]:
             _("Learned"),
             number_format.count(trainable),
             _("of {n} parameters").format(n=number_format.count(total)),
-            _("{n} parameters").format(n=number_format.exact(trainable)),
+            exact=_("{n} parameters").format(n=number_format.exact(trainable)),
         ),
         Figure(
             _("Time"),

@@ -114,7 +114,7 @@ def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Returns the stages with their latest figures as a table."""
     head = "".join(
-        f'<th title="{escape(help_)}">{escape(title)}</th>'
+        f"<th>{escape(title)}{components.help_sign(help_, title)}</th>"
         for title, help_ in (
             (_("Stage"), ""),
             (_("Gradient norm"), _(WHAT["gradient"][1])),
