@@ -14,18 +14,14 @@ from core.cli.common.output import Output, attributes, share, table, write
 from core.errors import InputError
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from core.interpret.attribution.explain import Explanation, Heatmap
     from core.models.network import Network
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from core.interpret.attribution.explain import Explanation
-    from core.models.network import Network
-
 _TITLE_PX = 150  # pixels that the longest title takes
+_TRUST = {"trust": "trust it", "partly": "trust it in part", "not": "do not trust it"}
 
 
 def explain(arguments: argparse.Namespace, output: Output) -> None:
@@ -186,7 +182,7 @@ def metrics(
         settings: The method's settings that the heatmap was made with.
     """
     from core.workflows.inspection.trust import trust
-    from core.workflows.inspection.trust_verdict import trust_verdict
+    from core.workflows.inspection.trust_verdict import verdict
 
     if heat.empty:
         return {"metrics": None}, ["An empty map cannot be tested."]
@@ -215,7 +211,9 @@ def metrics(
         lines.append(f"with random weights: Spearman {found.likeness.spearman:.2f}, SSIM {found.likeness.ssim:.2f}")
     region = found.region
     lines.append(f"above the threshold (Otsu): {share(region.share)} of the picture, box {region.box}")
-    findings = trust_verdict(found)
+    judged = verdict(found)
+    findings = judged.findings
+    lines += ["", f"{_TRUST[judged.word]}: {judged.reason.sentence}"]
     lines += ["", *(f"{finding.sentence} {finding.evidence}" for finding in findings)]
     records = [
         {"id": r.id, "tone": r.tone, "sentence": str(r.sentence), "evidence": str(r.evidence), "advice": str(r.advice)}
@@ -230,6 +228,7 @@ def metrics(
         "unrelated": _number(found.unrelated),
         "likeness": likeness,
         "region": {"threshold": region.threshold, "box": region.box, "area": region.share, "heat": region.heat},
+        "trust": judged.word,
         "verdict": records,
         "metric_seconds": found.seconds,
     }

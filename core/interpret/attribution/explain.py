@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 from core.errors import InputError
 from core.interpret.attribution import cam
 from core.interpret.attribution.heatmap import Explanation, Heatmap, explanation_of
-from core.interpret.attribution.method import FAMILIES, AttributionRequest, Method, Setting
+from core.interpret.attribution.method import BY_GAP, FAMILIES, AttributionRequest, Method, Procedure, Setting
 from core.interpret.attribution.registry import METHODS
 from core.interpret.forward import ask, batch_of, cannot_take, check_image
 from core.interpret.layout import require_map_layer
@@ -42,6 +43,11 @@ __all__ = [
     "explain_layers",
     "explain_many",
 ]
+FIRST_STEPS, MOST_STEPS = 16, 128
+"""Steps of a method that chooses their number itself: the first, and the most, of which there are twice as many in all.
+"""
+CLOSE = 0.02
+"""Share of the score's rise that the shares of such a method may miss."""
 
 
 def explain(
@@ -320,11 +326,32 @@ def _from_request(row: Method, request: AttributionRequest, logits: Tensor, seco
     if row.procedure is None:
         raise TypeError(f"the row {row.id} has neither a formula nor a procedure")
     started = time.perf_counter()
-    with torch.inference_mode(False):
-        raw = row.procedure(request)
-    layer = (request.layer or request.network.anatomy.cam_layer) if row.needs_layer else None
     rise = _rise(request, logits) if row.adds_up else None
-    return explanation_of(row, raw, request.x, request.aim, layer, logits, started - seconds, rise=rise)
+    chosen = request.settings.get("steps") == BY_GAP
+    with torch.inference_mode(False):
+        raw, steps = _until_it_adds_up(row.procedure, request, rise) if chosen else (row.procedure(request), None)
+    layer = (request.layer or request.network.anatomy.cam_layer) if row.needs_layer else None
+    return explanation_of(row, raw, request.x, request.aim, layer, logits, started - seconds, rise=rise, steps=steps)
+
+
+def _until_it_adds_up(procedure: Procedure, request: AttributionRequest, rise: float | None) -> tuple[Tensor, int]:
+    """Doubles a method's steps until its shares add up to the score's rise within :data:`CLOSE`, or to the cap.
+
+    Returns:
+        The method's figures, and the steps they were made with.
+    """
+    steps, done = FIRST_STEPS, 0
+    while True:
+        settings = {**request.settings, "steps": steps}
+        raw = procedure(replace(request, settings=settings, progress=_shifted(request.progress, done)))
+        if 2 * steps > MOST_STEPS or (rise and abs(float(raw.sum()) / rise - 1) <= CLOSE):
+            return raw, steps
+        steps, done = 2 * steps, done + steps
+
+
+def _shifted(progress: Progress | None, done: int) -> Progress | None:
+    """Counts what was done before."""
+    return None if progress is None else lambda now, total: progress(done + now, done + total)
 
 
 def _rise(request: AttributionRequest, logits: Tensor) -> float | None:

@@ -56,10 +56,13 @@ def integrated_gradients(request: AttributionRequest) -> Tensor:
     """Adds up gradients on the way from the mean colour to the image (Sundararajan et al. 2017, arXiv:1703.01365).
 
     With ever more steps (points of Gauss and Legendre) the map sums to the logit's rise above that of a plain
-    mean-coloured picture. How far it misses that is the heatmap's ``gap``.
+    mean-coloured picture. How far it misses that is the heatmap's ``gap``. A network of ReLUs bends at many places of
+    the way, so the gap falls slowly: on EfficientNet-Lite0 it is 28 to 120 % at 8 steps and 1 to 4 % at 128.
 
     Args:
-        request: ``steps`` of its settings is the number of points on the way.
+        request: ``steps`` of its settings is the number of points on the way, at least one.
+            :func:`core.interpret.attribution.explain.explain` doubles them until the gap is closed, unless it is given
+            their number.
 
     Returns:
         HxW, colours summed, signed, float64 on the CPU.

@@ -37,6 +37,7 @@ class Heatmap:
         against: Index of the class that the explained one was held against, if one was.
         gap: How far the sum of a method's shares is from the score's rise above that of a plain mean-coloured picture,
             relative to it; ``None`` for methods whose values are no such shares, and where the score does not rise.
+        steps: How many points the method took where it chose that itself; ``None`` for the others.
     """
 
     values: NDArray[np.float32]
@@ -51,6 +52,14 @@ class Heatmap:
     per_pixel: bool = False
     against: int | None = None
     gap: float | None = None
+    steps: int | None = None
+
+    @property
+    def figures(self) -> NDArray[np.float32]:
+        """The method's own figures at the input's size, HxW: ``values`` before they were brought to a scale."""
+        if self.signed:
+            return self.values * np.float32(max(abs(self.low), abs(self.high)))
+        return np.float32(self.low) + self.values * np.float32(self.high - self.low)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +87,7 @@ def explanation_of(
     since: float,
     *,
     rise: float | None = None,
+    steps: int | None = None,
 ) -> Explanation:
     """Makes an explanation of a method's own figures.
 
@@ -90,6 +100,7 @@ def explanation_of(
         logits: What the network says, 1xN, on the CPU.
         since: ``time.perf_counter()`` at the beginning.
         rise: What the figures should add up to.
+        steps: How many points the method took where it chose that itself.
 
     Raises:
         InputError: The figures are no numbers.
@@ -102,7 +113,7 @@ def explanation_of(
     heatmap = _heatmap(raw, (x.shape[2], x.shape[3]), row, aim, layer)
     probabilities = logits[0].float().softmax(0).numpy()
     gap = abs(float(raw.sum()) / rise - 1) if rise else None
-    heatmap = replace(heatmap, gap=gap, seconds=time.perf_counter() - since)
+    heatmap = replace(heatmap, gap=gap, steps=steps, seconds=time.perf_counter() - since)
     return Explanation(heatmap, probabilities, int(probabilities.argmax()))
 
 

@@ -30,6 +30,8 @@ FAMILIES: Mapping[Family, str] = {
 }
 """Families of methods and their titles, in the order to be offered."""
 Server = Literal["captum", "own"]
+BY_GAP = 0
+"""Steps of a method whose shares add up: as many as it takes for them to do so, see :func:`explain`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ class Method:
             return max(2, round(self.passes * tried / max(self.defaults["channels"], 1)))
         for name in ("samples", "steps", "regions"):
             if name in settings:
-                return max(2, round(self.passes * settings[name] / self.defaults[name]))
+                usual = self.defaults[name]
+                return max(2, round(self.passes * settings[name] / usual) if usual else settings[name] or self.passes)
         if settings.get("window") or settings.get("stride"):
             side = anatomy.input_size
             window = settings["window"] or -(-side // 7)

@@ -16,7 +16,7 @@ from core.interpret.attribution import (
     perturbation,
     score_cam,
 )
-from core.interpret.attribution.method import Method, Setting
+from core.interpret.attribution.method import BY_GAP, Method, Setting
 
 _SEED = Setting("seed", "Seed", 0, 0, 999_999, "Of the random numbers: the same seed, the same map.")
 _REGIONS = Setting("regions", "Superpixels", 50, 2, 400, "About how many parts the picture is divided into.")
@@ -153,8 +153,17 @@ _GRADIENTS = (
         "Sundararajan et al. 2017, arXiv:1703.01365",
         procedure=gradients.integrated_gradients,
         signed=True,
-        passes=50,
-        settings=(Setting("steps", "Steps", 50, 1, 1000, "Points on the way; more make the shares more exact."),),
+        passes=112,
+        settings=(
+            Setting(
+                "steps",
+                "Steps",
+                BY_GAP,
+                0,
+                1000,
+                "Points on the way; 0 for as many as it takes for the shares to add up.",
+            ),
+        ),
         adds_up=True,
     ),
     _grains(

@@ -179,6 +179,7 @@ def trust(
     todo = options or Options.affordable(heat.method)
     steps = _Steps(heat, todo, progress)
     randoms = random_maps(heat.values, todo.randoms, seed=todo.seed)
+    given = dict(settings or {}) if heat.steps is None else {**(settings or {}), "steps": heat.steps}
 
     def again(other: Network, image: Tensor) -> Heatmap:
         found = explain(
@@ -188,7 +189,7 @@ def trust(
             target=heat.target,
             against=heat.against,
             layer=heat.layer,
-            settings=settings,
+            settings=given,
             progress=steps.within(),
         )
         steps.close()

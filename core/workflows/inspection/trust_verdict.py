@@ -10,7 +10,8 @@ other limits are conventions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -33,6 +34,49 @@ JUMPY = 0.5
 """Sensitivity over the distance of unrelated maps from which a map is not to be relied on."""
 UNSURE = 0.1
 """Probability, and fall of it from picture to nothing, below which there is little to test."""
+
+Word = Literal["trust", "partly", "not"]
+OF_THE_OBJECT = ("on-object", "off-object")
+"""Findings about what the network looks at. A map that shows that it looks beside the object can be a true one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a heatmap can be trusted.
+
+    Attributes:
+        word: ``trust`` where the tests bear it out and nothing speaks against it; ``not`` where a test refutes it, or
+            where there is nothing to test; ``partly`` for the rest.
+        reason: The finding that decides it.
+        findings: All of them, the most important first.
+    """
+
+    word: Word
+    reason: Finding
+    findings: tuple[Finding, ...]
+
+
+def verdict(found: Trust) -> Verdict:
+    """Returns the one word that the figures come to, and what it rests on."""
+    findings = trust_verdict(found)
+    told = [finding for finding in findings if finding.id not in OF_THE_OBJECT]
+    refuted = [finding for finding in told if finding.tone == "bad" or finding.id == "little-to-test"]
+    doubted = [finding for finding in told if finding.tone == "warn"]
+    if refuted:
+        return Verdict("not", refuted[0], tuple(findings))
+    if doubted or not told:
+        return Verdict("partly", doubted[0] if doubted else _untested(), tuple(findings))
+    return Verdict("trust", told[0], tuple(findings))
+
+
+def _untested() -> Finding:
+    return Finding(
+        "untested",
+        "warn",
+        Sentence("It was held against no other maps, so nothing is known of it.", {}),
+        Sentence("Neither random maps nor a network with random weights were asked.", {}),
+        Sentence("Test it against 19 random maps or more.", {}),
+    )
 
 
 def trust_verdict(found: Trust) -> list[Finding]:

@@ -15,7 +15,7 @@ from core.interpret.explanation_metrics.baselines import Similarity
 from core.interpret.explanation_metrics.faithfulness import Curve, Scores, Settings
 from core.interpret.explanation_metrics.localisation import Placement, region
 from core.workflows.inspection.trust import SLOW, Options, Trust, trust
-from core.workflows.inspection.trust_verdict import VOTES, trust_verdict
+from core.workflows.inspection.trust_verdict import VOTES, trust_verdict, verdict
 
 QUICK = Options(Settings(steps=3, windows=6, road=(0.5,)), randoms=3, jitters=2)
 SHARES = np.linspace(0, 1, 3)
@@ -63,6 +63,32 @@ def test_words_follow_from_the_figures() -> None:
     assert ids(made(scores(0.9, 0.1, -0.5, 0.05))) == {"no-better-than-random": "bad"}
     assert "little-to-test" in ids(made(GOOD, probability=0.03))
     assert "little-to-test" in ids(made(GOOD, blank=0.85))
+
+
+def word(found: Trust) -> tuple[str, str]:
+    told = verdict(found)
+    assert told.findings == tuple(trust_verdict(found))
+    return told.word, told.reason.id
+
+
+def test_one_word_and_the_finding_that_decides_it() -> None:
+    learned, copied = Similarity(0.1, 0.2), Similarity(0.8, 0.9)
+    assert word(made(GOOD)) == ("trust", "faithful")
+    assert word(made(GOOD, likeness=learned)) == ("trust", "faithful")
+    assert word(made(GOOD, likeness=copied)) == ("not", "not-learned")
+    assert word(made(RANDOM, likeness=learned)) == ("not", "no-better-than-random")
+    assert word(made(scores(0.1, 0.9, 0.0, 0.02))) == ("partly", "partly-faithful")
+    assert word(made(GOOD, sensitivity=0.6)) == ("partly", "jumpy")
+    assert word(made(GOOD, unlearned=(RANDOM,))) == ("partly", "no-sanity-check")
+    assert word(made(GOOD, probability=0.03)) == ("not", "little-to-test")
+    assert word(made(GOOD, random=())) == ("partly", "untested")
+
+
+def test_a_map_is_not_blamed_for_what_the_network_looks_at() -> None:
+    beside = Placement(False, 0.1, 0.0, 0.2)
+    assert "off-object" in ids(made(GOOD, placement=beside))
+    assert word(made(GOOD, placement=beside)) == ("trust", "faithful")
+    assert word(made(RANDOM, placement=Placement(True, 0.6, 0.4, 0.2)))[0] == "not"
 
 
 def test_an_empty_map_of_random_weights_is_said() -> None:
