@@ -22,6 +22,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.interpret.drawing.overlay import Drawable
+
 Scale = Literal["figures", "probability", "own"]
 FIGURES: Scale = "figures"
 PROBABILITY: Scale = "probability"
@@ -30,17 +32,13 @@ PEAK = 0.98
 """Share of the pixels whose colours stay within the scale, in maps of single pixels: a handful of them is far above."""
 
 
-class Scalable(Protocol):
+class Scalable(Drawable, Protocol):
     """What a scale needs of a heatmap."""
 
     @property
-    def values(self) -> NDArray[np.float32]: ...
-    @property
-    def figures(self) -> NDArray[np.float32]: ...
-    @property
-    def signed(self) -> bool: ...
-    @property
-    def per_pixel(self) -> bool: ...
+    def figures(self) -> NDArray[np.float32]:
+        """The method's own figures, HxW."""
+        ...
 
 
 def levels(
