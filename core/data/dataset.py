@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
 
+from core.data.images import Decoded
 from core.errors import InputError
 from core.messages import Sentence
 from core.specs import SPLITS
@@ -32,6 +33,14 @@ class Reader(Protocol):
 
     def path(self, key: str) -> Path | None:
         """Returns the image's file, or None where there is none."""
+
+
+@runtime_checkable
+class FileReader(Reader, Protocol):
+    """Loads images from files, and knows what these record."""
+
+    def read(self, key: str, least: int | None = None) -> Decoded:
+        """Returns the image as :func:`core.data.images.read_image` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,27 @@ class Dataset:
             InputError: The image is damaged or no longer there; the message names its key.
         """
         return self.reader.load(self.items[index].key)
+
+    def read(self, index: int, least: int | None = None) -> Decoded:
+        """Returns one image with what its file records.
+
+        Args:
+            index: Position among the items.
+            least: Short side, in pixels, that is enough, so that a large file is decoded smaller than it is.
+
+        Raises:
+            InputError: As for :meth:`load`.
+        """
+        if isinstance(self.reader, FileReader):
+            return self.reader.read(self.items[index].key, least)
+        image = self.load(index)
+        return Decoded(image, image.mode, "", image.size)
+
+    def thumbnail(self, index: int, side: int) -> Image.Image:
+        """Returns a small view of one image, its longer side ``side`` pixels at most; see :meth:`read`."""
+        image = self.read(index, side).image
+        image.thumbnail((side, side))
+        return image
 
     def mask(self, index: int) -> np.ndarray | None:
         """Returns where the object is in an image (bool, HxW), or None where that is not known."""

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from core.data.dataset import Dataset
-from core.data.images import WORKERS, Unreadable, read_image
+from core.data.decoding import SetDepth
+from core.data.images import WORKERS, Unreadable
 from core.errors import InputError
 from core.messages import Progress, Sentence
 
@@ -91,6 +92,7 @@ class HealthReport:
         conflict_count: Pairs that stand in different classes, listed or not.
         unlisted: Pairs that were found but are not in ``twins``.
         compared: Whether the search went beyond exact copies.
+        bits: Bits in use of pictures saved with 16 a pixel, by which they are scaled; ``None`` where there are none.
     """
 
     classes: tuple[str, ...]
@@ -105,6 +107,7 @@ class HealthReport:
     conflict_count: int
     unlisted: int
     compared: bool
+    bits: int | None = None
 
     @property
     def leaks(self) -> tuple[Twin, ...]:
@@ -128,6 +131,7 @@ class HealthReport:
                 "distinct": len(sizes.counts),
             },
             "modes": self.modes,
+            "bits": self.bits,
             "formats": self.formats,
             "leaks": self.leak_count,
             "conflicts": self.conflict_count,
@@ -191,24 +195,28 @@ def inspect(dataset: Dataset, progress: Progress | None = None) -> HealthReport:
         conflict_count=twins.conflicts,
         unlisted=twins.unlisted,
         compared=compared,
+        bits=_bits(dataset, looks),
     )
 
 
 def _look(dataset: Dataset, index: int) -> _Look | InputError:
     try:
-        path = dataset.path(index)
-        if path is None:
-            image, mode, kind = dataset.load(index), "RGB", ""
-        else:
-            decoded = read_image(path, name=dataset.items[index].key)
-            image, mode, kind = decoded.image, decoded.mode, decoded.format
+        decoded = dataset.read(index)
     except InputError as error:
         return error
     except OSError:
         return InputError("{name} is not there (any more).", name=dataset.items[index].key)
+    image = decoded.image
     digest = hashlib.blake2b(image.tobytes(), key=repr(image.size).encode(), digest_size=16).digest()
     thumb = np.asarray(image.convert("L").resize((_THUMB + 1, _THUMB), Image.Resampling.BOX))
-    return _Look(image.size, mode, kind, digest, thumb)
+    return _Look(decoded.size, decoded.mode, decoded.format, digest, thumb)
+
+
+def _bits(dataset: Dataset, looks: dict[int, _Look]) -> int | None:
+    """Returns by how many bits the pictures that record 16 are scaled; ``None`` where there are none such."""
+    depth: SetDepth | None = getattr(dataset.reader, "depth", None)
+    deep = any(look.mode.startswith("I") and look.format in ("PNG", "TIFF") for look in looks.values())
+    return depth.bits if deep and depth is not None else None
 
 
 def _sizes(sizes: list[tuple[int, int]]) -> Sizes | None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from core.data.decoding import BROKEN, SetDepth, factor_of, rgb
 from core.errors import InputError
 from core.specs import Preprocessing
 
@@ -70,24 +69,9 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LEVEL = (None, *(_TRANSPOSE[turn] for turn in (2, 3, 4)))
+"""What leaves width and height as they are."""
 _RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    AttributeError,
-    RuntimeError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow's decoders are known to raise on damaged files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +82,13 @@ class Decoded:
         image: Upright RGB pixels.
         mode: Pillow's mode of the file, such as ``L``, ``CMYK`` or ``I;16``.
         format: Pillow's name of the file format, such as ``JPEG``.
+        size: Width and height of the file's picture, upright. The image is smaller where it was reduced.
     """
 
     image: Image.Image
     mode: str
     format: str
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +107,9 @@ class Unreadable:
 
 
 def open_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> Image.Image:
-    """Opens an image upright and in RGB: first frame, 16 bits scaled to 8, transparency laid on white.
+    """Opens an image upright and in RGB: first frame, 16 bits scaled to 8 by those in use, transparency laid on white.
+
+    A picture of more than :data:`core.data.decoding.LARGE_PIXELS` comes out smaller, by a whole factor.
 
     Args:
         source: A file, its bytes, or a binary stream.
@@ -133,8 +121,18 @@ def open_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> I
     return read_image(source, name=name).image
 
 
-def read_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> Decoded:
-    """Does what :func:`open_image` does and also returns the file's mode and format."""
+def read_image(
+    source: Path | bytes | BinaryIO, *, name: str | None = None, least: int | None = None, depth: SetDepth | None = None
+) -> Decoded:
+    """Does what :func:`open_image` does and also returns the file's mode, format and size.
+
+    Args:
+        source: As for :func:`open_image`, as is ``name``.
+        name: What to call the image in an error.
+        least: Short side, in pixels, that is enough: a larger picture is reduced by a whole factor on the way.
+            Those of more than :data:`core.data.decoding.LARGE_PIXELS` always are.
+        depth: The bits in use of the set that the image belongs to; by default those of the image.
+    """
     name = name or _name_of(source)
     if isinstance(source, str | Path):
         _check_file(Path(source), name)
@@ -142,10 +140,17 @@ def read_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> D
         source = BytesIO(source)
     try:
         with Image.open(source, formats=FORMATS) as image:
+            size = image.size
             _check_size(image.width * image.height, name)
+            factor = factor_of(size, least)
+            if factor > 1:  # only JPEG can be decoded smaller than it is
+                image.draft(None, (size[0] // factor, size[1] // factor))
             image.load()
             _check_size(image.width * image.height, name)
-            return Decoded(_upright(_to_rgb(image), image), image.mode, image.format or "")
+            drafted = max(1, round(size[0] / image.width))
+            turn = _turn(image)
+            upright = _turned(rgb(image, depth, max(1, factor // drafted)), turn)
+            return Decoded(upright, image.mode, image.format or "", size if turn in _LEVEL else size[::-1])
     except InputError:
         raise
     except UnidentifiedImageError as error:
@@ -159,9 +164,9 @@ def read_image(source: Path | bytes | BinaryIO, *, name: str | None = None) -> D
         raise InputError("{name} may not be read: permission is denied.", name=name) from error
     except MemoryError as error:
         raise InputError("{name} needs more memory to decode than there is.", name=name) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         if "MAX_TEXT" in str(error):
-            return read_image(_without_texts(source, name), name=name)
+            return read_image(_without_texts(source, name), name=name, least=least, depth=depth)
         raise InputError(
             "{name} is damaged or cut short and cannot be decoded ({reason}).", name=name, reason=_short(error)
         ) from error
@@ -284,38 +289,15 @@ def _too_large(pixels: int, name: str) -> InputError:
     )
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Converts any mode to a new RGB image that remembers nothing of its file."""
-    if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_to_8_bits(image))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    rgb = image.convert("RGB")
-    rgb.info.clear()
-    return rgb
-
-
-def _to_8_bits(image: Image.Image) -> np.ndarray:
-    """Brings one channel of 16 or 32 bits to 0..255: by its full range where that is known, else by its extremes."""
-    values = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if image.mode == "I" and low >= 0 and high <= 65535:
-        low, high = 0.0, (255.0 if high <= 255 else 65535.0)
-    elif image.mode == "F" and low >= 0 and high <= 255:
-        low, high = 0.0, (1.0 if high <= 1 else 255.0)
-    return np.rint((values - low) * (255.0 / max(high - low, 1e-12))).clip(0, 255).astype(np.uint8)
-
-
-def _upright(pixels: Image.Image, file: Image.Image) -> Image.Image:
-    """Turns the pixels by the file's EXIF orientation; unreadable EXIF counts as none."""
+def _turn(file: Image.Image) -> Image.Transpose | None:
+    """Returns what brings a file's pixels upright, by its EXIF orientation; unreadable EXIF counts as none."""
     try:
-        turn = _TRANSPOSE.get(file.getexif().get(_ORIENTATION, 1))
-    except _BROKEN:
-        turn = None
+        return _TRANSPOSE.get(file.getexif().get(_ORIENTATION, 1))
+    except BROKEN:
+        return None
+
+
+def _turned(pixels: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     return pixels if turn is None else pixels.transpose(turn)
 
 

@@ -39,6 +39,13 @@ def draw_health(spec: DataSpec, dataset: Dataset) -> None:
     _soundness(report)
 
 
+def _depth(report: Any) -> str:
+    """Says how pictures saved with 16 bits a pixel are scaled, where fewer are in use."""
+    if report.bits in (None, 16):
+        return ""
+    return _("{bits}-bit pictures, scaled by {most}").format(bits=report.bits, most=(1 << report.bits) - 1)
+
+
 def _soundness(report: Any) -> None:
     unreadable, leaks = len(report.unreadable), report.leak_count
     sizes = report.sizes
@@ -62,7 +69,7 @@ def _soundness(report: Any) -> None:
                 if sizes
                 else "",
             ),
-            Figure(_("Colour mode"), _most(report.modes), _share(report.modes)),
+            Figure(_("Colour mode"), _most(report.modes), _depth(report) or _share(report.modes)),
         ],
         compact=True,
     )

@@ -197,6 +197,8 @@ def _health_lines(record: dict[str, Any], most: int = 20) -> list[str]:
         size = {name: "{} x {}".format(*sizes[name]) for name in ("smallest", "median", "largest")}
         lines.append(f"sizes: {size['median']} px is the median, from {size['smallest']} to {size['largest']}")
     lines.append("colour modes: " + ", ".join(f"{name} {count}" for name, count in record["modes"].items()))
+    if bits := record["bits"]:
+        lines.append(f"{bits}-bit pictures in files of 16 bits: scaled by {(1 << bits) - 1}")
     listed, all_pairs = record["twins"][:most], len(record["twins"]) + record["unlisted"]
     lines.append(f"leaks: {record['leaks']} pairs of equal or look-alike pictures stand in two splits")
     if record["conflicts"]:

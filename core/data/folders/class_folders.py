@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from core.data.dataset import Dataset, Item
+from core.data.decoding import SetDepth
 from core.data.folders.passed_over import SENTENCES, read_notes
 from core.data.folders.reader import FolderReader, is_under, locate
 from core.data.folders.split_names import look_like_divisions, splits_of
@@ -57,7 +58,7 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
         classes=classes,
         items=items,
         presplit=bool(splits),
-        reader=FolderReader(base, scan.roots),
+        reader=FolderReader(base, scan.roots, SetDepth(base, [item.key for item in items])),
         root=base,
         ignored=(*((note.name, note.sentence) for note in read_notes(path)), *scan.ignored.items()),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.data.dataset import Dataset, Item
+from core.data.decoding import SetDepth
 from core.data.folders.reader import FolderReader, locate
 from core.errors import InputError
 
@@ -44,7 +45,7 @@ def open_listed(
         classes=tuple(classes),
         items=items,
         presplit=True,
-        reader=FolderReader(base, limits),
+        reader=FolderReader(base, limits, SetDepth(base, [item.key for item in items])),
         root=base,
     )
 

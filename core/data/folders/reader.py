@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from core.data.images import open_image
+from core.data.decoding import SetDepth
+from core.data.images import Decoded, read_image
 from core.errors import InputError
 
 
@@ -21,14 +22,20 @@ class FolderReader:
     Attributes:
         root: The folder that keys are relative to.
         roots: Folders that every file must really lie under; None for no limit.
+        depth: The bits in use of the images; None for those of each.
     """
 
     root: Path
     roots: tuple[Path, ...] | None = None
+    depth: SetDepth | None = field(default=None, compare=False)
 
     def load(self, key: str) -> Image.Image:
         """Opens the image; see :func:`core.data.images.open_image`."""
-        return open_image(self.path(key), name=key)
+        return self.read(key).image
+
+    def read(self, key: str, least: int | None = None) -> Decoded:
+        """Opens the image with what its file records; see :func:`core.data.images.read_image`."""
+        return read_image(self.path(key), name=key, least=least, depth=self.depth)
 
     def mask(self, key: str) -> np.ndarray | None:  # noqa: ARG002 - photographs bring no masks
         """Returns None: folders bring no masks."""
