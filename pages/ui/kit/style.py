@@ -1,4 +1,4 @@
-"""The style sheet, and the document's language and direction."""
+"""The style sheet, the document's language and direction, and the browser's history."""
 
 from __future__ import annotations
 
@@ -33,8 +33,12 @@ def component(name: str, html: str | None, js: str, css: str | None = None) -> C
 
 
 def apply() -> None:
-    """Sends the style sheet, and for a language other than English the document's language and direction."""
+    """Sends the style sheet, and programs for the browser.
+
+    One keeps its history in order; another sets the document's language and direction where it is not English.
+    """
     send("style.css")
+    component("history", None, "history.js")(key="bl-history", height=0)
     if language() != "en":
         document = component("document", None, "document.js")
         document(data={"lang": language(), "dir": direction()}, key="bl-document", height=0)

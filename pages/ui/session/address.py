@@ -1,7 +1,11 @@
 """The page's address: the one place that reads and writes it, and how a widget's choice is bound to a word in it.
 
 What a link should carry is a :class:`Bound` of the module that owns the choice. The address comes first, so that a
-link opens the same for somebody else and after a reload; what it names that is not on offer counts as not named.
+link opens the same for somebody else and after a reload; what it names that is not on offer counts as not named. By
+the browser's Back and Forward the address alone decides: what it does not name is as it was before it was chosen.
+
+Every write adds an entry to the browser's history; ``assets/history.js`` makes one of those that no click stands
+between, so that Back undoes one step.
 """
 
 from __future__ import annotations
@@ -11,25 +15,56 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from core.errors import InputError
 
 T = TypeVar("T")
-NETWORK = ("run", "backbone", "weights")
+NETWORK = ("run", "backbone", "weights", "network")
 """The parameters that name a network."""
+LONGEST = 4000
+"""Characters of a parameter that are read at most."""
+_REFUSED = "bl.address.refused"
 
 
 def read(name: str) -> str | None:
-    """Returns a parameter's value; ``None`` where it is not there or empty."""
-    return st.query_params.get(name) or None
+    """Returns a parameter's value; ``None`` where it is not there, empty or too long."""
+    value = st.query_params.get(name)
+    if value and len(value) > LONGEST:
+        refuse(name, InputError("It has {count} characters; at most {most} are read.", count=len(value), most=LONGEST))
+        return None
+    return value or None
 
 
 def write(**values: str | None) -> None:
-    """Writes parameters; ``None`` removes one."""
-    for name, value in values.items():
-        if value is None:
-            if name in st.query_params:
-                del st.query_params[name]
-        elif st.query_params.get(name) != value:
-            st.query_params[name] = value
+    """Writes parameters, all in one step; ``None`` removes one."""
+    before = st.query_params.to_dict()
+    after = {name: value for name, value in {**before, **values}.items() if value is not None}
+    if after != before:
+        st.query_params.from_dict(after)
+
+
+def by_history() -> bool:
+    """Whether the browser's Back or Forward asked for this run of the page."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context is not None and bool(getattr(context, "is_history_navigation", False))
+
+
+def refuse(name: str, error: InputError) -> None:
+    """Notes that a parameter names something that cannot be, and takes it out of the address.
+
+    Args:
+        name: The parameter.
+        error: What is wrong with it.
+    """
+    st.session_state[_REFUSED] = {**st.session_state.get(_REFUSED, {}), name: error}
+    write(**{name: None})
+
+
+def refused() -> dict[str, InputError]:
+    """Returns the parameters that were refused and why, once."""
+    found: dict[str, InputError] = st.session_state.pop(_REFUSED, {})
+    return found
 
 
 def update(**values: str | None) -> None:
@@ -49,17 +84,19 @@ class Bound:
     Attributes:
         param: The parameter that names it.
         kept: Session-state key under which it outlives the address, which a change of page clears; ``""`` for none.
+        also: Another parameter that is read where the first is not there; ``""`` for none.
     """
 
     param: str
     kept: str = ""
+    also: str = ""
 
     def asked(self) -> str | None:
         """Returns what the address names, else what was chosen last; ``None`` where neither does."""
-        found = read(self.param)
+        found = read(self.param) or (read(self.also) if self.also else None)
         if not self.kept:
             return found
-        if found is not None:
+        if found is not None or by_history():
             st.session_state[self.kept] = found
         return st.session_state.get(self.kept)
 
@@ -72,13 +109,19 @@ class Bound:
             name: How the address names an option.
         """
         asked = self.asked()
-        return default if asked is None else next((option for option in offered if name(option) == asked), default)
+        if asked is None:
+            return default
+        for option in offered:
+            if name(option) == asked:
+                write(**{self.param: asked})  # chosen on another page, or before this one was left
+                return option
+        return default
 
     def choose(self, value: str | None) -> None:
         """Chooses, for the session and in the address; ``None`` for the default."""
         if self.kept:
             st.session_state[self.kept] = value
-        write(**{self.param: value})
+        write(**{self.param: value} | ({self.also: None} if self.also else {}))
 
     def widget(self, key: str, offered: Iterable[T], default: T, name: Callable[[T], object] = str) -> dict[str, Any]:
         """Binds a widget that is drawn next: it shows the choice and makes it.

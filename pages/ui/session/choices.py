@@ -1,22 +1,24 @@
 """What the person has chosen: kept from page to page, and in the address where a link should carry it.
 
 The choices are the core's own frozen records. They live in the session, under keys that no other module touches; what
-:mod:`pages.ui.session.address` names comes first.
+:mod:`pages.ui.session.address` names comes first. What nobody chose is as the chosen run has it: a run brings its data
+and its backbone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import DataSpec, FreezePlan, ModelSpec
-from pages.ui.session import address
+from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, from_record
+from pages.ui.session import address, caches
+from pages.ui.session.packed import pack, unpack
 from pages.ui.session.train_form import TrainChoice, from_address, to_address
 from pages.ui.text import display_names
 
@@ -28,11 +30,12 @@ TEST_SHARE = 0.2
 """Share of the images that a new choice of data holds out for the test."""
 
 _DATA_PARAMS = ("data", "split")
-RUN = address.Bound("run", kept="bl.run")
+RUN = address.Bound("run", kept="bl.run", also="chosen")
+"""``run`` where the page is about it, ``chosen`` where it is only chosen."""
 _DIVISION = re.compile(r"v(\d{1,2}(?:\.\d{1,3})?)t(\d{1,2}(?:\.\d{1,3})?)s(\d{1,10})n(\d{1,7})")
 _DATA, _DATA_TITLE = "bl.data", "bl.data.title"
 _MODEL, _FREEZE, _TRAIN, _IMAGE = "bl.model", "bl.freeze", "bl.train", "bl.image"
-_SETUP_READ, _FOLLOWED = "bl.setup.read", "bl.followed."
+_SETUP_SEEN, _FOLLOWED = "bl.setup.seen", "bl.followed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,35 @@ class ImageChoice:
         object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
 
 
+def arrive() -> None:
+    """Begins a run of the page: by the browser's Back and Forward, what the address does not name is not chosen."""
+    if not address.by_history():
+        return
+    read_again("")
+    for key, param in ((_DATA, "data"), (_MODEL, "backbone"), (_TRAIN, "setup"), (_FREEZE, "setup")):
+        if address.read(param) is None:
+            st.session_state.pop(key, None)
+    st.session_state.pop(_SETUP_SEEN, None)
+
+
+def carry() -> None:
+    """Ends a run of the page: whatever is chosen goes into the address, whether or not the page is about it."""
+    known: DataSpec | None = st.session_state.get(_DATA)
+    found = data_params(known) if known else {}
+    if _MODEL in st.session_state:
+        found |= model_params(st.session_state[_MODEL])
+    chosen = run_id()
+    address.write(**found, chosen=None if address.read("run") == chosen else chosen)
+    show_setup_in_address()
+
+
 def data() -> DataSpec | None:
-    """Returns the chosen data, or ``None`` before anything was chosen."""
+    """Returns the chosen data, else those of the chosen run; ``None`` before anything was chosen."""
     wanted = (address.read("data") or "").strip()
     known: DataSpec | None = st.session_state.get(_DATA)
     if not wanted:
+        if known is None and (experiment := run_experiment()) is not None:
+            return experiment.data
         return known
     if known is None or known.source != wanted:
         known = DataSpec(wanted, test_share=TEST_SHARE)
@@ -86,8 +113,11 @@ def data_params(spec: DataSpec | None = None) -> dict[str, str | None]:
 
 def _divided(spec: DataSpec, text: str | None) -> DataSpec:
     """Returns the data divided as the address says; what is no division, or not allowed, changes nothing."""
-    match = _DIVISION.fullmatch(text or "")
+    if text is None:
+        return spec
+    match = _DIVISION.fullmatch(text)
     if match is None:
+        address.refuse("split", InputError("{value} is no division. Such is: v20t15s0n50.", value=text[:80]))
         return spec
     val, test, seed, limit = match.groups()
     try:
@@ -98,7 +128,8 @@ def _divided(spec: DataSpec, text: str | None) -> DataSpec:
             seed=int(seed),
             images_per_class=int(limit) or None,
         )
-    except InputError:
+    except InputError as error:
+        address.refuse("split", error)
         return spec
 
 
@@ -141,27 +172,53 @@ def short_source(source: str) -> str:
 
 
 def model() -> ModelSpec:
-    """Returns the chosen backbone and its weights; EfficientNet-Lite0, pretrained, before anything was chosen."""
-    known: ModelSpec = st.session_state.get(_MODEL) or ModelSpec(DEFAULT_BACKBONE)
-    name, weights = address.read("backbone"), address.read("weights")
+    """Returns the chosen network; before anything was chosen the chosen run's, else EfficientNet-Lite0, pretrained."""
+    name, weights, rest = address.read("backbone"), address.read("weights"), address.read("network")
+    known: ModelSpec | None = st.session_state.get(_MODEL)
+    if known is None and not name and (experiment := run_experiment()) is not None:
+        return experiment.model
+    known = known or ModelSpec(DEFAULT_BACKBONE)
     if name and name != known.backbone:
         known = ModelSpec(name)
     if weights and weights != known.weights and not weights.startswith("file:"):  # files are no part of an address
-        with suppress(InputError):
-            known = replace(known, weights=weights)
-    st.session_state[_MODEL] = known
+        known = _changed(known, "weights", {"weights": weights})
+    if name and rest != _rest(known):
+        plain = ModelSpec(known.backbone, known.weights)
+        try:
+            known = _changed(plain, "network", unpack(rest)) if rest else plain
+        except InputError as error:
+            address.refuse("network", error)
+    if name or weights or _MODEL in st.session_state:
+        st.session_state[_MODEL] = known
     return known
 
 
+def _changed(spec: ModelSpec, param: str, values: Mapping[str, object]) -> ModelSpec:
+    """Returns a network with values from the address; one that is not allowed is refused, and changes nothing."""
+    try:
+        return from_record(ModelSpec, param, {"backbone": spec.backbone, "weights": spec.weights, **values})
+    except (InputError, TypeError) as error:
+        address.refuse(param, error if isinstance(error, InputError) else InputError("A value is of a wrong type."))
+        return spec
+
+
+def _rest(spec: ModelSpec) -> str | None:
+    """Returns what of a network its name and weights do not say, as a text for the address."""
+    own, usual = asdict(spec), asdict(ModelSpec(spec.backbone, spec.weights))
+    return pack({name: value for name, value in own.items() if value != usual[name]})
+
+
 def set_model(spec: ModelSpec) -> None:
-    """Chooses a backbone and its weights."""
+    """Chooses a network and its weights."""
     st.session_state[_MODEL] = spec
-    address.update(**model_params(spec))
+    if address.read("backbone"):
+        address.write(**model_params(spec))
 
 
 def model_params(spec: ModelSpec) -> dict[str, str | None]:
     """Returns how an address names a network; weights of a file have no name there."""
-    return {"backbone": spec.backbone, "weights": None if spec.weights.startswith("file:") else spec.weights}
+    weights = None if spec.weights.startswith("file:") else spec.weights
+    return {"backbone": spec.backbone, "weights": weights, "network": _rest(spec)}
 
 
 def freeze() -> FreezePlan:
@@ -187,20 +244,22 @@ def set_train_choice(choice: TrainChoice) -> None:
 
 
 def _read_setup() -> None:
-    """Takes training choices and freeze plan from the address, once, where the session has none of its own."""
-    if st.session_state.get(_SETUP_READ):
+    """Takes training choices and freeze plan from the address, where it names others than it was given here."""
+    text = address.read("setup")
+    if text is None or text == st.session_state.get(_SETUP_SEEN):
         return
-    st.session_state[_SETUP_READ] = True
-    if _TRAIN in st.session_state or _FREEZE in st.session_state:
-        return
-    found = from_address(address.read("setup") or "")
-    if found is not None:
-        st.session_state[_TRAIN], st.session_state[_FREEZE] = found
+    st.session_state[_SETUP_SEEN] = text
+    try:
+        st.session_state[_TRAIN], st.session_state[_FREEZE] = from_address(text)
+    except InputError as error:
+        address.refuse("setup", error)
 
 
 def show_setup_in_address() -> None:
     """Writes training choices and freeze plan into the address, so that a reload or a shared link finds them."""
-    address.write(setup=to_address(train_choice(), freeze()))
+    text = to_address(train_choice(), freeze())
+    st.session_state[_SETUP_SEEN] = text
+    address.write(setup=text)
 
 
 def run_id() -> str | None:
@@ -220,6 +279,15 @@ def run() -> Run | None:
     from core.runs.store import RunStore
 
     return RunStore().get(chosen)
+
+
+def run_experiment() -> Experiment | None:
+    """Returns the experiment of the chosen run; ``None`` where none is chosen, or it cannot be read."""
+    try:
+        chosen = run()
+        return None if chosen is None else caches.experiment(chosen)
+    except InputError:
+        return None
 
 
 def choose_run(run_id: str | None) -> None:

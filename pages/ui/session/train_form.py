@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from core.errors import InputError
 from core.specs import PRESETS, AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, Phase, TrainingSpec, from_record
 from core.specs.checks import number, one_of, whole
+from pages.ui.session.packed import pack, unpack
 
 MOST_RUNS = 20
 """Seeds, and folds, that are started in one go at most."""
-LONGEST = 3000
-"""Characters of an address that a set-up may take; a longer one lives in the session alone."""
-UNPACKED = 100_000
-"""Bytes that a set-up from an address may unfold to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +104,26 @@ def to_address(choice: TrainChoice, plan: FreezePlan) -> str | None:
         changed = {name: own[name] for name in own if own[name] != usual[name]}
         if changed:
             record[key] = changed
-    if not record:
-        return None
-    packed = zlib.compress(json.dumps(record, separators=(",", ":")).encode(), 9)
-    text = base64.urlsafe_b64encode(packed).decode().rstrip("=")
-    return text if len(text) <= LONGEST else None
+    return pack(record)
 
 
-def from_address(text: str) -> tuple[TrainChoice, FreezePlan] | None:
-    """Reads what :func:`to_address` wrote; ``None`` for anything else."""
-    if len(text) > LONGEST:
-        return None
+def from_address(text: str) -> tuple[TrainChoice, FreezePlan]:
+    """Reads what :func:`to_address` wrote.
+
+    Raises:
+        InputError: It is something else, or names what is not allowed.
+    """
+    record = unpack(text)
     try:
-        packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        unfolded = zlib.decompressobj().decompress(packed, UNPACKED)
-        record = json.loads(unfolded)
         choice = from_record(TrainChoice, "train", record.get("train", {}))
         plan = from_record(FreezePlan, "freeze", record.get("freeze", {}))
         choice.training(choice.phases or (Phase("head", "head", 1),))
         for pairs in (choice.stage_factors, choice.gradual):
             {str(name): float(value) for name, value in pairs}
-    except (InputError, ValueError, TypeError, AttributeError, RecursionError, zlib.error):
-        return None
-    return None if choice.by_phase and not choice.phases else (choice, plan)
+    except InputError:
+        raise
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError("A value in it is of a wrong type.") from error
+    if choice.by_phase and not choice.phases:
+        raise InputError("Its phases are missing.")
+    return choice, plan

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from pages.ui.kit import nav, style
+from pages.ui.kit import components, nav, style
 from pages.ui.kit.page_states import boundary
-from pages.ui.session import warmup
+from pages.ui.session import address, choices, warmup
 from pages.ui.shell import sidebar
 from pages.ui.text import i18n
-from pages.ui.text.i18n import _
+from pages.ui.text.i18n import _, translate_error
 
 NAME = "Backbone Lab"
+_REFUSED = "bl.shell.refused"
 
 
 def run() -> None:
@@ -29,8 +31,34 @@ def run() -> None:
     style.apply()
     st.logo(str(style.ASSETS / "logo.svg"), icon_image=str(style.ASSETS / "icon.svg"), size="large")
     chosen = st.navigation(nav.sections(), position="sidebar", expanded=True)
+    choices.arrive()
+    st.set_page_config(page_title=_title(chosen))
+    above = st.container(gap=None)
     with sidebar.beside(), boundary():
         chosen.run()
+    choices.carry()
+    with above:
+        _refusals(chosen.url_path)
+    st.set_page_config(page_title=_title(chosen))
     with st.sidebar:
         warmup.indication()
     warmup.begin()
+
+
+def _title(page: StreamlitPage) -> str:
+    """Returns what the browser's tab is called: the page, what it is about, and the product."""
+    about = sidebar.subject() if page.url_path else None
+    return " · ".join(part for part in (page.title, about, NAME) if part)
+
+
+def _refusals(page: str) -> None:
+    """Says what of the address could not be read, until the page is left."""
+    found = address.refused()
+    shown = st.session_state.get(_REFUSED)
+    if found:
+        shown = st.session_state[_REFUSED] = (page, found)
+    if shown is None or shown[0] != page:
+        return
+    for name, error in shown[1].items():
+        text = _("The address names {name} in a way that cannot be read, so it was left out. {why}")
+        st.warning(components.plain(text.format(name=name, why=translate_error(error))), icon=":material/link_off:")

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.errors import InputError
 from pages.ui.kit import nav
 from pages.ui.kit.components import STATES, plain
-from pages.ui.session import choices
+from pages.ui.session import address, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import _
 
@@ -33,13 +33,20 @@ def beside() -> Iterator[None]:
 
 
 def _rows() -> tuple[Row, ...]:
-    model, image = choices.model(), choices.image()
+    title, model, image = choices.data_title(), choices.model(), choices.image()
+    if address.read("run") and (experiment := choices.run_experiment()) is not None:  # the page is about this run
+        title, model = display_names.data(experiment.data.source), experiment.model
     return (
-        ("data", _("Data"), choices.data_title(), None),
+        ("data", _("Data"), title, None),
         ("backbone", _("Backbone"), display_names.backbone(model.backbone), display_names.weights(model.weights)),
         ("runs", _("Run"), *_run()),
         ("heatmaps", _("Image"), image.name if image else None, None),
     )
+
+
+def subject() -> str | None:
+    """Returns the name of what the page is about: its run, else the chosen data."""
+    return (_run()[0] if address.read("run") else None) or choices.data_title()
 
 
 def _run() -> tuple[str | None, str | None]:

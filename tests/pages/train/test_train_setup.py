@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from train_page import OWN, PHASES, SHAPES, launch
 
+from core.errors import InputError
 from core.specs import AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, ModelSpec, TrainingSpec
 from core.training.course_recipes import COURSE
 from core.training.recipes import make_recipe
@@ -43,20 +44,38 @@ def test_what_is_chosen_is_found_again_by_its_address(open_page, launched) -> No
 
 
 @pytest.mark.parametrize("setup", ["", "x", "🙂", "eJyrViopSszMU7KqVkopzVNITMlMLNZLrSjIzEvXtYAA", "A" * 5000])
-def test_a_set_up_that_is_none_is_passed_over(open_page, setup) -> None:
+def test_a_set_up_that_is_none_changes_nothing(open_page, setup) -> None:
     app = open_page("train", session=SHAPES, setup=setup)
     assert not app.exception
     assert app.radio(key="bl-preset").value == "linear-probe"
 
 
 @pytest.mark.parametrize(
-    "record", ['{"train": {"seeds": "many"}}', '{"train": {"preset": "custom"}}', "[]", '{"train": {"gradual": [1]}}']
+    "record",
+    [
+        '{"train": {"seeds": "many"}}',
+        '{"train": {"preset": "custom"}}',
+        "[]",
+        '{"train": {"gradual": [1]}}',
+        '{"train": {"seed": 1%s}}' % ("0" * 400),
+        '{"train": {"stage_factors": [["stage1", 1%s]]}}' % ("0" * 400),
+        '{"train": {"lr": NaN}}',
+        '{"train": {"lr": 1e999}}',
+        '{"freeze": {"thaw": {"a": 1}}}',
+        '{"freeze": {"trainable_stages": []}}',
+        '{"train": []}',
+        "[" * 9000,
+    ],
 )
-def test_an_address_that_was_tampered_with_is_passed_over(record) -> None:
+def test_an_address_that_was_tampered_with_is_refused_in_words(record) -> None:
     import base64
     import zlib
 
-    assert train_form.from_address(base64.urlsafe_b64encode(zlib.compress(record.encode())).decode()) is None
+    text = base64.urlsafe_b64encode(zlib.compress(record.encode())).decode()
+    for written in (text, "1" + text):
+        with pytest.raises(InputError) as caught:
+            train_form.from_address(written)
+        assert len(str(caught.value)) < 400
 
 
 def test_a_set_up_survives_its_way_through_an_address() -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import settings
 from core.errors import InputError, RunMissing
+from core.runs.store import Run
+from core.specs import FreezePlan, ModelSpec
 from pages.ui.kit import nav
+from pages.ui.session import choices
+from pages.ui.session.packed import pack
+from pages.ui.session.train_form import TrainChoice, to_address
 
 PROJECT = settings.PROJECT
 HEAVY = ("torch", "torchvision", "pandas", "sklearn", "captum", "plotly.graph_objects", "plotly.express")
@@ -74,3 +81,64 @@ def test_an_exception_becomes_a_face_and_never_a_traceback(kind: str, shown: str
 
 def test_errors_are_kinds_of_input_error() -> None:
     assert issubclass(RunMissing, InputError)
+
+
+def _opened(**query: str) -> AppTest:
+    app = AppTest.from_file(str(PROJECT / "streamlit_app.py"), default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def _params(app: AppTest) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else value[-1] for name, value in dict(app.query_params).items()}
+
+
+def test_what_is_chosen_is_in_the_address_of_every_page(make_run: Callable[..., Run]) -> None:
+    setup = to_address(TrainChoice("two-phase"), FreezePlan(2))
+    net = choices.model_params(ModelSpec("resnet18", "none", image_size=96))
+    run = make_run()
+    query = {"data": "digits", "split": "v10t0s3n20", "setup": setup, "chosen": run.id, **net}
+    app = _opened(**query)
+    assert not app.exception
+    app.query_params.clear()  # as a link in the navigation does
+    app.run()
+    assert _params(app) == query
+    context = str(app.sidebar.get("page_link"))
+    for text in ("Small digits", "resnet18", "A run"):
+        assert text in context
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"setup": "1abc"}, "The address names setup .* It is damaged"),
+        ({"setup": "9abc"}, "later version"),
+        ({"setup": "x" * 3500}, "at most 3000"),
+        ({"data": "shapes", "split": "v95t95s0n0"}, "The address names split"),
+        ({"data": "shapes", "split": "v" + "9" * 400}, "is no division"),
+        ({"data": "a" * 5000}, "at most 4000"),
+        ({"backbone": "resnet18", "weights": "nonsense <b>"}, "weights is nonsense"),
+        ({"backbone": "resnet18", "network": pack({"image_size": "big"}) or ""}, "image_size is big"),
+        ({"backbone": "resnet18", "network": pack({"design": [{"kind": "bomb"}]}) or ""}, "kind is bomb"),
+        ({"backbone": "resnet18", "network": pack({"head": 7}) or ""}, "head must be"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_in_words(query: dict[str, str], said: str) -> None:
+    app = _opened(**query)
+    assert not app.exception
+    assert len(app.main.warning) == 1
+    assert re.search(said, app.main.warning[0].value.replace("\\", ""))
+    assert set(app.query_params) < {*query, "split", "backbone", "weights"}
+
+
+def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    context = str(_opened(run=run.id).sidebar.get("page_link"))
+    assert "Shapes" in context
+    assert "EfficientNet-Lite0" in context
+    other = _opened(run=run.id, data="digits", backbone="resnet18")
+    context = str(other.sidebar.get("page_link"))
+    assert "Shapes" in context, "the page is about the run"
+    assert "resnet18" not in context
+    assert _params(other)["data"] == "digits", "what was chosen stays chosen"
