@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.cli.common.data_options import joined_verb
 from core.cli.common.output import Output
 from core.cli.parser import build_parser
 from core.errors import InputError
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 or 2.
     """
-    arguments = build_parser().parse_args(argv)
+    arguments = build_parser().parse_args(joined_verb(sys.argv[1:] if argv is None else argv))
     output = Output(as_json=arguments.json, quiet=arguments.quiet)
     module, function = arguments.verb
     _name_the_source(getattr(arguments, "data", None) or getattr(arguments, "source", None))

@@ -10,6 +10,7 @@ from typing import NoReturn
 from core import specs
 from core.cli.commands.feature_maps import add_compare, add_features
 from core.cli.commands.filters import add_dream, add_filters
+from core.cli.common.data_options import add_data
 from core.cli.common.training_options import add_settings, whole_numbers
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
@@ -35,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     def add(name: str, module: str, text: str, *parents: _Parser) -> _Parser:
         verb = verbs.add_parser(name, help=text, description=text, parents=[common, *parents])
-        verb.set_defaults(verb=(f"core.cli.commands.{module}", name))
+        verb.set_defaults(verb=(f"core.cli.commands.{module}", name.rpartition(" ")[2]))
         return verb
 
     add("datasets", "listing", "List the embedded data sets.")
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("devices", "listing", "List the devices.")
     data = add("data", "listing", "Describe a folder of images or an embedded data set.")
     data.add_argument("source", metavar="PATH|NAME")
+    add_data(add)
     _add_train(add("train", "train", "Train, in the foreground.", runs))
     _add_series(add("series", "series", "Train a recipe with several seeds or over folds; or tell of a series.", runs))
     _add_acting(add, runs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -68,6 +68,7 @@ class Dataset:
         licence: Licence of the images, where known.
         ignored: Entries of the folder that were passed over, with the reason.
         copies: Keys of equal files, in groups, as far as somebody looked; see :func:`core.data.splits.split`.
+        columns: What else is known of the images, such as the patient: for each column a value by key.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Dataset:
     licence: str = ""
     ignored: tuple[tuple[str, Sentence], ...] = dataclasses.field(default=(), repr=False)
     copies: tuple[tuple[str, ...], ...] = dataclasses.field(default=(), repr=False)
+    columns: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -145,6 +147,28 @@ class Dataset:
         """Returns the same data set without the items of these keys."""
         dropped = frozenset(keys)
         return dataclasses.replace(self, items=tuple(item for item in self.items if item.key not in dropped))
+
+    def only(self, classes: Sequence[str]) -> Dataset:
+        """Returns the images of these classes only, which are then all the classes, in this order.
+
+        Raises:
+            InputError: There is no such class.
+        """
+        place = {name: label for label, name in enumerate(classes)}
+        for name in classes:
+            if name not in self.classes:
+                raise InputError(
+                    "{title} has no class {name}. Its classes: {known}.",
+                    title=self.title,
+                    name=name,
+                    known=_listed(self.classes),
+                )
+        items = tuple(
+            dataclasses.replace(item, label=place[name])
+            for item in self.items
+            if (name := self.classes[item.label]) in place
+        )
+        return dataclasses.replace(self, classes=tuple(classes), items=items)
 
     def relabelled(self, classes: Sequence[str]) -> Dataset:
         """Returns the same images labelled by another list of classes, such as a trained network's.

@@ -12,8 +12,9 @@ from core.data.dataset import UNSPLIT, Dataset, Item, shuffle_key
 from core.data.embedded import EMBEDDED
 from core.data.folders import class_folders
 from core.messages import Sentence
+from core.specs import DataSpec
 
-__all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "is_embedded", "open_dataset"]
+__all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "is_embedded", "open_dataset", "open_spec"]
 
 
 def is_embedded(source: str) -> bool:
@@ -53,6 +54,18 @@ def open_dataset(
     if classes is not None:
         dataset = dataset.relabelled(classes)
     return dataset if images_per_class is None else _limited(dataset, images_per_class, seed)
+
+
+def open_spec(spec: DataSpec, *, roots: Sequence[Path] | None = None) -> Dataset:
+    """Opens the images that a spec names; see :func:`open_dataset`.
+
+    Raises:
+        InputError: As there, or one of the classes that it chooses is not there.
+    """
+    if not spec.classes:
+        return open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
+    dataset = open_dataset(spec.source, roots=roots, seed=spec.seed).only(spec.classes)
+    return dataset if spec.images_per_class is None else _limited(dataset, spec.images_per_class, spec.seed)
 
 
 def absolute_source(source: str) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.data.dataset import Dataset, shuffle_key
+from core.data.division.grouped import deal
+from core.data.division.relatives import equal_files, joined, relatives
 from core.errors import InputError
 from core.messages import Sentence
 from core.specs import SPLITS, DataSpec
 
 
-def split(dataset: Dataset, spec: DataSpec) -> Dataset:
+def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None = None) -> Dataset:
     """Puts every image into a split.
 
     Classes keep their shares in each split (stratified). Which image goes where depends on its key, the seed and the
@@ -30,21 +32,28 @@ def split(dataset: Dataset, spec: DataSpec) -> Dataset:
     a class. Data that bring their own validation images are not dealt out anew: they may have been kept apart for a
     reason, such as copies of one image among the training images.
 
+    With ``spec.group_by``, images that are related stay together as equal files do: whole groups are dealt out, and
+    the shares are met as closely as the groups allow.
+
     Args:
         dataset: Any data set.
-        spec: Shares and seed, or folds.
+        spec: Shares and seed, or folds; how images are grouped.
+        near: Keys of look-alikes in groups, which ``group_by="near"`` needs;
+            :func:`core.workflows.images.divide` finds them.
 
     Returns:
         The same images in the same order, each with a split; ``copies`` names the equal files that were kept together.
 
     Raises:
         InputError: No class has the two images that training and validation need, the images are fewer than the
-            folds, or folds are asked of data that bring their own validation images.
+            folds, folds are asked of data that bring their own validation images, or the groups are too few.
     """
+    if spec.group_by == "near" and near is None:
+        raise ValueError("look-alikes are to be found before images are grouped by them")
     if not dataset.presplit:
-        result = _carved(dataset, "", spec, spec.test_share)
+        result = _carved(dataset, "", spec, spec.test_share, near or ())
     elif not any(item.split == "val" for item in dataset.items):
-        result = _carved(dataset, "train", spec, 0.0)
+        result = _carved(dataset, "train", spec, 0.0, near or ())
     elif spec.folds:
         raise InputError(
             "{title} brings its own validation images, which may stand apart for a reason, so it is not divided into "
@@ -127,19 +136,23 @@ def _nearly_equal(names: Iterable[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float) -> Dataset:
+def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float, near: Iterable[Sequence[str]]) -> Dataset:
     """Divides the items of the split ``source`` anew; the others stay where they are."""
     of_class: dict[int, list[str]] = defaultdict(list)
     for item in dataset.items:
         if item.split == source or not dataset.presplit:
             of_class[item.label].append(item.key)
-    copies = equal_files(dataset, [key for keys in of_class.values() for key in keys])
+    every = [key for keys in of_class.values() for key in keys]
+    copies = equal_files(dataset, every)
+    if spec.group_by:
+        groups = joined(copies, relatives(dataset, every, spec.group_by, near))
+        return _placed(dataset, _by_groups(dataset, of_class, groups, spec, test_share), copies)
     group_of = {key: group for group in copies for key in group}
     place: dict[str, str] = {}
     dealt = 0
     for label in sorted(of_class):
         keys = sorted(of_class[label], key=lambda key: shuffle_key(spec.seed, key))
-        val, test = _held_out(len(keys), spec.val_share, test_share)
+        val, test = _held_out(len(keys), spec.val_share, test_share, of_rest=spec.val_of == "rest")
         remaining = {"test": test, "val": 0 if spec.folds else val}
         rest = []
         for key in keys:
@@ -164,41 +177,75 @@ def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float) ->
             count=dealt,
             folds=spec.folds,
         )
+    return _placed(dataset, place, copies)
+
+
+def _placed(dataset: Dataset, place: Mapping[str, str], copies: tuple[tuple[str, ...], ...]) -> Dataset:
     items = tuple(dataclasses.replace(item, split=place.get(item.key, item.split)) for item in dataset.items)
     return dataclasses.replace(dataset, items=items, copies=copies)
 
 
-def equal_files(dataset: Dataset, keys: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Returns the keys of equal files in groups; files are read only where another has the same size.
+def _by_groups(
+    dataset: Dataset,
+    of_class: dict[int, list[str]],
+    related: Iterable[Sequence[str]],
+    spec: DataSpec,
+    test_share: float,
+) -> dict[str, str]:
+    """Returns the split of every image where groups stay whole."""
+    label_of = {key: label for label, keys in of_class.items() for key in keys}
+    groups = [tuple(group) for group in related]
+    alone = set(label_of).difference(*groups)
+    groups += [(key,) for key in alone]
+    groups.sort(key=lambda group: min(shuffle_key(spec.seed, key) for key in group))
+    counts = np.zeros((len(groups), len(dataset.classes)), dtype=np.int64)
+    for row, group in enumerate(groups):
+        for key in group:
+            counts[row, label_of[key]] += 1
+    parts = 1 + (spec.folds or 1) + (test_share > 0)
+    if len(groups) < parts:
+        raise InputError(
+            "Grouped by {how}, {title} falls into {count} groups, but {parts} are needed to hold some out. Choose "
+            "another way to group.",
+            how=spec.group_by,
+            title=dataset.title,
+            count=len(groups),
+            parts=parts,
+        )
+    place = np.full(len(groups), "train", dtype=object)
+    if test_share > 0:
+        place[_shared_out(counts, test_share)] = "test"
+    rest = np.flatnonzero(place == "train")
+    if spec.folds:
+        folds = deal(counts[rest], np.full(spec.folds, 1 / spec.folds))
+        place[rest[folds == spec.fold]] = "val"
+    else:
+        share = spec.val_share if spec.val_of == "rest" else spec.val_share / (1 - test_share)
+        place[rest[_shared_out(counts[rest], share)]] = "val"
+    return {key: str(place[row]) for row, group in enumerate(groups) for key in group}
 
-    Args:
-        dataset: The images; those without a file of their own have no copies.
-        keys: Keys to look among.
-    """
-    of_size: dict[int, list[tuple[str, Path]]] = defaultdict(list)
-    for key in keys:
-        try:
-            path = dataset.reader.path(key)
-            if path is None:
-                return ()
-            of_size[path.stat().st_size].append((key, path))
-        except (OSError, InputError):  # gone, or not to be read: whoever loads it raises it
-            continue
-    groups: dict[bytes, list[str]] = defaultdict(list)
-    for alike in of_size.values():
-        if len(alike) > 1:
-            for key, path in alike:
-                with suppress(OSError), path.open("rb") as file:
-                    groups[hashlib.file_digest(file, "sha256").digest()].append(key)
-    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+def _shared_out(counts: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Returns which groups are held out: at least one, and of every class something stays behind if it can."""
+    held = deal(counts, np.array([share, 1 - share])) == 0
+    size = counts.sum(axis=1)
+    for label in np.flatnonzero(counts[~held].sum(axis=0) < counts.sum(axis=0).clip(max=1)):
+        of_class = np.flatnonzero(counts[:, label])
+        held[of_class[np.argmin(size[of_class])]] = False
+    if not held.any():
+        left = counts.sum(axis=0) - counts
+        spared = (left >= counts.sum(axis=0).clip(max=1)).all(axis=1)
+        choice = np.flatnonzero(spared) if spared.any() else np.arange(len(counts))
+        held[choice[np.argmin(size[choice])]] = True
+    return np.flatnonzero(held)
 
 
-def _held_out(images: int, val_share: float, test_share: float) -> tuple[int, int]:
+def _held_out(images: int, val_share: float, test_share: float, *, of_rest: bool) -> tuple[int, int]:
     """Returns how many of a class's images go to validation and to the test, at least one staying in training."""
     if images < 2:
         return 0, 0
-    val = max(1, round(images * val_share))
     test = max(1, round(images * test_share)) if test_share > 0 and images > 2 else 0
+    val = max(1, round((images - test if of_rest else images) * val_share))
     while val + test >= images:
         if test > val:
             test -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,6 +60,11 @@ class DataSpec:
         folds: Into how many folds the images outside the test are divided; 0 for no folds. Then ``val_share`` only
             bounds how many images of a small class the test takes.
         fold: The fold that validates, from 0; the others are learned from.
+        val_of: What ``val_share`` is a share of: ``all`` images, or the ``rest`` that the test leaves.
+        group_by: Which images must not be torn apart: those in one ``folder`` below their class, with one name
+            ``stem`` (``aug_0`` of ``aug_0_17.png``), with one value in ``column:NAME``, in whose name
+            ``pattern:REGEX`` finds the same, or look-alikes (``near``); empty for equal files only.
+        classes: The classes to take, in this order; empty for all.
     """
 
     source: str
@@ -68,6 +74,9 @@ class DataSpec:
     images_per_class: int | None = None
     folds: int = 0
     fold: int = 0
+    val_of: str = "all"
+    group_by: str = ""
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source.strip():
@@ -76,7 +85,8 @@ class DataSpec:
         number("test_share", self.test_share, low=0.0, high=0.9)
         if self.val_share <= 0:
             raise InputError("val_share is 0, but a run needs validation images. Set a share above 0, such as 0.2.")
-        if self.val_share + self.test_share > 0.9:
+        one_of("val_of", self.val_of, ("all", "rest"))
+        if self.val_share * (1 - self.test_share if self.val_of == "rest" else 1) + self.test_share > 0.9 + 1e-9:
             raise InputError(
                 "val_share and test_share add up to {sum}. Leave at least 0.1 of the images for training.",
                 sum=round(self.val_share + self.test_share, 3),
@@ -87,6 +97,29 @@ class DataSpec:
         if self.folds != 0:
             whole("folds", self.folds, low=2, high=100)
         whole("fold", self.fold, low=0, high=max(0, self.folds - 1))
+        _check_group_by(self.group_by)
+        if isinstance(self.classes, list):  # as JSON has it
+            object.__setattr__(self, "classes", tuple(self.classes))
+        if not isinstance(self.classes, tuple) or not all(isinstance(name, str) and name for name in self.classes):
+            raise InputError("classes must be a list of names of classes.")
+        if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
+            raise InputError("classes is {names}. Name at least two classes, each once.", names=", ".join(self.classes))
+
+
+def _check_group_by(value: object) -> None:
+    kind, _, rest = value.partition(":") if isinstance(value, str) else ("?", "", "")
+    if value == "" or (kind in ("folder", "stem", "near") and value == kind) or (kind == "column" and rest):
+        return
+    if kind != "pattern" or not rest or len(rest) > 200:
+        raise InputError(
+            "group_by is {value}. Choose folder, stem, near, column:NAME or pattern:REGEX.", value=str(value)[:60]
+        )
+    try:
+        re.compile(rest)
+    except re.error as error:
+        raise InputError(
+            "The pattern {pattern} is no regular expression: {reason}.", pattern=rest, reason=str(error)
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from core import settings
 from core.data.folders.listed import open_listed
 from core.data.images import Unreadable
 from core.data.pixel_store import PixelStore
-from core.data.sources import Dataset, is_embedded, open_dataset
-from core.data.splits import split
+from core.data.sources import Dataset, is_embedded, open_spec
 from core.errors import InputError
 from core.messages import Progress
 from core.runs.files import read_json
 from core.runs.store import Run
 from core.specs import DataSpec, Preprocessing
+from core.workflows.data_check.dividing import divide
 
 DATA_FILE = "data.json"
 """What a run notes of its images: a fingerprint, and those that it left out, by their place in the list."""
@@ -70,7 +70,7 @@ def decode(
     unreadable = store.fill(progress=progress)
     readable = dataset.without(bad.key for bad in unreadable)
     if not divided:
-        readable = split(readable, spec)
+        readable = divide(readable, spec)
     for name in ("train", "val"):
         if not readable.positions(name):
             raise InputError(
@@ -95,9 +95,8 @@ def reopen(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset:
     rows = [(row["key"], row["label"], row["split"]) for row in run.split_rows()]
     if rows and not is_embedded(spec.source):
         return open_listed(spec.source, rows, run.classes(), roots=roots)
-    dataset = open_dataset(
-        spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class, classes=run.classes() or None
-    )
+    dataset = open_spec(spec, roots=roots)
+    dataset = dataset.relabelled(run.classes()) if run.classes() else dataset
     recorded = {key: split for key, _, split in rows}
     items = tuple(replace(item, split=recorded[item.key]) for item in dataset.items if item.key in recorded)
     if not items:

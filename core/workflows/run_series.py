@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.data.sources import open_dataset
-from core.data.splits import split
+from core.data.sources import open_spec
 from core.errors import InputError
 from core.runs import launch
 from core.runs.status import LIVE, RunStatus
 from core.runs.store import Run, RunStore
 from core.specs import Experiment
+from core.workflows.data_check.dividing import divide
 
 LARGEST = 100
 """Runs of the largest series."""
@@ -132,8 +132,7 @@ def start_series(
     """
     wanted, started = expand(experiment, seeds, folds), list[Run]()
     if folds:
-        data = wanted[0].data
-        split(open_dataset(data.source, roots=roots, seed=data.seed, images_per_class=data.images_per_class), data)
+        divide(open_spec(wanted[0].data, roots=roots), wanted[0].data)
     try:
         for one in wanted:
             started.append(launch.start(one, runs_dir, roots=roots, owner=owner, estimate_seconds=estimate_seconds))

@@ -68,18 +68,18 @@ def rank(arguments: argparse.Namespace, output: Output) -> int:
 
 def advise(arguments: argparse.Namespace, output: Output) -> None:
     """Names a recipe for images and a backbone, with the reasons."""
-    from core.data.sources import open_dataset
-    from core.data.splits import split
+    from core.data.sources import open_spec
     from core.models.anatomy.examine import anatomy_of
     from core.runs.store import RunStore
     from core.workflows.advisor.advice import advise as think
     from core.workflows.advisor.dataset_facts import dataset_facts, sample_size
     from core.workflows.advisor.rank_backbones import rank as compute
     from core.workflows.advisor.ranking import candidate
+    from core.workflows.data_check.dividing import divide
 
     data, model = data_of(arguments), candidate(arguments.backbone)
     within = roots(arguments)
-    dataset = split(open_dataset(data.source, roots=within, seed=data.seed), data)
+    dataset = divide(open_spec(data, roots=within), data)
     facts = dataset_facts(dataset, model)
     if facts.pretrained and not arguments.unmeasured:
         ranking = compute(

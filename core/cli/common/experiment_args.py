@@ -157,9 +157,9 @@ def read(path: Path) -> Experiment:
 
 
 def _classes(data: DataSpec, arguments: argparse.Namespace) -> tuple[str, ...]:
-    from core.data.sources import open_dataset
+    from core.data.sources import open_spec
 
-    return open_dataset(data.source, roots=roots(arguments), seed=data.seed).classes
+    return open_spec(data, roots=roots(arguments)).classes
 
 
 def _check(found: Experiment, network: Network, arguments: argparse.Namespace) -> None:

@@ -17,8 +17,7 @@ from core import settings
 from core.data.dataset import Dataset, shuffle_key
 from core.data.images import Unreadable, normalise
 from core.data.pixel_store import PixelStore, iterate
-from core.data.sources import open_dataset
-from core.data.splits import split
+from core.data.sources import open_spec
 from core.device import resolve_device, reuse_freed_memory
 from core.errors import Cancelled, InputError
 from core.evaluation.transferability import assess
@@ -28,6 +27,7 @@ from core.models.network import Network, bare
 from core.specs import DataSpec, ModelSpec, Preprocessing
 from core.training.optim.precision import autocast, choose_precision
 from core.workflows.advisor.ranking import IMAGES, Ranked, Ranking, candidate, without_head
+from core.workflows.data_check.dividing import divide
 from core.workflows.network_loading import FILE, RUN, build_network
 
 BATCH = 32
@@ -113,9 +113,7 @@ def rank(
     if not models:
         raise InputError("No backbone is named. Name at least one to rank.")
     place = resolve_device(device)
-    dataset = split(
-        open_dataset(data.source, roots=roots, seed=data.seed, images_per_class=data.images_per_class), data
-    )
+    dataset = divide(open_spec(data, roots=roots), data)
     training = dataset.positions("train")
     sample = training_sample(dataset, images_limit, data.seed)
     work = _Work(dataset.classes, place, len(models), progress, stop, runs_dir, roots)

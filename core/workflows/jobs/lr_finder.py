@@ -159,12 +159,10 @@ def find_now(
 
 
 def _divided(experiment: Experiment, roots: Sequence[Path] | None) -> Dataset:
-    from core.data.sources import open_dataset
-    from core.data.splits import split
+    from core.data.sources import open_spec
+    from core.workflows.data_check.dividing import divide
 
-    spec = experiment.data
-    dataset = open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
-    return split(dataset, spec)
+    return divide(open_spec(experiment.data, roots=roots), experiment.data)
 
 
 def _settled(experiment: Experiment, classes: int, device: torch.device) -> Experiment:

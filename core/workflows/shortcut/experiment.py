@@ -24,8 +24,7 @@ from PIL import Image
 from core import settings
 from core.data.dataset import Dataset, shuffle_key
 from core.data.marks import MIN_MARK_PX, Mark, planted
-from core.data.sources import open_dataset
-from core.data.splits import split
+from core.data.sources import open_spec
 from core.errors import InputError
 from core.messages import Progress
 from core.runs.launch import start
@@ -33,6 +32,7 @@ from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, Piece, TrainingSpec
 from core.specs.checks import number, whole
 from core.training.recipes import make_recipe
+from core.workflows.data_check.dividing import divide
 
 WITH, WITHOUT, PRETRAINED = "with-mark", "without-mark", "pretrained"
 ARMS = (WITH, WITHOUT, PRETRAINED)
@@ -131,9 +131,7 @@ def choice(plan: Plan, *, roots: Sequence[Path] | None = None) -> tuple[Dataset,
     Raises:
         InputError: The pictures are not there, or there is no such class.
     """
-    dataset = split(
-        open_dataset(plan.source, roots=roots, seed=plan.seed, images_per_class=plan.images_per_class), plan.data
-    )
+    dataset = divide(open_spec(plan.data, roots=roots), plan.data)
     marked = plan.marked or usual(plan.source, dataset.classes)
     if marked not in dataset.classes:
         raise InputError(

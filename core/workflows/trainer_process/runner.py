@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from core.data.dataset import Dataset
-from core.data.sources import open_dataset
+from core.data.sources import open_spec
 from core.device import memory_in_use, reuse_freed_memory
 from core.errors import Cancelled, InputError
 from core.evaluation.predictions import predict_store, write_predictions
@@ -21,7 +20,7 @@ from core.runs.files import read_json, write_json
 from core.runs.recorder import EventSink, Recorder
 from core.runs.status import TransferCounts
 from core.runs.store import Run
-from core.specs import DataSpec, Experiment
+from core.specs import Experiment
 from core.training.checkpoints.checkpoint import STATE, Checkpointer, load_pair
 from core.training.estimate import batch_size
 from core.training.features.batch_sources import Material
@@ -65,7 +64,7 @@ def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
     reuse_freed_memory()
     experiment = run.experiment
     with joined(experiment.training.device) as (world, device):
-        dataset = open_experiment_data(experiment.data, roots)
+        dataset = open_spec(experiment.data, roots=roots)
         network = build_network(
             experiment.model, dataset.classes, seed=experiment.training.seed, runs_dir=run.path.parent, roots=roots
         )
@@ -78,11 +77,6 @@ def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
             trainer.resume(load_pair(network.model, run.path))
         for _ in trainer.run():
             pass
-
-
-def open_experiment_data(spec: DataSpec, roots: Sequence[Path] | None) -> Dataset:
-    """Opens the images of an experiment, as far as they may be read."""
-    return open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
 
 
 def augments(experiment: Experiment) -> bool:
@@ -157,7 +151,7 @@ class _Training:
         self.recorder.update(doing="building the network", done=0, total=0)
         listed = listed_again(self.run, roots=self.roots) if self.resumes else None
         self.divided = listed is not None
-        self.dataset = listed or open_experiment_data(self.experiment.data, self.roots)
+        self.dataset = listed or open_spec(self.experiment.data, roots=self.roots)
         seed = self.experiment.training.seed
         try:
             network = build_network(

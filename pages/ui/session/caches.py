@@ -58,9 +58,9 @@ def divided(spec: DataSpec) -> Dataset:
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _divided(key: str, stamp: int) -> Dataset:
-    from core.data.splits import split
+    from core.workflows.data_check.dividing import divide
 
-    return split(_listed(key, stamp), DataSpec(**json.loads(key)))
+    return divide(_listed(key, stamp), DataSpec(**json.loads(key)))
 
 
 def listed(spec: DataSpec) -> Dataset:
@@ -70,10 +70,9 @@ def listed(spec: DataSpec) -> Dataset:
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _listed(key: str, stamp: int) -> Dataset:  # noqa: ARG001 - the stamp is part of the cache's key
-    from core.data.sources import open_dataset
+    from core.data.sources import open_spec
 
-    spec = DataSpec(**json.loads(key))
-    return open_dataset(spec.source, roots=roots(), seed=spec.seed, images_per_class=spec.images_per_class)
+    return open_spec(DataSpec(**json.loads(key)), roots=roots())
 
 
 def anchored(spec: DataSpec) -> DataSpec:

@@ -18,7 +18,7 @@ from typing import IO
 from core.data.embedded import EMBEDDED
 from core.data.encoding import png
 from core.data.images import margin
-from core.data.sources import Dataset, open_dataset
+from core.data.sources import Dataset, open_spec
 from core.data.splits import split
 from core.errors import InputError
 from core.models.network import outline
@@ -135,8 +135,7 @@ def export(source: Run | Experiment, target: IO[bytes], *, roots: Sequence[Path]
 
 
 def _dataset(experiment: Experiment, roots: Sequence[Path] | None) -> Dataset:
-    spec = experiment.data
-    return open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
+    return open_spec(experiment.data, roots=roots)
 
 
 def _same_classes(experiment: Experiment, classes: Sequence[str], runs_dir: Path | None) -> bool:

@@ -1,0 +1,44 @@
+"""The words of the verbs that prepare images. Loads nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+DATA = "data"
+VERBS = ("split",)
+"""What may follow ``data``; anything else is a source that is described."""
+
+
+def joined_verb(words: Sequence[str]) -> list[str]:
+    """Returns the words of a command line with ``data`` and its verb as one."""
+    found = list(words)
+    if len(found) > 1 and found[0] == DATA and found[1] in VERBS:
+        found[:2] = [f"{DATA} {found[1]}"]
+    return found
+
+
+def add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Adds the verbs."""
+    split = add("data split", DATA, "Divide images for training, validation and test, and write the folders.")
+    _add_source(split)
+    _add_division(split)
+    split.add_argument("--write", metavar="DIR", help="write train, val and test with a folder a class")
+
+
+def _add_source(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("source", metavar="SOURCE", help="a folder, a built-in set or an imported one")
+    verb.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
+
+
+def _add_division(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--val", type=float, default=0.2, metavar="SHARE", help="share for validation; 0.2 by default")
+    verb.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="share for the test; 0.1 by default")
+    verb.add_argument("--of", choices=("all", "rest"), default="all", help="what --val is a share of")
+    verb.add_argument(
+        "--group-by",
+        default="",
+        metavar="HOW",
+        help="keep together: folder, stem, near (look-alikes), column:NAME or pattern:REGEX",
+    )
+    verb.add_argument("--seed", type=int, default=0, metavar="S")

@@ -1,0 +1,49 @@
+"""The verbs that prepare images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.cli import main
+
+
+def result(capsys: pytest.CaptureFixture[str], *words: object) -> dict:
+    assert main([str(word) for word in ("data", *words, "--json", "--quiet")]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def problem(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    assert main([str(word) for word in ("data", *words)]) == 2
+    return capsys.readouterr().err
+
+
+def test_a_division_is_written_and_known_again(
+    capsys: pytest.CaptureFixture[str], image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = image_folder(images=20)
+    found = result(capsys, "split", source, "--val", 0.5, "--of", "rest", "--test", 0.1)
+    assert found["counts"] == {part: {"blue": n, "red": n} for part, n in (("train", 9), ("val", 9), ("test", 2))}
+    written = result(capsys, "split", source, "--seed", 3, "--write", tmp_path / "out")
+    again = result(capsys, "split", tmp_path / "out")
+    assert (again["counts"], again["hash"]) == (written["counts"], written["hash"])
+    assert written["hash"] != found["hash"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test", "train", "val"]
+
+
+def test_a_source_is_described_as_before(capsys: pytest.CaptureFixture[str], image_folder: Callable[..., Path]) -> None:
+    assert result(capsys, image_folder(images=5))["counts"] == {"all": {"blue": 5, "red": 5}}
+
+
+def test_bad_divisions_are_refused_in_words(
+    capsys: pytest.CaptureFixture[str], image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = image_folder(images=6)
+    assert "Leave at least 0.1" in problem(capsys, "split", source, "--val", 0.6, "--test", 0.5)
+    assert "group_by is patient" in problem(capsys, "split", source, "--group-by", "patient")
+    assert "no column patient" in problem(capsys, "split", source, "--group-by", "column:patient")
+    assert "nor an embedded data set" in problem(capsys, "split", tmp_path / "none")
+    assert "not empty" in problem(capsys, "split", source, "--write", source)
