@@ -31,7 +31,9 @@ from core.specs import (
 )
 
 FULL = Experiment(
-    data=DataSpec("photos", 0.25, 0.1, 4, 30, folds=5, fold=3, val_of="rest", group_by="stem", classes=("cats", "dogs")),
+    data=DataSpec(
+        "photos", 0.25, 0.1, 4, 30, folds=5, fold=3, val_of="rest", group_by="stem", classes=("cats", "dogs")
+    ),
     model=ModelSpec(
         "own",
         "none",
