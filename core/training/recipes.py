@@ -14,10 +14,14 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from core.errors import InputError
-from core.specs import PRESETS, FreezePlan, Phase, Schedule
+from core.messages import N_, Sentence
+from core.specs import PRESETS, Experiment, FreezePlan, Phase, Schedule
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,10 @@ HEAD_SHARE = 20 / 50
 """Share of the six-step protocol's epochs in which the head learns alone."""
 STAGE_DECAY = 1 / 2.6
 """What Howard and Ruder multiply the rate of each earlier layer by."""
+IDLE = N_(
+    "In phase {number} ({name}) nothing new learns: it is meant to train more than the head, and the whole backbone is "
+    "frozen. Free a part of it, or leave the phase out."
+)
 GRADUAL_STAGES = 3
 """Stages that a gradual unfreezing lets join in where nothing else is given."""
 
@@ -144,6 +152,26 @@ def make_recipe(
         return Recipe(preset, start, plan, (make.head(first), make.joined(total - first)))
     first = max(1, total // 3)
     return Recipe(preset, start, plan, (make.head(first), make.tuned(total - first, second=True)))
+
+
+def idle_phases(experiment: Experiment, anatomy: Anatomy) -> tuple[Sentence, ...]:
+    """Returns a sentence for each phase that is meant to train more than the head, and frees nothing more.
+
+    Args:
+        experiment: What is to be trained.
+        anatomy: Of its network.
+
+    Raises:
+        InputError: A plan names a part that the network has not.
+    """
+    from core.models.freeze import learning
+
+    head = set(anatomy.stages[-1].parameter_names)
+    return tuple(
+        Sentence(IDLE, {"number": number, "name": phase.name})
+        for number, phase in enumerate(experiment.training.phases, start=1)
+        if phase.trains == "plan" and learning(anatomy, experiment.plan(phase)) <= head
+    )
 
 
 def fewest_epochs(preset: str, starts: Iterable[int] = ()) -> int:

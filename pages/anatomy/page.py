@@ -222,7 +222,7 @@ def _event(what: str, name: str) -> None:
 
 def _drawing(anatomy: Any, states: States) -> Selection:
     chosen = selection(anatomy, PART.asked() or "")
-    starts = dict(choices.train_choice().gradual)
+    starts = dict(freeze_plan.schedule(anatomy))
     rows: list[Row] = [
         network_diagram.stage_row(anatomy, states, chosen=chosen.stage, unit=chosen.block, starts=starts)
     ]
@@ -255,7 +255,7 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
     if sheet == "head":
         head_editor.builder(anatomy, spec, classes())
     elif sheet == "rates":
-        if choices.train_choice().gradual:
+        if freeze_plan.schedule(anatomy):
             stage_rates.gradual(anatomy, spec, plan)
         stage_rates.rates(anatomy, plan)
         stage_rates.norms(anatomy, plan)

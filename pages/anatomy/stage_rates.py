@@ -11,7 +11,7 @@ import streamlit as st
 from core.specs import FreezePlan, ModelSpec, Phase
 from core.training.recipes import STAGE_DECAY, Rates, make_recipe
 from pages.ui.kit import components, form_fields, network_diagram
-from pages.ui.plan.freeze_plan import EPOCHS_BETWEEN, change, freeing
+from pages.ui.plan.freeze_plan import EPOCHS_BETWEEN, change, freeing, schedule
 from pages.ui.session import choices
 from pages.ui.session.choices import TrainChoice
 from pages.ui.text import number_format
@@ -41,7 +41,7 @@ def norms(anatomy: Any, plan: FreezePlan) -> None:
             )
         )
     if mode and mode != plan.norm:
-        choices.set_freeze(replace(plan, norm=mode))
+        choices.set_freeze(replace(choices.freeze(), norm=mode))
         st.rerun()
 
 
@@ -137,8 +137,8 @@ def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
     """Draws gradual unfreezing as a table: each stage and the epoch from which it learns."""
     import pandas as pd
 
-    choice = choices.train_choice()
-    starts = dict(choice.gradual)
+    joining = schedule(anatomy)
+    starts = dict(joining)
     names = [stage.name for stage in reversed(anatomy.backbone_stages)]
     frame = pd.DataFrame(
         {
@@ -149,7 +149,7 @@ def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
     )
     edited = st.data_editor(
         frame,
-        key=f"bl-gradual-{hash(choice.gradual)}",
+        key=f"bl-gradual-{hash(joining)}",
         hide_index=True,
         disabled=("stage",),
         width="stretch",
@@ -160,7 +160,7 @@ def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
         },
     )
     wanted = _schedule(names, edited)
-    if wanted != choice.gradual and wanted:
+    if wanted != joining and wanted:
         joined = {name for name, _epoch in wanted}
         change(freeing(anatomy, joined, plan), spec, gradual=wanted)
         st.rerun()

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import FreezePlan, ModelSpec
+from core.specs import ModelSpec
 from pages.backbone import network_card, network_map
 from pages.ui.kit import form_fields
 from pages.ui.kit.page_states import busy, empty
@@ -61,8 +61,7 @@ def switch(catalog: Any, spec: ModelSpec, name: str) -> ModelSpec:
     elif spec.weights == "none" and not catalog.entries(spec.backbone):
         weights = "default"
     chosen = replace(spec, backbone=name, weights=weights, image_size=None, channels=None, design=())
-    # random weights that stay frozen never learn
-    freeze_plan.change(FreezePlan(0 if catalog.entries(name) else "all"), chosen)
+    freeze_plan.another_network(chosen, pretrained=bool(catalog.entries(name)))
     return chosen
 
 

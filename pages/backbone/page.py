@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import FreezePlan, ModelSpec
+from core.specs import ModelSpec
 from pages.backbone import advisor, catalogue, network_builder
 from pages.ui.kit import components
 from pages.ui.plan import freeze_plan
@@ -53,7 +53,7 @@ def _take(spec: ModelSpec) -> None:
     before = choices.model()
     choices.set_model(spec)
     if (spec.backbone, spec.design) != (before.backbone, before.design):
-        freeze_plan.change(FreezePlan("all" if spec.weights == "none" else 0), spec)
+        freeze_plan.another_network(spec, pretrained=spec.weights != "none")
     address.write(**choices.model_params(spec))
 
 

@@ -89,8 +89,9 @@ def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]
     """
     classes = len(dataset.classes)
     choice = recipe_picker.draw(state.train_choice(), classes)
-    if recipe_picker.browsing(choice):
-        return choice, None
+    if choice.preset == "course":
+        recipe_picker.below(choice, classes)
+        return choice, st.container(key="bl-schedule-place")
     chart = st.container(key="bl-schedule-place") if choice.preset == "custom" else None
     if choice.preset == "custom":
         with suppress(InputError):  # the summary says what the network refuses

@@ -7,6 +7,8 @@ from dataclasses import replace
 import streamlit as st
 
 from core.errors import InputError
+from core.specs import FreezePlan, Phase
+from core.training.course_recipes import COURSE
 from core.training.recipes import DEFAULT_EPOCHS
 from pages.train import course_recipes, phase_editor
 from pages.ui.kit import components, form_fields
@@ -40,7 +42,6 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
         choice: As it is.
         classes: Of the chosen images.
     """
-    choice = course_recipes.still(choice)
     source = choice.preset if choice.by_phase else "preset"
     picked = form_fields.choice(
         _("Recipe from"),
@@ -50,47 +51,55 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
         help=_("A recipe says what learns when, and how fast. Each can be changed phase by phase."),
         value=source,
     )
+    if picked != source:
+        choice = _turn(choice, picked, classes)
     if picked == "course":
-        choice, taken = course_recipes.draw(choice, classes)
-        if taken:
-            choices.set_train_choice(choice)
-            forget_fields()
-            st.rerun()
-        return choice
-    if picked == "custom":
-        return choice if choice.by_phase and source == "custom" else to_phases(choice, classes)
-    return _presets(choice)
+        return course_recipes.draw(choice, classes)
+    return _presets(choice) if picked == "preset" else choice
 
 
-def to_phases(choice: TrainChoice, classes: int, *, anew: bool = False) -> TrainChoice:
-    """Makes the recipe's phases the person's own; the phases they had before are taken up again unless ``anew``."""
-    kept = choice.phases if choice.phases and not choice.course and not anew else ()
-    if not kept:
+def _turn(choice: TrainChoice, source: str, classes: int) -> TrainChoice:
+    """Turns to another source of recipes; what was chosen of each is found again."""
+    if source == "preset":
+        return choice.turned(choice.listed)
+    if source == "course":
+        return replace(choice.turned("course"), course=choice.course or next(iter(COURSE)))
+    return choice.turned("custom") if choice.phases else to_phases(choice.own, classes)
+
+
+def to_phases(choice: TrainChoice, classes: int) -> TrainChoice:
+    """Makes the phases of the recipe in force the person's own; a run of the course brings all that it sets."""
+    if choice.preset == "course":
+        choice = course_recipes.take(choice)
+    elif choice.preset != "custom":
         try:
             made = experiment_plan.recipe(choice, caches.anatomy(choices.model(), classes))
         except InputError as error:
             components.note(translate_error(error))
             return choice
-        kept = made.phases
-        if not choice.by_phase:
-            choices.set_freeze(made.freeze)
+        choice = replace(choice, phases=tuple(_with_plan(phase, made.freeze) for phase in made.phases))
     choices.read_again(OF_PHASES)
     phase_editor.show_first()
-    return replace(choice, preset="custom", phases=kept, course="")
+    return choice.turned("custom")
+
+
+def _with_plan(phase: Phase, plan: FreezePlan) -> Phase:
+    """Returns a phase that trains what its recipe does, also where that differs from the parts chosen by hand."""
+    follows = phase.trains == "plan" and phase.freeze is None
+    return replace(phase, freeze=plan) if follows and plan != choices.freeze() else phase
 
 
 def _presets(choice: TrainChoice) -> TrainChoice:
     offered = _offered()
     if choice.preset not in offered:
-        phases = () if choice.course else choice.phases  # the course's own are had from its list again
-        choice = replace(choice, preset=offered[0], epochs=None, lr=None, course="", phases=phases)
+        choice = replace(choice, preset=offered[0], epochs=None, lr=None)
     choices.follow("bl-preset", choice.preset)
     preset = st.radio(
         _("Recipe"),
         offered,
         key="bl-preset",
         format_func=display_names.preset,
-        captions=[_(ABOUT[name]) for name in offered],
+        captions=[_about(name) for name in offered],
     )
     if len(offered) == 1:
         components.note(_("The other recipes start from weights that have learned something; this network has none."))
@@ -102,6 +111,12 @@ def _presets(choice: TrainChoice) -> TrainChoice:
         elif spec.weights == "none" and preset != "full":
             choices.set_model(replace(spec, weights="default"))
     return choice
+
+
+def _about(name: str) -> str:
+    """Returns what a preset does, and that it uses the parts chosen by hand where it does."""
+    own = name in experiment_plan.WITH_PLAN and name != "gradual" and not choices.freeze().plain
+    return f"{_(ABOUT[name])} {_('Uses your choice of parts.')}" if own else _(ABOUT[name])
 
 
 def _offered() -> list[str]:
@@ -126,7 +141,7 @@ def below(choice: TrainChoice, classes: int) -> None:
             type="tertiary",
             help=_("Makes the recipe's phases your own: each with its epochs, parts, optimizer, rate and schedule."),
         ):
-            choices.set_train_choice(to_phases(choice, classes, anew=True))
+            choices.set_train_choice(to_phases(choice, classes))
             choices.read_again("bl-")
             st.rerun()
         if choice != TrainChoice() and st.button(
@@ -141,11 +156,6 @@ def below(choice: TrainChoice, classes: int) -> None:
             st.rerun()
 
 
-def browsing(choice: TrainChoice) -> bool:
-    """Whether the course's recipes are looked through, and none is taken."""
-    return st.session_state[_SOURCE] == "course" and choice.preset != "course"
-
-
 def take_rate(rate: float, phase: int, classes: int) -> None:
     """Gives a phase another rate, such as one that was looked for, and draws the page again.
 
@@ -155,12 +165,12 @@ def take_rate(rate: float, phase: int, classes: int) -> None:
         classes: Of the chosen images.
     """
     choice = choices.train_choice()
-    if phase and not choice.by_phase:
-        choice = to_phases(choice, classes, anew=True)
-    if choice.by_phase:
+    if choice.preset == "course" or (phase and choice.preset != "custom"):
+        choice = to_phases(choice, classes)
+    if choice.preset == "custom":
         phases = list(choice.phases)
         phases[phase] = replace(phases[phase], lr=rate)
-        choice = replace(choice, preset="custom", course="", phases=tuple(phases))
+        choice = replace(choice, phases=tuple(phases))
     else:
         choice = replace(choice, lr=rate)
     choices.set_train_choice(choice)

@@ -120,13 +120,12 @@ def launch(experiment: Experiment, seconds: float | None) -> None:
     from core.runs.launch import start
 
     run = start(experiment, roots=caches.roots(), owner=queue_panel.owner(), estimate_seconds=seconds)
-    show_started(run, experiment)
+    show_started(run)
 
 
-def show_started(run: Any, experiment: Experiment) -> None:
+def show_started(run: Any) -> None:
     """Shows a run that was started just now."""
     st.session_state[_NEW_SETUP] = False
-    choices.set_freeze(experiment.freeze)
     choices.choose_run(run.id)
     st.rerun()
 

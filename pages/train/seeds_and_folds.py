@@ -98,7 +98,7 @@ def launch(choice: TrainChoice, experiment: Experiment, seconds: float | None) -
         owner=queue_panel.owner(),
         estimate_seconds=seconds,
     )
-    run_view.show_started(runs[0], experiment)
+    run_view.show_started(runs[0])
 
 
 def _seeds(choice: TrainChoice) -> tuple[int, ...]:

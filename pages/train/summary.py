@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.errors import InputError
 from core.specs import Experiment, Phase, Schedule
+from core.training.recipes import idle_phases
 from pages.train import seeds_and_folds
 from pages.ui.kit import components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken
 from pages.ui.plan import experiment_plan
-from pages.ui.session import caches, choices
+from pages.ui.session import caches
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+    from core.models.anatomy.records import Anatomy
+
 
 def draw(
-    choice: TrainChoice, dataset: Any, counts: dict[str, int], refused: Sequence[InputError] = ()
-) -> tuple[Experiment, Any] | None:
+    choice: TrainChoice, dataset: Dataset, counts: dict[str, int], refused: Sequence[InputError] = ()
+) -> tuple[Experiment, Anatomy] | None:
     """Draws what will happen; returns the experiment and its network's anatomy.
 
     Args:
@@ -37,7 +43,7 @@ def draw(
     """
     components.section(_("What will happen"))
     try:
-        anatomy = caches.anatomy(choices.model(), len(dataset.classes))
+        anatomy = caches.anatomy(experiment_plan.network(choice), len(dataset.classes))
         planned = experiment_plan.experiment(choice, experiment_plan.recipe(choice, anatomy))
         experiment_plan.check(planned, anatomy)
         seeds_and_folds.check(choice, planned)
@@ -48,6 +54,7 @@ def draw(
         return None
     st.markdown(_sentence(planned, dataset, counts))
     _phase_list(planned, anatomy)
+    _idle(planned, anatomy)
     _beside(planned)
     if seeds_and_folds.count(choice) > 1:
         st.markdown(seeds_and_folds.words(choice))
@@ -56,7 +63,7 @@ def draw(
     return planned, anatomy
 
 
-def _sentence(experiment: Experiment, dataset: Any, counts: dict[str, int]) -> str:
+def _sentence(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> str:
     sentence = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
         backbone=components.plain(display_names.backbone(experiment.model.backbone)),
         weights=components.plain(display_names.weights(experiment.model.weights)),
@@ -73,7 +80,7 @@ def _sentence(experiment: Experiment, dataset: Any, counts: dict[str, int]) -> s
 # --- phase by phase ---------------------------------------------------------------------------------------------------
 
 
-def _phase_list(experiment: Experiment, anatomy: Any) -> None:
+def _phase_list(experiment: Experiment, anatomy: Anatomy) -> None:
     rows = [
         f"<li><b>{number}</b><span><strong>{escape(display_names.phase(phase.name))}</strong> "
         f"{escape(phase_words(experiment, phase, anatomy))}</span></li>"
@@ -82,14 +89,24 @@ def _phase_list(experiment: Experiment, anatomy: Any) -> None:
     st.html(f'<ol class="bl-phases">{"".join(rows)}</ol>')
 
 
-def phase_words(experiment: Experiment, phase: Phase, anatomy: Any) -> str:
+def _idle(experiment: Experiment, anatomy: Anatomy) -> None:
+    """Warns of phases in which nothing new learns."""
+    found = [
+        _(remark.template).format(**remark.values | {"name": display_names.phase(str(remark.values["name"]))})
+        for remark in idle_phases(experiment, anatomy)
+    ]
+    if found:
+        broken(_("Nothing new learns"), " ".join(found), icon="lock", tone="warn")
+
+
+def phase_words(experiment: Experiment, phase: Phase, anatomy: Anatomy) -> str:
     """Says what happens in a phase."""
     parts = [
         _n("{n} epoch, {what}", "{n} epochs, {what}", phase.epochs).format(
             n=phase.epochs, what=experiment_plan.what(anatomy, experiment.plan(phase))
         ),
         _("{optimizer} at rate {rate}").format(
-            optimizer=display_names.optimizer(phase.optimizer), rate=rate_words(phase)
+            optimizer=display_names.optimizer(phase.optimizer), rate=rate_words(experiment, phase, anatomy)
         ),
     ]
     course = schedule_words(phase.schedule)
@@ -100,10 +117,12 @@ def phase_words(experiment: Experiment, phase: Phase, anatomy: Any) -> str:
     return ", ".join(parts)
 
 
-def rate_words(phase: Phase) -> str:
-    """Says a phase's rate, and how the backbone's differs."""
+def rate_words(experiment: Experiment, phase: Phase, anatomy: Anatomy) -> str:
+    """Says a phase's rate, and how the backbone's differs where anything of it learns."""
+    from core.models.freeze import is_linear_probe
+
     text = f"{phase.lr:.3g}"
-    if phase.trains == "head":
+    if is_linear_probe(anatomy, replace(experiment.plan(phase), norm="eval")):
         return text
     if phase.stage_factors:
         return text + _(", backbone by hand")
@@ -236,7 +255,7 @@ def _about_judging(experiment: Experiment) -> list[str]:
 # --- in figures -------------------------------------------------------------------------------------------------------
 
 
-def _figures(experiment: Experiment, anatomy: Any, counts: dict[str, int]) -> None:
+def _figures(experiment: Experiment, anatomy: Anatomy, counts: dict[str, int]) -> None:
     from core.models.freeze import counts as parameter_counts
 
     training = experiment.training

@@ -51,6 +51,33 @@ def test_phases_are_edited_drawn_moved_and_kept_over_a_reload(
     expect(summary.locator(".bl-phases li").nth(1)).to_contain_text("Head 4 epochs")
 
 
+def test_a_look_at_another_source_of_recipes_changes_no_choice(
+    calm: Page, visit: Visit, settled: Callable[[Page], Page]
+) -> None:
+    page = visit(calm, "train", data="shapes")
+    summary, learns = page.locator(".st-key-bl-summary"), page.get_by_role("link", name="Learns")
+    page.get_by_text("Two phases", exact=True).click()
+    expect(summary).to_contain_text("the head and the last stage")
+    expect(learns).to_contain_text("Last stage Two phases")
+    page.get_by_role("radio", name="My own phases").click()
+    expect(page.get_by_role("radio", name="1 Head, 3 epochs")).to_be_checked()
+    page.get_by_role("radio", name="From the course").click()
+    expect(page.get_by_role("combobox", name="Run of the course")).to_be_visible()
+    settled(page)
+    page.reload()
+    settled(page)
+    expect(page.get_by_role("radio", name="From the course")).to_be_checked()
+    page.get_by_role("radio", name="Presets").click()
+    expect(page.get_by_role("radio", name="Two phases")).to_be_checked()
+    expect(summary).to_contain_text("EfficientNet-Lite0, pretrained")
+    expect(summary).to_contain_text("the head and the last stage")
+    settled(page)
+    page.reload()
+    settled(page)
+    expect(page.get_by_role("radio", name="Presets")).to_be_checked()
+    expect(page.get_by_role("radio", name="Two phases")).to_be_checked()
+
+
 def test_phases_are_still_there_on_the_way_back_from_another_page(
     calm: Page, visit: Visit, turn_to: Callable[[Page, str], Page], settled: Callable[[Page], Page]
 ) -> None:

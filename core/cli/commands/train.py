@@ -14,9 +14,11 @@ from core.cli.common.helpers import gentle_stop, roots, user
 from core.cli.common.output import Output, share, table
 from core.cli.common.training_options import given
 from core.errors import InputError
+from core.models.anatomy_cache import blueprint
 from core.runs.process import program
 from core.runs.status import RunStatus
 from core.runs.store import Run, RunStore
+from core.training.recipes import idle_phases
 
 PREDICTED_TOGETHER = 64
 """Images that are decoded and classified at a time."""
@@ -29,7 +31,7 @@ def train(arguments: argparse.Namespace, output: Output) -> int:
         _nothing_beside(arguments)
         device = RunStore(arguments.runs_dir).open(arguments.run).experiment.training.device
     halt = ("stop", "stopping after this step; the best weights are kept")
-    return carry_out(lambda: _run(arguments), halt, device or "auto", arguments, output)
+    return carry_out(lambda: _run(arguments, output), halt, device or "auto", arguments, output)
 
 
 def carry_out(
@@ -75,12 +77,15 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
     return [*(["--json"] if arguments.json else []), *(["--quiet"] if arguments.quiet else []), *limits]
 
 
-def _run(arguments: argparse.Namespace) -> Run:
-    """Opens the run that was made before, or makes one."""
+def _run(arguments: argparse.Namespace, output: Output) -> Run:
+    """Opens the run that was made before, or makes one and says in which of its phases nothing new learns."""
     store = RunStore(arguments.runs_dir)
     if arguments.run:
         return store.open(arguments.run)
-    return store.create(experiment(arguments), owner=user(), foreground=True)
+    wanted = experiment(arguments)
+    for remark in idle_phases(wanted, blueprint(wanted.model, num_classes=2)):  # what is free depends on no class
+        output.progress(f"note: {remark}")
+    return store.create(wanted, owner=user(), foreground=True)
 
 
 def report(run: Run, status: RunStatus, output: Output) -> int:

@@ -81,7 +81,7 @@ def planned(anatomy: Any) -> Experiment | None:
     """Returns the experiment that the choices so far make; ``None`` before data were chosen or if they do not fit."""
     if choices.data() is None:
         return None
-    choice = choices.train_choice()
+    choice = choices.train_choice().own
     try:
         return replace(experiment_plan.experiment(choice, experiment_plan.recipe(choice, anatomy)), name="")
     except InputError:

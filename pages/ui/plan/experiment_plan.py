@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core.runs.status import RunStatus
-from core.specs import Experiment, FreezePlan
+from core.specs import Experiment, FreezePlan, ModelSpec
+from core.training.course_recipes import COURSE
 from core.training.recipes import Rates, Recipe, make_recipe
 from pages.ui.kit import components
 from pages.ui.plan import freeze_plan
@@ -14,6 +15,9 @@ from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import _, _n
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 WITH_PLAN = ("fine-tune", "two-phase", "six-step", "gradual")
 """Recipes that leave open what of the backbone learns."""
@@ -25,18 +29,21 @@ def first_rate(choice: TrainChoice) -> float:
     return make_recipe(plain_choice.preset, lr=choice.lr, optimizer=choice.optimizer).phases[0].lr
 
 
+def network(choice: TrainChoice) -> ModelSpec:
+    """Returns the network that is trained: the chosen one, or the one that a run of the course brings."""
+    return COURSE[choice.course].model if choice.preset == "course" else choices.model()
+
+
 def default_name(choice: TrainChoice) -> str:
     """Returns what a run is called if the person gives it no name."""
-    from core.training.course_recipes import COURSE
-
-    if choice.preset == "course" and choice.course in COURSE:
+    if choice.preset == "course":
         recipe = _(COURSE[choice.course].title)
     else:
         recipe = display_names.preset(choice.preset).lower()
     return _("{data}, {recipe}").format(data=choices.data_title() or "", recipe=recipe)
 
 
-def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
+def recipe(choice: TrainChoice, anatomy: Anatomy) -> Recipe:
     """Makes phases and freeze plan from the choices.
 
     Raises:
@@ -44,14 +51,17 @@ def recipe(choice: TrainChoice, anatomy: Any) -> Recipe:
     """
     from core.models.freeze import unfreezing
 
+    if choice.preset == "course":
+        run = COURSE[choice.course]
+        return Recipe(choice.preset, run.model.weights, run.freeze, run.training.phases)
     plan = freeze_plan.plan_for(anatomy)
-    if choice.by_phase:
-        return Recipe(choice.preset, choices.model().weights, plan, choice.phases)
-    if plan.plain:
+    if choice.preset == "custom":
+        return Recipe(choice.preset, choices.model().weights, choices.freeze(), choice.phases)
+    if plan.plain and choice.preset in WITH_PLAN:
         plan = replace(plan, trainable_stages=plan.last_stages(len(anatomy.backbone_stages)))
-    gradual: Any = ()
+    gradual: tuple[tuple[FreezePlan, int], ...] = ()
     if choice.preset == "gradual":
-        gradual = unfreezing(anatomy, choice.gradual or freeze_plan.gradual_default(anatomy), plan.norm)
+        gradual = unfreezing(anatomy, freeze_plan.schedule(anatomy), plan.norm)
     return make_recipe(
         choice.preset,
         epochs=choice.epochs,
@@ -70,17 +80,22 @@ def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
     Raises:
         InputError: The data are not there, or something does not fit together.
     """
+    data, name = caches.anchored(choices.chosen_data()), choice.name or default_name(choice)
+    if choice.preset == "course":
+        run = COURSE[choice.course]
+        training = replace(run.training, seed=choice.seed, device=choice.device)
+        return Experiment(data, run.model, training, run.freeze, run.augment, name)
     return Experiment(
-        data=caches.anchored(choices.chosen_data()),
+        data=data,
         model=replace(choices.model(), weights=made.weights),
         training=choice.training(made.phases),
         freeze=made.freeze,
         augment=choice.augment,
-        name=choice.name or default_name(choice),
+        name=name,
     )
 
 
-def check(experiment: Experiment, anatomy: Any) -> None:
+def check(experiment: Experiment, anatomy: Anatomy) -> None:
     """Finds what the trainer would refuse: parts or stages that the network has not, weights that are gone."""
     from core.models.freeze import learning
     from core.training.optim.optimizers import stage_rates
@@ -92,7 +107,7 @@ def check(experiment: Experiment, anatomy: Any) -> None:
     weights_file(experiment.model, None, caches.roots())
 
 
-def what(anatomy: Any, plan: FreezePlan) -> str:
+def what(anatomy: Anatomy, plan: FreezePlan) -> str:
     """Returns in a few words what learns under a plan."""
     from core.models.freeze import is_linear_probe, stage_state
 

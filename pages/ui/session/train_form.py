@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from core.errors import InputError
 from core.specs import PRESETS, AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, Phase, TrainingSpec, from_record
 from core.specs.checks import number, one_of, whole
+from core.training.course_recipes import COURSE
 from pages.ui.session.packed import pack, unpack
 
 MOST_RUNS = 20
 """Seeds, and folds, that are started in one go at most."""
+BY_PHASE = ("course", "custom")
+"""Recipes whose phases are given one by one."""
+LISTED = tuple(name for name in PRESETS if name not in BY_PHASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,17 @@ class TrainChoice:
         stage_decay: Rate of each earlier stage as a multiple of the next one's.
         stage_factors: Stages whose rate is set by hand: (name, multiple of the head's rate).
         gradual: Gradual unfreezing: (stage, first epoch in which it learns, counted from 1).
-        phases: The person's own phases, or those of the course's recipe; kept while a preset is chosen.
-        course: Id of the course's recipe that the phases were taken from.
+        preset: The recipe in force: one of the presets, ``course`` for a run of the course as it is (it brings its own
+            network and settings), ``custom`` for the person's own phases.
+        listed: The preset to come back to from the course's recipes and one's own phases.
+        phases: The person's own phases; kept while another recipe is in force.
+        course: Id of the course's recipe looked at last; kept likewise.
         seeds: Runs that are started with one seed after the other.
         folds: Parts of a k-fold cross-validation; 0 for none.
     """
 
     preset: str = "linear-probe"
+    listed: str = "linear-probe"
     epochs: int | None = None
     lr: float | None = None
     optimizer: str = "adamw"
@@ -70,6 +78,7 @@ class TrainChoice:
 
     def __post_init__(self) -> None:
         one_of("preset", self.preset, PRESETS)
+        one_of("listed", self.listed, LISTED)
         if self.epochs is not None:
             whole("epochs", self.epochs, low=1, high=100_000)
         for name, value in (("lr", self.lr), ("backbone_factor", self.backbone_factor)):
@@ -83,7 +92,18 @@ class TrainChoice:
     @property
     def by_phase(self) -> bool:
         """Whether the phases are given one by one, instead of made from a preset."""
-        return self.preset in ("course", "custom")
+        return self.preset in BY_PHASE
+
+    @property
+    def own(self) -> TrainChoice:
+        """The choices without the course, whose recipes bring a network of their own: back to the listed preset."""
+        return self.turned(self.listed) if self.preset == "course" else self
+
+    def turned(self, preset: str) -> TrainChoice:
+        """Returns the choices with another recipe in force; what was set of each is kept."""
+        if preset in BY_PHASE:
+            return replace(self, preset=preset, listed=self.listed if self.by_phase else self.preset)
+        return replace(self, preset=preset, listed="linear-probe")
 
     def training(self, phases: tuple[Phase, ...]) -> TrainingSpec:
         """Returns how to train with these phases.
@@ -124,6 +144,8 @@ def from_address(text: str) -> tuple[TrainChoice, FreezePlan]:
         raise
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError("A value in it is of a wrong type.") from error
-    if choice.by_phase and not choice.phases:
+    if choice.preset == "course" and choice.course not in COURSE:
+        raise InputError("The course has no run {name}.", name=choice.course)
+    if choice.preset == "custom" and not choice.phases:
         raise InputError("Its phases are missing.")
     return choice, plan

@@ -10,8 +10,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import InputError
+from core.training.course_recipes import COURSE
 from pages.ui.kit import nav
 from pages.ui.kit.components import STATES, plain
+from pages.ui.plan import freeze_plan
 from pages.ui.session import address, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import _
@@ -36,9 +38,14 @@ def _rows() -> tuple[Row, ...]:
     title, model, image = choices.data_title(), choices.model(), choices.image()
     if address.read("run") and (experiment := choices.run_experiment()) is not None:  # the page is about this run
         title, model = display_names.data(experiment.data.source), experiment.model
+        training = experiment.training
+        learns = freeze_plan.plan_words(experiment.plan(training.phases[-1])), display_names.preset(training.preset)
+    else:
+        learns = _learns()
     return (
         ("data", _("Data"), title, None),
         ("backbone", _("Backbone"), display_names.backbone(model.backbone), display_names.weights(model.weights)),
+        ("anatomy", _("Learns"), *learns),
         ("runs", _("Run"), *_run()),
         ("heatmaps", _("Image"), image.name if image else None, None),
     )
@@ -47,6 +54,13 @@ def _rows() -> tuple[Row, ...]:
 def subject() -> str | None:
     """Returns the name of what the page is about: its run, else the chosen data."""
     return (_run()[0] if address.read("run") else None) or choices.data_title()
+
+
+def _learns() -> tuple[str, str]:
+    """Returns what learns, and the recipe that says so."""
+    choice = choices.train_choice()
+    recipe = display_names.backbone(COURSE[choice.course].model.backbone) if choice.preset == "course" else None
+    return freeze_plan.words(), recipe or display_names.preset(choice.preset)
 
 
 def _run() -> tuple[str | None, str | None]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from core.cli import main
 from core.interpret.attribution.explain import METHODS
 from core.runs import RunStore
+from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 
 TRAIN = (
     "--backbone",
@@ -130,6 +132,23 @@ def test_train_ends_with_its_record(trained: dict[str, Any]) -> None:
     assert Path(trained["path"]).name == trained["run"]
     assert trained["trainable_parameters"] == 512 * 2 + 2
     assert 0 <= trained["test_accuracy"] <= 1
+
+
+def test_a_phase_in_which_nothing_new_learns_is_a_note(
+    call: Call, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    tuned = Phase("fine-tune", "plan", 1)
+    task = Experiment(
+        DataSpec(str(image_folder("own", presplit=True))),
+        ModelSpec("squeezenet1_1", "none", image_size=64),
+        TrainingSpec("custom", (Phase("head", "head", 1), tuned), device="cpu"),
+    )
+    for free, noted in ((FreezePlan(), True), (FreezePlan(1), False)):
+        file = tmp_path / "task.json"
+        file.write_text(replace(task, freeze=free).to_json())
+        status, _, progress = call("train", "--experiment", file)
+        assert status == 0
+        assert ("note: In phase 2 (fine-tune) nothing new learns" in progress) is noted
 
 
 def test_a_run_is_evaluated_by_id_and_by_path(call: Call, trained: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def test_an_unknown_layer_in_the_address_is_no_harm(open_page) -> None:
 
 
 def test_a_lock_freezes_one_layer_and_the_counts_follow(open_page, words) -> None:
-    session = {"bl.freeze": FreezePlan(1)}
+    session = {"bl.freeze": FreezePlan(1), "bl.train": TrainChoice("two-phase")}
     app = open_page("anatomy", session=session, **RESNET, layer="layer4.1.conv1")
     assert {part["name"]: part["state"] for part in drawn(app)[0]["parts"]}["stage5"] == "learns"
     app.button(key="bl-card-lock").click().run()
@@ -118,7 +118,8 @@ def test_a_preset_says_what_learns_and_which_recipe_does_it(name, learns, recipe
 
 
 def test_the_last_stages_are_counted_by_a_slider(open_page) -> None:
-    app = open_page("anatomy", session={"bl.freeze": FreezePlan(2)}, **RESNET)
+    session = {"bl.freeze": FreezePlan(2), "bl.train": TrainChoice("two-phase")}
+    app = open_page("anatomy", session=session, **RESNET)
     app.slider(key="bl-freeze-last").set_value(3).run()
     assert app.session_state["bl.freeze"].trainable_stages == 3
     app.slider(key="bl-freeze-last").set_value(5).run()
@@ -134,7 +135,7 @@ def test_a_plan_of_another_network_is_forgotten(open_page) -> None:
 
 def test_random_weights_that_stay_frozen_are_warned_of(open_page, words) -> None:
     assert "Random weights that stay frozen never learn" in words(open_page("anatomy", **RESNET))
-    app = open_page("anatomy", session={"bl.freeze": FreezePlan("all")}, **RESNET)
+    app = open_page("anatomy", session={"bl.train": TrainChoice("scratch")}, **RESNET)
     assert "Random weights that stay frozen never learn" not in words(app)
 
 

@@ -37,7 +37,7 @@ def test_the_default_backbone_is_shown_with_its_figures_and_its_family(open_page
 
 
 def test_a_family_and_a_network_can_be_chosen(open_page) -> None:
-    app = open_page("backbone", session={"bl.freeze": FreezePlan(2)})
+    app = open_page("backbone", session={"bl.freeze": FreezePlan(2, thaw=("features.0",))})
     app.selectbox(key="bl-family").set_value("ResNet").run()
     options = app.selectbox(key="bl-backbone").options
     assert len(options) == 6  # five of the family, and the one that is chosen

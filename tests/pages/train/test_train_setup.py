@@ -8,7 +8,7 @@ import pytest
 from train_page import OWN, PHASES, SHAPES, launch
 
 from core.errors import InputError
-from core.specs import AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, ModelSpec, TrainingSpec
+from core.specs import AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, ModelSpec, Phase, TrainingSpec
 from core.training.course_recipes import COURSE
 from core.training.recipes import make_recipe
 from pages.ui.session import train_form
@@ -105,14 +105,23 @@ def test_start_over_sets_everything_back(open_page, launched) -> None:
 # --- from the course --------------------------------------------------------------------------------------------------
 
 
-def test_a_run_of_the_course_is_looked_at_without_being_taken(open_page, words) -> None:
-    app = open_page("train", session=SHAPES)
+def test_a_run_of_the_course_changes_no_choice_and_the_way_back_finds_them_all(open_page, launched, words) -> None:
+    app = open_page("train", session=OWN)
+    app.segmented_control(key="bl-source").set_value("preset").run()
+    app.radio(key="bl-preset").set_value("two-phase").run()
+    app.number_input(key="bl-epochs").set_value(7).run()
     app.segmented_control(key="bl-source").set_value("course").run()
     app.selectbox(key="bl-course").set_value("flowers-cnn").run()
     said = words(app)
     assert "Early stopping watched the training loss" in said
     assert "The course had 5 classes; yours have 4" in said
-    assert app.session_state["bl.train"] == TrainChoice()
+    app.segmented_control(key="bl-source").set_value("preset").run()
+    assert app.radio(key="bl-preset").value == "two-phase"
+    assert app.number_input(key="bl-epochs").value == 7
+    app.segmented_control(key="bl-source").set_value("custom").run()
+    launch(app)
+    assert launched[0].training.phases == PHASES
+    assert launched[0].model == ModelSpec("efficientnet_lite0")
 
 
 @pytest.mark.parametrize("name", list(COURSE))
@@ -121,8 +130,6 @@ def test_each_run_of_the_course_is_filled_in_as_it_is(open_page, launched, name)
     app = open_page("train", session=SHAPES)
     app.segmented_control(key="bl-source").set_value("course").run()
     app.selectbox(key="bl-course").set_value(name).run()
-    app.button(key="bl-course-use").click().run()
-    assert app.button(key="bl-course-use").disabled
     launch(app)
     (found,) = launched
     assert found.training == run.training
@@ -145,7 +152,6 @@ def test_a_course_s_phases_are_edited_as_one_s_own(open_page, launched) -> None:
     app = open_page("train", session=SHAPES)
     app.segmented_control(key="bl-source").set_value("course").run()
     app.selectbox(key="bl-course").set_value("resnet18-stl10").run()
-    app.button(key="bl-course-use").click().run()
     app.button(key="bl-edit-phases").click().run()
     app.number_input(key="bl-phase-0-epochs").set_value(3).run()
     launch(app)
@@ -153,12 +159,90 @@ def test_a_course_s_phases_are_edited_as_one_s_own(open_page, launched) -> None:
     assert launched[0].training == TrainingSpec("custom", (replace(phase, epochs=3),))
 
 
-def test_another_network_makes_the_course_s_run_one_s_own(open_page) -> None:
-    run = COURSE["mnist-cnn"]
-    made = TrainChoice(preset="course", course=run.id, phases=run.training.phases)
-    app = open_page("train", session={**SHAPES, "bl.train": made, "bl.freeze": run.freeze})
-    kept = app.session_state["bl.train"]
-    assert (kept.preset, kept.course, kept.phases) == ("custom", "", run.training.phases)
+def test_what_the_page_shows_chosen_is_what_a_reload_shows(open_page) -> None:
+    app = open_page("train", session=OWN)
+    for source in ("preset", "course", "custom", "preset"):
+        app.segmented_control(key="bl-source").set_value(source).run()
+        again = open_page("train", session=SHAPES, setup=app.query_params["setup"])
+        assert again.segmented_control(key="bl-source").value == source
+        assert again.session_state["bl.train"] == app.session_state["bl.train"]
+
+
+def test_a_run_of_the_course_that_is_none_is_passed_over() -> None:
+    gone = train_form.to_address(TrainChoice("course", course="nothing"), FreezePlan())
+    with pytest.raises(InputError, match="no run nothing"):
+        train_form.from_address(gone or "")
+
+
+# --- what learns ------------------------------------------------------------------------------------------------------
+
+
+def test_presets_leave_the_choice_of_parts_alone_and_say_that_they_use_it(open_page, launched) -> None:
+    parts = FreezePlan(1, thaw=("stage2",))
+    app = open_page("train", session={**SHAPES, "bl.freeze": parts, "bl.train": TrainChoice("two-phase")})
+    assert "Uses your choice of parts." in str(app.radio(key="bl-preset").proto.captions)
+    for preset in ("full", "linear-probe", "two-phase"):
+        app.radio(key="bl-preset").set_value(preset).run()
+    launch(app)
+    assert launched[0].freeze == parts
+
+
+@pytest.mark.parametrize(
+    ("choice", "parts", "said"),
+    [
+        (TrainChoice(), FreezePlan(3), "Head only"),
+        (TrainChoice("full"), FreezePlan(), "Everything"),
+        (TrainChoice("two-phase"), FreezePlan(), "Last stage"),
+        (TrainChoice("two-phase"), FreezePlan(3), "Last 3 stages"),
+        (TrainChoice("two-phase"), FreezePlan("all", learns="norm-bias"), "Norms and biases"),
+        (TrainChoice("two-phase"), FreezePlan(thaw=("stage2",)), "Chosen parts"),
+        (TrainChoice("gradual"), FreezePlan(), "Stage after stage"),
+        (TrainChoice("custom", phases=PHASES), FreezePlan(4), "Last stage"),
+        (TrainChoice("custom", phases=PHASES[:1]), FreezePlan(4), "Head only"),
+        (TrainChoice("course", course="mnist-cnn"), FreezePlan(), "Everything"),
+    ],
+)
+def test_the_sidebar_says_what_learns_under_any_recipe(choice, parts, said) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    def page() -> None:
+        import streamlit as st
+
+        from pages.ui.plan import freeze_plan
+
+        st.text(freeze_plan.words())
+
+    app = AppTest.from_function(page)
+    app.session_state["bl.train"], app.session_state["bl.freeze"] = choice, parts
+    app.run()
+    assert [element.value for element in app.text] == [said]
+
+
+def test_anatomy_shows_what_the_recipe_of_the_train_page_lets_learn(open_page) -> None:
+    app = open_page("anatomy", session={**SHAPES, "bl.train": TrainChoice("full")})
+    assert app.segmented_control(key="bl-freeze-preset").value == "all"
+    app = open_page("anatomy", session={**SHAPES, "bl.train": TrainChoice("custom", phases=PHASES)})
+    assert app.segmented_control(key="bl-freeze-preset").value == "last-stages"
+    app.segmented_control(key="bl-freeze-preset").set_value("all").run()
+    assert app.session_state["bl.train"].phases == (PHASES[0], replace(PHASES[1], freeze=FreezePlan("all")))
+
+
+def test_a_phase_in_which_nothing_new_learns_is_said_before_the_start(open_page, words) -> None:
+    phases = (PHASES[0], Phase("fine-tune", "plan", 7, lr=3e-4, backbone_factor=0.3))
+    app = open_page("train", session={**SHAPES, "bl.train": TrainChoice("custom", phases=phases)})
+    said = words(app)
+    assert "In phase 2 (Fine-tune) nothing new learns" in said
+    assert "backbone 9e-05" not in said
+    app = open_page("train", session={**SHAPES, "bl.train": TrainChoice("custom", phases=PHASES)})
+    assert "nothing new learns" not in words(app)
+
+
+def test_phases_made_from_a_preset_train_what_the_preset_does_whatever_ran_before(open_page, launched, words) -> None:
+    app = open_page("train", session={**SHAPES, "bl.freeze": FreezePlan(), "bl.train": TrainChoice("two-phase")})
+    app.segmented_control(key="bl-source").set_value("custom").run()
+    assert "nothing new learns" not in words(app)
+    launch(app)
+    assert launched[0].plan(launched[0].training.phases[1]) == FreezePlan(1)
 
 
 # --- phases one by one ------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ def test_home_is_painted_in_the_frame() -> None:
     assert not app.exception
     assert [button.label for button in app.main.button] == ["Walk the whole path once"]
     assert any("Chosen now" in element.proto.body for element in app.sidebar.get("html"))
+    rows = [link.proto.label for link in app.sidebar.get("page_link")]
+    assert any("Learns" in row and "**Head only**" in row and "Linear probe" in row for row in rows)
 
 
 def test_every_place_has_a_page_and_every_page_a_place() -> None:
