@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -11,14 +11,12 @@ import streamlit as st
 from core.errors import InputError
 from pages.ui.kit import page_states
 from pages.ui.selection.network_picker import Target
-from pages.ui.selection.subjects import Subject
 from pages.ui.session import address, caches
 from pages.ui.text.i18n import N_, _, translate_error
 
 NAMES = {"start": N_("Before training"), "best": N_("Best epoch"), "last": N_("Last epoch")}
-EPOCH = "epoch"
 MOMENT = address.Bound("moment")
-KIND, NUMBER = "bl-moment", "bl-moment-epoch"
+KEY = "bl-moment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,45 +70,29 @@ def target_at(run: Any, moment: str) -> Target:
     return MomentTarget(run.id, called, "run", stamp, run, moment)
 
 
-def choose(subject: Subject) -> Subject | None:
-    """Draws the choice of a moment of a run and returns the subject at that moment; a backbone has but one.
-
-    Returns:
-        ``None`` where a face was drawn, since the weights are not to be had.
-    """
-    target = choose_target(subject.target)
-    if target is subject.target:
-        return subject
-    network = load(target)
-    return None if network is None else replace(subject, target=target, network=network)
-
-
-def choose_target(target: Target) -> Target:
+def choose(target: Target) -> Target:
     """Draws the choice of a moment of a run and returns the run at that moment; a backbone has but one."""
     run = target.run
     if run is None:
         return target
     from core.workflows.checkpoints import epochs_of, named_checkpoints
 
-    epochs = epochs_of(run)
-    offered = [*named_checkpoints(run), *([EPOCH] if epochs else [])]
-    asked = MOMENT.asked() or "best"
+    epochs, named = epochs_of(run), named_checkpoints(run)
+    offered = [name for name in NAMES if name in named]
+    offered[1 if "start" in offered else 0 : 0] = [str(epoch) for epoch in epochs]
+    usual = "best" if "best" in offered else offered[-1]
+    asked = MOMENT.asked() or usual
     number = _nearest(epochs, asked)
-    kind = EPOCH if number is not None else asked
-    st.session_state[KIND] = kind if kind in offered else "best" if "best" in offered else offered[-1]
-    with st.container(horizontal=True, vertical_alignment="bottom", key="bl-moments"):
-        chosen = st.segmented_control(
-            _("At"),
-            offered,
-            key=KIND,
-            format_func=lambda name: _("An epoch") if name == EPOCH else _(NAMES[name]),
-            required=True,
-            on_change=lambda: _remember(epochs),
-            wrap=True,
-            help=_("Which of the run's weights are looked into. Before training: the backbone and an untrained head."),
-        )
-        if chosen == EPOCH:
-            chosen = _epoch_slider(epochs, number)
+    st.session_state[KEY] = str(number) if number is not None else asked if asked in offered else usual
+    chosen = st.selectbox(
+        _("Moment of the training"),
+        offered,
+        key=KEY,
+        format_func=title,
+        on_change=lambda: MOMENT.choose(None if st.session_state[KEY] == "best" else st.session_state[KEY]),
+        label_visibility="collapsed",
+        width=180,
+    )
     return target if chosen in (None, "best") else target_at(run, str(chosen))
 
 
@@ -124,30 +106,6 @@ def load(target: Target) -> Any:
             _("This moment cannot be looked into"), translate_error(error), icon="history_toggle_off", tone="warn"
         )
         return None
-
-
-def _epoch_slider(epochs: Sequence[int], number: int | None) -> str:
-    """Draws the choice of an epoch that weights are kept of."""
-    here = number if number is not None else epochs[-1]
-    if len(epochs) > 1:
-        st.session_state[NUMBER] = here
-        here = st.select_slider(
-            _("After epoch"),
-            list(epochs),
-            key=NUMBER,
-            on_change=lambda: _remember(epochs),
-            width=320,
-            help=_("The epochs whose weights were kept: spread over the run, as far as its space for them goes."),
-        )
-    return str(here)
-
-
-def _remember(epochs: Sequence[int]) -> None:
-    """Writes the chosen moment into the address."""
-    kind = st.session_state.get(KIND)
-    if kind == EPOCH:
-        kind = str(st.session_state.get(NUMBER) or epochs[-1])
-    MOMENT.choose(None if kind in (None, "best") else kind)
 
 
 def _nearest(epochs: Sequence[int], asked: str) -> int | None:

@@ -50,6 +50,7 @@ def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageCh
         required=True,
         persist_state="session",
         wrap=True,
+        label_visibility="collapsed",
         on_change=lambda: address.write(image=None),
     )
     draw = {"dataset": _from_data, "sample": _sample, "upload": _upload, "camera": _camera}[kind or first]
@@ -96,7 +97,9 @@ def _sample_path(name: str) -> Path | None:
 
 
 def _upload(_target: Target | None, key: str) -> ImageChoice | None:
-    file = st.file_uploader(_("Picture"), type=IMAGE_TYPES, key=f"{key}-file", max_upload_size=50)
+    file = st.file_uploader(
+        _("Picture"), type=IMAGE_TYPES, key=f"{key}-file", max_upload_size=50, label_visibility="collapsed"
+    )
     if file is not None:
         return ImageChoice("upload", file.name, file.getvalue())
     known = choices.image()
@@ -129,6 +132,7 @@ def _from_data(target: Target | None, key: str) -> ImageChoice | None:
         list(options),
         key=item,
         label_visibility="collapsed",
+        width=260,
         persist_state="session",
         format_func=lambda k: f"{options[k]} · {choices.short_source(k)}",
         on_change=lambda: address.write(image=st.session_state[item]),

@@ -71,12 +71,13 @@ def run_labels(runs: Sequence[Any]) -> dict[str, str]:
     return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {run.id[-4:]}" for run in runs}
 
 
-def run_picker(key: str, *, weights: bool = True) -> Any:
+def run_picker(key: str, *, weights: bool = True, **settings: Any) -> Any:
     """Draws a list of the runs and returns the chosen :class:`core.runs.store.Run`, or ``None`` where there is none.
 
     Args:
         key: Stable widget key.
         weights: Whether only runs with weights are offered.
+        settings: Others of ``st.selectbox``.
     """
     from core.runs.store import RunStore
 
@@ -98,6 +99,7 @@ def run_picker(key: str, *, weights: bool = True) -> Any:
         format_func=lambda id_: names[id_],
         persist_state="session",
         on_change=lambda: choices.choose_run(st.session_state[key]),
+        **settings,
     )
     if chosen != choices.run_id() or address.read("run") != chosen:
         choices.choose_run(chosen)
@@ -115,7 +117,7 @@ def network_picker(key: str = "bl-network") -> Target | None:
     runs = runs_with_weights()
     kind = _kind(runs)
     if runs:
-        kinds = {"run": _("A trained run"), "backbone": _("A backbone")}
+        kinds = {"run": _("Run"), "backbone": _("Backbone")}
         st.session_state[f"{key}-kind"] = kind  # the widget mirrors the choice; its callback makes it
         st.segmented_control(
             _("Look into"),
@@ -123,10 +125,11 @@ def network_picker(key: str = "bl-network") -> Target | None:
             format_func=lambda k: kinds[k],
             key=f"{key}-kind",
             required=True,
+            label_visibility="collapsed",
             on_change=lambda: choose_kind(st.session_state[f"{key}-kind"]),
         )
     if kind == "run":
-        run = run_picker(f"{key}-run")
+        run = run_picker(f"{key}-run", label_visibility="collapsed", width=260)
         return target_of(run) if run else None
     return _backbone_picker(key)
 
@@ -168,22 +171,24 @@ def _backbone_picker(key: str) -> Target:
     names = list(BACKBONES) if looked.backbone in BACKBONES else [looked.backbone, *BACKBONES]
     labels = _weights_of(looked)
     st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = looked.backbone, looked.weights
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            _("Backbone"),
-            names,
-            key=f"{key}-backbone",
-            format_func=lambda n: backbone(n).title,
-            on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], looked.weights),
-        )
-        st.segmented_control(
-            _("Weights"),
-            list(labels),
-            key=f"{key}-weights",
-            format_func=lambda w: labels[w],
-            required=True,
-            on_change=lambda: choose_model(looked.backbone, st.session_state[f"{key}-weights"]),
-        )
+    st.selectbox(
+        _("Backbone"),
+        names,
+        key=f"{key}-backbone",
+        format_func=lambda n: backbone(n).title,
+        label_visibility="collapsed",
+        width=240,
+        on_change=lambda: choose_model(st.session_state[f"{key}-backbone"], looked.weights),
+    )
+    st.segmented_control(
+        _("Weights"),
+        list(labels),
+        key=f"{key}-weights",
+        format_func=lambda w: labels[w],
+        required=True,
+        label_visibility="collapsed",
+        on_change=lambda: choose_model(looked.backbone, st.session_state[f"{key}-weights"]),
+    )
     if looked == spec:
         address.write(run=None, backbone=spec.backbone, weights=spec.weights)
     else:

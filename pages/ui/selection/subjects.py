@@ -14,7 +14,7 @@ from core.data.encoding import png
 from core.errors import InputError, WeightsUnavailable
 from pages.ui.kit import components, form_fields, nav, page_states, style
 from pages.ui.kit.tiles import data_uri
-from pages.ui.selection import image_picker, network_picker
+from pages.ui.selection import checkpoint_picker, image_picker, network_picker
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import address, caches, choices
 from pages.ui.session.choices import ImageChoice
@@ -86,7 +86,7 @@ def begin(name: str) -> None:
 
 
 def choose(*, image: bool = True) -> Subject | Target | None:
-    """Draws the row of choices and loads what was chosen.
+    """Draws the row of choices, network, moment and picture, and loads what was chosen.
 
     Args:
         image: Whether a picture is needed, too.
@@ -96,13 +96,14 @@ def choose(*, image: bool = True) -> Subject | Target | None:
     """
     if waiting(choices.run()):
         return None
-    with st.container(key="bl-look"), st.container(key="bl-wrap-look"):
-        left, right = st.columns(2, gap="large") if image else (st.container(), None)
-        with left:
+    chosen = None
+    with st.container(key="bl-look"):
+        with st.container(horizontal=True, vertical_alignment="center", key="bl-look-network"):
             target = network_picker.network_picker()
-        chosen = None
-        if right is not None:
-            with right:
+            if target is not None:
+                target = checkpoint_picker.choose(target)
+        if image:
+            with st.container(horizontal=True, vertical_alignment="center", key="bl-look-picture"):
                 chosen = image_picker.image_picker(target)
     if target is None or not image:
         return target
@@ -141,6 +142,8 @@ def load(target: Target) -> Any:
     """Loads the network; draws a face and returns ``None`` where its weights are not to be had."""
     from core.models.catalog.catalog import weights_state
 
+    if isinstance(target, checkpoint_picker.MomentTarget):
+        return checkpoint_picker.load(target)
     wants = f"bl.download.{target.reference}"
     own = target.weights not in ("none", "run")
     if own and weights_state(target.reference, target.weights) == "needs download":

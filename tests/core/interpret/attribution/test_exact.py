@@ -15,9 +15,8 @@ from torch.nn import functional as F
 
 from core.interpret import forward
 from core.interpret.attribution import cam, perturbation, score_cam
-from core.interpret.attribution import explain as explaining
 from core.interpret.attribution.attention_weights import attention_layers, attention_weights, spread
-from core.interpret.attribution.explain import CLOSE, FIRST_STEPS, METHODS, MOST_STEPS, explain
+from core.interpret.attribution.explain import METHODS, explain
 from core.interpret.attribution.superpixels import superpixels
 from core.interpret.layout import to_maps
 from core.models.network import Network
@@ -98,30 +97,6 @@ def test_a_gap_tells_how_far_shares_are_from_the_rise(tiny: Callable[..., Networ
     assert many.gap is not None
     assert many.gap < (0.02 if name == "steps" else 0.3)
     assert explain(network, image, "saliency").heatmap.gap is None
-
-
-def test_integrated_gradients_take_as_many_steps_as_it_takes(tiny: Callable[..., Network], image: Tensor) -> None:
-    network, counted = tiny(), []
-    found = explain(network, image, "integrated-gradients", target=1, progress=lambda *now: counted.append(now)).heatmap
-    assert found.gap is not None
-    assert found.steps is not None
-    assert found.gap <= CLOSE or found.steps == MOST_STEPS
-    same = explain(network, image, "integrated-gradients", target=1, settings={"steps": found.steps}).heatmap
-    assert raw(same) == pytest.approx(raw(found))
-    assert same.steps is None
-    if found.steps > FIRST_STEPS:
-        fewer = explain(network, image, "integrated-gradients", target=1, settings={"steps": found.steps // 2}).heatmap
-        assert fewer.gap is not None
-        assert fewer.gap > CLOSE
-    assert counted[-1][0] == counted[-1][1] == 2 * found.steps - FIRST_STEPS
-
-
-def test_steps_end_where_shares_never_add_up(
-    tiny: Callable[..., Network], image: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(explaining, "CLOSE", -1.0)
-    found = explain(tiny(), image, "integrated-gradients", target=1).heatmap
-    assert found.steps == MOST_STEPS
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "vargrad", "gradient-shap", "integrated-gradients", "lime"])
