@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from pages.feature_maps import all_layers_view, attention_view, compare_view, depth_view, epochs_view, layer_view
 from pages.ui.kit import components
-from pages.ui.selection import checkpoint_picker, subjects, user_images
+from pages.ui.selection import subjects, user_images, view_strip
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import address
 from pages.ui.text.i18n import N_, _
@@ -16,7 +14,7 @@ VIEWS = {
     "all": N_("All layers"),
     "depth": N_("Depth"),
     "beside": N_("Side by side"),
-    "epochs": N_("Over the epochs"),
+    "epochs": N_("Over epochs"),
     "attention": N_("Attention"),
 }
 VIEW = address.Bound("view")
@@ -25,9 +23,8 @@ VIEW = address.Bound("view")
 def render() -> None:
     """Draws the page."""
     subjects.begin("feature_maps")
-    chosen = subjects.choose()
-    subject = checkpoint_picker.choose(chosen) if isinstance(chosen, Subject) else None
-    if subject is None:
+    subject = subjects.choose()
+    if not isinstance(subject, Subject):
         return
     from core.interpret.features.activations import spatial_layers
 
@@ -56,20 +53,10 @@ def render() -> None:
 def _view(subject: Subject) -> str:
     """Draws the choice of a view; one that cannot be is left out, and why is said."""
     attends = bool(attention_view.names_of(subject))
-    offered = [
-        name
-        for name in VIEWS
-        if (name != "attention" or attends) and (name != "epochs" or epochs_view.offered(subject))
-    ]
-    chosen = st.segmented_control(
-        _("View"),
-        offered,
-        format_func=lambda name: _(VIEWS[name]),
-        required=True,
-        wrap=True,
-        label_visibility="collapsed",
-        **VIEW.widget("bl-maps-view", offered, "layer"),
+    without = {"attention": not attends, "epochs": not epochs_view.offered(subject)}
+    chosen = view_strip.choose(
+        VIEWS, VIEW, "bl-maps-view", without=frozenset(name for name, missing in without.items() if missing)
     )
-    if not attends:
+    if not attends and VIEW.asked() == "attention":
         components.note(attention_view.why_not(subject))
-    return str(chosen or "layer")
+    return chosen

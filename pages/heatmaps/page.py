@@ -10,7 +10,7 @@ from core.errors import InputError
 from pages.heatmaps import comparison_rows, controls, epochs_view, runs_view, single_map, study_view, trust_panel
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import components, page_states
-from pages.ui.selection import checkpoint_picker, image_picker, subjects
+from pages.ui.selection import image_picker, subjects, view_strip
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import address
 from pages.ui.text.i18n import N_, _, translate_error
@@ -22,20 +22,19 @@ VIEWS = {
     "classes": N_("Classes"),
     "layers": N_("Layers"),
     "pictures": N_("Pictures"),
-    "epochs": N_("Over the epochs"),
+    "epochs": N_("Over epochs"),
     "runs": N_("Over runs"),
-    "study": N_("All pictures together"),
+    "study": N_("All together"),
 }
-OF_RUNS = ("epochs", "study")
+OF_RUNS = frozenset({"epochs", "study"})
 VIEW = address.Bound("view")
 
 
 def render() -> None:
     """Draws the page."""
     subjects.begin("heatmaps")
-    chosen = subjects.choose()
-    subject = checkpoint_picker.choose(chosen) if isinstance(chosen, Subject) else None
-    if subject is None:
+    subject = subjects.choose()
+    if not isinstance(subject, Subject):
         return
     _study(subject)
     run = subject.target.run
@@ -43,7 +42,7 @@ def render() -> None:
 
 
 def _study(subject: Subject) -> None:
-    view = _view(subject)
+    view = view_strip.choose(VIEWS, VIEW, "bl-heat-view", without=frozenset() if subject.target.run else OF_RUNS)
     try:
         probabilities = subject.probabilities()
     except InputError as error:
@@ -64,21 +63,6 @@ def _study(subject: Subject) -> None:
         return
     choice, look = controls.draw(subject, probabilities, view)
     _beside(view, subject, choice, look)
-
-
-def _view(subject: Subject) -> str:
-    """Draws the choice of what is seen beside what."""
-    offered = [name for name in VIEWS if subject.target.run is not None or name not in OF_RUNS]
-    chosen = st.segmented_control(
-        _("Side by side"),
-        offered,
-        format_func=lambda name: _(VIEWS[name]),
-        required=True,
-        wrap=True,
-        label_visibility="collapsed",
-        **VIEW.widget("bl-heat-view", offered, "one"),
-    )
-    return str(chosen or "one")
 
 
 def _one(subject: Subject, probabilities: Any) -> None:

@@ -91,7 +91,7 @@ def choose(target: Target) -> Target:
         format_func=title,
         on_change=lambda: MOMENT.choose(None if st.session_state[KEY] == "best" else st.session_state[KEY]),
         label_visibility="collapsed",
-        width=180,
+        width=165,
     )
     return target if chosen in (None, "best") else target_at(run, str(chosen))
 

@@ -20,13 +20,14 @@ def choose(views: Mapping[str, str], bound: Bound, key: str, *, without: frozens
         without: Those that are not to be had here.
     """
     offered = [name for name in views if name not in without]
-    chosen = st.segmented_control(
-        _("View"),
-        offered,
-        format_func=lambda name: _(views[name]),
-        required=True,
-        wrap=True,
-        label_visibility="collapsed",
-        **bound.widget(key, offered, offered[0]),
-    )
+    with st.container(key="bl-views"):
+        chosen = st.segmented_control(
+            _("View"),
+            offered,
+            format_func=lambda name: _(views[name]),
+            required=True,
+            wrap=True,
+            label_visibility="collapsed",
+            **bound.widget(key, offered, offered[0]),
+        )
     return str(chosen or offered[0])

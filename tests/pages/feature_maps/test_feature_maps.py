@@ -52,9 +52,16 @@ def test_all_channels_of_a_layer_with_its_figures(open_page, words, drawn) -> No
         "of 48 channels",
         "Channel 0",
         "weights are random",
-        "No attention maps: this network has no attention.",
     ):
         assert word in said
+    assert "No attention maps" not in said
+
+
+@pytest.mark.usefixtures("drawn")
+def test_why_there_is_no_attention_is_said_to_those_who_ask_for_it(open_page, words) -> None:
+    app = open_page("feature_maps", view="attention", **BACKBONE)
+    assert not app.exception
+    assert "No attention maps: this network has no attention." in words(app)
 
 
 def test_a_stage_leads_to_its_last_layer(open_page, drawn) -> None:

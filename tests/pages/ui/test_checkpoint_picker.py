@@ -36,25 +36,24 @@ def run(image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> R
 def test_an_epoch_in_the_address_is_looked_into(open_page, run, asked: str, number: int) -> None:
     app = open_page("feature_maps", run=run.id, moment=asked)
     assert not app.exception
-    assert app.segmented_control(key="bl-moment").value == "epoch"
-    assert app.select_slider(key="bl-moment-epoch").value == number
+    assert app.selectbox(key="bl-moment").value == str(number)
 
 
 @pytest.mark.parametrize("asked", ["noon", "-1", "٣", "9" * 400, "best"])
 def test_another_word_in_the_address_means_the_best(open_page, run, asked: str) -> None:
     app = open_page("heatmaps", run=run.id, moment=asked)
     assert not app.exception
-    assert app.segmented_control(key="bl-moment").value == ("epoch" if asked.startswith("99") else "best")
+    assert app.selectbox(key="bl-moment").value == ("4" if asked.startswith("99") else "best")
 
 
 def test_an_epoch_is_chosen_by_hand(open_page, run) -> None:
     app = open_page("heatmaps", run=run.id)
-    app.segmented_control(key="bl-moment").set_value("epoch").run()
-    assert not app.exception
-    app.select_slider(key="bl-moment-epoch").set_value(2).run()
+    moments = ["Before training", *(f"After epoch {n}" for n in range(1, 5)), "Best epoch", "Last epoch"]
+    assert app.selectbox(key="bl-moment").options == moments
+    app.selectbox(key="bl-moment").set_value("2").run()
     assert not app.exception
     assert app.query_params["moment"] == "2"
-    app.segmented_control(key="bl-moment").set_value("best").run()
+    app.selectbox(key="bl-moment").set_value("best").run()
     assert "moment" not in app.query_params
 
 
@@ -85,7 +84,7 @@ def test_filters_and_grown_pictures_of_an_epoch(open_page, run) -> None:
     for view in ("kernels", "dreams", "alike"):
         app = open_page("filters", run=run.id, view=view, moment="2")
         assert not app.exception
-        assert app.select_slider(key="bl-moment-epoch").value == 2
+        assert app.selectbox(key="bl-moment").value == "2"
 
 
 def test_two_epochs_side_by_side(open_page, run, words) -> None:
@@ -108,4 +107,4 @@ def test_an_epoch_that_goes_away_meanwhile(open_page, run, words) -> None:
         epoch_weights.kept_file(run.path, epoch).unlink()
     app.run()
     assert not app.exception
-    assert app.segmented_control(key="bl-moment").value == "best"
+    assert app.selectbox(key="bl-moment").value == "best"
