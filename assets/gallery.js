@@ -21,4 +21,18 @@ export default ({data, parentElement, setTriggerValue}) => {
     button.onclick = () => setTriggerValue('picked', index);
     return button;
   }));
+  const chosen = root.children[data.chosen ?? -1];
+  if (data.reveal && chosen) {
+    // What stands above is still growing for a while after the page was changed: stay until a person takes over.
+    const show = () => chosen.scrollIntoView({block: 'center'});
+    const watch = new ResizeObserver(show);
+    const leave = new AbortController();
+    const end = () => { watch.disconnect(); leave.abort(); };
+    watch.observe(root.ownerDocument.querySelector('[data-testid="stMainBlockContainer"]') ?? root);
+    for (const event of ['wheel', 'touchstart', 'keydown', 'pointerdown']) window.addEventListener(event, end, {signal: leave.signal});
+    setTimeout(end, 4000);
+    chosen.focus({preventScroll: true});
+    show();
+    return end;
+  }
 }

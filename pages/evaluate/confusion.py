@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.evaluate import confusion_chart
 from pages.ui.kit import charts, components, form_fields
-from pages.ui.text import number_format
+from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import _, _n
 
 if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
     from core.workflows.evaluate import Evaluation
 
+_CHART = "bl-eval-confusion"
 
-def draw_confusion(judged: Evaluation) -> None:
-    """Draws the confusion matrix."""
-    components.section(_("What it takes for what"))
+
+def draw_confusion(
+    judged: Evaluation, *, marked: tuple[int, int] | None, pick: Callable[[tuple[int, int]], None]
+) -> None:
+    """Draws the confusion matrix.
+
+    Args:
+        judged: The figures.
+        marked: True and predicted class of the mistakes that are shown below.
+        pick: Called with the cell that was clicked.
+    """
     classes = judged.predictions.classes
+    clickable = len(classes) <= confusion_chart.CLICKABLE
+    components.section(
+        _("What it takes for what"),
+        _("Click a cell to see its images below.") if clickable else "",
+        help=glossary.explain("confusion matrix"),
+    )
     shown = form_fields.choice(
         _("Show"),
         {"counts": _("Counts"), "shares": _("Shares of each true class")},
@@ -25,15 +44,20 @@ def draw_confusion(judged: Evaluation) -> None:
         default="counts",
         label_visibility="collapsed",
     )
-    shares = shown == "shares"
-    values = judged.scores.confusion_shares if shares else judged.scores.confusion
-    chart = charts.confusion(values.tolist(), classes, normalised=shares)
-    chart.update_traces(showscale=len(classes) > 15)  # smaller ones carry their figures
-    chart.update_xaxes(constraintoward="left")
-    charts.show(chart, key="bl-eval-confusion", alt=_confusion_words(judged))
+    scores = judged.scores
+    chart = confusion_chart.draw(
+        scores.confusion, scores.confusion_shares, classes, as_shares=shown == "shares", marked=marked
+    )
+
+    def clicked() -> None:
+        points = st.session_state[_CHART]["selection"]["points"]
+        if points and (cell := confusion_chart.cell(points[0])) is not None:
+            pick(cell)
+
+    charts.show(chart, key=_CHART, alt=_confusion_words(judged), selectable=clicked if clickable else False)
 
 
-def _confusion_words(judged: Any) -> str:
+def _confusion_words(judged: Evaluation) -> str:
     pairs = judged.scores.confused()
     classes = judged.predictions.classes
     if not pairs:
@@ -50,7 +74,10 @@ def draw_per_class(judged: Evaluation) -> None:
     """Draws the figures of each class as a table."""
     import pandas as pd
 
-    components.section(_("Class by class"))
+    components.section(
+        _("Class by class"),
+        help=" ".join(f"{glossary.title(term)}: {glossary.explain(term)}" for term in ("precision", "recall", "f1")),
+    )
     rows = judged.scores.per_class
     table = pd.DataFrame(
         {
@@ -61,12 +88,6 @@ def draw_per_class(judged: Evaluation) -> None:
             "support": [row.support for row in rows],
         }
     )
-
-    def share(title: str, help_: str) -> Any:
-        return st.column_config.ProgressColumn(
-            title, help=help_, format="%.1f %%", min_value=0.0, max_value=100.0, width="small"
-        )
-
     st.dataframe(
         table,
         hide_index=True,
@@ -74,12 +95,23 @@ def draw_per_class(judged: Evaluation) -> None:
         height=min(36 * (len(rows) + 1) + 2, 560),
         column_config={
             "name": st.column_config.TextColumn(_("Class")),
-            "precision": share(_("Precision"), _("Of the images called so, the share that is so.")),
-            "recall": share(_("Recall"), _("Of the images that are so, the share called so.")),
-            "f1": share(_("F1"), _("Harmonic mean of precision and recall.")),
+            "precision": _share("precision"),
+            "recall": _share("recall"),
+            "f1": _share("f1"),
             "support": st.column_config.NumberColumn(_("Images"), help=_("Images that are so."), width=70),
         },
     )
     weakest = min((row for row in rows if row.support), key=lambda row: row.f1)
     words = _("Weakest class: {name}, with an F1 of {f1}.") if weakest.f1 < 1 else _("No class is ever missed.")
     components.note(words.format(name=weakest.name, f1=number_format.percent(weakest.f1)))
+
+
+def _share(term: str) -> ColumnConfig:
+    return st.column_config.ProgressColumn(
+        glossary.title(term),
+        help=glossary.explain(term),
+        format="%.1f %%",
+        min_value=0.0,
+        max_value=100.0,
+        width="small",
+    )

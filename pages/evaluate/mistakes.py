@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,17 +17,56 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+    from core.runs.store import Run
+    from core.workflows.evaluate import Evaluation
+
 PICTURES_PER_PAGE = 12
 PICTURE_PX = 320
+KINDS = 30
+"""Most kinds of mistakes in the list; a click on the confusion matrix shows any."""
 _KIND = "bl-eval-kind"
+_LEFT = "bl.eval.left"
+"""Where a person left the mistakes for another page: run, split and image."""
 
 
-def draw_mistakes(run: Any, judged: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of the mistakes a person looked at last."""
+
+    run: str
+    split: str
+    key: str
+
+
+def shown_kind(judged: Evaluation) -> tuple[int, int] | None:
+    """Returns true and predicted class of the mistakes that are shown; ``None`` where all are."""
+    asked = str(st.session_state.get(_KIND) or "")
+    pairs = (pair[:2] for pair in judged.scores.confused())
+    return next((pair for pair in pairs if _name(pair) == asked), None)
+
+
+def show_kind(cell: tuple[int, int]) -> None:
+    """Shows the mistakes of a cell of the confusion matrix; all of them for a cell without any."""
+    st.session_state[_KIND] = _name(cell)
+
+
+def _name(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}-{pair[1]}"
+
+
+def draw_mistakes(run: Run, judged: Evaluation) -> None:
     """Draws the most confident mistakes with their pictures; without any, the least sure answers."""
     wrong = judged.predictions.mistakes()
     if not wrong:
         components.section(
-            _("No mistakes"), _("All {n} images are right. These were the least sure.").format(n=judged.scores.images)
+            _("No mistakes"),
+            _n(
+                "The {n} image is right. It is below.",
+                "All {n} images are right. These were the least sure.",
+                judged.scores.images,
+            ).format(n=judged.scores.images),
         )
         rows = [int(row) for row in judged.predictions.probabilities.max(axis=1).argsort()[:PICTURES_PER_PAGE]]
         _pictures(run, judged, rows)
@@ -35,26 +75,42 @@ def draw_mistakes(run: Any, judged: Any) -> None:
     rows = _filtered(judged, wrong)
     pages = -(-len(rows) // PICTURES_PER_PAGE)
     key = f"bl-eval-page-{judged.split}-{len(rows)}"
+    left = _left(run, judged, rows)
+    if left is not None:
+        st.session_state[key] = left // PICTURES_PER_PAGE + 1
     page = min(int(st.session_state.get(key) or 1), pages)
-    _pictures(run, judged, rows[(page - 1) * PICTURES_PER_PAGE : page * PICTURES_PER_PAGE])
+    first = (page - 1) * PICTURES_PER_PAGE
+    reveal = None if left is None else judged.predictions.keys[rows[left]]
+    _pictures(run, judged, rows[first : first + PICTURES_PER_PAGE], reveal)
     if pages > 1:
         st.pagination(pages, key=key)
 
 
-def _filtered(judged: Any, wrong: list[int]) -> list[int]:
+def _left(run: Run, judged: Evaluation, rows: list[int]) -> int | None:
+    """Returns which of the mistakes was clicked before another page was opened, once."""
+    place: Place | None = st.session_state.pop(_LEFT, None)
+    if place is None or (place.run, place.split) != (run.id, judged.split):
+        return None
+    return next((i for i, row in enumerate(rows) if judged.predictions.keys[row] == place.key), None)
+
+
+def _filtered(judged: Evaluation, wrong: list[int]) -> list[int]:
     """Draws the choice of one kind of mistake, where there are several, and returns its rows."""
-    pairs = judged.scores.confused()[:30]
-    if len(pairs) < 2:
+    counts = {_name((true, taken)): (true, taken, count) for true, taken, count in judged.scores.confused()}
+    if len(counts) < 2:
         return wrong
     classes, said = judged.predictions.classes, judged.predictions.probabilities.argmax(axis=1)
-    names = {f"{true}-{taken}": (true, taken, count) for true, taken, count in pairs}
-    if st.session_state.get(_KIND) not in ("", *names):
+    chosen = shown_kind(judged)
+    names = list(counts)[:KINDS]
+    if chosen is None:
         st.session_state[_KIND] = ""
+    elif _name(chosen) not in names:
+        names.append(_name(chosen))
 
     def label(kind: str) -> str:
         if not kind:
             return _("All {n} mistakes").format(n=len(wrong))
-        true, taken, count = names[kind]
+        true, taken, count = counts[kind]
         return _("{true} taken for {said} · {n}").format(true=classes[true], said=classes[taken], n=count)
 
     kind = st.selectbox(
@@ -68,11 +124,11 @@ def _filtered(judged: Any, wrong: list[int]) -> list[int]:
     )
     if not kind:
         return wrong
-    true, taken, _count = names[kind]
+    true, taken, _count = counts[kind]
     return [row for row in wrong if judged.predictions.labels[row] == true and said[row] == taken]
 
 
-def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
+def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None = None) -> None:
     predictions = judged.predictions
     try:
         dataset = image_picker.reopened(run)
@@ -84,12 +140,11 @@ def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
     place = caches.remember(
         "places", (run.id,), lambda: {item.key: index for index, item in enumerate(dataset.items)}, entries=4
     )
-    tiles, pictures, keys, gone = [], [], [], 0
+    tiles, pictures, keys = [], [], []
     for row in rows:
         key = predictions.keys[row]
         image = _thumbnail(run, dataset, place, key)
         if image is None:
-            gone += 1
             continue
         said = int(predictions.probabilities[row].argmax())
         share = number_format.percent(float(predictions.probabilities[row, said]))
@@ -102,17 +157,26 @@ def _pictures(run: Any, judged: Any, rows: list[int]) -> None:
     small = all(image.startswith(b"\x89PNG") for image in pictures)  # only small pictures are encoded so
     picked = None
     if tiles:
-        help_ = _("See where it looked")
-        picked = gallery(tiles, key="bl-eval-mistakes", size=168, help=help_, pixelated=small)
-    if gone:
+        at = keys.index(reveal) if reveal in keys else None
+        picked = gallery(
+            tiles,
+            key="bl-eval-mistakes",
+            size=168,
+            help=_("See where it looked"),
+            chosen=at,
+            reveal=at is not None,
+            pixelated=small,
+        )
+    if gone := len(rows) - len(tiles):
         components.note(
             _n("{n} picture is not there any more.", "{n} pictures are not there any more.", gone).format(n=gone)
         )
     if picked is not None:
+        st.session_state[_LEFT] = Place(run.id, judged.split, keys[picked])
         nav.go("heatmaps", run=run.id, image=keys[picked])
 
 
-def _thumbnail(run: Any, dataset: Any, place: dict[str, int], key: str) -> bytes | None:
+def _thumbnail(run: Run, dataset: Dataset, place: dict[str, int], key: str) -> bytes | None:
     if key not in place:
         return None
     try:
@@ -123,7 +187,7 @@ def _thumbnail(run: Any, dataset: Any, place: dict[str, int], key: str) -> bytes
         return None
 
 
-def _names(judged: Any, rows: list[int]) -> None:
+def _names(judged: Evaluation, rows: list[int]) -> None:
     """Lists mistakes by name, where the pictures have gone."""
     import pandas as pd
 

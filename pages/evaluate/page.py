@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
+from pages.evaluate import confusion_chart, mistakes
 from pages.evaluate.confusion import draw_confusion, draw_per_class
-from pages.evaluate.mistakes import draw_mistakes
 from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.runs import learning_curves, run_panel
 from pages.ui.selection import network_picker, subjects
 from pages.ui.session import caches
 from pages.ui.text import display_names as names
-from pages.ui.text import number_format
+from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.number_format import percent
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
+    from core.workflows.evaluate import Evaluation
 
 SPLITS = {"test": N_("Test"), "val": N_("Validation"), "all": N_("All images")}
 
@@ -60,7 +65,7 @@ def render() -> None:
         components.next_step("train", _("Train again"))
 
 
-def _title(run: Any, status: RunStatus) -> None:
+def _title(run: Run, status: RunStatus) -> None:
     """Says in one line what the run is."""
     try:
         spec = run.experiment
@@ -79,7 +84,7 @@ def _title(run: Any, status: RunStatus) -> None:
     st.html(f'<p class="bl-facts">{components.badge(status.state)}<span>{words}</span></p>')
 
 
-def _evaluations(run: Any) -> dict[str, Any]:
+def _evaluations(run: Run) -> dict[str, Evaluation]:
     """Returns what the run left behind, or what was judged here since; offers to judge where there is neither."""
     from core.workflows.evaluate import recorded
 
@@ -104,13 +109,13 @@ def _evaluations(run: Any) -> dict[str, Any]:
     return {judged.split: judged}
 
 
-def _judge(run: Any) -> Any:
+def _judge(run: Run) -> Evaluation:
     from core.workflows.evaluate import evaluate
 
     return evaluate(run, roots=caches.roots())
 
 
-def _judgement(run: Any, found: dict[str, Any]) -> None:
+def _judgement(run: Run, found: dict[str, Evaluation]) -> None:
     order = [split for split in SPLITS if split in found]
     split = order[0]
     if len(order) > 1:
@@ -131,66 +136,65 @@ def _judgement(run: Any, found: dict[str, Any]) -> None:
     judged = found[split]
     _answer(judged)
     if "test" not in found:
-        _no_test()
-    with st.container(key="bl-wrap-judged"):
-        left, right = st.columns([1, 1.1], gap="large")
-    with left:
-        draw_confusion(judged)
-    with right:
+        _no_test(run)
+    marked = mistakes.shown_kind(judged)
+    if len(judged.predictions.classes) > confusion_chart.CROWDED:
+        draw_confusion(judged, marked=marked, pick=mistakes.show_kind)
         draw_per_class(judged)
-    draw_mistakes(run, judged)
+    else:
+        with st.container(key="bl-wrap-judged"):
+            left, right = st.columns(2, gap="large")
+        with left:
+            draw_confusion(judged, marked=marked, pick=mistakes.show_kind)
+        with right:
+            draw_per_class(judged)
+    mistakes.draw_mistakes(run, judged)
 
 
-def _answer(judged: Any) -> None:
+def _answer(judged: Evaluation) -> None:
     """Draws the figures, each with what it is to be compared with."""
     scores = judged.scores
     largest = max(scores.per_class, key=lambda row: row.support)
+    right = _("{k} of {n} right").format(k=scores.right, n=scores.images)
     components.metrics(
         [
-            Figure(
-                _("Accuracy"),
-                number_format.percent(scores.accuracy),
-                _("{k} of {n} right").format(k=scores.right, n=scores.images),
-                _("Share of the images that are classified right."),
-            ),
-            Figure(
-                _("Baseline"),
-                number_format.percent(scores.baseline),
-                _("always naming {name}").format(name=largest.name),
-                _("What you get without looking: the share of the largest class."),
-            ),
-            Figure(
-                _("Balanced accuracy"),
-                number_format.percent(scores.balanced_accuracy),
-                _("each class counts the same"),
-                _("Mean of the recalls of the classes that occur."),
-            ),
-            Figure(
-                _("Mean F1"),
-                number_format.percent(scores.macro_f1),
-                _("over the classes"),
-                _("F1 is the harmonic mean of precision and recall; here its mean over the classes that occur."),
-            ),
-            Figure(
-                _("Log loss"),
-                number_format.number(scores.log_loss),
-                _("nats, lower is better"),
-                _("Mean of −log p of the true class: it also punishes being sure and wrong."),
-            ),
+            _figure("accuracy", percent(scores.accuracy), right),
+            _figure("baseline", percent(scores.baseline), _("always naming {name}").format(name=largest.name)),
+            _figure("balanced accuracy", percent(scores.balanced_accuracy), _("each class counts the same")),
+            Figure(_("Mean F1"), percent(scores.macro_f1), _("over the classes"), glossary.explain("f1")),
+            _figure("log loss", number_format.number(scores.log_loss), _("nats, lower is better")),
         ]
     )
     low, high = scores.interval
     components.note(
         _("With {n} images the true accuracy lies between {low} and {high} (95\u00a0% Wilson interval).").format(
-            n=scores.images, low=number_format.percent(low), high=number_format.percent(high)
-        )
+            n=scores.images, low=percent(low), high=percent(high)
+        ),
+        term="wilson interval",
     )
 
 
-def _no_test() -> None:
-    subjects.callout(
-        _(
-            "This run has no test images. The validation images judged here also chose its best epoch, so the figures "
-            "flatter it a little. Set a test share on the Data page to get a fair one."
-        )
+def _figure(term: str, value: str, note: str) -> Figure:
+    return Figure(glossary.title(term), value, note, glossary.explain(term))
+
+
+def _no_test(run: Run) -> None:
+    text = _(
+        "This run has no test images. The validation images judged here also chose its best epoch, so the figures "
+        "flatter it a little."
     )
+    subjects.callout(f"{text} {_fairer(run)}")
+
+
+def _fairer(run: Run) -> str:
+    """Returns what a person can do to get test images: data that bring their own split have no share to set."""
+    try:
+        listed = caches.listed(run.experiment.data)
+    except InputError:
+        listed = None
+    if listed is not None and listed.presplit and {"train", "val"} <= {item.split for item in listed.items}:
+        return _(
+            "For a fair one put images that were not used into a folder named test beside train and val, with the same "
+            "class folders, and train again."
+        )
+    return _("Set a test share on the Data page and train again to get a fair one.")

@@ -5,7 +5,7 @@ Colours of text, grid and ground come from the theme in use; here stand only the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,7 @@ def figure(height: int = 280, **layout: Any) -> Figure:
     return chart
 
 
-def show(chart: Figure, *, key: str, alt: str, selectable: bool = False) -> PlotlyState | None:
+def show(chart: Figure, *, key: str, alt: str, selectable: bool | Callable[[], None] = False) -> PlotlyState | None:
     """Draws a figure and, under it, the line that says what it shows.
 
     Args:
@@ -107,13 +107,18 @@ def show(chart: Figure, *, key: str, alt: str, selectable: bool = False) -> Plot
         key: Stable key. A changed figure is drawn from nothing: what grows is drawn by
             :mod:`pages.ui.kit.growing_chart`.
         alt: The translated line of text: also read out in the chart's stead.
-        selectable: Whether clicking a mark reruns the page; then the selection is returned.
+        selectable: Whether clicking a mark reruns the page, and what is called before; then the selection is returned.
     """
     event = None
     with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
         if selectable:
             event = st.plotly_chart(
-                chart, key=key, config=CONFIG, alt=alt, on_select="rerun", selection_mode=("points",)
+                chart,
+                key=key,
+                config=CONFIG,
+                alt=alt,
+                on_select=selectable if callable(selectable) else "rerun",
+                selection_mode=("points",),
             )
         else:
             st.plotly_chart(chart, key=key, config=CONFIG, alt=alt)
@@ -131,61 +136,56 @@ def class_bars(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     go = plotly()
 
     names = list(dict.fromkeys(name for per_class in counts.values() for name in per_class))
-    wide = len(names) <= 12
-    chart = figure(280 if wide else 90 + 24 * len(names), barmode="stack", bargap=0.28)
+    whole, wide = [text(name) for name in names], len(names) <= 12
+    chart = figure(300 if wide else min(90 + 24 * len(names), 900), barmode="stack", hovermode="closest")
+    chart.update_layout(bargap=0.28 if len(names) <= 30 else 0)
     for split, colour in SPLIT_COLOURS.items():
         per_class = counts.get(split)
         if not per_class:
             continue
-        values = [per_class.get(name, 0) for name in names]
-        axes = {"x": names, "y": values} if wide else {"x": values, "y": names, "orientation": "h"}
-        hover = "%{y:,}" if wide else "%{x:,}"
-        chart.add_trace(go.Bar(name=split_label(split), marker={"color": colour}, hovertemplate=hover, **axes))
+        values, places = [per_class.get(name, 0) for name in names], list(range(len(names)))
+        axes = {"x": places, "y": values} if wide else {"x": values, "y": places, "orientation": "h"}
+        shown = "<br>%{y:,}" if wide else "<br>%{x:,}"
+        hover = f"%{{customdata}}{shown} · {split_label(split)}<extra></extra>"
+        chart.add_trace(
+            go.Bar(name=split_label(split), marker={"color": colour}, customdata=whole, hovertemplate=hover, **axes)
+        )
     if wide:
-        chart.update_xaxes(showgrid=False, type="category")
+        chart.update_xaxes(showgrid=False, **named_ticks(names, room=1000), tickangle=slant(names))
         chart.update_yaxes(title_text=_("Images"))
     else:
-        chart.update_layout(hovermode="y unified")
         chart.update_xaxes(title_text=_("Images"))
-        chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
+        chart.update_yaxes(showgrid=False, range=[len(names) - 0.5, -0.5], **named_ticks(names, room=800))
     return chart
 
 
-def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], *, normalised: bool = False) -> Figure:
-    """Returns the confusion matrix as a heatmap: true classes down, predicted classes across.
+def text(name: str, most: int | None = None) -> str:
+    """Returns a name as Plotly shows it letter by letter; one of more than ``most`` signs is cut.
 
     Args:
-        matrix: Counts, or shares of each true class.
-        classes: Class names in the matrix's order.
-        normalised: Whether the values are shares.
+        name: A name that a person gave: Plotly would take ``<b>`` in it for markup.
+        most: Most signs that are shown.
     """
-    go = plotly()
+    cut = name if most is None or len(name) <= most else name[: most - 1].rstrip() + "…"
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
 
-    count = len(classes)
-    side = min(max(260, 110 + 44 * count), 720)
-    template = "%{z:.0%}" if normalised else "%{z:,}"
-    hover = _("true: %{y}<br>predicted: %{x}<br>{value}<extra></extra>").replace("{value}", template)
-    chart = figure(side, hovermode="closest")
-    chart.add_trace(
-        go.Heatmap(
-            z=[list(row) for row in matrix],
-            x=list(classes),
-            y=list(classes),
-            hovertemplate=hover,
-            xgap=1,
-            ygap=1,
-            colorscale=COLORSCALE,
-            zmin=0,
-            zmax=1 if normalised else None,
-            texttemplate=template if count <= 15 else None,
-            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".0%" if normalised else None},
-        )
-    )
-    chart.update_xaxes(title_text=_("Predicted"), showgrid=False, type="category", constrain="domain")
-    chart.update_yaxes(
-        title_text=_("True"), showgrid=False, autorange="reversed", type="category", scaleanchor="x", constrain="domain"
-    )
-    return chart
+
+def named_ticks(classes: Sequence[str], *, room: int, most: int = 18) -> dict[str, Any]:
+    """Returns the ticks of an axis on which each class has a whole number; of many every second, third ... is named.
+
+    Args:
+        classes: Class names in order. Long ones are cut: the whole name belongs into the hover.
+        room: Pixels that the axis is long, about.
+        most: Most signs of a name.
+    """
+    step = max(1, -(-len(classes) * 20 // max(room, 1)))
+    places = range(0, len(classes), step)
+    return {"tickmode": "array", "tickvals": list(places), "ticktext": [text(classes[i], most) for i in places]}
+
+
+def slant(classes: Sequence[str], room: int = 1000) -> int:
+    """Returns the angle of names under an axis: level where they fit side by side, else slanted."""
+    return 0 if sum(9 * min(len(name), 18) + 16 for name in classes) < room and len(classes) <= 12 else -40
 
 
 def bars(

@@ -116,9 +116,10 @@ def badge(state: str) -> str:
     )
 
 
-def note(text: str) -> None:
-    """The line of text under a chart or picture that says what it shows."""
-    st.html(f'<p class="bl-note">{escape(text)}</p>')
+def note(text: str, *, term: str = "") -> None:
+    """The line of text under a chart or picture that says what it shows, and what a term of the glossary means."""
+    sign = help_sign(glossary.explain(term), glossary.title(term)) if term else ""
+    st.html(f'<p class="bl-note">{escape(text)}{sign}</p>')
 
 
 def why(text: str, *, formula: str | None = None, paper: tuple[str, str] | None = None, key: str | None = None) -> None:

@@ -46,6 +46,7 @@ def gallery(
     size: int = 150,
     help: str = "",
     chosen: int | None = None,
+    reveal: bool = False,
     pixelated: bool = False,
 ) -> int | None:
     """Draws pictures as buttons, in even columns.
@@ -56,6 +57,7 @@ def gallery(
         size: Side of a picture, in CSS pixels.
         help: What a click does, translated; shown on hover.
         chosen: Number of the picture that is chosen now; ``None`` where none ever is.
+        reveal: Whether the page scrolls to the chosen picture.
         pixelated: Whether small pictures are enlarged without blur.
 
     Returns:
@@ -71,7 +73,7 @@ def gallery(
         }
         for tile in tiles
     ]
-    data = {"tiles": cells, "size": size, "chosen": chosen, "pixelated": pixelated}
+    data = {"tiles": cells, "size": size, "chosen": chosen, "reveal": reveal, "pixelated": pixelated}
     made = component("gallery", '<div class="bl-gallery"></div>', "gallery.js", "gallery.css")
     return _picked(made(data=data, key=key, on_picked_change=_nothing), len(tiles))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,43 @@ def test_without_test_images_it_says_that_validation_flatters(open_page, learned
     assert not app.exception
     assert "This run has no test images" in words(app)
     assert len(shown) == 1
+
+
+@pytest.mark.usefixtures("shown")
+def test_data_that_bring_their_own_split_get_advice_that_can_be_followed(open_page, learned, words) -> None:
+    run = learned(test_share=0.0)
+    own = Path(run.experiment.data.source).with_name("own")
+    for part in ("train", "val"):
+        shutil.copytree(Path(run.experiment.data.source), own / part)
+    data = replace(run.experiment.data, source=str(own))
+    (run.path / "experiment.json").write_text(replace(run.experiment, data=data).to_json())
+    said = words(open_page("evaluate", run=run.id))
+    assert "into a folder named test beside train and val" in said
+    assert "Data page" not in said
+
+
+def test_a_cell_of_the_matrix_chooses_the_mistakes(open_page, learned, shown) -> None:
+    run = learned()
+    app = open_page("evaluate", run=run.id, session={"bl-eval-kind": "0-1"})
+    assert not app.exception
+    assert len(shown) == 1
+    app = open_page("evaluate", run=run.id, session={"bl-eval-kind": "7-9"})
+    assert not app.exception
+    assert len(shown) == 1
+
+
+def test_back_from_a_heatmap_leads_to_the_mistake_that_was_clicked(
+    open_page, learned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(mistakes, "gallery", lambda _tiles, **options: calls.append(options))
+    run = learned()
+    key = next(row["key"] for row in run.split_rows() if row["split"] == "test")  # the first is the one mistake
+    app = open_page("evaluate", run=run.id, session={mistakes._LEFT: mistakes.Place(run.id, "test", key)})
+    assert not app.exception
+    assert (calls[-1]["chosen"], calls[-1]["reveal"]) == (0, True)
+    app.run()
+    assert (calls[-1]["chosen"], calls[-1]["reveal"]) == (None, False)
 
 
 def test_a_click_on_a_mistake_opens_its_heatmap(open_page, learned, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,163 @@
+"""The drawing of a confusion matrix: what is right apart from the mistakes, which have a scale of their own.
+
+Cells are bars, because the browser says which bar is hovered and clicked; of many classes they are two images instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from pages.ui.kit import charts
+from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+CLICKABLE = 30
+"""Most classes whose cells can be clicked, and carry their figures."""
+RIGHT, WRONG = "23,144,140", "213,40,40"
+"""Teal for what is right, red for mistakes, laid over the page's ground: alike in both themes."""
+INK = ("#17232a", "#f2f7f7")
+"""Figures in the cells, in the light and in the dark theme."""
+FAINTEST, FULLEST = 0.22, 0.75
+"""Opacity of the rarest and of the most frequent mistake: 1 is never as pale as 0."""
+GAP = 0.03
+"""Of a cell's side, on each side."""
+CROWDED = 12
+"""Classes up to which the matrix shares its row with the table of classes."""
+BESIDE_PX, CROWDED_PX = 400, 450
+"""How wide the cells are together, at least, beside the table and by themselves."""
+
+
+def draw(
+    counts: np.ndarray, shares: np.ndarray, classes: Sequence[str], *, as_shares: bool, marked: tuple[int, int] | None
+) -> Figure:
+    """Returns the confusion matrix: true classes down, predicted classes across.
+
+    Args:
+        counts: ``K x K``, a row for each true class.
+        shares: The same as shares of each true class.
+        classes: Class names in the matrix's order.
+        as_shares: Whether cells carry their shares.
+        marked: Row and column of the cell whose images are shown below.
+    """
+    count = len(classes)
+    height = int(min(max(280, 120 + 54 * count), 860))
+    chart = charts.figure(height, hovermode="closest", barmode="overlay", bargap=0, showlegend=False)
+    values = shares if as_shares else counts
+    if count <= CLICKABLE:
+        _bars(chart, values, classes, as_shares=as_shares)
+    else:
+        _images(chart, values, classes, as_shares=as_shares)
+    if marked is not None:
+        row, column = marked
+        edges = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+        chart.add_shape(type="rect", line={"color": f"rgb({WRONG})", "width": 3}, **edges)
+    width = CROWDED_PX if count > CROWDED else BESIDE_PX
+    bare = {"showgrid": False, "showline": False, "ticks": ""}
+    chart.update_xaxes(title_text=_("Predicted"), range=[-0.5, count - 0.5], **bare)
+    chart.update_xaxes(**charts.named_ticks(classes, room=width), tickangle=charts.slant(classes, width))
+    chart.update_yaxes(title_text=_("True"), range=[count - 0.5, -0.5], **bare)
+    chart.update_yaxes(**charts.named_ticks(classes, room=height - 120))
+    return chart
+
+
+def cell(point: object) -> tuple[int, int] | None:
+    """Returns the row and column of a clicked cell."""
+    try:
+        row, column = point["customdata"][:2]  # type: ignore[index]
+        return int(row), int(column)
+    except (KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _hover(*, as_shares: bool) -> str:
+    value = "%{customdata[4]:.1%}" if as_shares else "%{customdata[4]:,}"
+    template = _("true: {true}<br>predicted: {predicted}<br>{value}<extra></extra>")
+    return template.format(true="%{customdata[2]}", predicted="%{customdata[3]}", value=value)
+
+
+def _strength(values: np.ndarray) -> np.ndarray:
+    """Returns the opacity of each cell; what is right and what is wrong are scaled each by its own largest value."""
+    right = np.eye(len(values), dtype=bool)
+    strength = np.zeros(values.shape)
+    for part in (right, ~right):
+        most = values[part].max(initial=0)
+        if most > 0:
+            strength[part] = np.where(values[part] > 0, FAINTEST + (FULLEST - FAINTEST) * values[part] / most, 0)
+    return strength
+
+
+def _bars(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_shares: bool) -> None:
+    go = charts.plotly()
+    strength, names = _strength(values), [charts.text(name) for name in classes]
+    cells = [(row, column) for row in range(len(classes)) for column in range(len(classes))]
+    chart.add_trace(
+        go.Bar(
+            orientation="h",
+            y=[row for row, _column in cells],
+            base=[column - 0.5 + GAP for _row, column in cells],
+            x=[1 - 2 * GAP] * len(cells),
+            width=1 - 2 * GAP,
+            marker={
+                "color": [
+                    f"rgba({RIGHT if row == column else WRONG},{strength[row, column]:.3f})"
+                    if values[row, column] > 0
+                    else "rgba(128,140,145,.08)"
+                    for row, column in cells
+                ],
+                "line": {"width": 0},
+            },
+            customdata=[[row, column, names[row], names[column], float(values[row, column])] for row, column in cells],
+            hovertemplate=_hover(as_shares=as_shares),
+            unselected={"marker": {"opacity": 1}},
+        )
+    )
+    chart.add_trace(
+        go.Scatter(
+            mode="text",
+            x=[column for _row, column in cells],
+            y=[row for row, _column in cells],
+            text=[f"{values[place]:.0%}" if as_shares else f"{values[place]:,}" for place in cells],
+            textfont={"size": 16 if len(classes) <= CROWDED else 12, "color": INK[st.context.theme.type == "dark"]},
+            hoverinfo="skip",
+        )
+    )
+
+
+def _images(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_shares: bool) -> None:
+    """Draws many classes: without gaps, which would hide cells of a few pixels."""
+    go = charts.plotly()
+    right, names = np.eye(len(classes), dtype=bool), [charts.text(name) for name in classes]
+    for part, colour, bar in ((right, RIGHT, False), (~right, WRONG, True)):
+        most = float(values[part].max(initial=0)) or 1.0
+        shown = part & (values > 0)
+        chart.add_trace(
+            go.Heatmap(
+                z=[
+                    [float(value) if there else None for value, there in zip(*row, strict=True)]
+                    for row in zip(values, shown, strict=True)
+                ],
+                customdata=[
+                    [[i, j, true, said, float(values[i, j])] for j, said in enumerate(names)]
+                    for i, true in enumerate(names)
+                ],
+                hoverongaps=False,
+                hovertemplate=_hover(as_shares=as_shares),
+                colorscale=[[0, f"rgba({colour},.55)"], [1, f"rgba({colour},1)"]],
+                zmin=0,
+                zmax=most,
+                showscale=bar,
+                colorbar={
+                    "title": {"text": _("Mistakes")},
+                    "thickness": 10,
+                    "outlinewidth": 0,
+                    "tickformat": ".0%" if as_shares else "d",
+                    "dtick": None if as_shares else max(1, round(most / 4)),
+                },
+            )
+        )
