@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import shutil
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,20 @@ def name_of(text: str) -> str:
 def beside(path: Path) -> Path:
     """Returns a new name in a file's folder, for what will take its place when it is complete."""
     return path.with_name(f".{path.name}.{uuid4().hex}")
+
+
+def remove_leftovers(folder: Path, spared: Collection[str] = ()) -> None:
+    """Removes what killed processes left of files that they were replacing, in a folder and all below it.
+
+    Args:
+        folder: The folder; nobody writes into it now.
+        spared: Names of files that others may be replacing all the same.
+    """
+    for path in [*folder.rglob(".*")]:
+        found = re.fullmatch(r"\.(.+)\.[0-9a-f]{32}", path.name)
+        if found and found[1] not in spared:
+            with suppress(OSError):
+                path.unlink()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 
@@ -47,3 +48,30 @@ class RunMissing(InputError):
 
 class OutOfMemory(InputError):
     """The device has too little memory for a step of this size."""
+
+
+class StorageError(InputError):
+    """A file could not be written: the disk is full, or may not be written."""
+
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors that say that a file has no room to grow."""
+
+
+def storage_error(error: BaseException) -> StorageError | None:
+    """Returns what a system's error says of the disk, as a sentence; ``None`` where it is about something else."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError("The disk is full. What was saved before is kept: free some room, then go on or try again.")
+    if error.errno == errno.EFBIG:
+        return StorageError(
+            "A file became larger than the disk or the system's limits allow. What was saved before is kept: allow "
+            "larger files, then go on or try again."
+        )
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) and error.filename is not None:
+        return StorageError(
+            "{path} may not be read or written. Check the permissions of its folder, then go on or try again.",
+            path=str(error.filename),
+        )
+    return None

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.cli.common.data_options import joined_verb
 from core.cli.common.output import Output
 from core.cli.parser import build_parser
-from core.errors import InputError
+from core.errors import InputError, StorageError, storage_error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,14 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(getattr(importlib.import_module(module), function)(arguments, output) or 0)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, StorageError) else 2
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return 1
     except Exception as error:  # noqa: BLE001 (the last line of defence of a program: one sentence, then status 1)
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"error: {storage_error(error) or f'{type(error).__name__}: {error}'}", file=sys.stderr)
         return 1
 
 

@@ -26,7 +26,12 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 def write_json(path: Path, record: Any) -> None:
     """Writes a record as JSON with :func:`write_atomic`."""
-    write_atomic(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_atomic(path, to_json(record))
+
+
+def to_json(record: Any) -> str:
+    """Returns a record as it stands in a file."""
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:

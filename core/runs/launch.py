@@ -24,6 +24,8 @@ from core.specs import Experiment
 REPEAT_SECONDS = 2.0
 """Seconds within which the same start by the same owner is a double click, and means one run."""
 _LOOKED_AT = 50
+_OF_THE_START = ("owner", "queue_device", "queue_devices", "estimate_seconds")
+"""What stays in the status of a run that begins again."""
 
 
 def start(
@@ -85,7 +87,8 @@ def resume(run: Run, *, roots: Sequence[Path] | None = None) -> None:
         roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
 
     Raises:
-        InputError: The run is at work, has finished or kept no state, or no process can be started.
+        InputError: The run is at work, has finished or kept no state, its folder cannot be written, or no process can
+            be started.
     """
     with changing(run.path.parent):
         before = run.recorded
@@ -104,7 +107,7 @@ def resume_here(run: Run) -> None:
     """Puts a run back into the queue, for this process to go on with.
 
     Raises:
-        InputError: The run is at work, has finished or kept no state.
+        InputError: The run is at work, has finished or kept no state, or its folder cannot be written.
     """
     with changing(run.path.parent):
         _requeue(run, run.recorded, foreground=True)
@@ -118,8 +121,9 @@ def _requeue(run: Run, before: RunStatus, *, foreground: bool = False, spawned: 
             name=run.name,
             state=run.state,
         )
+    began = before if run.has_state else RunStatus(**{name: getattr(before, name) for name in _OF_THE_START})
     asleep = replace(
-        before,
+        began,
         state="queued",
         doing="queued",
         ahead=0,
@@ -134,7 +138,10 @@ def _requeue(run: Run, before: RunStatus, *, foreground: bool = False, spawned: 
         foreground=foreground,
         spawned=spawned,
     )
-    asleep.write(run.path)
+    try:
+        asleep.write(run.path)
+    except OSError as error:
+        raise InputError("The run {name} cannot be written: {reason}.", name=run.name, reason=error.strerror) from error
 
 
 def start_job(

@@ -21,6 +21,7 @@ from core import settings
 from core.runs.files import append_line, read_lines, write_atomic, write_json
 from core.runs.jobs import Job
 from core.runs.process import process_stamp
+from core.runs.status import FILE as STATUS_FILE
 from core.runs.status import JobStatus, RunStatus, Status
 from core.runs.store import Run
 from core.specs import Experiment, LiveChange
@@ -70,6 +71,22 @@ class Recorder(Generic[_S]):
         self._written = clock_time
         self._changes["heartbeat"] = clock_time
         self.status.write(self.run.path)
+
+    def update_at_last(self, **changes: Any) -> None:
+        """Changes fields of the status even where the disk has no room for a second file, as far as that can be.
+
+        Raises:
+            OSError: It cannot.
+        """
+        try:
+            self.update(**changes)
+        except OSError:
+            content, path = self.status.as_json().encode(), self.run.path / STATUS_FILE
+            if len(content) > path.stat().st_blocks * 512:
+                raise
+            with path.open("r+b") as file:
+                file.write(content)
+                file.truncate()
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Appends an epoch to ``metrics.jsonl``."""

@@ -208,6 +208,13 @@ def drop(run_path: Path, doomed: Collection[int]) -> None:
         _file(run_path, epoch).unlink(missing_ok=True)
 
 
+def clear(run_path: Path) -> None:
+    """Removes all snapshots and what is pinned, but not the request for it."""
+    drop(run_path, epochs(run_path))
+    for name in ("pinned.json", "pinned.npz"):
+        (run_path / SNAPSHOT_FOLDER / name).unlink(missing_ok=True)
+
+
 def surplus(there: Sequence[int], keep: Collection[int], most: int = MAX_SNAPSHOTS) -> list[int]:
     """Returns which of some epochs to give up so that at most ``most`` are left, as evenly spread as can be.
 

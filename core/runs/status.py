@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from core.errors import InputError
 from core.messages import Sentence
-from core.runs.files import write_json
+from core.runs.files import to_json, write_atomic
 
 _T = TypeVar("_T")
 FILE = "status.json"
@@ -27,7 +27,7 @@ ENDED: tuple[Ended, ...] = get_args(Ended)
 RESUMABLE: tuple[Ended, ...] = ("paused", "interrupted", "stopped", "failed", "unreadable")
 """Ended states that a run can go on from, if it kept its state."""
 REPEATABLE: tuple[Ended, ...] = ("paused", "interrupted", "stopped", "unreadable")
-"""Ended states that a run without a state can begin from, if it has learned nothing yet."""
+"""Ended states that a run of which nothing was saved begins again from."""
 _STATES = {*LIVE, *ENDED} - {"unreadable"}
 LARGEST = 1e15
 """No count, size in bytes, or time in seconds is larger."""
@@ -184,13 +184,17 @@ class Status:
             if key == "state" or getattr(self, column.name) != column.default
         }
 
+    def as_json(self) -> str:
+        """Returns what the file holds."""
+        return to_json(self.as_record())
+
     def write(self, folder: Path) -> None:
         """Replaces the file of a run's or job's folder.
 
         Raises:
             OSError: It cannot be written; the old one stays.
         """
-        write_json(folder / FILE, self.as_record())
+        write_atomic(folder / FILE, self.as_json())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

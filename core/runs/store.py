@@ -29,6 +29,10 @@ from core.runs.process import alive
 from core.runs.status import LIVE, REPEATABLE, RESUMABLE, RunStatus, State, Status
 from core.specs import Experiment
 
+WRITTEN_BY_OTHERS = ("label.txt", "queue.json")
+"""Files of a run's folder that people's processes replace, whatever the trainer does."""
+_DELETED = ".deleted-"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -149,12 +153,17 @@ class Run:
 
     @property
     def can_resume(self) -> bool:
-        """Whether the run can go on from where it was interrupted, or begin if it was before its first epoch."""
+        """Whether the run can go on from where it was interrupted, or from its start if nothing was saved by then."""
         if not is_file(self.path / "experiment.json"):
             return False
-        if is_file(self.path / "resume.pt"):
+        if self.has_state:
             return self.state in RESUMABLE
-        return not self.has_weights and not self.metrics()[0] and self.state in REPEATABLE
+        return not is_file(self.path / "last.safetensors") and self.state in REPEATABLE
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the state is there that the run goes on from."""
+        return is_file(self.path / "resume.pt")
 
     @property
     def halting(self) -> str | None:
@@ -293,14 +302,15 @@ class RunStore:
         """
         if run.state in LIVE:
             raise InputError("The run {name} is still {state}. Stop it first.", name=run.name, state=run.state)
-        doomed = self.root / f".deleted-{run.id}-{secrets.token_hex(2)}"
+        doomed = self.root / f"{_DELETED}{run.id}-{secrets.token_hex(2)}"
         try:
             run.path.rename(doomed)
         except OSError as error:
             raise InputError(
                 "The run {name} cannot be deleted: {reason}.", name=run.name, reason=error.strerror
             ) from error
-        shutil.rmtree(doomed, ignore_errors=True)
+        for folder in self.root.glob(f"{_DELETED}*"):  # also what a killed process did not get to
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def checked_state(recorded: Status, *, halting: str | None) -> State:

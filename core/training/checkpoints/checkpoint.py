@@ -11,6 +11,7 @@ import math
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +89,30 @@ class Checkpointer:
         self.settle()
         stamp = secrets.token_hex(8)
         save_state(self._model.state_dict(), self._folder / NEXT, stamp=stamp)
-        _save_pickled({**self._trainer.state_dict(), "stamp": stamp}, self._folder / STATE)
+        try:
+            _save_pickled({**self._trainer.state_dict(), "stamp": stamp}, self._folder / STATE)
+        except OSError:
+            (self._folder / NEXT).unlink(missing_ok=True)  # gives its room back
+            raise
         _promote(self._folder)
         self._written = time.monotonic()
         self._cost = self._written - begin
+
+
+def settle_pair(folder: Path) -> None:
+    """Finishes the write that a killed process was at: new weights that the state belongs to take their place.
+
+    Those without their state are removed. Nobody else writes into the folder meanwhile.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    if not (folder / NEXT).exists():
+        return
+    with suppress(InputError):
+        if _stamp(folder / NEXT) == _state(folder)["stamp"]:
+            _promote(folder)
+    (folder / NEXT).unlink(missing_ok=True)
 
 
 def load_pair(model: nn.Module, folder: Path) -> dict[str, Any]:
@@ -107,22 +128,14 @@ def load_pair(model: nn.Module, folder: Path) -> dict[str, Any]:
     Raises:
         InputError: The files are missing, damaged, or do not belong together.
     """
-    try:
-        state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
-        stamp = state["stamp"]
-    except FileNotFoundError as error:
-        raise InputError("The run kept no state to go on from. Train it again from its best weights.") from error
-    except Exception as error:
-        raise InputError(
-            "The state of the run, {file}, is damaged. Train it again from its best weights.", file=STATE
-        ) from error
-    fits = next((folder / name for name in (LAST, NEXT) if _stamp(folder / name) == stamp), None)
+    state = _state(folder)
+    fits = next((folder / name for name in (LAST, NEXT) if _stamp(folder / name) == state["stamp"]), None)
     if fits is None:
         raise InputError(
             "The run's state and its last weights do not belong together. Train it again from its best weights."
         )
     load_into(model, fits)
-    return dict(state)
+    return state
 
 
 def changing(model: nn.Module) -> set[str]:
@@ -130,6 +143,20 @@ def changing(model: nn.Module) -> set[str]:
     every = model.named_parameters(remove_duplicate=False)  # one that goes by two names changes under both
     learning = {name for name, parameter in every if parameter.requires_grad}
     return learning | {name for name, _ in model.named_buffers(remove_duplicate=False)}
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """Reads ``resume.pt``."""
+    try:
+        state = dict(torch.load(folder / STATE, map_location="cpu", weights_only=True))
+        state["stamp"]
+    except FileNotFoundError as error:
+        raise InputError("The run kept no state to go on from. Train it again from its best weights.") from error
+    except Exception as error:
+        raise InputError(
+            "The state of the run, {file}, is damaged. Train it again from its best weights.", file=STATE
+        ) from error
+    return state
 
 
 def _stamp(path: Path) -> str | None:

@@ -14,10 +14,10 @@ from core.models.anatomy.examine import Anatomy
 from core.specs import Experiment, FreezePlan, Phase
 from core.training.estimate import batch_size
 from core.training.estimate.step_memory import Memory, memory_of, rehearsal_of
-from core.training.estimate.step_time import TIMED_PASSES, Profile
+from core.training.estimate.step_time import Profile
 from core.training.features.backbone_split import expected_stage
 from core.training.features.feature_store import free_memory_bytes
-from core.training.optim.precision import trial_images
+from core.training.optim.precision import TRIAL_PASSES, trial_images
 
 UNKNOWN, MEASURED = "unknown", "measured"
 
@@ -229,7 +229,7 @@ class _Work:
             return 0.0
         small = trial_images(training.images, self.counts.train)
         times = [self.profile.trial(self.anatomy, plan, name, small) for name in self.profile.seconds]
-        return TIMED_PASSES * sum(times) / len(times)
+        return TRIAL_PASSES * sum(times) / len(times)
 
     def _precision(self, plan: FreezePlan) -> str:
         training = self.experiment.training

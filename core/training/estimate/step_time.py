@@ -15,15 +15,11 @@ from typing import Any
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
 from core.specs import AugmentSpec, FreezePlan
-from core.training.optim.precision import MAX_IMAGES
+from core.training.optim.precision import CLEARLY_FASTER, MAX_IMAGES
 
 PASS_KINDS = ("frozen", "learning", "backward_all", "backward_through")
 """What is timed of a call: forwards in eval mode without a graph, forwards in train mode, backwards with the
 gradients of its own parameters, backwards without."""
-MIN_SPEEDUP = 0.9
-"""bfloat16 is chosen if it takes at most this share of float32's time, as the loop does."""
-TIMED_PASSES = 6
-"""Passes altogether by which the loop chooses the precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +128,7 @@ class Profile:
             return next(iter(self.seconds))
         small = min(batch, MAX_IMAGES)
         times = {name: self.trial(anatomy, plan, name, small) for name in ("fp32", "bf16")}
-        return "bf16" if times["bf16"] < MIN_SPEEDUP * times["fp32"] else "fp32"
+        return "bf16" if times["bf16"] < CLEARLY_FASTER * times["fp32"] else "fp32"
 
     def head(self, anatomy: Anatomy, batch: int, *, learns: bool) -> float:
         """Returns the seconds of a pass through the head, backwards too if it ``learns``."""

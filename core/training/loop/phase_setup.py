@@ -94,7 +94,7 @@ class PhaseSetup:
         """Times a few passes of each number format on a real batch, in eval mode and without lasting effects."""
         wanted = self.training.precision
         if wanted != "auto" or self.device.type != "cpu":
-            return choose_precision(wanted, self.device, lambda: None)
+            return choose_precision(wanted, self.device, lambda: None, "")
         positions = self.material.train[: trial_images(self.training.images, len(self.material.train))]
         images, _ = next(iter(self.pixels.batches([positions], None)))
         model, backward = self.network.model, self.split is None or not self.split.whole
@@ -107,7 +107,8 @@ class PhaseSetup:
                     torch.autograd.grad(logits.float().sum(), learning, allow_unused=True)
 
         with eval_mode(model):
-            return choose_precision("auto", self.device, work)
+            what = (str(model), tuple(images.shape), self.stage, sum(value.numel() for value in learning))
+            return choose_precision("auto", self.device, work, repr(what))
 
     def choose_sources(self, precision: str) -> None:
         """Decides what is kept, and makes the batch sources."""

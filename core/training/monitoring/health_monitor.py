@@ -103,12 +103,19 @@ class HealthMonitor(StepObserver):
         self._before: dict[str, list[tuple[Tensor, Tensor]]] | None = None
         self.resume_after(0)
 
-    def resume_after(self, epoch: int) -> None:
-        """Goes on after an epoch: of a training that is resumed, or that has just ended it."""
+    def resume_after(self, epoch: int, row: int | None = None) -> None:
+        """Goes on after an epoch: of a training that is resumed, or that has just ended it.
+
+        Args:
+            epoch: The epoch.
+            row: The epoch of the last row that was written before, where the training is resumed.
+        """
         self._epoch = epoch + 1
         self._considered = self._due = False
         if epoch == 0:
             self._row = self._drawn = 0
+        if row is not None:
+            self._row = row
         self._step = {}
 
     @_guarded

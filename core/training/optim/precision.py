@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import platform
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from statistics import median
 
 import torch
+from filelock import FileLock, Timeout
 
-TIMED_PASSES = 2
+from core.disk_cache import DiskCache, name_of
 
-
+TIMED_PASSES = 3
+"""Passes of each number format that are timed, after one that warms up."""
+TRIAL_PASSES = 2 * (TIMED_PASSES + 1)
+"""Passes altogether by which the number format is chosen."""
+CLEARLY_FASTER = 0.75
+"""bfloat16 is chosen where it takes less than this share of float32's time: nearer to it, float32 is worth its time."""
+CHOICES = DiskCache("precisions", ".txt", max_files=2000)
+LOCK_SECONDS = 120.0
+"""Seconds to wait for another process that times the same passes."""
 MAX_IMAGES, MIN_IMAGES = 8, 4
 """Images of a pass by which the number format is chosen."""
 IMAGE_SHARE = 16
@@ -29,16 +41,27 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return nullcontext()
 
 
-def choose_precision(wanted: str, device: torch.device, work: Callable[[], object]) -> str:
+def choose_precision(
+    wanted: str,
+    device: torch.device,
+    work: Callable[[], object],
+    of: str,
+    *,
+    clock: Callable[[], float] = time.thread_time,
+) -> str:
     """Returns ``fp32`` or ``bf16``: what was asked for, or with ``auto`` the faster of the two.
 
     On the CPU bfloat16 halves the time of most networks where the processor has instructions for it, and slows
-    depthwise networks down in training; so a few passes of each are timed.
+    depthwise networks down in training; so a few passes of each are timed in turn, by the processor time of this
+    thread, which others' work does not lengthen. bfloat16 is chosen only where it is clearly faster, and what was
+    found is kept for this machine: the same training, started again, is computed in the same numbers.
 
     Args:
         wanted: One of :data:`core.specs.PRECISIONS`.
         device: Where the work runs.
         work: One representative pass, without lasting effects.
+        of: All that the time depends on: the network, the images of a pass, what learns.
+        clock: Returns seconds.
     """
     if wanted != "auto":
         return wanted
@@ -46,13 +69,43 @@ def choose_precision(wanted: str, device: torch.device, work: Callable[[], objec
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type != "cpu":
         return "fp32"
-    seconds = {}
-    for precision in ("fp32", "bf16"):
-        times = []
-        for _ in range(TIMED_PASSES + 1):
-            begin = time.perf_counter()
+    name = name_of(f"{of}\n{platform.node()} {platform.machine()} {torch.get_num_threads()} {torch.__version__}")
+    with _one_at_a_time(name):
+        kept = CHOICES.read(name, _load)
+        if kept is None:
+            kept = "bf16" if _ratio(device, work, clock) < CLEARLY_FASTER else "fp32"
+            CHOICES.write({name: kept.encode()})
+    return kept
+
+
+def _ratio(device: torch.device, work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Returns how much longer bfloat16 takes than float32: the pass in the middle of each, timed in turn."""
+    seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    for _ in range(TIMED_PASSES + 1):  # the first ones warm up
+        for precision, times in seconds.items():
+            begin = clock()
             with autocast(device, precision):
                 work()
-            times.append(time.perf_counter() - begin)
-        seconds[precision] = min(times[1:])
-    return "bf16" if seconds["bf16"] < 0.9 * seconds["fp32"] else "fp32"
+            times.append(clock() - begin)
+    exact, short = (median(times[1:]) for times in seconds.values())
+    return short / exact if exact > 0 else 1.0
+
+
+def _load(path: Path) -> str:
+    text = path.read_text(encoding="ascii")
+    if text not in ("fp32", "bf16"):
+        raise ValueError(text)
+    return text
+
+
+@contextmanager
+def _one_at_a_time(name: str) -> Iterator[None]:
+    """Lets processes that want the same choice wait for the first one; where no lock can be had, nobody waits."""
+    lock = FileLock(CHOICES.folder / f"{name}.lock", timeout=LOCK_SECONDS)
+    with suppress(OSError, Timeout):
+        CHOICES.folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

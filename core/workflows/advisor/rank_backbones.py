@@ -220,7 +220,7 @@ def _features(
         return torch.as_tensor(model(inputs.contiguous(memory_format=torch.channels_last)))
 
     few = store.batch(positions[:_TRIAL])
-    precision = choose_precision("auto", work.device, lambda: forward(few))
+    precision = choose_precision("auto", work.device, lambda: forward(few), repr((str(model), tuple(few.shape))))
     hook = model.get_submodule(network.anatomy.head).register_forward_pre_hook(lambda _, args: entered.append(args[0]))
     features, answers = [], []
     try:

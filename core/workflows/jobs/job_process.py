@@ -21,7 +21,7 @@ from core.runs.queue import hold_device, queue_device
 from core.runs.queue_entries import runs_folder
 from core.runs.recorder import EventSink, Recorder
 from core.runs.status import JobStatus
-from core.workflows.trainer_process.worker import record_failure
+from core.workflows.trainer_process.worker import failures_recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +77,22 @@ def work(job: Job, log: EventSink = lambda _: None, *, roots: Sequence[Path] | N
         The job's final status.
 
     Raises:
-        InputError: The job cannot be carried out; its status holds the reason, too. Or it was done before, or is being
-            done; then nothing is changed.
+        InputError: The job cannot be carried out, or the disk is full; its status holds the reason, too. Or it was done
+            before, or is being done; then nothing is changed.
     """
     claim = filelock.FileLock(job.path / ".worker.lock", timeout=0)
     try:
-        claim.acquire()
+        claimed = claim.acquire()
     except filelock.Timeout as error:
         raise InputError("This job is done by another process already.") from error
-    with claim:
+    with claimed:
         recorder = Recorder(job)
         if recorder.status.state != "queued":
             raise InputError("This job was done before. Start a new one.")
-        recorder.update(state="queued", doing="queued", started=time.time())
         kind = JOB_KINDS[job.kind]
-        try:
+        with failures_recorded(recorder, InputError(kind.unexpected)):
+            recorder.update(state="queued", doing="queued", started=time.time())
             _carry_out(kind, JobContext(job, recorder, log, roots))
-        except BaseException as error:
-            record_failure(recorder, error, InputError(kind.unexpected))
-            raise
         return recorder.status
 
 

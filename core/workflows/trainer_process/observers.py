@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import torch
 
+from core.errors import DISK_FULL
 from core.models.network import Network
-from core.runs.files import append_line
+from core.runs.files import append_line, read_lines
 from core.runs.recorder import Recorder
 from core.runs.store import Run
 from core.training.checkpoints.epoch_weights import EpochWeights
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class TrainingObservers:
-    """Records a training without ever ending it: what fails is logged once and not tried again.
+    """Records a training without ending it, except for a full disk: what fails is logged once and not tried again.
 
     Args:
         run: The run; ``health.jsonl``, ``snapshots/`` and ``weights/`` go into its folder.
@@ -55,7 +56,8 @@ class TrainingObservers:
         """Continues with a run that was interrupted after an epoch."""
         self._best = best
         if self._health is not None:
-            self._health.resume_after(epoch)
+            rows, _ = read_lines(self._run.path / "health.jsonl")
+            self._health.resume_after(epoch, int(rows[-1].get("epoch", 0)) if rows else 0)
         if (snapshots := self._snapshots) is not None:
             self._try("snapshots", lambda: snapshots.rewind(epoch))
         self._keep(lambda weights: weights.rewind(epoch))
@@ -111,7 +113,9 @@ class TrainingObservers:
             return None
         try:
             return record()
-        except Exception as error:  # noqa: BLE001 (whatever it is, the training goes on)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                raise
             self._failed.add(what)
             self._recorder.log(f"{what} are not recorded any more: {type(error).__name__}: {error}")
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,16 +13,19 @@ import torch
 
 from core.data.sources import open_spec
 from core.device import memory_in_use, reuse_freed_memory
+from core.disk_cache import remove_leftovers
 from core.errors import Cancelled, InputError
 from core.evaluation.predictions import predict_store, write_predictions
 from core.models.catalog import catalog
 from core.models.network import Network, blank, load_into
+from core.runs import snapshots
 from core.runs.files import read_json, write_json
 from core.runs.recorder import EventSink, Recorder
 from core.runs.status import TransferCounts
-from core.runs.store import Run
+from core.runs.store import WRITTEN_BY_OTHERS, Run
 from core.specs import Experiment
-from core.training.checkpoints.checkpoint import STATE, Checkpointer, load_pair
+from core.training.checkpoints.checkpoint import BEST, NEXT, STATE, Checkpointer, load_pair, settle_pair
+from core.training.checkpoints.epoch_weights import WEIGHTS_FOLDER
 from core.training.estimate import batch_size
 from core.training.features.batch_sources import Material
 from core.training.loop.distributed import joined
@@ -73,7 +77,7 @@ def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
         if settled is None:  # stopped before it began
             return
         trainer = Trainer(network, material_of(images), settled, device, world=world)
-        if (run.path / STATE).is_file():
+        if run.has_state:
             trainer.resume(load_pair(network.model, run.path))
         for _ in trainer.run():
             pass
@@ -98,11 +102,12 @@ class _Training:
         self.begin = time.perf_counter()
         self.experiment = run.experiment
         self.poller = ControlPoller(run, recorder)
-        self.resumes = (run.path / STATE).is_file()
+        self.resumes = run.has_state
         self.spent = recorder.status.spent_seconds if self.resumes else 0.0
 
     def carry_out(self) -> None:
         reuse_freed_memory()
+        self._clear_up()
         with joined(self.experiment.training.device) as (self.world, self.device):
             self._carry_out()
 
@@ -143,6 +148,18 @@ class _Training:
             observers.best(finished.best_epoch)
         state = "paused" if finished.paused else "stopped" if finished.stopped else "finished"
         self._end(state, images_per_second=finished.images_per_second, **results)
+
+    def _clear_up(self) -> None:
+        """Removes what a killed process left half written, and all that it made where no state was saved."""
+        folder = self.run.path
+        remove_leftovers(folder, WRITTEN_BY_OTHERS)
+        if self.resumes:
+            settle_pair(folder)
+            return
+        for name in (BEST, NEXT):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / WEIGHTS_FOLDER, ignore_errors=True)
+        snapshots.clear(folder)
 
     def _network(self) -> Network:
         """Builds the network, its pretrained weights fetched before."""

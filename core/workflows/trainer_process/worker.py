@@ -5,23 +5,27 @@ This module loads no torch, so that a process that only waits in the queue stays
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 
-from core.errors import InputError
+from core.errors import InputError, StorageError, storage_error
 from core.runs import control
 from core.runs.queue import hold_device, queue_devices
 from core.runs.recorder import EventSink, Recorder
-from core.runs.status import RunStatus
+from core.runs.status import RunStatus, Status
 from core.runs.store import Run, RunStore
+
+RESERVED_BYTES = 1 << 16
+"""Room that is kept on the disk while a process works, for what its status and log say at a failure."""
+_S = TypeVar("_S", bound=Status)
 
 
 def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> RunStatus:
@@ -36,20 +40,21 @@ def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | 
         The run's final status.
 
     Raises:
-        InputError: The experiment cannot be carried out; the status holds the reason, too. Or the run was trained
-            before, or is being trained; then nothing is changed.
+        InputError: The experiment cannot be carried out, or the disk is full; the status holds the reason, too. Or the
+            run was trained before, or is being trained; then nothing is changed.
     """
     claim = filelock.FileLock(run.path / ".trainer.lock", timeout=0)
     try:
-        claim.acquire()
+        claimed = claim.acquire()
     except filelock.Timeout as error:
         raise InputError("The run {name} is being trained by another process already.", name=run.name) from error
-    with claim:
+    with claimed:
         recorder = Recorder(run)
         if recorder.status.state != "queued":
             raise InputError("The run {name} was trained before. Make a new one to train again.", name=run.name)
-        recorder.update(state="queued", doing="queued", started=time.time())
-        try:
+        unforeseen = InputError("The run ended with an error that was not foreseen; its log has the details.")
+        with failures_recorded(recorder, unforeseen):
+            recorder.update(state="queued", doing="queued", started=time.time())
             devices = queue_devices(run.experiment.training.device)
             recorder.update(queue_device=devices[0], queue_devices=list(devices))
             with hold_device(run, devices, lambda ahead: _wait(recorder, emit, ahead)) as held:
@@ -61,50 +66,58 @@ def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | 
                 else:
                     state = "paused" if run.halting == "pause" else "stopped"
                     recorder.update(state=state, doing="", ended=time.time())
-        except BaseException as error:
-            unforeseen = InputError("The run ended with an error that was not foreseen; its log has the details.")
-            record_failure(recorder, error, unforeseen)
-            raise
     if control.halt(run.path, 0) == "discard" and recorder.status.state == "stopped":
         RunStore(run.path.parent).delete(run)
         return replace(recorder.status, state="discarded")
     return recorder.status
 
 
-def explain_failure(error: BaseException) -> InputError | None:
-    """Turns an exception into a sentence for the user, where there is one for it."""
-    if isinstance(error, InputError):
-        return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InputError(
-            "The disk is full, so the run ended; the last good weights are kept. Free some room and train again."
-        )
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return InputError(
-            "{path} cannot be written, so the run ended. Check the folder's permissions.", path=str(error.filename)
-        )
-    return None
-
-
-def record_failure(recorder: Recorder, error: BaseException, unforeseen: InputError) -> None:
-    """Writes how a run or a job failed, as far as the disk still lets it.
+@contextmanager
+def failures_recorded(recorder: Recorder[_S], unforeseen: InputError) -> Iterator[None]:
+    """Records how a run's or a job's work fails; some room is kept for that on the disk.
 
     Args:
         recorder: Writes its folder.
-        error: What ended it; an interruption from outside is no failure.
         unforeseen: The sentence for an error that has none of its own.
+
+    Raises:
+        StorageError: The disk is full, or may not be written; other errors stay what they are.
     """
-    known = explain_failure(error) or unforeseen
+    reserve = recorder.run.path / ".reserve"
+    try:
+        reserve.write_bytes(os.urandom(RESERVED_BYTES))
+        yield
+    except BaseException as error:
+        with suppress(OSError):
+            reserve.unlink(missing_ok=True)
+        known = error if isinstance(error, InputError) else storage_error(error)
+        _record_failure(recorder, error, known or unforeseen)
+        if known is None or known is error:
+            raise
+        raise known from error
+    reserve.unlink(missing_ok=True)
+
+
+def _record_failure(recorder: Recorder[_S], error: BaseException, known: InputError) -> None:
+    """Writes how a run or a job failed, as far as the disk still lets it; an interruption from outside is no failure.
+
+    A run that only lacked room is interrupted, so that it can go on from where it was.
+    """
     state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-    changes: dict[str, Any] = {"state": state, "ended": time.time()}
+    changes: dict[str, Any] = {"ended": time.time()}
     if state == "failed":
+        state = "interrupted" if isinstance(known, StorageError) and isinstance(recorder.run, Run) else "failed"
         values = {key: value if isinstance(value, int | float) else str(value) for key, value in known.values.items()}
         changes |= {"message": str(known), "message_template": known.template, "message_values": values}
     try:
-        recorder.update(**changes)
-        recorder.log("".join(traceback.format_exception(error)) if state == "failed" else "interrupted from outside")
+        recorder.update_at_last(state=state, **changes)
+        recorder.log(f"ended: {known}\n{_trace(error)}" if changes.get("message") else "interrupted from outside")
     except OSError as second:
         os.write(2, f"the status cannot be written: {second}\n".encode())
+
+
+def _trace(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _wait(recorder: Recorder, emit: EventSink, ahead: int) -> None:

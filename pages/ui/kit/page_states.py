@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
-from core.errors import InputError, OutOfMemory, RunMissing, WeightsUnavailable
+from core.errors import InputError, OutOfMemory, RunMissing, StorageError, WeightsUnavailable, storage_error
 from pages.ui.text.i18n import _, translate_error
 
 LOG = logging.getLogger("backbone_lab.pages")
@@ -84,21 +84,30 @@ def boundary() -> Iterator[None]:
         choices.choose_run(None)
         broken(_("This run is gone"), translate_error(error), icon="folder_off", tone="warn")
         nav.link("runs", _("See the runs there are"))
-    except InputError as error:
-        title, kept = _input_words(error)
-        broken(title, translate_error(error), kept=kept, icon="report", tone="warn")
-    except Exception:
-        reference = secrets.token_hex(3)
-        LOG.exception("page failed, reference %s", reference)
-        broken(
-            _("Something went wrong on this page"),
-            _("Try again; if it stays, the details are in the server's log under the reference {code}.").format(
-                code=reference
-            ),
-            kept=_("Your choices and all runs are kept. A training that is under way goes on."),
-        )
-        if st.button(_("Try again"), key="bl-try-again", icon=":material/refresh:"):
-            st.rerun()
+    except (InputError, OSError) as raised:
+        known = raised if isinstance(raised, InputError) else storage_error(raised)
+        if known is None:
+            _unforeseen()
+        else:
+            title, kept = _input_words(known)
+            broken(title, translate_error(known), kept=kept, icon="report", tone="warn")
+    except Exception:  # noqa: BLE001 (logged there)
+        _unforeseen()
+
+
+def _unforeseen() -> None:
+    """Draws the broken face of an error that nobody foresaw, and logs the error that is being handled."""
+    reference = secrets.token_hex(3)
+    LOG.exception("page failed, reference %s", reference)
+    broken(
+        _("Something went wrong on this page"),
+        _("Try again; if it stays, the details are in the server's log under the reference {code}.").format(
+            code=reference
+        ),
+        kept=_("Your choices and all runs are kept. A training that is under way goes on."),
+    )
+    if st.button(_("Try again"), key="bl-try-again", icon=":material/refresh:"):
+        st.rerun()
 
 
 def guarded(function: Callable[P, T]) -> Callable[P, T | None]:
@@ -118,6 +127,8 @@ def _input_words(error: InputError) -> tuple[str, str | None]:
         return _("These weights are not on this machine"), None
     if isinstance(error, OutOfMemory):
         return _("Not enough memory for this"), _("Nothing that was saved is lost.")
+    if isinstance(error, StorageError):
+        return _("This could not be saved"), None
     return _("This does not work as it is"), None
 
 

@@ -227,7 +227,8 @@ def ended(run: Any, status: RunStatus) -> None:
     if state == "failed":
         broken(_("This run failed"), message(status), kept=kept)
     elif state == "interrupted":
-        text = _("Its process ended without a word: the machine went down, or somebody ended it.")
+        silent = _("Its process ended without a word: the machine went down, or somebody ended it.")
+        text = message(status) if status.failure else silent
         text += " " + (_("It can go on from where it was.") if goes_on else _("Train it again."))
         broken(_("This run was interrupted"), text, kept=kept, icon="bolt", tone="warn")
     elif state == "stopped":

@@ -122,14 +122,19 @@ def test_from_scratch_takes_random_weights(open_page, shapes, launched) -> None:
 
 @pytest.mark.parametrize(
     ("state", "said"),
-    [("failed", "This run failed"), ("stopped", "This run was stopped"), ("running", "This run was interrupted")],
+    [
+        ("failed", "This run failed"),
+        ("stopped", "This run was stopped"),
+        ("running", "This run was interrupted"),
+        ("interrupted", "This run was interrupted"),
+    ],
 )
 def test_a_run_that_ended_badly_says_so(open_page, words, make_run, state, said) -> None:
     run = make_run(state, message_template="The disk of {name} is full.", message_values={"name": "box"})
     app = open_page("train", run=run.id)
     assert not app.exception
     assert said in words(app)
-    if state == "failed":
+    if state in ("failed", "interrupted"):
         assert "The disk of box is full." in words(app)
 
 

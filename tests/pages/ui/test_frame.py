@@ -65,12 +65,20 @@ def _failing(kind: str) -> None:
             raise InputError("The folder {name} is empty.", name="<b>x</b>")
         if kind == "missing":
             raise RunMissing("The run {name} does not exist any more.", name="r1")
+        if kind in ("full", "input/output"):
+            raise OSError(28 if kind == "full" else 5, "secret details")
         raise ZeroDivisionError("secret details")
 
 
 @pytest.mark.parametrize(
     ("kind", "shown"),
-    [("input", "The folder &lt;b&gt;x&lt;/b&gt; is empty."), ("missing", "The run r1 does not exist"), ("bug", "log")],
+    [
+        ("input", "The folder &lt;b&gt;x&lt;/b&gt; is empty."),
+        ("missing", "The run r1 does not exist"),
+        ("full", "The disk is full."),
+        ("input/output", "log"),
+        ("bug", "log"),
+    ],
 )
 def test_an_exception_becomes_a_face_and_never_a_traceback(kind: str, shown: str) -> None:
     app = AppTest.from_function(_failing, args=(kind,)).run()

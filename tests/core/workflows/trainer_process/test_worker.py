@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from core.errors import InputError
+from core.errors import InputError, StorageError
 from core.runs import Run, RunStore, launch, queue
 from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
@@ -180,9 +180,9 @@ def test_a_full_disk_ends_the_run_and_keeps_the_last_good_weights(
         genuine(self, improved=improved)
 
     monkeypatch.setattr(Checkpointer, "epoch_end", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StorageError, match="disk is full"):
         worker.work(run)
-    assert run.state == "failed"
+    assert run.state == "interrupted"
     assert "disk is full" in run.status().message
     assert network_of_run(run).classes == run.classes()
 
