@@ -1,25 +1,32 @@
-"""Home: what the lab does, the path in six steps, one button that walks it, and the recent runs."""
+"""Home: what the lab does, the walk and the film, the path in six steps, the lessons, and the recent runs."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.data.encoding import compact
-from core.errors import InputError
+from core.errors import InputError, RunMissing
 from core.runs.status import LIVE, RunStatus
 from core.runs.store import RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
-from pages.ui.kit import components, nav
-from pages.ui.kit.page_states import empty, guarded
+from pages.ui.kit import components, nav, tiles
+from pages.ui.kit.page_states import busy, empty, guarded
 from pages.ui.kit.style import asset
+from pages.ui.kit.tiles import Tile
+from pages.ui.lessons import bar as lesson_bar
+from pages.ui.lessons.table import FIRST_WALK, LESSONS
 from pages.ui.runs import run_panel
 from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
+    from pages.ui.selection.network_picker import Target
 
 STEPS = (
     ("data", N_("Choose images, one folder a class. Four sets are built in.")),
@@ -32,19 +39,41 @@ STEPS = (
 RECENT = 5
 
 
+RESULT = address.Bound("run", kept="bl.home.run")
+"""The run whose result Home shows: kept, so that leaving and coming back finds it."""
+
+
 def render() -> None:
     """Draws the page."""
-    chosen = address.read("run")
-    run = RunStore().get(chosen) if chosen else None
+    run = _result_run()
     with st.container(key="bl-home-first", gap="small"):  # what follows keeps its place when this changes
         if run is None:
             _hero()
         else:
-            _walk(run)
+            _result(run)
     with st.container(key="bl-home-path", gap="small"):
         _path()
+    with st.container(key="bl-home-lessons", gap="small"):
+        _lessons()
     with st.container(key="bl-home-recent", gap="small"):
         _recent()
+    nav.link("about", _("The notes this grew out of, and what the terms mean"))
+
+
+def _result_run() -> Run | None:
+    """Returns the run to show: the address's, else the one shown last, as long as it is there."""
+    linked, chosen = address.read("run"), RESULT.asked()
+    if chosen is None:
+        return None
+    try:
+        run = RunStore().get(chosen)
+    except RunMissing:
+        RESULT.choose(None)
+        if linked:
+            raise
+        return None
+    RESULT.choose(run.id)
+    return run
 
 
 def _hero() -> None:
@@ -57,19 +86,17 @@ def _hero() -> None:
             )
             title = _("See transfer learning happen")
             st.html(f'<header class="bl-hero"><h1>{escape(title)}</h1><p>{escape(about)}</p></header>')
-            pressed = st.button(
-                _("Walk the whole path once"),
-                type="primary",
-                icon=":material/play_arrow:",
-                key="bl-tour",
-                width="content",
-            )
+            with st.container(horizontal=True, vertical_alignment="center", key="bl-ways-in"):
+                walk = st.button(_("Take the walk"), type="primary", icon=":material/hiking:", key="bl-walk")
+                watch = st.button(_("Watch it instead"), icon=":material/play_arrow:", type="tertiary", key="bl-tour")
             components.note(
-                _("Trains EfficientNet-Lite0 on a built-in set of shapes: under a minute, without network access.")
+                _("Six stops, a click each: images, network, freezing, training, a mistake, a heatmap. Offline.")
             )
         with picture:
             st.html(_illustration())
-    if pressed:
+    if walk:
+        lesson_bar.begin(FIRST_WALK)
+    if watch:
         _start()
 
 
@@ -93,18 +120,22 @@ def _start() -> None:
     choices.set_model(model)
     choices.set_freeze(recipe.freeze)
     choices.choose_run(run.id)
+    RESULT.choose(run.id)
     st.rerun()
 
 
-def _walk(run: Any) -> None:
+def _result(run: Run) -> None:
     """Follows a run, and shows its result once it has ended."""
     status = run.status()
     choices.choose_run(run.id)
     alive = status.state in LIVE
+    if st.button(_("Back to the beginning"), icon=":material/arrow_back:", type="tertiary", key="bl-home-back"):
+        RESULT.choose(None)
+        st.rerun()
     title = _("Learning, as it happens") if alive else _("What it learned")
     st.html(f'<header class="bl-header"><h1>{escape(title)}</h1><p>{escape(_sentence(run))}</p></header>')
     if alive:
-        run_panel.monitor(run, key="bl-walk")
+        run_panel.monitor(run, key="bl-home-live")
         return
     if status.state != "finished":
         run_panel.ended(run, status)
@@ -122,7 +153,7 @@ def _walk(run: Any) -> None:
     components.next_step("evaluate", _("Judge it: how good, and where not?"), run=run.id)
 
 
-def _sentence(run: Any) -> str:
+def _sentence(run: Run) -> str:
     spec = run.experiment
     return (
         _("{backbone} learns {data}: the backbone stays as it is, a new head learns.").format(
@@ -135,17 +166,15 @@ def _sentence(run: Any) -> str:
     )
 
 
-def _curve(run: Any, status: RunStatus) -> None:
+def _curve(run: Run, status: RunStatus) -> None:
     from pages.ui.runs import learning_curves
 
-    learning_curves.draw(run, status, "accuracy", key="bl-walk-result", height=300)
+    learning_curves.draw(run, status, "accuracy", key="bl-home-curve", height=300)
 
 
 @guarded
-def _heatmaps(run: Any, count: int = 6) -> None:
+def _heatmaps(run: Run, count: int = 6) -> None:
     """Draws some test images of the run with their heatmaps."""
-    from pages.ui.kit import tiles
-    from pages.ui.kit.page_states import busy
     from pages.ui.selection import image_picker, network_picker
 
     target = network_picker.target_of(run)
@@ -155,13 +184,13 @@ def _heatmaps(run: Any, count: int = 6) -> None:
             shown = caches.remember("walk", key, lambda: _overlays(target, count))
     else:
         shown = caches.remember("walk", key, lambda: _overlays(target, count))
-    tiles.grid([tiles.Tile(**tile) for tile in shown], size=150)
+    tiles.grid(shown, size=150)
     first = next(iter(image_picker.held_out(run)), None)
     if first and choices.image() is None:
         choices.set_image(image_picker.dataset_image(run, first))
 
 
-def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
+def _overlays(target: Target, count: int) -> list[Tile]:
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution.explain import explain
     from core.interpret.drawing.overlay import overlay
@@ -177,13 +206,13 @@ def _overlays(target: Any, count: int) -> list[dict[str, Any]]:
         predicted = network.classes[explanation.predicted]
         right = predicted == image.truth
         shown.append(
-            {
-                "image": compact(picture, 320),
-                "caption": f"{predicted} {number_format.percent(float(explanation.probabilities.max()), 0)}",
-                "note": _("right") if right else _("wrong: it is {name}").format(name=image.truth),
-                "alt": _("Test image with heatmap for the class {name}").format(name=predicted),
-                "tone": "" if right else "bad",
-            }
+            Tile(
+                compact(picture, 320),
+                f"{predicted} {number_format.percent(float(explanation.probabilities.max()), 0)}",
+                _("right") if right else _("wrong: it is {name}").format(name=image.truth),
+                _("Test image with heatmap for the class {name}").format(name=predicted),
+                "" if right else "bad",
+            )
         )
     return shown
 
@@ -198,13 +227,35 @@ def _path() -> None:
                 st.html(f'<p class="bl-step-text">{escape(_(text))}</p>')
 
 
+def _lessons() -> None:
+    components.section(_("One thing at a time"), _("Lessons of a few minutes: guess first, press once, look."))
+    with st.container(key="bl-lessons"):
+        for name, lesson in LESSONS.items():
+            if name == FIRST_WALK:
+                continue
+            with st.container(key=f"bl-lesson-card-{name}", gap="xxsmall", border=True):
+                nav.link(lesson.stops[0].page, _(lesson.title), icon=f":material/{lesson.icon}:", lesson=name)
+                st.html(f'<p class="bl-step-text">{escape(_(lesson.about))}</p>')
+        with st.container(key="bl-lesson-card-class", gap="xxsmall", border=True):
+            with st.popover(_("For a class"), icon=":material/share:", key="bl-lesson-links", type="tertiary"):
+                components.note(_("Each opens a lesson with its images, network and recipe, on any number of laptops."))
+                for name, lesson in LESSONS.items():
+                    st.code(f"{_address()}/{lesson.stops[0].page}?lesson={name}", language=None, wrap_lines=True)
+            st.html(f'<p class="bl-step-text">{escape(_("Links to send: a lesson each, for every laptop."))}</p>')
+
+
+def _address() -> str:
+    """Returns the server's address as this person's browser knows it, without a slash at the end."""
+    return (st.context.url or "").rstrip("/")
+
+
 def _recent() -> None:
     runs = RunStore().list()[:RECENT]
     components.section(_("Recent runs"))
     if not runs:
         empty(
             _("No runs yet"),
-            _("Every training shows up here with its curve. Walk the path once, or choose your own images."),
+            _("Every training shows up here with its curve. Take the walk, or choose your own images."),
             icon="history",
         )
         return
@@ -214,7 +265,7 @@ def _recent() -> None:
     nav.link("runs", _("All runs"), icon=":material/arrow_forward:")
 
 
-def _row(run: Any) -> None:
+def _row(run: Run) -> None:
     try:
         status, spec = run.status(), run.experiment
     except InputError as error:
@@ -229,7 +280,7 @@ def _row(run: Any) -> None:
             nav.link(target, components.plain(run.name), icon=":material/science:", run=run.id)
         st.html(
             f'<div class="bl-run"><i><bdi>{escape(display_names.backbone(spec.model.backbone))}</bdi></i>{curve}'
-            f'<b title="{escape(best)}"><bdi>{accuracy}</bdi></b>'
+            f'<b aria-label="{escape(best)}: {accuracy}"><bdi>{accuracy}</bdi></b>'
             f"{components.badge(status.state)}<i>{escape(when)}</i></div>",
             width="content",
         )

@@ -22,8 +22,9 @@ TITLES = {
     "filters": "Filters",
     "heatmaps": "Heatmaps",
     "shortcut": "Shortcut lab",
+    "about": "Notes and terms",
 }
-SECTIONS = ("Build", "Judge", "Look inside")
+SECTIONS = ("Build", "Judge", "Look inside", "Reference")
 NAME = "Digits, trained"
 SHOWS = {
     "": re.compile("Test image with heatmap for the class"),

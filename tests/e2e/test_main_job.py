@@ -160,11 +160,9 @@ def choices_are_still_there(page: Page, turn_to: Turn) -> None:
     expect(page.get_by_role("combobox", name="Run")).to_have_value("colours, two phases")
 
 
-def test_homes_one_button_ends_with_heatmaps_in_sight(
-    newcomer: Page, turn_to: Turn, settled: Callable[[Page], Page], fact: Fact
-) -> None:
+def test_homes_film_ends_with_heatmaps_in_sight(newcomer: Page, settled: Callable[[Page], Page], fact: Fact) -> None:
     page, main = newcomer, newcomer.get_by_role("main")
-    main.get_by_role("button", name="Walk the whole path once").click()
+    main.get_by_role("button", name="Watch it instead").click()
     expect(page.get_by_role("heading", level=1, name="Learning, as it happens")).to_be_visible()
     expect(page.get_by_role("heading", level=1, name="What it learned")).to_be_visible(timeout=TRAINING_MS)
     heatmaps = page.get_by_role("img", name=re.compile("Test image with heatmap for the class"))
@@ -176,7 +174,10 @@ def test_homes_one_button_ends_with_heatmaps_in_sight(
     chosen_now(page, "Shapes", "EfficientNet-Lite0")
     follow(page, "Judge it: how good, and where not?", "Evaluate", settled)
     expect(fact(page, "Accuracy")).to_have_text(accuracy_of(page))
-    turn_to(page, "Home")
+    page.get_by_role("navigation", name="App pages").get_by_role("link", name="Home", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="What it learned")).to_be_visible()  # the result is kept
+    page.get_by_role("button", name="Back to the beginning").click()
+    expect(page.get_by_role("heading", level=1, name="See transfer learning happen")).to_be_visible()
     expect(page.locator(".st-key-bl-recent")).to_contain_text("First walk")
 
 

@@ -62,6 +62,13 @@ PLACES: Mapping[str, Place] = {
             ":material/call_split:",
             N_("Look inside"),
         ),
+        Place(
+            "about",
+            N_("Notes and terms"),
+            N_("Where does this come from, and what do the words mean?"),
+            ":material/menu_book:",
+            N_("Reference"),
+        ),
     )
 }
 

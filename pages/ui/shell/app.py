@@ -7,6 +7,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from pages.ui.kit import components, nav, style
 from pages.ui.kit.page_states import boundary
+from pages.ui.lessons import bar
 from pages.ui.session import address, choices, warmup
 from pages.ui.shell import sidebar
 from pages.ui.text import i18n
@@ -35,6 +36,7 @@ def run() -> None:
     st.set_page_config(page_title=_title(chosen))
     above = st.container(gap=None)
     with sidebar.beside(), boundary():
+        bar.draw(chosen.url_path or "home")
         chosen.run()
     choices.carry()
     with above:

@@ -6,6 +6,7 @@ import pytest
 
 from core.runs import launch
 from core.runs.store import RunStore
+from pages.ui.lessons.table import FIRST_WALK, LESSONS
 
 
 @pytest.fixture
@@ -38,6 +39,35 @@ def test_the_button_starts_a_linear_probe_and_follows_it(open_page, words, launc
     assert experiment.data.source == "shapes"
     assert app.query_params["run"] == RunStore().list()[0].id
     assert "Learning, as it happens" in words(app)
+
+
+def test_the_result_stays_until_the_person_goes_back(open_page, words, make_run) -> None:
+    run = make_run("finished")
+    app = open_page("home", run=run.id)
+    assert "What it learned" in words(app)
+    del app.query_params["run"]  # another page, and Home again
+    assert "What it learned" in words(app.run())
+    app.button(key="bl-home-back").click().run()
+    assert "See transfer learning happen" in words(app)
+
+
+def test_a_kept_result_whose_run_is_deleted_is_forgotten(open_page, words, make_run) -> None:
+    import shutil
+
+    run = make_run("finished")
+    app = open_page("home", run=run.id)
+    del app.query_params["run"]
+    shutil.rmtree(run.path)
+    app.run()
+    assert not app.exception
+    assert "See transfer learning happen" in words(app)
+
+
+def test_every_lesson_has_a_card_and_a_link_for_a_class(open_page, words) -> None:
+    said = words(open_page("home"))
+    for name, lesson in LESSONS.items():
+        assert f"?lesson={name}" in said
+        assert name == FIRST_WALK or lesson.about in said
 
 
 def test_recent_runs_are_listed_with_their_state(open_page, words, make_run) -> None:

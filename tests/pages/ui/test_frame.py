@@ -41,7 +41,7 @@ def test_the_first_paint_loads_nothing_heavy() -> None:
 def test_home_is_painted_in_the_frame() -> None:
     app = AppTest.from_file(str(PROJECT / "streamlit_app.py"), default_timeout=60).run()
     assert not app.exception
-    assert [button.label for button in app.main.button] == ["Walk the whole path once"]
+    assert [button.label for button in app.main.button] == ["Take the walk", "Watch it instead"]
     assert any("Chosen now" in element.proto.body for element in app.sidebar.get("html"))
     rows = [link.proto.label for link in app.sidebar.get("page_link")]
     assert any("Learns" in row and "**Head only**" in row and "Linear probe" in row for row in rows)

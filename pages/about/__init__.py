@@ -1,0 +1,1 @@
+"""Notes and terms: what the lab grew out of, and what its words mean."""
