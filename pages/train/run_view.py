@@ -11,7 +11,7 @@ from core.runs.status import LIVE, RunStatus
 from core.specs import Experiment
 from pages.ui.kit import components
 from pages.ui.plan import experiment_plan
-from pages.ui.runs import learning_curves, queue_panel, reproduce, run_controls, run_panel, series_panel
+from pages.ui.runs import coach_panel, learning_curves, queue_panel, reproduce, run_controls, run_panel, series_panel
 from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
 
@@ -77,6 +77,7 @@ def _result(run: Any, status: RunStatus) -> None:
     if len(caches.journal(run).epochs):
         components.metrics(run_panel.result_figures(status))
         experiment_plan.proof(status)
+        coach_panel.first_line(run, status)
         learning_curves.pair(run, status, key="bl-train-done", marks=run_panel.marks(run, status))
         run_panel.sections(run, status, key="bl-train-done")
     reproduce.draw(run)

@@ -8,7 +8,7 @@ from typing import Any
 from core.messages import Sentence
 from core.runs.status import RunStatus
 from core.specs import Experiment
-from core.workflows.coach import curve_rules, health_rules
+from core.workflows.coach import curve_rules, health_rules, phase_rules
 from core.workflows.findings import Finding, RunEvidence, percent
 
 __all__ = ["Finding", "RunEvidence", "advise_run"]
@@ -55,8 +55,9 @@ def advise_run(
     found = [finding for rule in (*curve_rules.RULES, *health_rules.RULES) if (finding := rule(run)) is not None]
     hidden = {other for finding in found for other in SUPPRESSED.get(finding.id, ())}
     found = [finding for finding in found if finding.id not in hidden]
+    found += phase_rules.judge_phases(run)
     if curve_rules.learns(run) and not any(finding.tone != "good" for finding in found):
-        found.append(_healthy(run))
+        found.insert(0, _healthy(run))
     return tuple(sorted(found, key=lambda finding: TONE_ORDER[finding.tone]))
 
 

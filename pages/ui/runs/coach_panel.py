@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
 
 from core.runs.status import RunStatus
 from pages.ui.kit import components, style
 from pages.ui.runs import stage_health
-from pages.ui.runs.finding_cards import card
+from pages.ui.runs.finding_cards import ICONS, card, said
 from pages.ui.session import caches
-from pages.ui.text.i18n import N_, _
+from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    from core.runs.journal import Journal
+    from core.runs.store import Run
+    from core.workflows.findings import Finding
 
 COLUMNS = (
     "epoch",
@@ -19,6 +27,7 @@ COLUMNS = (
     "train_accuracy",
     "val_accuracy",
     "val_balanced_accuracy",
+    "val_f1",
     "lr",
 )
 BATCHNORM = ("Ioffe & Szegedy 2015", "https://arxiv.org/abs/1502.03167")
@@ -150,6 +159,15 @@ WHY: dict[str, tuple[str, str | None, tuple[str, str] | None]] = {
         None,
         None,
     ),
+    "phases": (
+        N_(
+            "The head learns on features that it can rely on. Where a later phase moves those features faster than the "
+            "head can follow, validation drops at once and may never come back. The weights of the best epoch are "
+            "kept, so a phase that stays below it leaves no trace in the run's result."
+        ),
+        None,
+        ("Kumar et al. 2022", "https://arxiv.org/abs/2202.10054"),
+    ),
     "plateau": (
         N_("Near a minimum large steps only go to and fro over it. A tenth of the rate often lets it fall again."),
         None,
@@ -159,7 +177,7 @@ WHY: dict[str, tuple[str, str | None, tuple[str, str] | None]] = {
 """Behind a remark: a paragraph, a formula, and where to read on."""
 
 
-def draw(run: Any, status: RunStatus, *, key: str) -> None:
+def draw(run: Run, status: RunStatus, *, key: str) -> None:
     """Draws what the coach has to say of a run, the gravest first.
 
     Args:
@@ -176,7 +194,29 @@ def draw(run: Any, status: RunStatus, *, key: str) -> None:
         _card(remark, key)
 
 
-def of(run: Any, status: RunStatus) -> tuple[Any, ...]:
+def first_line(run: Run, status: RunStatus) -> None:
+    """Draws the gravest of what the coach has to say in one line; it keeps its place before there is anything.
+
+    Args:
+        run: The run.
+        status: Its status.
+    """
+    style.send("watching.css")
+    remarks = of(run, status)
+    if not remarks:
+        tone, icon, text = "", "sports", escape(_("The coach speaks after three epochs."))
+    else:
+        first, more = remarks[0], len(remarks) - 1
+        rest = _n("{n} more under Coach.", "{n} more under Coach.", more).format(n=more) if more else ""
+        tone, icon = f" bl-{first.tone}", ICONS[first.tone]
+        text = f"<b>{escape(said(first.sentence))}</b> {escape(said(first.advice))} <i>{escape(rest)}</i>"
+    st.html(
+        f'<p class="bl-coach-line{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
+        f"<span>{text}</span></p>"
+    )
+
+
+def of(run: Run, status: RunStatus) -> tuple[Finding, ...]:
     """Returns the ``Finding`` rows of a run, worked out once for each state of its files."""
     book = caches.journal(run)
     known = caches.health_known(caches.experiment(run).data)
@@ -194,7 +234,7 @@ def of(run: Any, status: RunStatus) -> tuple[Any, ...]:
     return tuple(caches.remember("coach", key, lambda: _advise(run, status, book, known), entries=32))
 
 
-def _advise(run: Any, status: RunStatus, book: Any, known: bool) -> tuple[Any, ...]:
+def _advise(run: Run, status: RunStatus, book: Journal, known: bool) -> tuple[Finding, ...]:
     from core.workflows.coach.diagnose import advise_run
 
     experiment = caches.experiment(run)
@@ -211,10 +251,11 @@ def _advise(run: Any, status: RunStatus, book: Any, known: bool) -> tuple[Any, .
     return advise_run(rows, inside, status, experiment, counts, data_health=looked, splits=splits)
 
 
-def _card(remark: Any, key: str) -> None:
+def _card(remark: Finding, key: str) -> None:
     def why() -> None:
-        if remark.id in WHY:
-            text, formula, paper = WHY[remark.id]
+        topic = "phases" if remark.id.startswith("phase-") else remark.id
+        if topic in WHY:
+            text, formula, paper = WHY[topic]
             components.why(_(text), formula=formula, paper=paper, key=f"{key}-why-{remark.id}")
 
     card(remark, key, why)

@@ -67,6 +67,7 @@ def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
     happened = run_controls.history(run, status)
     _head(run, status, key, happened if full else None)
     _figures(run, status)
+    coach_panel.first_line(run, status)
     learning_curves.pair(run, status, key=key, marks=_marks(happened), steps=True)
     if full:
         sections(run, status, key=key)

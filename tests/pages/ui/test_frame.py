@@ -114,7 +114,7 @@ def test_what_is_chosen_is_in_the_address_of_every_page(make_run: Callable[..., 
     app.query_params.clear()  # as a link in the navigation does
     app.run()
     assert _params(app) == query
-    context = str(app.sidebar.get("page_link"))
+    context = str([link.proto.label for link in app.sidebar.get("page_link")])
     for text in ("Small digits", "resnet18", "A run"):
         assert text in context
 
@@ -144,7 +144,7 @@ def test_an_address_that_cannot_be_read_is_refused_in_words(query: dict[str, str
 
 def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run]) -> None:
     run = make_run()
-    context = str(_opened(run=run.id).sidebar.get("page_link"))
+    context = str([link.proto.label for link in _opened(run=run.id).sidebar.get("page_link")])
     assert "Shapes" in context
     assert "EfficientNet-Lite0" in context
     other = _opened(run=run.id, data="digits", backbone="resnet18")

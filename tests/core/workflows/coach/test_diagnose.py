@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -188,6 +189,67 @@ def test_flat_curves() -> None:
     assert "plateau" in found
     done = [*falling(6, floor=0.001), *[0.001] * 20]
     assert "plateau" not in said(rows(done, done), task=experiment(epochs=60))  # all is right already
+
+
+def two_phases(
+    train: list[float], val: list[float], accuracy: list[float], head: int, **more: Any
+) -> dict[str, Finding]:
+    """What is said of a run whose first epochs train the head alone."""
+    made = rows(train, val, val_accuracy=accuracy, train_accuracy=[0.95] * len(train))
+    for row in made[head:]:
+        row["phase_index"] = 1
+    phases = (Phase("head", "head", head), Phase("fine-tune", "plan", len(train) - head, lr=3e-4, backbone_factor=0.3))
+    task = replace(experiment(), training=TrainingSpec("two-phase", phases, 16))
+    return said(made, task=task, **more)
+
+
+def test_a_phase_that_made_validation_worse_is_said_with_its_figures() -> None:
+    """Cats and dogs: 98.6, then 93.6 and up to 96.4 % in fine-tuning, whose weights were thrown away."""
+    train = [0.5, 0.2, 0.12, 0.11, 0.08, 0.05, 0.03]
+    val = [0.3, 0.1, 0.07, 0.16, 0.12, 0.1, 0.09]
+    accuracy = [0.90, 0.971, 0.986, 0.936, 0.95, 0.957, 0.964]
+    found = two_phases(train, val, accuracy, 3, state="finished", best=3)
+    first = next(iter(found.values()))
+    assert "healthy" not in found
+    assert str(first.sentence) == "Phase 2 did not help; the best weights are from before it."
+    for part in ("98.6 % in epoch 3", "93.6 % after its first epoch", "96.4 % at best", "0.07, then 0.16 and 0.09"):
+        assert part in str(first.evidence)
+    assert str(first.advice).startswith("Lower its rate: 0.0001")
+    assert str(two_phases(train, val, accuracy, 3)["phase-2-in-vain"].sentence).startswith("Phase 2 has not helped so")
+
+
+def test_a_phase_that_has_just_begun_is_not_judged() -> None:
+    early = two_phases([0.5, 0.2, 0.12, 0.11, 0.1], [0.3, 0.1, 0.07, 0.16, 0.12], [0.9, 0.97, 0.986, 0.93, 0.95], 3)
+    assert not [name for name in early if name.startswith("phase-")]
+
+
+def test_a_phase_that_helped_is_praised_after_the_whole() -> None:
+    losses = falling(8, rate=0.6, floor=0.03)
+    found = two_phases(losses, losses, [math.exp(-loss) for loss in losses], 3, state="finished", best=8)
+    assert list(found) == ["healthy", "phase-2-helped"]
+    assert found["phase-2-helped"].evidence.values["epoch"] == 8
+
+
+def test_a_phase_is_judged_by_what_decides_which_weights_are_kept() -> None:
+    """The accuracy stands still while the loss, by which the best is chosen here, falls on."""
+    losses = falling(6)
+    made = rows(losses, losses, val_accuracy=[0.9] * 6, train_accuracy=[0.9] * 6)
+    for row in made[3:]:
+        row["phase_index"] = 1
+    phases = (Phase("head", "head", 3), Phase("fine-tune", "plan", 3))
+    task = replace(experiment(), training=TrainingSpec("two-phase", phases, 16, best="val_loss"))
+    assert "phase-2-helped" in said(made, task=task, state="finished")
+
+
+def test_a_phase_that_a_later_one_made_up_for_is_not_blamed() -> None:
+    accuracy = [0.8, 0.9, 0.7, 0.8, 0.95, 0.96]
+    made = rows(falling(6), falling(6), val_accuracy=accuracy, train_accuracy=accuracy)
+    for place, row in enumerate(made):
+        row["phase_index"] = place // 2
+    phases = tuple(Phase(name, "plan", 2) for name in ("a", "b", "c"))
+    task = replace(experiment(), training=TrainingSpec("custom", phases, 16))
+    found = said(made, task=task, state="finished", best=6)
+    assert [name for name in found if name.startswith("phase-")] == ["phase-3-helped"]
 
 
 @pytest.mark.parametrize(("dead", "tone"), [(30, "warn"), (60, "bad")])
