@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -106,7 +107,8 @@ class RunEvidence:
         return count
 
     def _phase_index(self, place: int) -> int:
-        return int(self.rows[place].get("phase_index") or 0) if self.rows else 0
+        index = self.rows[place].get("phase_index") if self.rows else None
+        return int(index) if index is not None and math.isfinite(index) else 0
 
     @property
     def classes(self) -> int:

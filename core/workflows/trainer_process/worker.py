@@ -54,7 +54,7 @@ def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | 
             raise InputError("The run {name} was trained before. Make a new one to train again.", name=run.name)
         unforeseen = InputError("The run ended with an error that was not foreseen; its log has the details.")
         with failures_recorded(recorder, unforeseen):
-            recorder.update(state="queued", doing="queued", started=time.time())
+            recorder.update(state="queued", doing="queued", done=0, total=0, started=time.time())
             devices = queue_devices(run.experiment.training.device)
             recorder.update(queue_device=devices[0], queue_devices=list(devices))
             with hold_device(run, devices, lambda ahead: _wait(recorder, emit, ahead)) as held:

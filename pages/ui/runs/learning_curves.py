@@ -6,7 +6,7 @@ What a chart shows is worked out once for all who look at it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,11 @@ from pages.ui.text import i18n, number_format
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.runs.journal import Journal
+    from core.runs.store import Run
 
 POINTS = 480
 """Epochs of a chart, at most: with two curves under 1,000 points reach the browser."""
@@ -31,6 +35,8 @@ STEPS = 300
 """Points of the step curve, at most."""
 LABELLED_PHASES = 8
 """Most phases whose names fit above a chart."""
+FLOORS = {0.98: 4, 0.95: 5, 0.9: 5, 0.8: 4, 0.5: 5}
+"""Where the axis of a share may begin -> how many equal steps it then has."""
 COLOURS = {"train": TRAIN, "val": VAL, "only": ACCENT}
 FORMATS = {"share": ".1%", "gap": ".1%", "loss": ".3f", "rate": ".3~g"}
 
@@ -95,7 +101,7 @@ class Mark:
 
 
 def draw(
-    run: Any,
+    run: Run,
     status: RunStatus,
     measure: str,
     *,
@@ -125,10 +131,15 @@ def draw(
         entries=48,
     )
     text = sentence(book, measure)
+    if measure == "loss" and status.precision == "bf16":
+        text += " " + _("Computed in 16 bit: judged in 32 bit, it may differ by a few percent.")
+    low = share_floor(_lines(book, MEASURES[measure])) if MEASURES[measure].kind == "share" else 0.0
+    if low:
+        text += " " + _("The axis begins at {value}.").format(value=number_format.percent(low))
     growing_chart.show(spec, key=key, alt=text)
 
 
-def pair(run: Any, status: RunStatus, *, key: str, marks: Sequence[Mark] = (), steps: bool = False) -> None:
+def pair(run: Run, status: RunStatus, *, key: str, marks: Sequence[Mark] = (), steps: bool = False) -> None:
     """Draws accuracy and loss side by side."""
     with st.container(key=f"bl-wrap-{key}"):
         places = st.columns(2, gap="medium")
@@ -214,17 +225,17 @@ def chart(
             *_phase_layers(labelled=len(book.phases) <= LABELLED_PHASES),
             _mark_layer(),
         ],
-        "encoding": {"x": epoch_axis(done, status.epochs), "y": _y_axis(known, values)},
+        "encoding": {"x": epoch_axis(done, status.epochs), "y": _y_axis(known, values, share_floor(lines))},
     }
 
 
-def _lines(book: Journal, known: Measure) -> dict[str, Any]:
+def _lines(book: Journal, known: Measure) -> dict[str, NDArray[np.float64]]:
     """Returns the values of each curve of a measure."""
     lines = {name: book.epochs.column(column) for name, column in known.columns}
     return {"only": lines["train"] - lines["val"]} if known.kind == "gap" else lines
 
 
-def _rows(book: Journal, lines: list[Any], best: Any) -> Any:
+def _rows(book: Journal, lines: list[NDArray[np.float64]], best: int | None) -> Any:
     """Returns which epochs are drawn: the extremes, the best one, and both sides of a phase's beginning."""
     import numpy as np
 
@@ -249,7 +260,9 @@ def _step_curve(book: Journal, known: Measure, status: RunStatus) -> dict[str, A
     return {"epoch": book.steps.column("step")[rows] / (per_epoch or 1), "value": line[rows]}
 
 
-def _best(book: Journal, known: Measure, lines: dict[str, Any], best: Any) -> dict[str, list[float]]:
+def _best(
+    book: Journal, known: Measure, lines: dict[str, NDArray[np.float64]], best: int | None
+) -> dict[str, list[float]]:
     """Returns the best epoch's place on the validation curve."""
     epochs = book.epochs.columns.get("epoch", ())
     if best and "val" in lines and known.kind != "gap" and best in epochs:
@@ -318,14 +331,21 @@ def _mark_layer() -> dict[str, Any]:
     }
 
 
-def _y_axis(known: Measure, values: list[float]) -> dict[str, Any]:
-    """Returns the vertical axis; its ends are round, so that they seldom move."""
+def share_floor(lines: Mapping[str, NDArray[np.float64]]) -> float:
+    """Returns where the axis of a share begins: at 0, or near the lowest value where all lie far up."""
+    lowest = min((float(value) for line in lines.values() for value in line if math.isfinite(value)), default=0.0)
+    return next((floor for floor in FLOORS if floor <= lowest), 0.0)
+
+
+def _y_axis(known: Measure, values: list[float], floor: float) -> dict[str, Any]:
+    """Returns the vertical axis; its ends are round, so that they seldom move. Without values it has no figures."""
     found = [float(value) for value in values if math.isfinite(value)]
     axis: dict[str, Any] = {"tickCount": 5}
     scale: dict[str, Any] = {"nice": False}
     if known.kind == "share":
-        scale["domain"], axis["format"] = [0, 1.03], ".0%"
-        axis["values"] = [0, 0.25, 0.5, 0.75, 1]
+        steps = FLOORS.get(floor, 4)
+        scale["domain"], axis["format"] = [floor, 1 + 0.03 * (1 - floor)], ".1%" if floor > 0.95 else ".0%"
+        axis["values"] = [round(floor + (1 - floor) * step / steps, 4) for step in range(steps + 1)]
     elif known.kind == "gap":
         scale["domain"] = [-round_up(-min(found, default=0.0)), max(0.1, round_up(max(found, default=0.1)))]
         axis["format"] = ".0%"
@@ -336,4 +356,6 @@ def _y_axis(known: Measure, values: list[float]) -> dict[str, Any]:
         axis["format"] = ".0e"
     else:
         scale["domain"] = [0, round_up(1.02 * max(found, default=1.0))]
+    if not found and known.kind != "share":
+        axis |= {"labels": False, "ticks": False}
     return {"field": "value", "type": "quantitative", "title": _(known.title), "scale": scale, "axis": axis}

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from functools import partial
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,6 +15,11 @@ from pages.ui.kit.components import note, section
 from pages.ui.kit.page_states import guarded
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n
+
+if TYPE_CHECKING:
+    from core.runs.jobs import Job
+    from core.runs.queue import Place
+    from core.runs.store import Run
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -34,22 +39,26 @@ def owner() -> str:
     return str(st.session_state.setdefault(_OWNER, secrets.token_hex(8)))
 
 
-def panel(run: Any = None, *, key: str) -> None:
+def panel(run: Run | None = None, *, key: str) -> None:
     """Draws the queue, renewed every two seconds, where anything waits.
 
     Args:
         run: The run that is looked at, which is marked.
         key: Stable start of the widgets' keys.
     """
-    if _waiting():
+    if run is not None or _waiting():
         st.fragment(_panel, run_every=EVERY)(None if run is None else run.id, key)
 
 
-def _waiting() -> list[Any]:
-    from core.runs.queue import waiting
+def _waiting() -> list[Place]:
+    """Returns what waits; a run whose device is free starts at once and is no queue."""
+    from core.runs.queue import waiting, working
     from core.runs.store import RunStore
 
-    return waiting(RunStore())
+    store = RunStore()
+    places = waiting(store)
+    busy = {place.device for place in working(store)} if places else set()
+    return places if any(place.position > 1 or place.device in busy or not place.device for place in places) else []
 
 
 @guarded
@@ -67,7 +76,7 @@ def _panel(marked: str | None, key: str) -> None:
     one_shot_button.refusal()
 
 
-def _row(place: Any, marked: str | None, key: str) -> None:
+def _row(place: Place, marked: str | None, key: str) -> None:
     """Draws one place in the line, and what can be done with it."""
     run = place.run
     mine = place.owner == owner()
@@ -111,7 +120,7 @@ def _row(place: Any, marked: str | None, key: str) -> None:
         )
 
 
-def _move(run: Any, where: str) -> None:
+def _move(run: Run | Job, where: str) -> None:
     from core.runs.queue import move
 
     move(run, where)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,9 +18,12 @@ from pages.ui.kit import charts, components, form_fields, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
-from pages.ui.session import caches
+from pages.ui.session import address, caches
 from pages.ui.text import number_format
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
 
 DOING = {
     "queued": N_("Waiting for the device"),
@@ -41,11 +45,14 @@ SECTIONS = {
     "changes": N_("Changes"),
 }
 """What can be looked at under the curves."""
+SECTION = address.Bound("section", kept="bl.run.section")
+COUNTED = ("reading images", "computing features", "downloading the weights", "validating", "evaluating")
+"""What is done image by image, or byte by byte, so that a count belongs to it."""
 REASONS = 3
 """Most reasons that are given why a record cannot be read."""
 
 
-def monitor(run: Any, *, key: str, full: bool = False) -> None:
+def monitor(run: Run, *, key: str, full: bool = False) -> None:
     """Draws a run that is alive, renewed every second; the page is drawn anew once it has ended.
 
     Args:
@@ -58,10 +65,10 @@ def monitor(run: Any, *, key: str, full: bool = False) -> None:
 
 
 @guarded
-def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
+def _panel(run: Run, key: str, was_alive: bool, full: bool) -> None:
     if not run.exists and run_controls.discarded() == run.id:
         st.rerun()  # as it was asked for
-    status = run.status()
+    status = caught_up(run, run.status())
     if was_alive and status.state in ENDED:
         st.rerun()
     happened = run_controls.history(run, status)
@@ -73,11 +80,27 @@ def _panel(run: Any, key: str, was_alive: bool, full: bool) -> None:
         sections(run, status, key=key)
 
 
-def sections(run: Any, status: RunStatus, *, key: str) -> None:
+def caught_up(run: Run, status: RunStatus) -> RunStatus:
+    """Returns the status with the epochs that its curves have already: it is written twice a second, they at once."""
+    import numpy as np
+
+    book = caches.journal(run).epochs
+    done = int(book.last.get("epoch", 0))
+    if status.state not in LIVE or not status.epochs or done <= status.epochs_done:
+        return status
+    changes: dict[str, Any] = {"epochs_done": done, "epoch": min(done, status.epochs), "eta_seconds": None}
+    improved = np.flatnonzero(book.column("improved") == 1)
+    if len(improved):
+        best = int(improved[-1])
+        changes["best_epoch"] = int(book.column("epoch")[best])
+        changes["best_val_accuracy"] = float(book.column("val_accuracy")[best])
+    return replace(status, step=max(status.step, round(status.steps * done / status.epochs)), **changes)
+
+
+def sections(run: Run, status: RunStatus, *, key: str) -> None:
     """Draws the choice of what is looked at under the curves, and what was chosen; nothing else is worked out."""
-    chosen = form_fields.choice(
-        _("Look at"), SECTIONS, f"{key}-section", default="metrics", label_visibility="collapsed"
-    )
+    bound = SECTION.widget(f"{key}-section", SECTIONS, "metrics")
+    chosen = form_fields.choice(_("Look at"), SECTIONS, **bound, label_visibility="collapsed")
     if chosen == "coach":
         coach_panel.draw(run, status, key=f"{key}-coach")
     elif chosen == "inside":
@@ -92,7 +115,7 @@ def sections(run: Any, status: RunStatus, *, key: str) -> None:
         _metrics(run, status, key)
 
 
-def _metrics(run: Any, status: RunStatus, key: str) -> None:
+def _metrics(run: Run, status: RunStatus, key: str) -> None:
     with st.container(key=f"bl-wrap-{key}-metrics"):
         left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
     known = marks(run, status)
@@ -110,7 +133,7 @@ def _metrics(run: Any, status: RunStatus, key: str) -> None:
         learning_curves.draw(run, status, measure, key=f"{key}-chosen", marks=known, height=236)
 
 
-def _changes(run: Any, status: RunStatus) -> None:
+def _changes(run: Run, status: RunStatus) -> None:
     happened = run_controls.history(run, status)
     if happened:
         run_controls.listed(happened)
@@ -119,7 +142,7 @@ def _changes(run: Any, status: RunStatus) -> None:
         components.note(_("Nothing was changed while it ran."))
 
 
-def marks(run: Any, status: RunStatus) -> list[learning_curves.Mark]:
+def marks(run: Run, status: RunStatus) -> list[learning_curves.Mark]:
     """Returns what a person changed, for the charts."""
     return _marks(run_controls.history(run, status))
 
@@ -130,7 +153,7 @@ def _marks(happened: Sequence[run_controls.Happened]) -> list[learning_curves.Ma
     ]
 
 
-def _head(run: Any, status: RunStatus, key: str, happened: Sequence[run_controls.Happened] | None) -> None:
+def _head(run: Run, status: RunStatus, key: str, happened: Sequence[run_controls.Happened] | None) -> None:
     """Draws state, name and progress; the controls, and what is asked for, where there is a history."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-live-head-{key}"):
         title(run, status)
@@ -147,7 +170,7 @@ def _head(run: Any, status: RunStatus, key: str, happened: Sequence[run_controls
         )
 
 
-def title(run: Any, status: RunStatus) -> None:
+def title(run: Run, status: RunStatus) -> None:
     """Draws a run's state and name."""
     st.html(
         f'<div class="bl-live-title">{components.badge(status.state)}<b><bdi>{escape(run.name)}</bdi></b></div>',
@@ -173,7 +196,7 @@ def progress(status: RunStatus) -> tuple[float, str]:
         text += _(", about {time} left").format(time=number_format.duration(eta)) if eta else ""
         return share, text + (f" · {words}" if doing == "validating" else "")
     done, total = status.done, status.total
-    if total:
+    if total and doing in COUNTED:
         count = _("{done} of {total} images").format(done=number_format.exact(done), total=number_format.exact(total))
         if status.doing == "downloading the weights":
             count = _("{done} of {total}").format(done=number_format.size(done), total=number_format.size(total))
@@ -181,10 +204,11 @@ def progress(status: RunStatus) -> tuple[float, str]:
     return (1.0 if doing == "evaluating" else 0.0), words
 
 
-def _figures(run: Any, status: RunStatus) -> None:
+def _figures(run: Run, status: RunStatus) -> None:
     last = caches.journal(run).epochs.last
     best = status.best_val_accuracy
     done, epochs = int(last.get("epoch", 0)), status.epochs
+    waits = status.state == "queued"
     memory = status.memory_bytes
     components.metrics(
         [
@@ -207,7 +231,7 @@ def _figures(run: Any, status: RunStatus) -> None:
                 _("{size} in use").format(size=number_format.size(memory)) if memory else "",
             ),
             Figure(
-                _("Running for"),
+                _("Waiting for") if waits else _("Running for"),
                 number_format.duration(_elapsed(status)),
                 _("started {when}").format(when=number_format.ago(status.started)) if status.started else "",
             ),
@@ -217,11 +241,11 @@ def _figures(run: Any, status: RunStatus) -> None:
 
 
 def _elapsed(status: RunStatus) -> float | None:
-    begun = status.begun or status.started
+    begun = status.started or status.launched if status.state == "queued" else status.begun or status.started
     return max(0.0, (status.ended or time.time()) - begun) if begun else None
 
 
-def ended(run: Any, status: RunStatus) -> None:
+def ended(run: Run, status: RunStatus) -> None:
     """Draws how a run ended, where it did not simply finish: paused, stopped, failed or interrupted."""
     kept = _("The best weights so far are kept and can be used.") if run.has_weights else None
     state, goes_on = status.state, run.can_resume
@@ -279,6 +303,7 @@ def result_figures(status: RunStatus) -> list[Figure]:
     best = status.best_epoch
     trainable, total = status.trainable_parameters, status.total_parameters
     test = status.test_accuracy
+    judged = _("on images never used before") if test is not None else _untested(status)
     about = _("Share of the held-out images that are classified right.")
     if status.val_accuracy is not None and status.precision == "bf16":
         about += " " + _("Judged once more in 32 bit; the curve was computed in 16 bit, where close calls may differ.")
@@ -289,11 +314,7 @@ def result_figures(status: RunStatus) -> list[Figure]:
             _("best epoch {n}").format(n=best) if best else "",
             about,
         ),
-        Figure(
-            _("Test accuracy"),
-            number_format.percent(test),
-            _("on images never used before") if test is not None else _("no test images"),
-        ),
+        Figure(_("Test accuracy"), number_format.percent(test), judged),
         Figure(
             _("Learned"),
             number_format.count(trainable),
@@ -308,7 +329,16 @@ def result_figures(status: RunStatus) -> list[Figure]:
     ]
 
 
-def links(run: Any) -> None:
+def _untested(status: RunStatus) -> str:
+    """Says why there is no test accuracy: no images for it, or the run has not come so far."""
+    used = (status.train_images or 0) + (status.val_images or 0) + status.unreadable_images
+    left = max(0, (status.images or 0) - used)
+    if status.images is None or (not left and status.state in ("finished", "stopped")):
+        return _("no test images") if status.state in ("finished", "stopped") else ""
+    return _n("{n} image waits for the end", "{n} images wait for the end", left).format(n=left) if left else ""
+
+
+def links(run: Run) -> None:
     """Draws the ways on from a run: judge it, look inside."""
     with st.container(horizontal=True, key="bl-ways"):
         nav.link("evaluate", _("How good, and where not"), run=run.id)

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import InputError
+from core.runs.status import LIVE
 from core.training.course_recipes import COURSE
 from pages.ui.kit import nav
 from pages.ui.kit.components import STATES, plain
@@ -18,6 +19,8 @@ from pages.ui.session import address, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import _
 
+EVERY = 2.0
+"""Seconds between two looks at a run at work."""
 Row = tuple[str, str, str | None, str | None]
 
 
@@ -29,9 +32,9 @@ def beside() -> Iterator[None]:
     before = _rows()
     _draw(place, before)
     yield
-    after = _rows()
-    if after != before:
-        _draw(place, after)
+    after, alive = _rows(), _alive()
+    if after != before or alive:
+        _draw(place, after, renewed=alive)
 
 
 def _rows() -> tuple[Row, ...]:
@@ -75,12 +78,29 @@ def _run() -> tuple[str | None, str | None]:
     return name, None if state == "finished" else _(STATES[state][0])
 
 
-def _draw(place: DeltaGenerator, rows: tuple[Row, ...]) -> None:
+def _alive() -> bool:
+    """Whether the chosen run is at work, so that its state changes by itself."""
+    try:
+        run = choices.run()
+        return run is not None and run.state in LIVE
+    except InputError:
+        return False
+
+
+def _draw(place: DeltaGenerator, rows: tuple[Row, ...], *, renewed: bool = False) -> None:
+    """Draws the rows, that of the run again every two seconds where its state changes by itself."""
     with place.container(gap=None):
         title = _("Chosen now")
         st.html(f'<p class="bl-overline">{escape(title)}</p>')
         for target, label, value, detail in rows:
-            _row(target, label, value, detail)
+            if renewed and target == "runs":
+                st.fragment(_run_row, run_every=EVERY)()
+            else:
+                _row(target, label, value, detail)
+
+
+def _run_row() -> None:
+    _row("runs", _("Run"), *_run())
 
 
 def _row(target: str, label: str, value: str | None, detail: str | None) -> None:

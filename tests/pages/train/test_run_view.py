@@ -119,7 +119,7 @@ def test_what_was_asked_is_pending_until_the_run_has_done_it(open_page, make_run
     status = json.loads((run.path / "status.json").read_text())
     status["heard"] = control.read(run.path)[1]
     (run.path / "status.json").write_text(json.dumps(status))
-    app = open_page("train", session={f"{KEY}-section": "changes"}, run=run.id)
+    app = open_page("train", run=run.id, section="changes")
     assert "asked, not yet in effect" not in words(app)
     assert "in epoch 3, after step 16" in words(app)
 
@@ -129,7 +129,7 @@ def test_a_change_that_is_yet_to_be_repeated_says_so(open_page, make_run, words,
     Recorder(run).live_change(LiveChange(64, "extend", 2), 0)
     status = {**json.loads((run.path / "status.json").read_text()), "step": 8}
     (run.path / "status.json").write_text(json.dumps(status))
-    app = open_page("train", session={f"{KEY}-section": "changes"}, run=run.id)
+    app = open_page("train", run=run.id, section="changes")
     assert "will be repeated after step 64" in words(app)
 
 
@@ -205,7 +205,7 @@ def test_where_the_time_goes_is_said_in_words(open_page, make_run, words, alive)
         "val_accuracy": 0.5,
     }
     (run.path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-    said = words(open_page("train", session={f"{KEY}-section": "machine"}, run=run.id))
+    said = words(open_page("train", run=run.id, section="machine"))
     assert "62 % of the time goes into waiting for images" in said
     assert "Main memory that the training holds." in said
 
@@ -214,8 +214,7 @@ def test_where_the_time_goes_is_said_in_words(open_page, make_run, words, alive)
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_each_section_has_something_to_say(open_page, make_run, words, alive, section, state) -> None:
     run = make_run(state, **(alive if state == "running" else {}))
-    key = KEY if state == "running" else "bl-train-done"
-    app = open_page("train", session={f"{key}-section": section}, run=run.id)
+    app = open_page("train", run=run.id, section=section)
     assert not app.exception
     assert "Something went wrong" not in words(app)
 
@@ -253,6 +252,69 @@ def test_the_queue_shows_places_and_moves_and_cancels(open_page, make_run, words
     assert said.index("<bdi>Number 2</bdi></span>") < said.index("<bdi>Number 0</bdi></span>")
     pick(app, f"bl-train-queue-cancel-{waiting[0].id}").click().run()
     assert waiting[0].stop_requested
+
+
+def test_a_run_that_starts_at_once_is_no_queue(open_page, make_run, words, alive) -> None:
+    first = make_run("queued", epochs=0, **{**alive, "queue_device": "cpu"})
+    assert "The queue" not in words(open_page("train", run=first.id))
+    make_run("running", **{**alive, "queue_device": "cpu"})
+    assert "The queue" in words(open_page("train", run=first.id))
+
+
+# --- one moment -------------------------------------------------------------------------------------------------------
+
+
+def test_a_paused_run_says_that_its_test_images_wait(open_page, make_run, words) -> None:
+    counts = {"images": 500, "train_images": 320, "val_images": 80}
+    said = words(open_page("train", run=make_run("paused", test_accuracy=None, **counts).id))
+    assert "100 images wait for the end" in said
+    assert "no test images" not in said
+    none = {**counts, "images": 400}
+    assert "no test images" in words(open_page("train", run=make_run("finished", test_accuracy=None, **none).id))
+
+
+def test_progress_and_figures_are_of_one_moment(open_page, make_run, words, alive) -> None:
+    """The status is written twice a second; a quick training has ended ten epochs by then."""
+    stale = {"epochs_done": 2, "epoch": 2, "step": 16, "best_val_accuracy": 0.662, "best_epoch": 2, "eta_seconds": 0.3}
+    run = make_run("running", epochs=5, **{**alive, **stale})
+    said = words(open_page("train", run=run.id))
+    assert "Epoch 5 of 10" in said
+    assert "0.3 s left" not in said
+    assert "best 90 %" in said
+    assert "66.2 %" not in said
+
+
+def test_a_waiting_run_waits_and_does_not_run(open_page, make_run, words, alive) -> None:
+    run = make_run("queued", epochs=0, **{**alive, "doing": "queued", "queue_device": "cpu", "step": 0, "epoch": 0})
+    said = words(open_page("train", run=run.id))
+    assert "Waiting for" in said
+    assert "Running for" not in said
+
+
+def test_a_count_stands_only_beside_what_is_counted(open_page, make_run, words, alive) -> None:
+    run = make_run("starting", **{**alive, "doing": "loading libraries", "done": 140, "total": 140})
+    said = words(open_page("train", run=run.id))
+    assert "Loading PyTorch" in said
+    assert "140 of 140" not in said
+
+
+def test_what_is_looked_at_stays_when_the_run_ends_and_on_reload(open_page, make_run, alive) -> None:
+    run = make_run("running", **alive)
+    app = open_page("train", run=run.id)
+    app.segmented_control(key=f"{KEY}-section").set_value("coach").run()
+    assert app.query_params["section"] == "coach"
+    status = {**json.loads((run.path / "status.json").read_text()), "state": "finished", "pid": None}
+    (run.path / "status.json").write_text(json.dumps(status))
+    app.run()
+    assert app.segmented_control(key="bl-train-done-section").value == "coach"
+    again = open_page("train", run=run.id, section="coach")
+    assert again.segmented_control(key="bl-train-done-section").value == "coach"
+
+
+@pytest.mark.parametrize("section", ["metrics", "coach"])
+def test_the_coach_s_first_line_is_on_screen_whatever_is_looked_at(open_page, make_run, words, alive, section) -> None:
+    for run in (make_run("running", **alive), make_run("finished")):
+        assert "Nothing to worry about" in words(open_page("train", run=run.id, section=section))
 
 
 def test_a_person_is_the_same_owner_in_all_tabs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,7 @@ def test_what_is_chosen_is_in_the_address_of_every_page(make_run: Callable[..., 
     app.run()
     assert _params(app) == query
     context = str([link.proto.label for link in app.sidebar.get("page_link")])
-    for text in ("Small digits", "resnet18", "A run"):
+    for text in ("Small digits", "random weights", "A run"):
         assert text in context
 
 
@@ -148,7 +148,7 @@ def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run]) ->
     assert "Shapes" in context
     assert "EfficientNet-Lite0" in context
     other = _opened(run=run.id, data="digits", backbone="resnet18")
-    context = str(other.sidebar.get("page_link"))
+    context = str([link.proto.label for link in other.sidebar.get("page_link")])
     assert "Shapes" in context, "the page is about the run"
     assert "resnet18" not in context
     assert _params(other)["data"] == "digits", "what was chosen stays chosen"
