@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pages.ui.kit import components, style
+import streamlit as st
+
+from pages.ui.kit import components, nav, style
 from pages.ui.runs import epoch_scrubber
 from pages.ui.selection.subjects import Subject
 from pages.ui.text.i18n import _
@@ -28,7 +30,7 @@ def draw(subject: Subject) -> None:
         _("Over the epochs"),
         _(
             "What the network saw in a few pinned images after each epoch. Any other picture can be looked at in the "
-            "epochs whose weights were kept: choose one at the top, under At."
+            "epochs whose weights were kept: choose one at the top."
         )
         if epochs_of(run)
         else _(
@@ -36,4 +38,7 @@ def draw(subject: Subject) -> None:
             "so other pictures can be looked at before training, at the best and at the last epoch only."
         ),
     )
-    epoch_scrubber.draw(run, run.status(), key="bl-maps-time")
+    epoch_scrubber.draw(run, run.status(), key="bl-maps-time", parts=("maps",))
+    with st.container(horizontal=True):
+        nav.link("heatmaps", _("Where it looked after each epoch"), run=run.id, view="epochs")
+        nav.link("filters", _("The filters after each epoch"), run=run.id, view="epochs")

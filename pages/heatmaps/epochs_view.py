@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
+
+import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.heatmaps import single_map
+from pages.heatmaps import map_grid, single_map
 from pages.heatmaps.controls import Choice, Look
-from pages.ui.kit import charts, components, page_states, style
-from pages.ui.kit.tiles import Tile, grid
+from pages.heatmaps.map_grid import Cell
+from pages.ui.kit import charts, components, nav, page_states, style
 from pages.ui.runs import epoch_scrubber
 from pages.ui.selection import checkpoint_picker
 from pages.ui.selection.subjects import Subject
@@ -18,12 +21,19 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.interpret.attribution.heatmap import Explanation
+    from core.runs.store import Run
+
 MAX_EPOCHS, MIN_EPOCHS = 12, 3
 """Moments that are drawn: as many as a method has time for."""
 
 
 def draw(subject: Subject, choice: Choice, look: Look) -> None:
-    """Draws the chosen picture at the moments whose weights are kept, then the scrubber with the pinned ones."""
+    """Draws the chosen picture at the moments whose weights are kept, then the pinned ones after each epoch."""
     run = subject.target.run
     if run is None:
         page_states.empty(
@@ -37,26 +47,19 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
         _("After each epoch"), _("Grad-CAM of the run's pinned images for their own class. Drag through the epochs.")
     )
     style.send("watching.css")
-    epoch_scrubber.draw(run, run.status(), key="bl-heat-time")
+    epoch_scrubber.draw(run, run.status(), key="bl-heat-time", parts=("heat",))
+    with st.container(horizontal=True):
+        nav.link("feature_maps", _("Their feature maps after each epoch"), run=run.id, view="epochs")
+        nav.link("filters", _("The filters after each epoch"), run=run.id, view="epochs")
 
 
-def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> None:
+def _this_picture(subject: Subject, run: Run, choice: Choice, look: Look) -> None:
     """Draws this picture's map at each moment, and how the answer and the map came about."""
     moments = _moments(
         run, max(MIN_EPOCHS, min(MAX_EPOCHS, int(single_map.ASKED / max(single_map.seconds(subject, choice), 1e-3))))
     )
-    kept_too = any(name.isdigit() for _epoch, name in moments)
-    components.section(
-        _("This picture through the training"),
-        _("What did the training change in where it looks? The network's weights at each moment draw their own map.")
-        if kept_too
-        else _(
-            "What did the training change in where it looks? This run kept its weights before training, at its best "
-            "and at its end only."
-        ),
-    )
     wanted = subject.network.classes[choice.target]
-    tiles, found = [], []
+    cells, found = [], []
     for epoch, name in moments:
         try:
             explained = _at(subject, run, name, choice, wanted)
@@ -64,15 +67,19 @@ def _this_picture(subject: Subject, run: Any, choice: Choice, look: Look) -> Non
             components.note(f"{checkpoint_picker.title(name)}: {translate_error(error)}")
             continue
         found.append((epoch, explained))
-        tiles.append(_tile(subject, explained, wanted, _called(epoch, name), look))
-    grid(tiles, size=150 if len(tiles) > MIN_EPOCHS else 200)
-    single_map.scale(choice.row, look)
-    if kept_too:
-        components.note(_("To look closer at one of them, choose it at the top, under At."))
+        cells.append(_cell(subject, explained, wanted, _called(epoch, name)))
+    size = 150 if len(cells) > MIN_EPOCHS else map_grid.MAP_PX
+    map_grid.draw(cells, look, said="" if choice.against is None else "plain", size=size)
+    kept_too = any(name.isdigit() for _epoch, name in moments)
+    components.note(
+        _("The network's weights at each moment draw their own map. To look closer at one, choose it at the top.")
+        if kept_too
+        else _("This run kept its weights before training, at its best and at its end only.")
+    )
     _course(found, wanted, subject.network.classes)
 
 
-def _moments(run: Any, most: int) -> list[tuple[int, str]]:
+def _moments(run: Run, most: int) -> list[tuple[int, str]]:
     """Returns the moments to draw, each with its epoch (0 before training), evenly spread where there are many."""
     from core.workflows.checkpoints import epochs_of, named_checkpoints
 
@@ -101,31 +108,32 @@ def _called(epoch: int, name: str) -> str:
     return checkpoint_picker.title(name)
 
 
-def _at(subject: Subject, run: Any, name: str, choice: Choice, wanted: str) -> Any:
+def _at(subject: Subject, run: Run, name: str, choice: Choice, wanted: str) -> Explanation:
     """Returns the explanation of the picture by the network at a moment, made once."""
     from core.interpret.attribution.explain import explain
 
     target = checkpoint_picker.target_at(run, name)
     key = (*target.key, subject.image.sha256, *choice.key)
 
-    def make(tell: Progress) -> Any:
+    def make(report: Progress) -> Explanation:
         network = target.network()
         there = replace(subject, target=target, network=network)
         index = network.classes.index(wanted) if wanted in network.classes else None
-        asked = {"target": index, "against": choice.against, **choice.ways}
-        return explain(network, there.input(), choice.method, **asked, progress=tell)
+        return explain(
+            network, there.input(), choice.method, target=index, against=choice.against, progress=report, **choice.ways
+        )
 
     return single_map.made_slowly(checkpoint_picker.title(name), "heat-moments", key, make, entries=6 * MAX_EPOCHS)
 
 
-def _tile(subject: Subject, found: Any, wanted: str, title: str, look: Look) -> Tile:
-    share = number_format.percent(float(found.probabilities[found.heatmap.target]))
-    drawn = single_map.over(subject.picture, found.heatmap, look)
-    note = _("{name}: {share}").format(name=wanted, share=share)
-    return Tile(drawn, title, note, _("{caption}: heat for {name}").format(caption=title, name=wanted))
+def _cell(subject: Subject, found: Explanation, wanted: str, title: str) -> Cell:
+    heat, said = found.heatmap, float(found.probabilities[found.heatmap.target])
+    note = _("{name}: {share}").format(name=wanted, share=number_format.percent(said))
+    alt = _("{caption}: heat for {name}").format(caption=title, name=wanted)
+    return Cell(heat, said if heat.against is None else 1.0, subject.picture, title, note, alt)
 
 
-def _course(found: list[tuple[int, Any]], wanted: str, classes: tuple[str, ...]) -> None:
+def _course(found: Sequence[tuple[int, Explanation]], wanted: str, classes: Sequence[str]) -> None:
     """Draws what the network said of the picture over the epochs, and how like its last map each map was."""
     if len(found) < MIN_EPOCHS:
         return
@@ -134,9 +142,14 @@ def _course(found: list[tuple[int, Any]], wanted: str, classes: tuple[str, ...])
     like = [_likeness(one.heatmap.values, found[-1][1].heatmap.values) for _epoch, one in found]
     chart = charts.figure(240)
     lines = {_("Probability of {name}").format(name=wanted): said, _("Likeness of the map to the last one"): like}
-    for name, values in lines.items():
+    for (name, values), colour in zip(lines.items(), charts.OTHERS, strict=False):
         chart.add_scatter(
-            x=epochs, y=values, mode="lines+markers", name=name, hovertemplate="%{y:.2f}<extra>" + name + "</extra>"
+            x=epochs,
+            y=values,
+            mode="lines+markers",
+            name=name,
+            line={"color": colour},
+            hovertemplate="%{y:.2f}<extra>" + name + "</extra>",
         )
     chart.update_xaxes(title_text=_("Epoch (0: before training)"), rangemode="tozero")
     chart.update_yaxes(rangemode="tozero")
@@ -147,7 +160,7 @@ def _course(found: list[tuple[int, Any]], wanted: str, classes: tuple[str, ...])
     charts.show(chart, key="bl-heat-course", alt=text)
 
 
-def _likeness(first: Any, second: Any) -> float | None:
+def _likeness(first: NDArray[np.float32], second: NDArray[np.float32]) -> float | None:
     """Returns the rank correlation of two maps; ``None`` where one of them is flat."""
     from core.interpret.explanation_metrics.baselines import rank_correlation
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pages.ui.text.i18n import N_
+
+if TYPE_CHECKING:
+    from core.interpret.attribution.method import Method
 
 _READINGS = {
     "cam": N_(
@@ -41,6 +44,6 @@ SERVED = {"captum": N_("Carried out by the library captum."), "own": N_("Carried
 """Whose code carries a method out."""
 
 
-def reading(row: Any) -> str:
+def reading(row: Method) -> str:
     """Returns how to read a method's maps, untranslated."""
     return _READINGS[row.family]

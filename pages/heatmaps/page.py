@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.errors import InputError
-from pages.heatmaps import comparison_rows, controls, epochs_view, runs_view, single_map, study_view, trust_panel
+from pages.heatmaps import (
+    answer,
+    comparison_rows,
+    controls,
+    epochs_view,
+    runs_view,
+    single_map,
+    study_view,
+    trust_panel,
+)
 from pages.heatmaps.controls import Choice, Look
 from pages.ui.kit import components, page_states
 from pages.ui.selection import image_picker, subjects, view_strip
@@ -15,7 +25,10 @@ from pages.ui.selection.subjects import Subject
 from pages.ui.session import address
 from pages.ui.text.i18n import N_, _, translate_error
 
-TOP = 5
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 VIEWS = {
     "one": N_("One map"),
     "methods": N_("Methods"),
@@ -58,18 +71,16 @@ def _study(subject: Subject) -> None:
             icon="report",
         )
         return
-    if view == "one":
-        _one(subject, probabilities)
-        return
     choice, look = controls.draw(subject, probabilities, view)
-    _beside(view, subject, choice, look)
+    if view == "one":
+        _one(subject, probabilities, choice, look)
+    else:
+        _beside(view, subject, probabilities, choice, look)
 
 
-def _one(subject: Subject, probabilities: Any) -> None:
+def _one(subject: Subject, probabilities: NDArray[np.float32], choice: Choice, look: Look) -> None:
     with st.container(key="bl-wrap-heat"):
-        left, right, aside = st.columns([1.35, 1, 1], gap="medium")
-    with aside:
-        choice, look = controls.draw(subject, probabilities, "one")
+        left, right, aside = st.columns([1.3, 1, 1], gap="medium")
     with right:
         subjects.picture(
             subject.picture,
@@ -78,21 +89,25 @@ def _one(subject: Subject, probabilities: Any) -> None:
             sharp=subject.picture.width <= 96,
             alt=_("The chosen picture, cropped as the network sees it"),
         )
-        _answers(subject, probabilities, choice.target)
+    with aside:
+        answer.beside(subject, probabilities, choice, lambda: VIEW.choose("classes"))
+        trusted = st.container()
     with left:  # last: it may take long, and the rest is there meanwhile
         try:
             explanation = single_map.explained(subject, choice)
         except InputError as error:
             _refused(error)
             return
-        if explanation is not None:
-            single_map.draw(subject, explanation, choice, look)
-    if explanation is not None:
-        trust_panel.draw(subject, explanation.heatmap, settings=dict(choice.settings))
+        if explanation is None:
+            return
+        single_map.draw(subject, explanation, choice, look)
+    with trusted:
+        found = trust_panel.word(subject, explanation.heatmap, settings=dict(choice.settings))
+    trust_panel.more(subject, explanation.heatmap, found)
 
 
-def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
-    rows = {
+def _beside(view: str, subject: Subject, probabilities: NDArray[np.float32], choice: Choice, look: Look) -> None:
+    rows: dict[str, Callable[[Subject, Choice, Look], None]] = {
         "methods": comparison_rows.methods,
         "classes": comparison_rows.classes,
         "layers": comparison_rows.layers,
@@ -103,10 +118,20 @@ def _beside(view: str, subject: Subject, choice: Choice, look: Look) -> None:
     try:
         if view == "study":
             study_view.draw(subject.target, choice, _open)
-        else:
-            rows[view](subject, choice, look)
+            return
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="bl-heat-answer"):
+            answer.above(subject, probabilities)
+            trusted = st.container(width="stretch")
+        rows[view](subject, choice, look)
+        explanation = single_map.ready(subject, choice)
     except InputError as error:
         _refused(error)
+        return
+    with trusted:
+        if explanation is None:
+            components.note(_("Whether this map can be trusted is tested under One map."))
+        else:
+            trust_panel.word(subject, explanation.heatmap, settings=dict(choice.settings), method=choice.row.title)
 
 
 def _refused(error: InputError) -> None:
@@ -118,30 +143,3 @@ def _open(key: str) -> None:
     image_picker.choose_held_out(key)
     VIEW.choose(None)
     st.rerun()
-
-
-def _answers(subject: Subject, probabilities: Any, target: int) -> None:
-    """Draws the most probable classes, and what the picture truly shows where that is known."""
-    classes = subject.network.classes
-    order = [int(index) for index in probabilities.argsort()[::-1][:TOP]]
-    rows = [(classes[index], float(probabilities[index])) for index in order]
-    if target not in order:
-        rows.append((classes[target], float(probabilities[target])))
-    components.section(_("What it says"))
-    components.probabilities(rows, marked=classes[target])
-    truth = subject.image.truth
-    if truth is not None and subject.target.run is not None:
-        right = truth == classes[order[0]]
-        text = _("Right: its class is {name}.") if right else _("Wrong: its class is {name}.")
-        subjects.callout(text.format(name=truth), icon="check_circle" if right else "cancel", good=right)
-        if (
-            not right
-            and truth in classes
-            and st.button(
-                _("Compare with what speaks for {name}").format(name=truth),
-                icon=":material/compare:",
-                key="bl-heat-true",
-            )
-        ):
-            VIEW.choose("classes")
-            st.rerun()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,15 +10,22 @@ from core.errors import InputError
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.selection import image_picker, subjects
+from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.interpret.attribution.heatmap import Heatmap
+
 RULES = {"otsu": N_("Otsu"), "share": N_("Share of the peak")}
 
 
-def draw(subject: Any, heat: Any, *, key: str) -> None:
-    """Draws the picture with region and box, the figures, and behind "More" threshold and a box of the person's own."""
+def draw(subject: Subject, heat: Heatmap, *, key: str) -> None:
+    """Draws the picture with region and box, the figures, and behind a click threshold and a box of one's own."""
     from core.interpret.drawing.regions import draw_region
     from core.interpret.explanation_metrics.localisation import box_mask, energy, placement, region
 
@@ -77,13 +84,13 @@ def draw(subject: Any, heat: Any, *, key: str) -> None:
         )
 
 
-def object_mask(subject: Any) -> Any:
+def object_mask(subject: Subject) -> NDArray[np.bool_] | None:
     """Returns where the object is in the picture as the network sees it (bool, HxW); ``None`` where nobody knows."""
     run, image = subject.target.run, subject.image
     if run is None or image.kind != "dataset":
         return None
 
-    def make() -> Any:
+    def make() -> NDArray[np.bool_] | None:
         from core.interpret.explanation_metrics.localisation import seen_mask
 
         try:
@@ -99,7 +106,7 @@ def object_mask(subject: Any) -> Any:
 
 def _controls(key: str) -> tuple[str | float, tuple[float, float, float, float] | None]:
     """Draws the rare choices; returns the threshold's rule and the drawn box."""
-    with components.more(f"{key}-more"):
+    with st.expander(_("Threshold and box"), icon=":material/crop:", key=f"{key}-box"):
         kind = form_fields.choice(
             _("Threshold"),
             RULES,
@@ -129,7 +136,7 @@ def shares(across: tuple[int, int], down: tuple[int, int]) -> tuple[float, float
     return left / 100, top / 100, right / 100, bottom / 100
 
 
-def _legend(mask: Any, box: Any) -> str:
+def _legend(mask: NDArray[np.bool_] | None, box: tuple[float, float, float, float] | None) -> str:
     parts = [_("white: above the threshold, and its box")]
     if mask is not None:
         parts.append(_("green: the object"))

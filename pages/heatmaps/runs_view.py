@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.heatmaps import single_map
+from pages.heatmaps import map_grid, single_map
 from pages.heatmaps.controls import Choice, Look
+from pages.heatmaps.map_grid import Cell
 from pages.ui.kit import components, page_states
-from pages.ui.kit.tiles import Tile, grid
 from pages.ui.selection import network_picker
 from pages.ui.selection.subjects import Subject
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
-MAP_PX, MAX_RUNS = 200, 4
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from core.interpret.attribution.heatmap import Explanation
+    from core.runs.store import Run
+
+MAX_RUNS = 4
 
 
 def draw(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws the same picture through several runs."""
-    components.section(
-        _("The same picture through several runs"),
-        _("Runs may give the same answer for different reasons. Each is asked about the chosen class, if it knows it."),
-    )
     there = {run.id: run for run in network_picker.runs_with_weights()}
     labels = network_picker.run_labels(list(there.values()))
     if len(there) < 2:
@@ -37,6 +40,7 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
             target="train",
         )
         return
+    place = st.container()
     own = subject.target.run.id if subject.target.run is not None else None
     usual = list(dict.fromkeys([*([own] if own in there else []), *there]))[:3]
     chosen = st.multiselect(
@@ -48,18 +52,24 @@ def draw(subject: Subject, choice: Choice, look: Look) -> None:
         max_selections=MAX_RUNS,
         persist_state="session",
     )
-    tiles = []
-    for id_ in chosen:
-        try:
-            tiles.append(_through(subject, there[id_], labels[id_], choice, look))
-        except InputError as error:
-            components.note(f"{labels[id_]}: {translate_error(error)}")
-    grid(tiles, size=MAP_PX)
-    single_map.scale(choice.row, look)
+    with place:
+        cells = []
+        for id_ in chosen:
+            try:
+                cells.append(_through(subject, there[id_], labels[id_], choice))
+            except InputError as error:
+                components.note(f"{labels[id_]}: {translate_error(error)}")
+        map_grid.draw(cells, look, usual="probability" if choice.against is None else "own")
+        components.note(
+            _(
+                "Runs may give the same answer for different reasons. Each is asked about the chosen class, if it "
+                "knows it."
+            )
+        )
 
 
-def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look) -> Tile:
-    """Draws the picture's map through a run: for the chosen class if it knows that, else for what it says."""
+def _through(subject: Subject, run: Run, label: str, choice: Choice) -> Cell:
+    """Returns the picture's map through a run: for the chosen class if it knows that, else for what it says."""
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution.explain import explain
 
@@ -68,7 +78,7 @@ def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look)
     other = None if choice.against is None else names[choice.against]
     key = (*target.key, subject.image.sha256, choice.method, wanted, other, choice.settings)
 
-    def make(tell: Progress) -> Any:
+    def make(report: Progress) -> tuple[Image.Image, Sequence[str], Explanation]:
         network = target.network()
         opened = open_image(subject.image.data, name=subject.image.name)
         index = {name: place for place, name in enumerate(network.classes)}
@@ -77,16 +87,17 @@ def _through(subject: Subject, run: Any, label: str, choice: Choice, look: Look)
             to_tensor(opened, network.preprocessing),
             choice.method,
             target=index.get(wanted),
-            against=index.get(other) if wanted in index else None,
+            against=None if other is None or wanted not in index else index.get(other),
             settings=dict(choice.settings),
-            progress=tell,
+            progress=report,
         )
         return fit(opened, network.preprocessing), network.classes, found
 
     picture, known, found = single_map.made_slowly(label, "heat-runs", key, make, entries=24)
     name = single_map.named(known, found.heatmap)
-    note = f"{name} · {number_format.percent(float(found.probabilities[found.heatmap.target]))}"
+    probability = float(found.probabilities[found.heatmap.target])
+    note = f"{name} · {number_format.percent(probability)}"
     if wanted not in known:
         note = _("does not know {name}; says {answer}").format(name=wanted, answer=note)
-    drawn = single_map.over(picture, found.heatmap, look)
-    return Tile(drawn, label, note, _("{run}: heat for {name}").format(run=label, name=name))
+    alt = _("{run}: heat for {name}").format(run=label, name=name)
+    return Cell(found.heatmap, probability, picture, label, note, alt)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
@@ -19,8 +19,14 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
-PEAK = 0.98
-"""Share of the pixels whose colours stay within the scale."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from core.interpret.attribution.heatmap import Explanation, Heatmap
+
+T = TypeVar("T")
 ASKED = 12.0
 """Seconds from which a method is not begun unasked."""
 QUICK = 2
@@ -32,7 +38,7 @@ EMPTY = N_(
 )
 
 
-def explained(subject: Subject, choice: Choice) -> Any:
+def explained(subject: Subject, choice: Choice) -> Explanation | None:
     """Returns the explanation, made once; a slow method shows how far it is and can be given up.
 
     Args:
@@ -49,9 +55,16 @@ def explained(subject: Subject, choice: Choice) -> Any:
 
     key = (*subject.key, *choice.key)
 
-    def make(report: Progress | None = None) -> Any:
-        asked = {"target": choice.target, "against": choice.against, **choice.ways}
-        return explain(subject.network, subject.input(), choice.method, **asked, progress=report)
+    def make(report: Progress | None = None) -> Explanation:
+        return explain(
+            subject.network,
+            subject.input(),
+            choice.method,
+            target=choice.target,
+            against=choice.against,
+            progress=report,
+            **choice.ways,
+        )
 
     if caches.known(SHELF, key, entries=KEPT):
         return caches.remember(SHELF, key, make, entries=KEPT)
@@ -66,12 +79,12 @@ def explained(subject: Subject, choice: Choice) -> Any:
 def made_slowly(
     title: str,
     shelf: str,
-    key: tuple[Any, ...],
-    make: Callable[[Progress], Any],
+    key: tuple[Hashable, ...],
+    make: Callable[[Progress], T],
     *,
     entries: int,
     cancel: Callable[[], None] | None = None,
-) -> Any:
+) -> T:
     """Returns what is remembered for a key; it is made, where it is not there yet, with progress and a way out.
 
     Args:
@@ -83,18 +96,24 @@ def made_slowly(
         cancel: Called before the page is drawn anew without it; by default the usual method is chosen.
     """
     if caches.known(shelf, key, entries=entries):
-        return caches.remember(shelf, key, lambda: None, entries=entries)
+        return caches.remember(shelf, key, lambda: make(lambda _done, _total: None), entries=entries)
     with progressing(title, cancel or give_up, key) as (report, wait):
         return caches.remember(shelf, key, lambda: make(report), entries=entries, waiting=wait)
 
 
-def agreed(subject: Subject, choice: Choice, key: tuple[Any, ...], times: int = 1) -> bool:
-    """Tells whether to begin: at once with what is quick, else when asked to, which is offered.
+def ready(subject: Subject, choice: Choice) -> Explanation | None:
+    """Returns the explanation where it is there already or quick to make; ``None`` where it would take a while."""
+    known = caches.known(SHELF, (*subject.key, *choice.key), entries=KEPT)
+    return explained(subject, choice) if known or choice.row.passes <= QUICK else None
+
+
+def agreed(subject: Subject, choice: Choice, key: tuple[Hashable, ...], times: int = 1) -> bool:
+    """Returns whether to begin: at once with what is quick, else when asked to, which is offered.
 
     Args:
         subject: Network and picture.
         choice: What is to be drawn.
-        key: What tells it from others.
+        key: What distinguishes it from others.
         times: How many such maps.
     """
     if choice.row.passes <= QUICK:
@@ -115,8 +134,8 @@ def seconds(subject: Subject, choice: Choice) -> float:
     return float(one) * choice.row.cost(dict(choice.settings), subject.network.anatomy) / 2
 
 
-def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
-    """Offers to begin what takes long; tells whether it was asked for."""
+def _asked(choice: Choice, wait: float, key: tuple[Hashable, ...]) -> bool:
+    """Offers to begin what takes long; returns whether it was asked for."""
     token = "bl-heat-go-" + str(abs(hash(key)))
     if st.session_state.get(BEGUN) == token:
         return True
@@ -133,14 +152,14 @@ def _asked(choice: Choice, wait: float, key: tuple[Any, ...]) -> bool:
 
 @contextmanager
 def progressing(
-    title: str, cancel: Callable[[], None], key: tuple[Any, ...]
+    title: str, cancel: Callable[[], None], key: tuple[Hashable, ...]
 ) -> Iterator[tuple[Progress, Callable[[], None]]]:
     """Shows how far something is, with a way out, until the block ends.
 
     Args:
         title: What is at work, translated.
         cancel: Called before the page is drawn anew without it.
-        key: What tells it from others on the page.
+        key: What distinguishes it from others on the page.
 
     Yields:
         What is called with passes done and in all, and what is called while somebody else makes the same.
@@ -173,7 +192,7 @@ def give_up() -> None:
     controls.METHOD.choose(None)
 
 
-def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None:
+def draw(subject: Subject, explanation: Explanation, choice: Choice, look: Look) -> None:
     """Draws the map over the picture, with its scale, what it was made from, and a way to save it."""
     heat = explanation.heatmap
     name = named(subject.network.classes, heat)
@@ -183,7 +202,7 @@ def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None
         title=f"{choice.row.title} · {name}",
         alt=_("Heatmap of what speaks for {name}, laid over the picture").format(name=name),
     )
-    scale(heat, look)
+    scale(look, signed=heat.signed)
     if heat.empty:
         subjects.callout(_(EMPTY).format(layer=heat.layer or _("the picture"), name=name), icon="hide_image")
     if not choice.row.follows_class:
@@ -193,39 +212,52 @@ def draw(subject: Subject, explanation: Any, choice: Choice, look: Look) -> None
     components.download(_("Save picture"), png(drawn), f"{choice.method}.png", "bl-heat-save")
 
 
-def scale(drawn: Any, look: Look) -> None:
-    """Draws the scale of the colours of a map, or of a method's maps."""
-    if drawn.signed:
+def scale(look: Look, *, signed: bool) -> None:
+    """Draws the colours of a map."""
+    if signed:
         subjects.scale_bar("blue-red", _("against"), _("for"))
     else:
         subjects.scale_bar(look.colormap, _("nothing"), _("most"))
 
 
-def named(classes: Any, heat: Any) -> str:
+def named(classes: Sequence[str], heat: Heatmap) -> str:
     """Returns the class that a map is about, and the one it is held against."""
     if heat.against is None:
-        return str(classes[heat.target])
+        return classes[heat.target]
     return _("{name} rather than {other}").format(name=classes[heat.target], other=classes[heat.against])
 
 
-def over(picture: Any, heat: Any, look: Look) -> Any:
-    """Lays a heatmap over the picture; single pixels go over a grey one, and their few peaks are cut off."""
+def over(picture: Image.Image, heat: Heatmap, look: Look, level: NDArray[np.float32] | None = None) -> Image.Image:
+    """Lays a heatmap over the picture; single pixels go over a grey one.
+
+    Args:
+        picture: The picture as the network saw it.
+        heat: The map.
+        look: How it is drawn.
+        level: What is drawn of it, see :func:`core.interpret.drawing.scales.levels`; by default on its own scale.
+    """
     from PIL import Image
 
-    from core.interpret.drawing.overlay import overlay, stretch
+    from core.interpret.drawing.overlay import overlay
+    from core.interpret.drawing.scales import OWN, levels
 
-    colormap = "blue-red" if heat.signed else look.colormap
-    if not heat.per_pixel:
-        return overlay(
-            picture, heat.values, opacity=look.opacity, colormap=colormap, signed=heat.signed, fade=heat.signed
-        )
-    values = stretch(heat.values, share=1.0 - PEAK)
-    grey = picture.convert("L").convert("RGB")
-    pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
-    return overlay(pale, values, opacity=min(1.0, 1.6 * look.opacity), colormap=colormap, signed=heat.signed, fade=True)
+    values = levels([heat], [1.0], OWN)[0] if level is None else level
+    opacity, ground = look.opacity, picture
+    if heat.per_pixel:
+        grey = picture.convert("L").convert("RGB")
+        ground = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
+        opacity = min(1.0, 1.6 * look.opacity)
+    return overlay(
+        ground,
+        values,
+        opacity=opacity,
+        colormap="blue-red" if heat.signed else look.colormap,
+        signed=heat.signed,
+        fade=heat.signed or heat.per_pixel,
+    )
 
 
-def summary(heat: Any) -> str:
+def summary(heat: Heatmap) -> str:
     """Says where a map was computed, in which time, and what its colours leave out."""
     time = duration(heat.seconds)
     said = (
@@ -234,9 +266,15 @@ def summary(heat: Any) -> str:
         else _("Computed on the pixels in {time}.").format(time=time)
     )
     if heat.gap is not None:
-        said += " " + _(
+        share = number_format.percent(heat.gap)
+        text = _(
             "Its shares miss the score's rise above plain grey by {share}; more steps or samples bring them closer."
-        ).format(share=number_format.percent(heat.gap))
+        ).format(share=share)
+        if heat.steps is not None:
+            text = _(
+                "With {steps} steps its shares add up to the score's rise above plain grey, but for {share} of it."
+            ).format(steps=heat.steps, share=share)
+        said += " " + text
     return said + (" " + _("Colours end at the strongest 2\u00a0%\u00a0of them.") if heat.per_pixel else "")
 
 

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from core.errors import InputError
+from core.messages import Progress
 from pages.heatmaps import region_panel
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import finding_cards
+from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
-SHELF, ENTRIES = "trust", 48
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as ChartFigure
+    from streamlit.delta_generator import DeltaGenerator
+
+    from core.interpret.attribution.heatmap import Heatmap
+    from core.workflows.inspection.trust import Trust
+
+SHELF, ENTRIES = "trust", 256
 ASKED = "bl.trust.asked"
+KEY = "bl-trust"
+WORDS: Mapping[str, tuple[str, str, str]] = {
+    "trust": (N_("Trust it"), "check_circle", "good"),
+    "partly": (N_("Partly"), "warning", "warn"),
+    "not": (N_("Do not"), "cancel", "bad"),
+}
+"""What each word of :class:`core.workflows.inspection.trust_verdict.Verdict` is called, with its symbol and tone."""
 TITLES = {
     "deletion": N_("Deletion"),
     "insertion": N_("Insertion"),
@@ -40,52 +57,76 @@ HELP = {
 }
 
 
-def draw(subject: Any, heat: Any, *, settings: Mapping[str, int] | None = None, key: str = "bl-trust") -> None:
-    """Draws the panel under a heatmap: where it points, and on demand whether it can be trusted.
+def word(
+    subject: Subject, heat: Heatmap, *, settings: Mapping[str, int] | None = None, method: str = ""
+) -> Trust | None:
+    """Draws whether a heatmap can be trusted, in one word and a sentence; it is tested when asked for, and kept.
 
     Args:
-        subject: The :class:`pages.ui.selection.subjects.Subject` that was explained.
-        heat: Its :class:`core.interpret.attribution.explain.Heatmap`.
+        subject: What was explained.
+        heat: Its heatmap.
         settings: The method's settings that it was made with.
-        key: Stable start of the widgets' keys.
+        method: What the map is called where it is one of several.
+
+    Returns:
+        What was found; ``None`` before it was asked for, and where it cannot be tested.
     """
     if heat.empty:
-        return
-    components.section(
-        _("Can this map be trusted?"),
-        _("A heatmap always looks convincing. These tests ask the network, and compare with maps drawn at random."),
-    )
+        return None
     known = (*subject.key, *identity(heat, settings))
-    found = _tested(subject, heat, settings, known, key)
+    question = _("Can this map be trusted?") if not method else _("Can {method} be trusted here?").format(method=method)
+    st.html(f'<p class="bl-trust-question">{escape(question)}</p>')
+    found = _tested(subject, heat, settings, known)
+    if found is None:
+        return None
+    from core.workflows.inspection.trust_verdict import verdict
+
+    judged = verdict(found)
+    title, icon, tone = WORDS[judged.word]
+    st.html(
+        f'<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
+        f"<b>{escape(_(title))}</b><span>{escape(finding_cards.said(judged.reason.sentence))}</span></p>"
+    )
+    return found
+
+
+def more(subject: Subject, heat: Heatmap, found: Trust | None) -> None:
+    """Draws what is behind the word: the figures, where the map points, and where trust can be learned."""
+    if heat.empty:
+        return
     if found is not None:
-        _result(subject, found, key)
-    region_panel.draw(subject, heat, key=key)
+        with st.expander(_("Figures"), icon=":material/query_stats:", key=f"{KEY}-figures"):
+            _result(subject, found)
+    nav.link("shortcut", _("Would a heatmap notice a shortcut?"))
+    region_panel.draw(subject, heat, key=KEY)
 
 
-def identity(heat: Any, settings: Mapping[str, int] | None) -> tuple[Any, ...]:
-    """Returns what tells a heatmap from others of the same picture and network."""
-    chosen = tuple(sorted((settings or {}).items()))
-    return heat.method, heat.layer, heat.target, getattr(heat, "against", None), chosen
+def identity(heat: Heatmap, settings: Mapping[str, int] | None) -> tuple[Hashable, ...]:
+    """Returns what distinguishes a heatmap from others of the same picture and network."""
+    return heat.method, heat.layer, heat.target, heat.against, tuple(sorted((settings or {}).items()))
 
 
-def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: tuple[Any, ...], key: str) -> Any:
-    """Returns the :class:`core.workflows.inspection.trust.Trust`, made once when it is asked for; ``None`` before."""
+def _tested(
+    subject: Subject, heat: Heatmap, settings: Mapping[str, int] | None, known: tuple[Hashable, ...]
+) -> Trust | None:
+    """Returns what was found, made once when it is asked for; ``None`` before."""
     there = caches.known(SHELF, known, entries=ENTRIES)
     if not there and st.session_state.get(ASKED) != known:
-        with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-ask"):
-            if st.button(_("Test this map"), icon=":material/science:", key=f"{key}-start"):
-                st.session_state[ASKED] = known
-                st.rerun()
-            components.note(
-                _("About {n} passes through the network; you see how far it is and can cancel.").format(
-                    n=number_format.exact(_passes(heat))
-                )
-            )
+        st.button(
+            _("Test this map"),
+            icon=":material/science:",
+            key=f"{KEY}-start",
+            help=_("About {n} passes through the network; you see how far it is and can cancel.").format(
+                n=number_format.exact(_passes(heat))
+            ),
+            on_click=_ask,
+            args=(known,),
+        )
         return None
     place = st.empty()
-    progress = None if there else _bar(place, key)
+    progress = None if there else _bar(place)
 
-    def make() -> Any:
+    def make() -> Trust:
         from core.workflows.inspection.trust import trust
 
         return trust(
@@ -98,16 +139,15 @@ def _tested(subject: Any, heat: Any, settings: Mapping[str, int] | None, known: 
         )
 
     try:
-        found = caches.remember(SHELF, known, make, entries=ENTRIES)
+        return caches.remember(SHELF, known, make, entries=ENTRIES)
     except InputError as error:
-        place.empty()
         broken(_("This map cannot be tested"), translate_error(error), icon="report", tone="warn")
         return None
-    place.empty()
-    return found
+    finally:
+        place.empty()
 
 
-def _passes(heat: Any) -> int:
+def _passes(heat: Heatmap) -> int:
     from core.interpret.attribution.explain import METHODS
     from core.workflows.inspection.trust import Options
 
@@ -116,10 +156,10 @@ def _passes(heat: Any) -> int:
     return int(images + METHODS[heat.method].passes * (options.unlearned + options.jitters))
 
 
-def _bar(place: Any, key: str) -> Any:
-    with place.container(horizontal=True, vertical_alignment="center"):
+def _bar(place: DeltaGenerator) -> Progress:
+    with place.container():
         bar = st.progress(0.0, text=_("Asking the network …"), width="stretch")
-        st.button(_("Cancel"), icon=":material/close:", key=f"{key}-cancel", on_click=_give_up)
+        st.button(_("Cancel"), icon=":material/close:", key=f"{KEY}-cancel", on_click=_give_up)
 
     def progress(done: int, total: int) -> None:
         text = _("Asking the network: {done} of {total} passes").format(done=done, total=total)
@@ -128,30 +168,38 @@ def _bar(place: Any, key: str) -> Any:
     return progress
 
 
+def _ask(known: tuple[Hashable, ...]) -> None:
+    st.session_state[ASKED] = known
+
+
 def _give_up() -> None:
     st.session_state[ASKED] = None
 
 
-def _result(subject: Any, found: Any, key: str) -> None:
+def _result(subject: Subject, found: Trust) -> None:
     from core.workflows.inspection.trust_verdict import trust_verdict
 
-    finding_cards.draw(trust_verdict(found), key=key)
-    with st.container(key=f"bl-wrap-{key}"):
+    components.note(
+        _("A heatmap always looks convincing. These tests ask the network, and compare with maps drawn at random.")
+    )
+    finding_cards.draw(trust_verdict(found), key=KEY)
+    with st.container(key=f"bl-wrap-{KEY}"):
         left, right = st.columns([1.15, 1], gap="large")
     with left:
-        charts.show(curves(found), key=f"{key}-curves", alt=sentence(found, subject.network.classes[found.target]))
+        charts.show(curves(found), key=f"{KEY}-curves", alt=sentence(found, subject.network.classes[found.target]))
     with right:
         components.metrics(_rows(found), compact=True)
-        _how(len(found.random), key)
+    _how(len(found.random))
 
 
-def curves(found: Any) -> Any:
+def curves(found: Trust) -> ChartFigure:
     """Returns the chart of deletion and insertion, with what random maps do as a band behind each."""
     chart = charts.figure(300)
-    for name, label, colour, band in (
-        ("insertion", _("Insertion"), charts.TEST, "rgba(0,158,115,.16)"),
-        ("deletion", _("Deletion"), charts.VAL, "rgba(213,94,0,.16)"),
-    ):
+    bands: tuple[tuple[Literal["insertion", "deletion"], str, str, str], ...] = (
+        ("insertion", _("Insertion"), charts.OTHERS[0], "rgba(204,121,167,.2)"),
+        ("deletion", _("Deletion"), charts.OTHERS[3], "rgba(138,143,0,.2)"),
+    )
+    for name, label, colour, band in bands:
         own = getattr(found.scores, name)
         random = found.band(name)
         if random is not None:
@@ -180,7 +228,7 @@ def curves(found: Any) -> Any:
     return chart
 
 
-def sentence(found: Any, name: str) -> str:
+def sentence(found: Trust, name: str) -> str:
     """Returns the line of text under the chart."""
     half = len(found.scores.deletion.shares) // 2
     return _(
@@ -198,7 +246,7 @@ def _rounded(name: str, value: float) -> float:
     return value if name == "infidelity" else round(value, 3)
 
 
-def _rows(found: Any) -> list[Figure]:
+def _rows(found: Trust) -> list[Figure]:
     from core.workflows.inspection.trust_verdict import VOTES
 
     rows = []
@@ -247,7 +295,7 @@ def _rows(found: Any) -> list[Figure]:
     return rows
 
 
-def _how(maps: int, key: str) -> None:
+def _how(maps: int) -> None:
     from core.workflows.inspection.trust_verdict import MIN_WINS, VOTES
 
     components.why(
@@ -260,5 +308,5 @@ def _how(maps: int, key: str) -> None:
         ).format(n=maps + 1, part=MIN_WINS, all=len(VOTES)),
         formula=r"\mathrm{AUC} = \int_0^1 p_c\big(x_{\text{changed to share } s}\big)\,ds",
         paper=("Adebayo et al. 2018", "https://arxiv.org/abs/1810.03292"),
-        key=f"{key}-why",
+        key=f"{KEY}-why",
     )

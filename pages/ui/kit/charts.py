@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TRAIN, VAL, TEST = "#0072B2", "#D55E00", "#009E73"
 """Okabe and Ito's blue, vermilion and green: train, validation and test, everywhere."""
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8F00", "#6B6B6B")
+OTHERS = OKABE_ITO[3:]
+"""The rest of them, for what is no split."""
 SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "test": TEST, "all": "#8A9599"}
 ACCENT, FROZEN = "#17908C", "#9AA9AE"
 HAIR = "rgba(128,140,145,.55)"

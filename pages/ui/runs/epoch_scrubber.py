@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -24,19 +25,24 @@ from pages.ui.text.i18n import _, translate_error
 OPACITY = 0.5
 
 
-def draw(run: Any, status: RunStatus, *, key: str) -> None:
+Part = Literal["heat", "maps", "kernels"]
+PARTS: tuple[Part, ...] = ("heat", "maps", "kernels")
+
+
+def draw(run: Any, status: RunStatus, *, key: str, parts: Sequence[Part] = PARTS) -> None:
     """Draws the scrubber: the loss curve with the chosen epoch marked, a slider, and the pinned images then.
 
     Args:
         run: The :class:`core.runs.store.Run`.
         status: Its status.
         key: Stable start of the keys.
+        parts: What is drawn of the pinned images: their heatmaps, their feature maps, and the first layer's kernels.
     """
-    st.fragment(_panel)(run, status, key)  # a slider that is moved draws nothing else anew
+    st.fragment(_panel)(run, status, key, parts)  # a slider that is moved draws nothing else anew
 
 
 @guarded
-def _panel(run: Any, status: RunStatus, key: str) -> None:
+def _panel(run: Any, status: RunStatus, key: str, parts: Sequence[Part]) -> None:
     from core.runs import snapshots
 
     pinned, there = snapshots.pinned_of(run.path), snapshots.epochs(run.path)
@@ -59,9 +65,12 @@ def _panel(run: Any, status: RunStatus, key: str) -> None:
     except InputError as error:
         components.note(translate_error(error))
         return
-    _looks(run, pinned, moment, pictures)
-    _sees(run, pinned, moment, key)
-    _kernels(run, pinned, moment, pictures)
+    if "heat" in parts:
+        _looks(run, pinned, moment, pictures)
+    if "maps" in parts:
+        _sees(run, pinned, moment, key)
+    if "kernels" in parts:
+        _kernels(run, pinned, moment, pictures)
 
 
 def _loss(run: Any, status: RunStatus, epoch: int, key: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import shutil
 import threading
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from PIL import Image
 from core.interpret.attribution import explain
 from core.runs.store import Run
 from core.specs import ModelSpec
-from pages.heatmaps import single_map
+from pages.heatmaps import map_grid, single_map
 from pages.ui.selection import network_picker, subjects
 from pages.ui.session.choices import ImageChoice
 from pages.ui.session.lru_store import LruStore
@@ -60,7 +61,7 @@ def test_another_class_and_another_method(open_page, learned, words) -> None:
     assert app.query_params["target"] == "red"
     assert "Grad-CAM · red" in words(app)
     assert "Carried out by this app's own code." in words(app)
-    app.selectbox(key="bl-heat-family").set_value("perturbation").run()
+    app.selectbox(key="bl-heat-method").set_value("occlusion").run()
     assert not app.exception
     assert "Occlusion · red" in words(app)
     assert "Computed on the pixels" in words(app)
@@ -68,9 +69,12 @@ def test_another_class_and_another_method(open_page, learned, words) -> None:
     assert app.query_params["method"] == "occlusion"
 
 
-def test_how_far_shares_are_from_what_they_should_add_up_to(open_page, learned, words) -> None:
+def test_how_far_shares_are_from_what_they_should_add_up_to(open_page, learned, words, monkeypatch) -> None:
+    monkeypatch.setattr(single_map, "seconds", lambda *_: 1.0)
     app = open_page("heatmaps", run=learned().id, method="integrated-gradients")
     assert not app.exception
+    assert re.search(r"With (16|32|64|128) steps its shares add up to .* above plain grey, but for", words(app))
+    app.number_input(key="bl-heat-set-integrated-gradients-steps").set_value(3).run()
     assert "rise above plain grey by" in words(app)
 
 
@@ -88,11 +92,10 @@ def test_a_method_that_cannot_work_is_named_with_the_reason(open_page, words, mo
     monkeypatch.setattr(explain, "METHODS", MappingProxyType(rows))
     app = open_page("heatmaps", **BACKBONE)
     assert not app.exception
-    offered = app.get("button_group")
-    assert not any("XGrad-CAM" in [option.content for option in group.proto.options] for group in offered)
+    offered = app.selectbox(key="bl-heat-method").options
+    assert not any("XGrad-CAM" in name or "Attention" in name for name in offered)
     assert "XGrad-CAM: not on this network. It has no mass." in words(app)
     assert "No layer of this network lets every part of the picture" in words(app)
-    assert "attention" not in app.selectbox(key="bl-heat-family").options
 
 
 def test_a_method_its_setting_and_a_contrast_from_the_address(open_page, learned, words) -> None:
@@ -101,7 +104,7 @@ def test_a_method_its_setting_and_a_contrast_from_the_address(open_page, learned
     app = open_page("heatmaps", run=run.id, session=session, method="feature-ablation", target="red", against="blue")
     assert not app.exception
     assert "Feature ablation · red rather than blue" in words(app)
-    assert app.selectbox(key="bl-heat-family").value == "perturbation"
+    assert app.selectbox(key="bl-heat-method").value == "feature-ablation"
     assert app.number_input(key="bl-heat-set-feature-ablation-regions").value == 4
 
 
@@ -123,7 +126,7 @@ def test_a_long_work_waits_for_a_click(open_page, learned, words, monkeypatch) -
         ("layers", "conv1.0"),
         ("pictures", "Each for the class that the network says"),
         ("runs", "Not enough runs"),
-        ("epochs", "This picture through the training"),
+        ("epochs", "Before training"),
     ],
 )
 def test_maps_side_by_side(open_page, learned, words, view: str, said: str) -> None:
@@ -133,17 +136,64 @@ def test_maps_side_by_side(open_page, learned, words, view: str, said: str) -> N
     assert "Something went wrong" not in words(app)
 
 
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ("methods", "methods measure in units of their own"),
+        ("classes", "each map counts as much as its class is probable"),
+        ("layers", "layers have units of their own"),
+        ("pictures", "each map counts as much as its class is probable"),
+        ("epochs", "each map counts as much as its class is probable"),
+        ("runs", "as bright as its class is probable"),
+    ],
+)
+def test_what_is_compared_says_its_scale(open_page, learned, words, view: str, said: str) -> None:
+    run = learned()
+    twin(run)
+    app = open_page("heatmaps", run=run.id, view=view)
+    assert not app.exception
+    assert said in words(app)
+    if view in ("methods", "layers"):
+        assert "bl-heat-scale" not in [toggle.key for toggle in app.toggle]
+        return
+    app.toggle(key="bl-heat-scale").set_value(True).run()
+    assert not app.exception
+    assert app.query_params["scale"] == "own"
+    assert "however improbable its class" in words(app)
+
+
+def test_each_class_is_drawn_as_strongly_as_it_is_probable(open_page, learned, monkeypatch) -> None:
+    drawn: dict[str, tuple[float, float]] = {}
+    real = map_grid._tile
+
+    def tile(cell, level, look, size):
+        drawn[cell.caption] = (float(level.max()), cell.probability * float(cell.heat.figures.max()))
+        return real(cell, level, look, size)
+
+    monkeypatch.setattr(map_grid, "_tile", tile)
+    app = open_page("heatmaps", run=learned().id, view="classes", method="layer-cam")
+    assert not app.exception
+    common = {name: pair for name, pair in drawn.items() if "rather than" not in name}
+    assert len(common) == 2
+    top = max(wanted for _level, wanted in common.values())
+    for level, wanted in common.values():
+        assert level == pytest.approx(wanted / top, rel=1e-3)
+    drawn.clear()
+    app.toggle(key="bl-heat-scale").set_value(True).run()
+    assert {level for level, _wanted in drawn.values()} == {1.0}
+
+
 def test_only_what_counts_in_a_view_can_be_chosen(open_page, learned) -> None:
     run = learned()
 
     def keys(view: str) -> set[str]:
         app = open_page("heatmaps", run=run.id, view=view)
         assert not app.exception
-        return {str(box.key) for box in app.selectbox} & {"bl-heat-target", "bl-heat-against", "bl-heat-family"}
+        return {str(box.key) for box in app.selectbox} & {"bl-heat-target", "bl-heat-against", "bl-heat-method"}
 
-    assert keys("one") == {"bl-heat-target", "bl-heat-against", "bl-heat-family"}
+    assert keys("one") == {"bl-heat-target", "bl-heat-against", "bl-heat-method"}
     assert keys("methods") == {"bl-heat-target", "bl-heat-against"}
-    assert keys("pictures") == keys("study") == {"bl-heat-family"}
+    assert keys("pictures") == keys("study") == {"bl-heat-method"}
 
 
 def test_a_layer_and_a_contrast_of_classes_from_the_address(open_page, learned, words) -> None:
@@ -179,7 +229,7 @@ def test_a_row_that_takes_long_waits_for_a_click(open_page, learned, words, monk
     app = open_page("heatmaps", run=learned().id, method="occlusion", view="classes")
     assert not app.exception
     assert "Occlusion takes about 15 s here" in words(app)
-    assert "difference" not in words(app).replace("difference of the two scores", "")
+    assert "difference, on its own scale" not in words(app)
 
 
 def test_who_waits_for_anothers_map_may_leave() -> None:

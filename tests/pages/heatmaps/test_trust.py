@@ -36,11 +36,26 @@ def test_a_map_is_tested_when_asked_and_kept(open_page, learned, words, monkeypa
     for title in (*trust_panel.TITLES.values(), "Sensitivity", "Same as untrained"):
         assert title in said
     assert "random maps, mean ± deviation" in said
+    assert len({_ for _ in ("Trust it", "Partly", "Do not") if f">{_}<" in said}) == 1
+    assert "Would a heatmap notice a shortcut?" in [link.proto.label for link in app.get("page_link")]
     assert [item.label for item in app.button].count("Test this map") == 0
     monkeypatch.setattr(lab, "trust", lambda *_args, **_more: pytest.fail("it was tested before"))
     app.run()
     assert not app.exception
     assert "Infidelity" in words(app)
+
+
+def test_the_word_stands_wherever_that_map_is_one_of_several(open_page, learned, words) -> None:
+    run = learned()
+    app = open_page("heatmaps", run=run.id, view="classes")
+    assert not app.exception
+    assert "Can Grad-CAM be trusted here?" in words(app)
+    button(app, "Test this map").click().run()
+    assert not app.exception
+    assert "bl-verdict" in words(app)
+    again = open_page("heatmaps", run=run.id)
+    assert "bl-verdict" in words(again)
+    assert "Test this map" not in [item.label for item in again.button]
 
 
 def test_region_threshold_and_a_box_of_ones_own(open_page, learned, words) -> None:
