@@ -63,7 +63,7 @@ class Growing:
     def _take(self, row: dict[str, Any]) -> bool:
         place = _number(row.get(self.order))
         count = len(self)
-        if math.isnan(place) or (count and place <= self.columns[self.order][-1]):
+        if not math.isfinite(place) or (count and place <= self.columns[self.order][-1]):
             return False
         for name in row.keys() | self.columns.keys():
             value = row.get(name)
@@ -163,10 +163,10 @@ def thinned(columns: Sequence[NDArray[np.float64]], most: int, keep: Iterable[in
     return np.unique(np.concatenate([low.ravel(), high.ravel(), [0, count - 1], np.array(wanted, dtype=np.intp)]))
 
 
-def _number(value: str | float | None) -> float:
+def _number(value: object) -> float:
     try:
-        return math.nan if value is None else float(value)
-    except (TypeError, ValueError):
+        return float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
         return math.nan
 
 

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, overload
 import psutil
 
 from core import settings
-from core.runs.files import append_line, read_lines, write_atomic, write_json
+from core.runs.files import append_line, read_lines, to_json, write_atomic, write_json
 from core.runs.jobs import Job
 from core.runs.process import process_stamp
 from core.runs.status import FILE as STATUS_FILE
@@ -81,7 +81,7 @@ class Recorder(Generic[_S]):
         try:
             self.update(**changes)
         except OSError:
-            content, path = self.status.as_json().encode(), self.run.path / STATUS_FILE
+            content, path = to_json(self.status.as_record()).encode(), self.run.path / STATUS_FILE
             if len(content) > path.stat().st_blocks * 512:
                 raise
             with path.open("r+b") as file:
@@ -100,12 +100,15 @@ class Recorder(Generic[_S]):
             append_line(self.run.path / "steps.jsonl", {"step": step, **record})
 
     def rewind(self, epoch: int, step: int) -> None:
-        """Takes back what was logged after an epoch and a step: a run that goes on logs it again."""
+        """Takes back what was logged after an epoch and a step: a run that goes on logs it again.
+
+        Rows that do not say when they were logged are dropped.
+        """
         files = (("metrics.jsonl", "epoch", epoch), ("health.jsonl", "epoch", epoch), ("steps.jsonl", "step", step))
         for name, key, last in files:
             path = self.run.path / name
             rows, _ = read_lines(path)
-            kept = [row for row in rows if int(row.get(key, 0)) <= last]
+            kept = [row for row in rows if isinstance(row.get(key), int) and row[key] <= last]
             if len(kept) < len(rows):
                 write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
         self._point = step

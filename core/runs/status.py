@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from core.errors import InputError
 from core.messages import Sentence
-from core.runs.files import to_json, write_atomic
+from core.runs.files import write_json
 
 _T = TypeVar("_T")
 FILE = "status.json"
@@ -161,11 +161,11 @@ class Status:
             return cls(state="unreadable", faults=(Sentence("{file} holds no JSON object.", {"file": FILE}),))
         columns, values, faults = _COLUMNS[cls], dict[str, Any](), []
         for key, value in record.items():
-            if key not in columns or (value is None and key != "state"):
+            column = columns.get(key)
+            if column is None or (value is None and key != "state"):
                 continue
-            name, reader, _ = columns[key]
             try:
-                values[name] = reader(value)
+                values[column.name] = column.read(value)
             except (TypeError, ValueError, KeyError):
                 faults.append(
                     Sentence(
@@ -184,17 +184,13 @@ class Status:
             if key == "state" or getattr(self, column.name) != column.default
         }
 
-    def as_json(self) -> str:
-        """Returns what the file holds."""
-        return to_json(self.as_record())
-
     def write(self, folder: Path) -> None:
         """Replaces the file of a run's or job's folder.
 
         Raises:
             OSError: It cannot be written; the old one stays.
         """
-        write_atomic(folder / FILE, self.as_json())
+        write_json(folder / FILE, self.as_record())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,19 +321,22 @@ def _checked(kind: type[_T], value: object) -> _T:
 
 
 def _text(value: object) -> str:
-    text = _checked(str, value)
-    if not text.isascii():
-        text.encode()  # half a character cannot be shown
-    return text
+    if type(value) is not str:
+        raise TypeError
+    if not value.isascii():
+        value.encode()  # half a character cannot be shown
+    return value
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
-        raise ValueError
-    return float(value)
+    if (type(value) is float or type(value) is int) and 0 <= value <= LARGEST:
+        return float(value)
+    raise ValueError
 
 
 def _count(value: object) -> int:
+    if type(value) is int and 0 <= value <= LARGEST:
+        return value
     number = _number(value)
     if number != int(number):
         raise ValueError

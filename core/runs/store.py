@@ -26,7 +26,7 @@ from core.errors import InputError, RunMissing
 from core.runs import control
 from core.runs.files import is_file, read_json, read_lines, write_atomic
 from core.runs.process import alive
-from core.runs.status import LIVE, REPEATABLE, RESUMABLE, RunStatus, State, Status
+from core.runs.status import LARGEST, LIVE, REPEATABLE, RESUMABLE, RunStatus, State, Status
 from core.specs import Experiment
 
 WRITTEN_BY_OTHERS = ("label.txt", "queue.json")
@@ -123,24 +123,28 @@ class Run:
         return replace(recorded, state=checked_state(recorded, halting=halting))
 
     def metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """Returns the epochs written since ``offset``, and the next offset."""
-        return read_lines(self.path / "metrics.jsonl", offset)
+        """Returns the epochs written since ``offset``, and the next offset; damaged values are ``None``."""
+        rows, end = read_lines(self.path / "metrics.jsonl", offset)
+        return [_measured(row) for row in rows if _is_count(row.get("epoch"))], end
 
     def steps(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """Returns the points of the step curve written since ``offset``, and the next offset."""
-        return read_lines(self.path / "steps.jsonl", offset)
+        """Returns the points of the step curve written since ``offset``, and the next offset; as :meth:`metrics`."""
+        rows, end = read_lines(self.path / "steps.jsonl", offset)
+        return [_measured(row) for row in rows if _is_count(row.get("step"))], end
 
     def classes(self) -> tuple[str, ...]:
         """Returns the class names, in the order of the logits (empty before the data were read)."""
-        return tuple(read_json(self.path / "classes.json").get("classes", ()))
+        names = read_json(self.path / "classes.json").get("classes")
+        return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
 
     def split_rows(self) -> list[dict[str, str]]:
         """Returns ``split.csv``: one row an image with ``key``, ``label`` and ``split``."""
         try:
             with (self.path / "split.csv").open(encoding="utf-8", newline="") as file:
-                return list(csv.DictReader(file))
+                rows = list(csv.DictReader(file))
         except (OSError, ValueError, csv.Error):
             return []
+        return [row for row in rows if None not in map(row.get, ("key", "label", "split"))]
 
     def log(self, last: int = 20_000) -> str:
         """Returns the end of ``log.txt``, at most ``last`` bytes."""
@@ -168,7 +172,7 @@ class Run:
     @property
     def halting(self) -> str | None:
         """What someone requested that the trainer has not carried out yet: ``stop``, ``pause`` or ``discard``."""
-        return control.halt(self.path, int(read_json(self.path / "status.json").get("heard", 0)))
+        return control.halt(self.path, self.recorded.requests_read)
 
     @property
     def stop_requested(self) -> bool:
@@ -325,6 +329,21 @@ def checked_state(recorded: Status, *, halting: str | None) -> State:
     if recorded.state in ("queued", "starting", "running") and halting:
         return "pausing" if halting == "pause" else "stopping"
     return recorded.state
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST
+
+
+def _measured(row: dict[str, Any]) -> dict[str, Any]:
+    """Returns a row of measures without what cannot be one; the phase's name alone is a text."""
+    return {name: value if _is_measure(name, value) else None for name, value in row.items()}
+
+
+def _is_measure(name: str, value: object) -> bool:
+    if isinstance(value, str):
+        return name == "phase"
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= LARGEST)
 
 
 def _slug(text: str) -> str:

@@ -72,7 +72,7 @@ class Experiment:
         """
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError("The experiment is not valid JSON: {reason}", reason=str(error)) from error
         if not isinstance(record, dict):
             raise InputError("The experiment must be a JSON object.")

@@ -120,8 +120,11 @@ def listed_again(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset | 
     left_out = read_json(run.path / DATA_FILE).get("left_out")
     if not rows or is_embedded(spec.source) or not isinstance(left_out, list):
         return None
-    for position, key, label in left_out:
-        rows.insert(int(position), (str(key), str(label), ""))
+    try:
+        for position, key, label in left_out:
+            rows.insert(int(position), (str(key), str(label), ""))
+    except (TypeError, ValueError, OverflowError):  # the note is damaged
+        return None
     return open_listed(spec.source, rows, run.classes(), roots=roots)
 
 

@@ -44,7 +44,8 @@ class EpochWeights:
     def __init__(self, folder: Path, model: nn.Module, allowed: int) -> None:
         self._folder, self._model, self._allowed = folder, model, allowed
         self._time_budget = TimeBudget(TIME_SHARE, FREE_SECONDS)
-        self._known: set[str] = set(read_json(folder / WEIGHTS_FOLDER / KNOWN_FILE).get("names", ()))
+        names = read_json(folder / WEIGHTS_FOLDER / KNOWN_FILE).get("names")
+        self._known: set[str] = {str(name) for name in names} if isinstance(names, list) else set()
         self._last, self._size = 0, 0
 
     def rewind(self, epoch: int) -> None:
