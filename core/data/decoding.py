@@ -115,7 +115,7 @@ class SetDepth:
             return self._bits
 
     def _counted(self) -> int:
-        most = 0
+        most = 0.0
         with ThreadPoolExecutor(4) as pool:
             for start in range(0, len(self._paths), 16):
                 most = max(most, *pool.map(_brightest, self._paths[start : start + 16]))

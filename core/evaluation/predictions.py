@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -134,3 +135,30 @@ def read_predictions(path: Path, classes: Sequence[str]) -> Predictions | None:
         probabilities=np.stack(columns, axis=1),
         classes=tuple(classes),
     )
+
+
+class Answer(NamedTuple):
+    """What a run answered to one image: the class it named, how probable it found it, and whether it was right."""
+
+    said: str
+    probability: float
+    right: bool
+
+
+def read_answers(path: Path) -> dict[str, Answer]:
+    """Reads the answers alone of what :func:`write_predictions` wrote, by the images' keys.
+
+    Args:
+        path: The run's ``predictions.parquet``; no answers where it is not there or damaged.
+    """
+    from pyarrow import ArrowException, parquet
+
+    try:
+        table = parquet.read_table(path, columns=["key", "label", "predicted", "probability"]).to_pydict()
+        columns = (table["key"], table["label"], table["predicted"], table["probability"])
+    except (OSError, KeyError, ArrowException):
+        return {}
+    return {
+        key: Answer(said, float(probability), said == true)
+        for key, true, said, probability in zip(*columns, strict=True)
+    }

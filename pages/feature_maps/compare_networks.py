@@ -96,7 +96,7 @@ def _partner(subject: Subject) -> Target | None:
         format_func=lambda name: options[name][0],
         persist_state="session",
     )
-    if chosen == "epoch":
+    if chosen == "epoch" and run is not None:
         number = histograms.epoch_slider(epochs, key=f"bl-beside-epoch-{run.id}", label=_("After epoch"))
         return checkpoint_picker.target_at(run, str(number))
     return options[chosen][1] if chosen in options else next(iter(options.values()))[1]

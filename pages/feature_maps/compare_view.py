@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from core.errors import InputError
@@ -12,10 +10,11 @@ from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import image_picker, layer_picker, user_images
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import choices
 from pages.ui.text.i18n import N_, _, translate_error
 
 WHAT = {"images": N_("Two pictures"), "layers": N_("Two layers"), "models": N_("Two models")}
+
+OTHER = image_picker.Place("bl-beside-picture", "with", ".beside")
 
 
 def draw(subject: Subject, names: tuple[str, ...]) -> None:
@@ -100,41 +99,12 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
 
 
 def other_picture(subject: Subject) -> Subject | None:
-    """Draws the choice of a second picture: a sample, one of the run's images, a file."""
-    options: dict[str, str] = {}
-    run = subject.target.run
-    if run is not None:
-        options |= {
-            f"data:{key}": f"{label} · {choices.short_source(key)}" for key, label in image_picker.held_out(run).items()
-        }
-    options |= {f"sample:{name}": _(title) for name, title in image_picker.SAMPLES.items()}
-    options["file"] = _("A file …")
-    names = [name for name in options if name.partition(":")[2] != subject.image.name]
-    chosen = st.selectbox(
-        _("With the picture"),
-        names,
-        key="bl-beside-picture",
-        format_func=lambda name: options[name],
-        persist_state="session",
-    )
+    """Draws the choice of a second picture, which no other page shares."""
+    image = image_picker.image_picker(subject.target, OTHER)
+    if image is None:
+        return None
     try:
-        image = _image(subject, str(chosen))
-        if image is None:
-            return None
         return compare_networks.seen_by(subject.target, subject.network, image)
     except InputError as error:
         page_states.broken(_("This picture cannot be used"), translate_error(error), icon="broken_image", tone="warn")
         return None
-
-
-def _image(subject: Subject, chosen: str) -> Any:
-    kind, _sign, name = chosen.partition(":")
-    if kind == "data":
-        return image_picker.dataset_image(subject.target.run, name)
-    if kind == "sample":
-        return choices.ImageChoice("sample", _(image_picker.SAMPLES[name]), image_picker.sample_bytes(name))
-    file = st.file_uploader(_("Picture"), type=image_picker.IMAGE_TYPES, key="bl-beside-file", max_upload_size=50)
-    if file is None:
-        components.note(_("Choose a file; it is looked at here and kept nowhere."))
-        return None
-    return choices.ImageChoice("upload", file.name, file.getvalue())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pages.feature_maps import all_layers_view, attention_view, compare_view, depth_view, epochs_view, layer_view
-from pages.ui.kit import components
+from pages.feature_maps import all_layers_view, attention_view, compare_view, depth_view, layer_view
+from pages.ui.kit import components, nav
 from pages.ui.selection import subjects, user_images, view_strip
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import address
@@ -14,7 +14,6 @@ VIEWS = {
     "all": N_("All layers"),
     "depth": N_("Depth"),
     "beside": N_("Side by side"),
-    "epochs": N_("Over epochs"),
     "attention": N_("Attention"),
 }
 VIEW = address.Bound("view")
@@ -27,6 +26,7 @@ def render() -> None:
     if not isinstance(subject, Subject):
         return
     from core.interpret.features.activations import spatial_layers
+    from core.runs import snapshots
 
     names = spatial_layers(subject.network.anatomy)
     if not names:
@@ -41,22 +41,19 @@ def render() -> None:
         depth_view.draw(subject)
     elif view == "beside":
         compare_view.draw(subject, names)
-    elif view == "epochs":
-        epochs_view.draw(subject)
     else:
         attention_view.draw(subject)
     user_images.done_alone()  # also where there was nothing to do after all
     run = subject.target.run
+    if run is not None and snapshots.epochs(run.path):
+        nav.link("train", _("See them grow over the epochs"), icon=":material/timeline:", run=run.id)
     components.next_step("filters", _("See what the first layer looks for"), run=None if run is None else run.id)
 
 
 def _view(subject: Subject) -> str:
-    """Draws the choice of a view; one that cannot be is left out, and why is said."""
+    """Draws the choice of a view; why there is no attention is said to those who ask for it."""
     attends = bool(attention_view.names_of(subject))
-    without = {"attention": not attends, "epochs": not epochs_view.offered(subject)}
-    chosen = view_strip.choose(
-        VIEWS, VIEW, "bl-maps-view", without=frozenset(name for name, missing in without.items() if missing)
-    )
+    chosen = view_strip.choose(VIEWS, VIEW, "bl-maps-view", without=frozenset() if attends else frozenset({"attention"}))
     if not attends and VIEW.asked() == "attention":
         components.note(attention_view.why_not(subject))
     return chosen

@@ -30,8 +30,8 @@ def draw(target: Target) -> None:
     from core.workflows.checkpoints import epochs_of
 
     try:
-        if epochs_of(target.run):
-            _of_weights(target.run)
+        if epochs_of(target.trained):
+            _of_weights(target.trained)
         else:
             _of_snapshots(target.run)
     except InputError as error:

@@ -70,7 +70,7 @@ def _source(target: Target, network: Any, view: str) -> Any:
         return network.model
     try:
         with st.spinner(_("Building the network as it was before training …")):
-            start = checkpoint_picker.target_at(target.run, "start").network().model
+            start = checkpoint_picker.target_at(target.trained, "start").network().model
     except InputError as error:
         subjects.callout(translate_error(error))
         return None
@@ -288,7 +288,7 @@ def _onward(layer: str, number: int) -> None:
 
 def _moved(target: Target, network: Any) -> None:
     """Draws how far training moved each stage's filters."""
-    start = checkpoint_picker.target_at(target.run, "start").network().model
+    start = checkpoint_picker.target_at(target.trained, "start").network().model
     from core.interpret.filters import weight_change
 
     moved = caches.remember("moved", target.key, lambda: weight_change.movement(network, start), entries=16)

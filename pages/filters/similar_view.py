@@ -230,11 +230,11 @@ def _looked(target: Target, network: Any, layer: str, key: tuple[Any, ...]) -> b
             bar.progress(min(1.0, done / total), text=_("{done} of {total} images").format(done=done, total=total))
 
     try:
-        dataset = image_picker.reopened(target.run)
+        dataset = image_picker.reopened(target.trained)
         caches.remember(
             "life",
             key,
-            lambda: life_of_run(target.run, network, layer, dataset=dataset, budget=BUDGET, progress=progress),
+            lambda: life_of_run(target.trained, network, layer, dataset=dataset, budget=BUDGET, progress=progress),
         )
     except InputError as error:
         place.empty()

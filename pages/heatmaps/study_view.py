@@ -98,7 +98,7 @@ def _found(target: Target, job: Job, made: Study, maps: Maps, open_image: Open) 
     components.note(text)
     study_result.means(made, maps)
     try:
-        dataset = image_picker.reopened(target.run)
+        dataset = image_picker.reopened(target.trained)
     except InputError as error:
         components.note(translate_error(error))
         return

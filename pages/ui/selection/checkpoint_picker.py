@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,6 +13,10 @@ from pages.ui.kit import page_states
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import address, caches
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.models.network import Network
+    from core.runs.store import Run
 
 NAMES = {"start": N_("Before training"), "best": N_("Best epoch"), "last": N_("Last epoch")}
 MOMENT = address.Bound("moment")
@@ -30,7 +34,7 @@ class MomentTarget(Target):
     moment: str = "start"
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """What caches of things made with this network are keyed on."""
         return (self.reference, f"run@{self.moment}", self.stamp)
 
@@ -39,14 +43,14 @@ class MomentTarget(Target):
         """How a process or a command line names this network."""
         return f"{self.reference}@{self.moment}"
 
-    def network(self) -> Any:
+    def network(self) -> Network:
         """Loads the network, or returns the one that is loaded already."""
         return caches.remember("moment-networks", self.key, self._load, entries=3)
 
-    def _load(self) -> Any:
+    def _load(self) -> Network:
         from core.workflows.checkpoints import network_at
 
-        return network_at(self.run, self.moment, roots=caches.roots())
+        return network_at(self.trained, self.moment, roots=caches.roots())
 
 
 def title(moment: str) -> str:
@@ -54,7 +58,7 @@ def title(moment: str) -> str:
     return _(NAMES[moment]) if moment in NAMES else _("After epoch {n}").format(n=moment)
 
 
-def target_at(run: Any, moment: str) -> Target:
+def target_at(run: Run, moment: str) -> Target:
     """Returns a run at a moment as a network to look into."""
     from core.workflows.checkpoints import weights_at
     from pages.ui.selection import network_picker
@@ -96,7 +100,7 @@ def choose(target: Target) -> Target:
     return target if chosen in (None, "best") else target_at(run, str(chosen))
 
 
-def load(target: Target) -> Any:
+def load(target: Target) -> Network | None:
     """Loads the network at a moment; draws a face and returns ``None`` where its weights are not to be had."""
     try:
         with st.spinner(_("Loading {name} …").format(name=target.title), show_time=True):

@@ -1,19 +1,33 @@
-"""The image that is looked at: a sample, an upload, the camera, or one of the data."""
+"""The image that is looked at: a strip of thumbnails to pick from, and behind a button what the strip shows.
+
+A picture is of the data (a run's, else those chosen on the Data page), a sample, or a person's own. The address names
+it, but for one's own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError
-from pages.ui.kit import components, style
+from pages.ui.kit import charts, components, form_fields, style
+from pages.ui.kit.tile_sheet import gallery
+from pages.ui.kit.tiles import Tile, data_uri
+from pages.ui.selection import own_pictures, picture_list
 from pages.ui.selection.network_picker import Target
+from pages.ui.selection.picture_list import OF_ANSWERS, ORDERS, Filter, Pictures
 from pages.ui.session import address, caches, choices
 from pages.ui.session.choices import ImageChoice
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text import number_format
+from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
 
 SAMPLES = {
     "cat": N_("Cat"),
@@ -23,60 +37,306 @@ SAMPLES = {
     "camera": N_("Photographer"),
 }
 """Photographs free of copyright in ``assets/samples`` (``LICENCES.md`` there says whose): file name and title."""
-IMAGE_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff"]
+SOURCES = {"data": N_("From the data"), "sample": N_("Samples"), "own": N_("Your own")}
+KEY, PARAM = "bl-image", "image"
+_SAMPLE = "sample:"
+_AHEAD, _PAGE = 24, 24
+_STRIP = """<div class="bl-strip"><button type="button" class="before"></button>
+<div class="row" role="group"></div><button type="button" class="after"></button></div>"""
 
 
-def image_picker(target: Target | None = None, key: str = "bl-image") -> ImageChoice | None:
-    """Draws where the image comes from (a run's images, a sample, a file, the camera) and returns it.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a picture is picked: several on one page keep apart.
+
+    Attributes:
+        key: Stable start of the widgets' keys.
+        param: The address's parameter that names the picture.
+        use: As for :func:`pages.ui.session.choices.image`; empty for the picture that all pages share.
+    """
+
+    key: str = KEY
+    param: str = PARAM
+    use: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """All that can be picked, in order: a person's own, then the data's or the samples.
+
+    Attributes:
+        own: Digests of a person's own pictures.
+        front: Names of chosen pictures that the filter hides.
+        pictures: The data, if any.
+        positions: Images of the data, as filtered.
+        samples: Names of samples.
+    """
+
+    own: tuple[str, ...]
+    front: tuple[str, ...]
+    pictures: Pictures | None
+    positions: Sequence[int]
+    samples: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.own) + len(self.front) + len(self.positions) + len(self.samples)
+
+    def name(self, index: int) -> str:
+        """Returns what names the picture at an index: an image's key, or a sample's or digest's name with its kind."""
+        for kind, names in (("own:", self.own), ("", self.front), (_SAMPLE, self.samples)):
+            if index < len(names):
+                return f"{kind}{names[index]}"
+            index -= len(names)
+        assert self.pictures is not None
+        return self.pictures.dataset.items[self.positions[index]].key
+
+    def index(self, name: str) -> int:
+        """Returns where a picture stands."""
+        before = [f"own:{one}" for one in self.own] + [*self.front] + [f"{_SAMPLE}{one}" for one in self.samples]
+        if name in before:
+            return before.index(name)
+        assert self.pictures is not None
+        return len(before) + self.positions.index(self.pictures.places[name])
+
+    def tiles(self, first: int, last: int) -> list[Tile]:
+        """Returns thumbnails of a stretch of it, with what they are called."""
+        names = [self.name(index) for index in range(first, last)]
+        places = self.pictures.places if self.pictures is not None else {}
+        drawn: dict[str, bytes | None] = {}
+        if self.pictures is not None:
+            data = [name for name in names if name in places]
+            drawn = dict(zip(data, self.pictures.thumbnails([places[name] for name in data]), strict=True))
+        return [self._tile(name, drawn) for name in names]
+
+    def _tile(self, name: str, drawn: dict[str, bytes | None]) -> Tile:
+        if name.startswith("own:"):
+            choice, view = own_pictures.kept().pictures[name[4:]]
+            return Tile(view, choice.name, _("Yours"))
+        if self.pictures is not None and name in self.pictures.places:
+            item = self.pictures.dataset.items[self.pictures.places[name]]
+            return Tile(drawn[name] or b"", self.pictures.dataset.classes[item.label], choices.short_source(name))
+        return Tile(_sample_view(name.removeprefix(_SAMPLE)), _(SAMPLES[name.removeprefix(_SAMPLE)]), _("Sample"))
+
+
+def image_picker(target: Target | None = None, place: Place | None = None) -> ImageChoice | None:
+    """Draws the strip and what it shows, and returns the chosen picture.
 
     Args:
-        target: The network in use; a run brings the images it was validated and tested on.
-        key: Stable start of the widgets' keys. The same key on several pages keeps the choice.
+        target: The network in use; a run brings the images it was trained and judged on.
+        place: Where it is drawn; by default the picture that all pages share.
     """
-    sources = {"dataset": _("From the data"), "sample": _("Sample"), "upload": _("File"), "camera": _("Camera")}
-    if target is None or target.run is None:
-        del sources["dataset"]
-    known = choices.image()
-    first = known.kind if known and known.kind in sources else next(iter(sources))
-    if "dataset" in sources and address.read("image"):
-        st.session_state[f"{key}-kind"] = "dataset"
-    elif st.session_state.get(f"{key}-kind") not in sources:
-        st.session_state[f"{key}-kind"] = first
-    kind = st.segmented_control(
-        _("Image"),
-        list(sources),
-        format_func=lambda s: sources[s],
-        key=f"{key}-kind",
-        required=True,
-        persist_state="session",
-        wrap=True,
-        label_visibility="collapsed",
-        on_change=lambda: address.write(image=None),
-    )
-    draw = {"dataset": _from_data, "sample": _sample, "upload": _upload, "camera": _camera}[kind or first]
-    chosen = draw(target, key)
-    if chosen is not None and chosen != known:
-        choices.set_image(chosen)
-    return chosen
-
-
-def _sample(_target: Target | None, key: str) -> ImageChoice | None:
-    found = {name: path for name in SAMPLES if (path := _sample_path(name))}
-    if not found:
-        components.note(_("No sample pictures are installed. Choose a file."))
+    place = place or Place()
+    pictures, problem = _pictures(target)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"bl-pick-{place.key}"):
+        strip = st.container(key=f"bl-strip-{place.key}")
+        row, chosen = _shown(place, pictures, problem)
+        with strip:
+            _strip(place, row, chosen)
+    if chosen is None:
         return None
-    name = st.pills(
-        _("Sample"),
-        list(found),
-        default=next(iter(found)),
-        format_func=lambda n: _(SAMPLES[n]),
-        key=f"{key}-sample",
-        label_visibility="collapsed",
-        required=True,
-        persist_state="session",
-    )
-    chosen = name or next(iter(found))
-    return ImageChoice("sample", _(SAMPLES[chosen]), found[chosen].read_bytes())
+    choice = _choice(place, pictures, chosen)
+    if choice is not None and choice != choices.image(place.use):
+        choices.set_image(choice, place.use)
+    return choice
+
+
+def _pictures(target: Target | None) -> tuple[Pictures | None, str]:
+    """Returns the data whose pictures can be picked, and why there are none where that is to be said."""
+    try:
+        if target is not None and target.run is not None:
+            return picture_list.of_run(target.run), ""
+        return picture_list.of_data(), ""
+    except InputError as error:
+        return None, translate_error(error)
+
+
+def _shown(place: Place, pictures: Pictures | None, problem: str) -> tuple[_Row, str | None]:
+    """Draws, behind a button, what the strip shows; returns that, and the name of the chosen picture."""
+    key = place.key
+    with st.popover(
+        _("Pictures"),
+        icon=":material/photo_library:",
+        key=f"{key}-pictures",
+        on_change="rerun",
+        help=_("Find a picture by name, class or split, see the wrong ones, or give your own."),
+    ) as box:
+        if problem:
+            components.note(problem)
+        offered = {name: title for name, title in SOURCES.items() if name != "data" or pictures is not None}
+        first = next(iter(offered))
+        source = form_fields.choice(_("Show"), offered, f"{key}-source-{first}", default=first)
+        positions: Sequence[int] = ()
+        if pictures is not None and source != "sample":
+            wanted = _filter(key, pictures) if source == "data" else Filter(split=pictures.held_out)
+            positions = pictures.listed(wanted)
+            if not positions:
+                components.note(_("No picture is like that. Change what is searched for, or give your own."))
+        if source == "own":
+            own_pictures.draw(key, lambda choice: _take(place, choice))
+        row, chosen = _row(place, pictures, positions, samples=not positions and (pictures is None or source != "data"))
+        if getattr(box, "open", False):
+            _grid(place, row, chosen)
+    return row, chosen
+
+
+def _filter(key: str, pictures: Pictures) -> Filter:
+    """Draws what the data's pictures are searched by."""
+    classes = pictures.dataset.classes
+    first, second = st.columns(2)
+    with first:
+        text = st.text_input(_("Name contains"), key=f"{key}-text", persist_state="session")
+        splits = pictures.splits
+        split = ""
+        if len(splits) > 1:
+            split = st.selectbox(
+                _("Split"),
+                ["", *splits],
+                index=splits.index(pictures.held_out) + 1 if pictures.held_out else 0,
+                key=f"{key}-split-{len(splits)}",
+                format_func=lambda name: charts.split_label(name) if name else _("All"),
+                persist_state="session",
+            )
+    with second:
+        label = st.selectbox(
+            _("Class"),
+            [-1, *range(len(classes))],
+            key=f"{key}-class-{len(classes)}",
+            format_func=lambda index: classes[index] if index >= 0 else _("All classes"),
+            persist_state="session",
+        )
+        offered = [name for name in ORDERS if name not in OF_ANSWERS or pictures.answers]
+        order = st.selectbox(
+            _("Order"),
+            offered,
+            key=f"{key}-order-{len(offered)}",
+            format_func=lambda name: _(ORDERS[name]),
+            persist_state="session",
+        )
+    return Filter(text or "", None if label is None or label < 0 else label, split or "", order or "turns")
+
+
+def _row(
+    place: Place, pictures: Pictures | None, positions: Sequence[int], *, samples: bool
+) -> tuple[_Row, str | None]:
+    """Returns all that can be picked and the name of the chosen picture, which is always among it."""
+    kept = own_pictures.kept().pictures
+    shown = tuple(name for name in SAMPLES if _sample_path(name)) if samples else ()
+    row = _Row(tuple(kept), (), pictures, positions, shown)
+    chosen = next((name for name in _asked(place) if _there(name, pictures, kept)), None)
+    if chosen is None:
+        base = len(kept) if len(row) > len(kept) else 0
+        return row, row.name(base) if len(row) else None
+    if pictures is not None and chosen in pictures.places:
+        hidden = pictures.places[chosen] not in positions
+    else:
+        hidden = chosen.startswith(_SAMPLE) and chosen.removeprefix(_SAMPLE) not in shown
+    return (_Row(row.own, (chosen,), pictures, positions, shown) if hidden else row), chosen
+
+
+def _asked(place: Place) -> list[str]:
+    """Returns the names of what is asked for: what the address says, then what was looked at last."""
+    names = [address.read(place.param) or ""]
+    known = choices.image(place.use)
+    if known is not None and known.kind in ("upload", "camera"):
+        names.append(f"own:{known.sha256}")
+    elif known is not None and known.kind == "sample":
+        names += [f"{_SAMPLE}{name}" for name, title in SAMPLES.items() if _(title) == known.name]
+    elif known is not None:
+        names.append(known.name)
+    return names
+
+
+def _there(name: str, pictures: Pictures | None, kept: dict[str, Any]) -> bool:
+    if name.startswith("own:") and name[4:] in kept:
+        return True
+    if pictures is not None and name in pictures.places:
+        return True
+    return name.startswith(_SAMPLE) and _sample_path(name.removeprefix(_SAMPLE)) is not None
+
+
+def _strip(place: Place, row: _Row, chosen: str | None) -> None:
+    """Draws the thumbnails round the chosen picture, with steps to the one before and the next."""
+    if chosen is None:
+        components.note(_("There is no picture to pick. Give your own."))
+        return
+    here = row.index(chosen)
+    first = here // _AHEAD * _AHEAD
+    tiles = row.tiles(first, min(first + _AHEAD, len(row)))
+    data = {
+        "tiles": [
+            {
+                "src": data_uri(tile.image) if tile.image else "",
+                "title": f"{tile.caption} · {tile.note}",
+                "sharp": data_uri(tile.image).startswith("data:image/png"),
+            }
+            for tile in tiles
+        ],
+        "first": first,
+        "chosen": here,
+        "count": len(row),
+        "labels": {
+            ".before": _("The picture before"),
+            ".after": _("The next picture"),
+            "row": _("Picture {n} of {all}").format(n=number_format.exact(here + 1), all=number_format.exact(len(row))),
+        },
+    }
+    key = f"{place.key}-strip"
+
+    def picked() -> None:
+        index = getattr(st.session_state.get(key), "picked", None)
+        if isinstance(index, int | float) and 0 <= index < len(row):
+            _pick(place, row.name(int(index)))
+
+    made = style.component("strip", _STRIP, "strip.js", "strip.css")
+    made(data=data, key=key, on_picked_change=picked)
+
+
+def _grid(place: Place, row: _Row, chosen: str | None) -> None:
+    """Draws a page of all that can be picked, large enough to tell apart."""
+    pages = max(1, -(-len(row) // _PAGE))
+    key = f"{place.key}-page"
+    st.session_state[key] = min(max(int(st.session_state.get(key, 1)), 1), pages)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        components.note(_n("{n} picture", "{n} pictures", len(row)).format(n=number_format.exact(len(row))))
+        if pages > 1:
+            st.number_input(_("Page of {n}").format(n=number_format.exact(pages)), 1, pages, key=key, width=160)
+    first = (st.session_state[key] - 1) * _PAGE
+    last = min(first + _PAGE, len(row))
+    here = row.index(chosen) - first if chosen is not None else -1
+    picked = gallery(row.tiles(first, last), key=f"{place.key}-grid", size=84, chosen=here)
+    if picked is not None:
+        _pick(place, row.name(first + picked))
+        st.rerun()
+
+
+def _pick(place: Place, name: str) -> None:
+    """Chooses a picture by its name."""
+    if name.startswith("own:"):
+        _take(place, own_pictures.kept().pictures[name[4:]][0])
+    else:
+        address.write(**{place.param: name})
+
+
+def _take(place: Place, choice: ImageChoice) -> None:
+    """Chooses one of a person's own pictures: no address can name it."""
+    choices.set_image(choice, place.use)
+    address.write(**{place.param: None})
+
+
+def _choice(place: Place, pictures: Pictures | None, name: str) -> ImageChoice | None:
+    """Returns the picture of a name and puts the name into the address; says why where it cannot be had."""
+    if name.startswith("own:"):
+        address.write(**{place.param: None})
+        return own_pictures.kept().pictures[name[4:]][0]
+    address.write(**{place.param: name})
+    if pictures is None or name not in pictures.places:
+        sample = name.removeprefix(_SAMPLE)
+        return ImageChoice("sample", _(SAMPLES[sample]), sample_bytes(sample))
+    try:
+        return _image(pictures, name)
+    except InputError as error:
+        components.note(translate_error(error))
+        return None
 
 
 def sample_bytes(name: str) -> bytes:
@@ -93,65 +353,25 @@ def sample_bytes(name: str) -> bytes:
 
 def _sample_path(name: str) -> Path | None:
     path = style.ASSETS / "samples" / f"{name}.jpg"
-    return path if path.is_file() else None
+    return path if name in SAMPLES and path.is_file() else None
 
 
-def _upload(_target: Target | None, key: str) -> ImageChoice | None:
-    file = st.file_uploader(
-        _("Picture"), type=IMAGE_TYPES, key=f"{key}-file", max_upload_size=50, label_visibility="collapsed"
+def _sample_view(name: str) -> bytes:
+    from core.data.images import read_image
+
+    return caches.remember(
+        "sample-views",
+        (name,),
+        lambda: picture_list.thumbnail(read_image(sample_bytes(name), least=picture_list.THUMBNAIL_PX).image),
     )
-    if file is not None:
-        return ImageChoice("upload", file.name, file.getvalue())
-    known = choices.image()
-    return known if known and known.kind == "upload" else None
 
 
-def _camera(_target: Target | None, key: str) -> ImageChoice | None:
-    shot = st.camera_input(_("Camera"), key=f"{key}-camera", label_visibility="collapsed")
-    if shot is not None:
-        return ImageChoice("camera", _("Camera picture"), shot.getvalue())
-    known = choices.image()
-    return known if known and known.kind == "camera" else None
-
-
-def _from_data(target: Target | None, key: str) -> ImageChoice | None:
-    """Offers some of the run's held-out images, evenly over the classes, and the one that the address names."""
-    if target is None or target.run is None:
-        return None
-    options, wanted, item = held_out(target.run), address.read("image"), f"{key}-item"
-    known = choices.image()
-    asked = wanted or st.session_state.get(item) or (known.name if known and known.kind == "dataset" else None)
-    if asked and asked not in options:
-        options |= {row["key"]: row["label"] for row in target.run.split_rows() if row["key"] == asked}
-    if not options:
-        components.note(_("This run has no record of its images. Choose a sample or a file."))
-        return None
-    st.session_state[item] = asked if asked in options else next(iter(options))
-    name = st.selectbox(
-        _("Image from the data"),
-        list(options),
-        key=item,
-        label_visibility="collapsed",
-        width=260,
-        persist_state="session",
-        format_func=lambda k: f"{options[k]} · {choices.short_source(k)}",
-        on_change=lambda: address.write(image=st.session_state[item]),
-    )
-    address.write(image=name)
-    try:
-        return dataset_image(target.run, name)
-    except InputError as error:
-        components.note(translate_error(error))
-        return None
-
-
-def choose_held_out(name: str, key: str = "bl-image") -> None:
-    """Chooses an image of the run's data, for the picker to show when it is drawn next. Arguments as there."""
-    st.session_state.pop(f"{key}-item", None)
+def choose_held_out(name: str) -> None:
+    """Chooses an image of the run's data, for the picker to show when it is drawn next."""
     address.write(image=name)
 
 
-def held_out(run: Any, per_class: int = 12) -> dict[str, str]:
+def held_out(run: Run, per_class: int = 12) -> dict[str, str]:
     """Returns ``{key: class}`` of some images that a run held out for testing (else for validation), class by class."""
     rows = run.split_rows()
     split = "test" if any(row["split"] == "test" for row in rows) else "val"
@@ -159,36 +379,33 @@ def held_out(run: Any, per_class: int = 12) -> dict[str, str]:
     for row in rows:
         if row["split"] == split and len(taken.setdefault(row["label"], [])) < per_class:
             taken[row["label"]].append(row["key"])
-    mixed = [
-        (keys[i], label) for i in range(per_class) for label, keys in taken.items() if i < len(keys)
-    ]  # one of each class in turn
-    return dict(mixed)
+    turns = range(max(map(len, taken.values()), default=0))
+    return {keys[turn]: label for turn in turns for label, keys in taken.items() if turn < len(keys)}
 
 
-def dataset_image(run: Any, key: str) -> ImageChoice:
+def dataset_image(run: Run, key: str) -> ImageChoice:
     """Returns one image of a run's data as a choice, losslessly encoded.
 
     Raises:
         InputError: The data or the image are not there any more.
     """
-    return caches.remember("dataset-images", (run.id, key), lambda: _dataset_image(run, key), entries=12)
+    pictures = picture_list.of_run(run)
+    if key not in pictures.places:
+        raise InputError("The image {key} is not among the run's data any more. Choose another one.", key=key)
+    return _image(pictures, key)
 
 
-def _dataset_image(run: Any, key: str) -> ImageChoice:
-    dataset = reopened(run)
-    for position, item in enumerate(dataset.items):
-        if item.key == key:
-            file = png(dataset.load(position), repeats=True)
-            return ImageChoice("dataset", key, file, dataset.classes[item.label])
-    raise InputError("The image {key} is not among the run's data any more. Choose another one.", key=key)
+def _image(pictures: Pictures, key: str) -> ImageChoice:
+    dataset = pictures.dataset
+
+    def made() -> ImageChoice:
+        position = pictures.places[key]
+        file = png(dataset.load(position), repeats=True)
+        return ImageChoice("dataset", key, file, dataset.classes[dataset.items[position].label])
+
+    return caches.remember("dataset-images", (*pictures.key, key), made, entries=12)
 
 
-def reopened(run: Any) -> Any:
-    """Returns a run's images as they were divided, opened once; only folders that the pages may read.
-
-    Raises:
-        InputError: They are not there any more, or outside the allowed folders.
-    """
-    from core.workflows.images import reopen
-
-    return caches.remember("reopened", (run.id,), lambda: reopen(run, roots=caches.roots()), entries=4)
+def reopened(run: Run) -> Any:
+    """Returns a run's images as they were divided; see :func:`pages.ui.selection.picture_list.reopened`."""
+    return picture_list.reopened(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -13,6 +13,10 @@ from core.specs import ModelSpec
 from pages.ui.kit import components
 from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from core.models.network import Network
+    from core.runs.store import Run
 
 _KIND = "bl.kind"
 
@@ -33,19 +37,25 @@ class Target:
     title: str
     weights: str
     stamp: int = 0
-    run: Any = None
+    run: Run | None = None
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """What caches of things made with this network are keyed on."""
         return (self.reference, self.weights, self.stamp)
+
+    @property
+    def trained(self) -> Run:
+        """The run, for what only a run has."""
+        assert self.run is not None
+        return self.run
 
     @property
     def named(self) -> str:
         """How a process or a command line names this network."""
         return self.reference
 
-    def network(self) -> Any:
+    def network(self) -> Network:
         """Loads the network, or returns the one that is loaded already.
 
         Raises:
@@ -55,14 +65,14 @@ class Target:
         return caches.network(self.reference, weights, self.stamp)
 
 
-def runs_with_weights() -> list[Any]:
+def runs_with_weights() -> list[Run]:
     """Returns the runs whose weights can be loaded, the newest first."""
     from core.runs.store import RunStore
 
     return [run for run in RunStore().list() if run.has_weights]
 
 
-def run_labels(runs: Sequence[Any]) -> dict[str, str]:
+def run_labels(runs: Sequence[Run]) -> dict[str, str]:
     """Returns ``{id: name}`` of runs; of those that share a name each bears its id's end, too.
 
     A widget tells its options apart by their labels alone: of two that look the same it would always take the first.
@@ -71,7 +81,7 @@ def run_labels(runs: Sequence[Any]) -> dict[str, str]:
     return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {run.id[-4:]}" for run in runs}
 
 
-def run_picker(key: str, *, weights: bool = True, **settings: Any) -> Any:
+def run_picker(key: str, *, weights: bool = True, **settings: Any) -> Run | None:
     """Draws a list of the runs and returns the chosen :class:`core.runs.store.Run`, or ``None`` where there is none.
 
     Args:
@@ -134,7 +144,7 @@ def network_picker(key: str = "bl-network") -> Target | None:
     return _backbone_picker(key)
 
 
-def _kind(runs: Sequence[Any]) -> str:
+def _kind(runs: Sequence[Run]) -> str:
     """Returns whether a run or a bare backbone is looked into: the address first, then the last choice."""
     if not runs:
         return "backbone"
@@ -154,7 +164,7 @@ def choose_kind(kind: str) -> None:
         address.write(run=None, image=None)
 
 
-def target_of(run: Any) -> Target:
+def target_of(run: Run) -> Target:
     """Returns a run with weights as a network to look into."""
     return Target(run.id, run.name, "run", run.checkpoint.stat().st_mtime_ns, run)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -24,6 +24,11 @@ from pages.ui.text.i18n import N_, _, translate_error
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image as PILImage
+    from torch import Tensor
+
+    from core.models.network import Network
+    from core.runs.store import Run
 
 WIDTH = 724
 """Pixels that a sheet of tiles may be wide; a narrower window makes it smaller."""
@@ -47,23 +52,23 @@ class Subject:
     """
 
     target: Target
-    network: Any
+    network: Network
     image: ImageChoice
     original: tuple[int, int]
-    picture: Any
+    picture: PILImage
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """What caches of things made from both are keyed on."""
         return (*self.target.key, self.image.sha256)
 
-    def input(self) -> Any:
+    def input(self) -> Tensor:
         """Returns the network's input, 1x3xHxW: the picture's own pixels, not fitted a second time."""
         from core.data.images import to_tensor
 
         return to_tensor(self.picture, self.network.preprocessing, fitted=True)
 
-    def probabilities(self) -> Any:
+    def probabilities(self) -> NDArray[np.float32]:
         """Returns the network's answer, a probability a class, computed once."""
         from core.interpret.probe import probabilities
 
@@ -97,14 +102,13 @@ def choose(*, image: bool = True) -> Subject | Target | None:
     if waiting(choices.run()):
         return None
     chosen = None
-    with st.container(key="bl-look"):
+    with st.container(key="bl-look", horizontal=True, vertical_alignment="center"):
         with st.container(horizontal=True, vertical_alignment="center", key="bl-look-network"):
             target = network_picker.network_picker()
             if target is not None:
                 target = checkpoint_picker.choose(target)
         if image:
-            with st.container(horizontal=True, vertical_alignment="center", key="bl-look-picture"):
-                chosen = image_picker.image_picker(target)
+            chosen = image_picker.image_picker(target)
     if target is None or not image:
         return target
     if chosen is None:
@@ -118,7 +122,7 @@ def choose(*, image: bool = True) -> Subject | Target | None:
     return None if network is None else _subject(target, network, chosen)
 
 
-def waiting(run: Any) -> bool:
+def waiting(run: Run | None) -> bool:
     """Draws the face of a chosen run that has no weights yet; tells whether it did."""
     if run is None or run.has_weights or not address.read("run"):
         return False
@@ -138,7 +142,7 @@ def waiting(run: Any) -> bool:
     return True
 
 
-def load(target: Target) -> Any:
+def load(target: Target) -> Network | None:
     """Loads the network; draws a face and returns ``None`` where its weights are not to be had."""
     from core.models.catalog.catalog import weights_state
 
@@ -187,12 +191,12 @@ def _not_here(target: Target, wants: str, error: WeightsUnavailable | None) -> N
             st.rerun()
 
 
-def _subject(target: Target, network: Any, image: ImageChoice) -> Subject | None:
-    from core.data.images import fit, open_image
+def _subject(target: Target, network: Network, image: ImageChoice) -> Subject | None:
+    from core.data.images import fit, read_image
 
-    def fitted() -> tuple[tuple[int, int], Any]:
-        opened = open_image(image.data, name=image.name)
-        return opened.size, fit(opened, network.preprocessing)
+    def fitted() -> tuple[tuple[int, int], PILImage]:
+        opened = read_image(image.data, name=image.name)
+        return opened.size, fit(opened.image, network.preprocessing)
 
     try:
         original, picture = caches.remember("fitted", (image.sha256, network.preprocessing), fitted, entries=32)
@@ -230,7 +234,7 @@ def callout(text: str, *, icon: str = "info", good: bool = False) -> None:
 
 
 def picture(
-    image: Any, *, alt: str, title: str = "", text: str = "", sharp: bool = False, most: int | None = None
+    image: PILImage | bytes, *, alt: str, title: str = "", text: str = "", sharp: bool = False, most: int | None = None
 ) -> None:
     """Draws one picture with its title and a line under it.
 

@@ -322,11 +322,11 @@ def read_again(prefix: str) -> None:
         del st.session_state[key]
 
 
-def image() -> ImageChoice | None:
-    """Returns the picture under study, or ``None``."""
-    return st.session_state.get(_IMAGE)
+def image(use: str = "") -> ImageChoice | None:
+    """Returns the picture under study, or ``None``; with ``use``, that of a place which has one of its own."""
+    return st.session_state.get(f"{_IMAGE}{use}")
 
 
-def set_image(choice: ImageChoice | None) -> None:
-    """Chooses the picture under study."""
-    st.session_state[_IMAGE] = choice
+def set_image(choice: ImageChoice | None, use: str = "") -> None:
+    """Chooses the picture under study. Arguments as for :func:`image`."""
+    st.session_state[f"{_IMAGE}{use}"] = choice

@@ -17,7 +17,7 @@ from core.interpret.attribution import explain
 from core.runs.store import Run
 from core.specs import ModelSpec
 from pages.heatmaps import map_grid, single_map
-from pages.ui.selection import network_picker, subjects
+from pages.ui.selection import image_picker, network_picker, subjects
 from pages.ui.session.choices import ImageChoice
 from pages.ui.session.lru_store import LruStore
 
@@ -50,7 +50,7 @@ def test_a_runs_image_from_the_address_is_judged_against_its_class(open_page, le
     key = next(row["key"] for row in run.split_rows() if row["split"] == "test")
     app = open_page("heatmaps", run=run.id, image=key)
     assert not app.exception
-    assert app.selectbox(key="bl-image-item").value == key
+    assert app.session_state["bl.image"].name == key
     assert "its class is" in words(app)
 
 
@@ -280,17 +280,9 @@ def test_an_empty_map_is_said(open_page, learned, words, monkeypatch) -> None:
     assert "so the map is empty" in words(app)
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture at all", b"\xff\xd8\xff\xe0" + b"x" * 64])
-def test_a_file_that_is_no_picture_gets_a_sentence(open_page, words, data: bytes) -> None:
-    session = {"bl.image": ImageChoice("upload", "holiday.jpg", data), "bl-image-kind": "upload"}
-    app = open_page("heatmaps", session=session, **BACKBONE)
-    assert not app.exception
-    assert "This picture cannot be used" in words(app)
-    assert "holiday.jpg" in words(app)
-
-
-def test_without_a_picture_it_asks_for_one(open_page, words) -> None:
-    app = open_page("heatmaps", session={"bl-image-kind": "upload"}, **BACKBONE)
+def test_without_a_picture_it_asks_for_one(open_page, words, monkeypatch) -> None:
+    monkeypatch.setattr(image_picker, "SAMPLES", {})
+    app = open_page("heatmaps", **BACKBONE)
     assert not app.exception
     assert "No picture yet" in words(app)
 
