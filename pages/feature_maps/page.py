@@ -53,7 +53,8 @@ def render() -> None:
 def _view(subject: Subject) -> str:
     """Draws the choice of a view; why there is no attention is said to those who ask for it."""
     attends = bool(attention_view.names_of(subject))
-    chosen = view_strip.choose(VIEWS, VIEW, "bl-maps-view", without=frozenset() if attends else frozenset({"attention"}))
+    without = frozenset[str]() if attends else frozenset({"attention"})
+    chosen = view_strip.choose(VIEWS, VIEW, "bl-maps-view", without=without)
     if not attends and VIEW.asked() == "attention":
         components.note(attention_view.why_not(subject))
     return chosen

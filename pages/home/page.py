@@ -198,8 +198,8 @@ def _overlays(target: Target, count: int) -> list[Tile]:
 
     network = target.network()
     shown = []
-    for name in list(image_picker.held_out(target.run))[:count]:
-        image = image_picker.dataset_image(target.run, name)
+    for name in list(image_picker.held_out(target.trained))[:count]:
+        image = image_picker.dataset_image(target.trained, name)
         opened = open_image(image.data)
         explanation = explain(network, to_tensor(opened, network.preprocessing))
         picture = overlay(fit(opened, network.preprocessing), explanation.heatmap.values, opacity=0.55)

@@ -20,7 +20,7 @@ def choose(views: Mapping[str, str], bound: Bound, key: str, *, without: frozens
         without: Those that are not to be had here.
     """
     offered = [name for name in views if name not in without]
-    with st.container(key="bl-views"):
+    with st.container(key="bl-view-strip"):
         chosen = st.segmented_control(
             _("View"),
             offered,
