@@ -100,6 +100,10 @@ def _opened(**query: str) -> AppTest:
     return app.run()
 
 
+def _context(app: AppTest) -> str:
+    return "\n".join(link.proto.label for link in app.sidebar.get("page_link"))
+
+
 def _params(app: AppTest) -> dict[str, str]:
     return {name: value if isinstance(value, str) else value[-1] for name, value in dict(app.query_params).items()}
 
@@ -114,7 +118,7 @@ def test_what_is_chosen_is_in_the_address_of_every_page(make_run: Callable[..., 
     app.query_params.clear()  # as a link in the navigation does
     app.run()
     assert _params(app) == query
-    context = str([link.proto.label for link in app.sidebar.get("page_link")])
+    context = _context(app)
     for text in ("Small digits", "random weights", "A run"):
         assert text in context
 
@@ -144,11 +148,11 @@ def test_an_address_that_cannot_be_read_is_refused_in_words(query: dict[str, str
 
 def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run]) -> None:
     run = make_run()
-    context = str([link.proto.label for link in _opened(run=run.id).sidebar.get("page_link")])
+    context = _context(_opened(run=run.id))
     assert "Shapes" in context
     assert "EfficientNet-Lite0" in context
     other = _opened(run=run.id, data="digits", backbone="resnet18")
-    context = str([link.proto.label for link in other.sidebar.get("page_link")])
+    context = _context(other)
     assert "Shapes" in context, "the page is about the run"
     assert "resnet18" not in context
     assert _params(other)["data"] == "digits", "what was chosen stays chosen"
