@@ -124,6 +124,10 @@ class Dataset:
         """Returns an image's file, or None for embedded data."""
         return self.reader.path(self.items[index].key)
 
+    def class_of(self, index: int) -> str:
+        """Returns the class of an image by its position."""
+        return self.classes[self.items[index].label]
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Returns ``{split: {class: images}}``; images in no split are counted under ``all``."""
         found = Counter((item.split, item.label) for item in self.items)

@@ -32,6 +32,8 @@ def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None
     a class. Data that bring their own validation images are not dealt out anew: they may have been kept apart for a
     reason, such as copies of one image among the training images.
 
+    With ``spec.anew``, the data's own division is set aside.
+
     With ``spec.group_by``, images that are related stay together as equal files do: whole groups are dealt out, and
     the shares are met as closely as the groups allow.
 
@@ -50,6 +52,8 @@ def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None
     """
     if spec.group_by == "near" and near is None:
         raise ValueError("look-alikes are to be found before images are grouped by them")
+    if spec.anew:
+        dataset = dataclasses.replace(dataset, presplit=False)
     if not dataset.presplit:
         result = _carved(dataset, "", spec, spec.test_share, near or ())
     elif not any(item.split == "val" for item in dataset.items):

@@ -65,6 +65,7 @@ class DataSpec:
             ``stem`` (``aug_0`` of ``aug_0_17.png``), with one value in ``column:NAME``, in whose name
             ``pattern:REGEX`` finds the same, or look-alikes (``near``); empty for equal files only.
         classes: The classes to take, in this order; empty for all.
+        anew: Whether a division that the data bring is set aside, and all their images are divided by the shares.
     """
 
     source: str
@@ -77,6 +78,7 @@ class DataSpec:
     val_of: str = "all"
     group_by: str = ""
     classes: tuple[str, ...] = ()
+    anew: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source.strip():
@@ -97,6 +99,8 @@ class DataSpec:
         if self.folds != 0:
             whole("folds", self.folds, low=2, high=100)
         whole("fold", self.fold, low=0, high=max(0, self.folds - 1))
+        if not isinstance(self.anew, bool):
+            raise InputError("{name} is {value}. It must be true or false.", name="anew", value=str(self.anew)[:60])
         _check_group_by(self.group_by)
         if isinstance(self.classes, list):  # as JSON has it
             object.__setattr__(self, "classes", tuple(self.classes))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.specs import FreezePlan
 from pages.anatomy import layer_card
-from pages.ui.kit import components, network_diagram
+from pages.ui.kit import components, form_fields, network_diagram
 from pages.ui.kit.components import Figure
 from pages.ui.kit.network_diagram import STATES, States
 from pages.ui.text import number_format
@@ -57,7 +57,7 @@ def _filtered(rows: list[Any]) -> list[Any]:
     """Draws the filter and returns the layers that pass."""
     with st.container(key="bl-wrapsmall-table"):
         first, second, third, fourth = st.columns([1.3, 1, 1, 1], vertical_alignment="bottom")
-    text = first.text_input(_("Name or kind holds"), key="bl-table-text", persist_state="session")
+    text = first.text_input(_("Name or kind holds"), **form_fields.words("bl-table-text"))
     kinds = list(dict.fromkeys(layer.kind for layer in rows))
     if any(kind not in kinds for kind in st.session_state.get(_TABLE_KIND) or ()):
         st.session_state[_TABLE_KIND] = []
@@ -68,7 +68,7 @@ def _filtered(rows: list[Any]) -> list[Any]:
     stage = third.multiselect(
         _("Stage"), stages, key=_TABLE_STAGE, placeholder=_("all"), format_func=network_diagram.stage_title
     )
-    only = fourth.toggle(_("Only with parameters"), key="bl-table-only", persist_state="session")
+    only = fourth.toggle(_("Only with parameters"), **form_fields.flag("bl-table-only"))
     wanted = text.strip().lower()
     return [
         layer

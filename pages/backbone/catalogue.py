@@ -92,41 +92,38 @@ def _clicked(catalog: Any, spec: ModelSpec) -> ModelSpec:
 def _filter(catalog: Any) -> list[str]:
     """Draws search and filters, and returns the names of the networks that pass."""
     families = [ALL, *catalog.FAMILIES]
-    choices.follow("bl-family", ALL)
     with st.container(key="bl-wrapsmall-find"):
         search, family, limit, more = st.columns([1.3, 1.1, 1.1, 1], vertical_alignment="bottom")
     text = search.text_input(
         _("Search"),
-        key="bl-search",
         placeholder=_("resnet 50"),
         icon=":material/search:",
         help=_("All words must occur in the network's name or family."),
-        persist_state="session",
+        **form_fields.words("bl-search"),
     )
     chosen = family.selectbox(
-        _("Family"), families, key="bl-family", format_func=lambda f: _family(catalog, f) if f else _("All families")
+        _("Family"),
+        families,
+        format_func=lambda f: _family(catalog, f) if f else _("All families"),
+        **form_fields.kept("bl-family").widget("bl-family", families, ALL),
     )
     largest = limit.select_slider(
         _("At most"),
         LIMITS,
-        value=LIMITS[-1],
-        key="bl-largest",
-        persist_state="session",
         format_func=lambda n: _("any size") if n == LIMITS[-1] else number_format.count(n).replace(".0", ""),
         help=_("Parameters of the network."),
+        **form_fields.kept("bl-largest").widget("bl-largest", LIMITS, LIMITS[-1], lambda n: f"{n:g}"),
     )
     with more, st.container(gap="xxsmall"):
         here = st.toggle(
             _("Weights here"),
-            key="bl-here",
-            persist_state="session",
             help=_("Only networks whose pretrained weights are on this machine, or that need none."),
+            **form_fields.flag("bl-here"),
         )
         timm = catalog.timm_available() and st.toggle(
             _("timm too"),
-            key="bl-timm",
-            persist_state="session",
             help=_("Some 1,100 further classifiers of the library timm, found by the search."),
+            **form_fields.flag("bl-timm"),
         )
     found = []
     for name in _search(catalog, text, bool(timm)):

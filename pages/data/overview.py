@@ -69,18 +69,28 @@ def draw_classes(dataset: Dataset) -> None:
     )
     charts.show(charts.class_bars(counts), key="bl-classes", alt=alt)
     for sentence in split_warnings(dataset):
-        st.warning(_(sentence.template).format(**sentence.values), icon=":material/warning:")
+        st.warning(components.plain(_(sentence.template).format(**sentence.values)), icon=":material/warning:")
 
 
-def draw_shares(spec: DataSpec, dataset: Dataset) -> None:
+def draw_shares(spec: DataSpec) -> None:
     """Draws how the images are divided, with the shares to choose where they bring no split of their own."""
     components.section(_("Split"))
-    own = {item.split for item in caches.listed(spec).items} if dataset.presplit else set()
-    changed = spec
-    if {"train", "val", "test"} <= own or {"train", "val"} <= own:
+    listed = caches.listed(spec)
+    own = {item.split for item in listed.items} if listed.presplit else set()
+    whole = {"train", "val"} <= own
+    changed = replace(spec, anew=_anew(spec)) if own else spec
+    if whole and not spec.anew:
         components.note(_("These images bring their own split, and it is kept."))
+        if "test" not in own:
+            st.warning(
+                _(
+                    "They bring no test images. The validation images, which choose the best epoch, would also be the "
+                    "judge, and flatter the result. Divide them anew to hold some out, or add a folder “test”."
+                ),
+                icon=":material/gavel:",
+            )
     else:
-        if own:
+        if own and not spec.anew:
             components.note(
                 _("These images bring training and test folders; validation images are taken from training.")
             )
@@ -95,7 +105,7 @@ def draw_shares(spec: DataSpec, dataset: Dataset) -> None:
             help=_("Held out from learning, looked at after each epoch to find the best one."),
         )
         changed = replace(changed, val_share=val / 100)
-        if "test" not in own:
+        if "test" not in own or spec.anew:
             choices.follow("bl-test-share", round(spec.test_share * 100))
             test = st.slider(
                 _("Test"),
@@ -123,3 +133,15 @@ def draw_shares(spec: DataSpec, dataset: Dataset) -> None:
     if changed != spec:
         choices.set_data(changed, choices.data_title())
         st.rerun()
+
+
+def _anew(spec: DataSpec) -> bool:
+    """Draws the choice to set aside the division that the images bring."""
+    choices.follow("bl-anew", spec.anew)
+    return st.toggle(
+        _("Divide them anew"),
+        key="bl-anew",
+        help=_(
+            "Sets the folders' own division aside and deals all images out by these shares; equal files stay together."
+        ),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import InputError
-from pages.data.health import draw_health
+from pages.data.health import draw_health, draw_passed_over
 from pages.data.overview import draw_classes, draw_overview, draw_shares
 from pages.data.samples import draw_samples
 from pages.data.source import choose_source
@@ -28,15 +28,22 @@ def render() -> None:
     except InputError as error:
         broken(_("These images cannot be used"), translate_error(error), icon="folder_off", tone="warn")
         return
+    changed = spec.source != getattr(choices.data(), "source", None)
     choices.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)
     address.write(**choices.data_params())
+    if changed:
+        st.rerun()  # the sidebar names these images before the long work on them begins
+    problems = st.container(gap=None)
+    draw_passed_over(dataset)
     draw_overview(dataset)
     with st.container(key="bl-wrap-data"):
         chart, controls = st.columns([2.1, 1], gap="large")
     with controls:
-        draw_shares(spec, dataset)
+        draw_shares(spec)
     with chart:
         draw_classes(dataset)
+    health = st.container()
     draw_samples(spec, dataset)
-    draw_health(spec, dataset)
     components.next_step("backbone", _("Choose a backbone"), text=_("Next: what will learn from these images?"))
+    with health:  # last, as it may take long
+        draw_health(spec, dataset, problems)

@@ -12,6 +12,7 @@ from core.specs import DataSpec
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import broken, empty
 from pages.ui.session import caches, choices
+from pages.ui.session.address import Bound
 from pages.ui.text import display_names as names
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
@@ -23,23 +24,31 @@ SOURCE_TEXTS = {
     "mnist": N_("5,000 handwritten digits of 28 × 28 pixels."),
     "digits": N_("1,797 handwritten digits of 8 × 8 pixels: quick to train on."),
 }
-_ZIP_DONE, _NEXT_KIND = "bl.zip.done", "bl.data.kind"
+_ZIP_DONE, _KIND = "bl.zip.done", "bl-data-kind"
+FROM = Bound("from")
+"""Where images are looked for, as long as none of there are chosen."""
 
 
 def choose_source() -> DataSpec | None:
     """Draws the choice of a source and returns the data it names, or ``None`` while there is none."""
     known = choices.data()
-    kind = form_fields.choice(_("Where the images are"), SOURCE_KINDS, "bl-data-kind", value=_kind(known))
+    here = _kind(known)
+    kind = form_fields.choice(
+        _("Where the images are"),
+        SOURCE_KINDS,
+        _KIND,
+        value=FROM.among(SOURCE_KINDS, here),
+        on_change=lambda: FROM.choose(st.session_state[_KIND]),
+    )
     source = {"embedded": _embedded, "folder": _folder, "upload": _upload}[kind or "embedded"](known)
     if not source:
         return None
+    FROM.choose(None)  # the data say where they are
     return known if known and known.source == source else DataSpec(source, test_share=choices.TEST_SHARE)
 
 
 def _kind(known: DataSpec | None) -> str:
-    if known is None:
-        return st.session_state.pop(_NEXT_KIND, None) or "embedded"
-    if known.source.partition("?")[0] in names.DATA:
+    if known is None or known.source.partition("?")[0] in names.DATA:
         return "embedded"
     return "upload" if Path(known.source).is_relative_to(settings.uploads_dir()) else "folder"
 
@@ -141,24 +150,27 @@ def _upload(known: DataSpec | None) -> str | None:
         )
         return None
     choices.follow("bl-uploaded", known.source if known and known.source in uploads else uploads[0])
-    chosen = st.selectbox(_("Uploaded"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name)
-    left, right = st.columns([3, 1], vertical_alignment="center")
-    with left:
+    chosen = st.selectbox(
+        _("Uploaded, the newest first"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="bl-upload-room"):
         components.note(
             _("{used} of {quota} used by all uploads.").format(
                 used=number_format.size(usage()), quota=number_format.size(settings.upload_quota())
             )
         )
-    if right.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
-        _delete_upload(chosen)
+        if st.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
+            _delete_upload(chosen)
     return chosen
 
 
 def _uploads() -> list[str]:
+    """Returns the uploads, the newest first."""
     folder = settings.uploads_dir()
     if not folder.is_dir():
         return []
-    return [str(p) for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+    found = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return [str(path) for path in sorted(found, key=lambda path: (-path.stat().st_mtime_ns, path.name))]
 
 
 def _delete_upload(path: str) -> None:
@@ -169,12 +181,16 @@ def _delete_upload(path: str) -> None:
                 "**{name}** is removed from this machine. Runs trained on it stay, but cannot show its images any more."
             ).format(name=components.plain(Path(path).name))
         )
-        if st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-upload-delete-now"):
+        with st.container(horizontal=True):
+            gone = st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-upload-delete-now")
+            kept = st.button(_("Keep it"), key="bl-upload-delete-not")
+        if gone:
             from core.data.folders.archive import delete_upload
 
             delete_upload(Path(path))
             choices.forget_data()
-            st.session_state[_NEXT_KIND] = "upload"  # stay where the uploads are
+            FROM.choose("upload")  # stay where the uploads are
+        if gone or kept:
             st.rerun()
 
     ask()

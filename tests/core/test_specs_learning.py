@@ -32,7 +32,7 @@ from core.specs import (
 
 FULL = Experiment(
     data=DataSpec(
-        "photos", 0.25, 0.1, 4, 30, folds=5, fold=3, val_of="rest", group_by="stem", classes=("cats", "dogs")
+        "photos", 0.25, 0.1, 4, 30, folds=5, fold=3, val_of="rest", group_by="stem", classes=("cats", "dogs"), anew=True
     ),
     model=ModelSpec(
         "own",

@@ -41,6 +41,16 @@ def open_page() -> Callable[..., AppTest]:
 
 
 @pytest.fixture
+def params() -> Callable[[AppTest], dict[str, str]]:
+    """Returns what a page's address carries."""
+
+    def carried(app: AppTest) -> dict[str, str]:
+        return {name: value if isinstance(value, str) else value[-1] for name, value in dict(app.query_params).items()}
+
+    return carried
+
+
+@pytest.fixture
 def words() -> Callable[[AppTest], str]:
     """Returns everything a page says, as one text."""
 

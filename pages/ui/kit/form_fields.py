@@ -10,9 +10,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.session import choices
+from pages.ui.session.address import Bound
 from pages.ui.text.i18n import _
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
+LONGEST_TEXT = 200
+"""Characters of a line of text that an address brings."""
 
 
 def whole(
@@ -81,7 +85,7 @@ def choice(
         place: A column, or :mod:`streamlit` itself.
         names: What the choices are called, marked for translation or translated.
         value: What a record says, which the field follows.
-        default: What is chosen at first; the session keeps what a person makes of it.
+        default: What is chosen at first; session and address keep what a person makes of it.
         settings: Others of ``st.segmented_control``.
     """
     if value is not None:
@@ -90,6 +94,32 @@ def choice(
     if titles is not None:
         settings["format_func"] = lambda option: _(titles[option])
     if default is not None:
-        settings |= {"default": default, "persist_state": "session"}
+        settings |= kept(key).widget(key, list(options), default, begun=True, then=settings.get("on_change"))
+        del settings["key"]
     picked: T = place.segmented_control(label, list(options), key=key, required=True, **settings)
     return picked
+
+
+def kept(key: str) -> Bound:
+    """Returns what keeps a field's choice: in the address under the field's own key, and in the session."""
+    param = key.partition("-")[2]
+    return Bound(param, kept=f"bl.kept.{param}")
+
+
+def number(key: str, usual: N, low: N, high: N) -> dict[str, Any]:
+    """Binds a number, drawn next as a slider or a field, as :func:`choice` does with its default."""
+
+    def parsed(text: str) -> N:
+        return min(high, max(low, type(usual)(float(text))))
+
+    return kept(key).entry(key, usual, parsed)
+
+
+def flag(key: str) -> dict[str, Any]:
+    """Binds a switch, drawn next, that is off where nobody turned it."""
+    return kept(key).entry(key, False, lambda text: text == "True")
+
+
+def words(key: str) -> dict[str, Any]:
+    """Binds a line of text, drawn next, that is empty where nobody wrote one."""
+    return kept(key).entry(key, "", lambda text: text[:LONGEST_TEXT])

@@ -123,7 +123,16 @@ class Bound:
             st.session_state[self.kept] = value
         write(**{self.param: value} | ({self.also: None} if self.also else {}))
 
-    def widget(self, key: str, offered: Iterable[T], default: T, name: Callable[[T], object] = str) -> dict[str, Any]:
+    def widget(
+        self,
+        key: str,
+        offered: Iterable[T],
+        default: T,
+        name: Callable[[T], object] = str,
+        *,
+        begun: bool = False,
+        then: Callable[[], object] | None = None,
+    ) -> dict[str, Any]:
         """Binds a widget that is drawn next: it shows the choice and makes it.
 
         The default is not written into the address.
@@ -133,14 +142,49 @@ class Bound:
             offered: As for :meth:`among`, as are the others.
             default: What is chosen where nobody chose.
             name: How a choice is written.
+            begun: Whether what the widget shows already holds where nothing is asked for.
+            then: Called when another choice was made.
 
         Returns:
             ``key`` and ``on_change`` for the widget.
         """
-        st.session_state[key] = self.among(offered, default, name)
+        offered = list(offered)
+        leave = begun and self.asked() is None and not by_history() and st.session_state.get(key) in offered
+        if not leave:
+            st.session_state[key] = self.among(offered, default, name)
+        return self._bound(key, default, name, then)
 
+    def entry(self, key: str, usual: T, parse: Callable[[str], T]) -> dict[str, Any]:
+        """Binds a number, a text or a switch that is drawn next, as :meth:`widget` does a choice.
+
+        Args:
+            key: The widget's key.
+            usual: Its value where nobody entered one.
+            parse: Makes a value of what the address has; raises ``ValueError`` where it is none.
+
+        Returns:
+            ``key`` and ``on_change`` for the widget.
+        """
+        asked = self.asked()
+        if asked is not None:
+            try:
+                st.session_state[key] = parse(asked)
+                write(**{self.param: asked})
+            except (ValueError, OverflowError):
+                refuse(self.param, InputError("{value} is no value for it.", value=asked[:80]))
+                self.choose(None)
+                st.session_state[key] = usual
+        elif key not in st.session_state or by_history():
+            st.session_state[key] = usual
+        return self._bound(key, usual)
+
+    def _bound(
+        self, key: str, default: T, name: Callable[[T], object] = str, then: Callable[[], object] | None = None
+    ) -> dict[str, Any]:
         def remember() -> None:
             value = st.session_state[key]
             self.choose(None if value is None or value == default else str(name(value)))
+            if then is not None:
+                then()
 
         return {"key": key, "on_change": remember}

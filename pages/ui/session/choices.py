@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
@@ -25,14 +25,21 @@ from pages.ui.text import display_names
 if TYPE_CHECKING:
     from core.runs.store import Run
 
+S = TypeVar("S", DataSpec, ModelSpec)
+
 DEFAULT_BACKBONE = "efficientnet_lite0"
 TEST_SHARE = 0.2
 """Share of the images that a new choice of data holds out for the test."""
 
-_DATA_PARAMS = ("data", "split")
+_DATA_PARAMS = ("data", "split", "division")
 RUN = address.Bound("run", kept="bl.run", also="chosen")
 """``run`` where the page is about it, ``chosen`` where it is only chosen."""
 _DIVISION = re.compile(r"v(\d{1,2}(?:\.\d{1,3})?)t(\d{1,2}(?:\.\d{1,3})?)s(\d{1,10})n(\d{1,7})")
+_NAMED = {
+    DataSpec: ("source", "val_share", "test_share", "seed", "images_per_class"),
+    ModelSpec: ("backbone", "weights"),
+}
+"""What of a record the address has in parameters of their own."""
 _DATA, _DATA_TITLE = "bl.data", "bl.data.title"
 _MODEL, _FREEZE, _TRAIN, _IMAGE = "bl.model", "bl.freeze", "bl.train", "bl.image"
 _SETUP_SEEN, _FOLLOWED = "bl.setup.seen", "bl.followed."
@@ -93,7 +100,12 @@ def data() -> DataSpec | None:
     if known is None or known.source != wanted:
         known = DataSpec(wanted, test_share=TEST_SHARE)
         st.session_state[_DATA], st.session_state[_DATA_TITLE] = known, None
-    if (divided := _divided(known, address.read("split"))) != known:
+    divided = _divided(known, address.read("split"))
+    rest = address.read("division")
+    if address.read("split") and rest != _rest(divided):
+        plain = DataSpec(**{name: getattr(divided, name) for name in _NAMED[DataSpec]})
+        divided = _changed(plain, "division", rest)
+    if divided != known:
         st.session_state[_DATA] = known = divided
     return known
 
@@ -102,13 +114,14 @@ def data_params(spec: DataSpec | None = None) -> dict[str, str | None]:
     """Returns how an address names data and their division: by default the chosen ones, nothing where none are.
 
     A division is written as ``v20t15s0n50``: percent of validation and of test images, the seed, and the most images
-    of a class (0: all).
+    of a class (0: all); what else there is of it is packed.
     """
     spec = spec or data()
     if spec is None:
         return {}
     shares = f"v{spec.val_share * 100:g}t{spec.test_share * 100:g}"
-    return {"data": spec.source, "split": f"{shares}s{spec.seed}n{spec.images_per_class or 0}"}
+    split = f"{shares}s{spec.seed}n{spec.images_per_class or 0}"
+    return {"data": spec.source, "split": split, "division": _rest(spec)}
 
 
 def _divided(spec: DataSpec, text: str | None) -> DataSpec:
@@ -181,30 +194,41 @@ def model() -> ModelSpec:
     if name and name != known.backbone:
         known = ModelSpec(name)
     if weights and weights != known.weights and not weights.startswith("file:"):  # files are no part of an address
-        known = _changed(known, "weights", {"weights": weights})
+        known = _allowed(known, "weights", {"weights": weights})
     if name and rest != _rest(known):
-        plain = ModelSpec(known.backbone, known.weights)
-        try:
-            known = _changed(plain, "network", unpack(rest)) if rest else plain
-        except InputError as error:
-            address.refuse("network", error)
+        known = _changed(ModelSpec(known.backbone, known.weights), "network", rest)
     if name or weights or _MODEL in st.session_state:
         st.session_state[_MODEL] = known
     return known
 
 
-def _changed(spec: ModelSpec, param: str, values: Mapping[str, object]) -> ModelSpec:
-    """Returns a network with values from the address; one that is not allowed is refused, and changes nothing."""
+def _changed(spec: S, param: str, packed: str | None) -> S:
+    """Returns a record with what the address has packed; what cannot be read or is not allowed changes nothing."""
     try:
-        return from_record(ModelSpec, param, {"backbone": spec.backbone, "weights": spec.weights, **values})
+        values = unpack(packed) if packed else {}
+        twice = set(values) & set(_NAMED[type(spec)])
+        if twice:
+            raise InputError("{name} has a parameter of its own.", name=min(twice))
+        return _allowed(spec, param, values)
+    except InputError as error:
+        address.refuse(param, error)
+        return spec
+
+
+def _allowed(spec: S, param: str, values: Mapping[str, object]) -> S:
+    """Returns a record with values from the address; one that is not allowed is refused, and changes nothing."""
+    known = {name: getattr(spec, name) for name in _NAMED[type(spec)]}
+    try:
+        return from_record(type(spec), param, {**known, **values})
     except (InputError, TypeError) as error:
         address.refuse(param, error if isinstance(error, InputError) else InputError("A value is of a wrong type."))
         return spec
 
 
-def _rest(spec: ModelSpec) -> str | None:
-    """Returns what of a network its name and weights do not say, as a text for the address."""
-    own, usual = asdict(spec), asdict(ModelSpec(spec.backbone, spec.weights))
+def _rest(spec: DataSpec | ModelSpec) -> str | None:
+    """Returns what of a record no parameter of its own names, as a text for the address."""
+    plain = type(spec)(**{name: getattr(spec, name) for name in _NAMED[type(spec)]})
+    own, usual = asdict(spec), asdict(plain)
     return pack({name: value for name, value in own.items() if value != usual[name]})
 
 

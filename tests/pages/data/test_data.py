@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 
+from core import settings
 from core.specs import DataSpec
 
 
@@ -60,6 +64,44 @@ def test_a_folder_with_a_damaged_file_names_it(open_page, words, image_folder) -
     app = open_page("data", session={"bl.data": DataSpec(str(root))})
     assert not app.exception
     assert "Files that cannot be read (1)" in words(app)
+
+
+def test_problems_are_told_in_the_first_screen_with_their_pictures(open_page, words, params, image_folder) -> None:
+    root = image_folder("train and val", classes=("cats", "*rare*"), presplit=True)
+    shutil.rmtree(root / "test")
+    (twin,) = list((root / "train" / "cats").glob("*"))[:1]
+    for folder in ("val/cats", "train/*rare*"):
+        (root / folder / f"copy{twin.suffix}").write_bytes(twin.read_bytes())
+    app = open_page("data", session={"bl.data": DataSpec(str(root))})
+    assert not app.exception
+    (said,) = [error.value for error in app.error]
+    assert "stand in two splits" in said or "stands in two splits" in said
+    assert "in two classes" in said
+    told = words(app)
+    assert "In two splits (" in told
+    assert "In two classes (" in told
+    assert any("They bring no test images" in warning.value for warning in app.warning)
+    app.toggle(key="bl-anew").set_value(True).run()
+    assert not app.exception
+    assert app.session_state["bl.data"].anew
+    assert not any("They bring no test images" in warning.value for warning in app.warning)
+    app.slider(key="bl-test-share").set_value(40).run()
+    again = open_page("data", **params(app))
+    assert again.session_state["bl.data"] == DataSpec(str(root), test_share=0.4, anew=True)
+
+
+def test_the_newest_upload_comes_first_and_can_be_kept(open_page, image_folder) -> None:
+    for place, name in enumerate(("new", "aged")):
+        made = image_folder(f"for {name}")
+        path = settings.uploads_dir() / name
+        shutil.copytree(made, path)
+        os.utime(path, (1000 - place, 1000 - place))
+    app = open_page("data", **{"from": "upload"})
+    assert app.selectbox(key="bl-uploaded").options == ["new", "aged"]
+    app.button(key="bl-upload-delete").click().run()
+    app.button(key="bl-upload-delete-not").click().run()
+    assert not app.exception
+    assert (settings.uploads_dir() / "new").is_dir()
 
 
 def test_a_folder_outside_the_roots_is_refused(open_page, words, tmp_path) -> None:

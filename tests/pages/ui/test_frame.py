@@ -21,6 +21,7 @@ from pages.ui.session.train_form import TrainChoice, to_address
 
 PROJECT = settings.PROJECT
 HEAVY = ("torch", "torchvision", "pandas", "sklearn", "captum", "plotly.graph_objects", "plotly.express")
+Params = Callable[[AppTest], dict[str, str]]
 PROBE = f"""
 import sys
 import streamlit.testing.v1 as testing
@@ -104,11 +105,7 @@ def _context(app: AppTest) -> str:
     return "\n".join(link.proto.label for link in app.sidebar.get("page_link"))
 
 
-def _params(app: AppTest) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else value[-1] for name, value in dict(app.query_params).items()}
-
-
-def test_what_is_chosen_is_in_the_address_of_every_page(make_run: Callable[..., Run]) -> None:
+def test_what_is_chosen_is_in_the_address_of_every_page(make_run: Callable[..., Run], params: Params) -> None:
     setup = to_address(TrainChoice("two-phase"), FreezePlan(2))
     net = choices.model_params(ModelSpec("resnet18", "none", image_size=96))
     run = make_run()
@@ -117,7 +114,7 @@ def test_what_is_chosen_is_in_the_address_of_every_page(make_run: Callable[..., 
     assert not app.exception
     app.query_params.clear()  # as a link in the navigation does
     app.run()
-    assert _params(app) == query
+    assert params(app) == query
     context = _context(app)
     for text in ("Small digits", "random weights", "A run"):
         assert text in context
@@ -146,7 +143,7 @@ def test_an_address_that_cannot_be_read_is_refused_in_words(query: dict[str, str
     assert set(app.query_params) < {*query, "split", "backbone", "weights"}
 
 
-def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run]) -> None:
+def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run], params: Params) -> None:
     run = make_run()
     context = _context(_opened(run=run.id))
     assert "Shapes" in context
@@ -155,4 +152,4 @@ def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run]) ->
     context = _context(other)
     assert "Shapes" in context, "the page is about the run"
     assert "resnet18" not in context
-    assert _params(other)["data"] == "digits", "what was chosen stays chosen"
+    assert params(other)["data"] == "digits", "what was chosen stays chosen"
