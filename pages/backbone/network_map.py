@@ -84,7 +84,7 @@ def figure(rows: Sequence[Any], chosen: str) -> Any:
     import plotly.graph_objects as go
 
     chart = charts.figure(420, hovermode="closest", clickmode="event+select")
-    for colour, (group, families) in zip(charts.OKABE_ITO, GROUPS.items(), strict=False):
+    for colour, (group, families) in zip(charts.OTHERS, GROUPS.items(), strict=False):
         members = [row for row in rows if row.family in families]
         if not members:
             continue
@@ -118,7 +118,7 @@ def figure(rows: Sequence[Any], chosen: str) -> Any:
                 mode="markers+text",
                 text=[marked.title],
                 textposition=side,
-                textfont={"size": 16, "color": charts.ACCENT},
+                textfont={"size": 16},
                 hoverinfo="skip",
                 showlegend=False,
                 customdata=[marked.name],

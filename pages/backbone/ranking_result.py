@@ -13,18 +13,21 @@ from core.specs import ModelSpec
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.session import choices
 from pages.ui.text import display_names, number_format
+from pages.ui.text.glossary import TERMS
 from pages.ui.text.i18n import N_, _, _n
 
 SCORES = {
-    "log_me": (N_("LogME"), N_("Evidence of a linear head on the frozen features, in nats an image.")),
-    "probe_accuracy": (N_("Probe"), N_("Share right of a linear head that never saw the image it judges.")),
+    "probe_accuracy": (TERMS["probe accuracy"].title, TERMS["probe accuracy"].sentence),
+    "log_me": (TERMS["logme"].title, TERMS["logme"].sentence),
     "knn_accuracy": (
         N_("Neighbours"),
         N_("Share of images whose nearest neighbours by frozen features name its class."),
     ),
     "regularised_h_score": (N_("H-score"), N_("Variance between the classes, whitened with a shrunk covariance.")),
-    "leep": (N_("LEEP"), N_("How much the pretraining's own classes tell of yours, in nats; 0 is everything.")),
+    "leep": (TERMS["leep"].title, TERMS["leep"].sentence),
 }
+NATS = ("log_me", "leep")
+"""Scores in nats (natural logarithm)."""
 HEIGHT = 280
 """Of the charts, in pixels; a long ranking is higher."""
 
@@ -37,7 +40,7 @@ def draw(found: Any, spec: ModelSpec) -> None:
         spec: The chosen network.
     """
     score = form_fields.choice(
-        _("Score"), list(SCORES), "bl-ranking-score", format_func=lambda s: _(SCORES[s][0]), default="log_me"
+        _("Score"), list(SCORES), "bl-ranking-score", format_func=lambda s: _(SCORES[s][0]), default=next(iter(SCORES))
     )
     ordered = found.ordered(score)
     if ordered:
@@ -47,9 +50,9 @@ def draw(found: Any, spec: ModelSpec) -> None:
             charts.show(_dots(ordered, score), key="bl-ranking-chart", alt=_sentence(found, ordered, score))
         with right:
             _against(found, score)
-    _table(found.ordered() or found.rows)
+    _table(ordered or found.rows)
     _absent(found)
-    best = replace(found.ordered()[0].model, head=spec.head) if found.ordered() else None
+    best = replace(ordered[0].model, head=spec.head) if ordered else None
     if (
         best is not None
         and best != spec
@@ -90,8 +93,9 @@ def _dots(ordered: Sequence[Any], score: str) -> Any:
     labels = [title(row.model) for row in ordered]
     chart = charts.figure(max(HEIGHT, 96 + 36 * len(ordered)), hovermode="closest", showlegend=False)
     chart.update_layout(margin={"t": 8})
-    low = min(values)
-    for label, value in zip(labels, values, strict=True):
+    # accuracies have a zero to draw lines from; of the other scores only the distances between dots mean something
+    low = 0.0 if share else min(values)
+    for label, value in zip(labels, values, strict=True) if share else ():
         chart.add_trace(
             go.Scatter(
                 x=[low, value],
@@ -116,7 +120,7 @@ def _dots(ordered: Sequence[Any], score: str) -> Any:
     )
     span = (max(values) - low) or abs(low) or 1.0
     chart.update_xaxes(
-        title_text=_(SCORES[score][0]),
+        title_text=_("{score}, in nats").format(score=_(SCORES[score][0])) if score in NATS else _(SCORES[score][0]),
         range=[low - 0.06 * span, max(values) + 0.24 * span],
         tickformat=".0%" if share else None,
         nticks=6,

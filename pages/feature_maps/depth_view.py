@@ -238,7 +238,7 @@ def _lines(
     names = [row.layer for row in rows]
     for index, (name, values) in enumerate(lines):
         quiet = index > 0 and name in (_("at most"), _("guessing"))
-        colour = charts.FROZEN if quiet else (charts.ACCENT, *charts.OKABE_ITO[1:])[index]
+        colour = charts.FROZEN if quiet else (charts.ACCENT, *charts.OTHERS)[index]
         chart.add_trace(
             go.Scatter(
                 x=list(range(len(rows))),

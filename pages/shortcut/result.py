@@ -22,7 +22,7 @@ CASE_NAMES = {
     "plain": N_("Mark removed"),
     "moved": N_("Mark on the other classes"),
 }
-COLOURS = {"marked": charts.TRAIN, "plain": charts.VAL, "moved": charts.OKABE_ITO[3]}
+COLOURS = dict(zip(("marked", "plain", "moved"), charts.OTHERS, strict=False))
 
 
 def trained(runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:

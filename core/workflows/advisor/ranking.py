@@ -70,9 +70,9 @@ class Ranking:
     complete: bool = True
 
     def ordered(self, score: str = MAIN_SCORE) -> tuple[Ranked, ...]:
-        """Returns the backbones that have this score, the most promising first."""
+        """Returns the backbones that have this score, the most promising first; of equals the one of more evidence."""
         scored = [row for row in self.rows if row.score(score) is not None]
-        return tuple(sorted(scored, key=lambda row: -(row.score(score) or 0.0)))
+        return tuple(sorted(scored, key=lambda row: (-(row.score(score) or 0.0), -(row.score(MAIN_SCORE) or 0.0))))
 
     def find(self, model: ModelSpec) -> Ranked | None:
         """Returns the row of a network, whatever its head."""

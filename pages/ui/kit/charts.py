@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 TRAIN, VAL, TEST = "#0072B2", "#D55E00", "#009E73"
 """Okabe and Ito's blue, vermilion and green: train, validation and test, everywhere."""
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8F00", "#6B6B6B")
-OTHERS = OKABE_ITO[3:]
-"""The rest of them, for what is no split."""
+OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#8A8F00", "#6B6B6B", "#882255", "#17908C")
+"""The rest of them, wine and the accent: for what is no split, in a fixed order; also the theme's own."""
 SPLIT_COLOURS = {"train": TRAIN, "val": VAL, "test": TEST, "all": "#8A9599"}
 ACCENT, FROZEN = "#17908C", "#9AA9AE"
 HAIR = "rgba(128,140,145,.55)"
@@ -93,7 +92,7 @@ def figure(height: int = 280, **layout: Any) -> Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         uirevision="keep",
         dragmode=False,
-        colorway=list(OKABE_ITO),
+        colorway=list(OTHERS),
         xaxis=axis,
         yaxis=axis,
     )

@@ -20,6 +20,12 @@ def asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
+def logo() -> str:
+    """Returns the logo as SVG, its name legible on the ground of the theme in use."""
+    drawn = asset("logo.svg")
+    return drawn.replace("#0C7A77", "#5CC9C0") if st.context.theme.type == "dark" else drawn
+
+
 def send(name: str) -> None:
     """Sends a style sheet that only some pages need."""
     st.html(f"<style>{asset(name)}</style>")

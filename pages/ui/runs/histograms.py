@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.kit import components, form_fields, growing_chart
-from pages.ui.kit.charts import HAIR, OKABE_ITO
+from pages.ui.kit.charts import ACCENT, HAIR
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
@@ -123,7 +123,7 @@ def _spread(now: Mapping[str, Any], start: Mapping[str, Any], limits: tuple[floa
             },
             {
                 "data": {"name": "now"},
-                "mark": {"type": "rect", "color": OKABE_ITO[0], "opacity": 0.65, "clip": True},
+                "mark": {"type": "rect", "color": ACCENT, "opacity": 0.65, "clip": True},
                 "encoding": {"x": x, "x2": {"field": "right"}, "y": y, "y2": {"datum": 0}},
             },
         ],

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.runs.status import RunStatus
 from pages.ui.kit import components, form_fields, growing_chart, style
-from pages.ui.kit.charts import OKABE_ITO
+from pages.ui.kit.charts import OTHERS
 from pages.ui.kit.network_diagram import stage_title
 from pages.ui.kit.page_states import guarded
 from pages.ui.runs import histograms
@@ -152,7 +152,7 @@ def _line(rows: Sequence[Mapping[str, Any]], stage: str, index: int) -> str:
 
 
 def _colour(index: int) -> str:
-    return OKABE_ITO[index % len(OKABE_ITO)]
+    return OTHERS[index % len(OTHERS)]
 
 
 # --- over epochs ------------------------------------------------------------------------------------------------------

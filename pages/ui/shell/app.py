@@ -30,7 +30,7 @@ def run() -> None:
     )
     i18n.choose_language()
     style.apply()
-    st.logo(str(style.ASSETS / "logo.svg"), icon_image=str(style.ASSETS / "icon.svg"), size="large")
+    st.logo(style.logo(), icon_image=str(style.ASSETS / "icon.svg"), size="large")
     chosen = st.navigation(nav.sections(), position="sidebar", expanded=True)
     choices.arrive()
     st.set_page_config(page_title=_title(chosen))

@@ -250,7 +250,7 @@ def test_a_network_of_ones_own_has_its_figures(open_page, words) -> None:
     app = open_page("backbone", session={"bl.model": ModelSpec("own", "none", design=design)})
     assert not app.exception
     assert spec(app).design == design
-    assert f'title="{(3 * 3 * 3 + 1) * 4 + (4 + 1) * 10} parameters"' in words(app)
+    assert f'data-tip="{(3 * 3 * 3 + 1) * 4 + (4 + 1) * 10} parameters"' in words(app)
     app.selectbox(key="bl-backbone").set_value("resnet18").run()
     assert spec(app) == ModelSpec("resnet18")
 
