@@ -17,7 +17,7 @@ from pages.heatmaps.controls import Choice, Look
 from pages.heatmaps.map_grid import Cell
 from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.tiles import grid
-from pages.ui.selection import image_picker, subjects
+from pages.ui.selection import image_picker, samples, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import number_format
@@ -281,7 +281,7 @@ def _shown(subject: Subject, count: int) -> list[tuple[str, str | None, Image.Im
 
     run, prep = subject.target.run, subject.network.preprocessing
     if run is None:
-        found = [(name, None, image_picker.sample_bytes(name)) for name in image_picker.SAMPLES]
+        found = [(name, None, samples.bytes_of(name)) for name in samples.SAMPLES]
         return [(name, truth, fit(open_image(data, name=name), prep)) for name, truth, data in found]
     options = dict(list(image_picker.held_out(run, per_class=count).items())[:count])
 

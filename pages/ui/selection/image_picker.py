@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -17,10 +16,11 @@ from core.data.encoding import png
 from core.errors import InputError
 from pages.ui.kit import charts, components, form_fields, style
 from pages.ui.kit.tile_sheet import gallery
-from pages.ui.kit.tiles import Tile, data_uri
-from pages.ui.selection import own_pictures, picture_list
+from pages.ui.kit.tiles import data_uri
+from pages.ui.selection import own_pictures, picture_list, samples
 from pages.ui.selection.network_picker import Target
 from pages.ui.selection.picture_list import OF_ANSWERS, ORDERS, Filter, Pictures
+from pages.ui.selection.picture_row import OWN, SAMPLE, Row
 from pages.ui.session import address, caches, choices
 from pages.ui.session.choices import ImageChoice
 from pages.ui.text import number_format
@@ -29,17 +29,8 @@ from pages.ui.text.i18n import N_, _, _n, translate_error
 if TYPE_CHECKING:
     from core.runs.store import Run
 
-SAMPLES = {
-    "cat": N_("Cat"),
-    "coffee": N_("Coffee"),
-    "rocket": N_("Rocket"),
-    "astronaut": N_("Astronaut"),
-    "camera": N_("Photographer"),
-}
-"""Photographs free of copyright in ``assets/samples`` (``LICENCES.md`` there says whose): file name and title."""
 SOURCES = {"data": N_("From the data"), "sample": N_("Samples"), "own": N_("Your own")}
 KEY, PARAM = "bl-image", "image"
-_SAMPLE = "sample:"
 _AHEAD, _PAGE = 24, 24
 _STRIP = """<div class="bl-strip"><button type="button" class="before"></button>
 <div class="row" role="group"></div><button type="button" class="after"></button></div>"""
@@ -58,64 +49,6 @@ class Place:
     key: str = KEY
     param: str = PARAM
     use: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """All that can be picked, in order: a person's own, then the data's or the samples.
-
-    Attributes:
-        own: Digests of a person's own pictures.
-        front: Names of chosen pictures that the filter hides.
-        pictures: The data, if any.
-        positions: Images of the data, as filtered.
-        samples: Names of samples.
-    """
-
-    own: tuple[str, ...]
-    front: tuple[str, ...]
-    pictures: Pictures | None
-    positions: Sequence[int]
-    samples: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.own) + len(self.front) + len(self.positions) + len(self.samples)
-
-    def name(self, index: int) -> str:
-        """Returns what names the picture at an index: an image's key, or a sample's or digest's name with its kind."""
-        for kind, names in (("own:", self.own), ("", self.front), (_SAMPLE, self.samples)):
-            if index < len(names):
-                return f"{kind}{names[index]}"
-            index -= len(names)
-        assert self.pictures is not None
-        return self.pictures.dataset.items[self.positions[index]].key
-
-    def index(self, name: str) -> int:
-        """Returns where a picture stands."""
-        before = [f"own:{one}" for one in self.own] + [*self.front] + [f"{_SAMPLE}{one}" for one in self.samples]
-        if name in before:
-            return before.index(name)
-        assert self.pictures is not None
-        return len(before) + self.positions.index(self.pictures.places[name])
-
-    def tiles(self, first: int, last: int) -> list[Tile]:
-        """Returns thumbnails of a stretch of it, with what they are called."""
-        names = [self.name(index) for index in range(first, last)]
-        places = self.pictures.places if self.pictures is not None else {}
-        drawn: dict[str, bytes | None] = {}
-        if self.pictures is not None:
-            data = [name for name in names if name in places]
-            drawn = dict(zip(data, self.pictures.thumbnails([places[name] for name in data]), strict=True))
-        return [self._tile(name, drawn) for name in names]
-
-    def _tile(self, name: str, drawn: dict[str, bytes | None]) -> Tile:
-        if name.startswith("own:"):
-            choice, view = own_pictures.kept().pictures[name[4:]]
-            return Tile(view, choice.name, _("Yours"))
-        if self.pictures is not None and name in self.pictures.places:
-            item = self.pictures.dataset.items[self.pictures.places[name]]
-            return Tile(drawn[name] or b"", self.pictures.dataset.classes[item.label], choices.short_source(name))
-        return Tile(_sample_view(name.removeprefix(_SAMPLE)), _(SAMPLES[name.removeprefix(_SAMPLE)]), _("Sample"))
 
 
 def image_picker(target: Target | None = None, place: Place | None = None) -> ImageChoice | None:
@@ -150,7 +83,7 @@ def _pictures(target: Target | None) -> tuple[Pictures | None, str]:
         return None, translate_error(error)
 
 
-def _shown(place: Place, pictures: Pictures | None, problem: str) -> tuple[_Row, str | None]:
+def _shown(place: Place, pictures: Pictures | None, problem: str) -> tuple[Row, str | None]:
     """Draws, behind a button, what the strip shows; returns that, and the name of the chosen picture."""
     key = place.key
     with st.popover(
@@ -173,7 +106,8 @@ def _shown(place: Place, pictures: Pictures | None, problem: str) -> tuple[_Row,
                 components.note(_("No picture is like that. Change what is searched for, or give your own."))
         if source == "own":
             own_pictures.draw(key, lambda choice: _take(place, choice))
-        row, chosen = _row(place, pictures, positions, samples=not positions and (pictures is None or source != "data"))
+        lead = not positions and (pictures is None or source != "data")
+        row, chosen = _row(place, pictures, positions, with_samples=lead)
         if getattr(box, "open", False):
             _grid(place, row, chosen)
     return row, chosen
@@ -216,12 +150,12 @@ def _filter(key: str, pictures: Pictures) -> Filter:
 
 
 def _row(
-    place: Place, pictures: Pictures | None, positions: Sequence[int], *, samples: bool
-) -> tuple[_Row, str | None]:
+    place: Place, pictures: Pictures | None, positions: Sequence[int], *, with_samples: bool
+) -> tuple[Row, str | None]:
     """Returns all that can be picked and the name of the chosen picture, which is always among it."""
     kept = own_pictures.kept().pictures
-    shown = tuple(name for name in SAMPLES if _sample_path(name)) if samples else ()
-    row = _Row(tuple(kept), (), pictures, positions, shown)
+    shown = tuple(name for name in samples.SAMPLES if samples.path_of(name)) if with_samples else ()
+    row = Row(tuple(kept), (), pictures, positions, shown)
     chosen = next((name for name in _asked(place) if _there(name, pictures, kept)), None)
     if chosen is None:
         base = len(kept) if len(row) > len(kept) else 0
@@ -229,8 +163,8 @@ def _row(
     if pictures is not None and chosen in pictures.places:
         hidden = pictures.places[chosen] not in positions
     else:
-        hidden = chosen.startswith(_SAMPLE) and chosen.removeprefix(_SAMPLE) not in shown
-    return (_Row(row.own, (chosen,), pictures, positions, shown) if hidden else row), chosen
+        hidden = chosen.startswith(SAMPLE) and chosen.removeprefix(SAMPLE) not in shown
+    return (Row(row.own, (chosen,), pictures, positions, shown) if hidden else row), chosen
 
 
 def _asked(place: Place) -> list[str]:
@@ -238,23 +172,23 @@ def _asked(place: Place) -> list[str]:
     names = [address.read(place.param) or ""]
     known = choices.image(place.use)
     if known is not None and known.kind in ("upload", "camera"):
-        names.append(f"own:{known.sha256}")
+        names.append(f"{OWN}{known.sha256}")
     elif known is not None and known.kind == "sample":
-        names += [f"{_SAMPLE}{name}" for name, title in SAMPLES.items() if _(title) == known.name]
+        names += [f"{SAMPLE}{name}" for name, title in samples.SAMPLES.items() if _(title) == known.name]
     elif known is not None:
         names.append(known.name)
     return names
 
 
 def _there(name: str, pictures: Pictures | None, kept: dict[str, Any]) -> bool:
-    if name.startswith("own:") and name[4:] in kept:
+    if name.startswith(OWN) and name.removeprefix(OWN) in kept:
         return True
     if pictures is not None and name in pictures.places:
         return True
-    return name.startswith(_SAMPLE) and _sample_path(name.removeprefix(_SAMPLE)) is not None
+    return name.startswith(SAMPLE) and samples.path_of(name.removeprefix(SAMPLE)) is not None
 
 
-def _strip(place: Place, row: _Row, chosen: str | None) -> None:
+def _strip(place: Place, row: Row, chosen: str | None) -> None:
     """Draws the thumbnails round the chosen picture, with steps to the one before and the next."""
     if chosen is None:
         components.note(_("There is no picture to pick. Give your own."))
@@ -291,7 +225,7 @@ def _strip(place: Place, row: _Row, chosen: str | None) -> None:
     made(data=data, key=key, on_picked_change=picked)
 
 
-def _grid(place: Place, row: _Row, chosen: str | None) -> None:
+def _grid(place: Place, row: Row, chosen: str | None) -> None:
     """Draws a page of all that can be picked, large enough to tell apart."""
     pages = max(1, -(-len(row) // _PAGE))
     key = f"{place.key}-page"
@@ -311,8 +245,10 @@ def _grid(place: Place, row: _Row, chosen: str | None) -> None:
 
 def _pick(place: Place, name: str) -> None:
     """Chooses a picture by its name."""
-    if name.startswith("own:"):
-        _take(place, own_pictures.kept().pictures[name[4:]][0])
+    if name.startswith(OWN):
+        kept = own_pictures.kept().pictures.get(name.removeprefix(OWN))
+        if kept is not None:
+            _take(place, kept[0])
     else:
         address.write(**{place.param: name})
 
@@ -325,45 +261,18 @@ def _take(place: Place, choice: ImageChoice) -> None:
 
 def _choice(place: Place, pictures: Pictures | None, name: str) -> ImageChoice | None:
     """Returns the picture of a name and puts the name into the address; says why where it cannot be had."""
-    if name.startswith("own:"):
+    if name.startswith(OWN):
         address.write(**{place.param: None})
-        return own_pictures.kept().pictures[name[4:]][0]
+        return own_pictures.kept().pictures[name.removeprefix(OWN)][0]
     address.write(**{place.param: name})
     if pictures is None or name not in pictures.places:
-        sample = name.removeprefix(_SAMPLE)
-        return ImageChoice("sample", _(SAMPLES[sample]), sample_bytes(sample))
+        sample = name.removeprefix(SAMPLE)
+        return ImageChoice("sample", _(samples.SAMPLES[sample]), samples.bytes_of(sample))
     try:
         return _image(pictures, name)
     except InputError as error:
         components.note(translate_error(error))
         return None
-
-
-def sample_bytes(name: str) -> bytes:
-    """Returns the file of one of :data:`SAMPLES`.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    path = _sample_path(name)
-    if path is None:
-        raise InputError("No sample pictures are installed. Choose a file.")
-    return path.read_bytes()
-
-
-def _sample_path(name: str) -> Path | None:
-    path = style.ASSETS / "samples" / f"{name}.jpg"
-    return path if name in SAMPLES and path.is_file() else None
-
-
-def _sample_view(name: str) -> bytes:
-    from core.data.images import read_image
-
-    return caches.remember(
-        "sample-views",
-        (name,),
-        lambda: picture_list.thumbnail(read_image(sample_bytes(name), least=picture_list.THUMBNAIL_PX).image),
-    )
 
 
 def choose_held_out(name: str) -> None:

@@ -17,7 +17,7 @@ from core.interpret.attribution import explain
 from core.runs.store import Run
 from core.specs import ModelSpec
 from pages.heatmaps import map_grid, single_map
-from pages.ui.selection import image_picker, network_picker, subjects
+from pages.ui.selection import network_picker, samples, subjects
 from pages.ui.session.choices import ImageChoice
 from pages.ui.session.lru_store import LruStore
 
@@ -281,7 +281,7 @@ def test_an_empty_map_is_said(open_page, learned, words, monkeypatch) -> None:
 
 
 def test_without_a_picture_it_asks_for_one(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr(image_picker, "SAMPLES", {})
+    monkeypatch.setattr(samples, "SAMPLES", {})
     app = open_page("heatmaps", **BACKBONE)
     assert not app.exception
     assert "No picture yet" in words(app)
