@@ -9,7 +9,7 @@ from pages.ui.kit import components, nav, style
 from pages.ui.kit.page_states import boundary
 from pages.ui.lessons import bar
 from pages.ui.session import address, choices, warmup
-from pages.ui.shell import sidebar
+from pages.ui.shell import server, sidebar
 from pages.ui.text import i18n
 from pages.ui.text.i18n import _, translate_error
 
@@ -19,6 +19,7 @@ _REFUSED = "bl.shell.refused"
 
 def run() -> None:
     """Draws the frame and the page that was asked for. Called by the entry, and by a page asked for directly."""
+    server.prepare()
     st.set_page_config(
         page_title=NAME,
         page_icon=str(style.ASSETS / "icon.svg"),
