@@ -33,15 +33,18 @@ def scarce() -> Iterator[None]:
 def opened(port: int, host: str | None = None, origin: str | None = None) -> Iterator[ClientConnection]:
     """Opens the socket that a page opens, asking for a host, from a page of an origin."""
     host = host or f"127.0.0.1:{port}"
-    with socket.create_connection(("127.0.0.1", port)) as raw, connect(
-        f"ws://{host}/_stcore/stream",
-        sock=raw,
-        origin=origin or f"http://{host}",  # type: ignore[arg-type]
-        subprotocols=["streamlit"],  # type: ignore[list-item]
-        max_size=None,
-        compression=None,
-        proxy=None,
-    ) as connection:
+    with (
+        socket.create_connection(("127.0.0.1", port)) as raw,
+        connect(
+            f"ws://{host}/_stcore/stream",
+            sock=raw,
+            origin=origin or f"http://{host}",  # type: ignore[arg-type]
+            subprotocols=["streamlit"],  # type: ignore[list-item]
+            max_size=None,
+            compression=None,
+            proxy=None,
+        ) as connection,
+    ):
         yield connection
 
 
@@ -57,9 +60,8 @@ def drawn(connection: ClientConnection) -> bool:
             return message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
 
 
-def test_every_one_of_many_openings_is_answered(
-    scarce: None, cold_server: Callable[[], AbstractContextManager[Any]]
-) -> None:
+@pytest.mark.usefixtures("scarce")
+def test_every_one_of_many_openings_is_answered(cold_server: Callable[[], AbstractContextManager[Any]]) -> None:
     with cold_server() as server:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for number in range(OPENINGS):

@@ -1,4 +1,4 @@
-"""What a server settles once, before its first page: how many files it may have open, and by which names it is reached."""
+"""What a server settles once, before its first page: how many files it may open, by which names it is reached."""
 
 from __future__ import annotations
 
