@@ -47,6 +47,11 @@ def uploads_dir() -> Path:
     return data_roots()[0] / "uploads"
 
 
+def lab_dirs() -> tuple[Path, ...]:
+    """Returns the folders with the shortcut lab's pictures: the one that is written, and that of earlier versions."""
+    return data_roots()[0] / ".shortcut", data_roots()[0] / "shortcut"
+
+
 def cache_dir() -> Path:
     """Returns the folder for what can be derived or measured again (it need not exist yet)."""
     own = os.environ.get("BACKBONE_LAB_CACHE")

@@ -221,6 +221,7 @@ class RunStatus(Status):
         images_per_second: Training images a second.
         memory_bytes: What the process takes: peak allocation on a GPU, resident set on the CPU.
         trainable_parameters: Values that learn in the last phase.
+        learned_parameters: Values that had learned when the best epoch ended, whose weights are kept.
         total_parameters: Values of the whole network.
         best_epoch: The epoch whose weights are kept.
         best_val_accuracy: Its validation accuracy during the training, 0 to 1.
@@ -259,6 +260,7 @@ class RunStatus(Status):
     images_per_second: float | None = None
     memory_bytes: int | None = None
     trainable_parameters: int | None = None
+    learned_parameters: int | None = None
     total_parameters: int | None = None
     best_epoch: int | None = None
     best_val_accuracy: float | None = None

@@ -15,6 +15,7 @@ from pages.heatmaps.map_grid import Cell
 from pages.ui.kit import components, page_states
 from pages.ui.selection import network_picker
 from pages.ui.selection.subjects import Subject
+from pages.ui.session import run_list
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
@@ -30,7 +31,7 @@ MAX_RUNS = 4
 def draw(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws the same picture through several runs."""
     there = {run.id: run for run in network_picker.runs_with_weights()}
-    labels = network_picker.run_labels(list(there.values()))
+    labels = run_list.labels(list(there.values()))
     if len(there) < 2:
         page_states.empty(
             _("Not enough runs"),

@@ -141,7 +141,7 @@ def _result(run: Run) -> None:
         run_panel.ended(run, status)
     if not run.has_weights:
         return
-    components.metrics(run_panel.result_figures(status))
+    components.metrics(run_panel.result_figures(run, status))
     with st.container(key="bl-wrap-walk"):
         looks, curve = st.columns([1.25, 1], gap="large")
     with looks:

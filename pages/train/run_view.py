@@ -75,7 +75,7 @@ def _result(run: Any, status: RunStatus) -> None:
     _ways_on(run, status)
     series_panel.beside(run)
     if len(caches.journal(run).epochs):
-        components.metrics(run_panel.result_figures(status))
+        components.metrics(run_panel.result_figures(run, status))
         experiment_plan.proof(status)
         coach_panel.first_line(run, status)
         learning_curves.pair(run, status, key="bl-train-done", marks=run_panel.marks(run, status))

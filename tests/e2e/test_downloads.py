@@ -159,7 +159,7 @@ def deep_dream(page: Page, visit: Visit, settled: Settled, trained: Any) -> None
 
 
 WAYS: dict[str, tuple[Callable[[Page, Visit, Settled, Any], None], Callable[[str, bytes], None]]] = {
-    "bl-run-download": (runs, is_run),
+    "bl-download-run": (runs, is_run),
     "bl-repeat-train_again": (runs, is_program),
     "bl-repeat-split": (runs, is_split),
     "bl-repeat-experiment": (runs, is_experiment),

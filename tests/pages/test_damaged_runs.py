@@ -64,7 +64,7 @@ def test_a_torn_status_is_said_with_its_reason(open_page, words, make_run, conte
     for name in PAGES:
         shown(open_page, words, name, bad)
     app = open_page("runs", run=bad.id)
-    assert app.dataframe[0].value.set_index("id")["state"].to_dict() == {good.id: "Finished", bad.id: "Unreadable"}
+    assert app.dataframe[0].value["state"].to_dict() == {good.id: "Finished", bad.id: "Unreadable"}
     said = words(app)
     assert "The bad one: status.json" in said
     assert "This run cannot be read" in said
@@ -91,5 +91,5 @@ def test_a_folder_without_permission_is_in_the_table_with_the_reason(
         for name in (*PAGES, "heatmaps"):
             shown(open_page, words, name, chosen)
     app = open_page("runs", run=bad.id)
-    assert app.dataframe[0].value.set_index("id")["state"].to_dict() == {good.id: "Finished", bad.id: "Unreadable"}
+    assert app.dataframe[0].value["state"].to_dict() == {good.id: "Finished", bad.id: "Unreadable"}
     assert f"{bad.name}: status.json cannot be read: Permission denied." in words(app)

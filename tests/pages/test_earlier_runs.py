@@ -18,7 +18,7 @@ def test_every_page_that_shows_runs_shows_them(
     assert "Something went wrong" not in said
     assert "cannot be read" not in said
     if name == "runs":
-        rows = app.dataframe[0].value.set_index("id")
+        rows = app.dataframe[0].value
         assert rows["state"].tolist() == ["Paused", "Finished"]
         assert rows["recipe"].tolist() == ["Own phases", "Two phases"]
     if (name, state) == ("train", "finished"):

@@ -153,7 +153,7 @@ def prepare(
     Args:
         plan: What is tried.
         roots: Folders that pictures may be read under; ``None`` for no limit.
-        under: Folder to write under; by default ``shortcut`` in the first data folder.
+        under: Folder to write under; by default a hidden one in the first data folder, which is not offered.
         progress: Called with pictures written and in all; what it raises ends the work and leaves nothing behind.
 
     Raises:
@@ -161,7 +161,7 @@ def prepare(
     """
     dataset, marked = choice(plan, roots=roots)
     plan = dataclasses.replace(plan, marked=marked)
-    base = under or settings.data_roots()[0] / "shortcut"
+    base = under or settings.lab_dirs()[0]
     folder = base / f"{_slug(dataset.title)}-{_slug(marked)}-{_digest(plan, dataset)}"
     prepared = Prepared(folder, plan, dataset.classes)
     if _whole(folder):

@@ -122,6 +122,7 @@ class EventLog:
         self.device = torch.device("cpu")
         self.epoch_seconds: Sequence[float] = ()
         self.begin = time.perf_counter() - spent
+        self.learned = recorder.status.phase_parameters or 0  # a run that goes on learned these before
         self.finished = Finished(True, 0, None, None, 0.0, 0.0)
 
     @property
@@ -138,6 +139,7 @@ class EventLog:
             update(**record)
         elif isinstance(event, PhaseStarted):
             self.epoch_seconds = ()
+            self.learned = max(self.learned, event.trainable_parameters)
             self.recorder.precision(event.index, event.precision)
             update(
                 doing="training",
@@ -207,5 +209,9 @@ class EventLog:
             "spent_seconds": self.spent,
         }
         if event.improved:
-            changes |= {"best_epoch": event.epoch, "best_val_accuracy": event.val_accuracy}
+            changes |= {
+                "best_epoch": event.epoch,
+                "best_val_accuracy": event.val_accuracy,
+                "learned_parameters": self.learned,
+            }
         self.recorder.update(now=False, **changes)

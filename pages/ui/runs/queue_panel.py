@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from functools import partial
 from html import escape
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui.kit import one_shot_button
-from pages.ui.kit.components import note, section
+from pages.ui.kit.components import note, plain, section
 from pages.ui.kit.page_states import guarded
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n
@@ -19,6 +20,7 @@ from pages.ui.text.i18n import _, _n
 if TYPE_CHECKING:
     from core.runs.jobs import Job
     from core.runs.queue import Place
+    from core.runs.status import Status
     from core.runs.store import Run
 
 EVERY = 2.0
@@ -37,6 +39,15 @@ def owner() -> str:
     if isinstance(cookie, str) and cookie:
         return hashlib.sha256(cookie.encode()).hexdigest()[:16]
     return str(st.session_state.setdefault(_OWNER, secrets.token_hex(8)))
+
+
+def whose(status: Status) -> str:
+    """Returns whose a run is, as a sentence; empty where it is this person's, or nobody's that is known."""
+    if not status.owner or status.owner == owner():
+        return ""
+    if re.fullmatch(r"[0-9a-f]{16}", status.owner):  # see owner(): it names nobody
+        return _("This run is somebody else's: it was started in another browser.")
+    return _("This run is somebody else's: {name} started it on the command line.").format(name=plain(status.owner))
 
 
 def panel(run: Run | None = None, *, key: str) -> None:
@@ -88,6 +99,7 @@ def _row(place: Place, marked: str | None, key: str) -> None:
         else _("start not yet known")
     )
     name = getattr(run, "name", run.id)
+    cancel, close = f"{key}-cancel-{run.id}", ":material/close:"
     tone = " bl-marked" if run.id == marked else ""
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-row-{run.id}"):
         st.html(
@@ -110,14 +122,12 @@ def _row(place: Place, marked: str | None, key: str) -> None:
                 disabled=off,
                 type="tertiary",
             )
-        one_shot_button.button(
-            "",
-            run.request_stop,
-            key=f"{key}-cancel-{run.id}",
-            icon=":material/close:",
-            help=_("Cancel"),
-            type="tertiary",
-        )
+        if mine or not place.owner:
+            one_shot_button.button("", run.request_stop, key=cancel, icon=close, help=_("Cancel"), type="tertiary")
+            return
+        with st.popover("", key=f"{cancel}-ask", icon=close, help=_("Cancel"), type="tertiary"):
+            st.markdown(whose(run.status()))
+            one_shot_button.button(_("Cancel it all the same"), run.request_stop, key=cancel)
 
 
 def _move(run: Run | Job, where: str) -> None:

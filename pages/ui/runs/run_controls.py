@@ -8,16 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
 from pages.ui.kit import one_shot_button
+from pages.ui.runs import queue_panel
 from pages.ui.session import caches, warmup
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
+    from core.specs import Experiment, Phase
 
 RATES = (0.1, 0.3, 0.5, 2.0, 3.0)
 """What the rate is multiplied by with one click."""
@@ -26,7 +31,7 @@ EXTRA = (1, 5, 10)
 LISTED = 12
 """Most changes that are listed."""
 ASKED = {"pause": N_("Pause"), "stop": N_("Stop and keep the best weights"), "discard": N_("Stop and discard")}
-_DISCARDED = "bl.discarded"
+_DISCARDED, _AGREED = "bl.discarded", "bl.agreed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,10 @@ class Happened:
     text: str
 
 
-def bar(run: Any, status: RunStatus, *, key: str) -> None:
+def bar(run: Run, status: RunStatus, *, key: str) -> None:
     """Draws the controls of a run that is alive."""
+    if not _may(run, status, key):
+        return
     ending = status.state in ("stopping", "pausing")
     at_work = status.state == "running" and bool(status.epochs)
     with st.container(horizontal=True, vertical_alignment="center", width="content", key=f"{key}-controls"):
@@ -74,7 +81,22 @@ def bar(run: Any, status: RunStatus, *, key: str) -> None:
     one_shot_button.refusal()
 
 
-def _changes(run: Any, status: RunStatus, key: str, *, at_work: bool) -> None:
+def _may(run: Run, status: RunStatus, key: str) -> bool:
+    """Returns whether this person may control a run; of somebody else's run it says whose it is, and asks first."""
+    whose, agreed = queue_panel.whose(status), f"{_AGREED}{run.id}"
+    if not whose or st.session_state.get(agreed):
+        return True
+    with st.popover(_("Control it"), icon=":material/group:", key=f"{key}-whose"):
+        st.markdown(whose)
+        st.button(
+            _("Control it all the same"),
+            key=f"{key}-agreed",
+            on_click=partial(st.session_state.__setitem__, agreed, True),
+        )
+    return False
+
+
+def _changes(run: Run, status: RunStatus, key: str, *, at_work: bool) -> None:
     """Draws what can be changed, inside the popover."""
     if at_work:
         _rate(run, status, key)
@@ -85,11 +107,11 @@ def _changes(run: Any, status: RunStatus, key: str, *, at_work: bool) -> None:
     _discard(run, key)
 
 
-def _ask(run: Any, kind: str, value: float = 1.0) -> None:
+def _ask(run: Run, kind: str, value: float = 1.0) -> None:
     one_shot_button.attempt(partial(run.request, kind, value))
 
 
-def _rate(run: Any, status: RunStatus, key: str) -> None:
+def _rate(run: Run, status: RunStatus, key: str) -> None:
     now = status.lr
     st.markdown(
         _("**Learning rate**, now {rate}. A change holds until the phase ends.").format(rate=number_format.number(now))
@@ -112,7 +134,7 @@ def _rate(run: Any, status: RunStatus, key: str) -> None:
         one_shot_button.button(_("Change the rate"), partial(_written, run, "rate", own), key=f"{key}-rate-go")
 
 
-def _unfreeze(run: Any, status: RunStatus, key: str) -> None:
+def _unfreeze(run: Run, status: RunStatus, key: str) -> None:
     stage, reason = next_stage(run, status)
     st.markdown(_("**What learns**"))
     label = _("Unfreeze {stage} now").format(stage=stage) if stage else _("Unfreeze the next stage now")
@@ -128,7 +150,7 @@ def _unfreeze(run: Any, status: RunStatus, key: str) -> None:
         st.caption(reason)
 
 
-def _extend(run: Any, status: RunStatus, key: str) -> None:
+def _extend(run: Run, status: RunStatus, key: str) -> None:
     st.markdown(_("**Epochs**, now {n}. More are added to the phase at work.").format(n=status.epochs))
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}-epochs"):
         for more in EXTRA:
@@ -138,12 +160,12 @@ def _extend(run: Any, status: RunStatus, key: str) -> None:
         one_shot_button.button(_("Add"), partial(_written, run, "extend", own), key=f"{key}-extend-go")
 
 
-def _written(run: Any, kind: str, field: str) -> None:
+def _written(run: Run, kind: str, field: str) -> None:
     """Asks for what stands in a field at the click, which may be newer than what the page was last drawn with."""
     run.request(kind, float(st.session_state[field]))
 
 
-def _discard(run: Any, key: str) -> None:
+def _discard(run: Run, key: str) -> None:
     sure = f"{key}-discard-sure"
     st.divider()
     if not st.session_state.get(sure):
@@ -172,7 +194,7 @@ def forget_discarded() -> None:
     st.session_state.pop(_DISCARDED, None)
 
 
-def _throw_away(run: Any, sure: str) -> None:
+def _throw_away(run: Run, sure: str) -> None:
     st.session_state[sure] = False
     st.session_state[_DISCARDED] = run.id
     _ask(run, "discard")
@@ -181,7 +203,7 @@ def _throw_away(run: Any, sure: str) -> None:
 # --- what learns ------------------------------------------------------------------------------------------------------
 
 
-def next_stage(run: Any, status: RunStatus) -> tuple[str | None, str | None]:
+def next_stage(run: Run, status: RunStatus) -> tuple[str | None, str | None]:
     """Returns the stage that would join in next, or ``None`` and the reason why there is none."""
     if warmup.pending():
         return None, _("The network is being looked at.")
@@ -194,7 +216,7 @@ def next_stage(run: Any, status: RunStatus) -> tuple[str | None, str | None]:
     return None, _("Everything learns already.")
 
 
-def joined(experiment: Any, phase: int, before: int, count: int = 1) -> str:
+def joined(experiment: Experiment, phase: int, before: int, count: int = 1) -> str:
     """Returns the stages that join in when so many had joined before, as text; empty where none is left."""
     phases = experiment.training.phases
     at_work = phases[min(phase, len(phases) - 1)]
@@ -206,7 +228,7 @@ def joined(experiment: Any, phase: int, before: int, count: int = 1) -> str:
     )
 
 
-def _joined(experiment: Any, phase: Any, before: int, count: int) -> str:
+def _joined(experiment: Experiment, phase: Phase, before: int, count: int) -> str:
     from core.models import freeze
     from pages.ui.kit.network_diagram import stage_title
 
@@ -220,7 +242,7 @@ def _joined(experiment: Any, phase: Any, before: int, count: int) -> str:
 # --- what was asked for, and what took effect -------------------------------------------------------------------------
 
 
-def requests(run: Any, status: RunStatus) -> list[dict[str, Any]]:
+def requests(run: Run, status: RunStatus) -> list[dict[str, Any]]:
     """Returns what was asked of a live run and has not been heard by it yet."""
     from core.runs import control
 
@@ -229,7 +251,7 @@ def requests(run: Any, status: RunStatus) -> list[dict[str, Any]]:
     return control.read(run.path, status.requests_read)[0]
 
 
-def history(run: Any, status: RunStatus) -> list[Happened]:
+def history(run: Run, status: RunStatus) -> list[Happened]:
     """Returns the changes of a run in the order in which they took effect, and what is still to."""
     try:
         experiment = caches.experiment(run)
@@ -281,7 +303,7 @@ def _done(act: Any, status: RunStatus) -> bool:
     return ended or act.step <= status.step
 
 
-def _act_text(experiment: Any, kind: str, value: float, phase: int, thawed: int) -> str:
+def _act_text(experiment: Experiment, kind: str, value: float, phase: int, thawed: int) -> str:
     if kind == "rate":
         return _("Learning rate × {factor}").format(factor=f"{value:g}")
     if kind == "extend":

@@ -56,7 +56,7 @@ def monitor(run: Run, *, key: str, full: bool = False) -> None:
     """Draws a run that is alive, renewed every second; the page is drawn anew once it has ended.
 
     Args:
-        run: The :class:`core.runs.store.Run`.
+        run: The run.
         key: Stable start of the widgets' keys.
         full: Whether everything is drawn that is known of it: all controls, and the sections under the curves.
     """
@@ -277,12 +277,34 @@ def ended(run: Run, status: RunStatus) -> None:
     if status.faults and state != "unreadable":
         text = _("Not all that was recorded of this run can be read. {reasons}")
         components.note(text.format(reasons=reasons(status)))
+    if later := _thrown_away(run, status):
+        components.note(
+            _(
+                "The weights that are kept are those after epoch {n}. What was learned later, in {phases}, was no "
+                "better and is not kept."
+            ).format(n=status.best_epoch, phases=later)
+        )
     if status.early:
         components.note(
             _("Ended early, because they no longer improved: {phases}.").format(
                 phases=", ".join(charts.phase_label(name) for name in status.early)
             )
         )
+
+
+def _thrown_away(run: Run, status: RunStatus) -> str:
+    """Returns the phases that only began after the best epoch: nothing of them is in the weights that are kept."""
+    if status.state in LIVE or not status.best_epoch:
+        return ""
+    phases = caches.journal(run).phases
+    return ", ".join(charts.phase_label(name) for first, name in phases if first > status.best_epoch)
+
+
+def learned(run: Run, status: RunStatus) -> int | None:
+    """Returns how many parameters had learned in the weights that are kept; ``None`` where that was not recorded."""
+    if status.learned_parameters is not None:
+        return status.learned_parameters
+    return None if _thrown_away(run, status) else status.trainable_parameters
 
 
 def reasons(status: Status) -> str:
@@ -298,10 +320,10 @@ def message(status: Status) -> str:
     return _("The run ended with an error that was not foreseen; its log has the details.")
 
 
-def result_figures(status: RunStatus) -> list[Figure]:
+def result_figures(run: Run, status: RunStatus) -> list[Figure]:
     """Returns the figures of a run that has ended."""
     best = status.best_epoch
-    trainable, total = status.trainable_parameters, status.total_parameters
+    trained, total = learned(run, status), status.total_parameters
     test = status.test_accuracy
     judged = _("on images never used before") if test is not None else _untested(status)
     about = _("Share of the held-out images that are classified right.")
@@ -317,9 +339,10 @@ def result_figures(status: RunStatus) -> list[Figure]:
         Figure(_("Test accuracy"), number_format.percent(test), judged),
         Figure(
             _("Learned"),
-            number_format.count(trainable),
+            number_format.count(trained),
             _("of {n} parameters").format(n=number_format.count(total)),
-            exact=_("{n} parameters").format(n=number_format.exact(trainable)),
+            _("Parameters that had learned in the weights that are kept, those of the best epoch."),
+            exact=_("{n} parameters").format(n=number_format.exact(trained)) if trained is not None else "",
         ),
         Figure(
             _("Time"),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.errors import InputError
 from core.runs.status import LIVE
 from pages.ui.kit import components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
-from pages.ui.session import caches
+from pages.ui.session import run_list
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
+    from core.workflows.run_series import Spread, Summary
 
 SHOWN: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "test_accuracy": (N_("Test accuracy"), number_format.percent),
@@ -39,24 +42,24 @@ ICONS = {
 """Of a run's state, before its name."""
 
 
-def beside(run: Any) -> None:
+def beside(run: Run) -> None:
     """Draws the series of a run on the page that watches it, renewed while runs of it are at work or wait."""
-    if not _series_of(run):
+    if not run_list.series_of(run):
         return
     from core.workflows.run_series import members
 
-    live = any(other.state in LIVE for other in members(_series_of(run)))
+    live = any(other.state in LIVE for other in members(run_list.series_of(run)))
     st.fragment(_watched, run_every=3.0 if live else None)(run)
 
 
 @guarded
-def _watched(run: Any) -> None:
+def _watched(run: Run) -> None:
     from core.workflows.run_series import members
 
-    draw(run, members(_series_of(run))[::-1], target="train")
+    draw(run, members(run_list.series_of(run))[::-1], target="train")
 
 
-def draw(run: Any, runs: Sequence[Any], *, target: str = "runs") -> None:
+def draw(run: Run, runs: Sequence[Run], *, target: str = "runs") -> None:
     """Draws the series that a run belongs to: mean and standard deviation, and the way to each of its runs.
 
     Args:
@@ -90,27 +93,20 @@ def draw(run: Any, runs: Sequence[Any], *, target: str = "runs") -> None:
                 nav.link(target, components.plain(other.name), icon=icon, run=other.id)
 
 
-def _members(run: Any, runs: Sequence[Any]) -> list[Any]:
+def _members(run: Run, runs: Sequence[Run]) -> list[Run]:
     """Returns the runs of the same series, the oldest first; none where the run is of no series."""
-    name = _series_of(run)
-    return [other for other in reversed(runs) if _series_of(other) == name] if name else []
+    name = run_list.series_of(run)
+    return [other for other in reversed(runs) if run_list.series_of(other) == name] if name else []
 
 
-def _series_of(run: Any) -> str:
-    try:
-        return str(caches.experiment(run).series)
-    except InputError:
-        return ""
-
-
-def _figure(name: str, spread: Any) -> Figure:
+def _figure(name: str, spread: Spread) -> Figure:
     title, written = SHOWN[name]
     each = ", ".join(written(value) for value in spread.values)
     around = "" if spread.deviation is None else f"± {written(spread.deviation)}"
-    return Figure(_(title), written(spread.mean), around, each)
+    return Figure(_(title), written(spread.mean), around, exact=each)
 
 
-def _rest(found: Any) -> str:
+def _rest(found: Summary) -> str:
     """Says how many runs of the series do not count, with a space before."""
     text = ""
     if found.live:

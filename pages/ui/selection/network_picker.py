@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import ModelSpec
 from pages.ui.kit import components
-from pages.ui.session import address, caches, choices
+from pages.ui.session import address, caches, choices, run_list
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
@@ -67,18 +67,7 @@ class Target:
 
 def runs_with_weights() -> list[Run]:
     """Returns the runs whose weights can be loaded, the newest first."""
-    from core.runs.store import RunStore
-
-    return [run for run in RunStore().list() if run.has_weights]
-
-
-def run_labels(runs: Sequence[Run]) -> dict[str, str]:
-    """Returns ``{id: name}`` of runs; of those that share a name each bears its id's end, too.
-
-    A widget tells its options apart by their labels alone: of two that look the same it would always take the first.
-    """
-    names = [run.name for run in runs]
-    return {run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {run.id[-4:]}" for run in runs}
+    return run_list.listed(weights=True, chosen=choices.run_id())
 
 
 def run_picker(key: str, *, weights: bool = True, **settings: Any) -> Run | None:
@@ -89,13 +78,11 @@ def run_picker(key: str, *, weights: bool = True, **settings: Any) -> Run | None
         weights: Whether only runs with weights are offered.
         settings: Others of ``st.selectbox``.
     """
-    from core.runs.store import RunStore
-
-    runs = runs_with_weights() if weights else RunStore().list()
+    runs = run_list.listed(weights=weights, chosen=choices.run_id())
     if not runs:
         return None
     ids = [run.id for run in runs]
-    names = run_labels(runs)
+    names = run_list.labels(runs)
     wanted = choices.run_id()
     if wanted in ids:
         if st.session_state.get(key) != wanted:

@@ -284,7 +284,7 @@ def experiment(run: Run) -> Experiment:
         stamp = (run.path / "experiment.json").stat().st_mtime_ns
     except OSError:
         return run.experiment  # which says that it is gone
-    return remember("experiments", (str(run.path), stamp), lambda: run.experiment, entries=128)
+    return remember("experiments", (str(run.path), stamp), lambda: run.experiment, entries=2048)
 
 
 def course(run: Run, measure: str = "val_accuracy", points: int = 60) -> list[float]:

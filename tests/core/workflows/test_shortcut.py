@@ -76,7 +76,7 @@ def test_giving_up_leaves_nothing_behind(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         experiment.prepare(SMALL, progress=stop)
-    assert not list((tmp_path / "data" / "shortcut").iterdir())
+    assert not list((tmp_path / "data" / ".shortcut").iterdir())
     with pytest.raises(InputError, match="There is no class moon"):
         experiment.prepare(replace(SMALL, marked="moon"))
 
