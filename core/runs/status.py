@@ -167,11 +167,8 @@ class Status:
             try:
                 values[column.name] = column.read(value)
             except (TypeError, ValueError, KeyError):
-                faults.append(
-                    Sentence(
-                        "In {file}, {key} cannot be {value}.", {"file": FILE, "key": key, "value": _shortened(value)}
-                    )
-                )
+                named = {"file": FILE, "key": key, "value": _shortened(value)}
+                faults.append(Sentence("In {file}, {key} cannot be {value}.", named))
                 if key == "state":
                     values["state"] = "unreadable"
         return cls(**values, faults=tuple(faults))
@@ -380,9 +377,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
 }
 """How a value is read, by the type of its field; they raise where it is another."""
 
-_COLUMNS: dict[type, dict[str, _Column]] = {
-    kind: _columns(kind) for kind in (LaunchStamp, TransferCounts, RunStatus, JobStatus)
-}
+_KINDS: tuple[type, ...] = (LaunchStamp, TransferCounts, RunStatus, JobStatus)
+_COLUMNS = {kind: _columns(kind) for kind in _KINDS}
 
 
 def _plain(value: object) -> object:
