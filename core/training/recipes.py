@@ -68,6 +68,8 @@ DEFAULT_EPOCHS = {
     "scratch": 20,
 }
 """Epochs of each preset that :func:`make_recipe` makes, where nothing else is given."""
+WHOLE = ("full", "scratch", "discriminative")
+"""Presets in which everything learns."""
 HEAD_SHARE = 20 / 50
 """Share of the six-step protocol's epochs in which the head learns alone."""
 STAGE_DECAY = 1 / 2.6
@@ -116,29 +118,16 @@ def make_recipe(
     Raises:
         InputError: The preset is unknown, or a value does not fit it.
     """
-    if preset not in PRESETS:
-        raise InputError("preset is {preset}. Choose one of: {known}.", preset=preset, known=", ".join(PRESETS))
-    if preset not in DEFAULT_EPOCHS:
-        raise InputError(
-            "The preset {preset} says where phases came from and makes none. Choose one of: {known}.",
-            preset=preset,
-            known=", ".join(DEFAULT_EPOCHS),
-        )
+    _check(preset, unfreeze_stages)
     total = DEFAULT_EPOCHS[preset] if epochs is None else epochs
     make = _Maker(optimizer or "adamw", lr, rates or Rates())
     start = weights or ("none" if preset == "scratch" else "default")
     if preset == "linear-probe":
-        if unfreeze_stages not in (None, 0):
-            raise InputError("A linear probe trains the head alone. To train stages, choose fine-tune or two-phase.")
         norm = freeze.norm if freeze is not None else "eval"
         return Recipe(preset, start, FreezePlan(norm=norm), (make.head(total),))
-    if preset in ("full", "scratch", "discriminative"):
-        if unfreeze_stages not in (None, "all"):
-            raise InputError("The preset {preset} trains every stage. To train some, choose fine-tune.", preset=preset)
+    if preset in WHOLE:
         phase = make.discriminative(total) if preset == "discriminative" else make.whole(total, preset == "scratch")
         return Recipe(preset, start, FreezePlan("all"), (phase,))
-    if unfreeze_stages == 0:
-        raise InputError("With 0 stages to unfreeze, only the head would train. Choose linear-probe for that.")
     if preset == "gradual":
         steps = tuple(gradual) or _evenly(GRADUAL_STAGES if unfreeze_stages is None else unfreeze_stages, total)
         return Recipe(preset, start, steps[-1][0], make.gradual(steps, total))
@@ -152,6 +141,30 @@ def make_recipe(
         return Recipe(preset, start, plan, (make.head(first), make.joined(total - first)))
     first = max(1, total // 3)
     return Recipe(preset, start, plan, (make.head(first), make.tuned(total - first, second=True)))
+
+
+def _check(preset: str, unfreeze_stages: int | Literal["all"] | None) -> None:
+    """Refuses a preset that is none, and a number of stages that does not fit it.
+
+    Raises:
+        InputError: So it is.
+    """
+    if preset not in PRESETS:
+        raise InputError("preset is {preset}. Choose one of: {known}.", preset=preset, known=", ".join(PRESETS))
+    if preset not in DEFAULT_EPOCHS:
+        raise InputError(
+            "The preset {preset} says where phases came from and makes none. Choose one of: {known}.",
+            preset=preset,
+            known=", ".join(DEFAULT_EPOCHS),
+        )
+    if preset == "linear-probe":
+        if unfreeze_stages not in (None, 0):
+            raise InputError("A linear probe trains the head alone. To train stages, choose fine-tune or two-phase.")
+    elif preset in WHOLE:
+        if unfreeze_stages not in (None, "all"):
+            raise InputError("The preset {preset} trains every stage. To train some, choose fine-tune.", preset=preset)
+    elif unfreeze_stages == 0:
+        raise InputError("With 0 stages to unfreeze, only the head would train. Choose linear-probe for that.")
 
 
 def idle_phases(experiment: Experiment, anatomy: Anatomy) -> tuple[Sentence, ...]:

@@ -11,7 +11,6 @@ from core.specs import BALANCES, LOSSES, METRICS, PRECISIONS, EarlyStopping, Los
 from pages.train import seeds_and_folds
 from pages.ui.kit import components, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
-from pages.ui.plan import experiment_plan
 from pages.ui.session import choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names
@@ -74,11 +73,7 @@ def _run(choice: TrainChoice) -> TrainChoice:
     wanted = size if size >= 16 else None
     if wanted != spec.image_size:
         choices.set_model(replace(spec, image_size=wanted))
-    choices.follow("bl-name", choice.name)
-    name = st.text_input(
-        _("Name of the run"), key="bl-name", max_chars=120, placeholder=experiment_plan.default_name(choice)
-    )
-    return seeds_and_folds.draw(replace(choice, seed=seed, name=name or ""))
+    return seeds_and_folds.draw(replace(choice, seed=seed))
 
 
 def _loss(choice: TrainChoice) -> TrainChoice:
@@ -92,7 +87,11 @@ def _loss(choice: TrainChoice) -> TrainChoice:
         loss.balance,
         BALANCES,
         lambda b: _(BALANCE[b]),
-        _("With rare classes counting more, each weighs by the inverse of its share of the training images."),
+        _(
+            "With rare classes counting more, each weighs by the inverse of its share of the training images. The "
+            "weighted losses are divided by the batch's images; torch's own loss divides by the sum of the weights, "
+            "so the two have different values."
+        ),
     )
     components.note(_(LOSS_ABOUT[name]))
     smoothing, gamma = loss.smoothing, loss.gamma
@@ -145,7 +144,7 @@ def _mix(choice: TrainChoice) -> TrainChoice:
     )
     views = whole(
         third,
-        _("Views kept"),
+        _("Augmented views kept"),
         "bl-views",
         choice.views,
         0,
@@ -173,7 +172,7 @@ def _steps(choice: TrainChoice) -> TrainChoice:
     first, second, third = st.columns(3)
     accumulate = whole(
         first,
-        _("Batches a step"),
+        _("Gradient accumulation, batches a step"),
         "bl-accumulate",
         choice.accumulate,
         1,
@@ -182,7 +181,7 @@ def _steps(choice: TrainChoice) -> TrainChoice:
     )
     clip = real(
         second,
-        _("Longest gradient"),
+        _("Gradient clipping, longest norm"),
         "bl-clip",
         choice.clip or 0.0,
         0.0,
@@ -192,7 +191,7 @@ def _steps(choice: TrainChoice) -> TrainChoice:
     )
     ema = real(
         third,
-        _("Average of weights"),
+        _("EMA, average of the weights"),
         "bl-ema",
         choice.ema,
         0.0,
@@ -207,54 +206,7 @@ def _steps(choice: TrainChoice) -> TrainChoice:
 
 
 def _stopping(choice: TrainChoice) -> TrainChoice:
-    wanted = switch(
-        st,
-        _("Stop early"),
-        "bl-early",
-        value=choice.early is not None,
-        help_=_("A phase ends before its last epoch once it no longer improves."),
-    )
-    early = None
-    if wanted:
-        before = choice.early or EarlyStopping()
-        first, second, third = st.columns(3)
-        early = EarlyStopping(
-            one(
-                first,
-                _("What is watched"),
-                "bl-early-metric",
-                before.metric,
-                METRICS,
-                display_names.metric,
-                _("Losses are better low, all else high."),
-            ),
-            whole(
-                second,
-                _("Patience in epochs"),
-                "bl-early-patience",
-                before.patience,
-                1,
-                1000,
-                _("Epochs without improvement after which the phase ends."),
-            ),
-            real(
-                third,
-                _("Least change"),
-                "bl-early-minimum",
-                before.minimum,
-                0.0,
-                1000.0,
-                0.001,
-                _("A smaller change does not count as an improvement."),
-            ),
-        )
-        if early.metric.startswith("train"):
-            components.note(
-                _(
-                    "This watches the training images, a slip found in course notes too: they go on improving while "
-                    "the network learns them by heart, so it stops too late. Watch a validation figure."
-                )
-            )
+    early = _early(choice.early)
     first, second = st.columns(2)
     best = one(
         first,
@@ -267,7 +219,7 @@ def _stopping(choice: TrainChoice) -> TrainChoice:
     )
     kept = whole(
         second,
-        _("Space for weights of epochs, in MiB"),
+        _("Checkpoints kept, in MiB"),
         "bl-kept",
         choice.kept_mib,
         0,
@@ -281,6 +233,57 @@ def _stopping(choice: TrainChoice) -> TrainChoice:
     if best.startswith("train"):
         components.note(_("By the training images the last epochs nearly always win, also where they overfit."))
     return replace(choice, early=early, best=best, kept_mib=kept)
+
+
+def _early(known: EarlyStopping | None) -> EarlyStopping | None:
+    """Draws when a phase ends before its last epoch; ``None`` for never."""
+    wanted = switch(
+        st,
+        _("Early stopping"),
+        "bl-early",
+        value=known is not None,
+        help_=_("A phase ends before its last epoch once it no longer improves."),
+    )
+    if not wanted:
+        return None
+    before = known or EarlyStopping()
+    first, second, third = st.columns(3)
+    metric = one(
+        first,
+        _("Monitored figure"),
+        "bl-early-metric",
+        before.metric,
+        METRICS,
+        display_names.metric,
+        _("What has to improve. Losses are better low, all else high."),
+    )
+    patience = whole(
+        second,
+        _("Patience in epochs"),
+        "bl-early-patience",
+        before.patience,
+        1,
+        1000,
+        _("Epochs without improvement after which the phase ends."),
+    )
+    minimum = real(
+        third,
+        _("Minimum change (min delta)"),
+        "bl-early-minimum",
+        before.minimum,
+        0.0,
+        1000.0,
+        0.001,
+        _("A smaller change does not count as an improvement."),
+    )
+    if metric.startswith("train"):
+        components.note(
+            _(
+                "This watches the training images, a slip found in course notes too: they go on improving while "
+                "the network learns them by heart, so it stops too late. Watch a validation figure."
+            )
+        )
+    return EarlyStopping(metric, patience, minimum)
 
 
 def _machine(choice: TrainChoice) -> TrainChoice:
@@ -325,7 +328,7 @@ def _machine(choice: TrainChoice) -> TrainChoice:
     )
     deterministic = switch(
         st,
-        _("Repeat exactly"),
+        _("Deterministic: repeat exactly"),
         "bl-deterministic",
         value=choice.deterministic,
         help_=_("Only algorithms that give the same bits every time. On a GPU some are slower."),
@@ -333,7 +336,7 @@ def _machine(choice: TrainChoice) -> TrainChoice:
     gpu = len(devices) > 2 and device != "cpu"
     compiled = switch(
         st,
-        _("Translate the network first (torch.compile)"),
+        _("torch.compile: translate the network first"),
         "bl-compile",
         value=choice.compile and gpu,
         disabled=not gpu,

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.specs import AugmentSpec, HeadSpec, TrainingSpec
 from core.training.course_recipes import COURSE, CourseRun
-from pages.ui.kit import components
+from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import broken
 from pages.ui.session import choices
 from pages.ui.session.train_form import TrainChoice
@@ -44,6 +44,7 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
     components.note(
         _("It brings its own network, head and settings; the network that you chose is there again under Presets.")
     )
+    nav.link("about", _("Which course this is"))
     return replace(choice, course=run.id)
 
 

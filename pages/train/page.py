@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import InputError
 from core.specs import OPTIMIZERS, Experiment
@@ -29,6 +31,10 @@ from pages.ui.session import choices as state
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names
 from pages.ui.text.i18n import _, _n
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+    from core.models.anatomy.records import Anatomy
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 BATCHES = (4, 8, 16, 32, 64, 128, 256)
@@ -59,7 +65,7 @@ def render() -> None:
 # --- setting up -------------------------------------------------------------------------------------------------------
 
 
-def _set_up(dataset: Any) -> None:
+def _set_up(dataset: Dataset) -> None:
     spec = state.model()
     address.write(**state.data_params(), **state.model_params(spec))
     with st.container(key="bl-wrap-train"):
@@ -71,17 +77,17 @@ def _set_up(dataset: Any) -> None:
         state.set_train_choice(choice)
     with summary_place, st.container(border=True, key="bl-summary"):
         planned = summary.draw(choice, dataset, counts, refused)
-        if planned is not None:
-            _start(choice, planned[0])
-    if planned is not None and chart is not None:
+        seconds = None if planned is None else cost_estimate.figures_before_launch(planned[0])
+    if planned is not None:
         with chart:
             schedule_chart.draw(*planned, counts["train"])
             lr_finder.draw(planned[0], lambda phase, rate: recipe_picker.take_rate(rate, phase, len(dataset.classes)))
+        _start(choice, *planned, seconds)
     state.show_setup_in_address()
 
 
-def _choices(dataset: Any, refused: list[InputError]) -> tuple[TrainChoice, Any]:
-    """Draws all choices; returns them, and the place where the chart of the rate belongs, if one does.
+def _choices(dataset: Dataset, refused: list[InputError]) -> tuple[TrainChoice, DeltaGenerator]:
+    """Draws all choices; returns them, and the place where the chart of the rate belongs.
 
     Args:
         dataset: The images.
@@ -144,17 +150,18 @@ def _numbers(choice: TrainChoice) -> TrainChoice:
     return replace(choice, epochs=epochs, batch_size=batch, lr=choice.lr if lr == rate else lr)
 
 
-def _batch(place: Any, choice: TrainChoice) -> Any:
+def _batch(place: DeltaGenerator, choice: TrainChoice) -> int | Literal["auto"]:
     """Draws the batch size, a number or ``auto``."""
-    sizes = {*BATCHES, *([] if choice.batch_size == "auto" else [choice.batch_size])}
+    sizes = {*BATCHES, choice.batch_size}
     state.follow("bl-batch", choice.batch_size)
-    return place.selectbox(
+    picked: int | Literal["auto"] = place.selectbox(
         _("Batch"),
-        ["auto", *sorted(sizes)],
+        ["auto", *sorted(size for size in sizes if size != "auto")],
         key="bl-batch",
         format_func=lambda size: _("Automatic") if size == "auto" else str(size),
         help=_("Images a step: the gradient is their mean. Automatic takes as many as the memory holds."),
     )
+    return picked
 
 
 def _parts(choice: TrainChoice) -> TrainChoice:
@@ -176,13 +183,34 @@ def _parts(choice: TrainChoice) -> TrainChoice:
     return choice
 
 
-def _start(choice: TrainChoice, experiment: Experiment) -> None:
-    seconds = cost_estimate.figures_before_launch(experiment)
+def _start(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy, seconds: float | None) -> None:
+    """Draws the bar that is always in view: the plan in a sentence, the run's name, and Start."""
     count = seeds_and_folds.count(choice)
     label = _("Start training") if count == 1 else _n("Start {n} training", "Start {n} trainings", count)
-    if st.button(label.format(n=count), type="primary", icon=":material/play_arrow:", key="bl-launch", width="stretch"):
+    with st.container(key="bl-start", horizontal=True, vertical_alignment="bottom"):
+        st.html(f'<p class="bl-plan-line">{escape(summary.sentence(experiment, anatomy))}</p>', width="stretch")
+        state.follow("bl-name", choice.name)
+        name = st.text_input(
+            _("Name of the run"),
+            key="bl-name",
+            max_chars=120,
+            placeholder=experiment_plan.default_name(choice),
+            width=220,
+            help=_("What it is called in lists. Without one its data, network and recipe are its name."),
+        )
+        started = st.button(
+            label.format(n=count),
+            type="primary",
+            icon=":material/play_arrow:",
+            key="bl-launch",
+            help=_("It trains in a process of its own; you may close this page."),
+        )
+    if name != choice.name:
+        choice = replace(choice, name=name)
+        state.set_train_choice(choice)
+        experiment = replace(experiment, name=name or experiment_plan.default_name(choice))
+    if started:
         address.write(setup=None)  # the run itself holds it from here on
         if count > 1:
             seeds_and_folds.launch(choice, experiment, seconds)
         run_view.launch(experiment, seconds)
-    components.note(_("It trains in a process of its own; you may close this page."))

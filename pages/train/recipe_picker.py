@@ -21,7 +21,7 @@ from pages.ui.text.i18n import N_, _, translate_error
 ABOUT = {
     "linear-probe": N_("Only a new head learns, on features computed once. Seconds."),
     "two-phase": N_("The head first; then some last stages too, at a lower rate."),
-    "six-step": N_("The course's protocol: 20 epochs for the head, then 30 with the last stage, at a lower rate."),
+    "six-step": N_("A protocol of the notes: 20 epochs for the head, then 30 with the last stage, at a lower rate."),
     "fine-tune": N_("The head and some last stages learn from the start."),
     "gradual": N_("The head first; then one stage after the other joins in, the last ones first."),
     "discriminative": N_("Everything learns, each earlier stage more slowly than the next."),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import InputError
 from core.specs import METRICS, SCHEDULES, Schedule
@@ -25,7 +26,26 @@ ABOUT = {
     "one-cycle": N_("Rises in the first 30 % and then falls to nearly nothing; it bears a higher rate than others."),
     "plateau": N_("Drops by a factor when a figure has stopped improving."),
 }
-WITH_GAMMA = ("step", "multi-step", "exponential", "plateau")
+FIELDS = {
+    "step": ("gamma", "every"),
+    "multi-step": ("gamma", "milestones"),
+    "exponential": ("gamma",),
+    "polynomial": ("power", "floor"),
+    "cosine": ("floor",),
+    "plateau": ("gamma", "patience", "metric"),
+}
+"""What a schedule needs to know beside the rate."""
+REAL = {
+    "gamma": (N_("Factor (gamma)"), 0.0001, 1.0, 0.05, N_("What the rate is multiplied by: 0.1 for a tenth.")),
+    "power": (N_("Power"), 0.1, 10.0, 0.5, N_("1 is a straight line; larger falls earlier.")),
+    "floor": (N_("Ends at, times the rate"), 0.0, 1.0, 0.01, N_("0 ends at nothing, 0.01 at a hundredth.")),
+}
+"""Settings with decimals: title, least, most, step, what it is."""
+WHOLE = {
+    "every": (N_("Step size, in epochs"), 1, 1000, N_("Epochs between two drops.")),
+    "patience": (N_("Patience in epochs"), 0, 1000, N_("Epochs without improvement that it bears before a drop.")),
+}
+"""Whole numbers: title, least, most, what it is."""
 
 
 def draw(key: str, schedule: Schedule, epochs: int) -> Schedule:
@@ -71,110 +91,28 @@ def _usual(epochs: int) -> tuple[int, ...]:
     return tuple(sorted({max(1, epochs // 2), max(1, 3 * epochs // 4)}))
 
 
-def _settings(key: str, name: str, schedule: Schedule) -> dict[str, Any]:
+def _settings(key: str, name: str, schedule: Schedule) -> dict[str, float | str | tuple[int, ...]]:
     """Draws what the named schedule needs to know."""
-    fields: list[tuple[str, Any]] = []
-    if name in WITH_GAMMA:
-        fields.append(
-            (
-                "gamma",
-                lambda place: real(
-                    place,
-                    _("Factor"),
-                    f"{key}-gamma",
-                    schedule.gamma,
-                    0.0001,
-                    1.0,
-                    0.05,
-                    _("What the rate is multiplied by: 0.1 for a tenth."),
-                ),
-            )
-        )
-    if name == "step":
-        fields.append(
-            (
-                "every",
-                lambda place: whole(
-                    place,
-                    _("Every so many epochs"),
-                    f"{key}-every",
-                    schedule.every,
-                    1,
-                    1000,
-                    _("Epochs between two drops."),
-                ),
-            )
-        )
-    if name == "multi-step":
-        fields.append(("milestones", lambda place: _milestones(place, key, schedule.milestones)))
-    if name == "polynomial":
-        fields.append(
-            (
-                "power",
-                lambda place: real(
-                    place,
-                    _("Power"),
-                    f"{key}-power",
-                    schedule.power,
-                    0.1,
-                    10.0,
-                    0.5,
-                    _("1 is a straight line; larger falls earlier."),
-                ),
-            )
-        )
-    if name in ("cosine", "polynomial"):
-        fields.append(
-            (
-                "floor",
-                lambda place: real(
-                    place,
-                    _("Ends at, times the rate"),
-                    f"{key}-floor",
-                    schedule.floor,
-                    0.0,
-                    1.0,
-                    0.01,
-                    _("0 ends at nothing, 0.01 at a hundredth."),
-                ),
-            )
-        )
-    if name == "plateau":
-        fields.append(
-            (
-                "patience",
-                lambda place: whole(
-                    place,
-                    _("Patience in epochs"),
-                    f"{key}-patience",
-                    schedule.patience,
-                    0,
-                    1000,
-                    _("Epochs without improvement that it bears before a drop."),
-                ),
-            )
-        )
-        fields.append(
-            (
-                "metric",
-                lambda place: one(
-                    place,
-                    _("What is watched"),
-                    f"{key}-metric",
-                    schedule.metric,
-                    METRICS,
-                    display_names.metric,
-                    _("Losses are better low, all else high."),
-                ),
-            )
-        )
-    if not fields:
-        return {}
-    places = st.columns(3)
-    return {field: draw_one(place) for place, (field, draw_one) in zip(places, fields, strict=False)}
+    asked = FIELDS.get(name, ())
+    places = st.columns(3) if asked else ()
+    return {field: _field(place, key, field, schedule) for place, field in zip(places, asked, strict=False)}
 
 
-def _milestones(place: Any, key: str, milestones: tuple[int, ...]) -> tuple[int, ...]:
+def _field(place: DeltaGenerator, key: str, field: str, schedule: Schedule) -> float | str | tuple[int, ...]:
+    """Draws one setting of a schedule."""
+    if field == "milestones":
+        return _milestones(place, key, schedule.milestones)
+    if field == "metric":
+        label, about = _("Monitored figure"), _("What has to improve. Losses are better low, all else high.")
+        return one(place, label, f"{key}-metric", schedule.metric, METRICS, display_names.metric, about)
+    if field in WHOLE:
+        title, low, high, told = WHOLE[field]
+        return whole(place, _(title), f"{key}-{field}", getattr(schedule, field), low, high, _(told))
+    title, least, most, step, told = REAL[field]
+    return real(place, _(title), f"{key}-{field}", getattr(schedule, field), least, most, step, _(told))
+
+
+def _milestones(place: DeltaGenerator, key: str, milestones: tuple[int, ...]) -> tuple[int, ...]:
     """Draws the epochs after which the rate drops.
 
     Raises:

@@ -17,7 +17,7 @@ from pages.ui.kit import components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken
 from pages.ui.plan import experiment_plan
-from pages.ui.session import caches
+from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import _, _n, translate_error
@@ -52,7 +52,7 @@ def draw(
     except InputError as error:
         broken(_("This does not fit together yet"), translate_error(error), icon="report", tone="warn")
         return None
-    st.markdown(_sentence(planned, dataset, counts))
+    st.markdown(_whole(planned, dataset, counts))
     _phase_list(planned, anatomy)
     _idle(planned, anatomy)
     _beside(planned)
@@ -63,8 +63,8 @@ def draw(
     return planned, anatomy
 
 
-def _sentence(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> str:
-    sentence = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
+def _whole(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> str:
+    told = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
         backbone=components.plain(display_names.backbone(experiment.model.backbone)),
         weights=components.plain(display_names.weights(experiment.model.weights)),
         classes=len(dataset.classes),
@@ -74,7 +74,26 @@ def _sentence(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) 
     held = _("{val} validate each epoch").format(val=number_format.exact(counts["val"]))
     if counts["test"]:
         held += _(", {test} test the best weights at the end").format(test=number_format.exact(counts["test"]))
-    return f"{sentence} {held}."
+    return f"{told} {held}."
+
+
+def sentence(experiment: Experiment, anatomy: Anatomy) -> str:
+    """Says a whole training in a sentence, as text."""
+    learns = dict.fromkeys(
+        experiment_plan.what(anatomy, experiment.plan(phase)) for phase in experiment.training.phases
+    )
+    epochs = experiment.training.epochs
+    return _n(
+        "{recipe}: {n} epoch, {learns}. {network} on {data}.",
+        "{recipe}: {n} epochs, {learns}. {network} on {data}.",
+        epochs,
+    ).format(
+        recipe=display_names.preset(experiment.training.preset),
+        n=number_format.exact(epochs),
+        learns=_(", then ").join(learns),
+        network=display_names.backbone(experiment.model.backbone),
+        data=choices.data_title(),
+    )
 
 
 # --- phase by phase ---------------------------------------------------------------------------------------------------

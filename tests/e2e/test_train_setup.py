@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -49,6 +51,34 @@ def test_phases_are_edited_drawn_moved_and_kept_over_a_reload(
     expect(page.get_by_role("radio", name="My own phases")).to_be_checked()
     expect(summary.locator(".bl-phases li").nth(0)).to_contain_text("warming up for 2 epochs")
     expect(summary.locator(".bl-phases li").nth(1)).to_contain_text("Head 4 epochs")
+
+
+def test_start_and_the_plan_are_in_the_first_screen_of_a_projector(calm: Page, visit: Visit) -> None:
+    for width, height in ((1024, 768), (800, 900), (1440, 900)):
+        calm.set_viewport_size({"width": width, "height": height})
+        page = visit(calm, "train", data="shapes")
+        for wanted in (
+            page.get_by_role("button", name="Start training"),
+            page.get_by_role("textbox", name="Name of the run"),
+            page.get_by_text("Linear probe: 10 epochs, the head. EfficientNet-Lite0 on Shapes."),
+        ):
+            expect(wanted).to_be_in_viewport(ratio=1)
+
+
+def test_what_is_looked_at_stays_when_a_run_ends_and_on_reload(
+    calm: Page, visit: Visit, settled: Callable[[Page], Page], server: Any, run_tools: SimpleNamespace
+) -> None:
+    run = run_tools.start(server.runs, "digits", images_per_class=20)
+    run_tools.until(lambda: len(run.metrics()[0]) >= 3, what="three epochs")
+    page = visit(calm, "train", run=run.id)
+    page.get_by_role("radio", name="Coach").click()
+    expect(page.get_by_role("radio", name="Coach")).to_be_checked()
+    run.request("stop")
+    expect(page.get_by_text("This run was stopped")).to_be_visible()
+    expect(page.get_by_role("radio", name="Coach")).to_be_checked()
+    page.reload()
+    settled(page)
+    expect(page.get_by_role("radio", name="Coach")).to_be_checked()
 
 
 def test_a_look_at_another_source_of_recipes_changes_no_choice(

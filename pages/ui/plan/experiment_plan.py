@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core import settings
 from core.runs.status import RunStatus
 from core.specs import Experiment, FreezePlan, ModelSpec
 from core.training.course_recipes import COURSE
@@ -19,6 +22,8 @@ from pages.ui.text.i18n import _, _n
 if TYPE_CHECKING:
     from core.models.anatomy.records import Anatomy
 
+LONGEST_NAME = 110
+"""Letters of a run's name before its number."""
 WITH_PLAN = ("fine-tune", "two-phase", "six-step", "gradual")
 """Recipes that leave open what of the backbone learns."""
 
@@ -40,7 +45,30 @@ def default_name(choice: TrainChoice) -> str:
         recipe = _(COURSE[choice.course].title)
     else:
         recipe = display_names.preset(choice.preset).lower()
-    return _("{data}, {recipe}").format(data=choices.data_title() or "", recipe=recipe)
+    name = _("{data}, {network}, {recipe}").format(
+        data=choices.data_title() or "", network=display_names.backbone(network(choice).backbone), recipe=recipe
+    )
+    return _numbered(name[:LONGEST_NAME])
+
+
+def _numbered(name: str) -> str:
+    """Returns a name with the next number where runs have it already."""
+    from core.runs.launch import REPEAT_SECONDS
+    from core.runs.store import RunStore
+
+    root = settings.runs_dir()
+    stamp = root.stat().st_mtime_ns if root.is_dir() else 0
+    known = caches.remember(
+        "names of runs",
+        (str(root), stamp),
+        lambda: [(run.name, run.recorded.launched or 0.0) for run in RunStore().list()],
+        entries=2,
+    )
+    latest = time.time() - REPEAT_SECONDS  # the second click of a double one means the run of the first
+    taken = {run for run, launched in known if launched < latest}
+    if name not in taken:
+        return name
+    return next(new for number in itertools.count(2) if (new := f"{name} {number}") not in taken)
 
 
 def recipe(choice: TrainChoice, anatomy: Anatomy) -> Recipe:

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.errors import InputError
 from core.specs import FreezePlan, ModelSpec, Phase
 from core.training.course_recipes import COURSE
-from core.training.recipes import DEFAULT_EPOCHS
+from core.training.recipes import DEFAULT_EPOCHS, WHOLE
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.session import choices
@@ -42,8 +42,6 @@ ABOUT = {
 }
 EPOCHS_BETWEEN = 2
 """Epochs from one stage to the next where a gradual unfreezing says nothing else."""
-WHOLE = ("full", "scratch", "discriminative")
-"""Recipes in which everything learns."""
 _PICKED, _NAMED = "bl.freeze.preset", "bl.freeze.named"
 
 

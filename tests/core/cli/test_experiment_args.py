@@ -27,63 +27,15 @@ def experiment(*arguments: object) -> Experiment:
 
 
 def test_every_setting_reaches_the_experiment() -> None:
-    found = experiment(
-        "--epochs",
-        9,
-        "--optimizer",
-        "sgd",
-        "--momentum",
-        0.8,
-        "--nesterov",
-        "--weight-decay",
-        1e-3,
-        "--option",
-        "dampening=0",
-        "--option",
-        "maximize=false",
-        "--schedule",
-        "multi-step",
-        "--milestones",
-        "3,6",
-        "--gamma",
-        0.2,
-        "--warmup",
-        0.5,
-        "--loss",
-        "focal",
-        "--smoothing",
-        0.1,
-        "--focal-gamma",
-        1.5,
-        "--balance",
-        "--mixup",
-        0.2,
-        "--cutmix",
-        1,
-        "--clip",
-        5,
-        "--accumulate",
-        4,
-        "--ema",
-        0.99,
-        "--early",
-        "val_f1:3:0.01",
-        "--best",
-        "val_loss",
-        "--views",
-        3,
-        "--deterministic",
-        "--compile",
-        "--no-recover",
-        "--batch",
-        "auto",
-        "--precision",
-        "bf16",
-        "--seed",
-        5,
-        "--augment",
-        "basic",
+    words = (
+        "--epochs 9 --optimizer sgd --momentum 0.8 --nesterov --weight-decay 0.001 "
+        "--option dampening=0 --option maximize=false --schedule multi-step --milestones 3,6 "
+        "--gamma 0.2 --warmup 0.5 --loss focal --smoothing 0.1 --focal-gamma 1.5 "
+        "--balance --mixup 0.2 --cutmix 1 --clip 5 --accumulate 4 --ema 0.99 --early val_f1:3:0.01 "
+        "--best val_loss --views 3 --deterministic --compile --no-recover --batch auto "
+        "--precision bf16 --seed 5 --augment basic"
     )
+    found = experiment(*words.split())
     phase, training = found.training.phases[0], found.training
     assert (phase.optimizer, phase.momentum, phase.nesterov, phase.weight_decay) == ("sgd", 0.8, True, 1e-3)
     assert phase.options == (("dampening", 0.0), ("maximize", False))

@@ -111,6 +111,19 @@ def test_a_linked_set_of_images_is_not_called_by_the_last_one_s_title(open_page)
     assert app.session_state["bl.data.title"] is None
 
 
+def test_names_of_runs_tell_them_apart(open_page, shapes, launched, monkeypatch) -> None:
+    monkeypatch.setattr(launch, "REPEAT_SECONDS", 0.0)
+    for name in ("Shapes, EfficientNet-Lite0, linear probe", "Shapes, EfficientNet-Lite0, linear probe 2"):
+        app = open_page("train", session=shapes)
+        assert app.text_input(key="bl-name").placeholder == name
+        app.button(key="bl-launch").click().run()
+        assert launched[-1].name == name
+    app = open_page("train", session=shapes)
+    app.text_input(key="bl-name").set_value("Mine")
+    app.button(key="bl-launch").click().run()
+    assert launched[-1].name == "Mine"
+
+
 def test_from_scratch_takes_random_weights(open_page, shapes, launched) -> None:
     app = open_page("train", session=shapes)
     app.radio(key="bl-preset").set_value("scratch").run()
