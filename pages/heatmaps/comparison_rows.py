@@ -249,7 +249,7 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
         if found is None:
             return
         cells = [_judged(subject, *row, explanation) for row, explanation in zip(shown, found, strict=True)]
-        map_grid.draw(cells, look, size=150)
+        map_grid.draw(cells, look, usual="probability", size=150)
         components.note(
             _(
                 "Each for the class that the network says. Look for what the maps have in common, and where they go "

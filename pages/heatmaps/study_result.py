@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -18,6 +18,14 @@ from pages.ui.kit.tiles import Tile
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.data.dataset import Dataset
+    from core.runs.store import Run
+    from core.workflows.inspection.heatmap_study import Maps, Mean, Study
 
 MAP_PX = 192
 SHOWN = 12
@@ -40,11 +48,11 @@ class Pictures:
         open: Called with the key of a picture that was clicked.
     """
 
-    run: Any
+    run: Run
     job: str
-    dataset: Any
-    made: Any
-    maps: Any
+    dataset: Dataset
+    made: Study
+    maps: Maps
     open: Callable[[str], None]
 
     def draw(self, places: Sequence[int], notes: Sequence[str], key: str) -> None:
@@ -89,7 +97,7 @@ class Pictures:
             return None
 
 
-def means(made: Any, maps: Any) -> None:
+def means(made: Study, maps: Maps) -> None:
     """Draws the mean map of each explained class, and what of it leans to the middle or the border."""
     from core.workflows.inspection.heatmap_study import EVEN_BORDER, mean_of
 
@@ -148,7 +156,7 @@ def bias(middle: float, border: float, even: float) -> str:
     return _("The evidence leans neither to the middle nor to the border.")
 
 
-def groups(made: Any, maps: Any, pictures: Pictures) -> None:
+def groups(made: Study, maps: Maps, pictures: Pictures) -> None:
     """Draws the groups of alike maps of a class, and some pictures of one of them."""
     from core.workflows.inspection.heatmap_study import mean_of
 
@@ -194,7 +202,7 @@ def groups(made: Any, maps: Any, pictures: Pictures) -> None:
     )
 
 
-def outside(made: Any, maps: Any, pictures: Pictures) -> None:
+def outside(made: Study, maps: Maps, pictures: Pictures) -> None:
     """Draws the pictures whose evidence lies outside the object, or outside a box that the person draws."""
     from core.workflows.inspection.heatmap_study import outside as ordered
 
@@ -226,7 +234,7 @@ def outside(made: Any, maps: Any, pictures: Pictures) -> None:
     pictures.draw([place for place, _share in first], notes, "bl-study-outside")
 
 
-def _picture(heat: Any) -> bytes:
+def _picture(heat: NDArray[np.floating]) -> bytes:
     from PIL import Image
 
     from core.interpret.drawing.overlay import heat_image
@@ -234,7 +242,7 @@ def _picture(heat: Any) -> bytes:
     return png(heat_image(heat).resize((MAP_PX, MAP_PX), Image.Resampling.BILINEAR))
 
 
-def _words(mean: Any) -> str:
+def _words(mean: Mean) -> str:
     if mean.inside is not None:
         return _("{share} on the object").format(share=number_format.percent(mean.inside, 0))
     return _("{share} in the middle").format(share=number_format.percent(mean.middle, 0))

@@ -102,7 +102,7 @@ def _found(target: Target, job: Job, made: Study, maps: Maps, open_image: Open) 
     except InputError as error:
         components.note(translate_error(error))
         return
-    gallery = study_result.Pictures(target.run, job.id, dataset, made, maps, open_image)
+    gallery = study_result.Pictures(target.trained, job.id, dataset, made, maps, open_image)
     study_result.groups(made, maps, gallery)
     study_result.outside(made, maps, gallery)
 

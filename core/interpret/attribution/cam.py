@@ -97,9 +97,9 @@ def layer_passes(
     rounds = len(targets[0])
     with Probe(network, start=tuple(layouts)) as probe:
         logits = ask(probe, network, x)
-        said = logits.detach().cpu()
+        scores = logits.detach().cpu()
         aims = [
-            [resolve_score_target(target, against, said[i : i + 1], network.classes) for target in wanted]
+            [resolve_score_target(target, against, scores[i : i + 1], network.classes) for target in wanted]
             for i, wanted in enumerate(targets)
         ]
         for name in layouts:
@@ -114,7 +114,7 @@ def layer_passes(
     return [
         [
             {
-                name: LayerPass(said[i : i + 1], aim.target, name, maps[name][i], back[turn][name][i], aim.against)
+                name: LayerPass(scores[i : i + 1], aim.target, name, maps[name][i], back[turn][name][i], aim.against)
                 for name in layouts
             }
             for turn, aim in enumerate(own)
@@ -195,7 +195,7 @@ def eigen_cam(activations: Tensor, _gradients: Tensor) -> Tensor:
     """Shows what the maps have most in common: their first singular vector (Muhammad & Yeasin 2020, 2008.00299).
 
     The maps are not centred, as the paper's A = UΣVᵀ has it. pytorch-grad-cam takes each channel's mean off first,
-    against maps that come out negative; what is shown then is what tells places apart, no longer what they have in
+    against maps that come out negative; what is shown then is how places differ, no longer what they have in
     common. A singular vector has no sign of its own: up is the side that outweighs, so that no map is empty for that.
     """
     part = _main_part(activations)

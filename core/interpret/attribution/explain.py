@@ -142,8 +142,8 @@ def explain_classes(
     if row.formula is None:
         each = [_part(progress, place, len(targets)) for place in range(len(targets))]
         return [
-            explain(network, x, method, target=t, against=against, layer=layer, settings=settings, progress=tell)
-            for t, tell in zip(targets, each, strict=True)
+            explain(network, x, method, target=t, against=against, layer=layer, settings=settings, progress=report)
+            for t, report in zip(targets, each, strict=True)
         ]
     row.completed(settings)
     started = time.perf_counter()
@@ -181,9 +181,9 @@ def explain_layers(
         each = [_part(progress, place, len(layers)) for place in range(len(layers))]
         return {
             name: explain(
-                network, x, method, target=target, against=against, layer=name, settings=settings, progress=tell
+                network, x, method, target=target, against=against, layer=name, settings=settings, progress=report
             )
-            for name, tell in zip(layers, each, strict=True)
+            for name, report in zip(layers, each, strict=True)
         }
     row.completed(settings)
     started = time.perf_counter()
@@ -235,7 +235,7 @@ def explain_each(
     for start in range(0, len(pictures), step):
         chunk, classes = pictures[start : start + step], wanted[start : start + step]
         if row.formula is None:
-            tell = _part(progress, start, len(pictures))
+            report = _part(progress, start, len(pictures))
             found.append(
                 explain(
                     network,
@@ -245,7 +245,7 @@ def explain_each(
                     against=against,
                     layer=layer,
                     settings=settings,
-                    progress=tell,
+                    progress=report,
                 )
             )
         else:

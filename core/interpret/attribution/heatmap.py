@@ -20,17 +20,17 @@ _FLAT = 1e-6  # a map whose values differ by less, relative to their size, is on
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heatmap:
-    """How strongly each pixel speaks for a class.
+    """How much evidence for a class each pixel holds.
 
     Attributes:
         values: HxW of the input, float32: 0..1 from the weakest to the strongest place, or -1..1 around a true zero
-            for a signed method (below zero speaks against the class).
+            for a signed method (below zero: evidence against the class).
         method: The method's id.
         layer: The layer looked at; ``None`` for methods that look at the input.
         target: Index of the class explained.
         seconds: Time it took; a shared pass counts in each map that shares it.
         signed: Whether values are -1..1.
-        empty: Whether nothing at all speaks for the class; ``values`` are zeros then.
+        empty: Whether there is no evidence for the class at all; ``values`` are zeros then.
         low: The method's own figure behind the smallest value.
         high: The method's own figure behind the largest value.
         per_pixel: Whether neighbouring pixels differ freely, so that drawing should stretch the values.
@@ -64,7 +64,7 @@ class Heatmap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """A heatmap beside what the network says of the picture.
+    """A heatmap beside the network's answer to the picture.
 
     Attributes:
         heatmap: The heatmap.
@@ -97,7 +97,7 @@ def explanation_of(
         x: The image, 1xCxHxW.
         aim: What was explained.
         layer: The layer looked at, if one was.
-        logits: What the network says, 1xN, on the CPU.
+        logits: The class scores, 1xN, on the CPU.
         since: ``time.perf_counter()`` at the beginning.
         rise: What the figures should add up to.
         steps: How many points the method took where it chose that itself.

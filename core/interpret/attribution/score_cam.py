@@ -119,10 +119,10 @@ def smooth_grad_cam_plus_plus(request: AttributionRequest) -> Tensor:
 
 
 def random_cam(request: AttributionRequest) -> Tensor:
-    """Weighs the maps by chance: what any honest method must beat.
+    """Weighs the maps by chance: what any alone method must beat.
 
     Args:
-        request: ``seed`` of its settings says which weights, uniform from -1 to 1, are drawn.
+        request: ``seed`` of its settings draws the weights, uniform from -1 to 1.
 
     Returns:
         HxW on the layer's grid, not negative, float64 on the CPU.
@@ -169,14 +169,14 @@ def _without(kept: Tensor, channels: Tensor, layout: Layout) -> Tensor:
 
 
 def _continues_alone(probe: Probe, layer: str, kept: Tensor, x: Tensor) -> bool:
-    """Whether the rest of the network takes more maps than there are images, and then says the same of each."""
+    """Whether the rest of the network takes more maps than there are images, and then gives the same for each."""
     try:
         several = _run_with(probe, layer, _repeated(kept, 2), x)
-        honest = _run_with(probe, layer, kept, x)
+        alone = _run_with(probe, layer, kept, x)
     except (RuntimeError, ValueError, IndexError, AssertionError):
         return False
-    scale = honest.abs().amax().clamp_min(1e-12)
-    return several.shape == (2, honest.shape[1]) and bool((several - honest).abs().amax() <= 1e-3 * scale)
+    scale = alone.abs().amax().clamp_min(1e-12)
+    return several.shape == (2, alone.shape[1]) and bool((several - alone).abs().amax() <= 1e-3 * scale)
 
 
 def _run_with(probe: Probe, layer: str, instead: Tensor, x: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ the others, which for a class that is hardly there is nearly nothing.
 
 Which common scale is sound depends on what is compared:
 
-- *Classes, pictures, moments of one training*: the same method on the same layer of the same build. Its figures have
-  one unit, shares or slopes of a logit, so they are compared as they are (:data:`FIGURES`).
-- *Networks of other builds*: their figures have units of their own. Each map is brought to its own scale first; only
-  the probability sets how bright its strongest place is (:data:`PROBABILITY`).
+- *Classes of one picture, moments of one training*: the same method on the same layer of the same build and the same
+  picture. Its figures have one unit, shares or slopes of a logit, and are compared as they are (:data:`FIGURES`).
+- *Pictures, networks*: a network of another build has units of its own, and from picture to picture the class changes,
+  while a softmax, which knows leads only, leaves open how strong each class's figures are. Each map is brought to its
+  own scale first; only the probability sets how bright its strongest place is (:data:`PROBABILITY`).
 - *Methods, layers*: neither unit nor meaning is common, and the class is the same. Each keeps its own (:data:`OWN`).
 """
 

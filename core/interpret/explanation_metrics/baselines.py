@@ -1,7 +1,7 @@
 """What a heatmap has to be better than: maps drawn at random, and maps of a network that has learned nothing.
 
-A figure of faithfulness alone says little. These are the two references that every figure stands beside: random maps as
-coarse as the map itself and with the very same values, and the map that the same method gives once the network's
+A figure of faithfulness alone means little. These are the two references that every figure stands beside: random maps
+as coarse as the map itself and with the very same values, and the map that the same method gives once the network's
 weights are replaced by random ones (Adebayo et al. 2018, arXiv:1810.03292).
 """
 
@@ -80,8 +80,8 @@ def _half(correlation: NDArray[np.float64], length: int) -> float:
 def random_maps(heat: NDArray[np.floating], count: int, *, seed: int = 0) -> NDArray[np.float32]:
     """Draws maps that know nothing of picture or network, but are as coarse as a map and have its very values.
 
-    Smoothed noise says where the largest value goes, where the second largest, and so on: only the places are random,
-    so that whatever a figure owes to the map's distribution it owes to these, too.
+    Smoothed noise decides where the largest value goes, where the second largest, and so on: only the places are
+    random, so that whatever a figure owes to the map's distribution it owes to these, too.
 
     Args:
         heat: HxW.
@@ -102,7 +102,7 @@ def random_maps(heat: NDArray[np.floating], count: int, *, seed: int = 0) -> NDA
         found.flat[np.argsort(gaussian_filter(noise, sigma), axis=None)] = values
         return found
 
-    # a few of them tell how far the measure is off for a picture of this size and for these values
+    # a few of them show how far the measure is off for a picture of this size and for these values
     seen = float(np.mean([coarseness(draw(number, wanted)) for number in range(_TRIED)]))
     sigma = wanted * min(max(wanted / max(seen, 1e-6), 0.5), 2.0) if wanted > 1 else wanted
     return (

@@ -1,6 +1,6 @@
 """Faithfulness: does the network really depend on the places that a heatmap shows?
 
-Places are taken away or shown in the order of the map, and the probability of the explained class tells whether they
+Places are taken away or shown in the order of the map, and the probability of the explained class shows whether they
 mattered. Every figure of a map stands beside those of random maps, see
 :mod:`core.interpret.explanation_metrics.baselines`. All probabilities are softmax outputs, 0 to 1.
 """
@@ -48,7 +48,7 @@ def measure(
     Args:
         network: The network that is asked.
         x: One normalised image, 1xCxHxW.
-        maps: Each HxW; what is below zero speaks against the class.
+        maps: Each HxW; what is below zero is evidence against the class.
         target: Index of the class that the maps explain.
         settings: How closely to look.
         progress: Called with images done and in all; what it raises ends the work.
@@ -79,9 +79,9 @@ class _Test:
         self.start = filling(x, look.insertion_fill)
 
     def run(self, maps: Sequence[NDArray[np.floating]]) -> list[Scores]:
-        whole, gone, start = self.ask([self.x, self.removed, self.start])
+        whole, gone, start = self.probabilities([self.x, self.removed, self.start])
         windows = _windows(self.look.windows, (self.x.shape[2], self.x.shape[3]), self.look.seed)
-        falls = whole - self.ask(self._mixed(self.removed, (~window for window in windows)))
+        falls = whole - self.probabilities(self._mixed(self.removed, (~window for window in windows)))
         found = []
         for heat in maps:
             ranks = ranked(heat)
@@ -95,10 +95,10 @@ class _Test:
                     infidelity=infidelity(heat, windows, falls),
                 )
             )
-        faded = self.ask(self.x * self._tensor(_strength(heat)) for heat in maps)
+        faded = self.probabilities(self.x * self._tensor(_strength(heat)) for heat in maps)
         return [_with_drop(scores, whole, float(left)) for scores, left in zip(found, faded, strict=True)]
 
-    def ask(self, images: Iterable[Tensor]) -> NDArray[np.float64]:
+    def probabilities(self, images: Iterable[Tensor]) -> NDArray[np.float64]:
         """Returns the class's probability for images, BxCxHxW each, in batches that are filled up across them."""
         chunks = _chunks(images, self.look.batch or self.forward.batch())
         return np.concatenate([self.forward(chunk).cpu().numpy() for chunk in chunks] or [np.zeros(0)])
@@ -114,14 +114,14 @@ class _Test:
         shares = np.linspace(0, 1, self.look.steps + 1)
         counts = [round(share * ranks.size) for share in shares[1:-1]]
         keep = ((ranks >= count) if deleting else (ranks < count) for count in counts)
-        inner = self.ask(self._mixed(other, keep))
+        inner = self.probabilities(self._mixed(other, keep))
         return Curve(shares, np.concatenate(([first], inner, [last])))
 
     def _road(self, ranks: NDArray[np.int64]) -> float:
         counts = [round(share * ranks.size) for share in self.look.road]
         known = [ranks >= count for count in counts] + [ranks < ranks.size - count for count in counts]
         images = imputed(self.x, self._tensor(np.stack(known))[:, None], seed=self.look.seed)
-        left = self.ask([images])
+        left = self.probabilities([images])
         return float(np.mean(left[len(counts) :] - left[: len(counts)]))
 
 

@@ -1,6 +1,6 @@
 """From heat to object: a threshold, a mask, a box; and, where the object is known, whether the evidence lies in it.
 
-Only what speaks for the class counts: values below zero are taken for zero.
+Only evidence for the class counts: values below zero are taken for zero.
 """
 
 from __future__ import annotations

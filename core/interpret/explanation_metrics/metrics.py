@@ -94,7 +94,7 @@ class Metric:
     Attributes:
         id: Stable name.
         title: Name as the field writes it.
-        description: What it asks, in one sentence.
+        description: What it measures, in one sentence.
         paper: Its source.
         higher: Whether more is better.
         value: Takes the figure out of the scores.

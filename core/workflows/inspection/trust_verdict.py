@@ -59,14 +59,14 @@ class Verdict:
 def verdict(found: Trust) -> Verdict:
     """Returns the one word that the figures come to, and what it rests on."""
     findings = trust_verdict(found)
-    told = [finding for finding in findings if finding.id not in OF_THE_OBJECT]
-    refuted = [finding for finding in told if finding.tone == "bad" or finding.id == "little-to-test"]
-    doubted = [finding for finding in told if finding.tone == "warn"]
+    tested = [finding for finding in findings if finding.id not in OF_THE_OBJECT]
+    refuted = [finding for finding in tested if finding.tone == "bad" or finding.id == "little-to-test"]
+    doubted = [finding for finding in tested if finding.tone == "warn"]
     if refuted:
         return Verdict("not", refuted[0], tuple(findings))
-    if doubted or not told:
+    if doubted or not tested:
         return Verdict("partly", doubted[0] if doubted else _untested(), tuple(findings))
-    return Verdict("trust", told[0], tuple(findings))
+    return Verdict("trust", tested[0], tuple(findings))
 
 
 def _untested() -> Finding:

@@ -142,7 +142,7 @@ def test_maps_side_by_side(open_page, learned, words, view: str, said: str) -> N
         ("methods", "methods measure in units of their own"),
         ("classes", "each map counts as much as its class is probable"),
         ("layers", "layers have units of their own"),
-        ("pictures", "each map counts as much as its class is probable"),
+        ("pictures", "as bright as its class is probable"),
         ("epochs", "each map counts as much as its class is probable"),
         ("runs", "as bright as its class is probable"),
     ],
