@@ -204,7 +204,11 @@ class Frozen:
         return float((votes.argmax(axis=1) == self.labels).mean())
 
     def probe_accuracy(self, ridges: tuple[float, ...] = RIDGES) -> float:
-        """Returns the leave-one-out accuracy of a linear probe: a ridge regression on the classes with an intercept.
+        """Returns the leave-one-out accuracy of a linear probe; see :meth:`left_out_answers`."""
+        return float((self.left_out_answers(ridges).argmax(axis=1) == self.labels).mean())
+
+    def left_out_answers(self, ridges: tuple[float, ...] = RIDGES) -> np.ndarray:
+        """Returns what a linear probe, a ridge regression on the classes with an intercept, answers to each image.
 
         Every image is judged by a probe fitted on all the others, which a linear smoother gives without fitting again:
         ``y - y_without = (y - y_fitted)/(1 - h)`` with the smoother's diagonal ``h``. The penalty is the one of
@@ -212,15 +216,19 @@ class Frozen:
 
         Args:
             ridges: Penalties to try, as multiples of the mean squared singular value.
+
+        Returns:
+            ``N x K``, near 1 for the class that the probe names and near 0 for the others.
         """
         left, singular = self._centred
         power = singular**2
-        errors, accuracies = [], []
+        best, least = self.targets, np.inf
         for ridge in ridges:
             answers = self._left_out(left, power / (power + ridge * power.sum() / max(len(power), 1)))
-            errors.append(float(((answers - self.targets) ** 2).mean()))
-            accuracies.append(float((answers.argmax(axis=1) == self.labels).mean()))
-        return accuracies[int(np.argmin(errors))]
+            error = float(((answers - self.targets) ** 2).mean())
+            if error < least:
+                best, least = answers, error
+        return best
 
     def _left_out(self, left: np.ndarray, kept: np.ndarray) -> np.ndarray:
         """Returns for each image, ``N x K``, what the smoother that keeps these shares answers without having it."""

@@ -1,8 +1,9 @@
-"""Verbs that prepare images: divide them."""
+"""Verbs that prepare images: check them, divide them."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.cli.common.helpers import roots
@@ -10,6 +11,41 @@ from core.cli.common.output import Output, table
 from core.data.dataset import Dataset
 from core.messages import Progress
 from core.specs import DataSpec
+
+_LISTED = 20
+
+
+def check(arguments: argparse.Namespace, output: Output) -> None:
+    """Looks for what is wrong with images."""
+    from core.data.sources import open_dataset
+    from core.workflows.data_check.check import check as look
+
+    dataset = open_dataset(arguments.source, roots=roots(arguments))
+    found = look(
+        dataset,
+        features=not arguments.quick,
+        progress=lambda doing, done, total: output.progress(f"{doing} {done} of {total}", passing=True),
+    )
+    record = found.as_record()
+    lines = [f"{dataset.title}: {sum(found.classes.values())} images, {len(found.classes)} classes", ""]
+    lines += table(list(found.classes.items()), ("class", "images"))
+    lines += ["", f"copies: {record['exact']} equal files, {record['near']} that were changed"]
+    lines += _groups("leak, in two splits", found.leaks) + _groups("in two classes", found.conflicts)
+    lines += [
+        f"doubtful label: {doubt.key}: {doubt.label}, looks like {doubt.suggested}"
+        for doubt in found.suspects[:_LISTED]
+    ]
+    lines += [f"unlike its class: {key}" for key, _ in found.outliers[:_LISTED]]
+    lines += [f"{kind}: {', '.join(keys[:_LISTED])}" for kind, keys in found.looks.items() if keys]
+    lines += [f"cannot be read: {bad.key}: {bad.reason}" for bad in found.unreadable[:_LISTED]]
+    lines += [f"passed over: {reason}" for _, reason in found.left_out[:_LISTED]]
+    lines += [f"finds {share_of:.0%} of copies {kind} in these images" for kind, share_of in found.recall.items()]
+    output.result(record, lines)
+
+
+def _groups(title: str, groups: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"{title}: {', '.join(group[:6])}" for group in groups[:_LISTED]]
+    return lines + ([f"{title}: ... and {len(groups) - _LISTED} groups more"] if len(groups) > _LISTED else [])
 
 
 def split(arguments: argparse.Namespace, output: Output) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 DATA = "data"
-VERBS = ("split",)
+VERBS = ("check", "split")
 """What may follow ``data``; anything else is a source that is described."""
 
 
@@ -20,6 +20,9 @@ def joined_verb(words: Sequence[str]) -> list[str]:
 
 def add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Adds the verbs."""
+    check = add("data check", DATA, "Look for copies, leaks, doubtful labels and pictures that cannot be used.")
+    _add_source(check)
+    check.add_argument("--quick", action="store_true", help="without the network's features: only by thumbnails")
     split = add("data split", DATA, "Divide images for training, validation and test, and write the folders.")
     _add_source(split)
     _add_division(split)

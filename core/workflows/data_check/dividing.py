@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from core.data.dataset import Dataset
-from core.data.division.relatives import joined
-from core.data.health import inspect
 from core.data.splits import split
 from core.specs import DataSpec
 
@@ -15,9 +13,8 @@ def divide(dataset: Dataset, spec: DataSpec) -> Dataset:
     Raises:
         InputError: As there.
     """
-    return split(dataset, spec, look_alikes(dataset) if spec.group_by == "near" else None)
+    if spec.group_by != "near":
+        return split(dataset, spec)
+    from core.workflows.data_check.check import look_alikes
 
-
-def look_alikes(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
-    """Returns the keys of images that show the same picture, in groups."""
-    return joined((twin.first, twin.second) for twin in inspect(dataset).twins)
+    return split(dataset, spec, look_alikes(dataset))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,3 +48,20 @@ def test_bad_divisions_are_refused_in_words(
     assert "no column patient" in problem(capsys, "split", source, "--group-by", "column:patient")
     assert "nor an embedded data set" in problem(capsys, "split", tmp_path / "none")
     assert "not empty" in problem(capsys, "split", source, "--write", source)
+
+
+def test_a_check_is_one_record(
+    capsys: pytest.CaptureFixture[str], image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = image_folder(images=6)
+    first = sorted((source / "red").iterdir())[0]
+    shutil.copy(first, source / "blue" / "copy.png")
+    (source / "red" / "cut.jpg").write_bytes(b"\xff\xd8\xff")
+    found = result(capsys, "check", source, "--quick")
+    assert found["classes"] == {"blue": 7, "red": 6}
+    assert (found["exact"], found["leaks"]) == (1, [])
+    assert [bad["key"] for bad in found["unreadable"]] == ["red/cut.jpg"]
+    assert {"left_out", "near", "suspects", "outliers"} <= set(found)
+    assert main(["data", "check", str(source), "--quick"]) == 0
+    assert f"in two classes: blue/copy.png, red/{first.name}" in capsys.readouterr().out
+    assert "outside the folders" in problem(capsys, "check", source, "--within", tmp_path / "runs")
