@@ -94,9 +94,8 @@ def _found(
         wanted = np.arange(len(thumbs)) if rows is None else rows
         for start in range(0, len(wanted), _ROWS):
             part = wanted[start : start + _ROWS]
-            near = np.bitwise_count(own_hash[part, None] ^ way_hash[None, :]) <= CANDIDATE_BITS
-            near &= shown[part, None] & shown[None, :]
-            one, other = np.nonzero(near)
+            bits: NDArray[np.uint8] = np.bitwise_count(np.bitwise_xor.outer(own_hash[part], way_hash))
+            one, other = np.nonzero((bits <= CANDIDATE_BITS) & shown[part, None] & shown[None, :])
             one = part[one]
             kept = one < other if rows is None else one != other
             one, other = one[kept], other[kept]

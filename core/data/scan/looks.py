@@ -187,7 +187,8 @@ def _saved(looks: Looks) -> bytes:
 
 def _load(path: Path) -> Looks:
     with np.load(path, allow_pickle=False) as file:
-        return Looks(*(file[name] for name in ("positions", "digests", "sizes", "thumbs", "figures")), unreadable=())
+        positions, digests, sizes = file["positions"], file["digests"], file["sizes"]
+        return Looks(positions, digests, sizes, file["thumbs"], file["figures"], unreadable=())
 
 
 def groups_of(values: Sequence[bytes] | NDArray[np.bytes_]) -> list[list[int]]:

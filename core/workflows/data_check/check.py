@@ -176,7 +176,7 @@ class _Rows:
         thumbs, labels = self.looks.thumbs[rows], self.labels[rows]
         features = None if self.features is None else self.features[rows]
         pairs = copies(thumbs, features, labels, limits_of(thumbs, features, labels))
-        names = [self.key(row) for row in rows]
+        names = [self.key(int(row)) for row in rows]
         alike = joined((names[one], names[other]) for one, other in zip(pairs.first, pairs.second, strict=True))
         return self.keys(self.equal), tuple(sorted(tuple(sorted(group)) for group in alike))
 
@@ -196,7 +196,7 @@ class _Rows:
             "huge": area > 64 * usual,
             "long": np.maximum(width, height) > 4 * np.minimum(width, height),
         }
-        return {kind: tuple(self.key(row) for row in np.flatnonzero(which)) for kind, which in kinds.items()}
+        return {kind: tuple(self.key(int(row)) for row in np.flatnonzero(which)) for kind, which in kinds.items()}
 
     def suspects(self) -> tuple[Doubt, ...]:
         """Returns the labels that may be wrong."""

@@ -43,7 +43,7 @@ class Eye:
         side = self.network.preprocessing.crop
         blank = torch.zeros(_BATCH, 3, side, side, dtype=torch.uint8)
         self._precision = "fp32"
-        self._precision = choose_precision("auto", self.device, lambda: self._forward(blank))
+        self._precision = choose_precision("auto", self.device, lambda: self._forward(blank), f"{BACKBONE} {_BATCH}")
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """Returns a picture as the network takes it, uint8 ``H x W x 3``."""
