@@ -50,7 +50,7 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     return [row for row in rows if _sensible(row.get("kind"), row.get("value"))], end
 
 
-def _sensible(kind: Any, value: Any) -> bool:
+def _sensible(kind: object, value: object) -> bool:
     """Returns whether a request is one that can be carried out."""
     if kind in STOP_REQUESTS:
         return True
@@ -58,7 +58,7 @@ def _sensible(kind: Any, value: Any) -> bool:
         return False
     try:
         finite = math.isfinite(value)
-        LiveChange(0, kind, value if finite else 0)
+        LiveChange(0, str(kind), value if finite else 0)
     except (InputError, OverflowError):
         return False
     return finite

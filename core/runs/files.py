@@ -24,12 +24,12 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_json(path: Path, record: Any) -> None:
+def write_json(path: Path, record: object) -> None:
     """Writes a record as JSON with :func:`write_atomic`."""
     write_atomic(path, to_json(record))
 
 
-def to_json(record: Any) -> str:
+def to_json(record: object) -> str:
     """Returns a record as it stands in a file."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 

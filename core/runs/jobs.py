@@ -103,7 +103,7 @@ class Job:
         """What the job has found so far; empty before it found anything."""
         return read_json(self.path / "result.json")
 
-    def read_result(self) -> Any:
+    def read_result(self) -> Any:  # noqa: ANN401 - each kind has a result of its own
         """Returns what the job has found, as its kind reads it; ``None`` before it did, or where that is damaged."""
         return JOB_KINDS[self.kind].load("result")(self)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from core.errors import InputError, RunMissing
 from core.runs.files import read_json, write_json
@@ -151,8 +150,10 @@ class Ticket:
     id: str
 
     @classmethod
-    def read(cls, record: Any) -> Ticket | None:
+    def read(cls, record: object) -> Ticket | None:
         """Returns the ticket in a JSON object, or ``None`` if it is none."""
+        if not isinstance(record, Mapping):
+            return None
         try:
             return cls(int(record["front"]), str(record["owner"]), float(record["queued"]), str(record["id"]))
         except (KeyError, TypeError, ValueError, OverflowError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,6 +15,10 @@ from pages.ui.runs import queue_panel, run_panel
 from pages.ui.selection import subjects
 from pages.ui.session import caches, choices
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
+    from core.workflows.shortcut.experiment import Plan, Prepared
 
 BEGUN = "bl.shortcut.plan"
 GO = "bl.shortcut.go"
@@ -41,7 +45,7 @@ def render() -> None:
         _follow(plan, *runs)
 
 
-def _start(plan: Any) -> None:
+def _start(plan: Plan) -> None:
     components.section(
         _("2 · Train"),
         _("A small network learns with marks and, once more, without; a pretrained one learns with them."),
@@ -54,7 +58,7 @@ def _start(plan: Any) -> None:
         components.note(_("Three real runs in processes of their own: about a minute on two cores."))
 
 
-def _runs(plan: Any) -> Any:
+def _runs(plan: Plan) -> tuple[Prepared, dict[str, Run]] | None:
     """Writes the pictures and starts what was not started before; returns both, or ``None`` where a face was drawn."""
     from core.workflows.shortcut import experiment
 
@@ -99,7 +103,7 @@ def _runs(plan: Any) -> Any:
     return prepared, runs
 
 
-def _follow(plan: Any, prepared: Any, runs: dict[str, Any]) -> None:
+def _follow(plan: Plan, prepared: Prepared, runs: dict[str, Run]) -> None:
     states = {arm: run.state for arm, run in runs.items()}
     if any(found in LIVE for found in states.values()):
         st.fragment(_watch, run_every=1.0)(runs)
@@ -122,7 +126,7 @@ def _follow(plan: Any, prepared: Any, runs: dict[str, Any]) -> None:
     components.next_step("heatmaps", _("Look into the network that took the bait"), run=runs["with-mark"].id)
 
 
-def _usable(run: Any) -> bool:
+def _usable(run: Run) -> bool:
     return run.state == "finished" and run.has_weights
 
 
@@ -134,7 +138,7 @@ def _ended_early(title: str, text: str) -> None:
 
 
 @guarded
-def _watch(runs: dict[str, Any]) -> None:
+def _watch(runs: dict[str, Run]) -> None:
     """Draws how far each run is, and a button that ends them."""
     statuses = {arm: run.status() for arm, run in runs.items()}
     if not any(status.state in LIVE for status in statuses.values()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,6 +17,13 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+    from core.runs.store import Run
+    from core.workflows.shortcut.experiment import Plan, Prepared
+    from core.workflows.shortcut.judge import ShortcutResult
+
 CASE_NAMES = {
     "marked": N_("Mark where it was learned"),
     "plain": N_("Mark removed"),
@@ -25,7 +32,7 @@ CASE_NAMES = {
 COLOURS = dict(zip(("marked", "plain", "moved"), charts.OTHERS, strict=False))
 
 
-def trained(runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:
+def trained(runs: Mapping[str, Run], titles: Mapping[str, str]) -> None:
     """Draws what the runs say of themselves: the accuracies that would have been believed."""
     rows = []
     for arm, run in runs.items():
@@ -46,7 +53,7 @@ def trained(runs: Mapping[str, Any], titles: Mapping[str, str]) -> None:
 
 
 def draw(
-    plan: Any, prepared: Any, runs: Mapping[str, Any], titles: Mapping[str, str], *, leave: Callable[[], None]
+    plan: Plan, prepared: Prepared, runs: Mapping[str, Run], titles: Mapping[str, str], *, leave: Callable[[], None]
 ) -> None:
     """Judges the runs, once, and draws what came out."""
     found = _judged(plan, prepared, runs, leave)
@@ -87,7 +94,9 @@ def draw(
     finding_cards.draw(findings(found), key="bl-shortcut")
 
 
-def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any], leave: Callable[[], None]) -> Any:
+def _judged(
+    plan: Plan, prepared: Prepared, runs: Mapping[str, Run], leave: Callable[[], None]
+) -> ShortcutResult | None:
     try:
         key = (plan, *((run.id, run.checkpoint.stat().st_mtime_ns) for run in runs.values()))
     except OSError as error:  # deleted at this very moment
@@ -103,7 +112,7 @@ def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any], leave: Callable[[
                 done / max(total, 1), text=_("Judging the networks: {done} of {total}").format(done=done, total=total)
             )
 
-    def make() -> Any:
+    def make() -> ShortcutResult:
         from core.workflows.shortcut.judge import judge
 
         return judge(prepared, runs, roots=caches.roots(), progress=progress)
@@ -118,7 +127,7 @@ def _judged(plan: Any, prepared: Any, runs: Mapping[str, Any], leave: Callable[[
     return found
 
 
-def _examples(found: Any) -> None:
+def _examples(found: ShortcutResult) -> None:
     from core.interpret.drawing.overlay import overlay
 
     with st.container(key="bl-wrap-shortcut-examples"):
@@ -131,8 +140,8 @@ def _examples(found: Any) -> None:
             cells.append(
                 Tile(
                     picture.resize((192, 192)),
-                    f"{example.answers[case]} · {name}",
-                    f"{found.marked}: {number_format.percent(example.probabilities[case])}",
+                    _("called {name}").format(name=example.answers[case]),
+                    f"{name} · {found.marked} {number_format.percent(example.probabilities[case])}",
                     _("Test picture {n}, {case}: heat for {name}").format(n=number + 1, case=name, name=found.marked),
                     "" if right else "bad",
                 )
@@ -141,7 +150,7 @@ def _examples(found: Any) -> None:
             tiles.grid(cells, size=100)
 
 
-def chart(found: Any, titles: Mapping[str, str]) -> Any:
+def chart(found: ShortcutResult, titles: Mapping[str, str]) -> PlotlyFigure:
     """Returns the accuracy of each network in each case, as bars in groups."""
     go = charts.plotly()
     drawn = charts.figure(320, barmode="group", bargap=0.25, hovermode="closest")
@@ -166,7 +175,7 @@ def chart(found: Any, titles: Mapping[str, str]) -> Any:
     return drawn
 
 
-def sentence(found: Any) -> str:
+def sentence(found: ShortcutResult) -> str:
     """Returns the line of text under the chart."""
     first = found.outcomes["with-mark"]
     return _(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from core.data.encoding import compact
@@ -124,13 +122,13 @@ def _preview(plan: Plan) -> None:
     except InputError as error:
         components.note(translate_error(error))
         return
-    tiles.grid([Tile(**cell) for cell in shown], size=118)
+    tiles.grid(shown, size=118)
     components.note(
         _("For a network the mark is the easiest thing in these pictures; who looks at the object sees through it.")
     )
 
 
-def _pictures(plan: Plan) -> list[dict[str, Any]]:
+def _pictures(plan: Plan) -> list[Tile]:
     from core.data.marks import planted
     from core.workflows.shortcut.experiment import choice, square
 
@@ -138,7 +136,7 @@ def _pictures(plan: Plan) -> list[dict[str, Any]]:
     shown = []
     for name in sorted(dataset.classes, key=lambda name: name != marked):
         own = [place for place, item in enumerate(dataset.items) if dataset.classes[item.label] == name]
-        cells: list[dict[str, Any]] = []
+        cells: list[Tile] = []
         for place in own:
             try:
                 image = square(dataset.load(place))
@@ -146,7 +144,7 @@ def _pictures(plan: Plan) -> list[dict[str, Any]]:
             except InputError:
                 continue  # the lab leaves it out, too
             note = _("with mark") if name == marked else ""
-            cells.append({"image": compact(image, 256), "caption": name, "note": note, "alt": f"{name} {note}"})
+            cells.append(Tile(compact(image, 256), name, note, f"{name} {note}"))
             if len(cells) == SHOWN:
                 break
         shown += cells

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -22,6 +22,12 @@ from pages.ui.session import caches
 from pages.ui.text import i18n, number_format
 from pages.ui.text.i18n import _, translate_error
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from core.runs.snapshots import Pinned, Snapshot
+    from core.runs.store import Run
+
 OPACITY = 0.5
 
 
@@ -29,7 +35,7 @@ Part = Literal["heat", "maps", "kernels"]
 PARTS: tuple[Part, ...] = ("heat", "maps", "kernels")
 
 
-def draw(run: Any, status: RunStatus, *, key: str, parts: Sequence[Part] = PARTS) -> None:
+def draw(run: Run, status: RunStatus, *, key: str, parts: Sequence[Part] = PARTS) -> None:
     """Draws the scrubber: the loss curve with the chosen epoch marked, a slider, and the pinned images then.
 
     Args:
@@ -42,7 +48,7 @@ def draw(run: Any, status: RunStatus, *, key: str, parts: Sequence[Part] = PARTS
 
 
 @guarded
-def _panel(run: Any, status: RunStatus, key: str, parts: Sequence[Part]) -> None:
+def _panel(run: Run, status: RunStatus, key: str, parts: Sequence[Part]) -> None:
     from core.runs import snapshots
 
     pinned, there = snapshots.pinned_of(run.path), snapshots.epochs(run.path)
@@ -73,7 +79,7 @@ def _panel(run: Any, status: RunStatus, key: str, parts: Sequence[Part]) -> None
         _kernels(run, pinned, moment, pictures)
 
 
-def _loss(run: Any, status: RunStatus, epoch: int, key: str) -> None:
+def _loss(run: Run, status: RunStatus, epoch: int, key: str) -> None:
     """Draws the loss curve with a line at the chosen epoch: only that line's place changes with the slider."""
     book = caches.journal(run)
     asked = (str(run.path), book.look(), status.epochs, status.best_epoch, i18n.language())
@@ -91,7 +97,7 @@ def _loss(run: Any, status: RunStatus, epoch: int, key: str) -> None:
     growing_chart.show(spec, key=f"{key}-loss", alt=text)
 
 
-def _words(run: Any, epoch: int, count: int) -> None:
+def _words(run: Run, epoch: int, count: int) -> None:
     """Says where the training stood then."""
     book = caches.journal(run)
     epochs = book.epochs.column("epoch").tolist()
@@ -108,21 +114,21 @@ def _words(run: Any, epoch: int, count: int) -> None:
     components.note(said)
 
 
-def _moment(run: Any, epoch: int) -> Any:
-    """Returns a :class:`core.runs.snapshots.Snapshot`, read once for each state of its file."""
+def _moment(run: Run, epoch: int) -> Snapshot:
+    """Returns what was kept after an epoch, read once for each state of its file."""
     from core.runs import snapshots
 
     return caches.remember("moments", _key(run, epoch), lambda: snapshots.read(run.path, epoch), entries=64)
 
 
-def _pictures(run: Any) -> Any:
+def _pictures(run: Run) -> dict[str, NDArray[Any]]:
     from core.runs import snapshots
 
     path = run.path / snapshots.SNAPSHOT_FOLDER / "pinned.npz"
     return caches.remember("pinned", (str(path), _stamp(path)), lambda: snapshots.pinned_arrays(run.path), entries=8)
 
 
-def _key(run: Any, epoch: int) -> tuple[Any, ...]:
+def _key(run: Run, epoch: int) -> tuple[Any, ...]:
     from core.runs.snapshots import SNAPSHOT_FOLDER
 
     return (str(run.path), epoch, _stamp(run.path / SNAPSHOT_FOLDER / f"epoch-{epoch:06d}.npz"))
@@ -135,7 +141,7 @@ def _stamp(path: Path) -> int:
         return 0
 
 
-def _looks(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
+def _looks(run: Run, pinned: Pinned, moment: Snapshot, pictures: Mapping[str, NDArray[Any]]) -> None:
     """Draws the pinned images under their heat, with what the network said of each."""
     shown = caches.remember(
         "heat", _key(run, moment.epoch), lambda: _over(pinned, moment, pictures["images"]), entries=128
@@ -167,7 +173,7 @@ def _looks(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
         )
 
 
-def _over(pinned: Any, moment: Any, images: Any) -> list[bytes]:
+def _over(pinned: Pinned, moment: Snapshot, images: NDArray[Any]) -> list[bytes]:
     """Returns each image under its heat, encoded."""
     from PIL import Image
 
@@ -183,7 +189,7 @@ def _over(pinned: Any, moment: Any, images: Any) -> list[bytes]:
     return found
 
 
-def _sees(run: Any, pinned: Any, moment: Any, key: str) -> None:
+def _sees(run: Run, pinned: Pinned, moment: Snapshot, key: str) -> None:
     """Draws the chosen channels of the layers for one image."""
     if not pinned.layers:
         return
@@ -212,13 +218,13 @@ def _sees(run: Any, pinned: Any, moment: Any, key: str) -> None:
         _strip(sheet, text)
 
 
-def _maps(maps: Any) -> bytes:
+def _maps(maps: NDArray[Any]) -> bytes:
     from core.interpret.drawing.snapshot_images import map_sheet
 
     return png(map_sheet(maps))
 
 
-def _kernels(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
+def _kernels(run: Run, pinned: Pinned, moment: Snapshot, pictures: Mapping[str, NDArray[Any]]) -> None:
     """Draws the first layer's kernels, on the scale of those before training."""
     before = pictures.get("kernels")
     if before is None:
@@ -236,7 +242,7 @@ def _kernels(run: Any, pinned: Any, moment: Any, pictures: Any) -> None:
     _strip(sheet, text.format(layer=pinned.kernel_layer, share=number_format.percent(relative_change(now, before))))
 
 
-def _kernel_sheet(now: Any, before: Any) -> bytes:
+def _kernel_sheet(now: NDArray[Any], before: NDArray[Any]) -> bytes:
     import numpy as np
 
     from core.interpret.drawing.snapshot_images import kernel_sheet

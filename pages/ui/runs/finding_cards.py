@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.ui.kit import style
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from core.messages import Sentence
+    from core.workflows.findings import Finding
+
 ICONS = {"good": "check_circle", "warn": "warning", "bad": "error"}
 
 
-def draw(remarks: Iterable[Any], *, key: str) -> None:
-    """Draws the :class:`core.workflows.findings.Finding` rows one below the other, in their order."""
+def draw(remarks: Iterable[Finding], *, key: str) -> None:
+    """Draws findings one below the other, in their order."""
     style.send("watching.css")
     for finding in remarks:
         card(finding, key)
 
 
-def card(finding: Any, key: str, below: Callable[[], None] | None = None) -> None:
+def card(finding: Finding, key: str, below: Callable[[], None] | None = None) -> None:
     """Draws one remark; the caller sends the style.
 
     Args:
-        finding: A :class:`core.workflows.findings.Finding`.
+        finding: What is said.
         key: Stable start of the keys.
         below: Draws what stands under it, inside the card.
     """
@@ -40,6 +44,6 @@ def card(finding: Any, key: str, below: Callable[[], None] | None = None) -> Non
             below()
 
 
-def said(sentence: Any) -> str:
-    """Returns a :class:`core.data.dataset.Sentence` in the person's language, its values filled in."""
+def said(sentence: Sentence) -> str:
+    """Returns a sentence in the person's language, its values filled in."""
     return _(sentence.template).format(**sentence.values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,11 +14,14 @@ from pages.ui.kit.network_diagram import stage_title
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
+if TYPE_CHECKING:
+    from core.runs.store import Run
+
 DRAWN = {"weights": N_("Weights"), "activations": N_("Activations")}
 """What is counted in histograms."""
 
 
-def draw(run: Any, rows: Sequence[Mapping[str, Any]], key: str) -> None:
+def draw(run: Run, rows: Sequence[Mapping[str, Any]], key: str) -> None:
     """Draws how a stage's weights or activations are spread in an epoch, over how they were at first.
 
     Args:

@@ -109,7 +109,7 @@ def ended(job: Job | None, display: JobDisplay, *, kept: str | None = None) -> N
         broken(_(display.interrupted), text, icon="bolt", kept=kept, tone="warn")
 
 
-def result(job: Job | None) -> Any:
+def result(job: Job | None) -> Any:  # noqa: ANN401 - each kind has a result of its own
     """Returns what a job has found, read once and shared; ``None`` before it found anything."""
     try:
         stamp = (job.path / "result.json").stat().st_mtime_ns if job is not None else 0

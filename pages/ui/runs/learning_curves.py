@@ -235,7 +235,7 @@ def _lines(book: Journal, known: Measure) -> dict[str, NDArray[np.float64]]:
     return {"only": lines["train"] - lines["val"]} if known.kind == "gap" else lines
 
 
-def _rows(book: Journal, lines: list[NDArray[np.float64]], best: int | None) -> Any:
+def _rows(book: Journal, lines: list[NDArray[np.float64]], best: int | None) -> NDArray[np.intp]:
     """Returns which epochs are drawn: the extremes, the best one, and both sides of a phase's beginning."""
     import numpy as np
 

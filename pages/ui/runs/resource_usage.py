@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core.runs.status import LIVE, RunStatus
 from pages.ui.kit import components
@@ -10,6 +10,9 @@ from pages.ui.kit.components import Figure
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
 
 PARTS = (
     ("data", N_("Images"), "frozen", N_("{share} of the time goes into waiting for images and preparing them.")),
@@ -23,7 +26,7 @@ RECENT = 5
 """Epochs over which times are added up."""
 
 
-def draw(run: Any, status: RunStatus) -> None:
+def draw(run: Run, status: RunStatus) -> None:
     """Draws the parts of an epoch's time as a bar with words, and the machine's figures where it tells them."""
     parts = shares(run)
     if parts:
@@ -41,7 +44,7 @@ def draw(run: Any, status: RunStatus) -> None:
             components.metrics(found, compact=True)
 
 
-def shares(run: Any) -> dict[str, float]:
+def shares(run: Run) -> dict[str, float]:
     """Returns the share of each part in the last epochs' time; nothing where it was not measured."""
     book = caches.journal(run)
     whole = book.recent("seconds", RECENT)
@@ -62,7 +65,7 @@ def _sentence(parts: dict[str, float], status: RunStatus) -> str:
     return text
 
 
-def _speed(run: Any, status: RunStatus) -> list[Figure]:
+def _speed(run: Run, status: RunStatus) -> list[Figure]:
     book = caches.journal(run)
     epochs = min(RECENT, len(book.epochs))
     found = [

@@ -22,7 +22,7 @@ from pages.ui.text.i18n import N_, _, _n
 
 if TYPE_CHECKING:
     from core.runs.store import Run
-    from core.specs import Experiment, Phase
+    from core.specs import Experiment, LiveChange, Phase
 
 RATES = (0.1, 0.3, 0.5, 2.0, 3.0)
 """What the rate is multiplied by with one click."""
@@ -297,7 +297,7 @@ def listed(happened: list[Happened], *, most: int = LISTED) -> None:
     st.html(f'<ul class="bl-changes">{"".join(rows)}</ul>')
 
 
-def _done(act: Any, status: RunStatus) -> bool:
+def _done(act: LiveChange, status: RunStatus) -> bool:
     """Whether an act took effect; one of an earlier run that is repeated may still be to come."""
     ended = status.state == "finished"
     return ended or act.step <= status.step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,6 +18,11 @@ from pages.ui.runs import histograms
 from pages.ui.session import caches
 from pages.ui.text import i18n, number_format
 from pages.ui.text.i18n import N_, _
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.runs.store import Run
 
 WHAT = {
     "gradient": (N_("Gradient norm"), N_("Length of a stage's gradient, before clipping, of one step an epoch.")),
@@ -33,7 +38,7 @@ VANISHING, STRIKING = 1e-3, 0.4
 POINTS = 400
 
 
-def draw(run: Any, status: RunStatus, *, key: str) -> None:
+def draw(run: Run, status: RunStatus, *, key: str) -> None:
     """Draws what was seen inside a run: figures of each stage, their course, and histograms with an epoch slider.
 
     Args:
@@ -45,7 +50,7 @@ def draw(run: Any, status: RunStatus, *, key: str) -> None:
 
 
 @guarded
-def _panel(run: Any, status: RunStatus, key: str) -> None:
+def _panel(run: Run, status: RunStatus, key: str) -> None:
     rows = rows_of(run)
     if not rows:
         alive = status.state in ("queued", "starting", "running")
@@ -63,7 +68,7 @@ def _panel(run: Any, status: RunStatus, key: str) -> None:
     histograms.draw(run, rows, key)
 
 
-def rows_of(run: Any) -> list[dict[str, Any]]:
+def rows_of(run: Run) -> list[dict[str, Any]]:
     """Returns the rows of ``health.jsonl``, read once for each state of the file."""
     from core.runs.files import read_lines
 
@@ -71,7 +76,7 @@ def rows_of(run: Any) -> list[dict[str, Any]]:
     return list(caches.remember("health", (str(path), stamp(path)), lambda: read_lines(path)[0], entries=16))
 
 
-def stamp(path: Any) -> int:
+def stamp(path: Path) -> int:
     """Returns what changes whenever a file does; 0 for one that is not there."""
     try:
         found = path.stat()
@@ -158,7 +163,7 @@ def _colour(index: int) -> str:
 # --- over epochs ------------------------------------------------------------------------------------------------------
 
 
-def _course(run: Any, status: RunStatus, rows: Sequence[Mapping[str, Any]], what: str, key: str) -> None:
+def _course(run: Run, status: RunStatus, rows: Sequence[Mapping[str, Any]], what: str, key: str) -> None:
     epochs = status.epochs
     spec = caches.remember(
         "health charts",
@@ -209,5 +214,5 @@ def chart(rows: Sequence[Mapping[str, Any]], what: str, epochs: int) -> dict[str
     }
 
 
-def _positive(value: Any) -> float:
+def _positive(value: float | None) -> float:
     return float(value) if value else math.nan  # a scale of powers of ten has no zero
