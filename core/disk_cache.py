@@ -49,18 +49,21 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid4().hex}")
 
 
-def remove_leftovers(folder: Path, spared: Collection[str] = ()) -> None:
+def remove_leftovers(folder: Path, spared: Collection[str] = (), *, older_than: float = 0.0) -> None:
     """Removes what killed processes left of files that they were replacing, in a folder and all below it.
 
     Args:
-        folder: The folder; nobody writes into it now.
-        spared: Names of files that others may be replacing all the same.
+        folder: The folder.
+        spared: Names of files that others may be replacing now.
+        older_than: Seconds since it was written; where nobody else writes into the folder, none.
     """
+    latest = time.time() - older_than
     for path in [*folder.rglob(".*")]:
         found = re.fullmatch(r"\.(.+)\.[0-9a-f]{32}", path.name)
         if found and found[1] not in spared:
             with suppress(OSError):
-                path.unlink()
+                if path.stat().st_mtime <= latest:
+                    path.unlink()
 
 
 @contextmanager

@@ -52,6 +52,11 @@ def lab_dirs() -> tuple[Path, ...]:
     return data_roots()[0] / ".shortcut", data_roots()[0] / "shortcut"
 
 
+def weight_uploads_dir() -> Path:
+    """Returns the folder that uploaded files of weights are kept in."""
+    return data_roots()[0] / "weights"
+
+
 def cache_dir() -> Path:
     """Returns the folder for what can be derived or measured again (it need not exist yet)."""
     own = os.environ.get("BACKBONE_LAB_CACHE")

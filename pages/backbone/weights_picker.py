@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core import settings
-from core.disk_cache import replacing
 from core.errors import InputError
 from core.specs import INITS, ModelSpec
-from pages.ui.kit import components, form_fields, page_states
+from pages.ui.kit import components, form_fields, one_shot_button, page_states
 from pages.ui.selection import network_picker
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 DEFAULT, NONE, RUN, FILE = "default", "none", "run", "file"
 WEIGHT_SOURCES = {DEFAULT: N_("Pretrained"), NONE: N_("Random"), RUN: N_("An earlier run"), FILE: N_("A file")}
@@ -222,7 +222,8 @@ def _run_line(run: Any) -> str:
 
 
 def _file(spec: ModelSpec) -> ModelSpec:
-    folder = uploads()
+    from core.models.weights.uploads import kept_files  # loads torch
+
     limit = settings.upload_limit()
     uploaded = st.file_uploader(
         _("Weight file"),
@@ -232,11 +233,8 @@ def _file(spec: ModelSpec) -> ModelSpec:
         help=_("safetensors, or a .pth that holds tensors alone: nothing in it is run."),
     )
     if uploaded is not None:
-        stored = keep(uploaded.name, uploaded.getvalue(), folder)
-        if st.session_state.get(_SEEN_FILE) != uploaded.file_id:
-            st.session_state[_SEEN_FILE] = uploaded.file_id
-            spec = replace(spec, weights=f"file:{stored}")
-    files = {str(path): path for path in sorted(folder.glob("*")) if path.is_file()} if folder.is_dir() else {}
+        spec = _taken(uploaded, spec)
+    files = {str(path): path for path in kept_files()}
     now = spec.weights.removeprefix("file:") if _kind(spec.weights) == FILE else ""
     if now and now not in files:
         files[now] = Path(now)
@@ -251,37 +249,73 @@ def _file(spec: ModelSpec) -> ModelSpec:
     )
     chosen = replace(spec, weights=f"file:{picked}")
     _compared(chosen)
+    if Path(picked).parent == settings.weight_uploads_dir():
+        _room(picked)
     return chosen
 
 
-def uploads() -> Path:
-    """Returns the folder that uploaded weight files are kept in (it need not exist yet)."""
-    return settings.data_roots()[0] / "weights"
+def _taken(uploaded: UploadedFile, spec: ModelSpec) -> ModelSpec:
+    """Keeps an uploaded file and chooses it, once; one that was refused says why for as long as it is there."""
+    from core.models.weights.uploads import keep  # loads torch
 
-
-def keep(name: str, data: bytes, folder: Path) -> Path:
-    """Keeps an uploaded file under a harmless name that tells different contents apart.
-
-    Raises:
-        InputError: It cannot be written.
-    """
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("\\", "/").rpartition("/")[2]).strip("-.") or "weights"
-    stem, dot, ending = plain.rpartition(".")
-    path = folder / f"{(stem or plain)[:60]}-{hashlib.sha256(data).hexdigest()[:8]}{dot}{ending if dot else ''}"
-    if not path.is_file():
+    seen, refused = st.session_state.get(_SEEN_FILE, ("", None))
+    if seen != uploaded.file_id:
+        refused = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as part:
-                part.write_bytes(data)
-        except OSError as error:
-            raise InputError(
-                "The file {file} could not be kept in the folder {folder}: {reason}. Make room, or set "
-                "BACKBONE_LAB_DATA to a folder that can be written.",
-                file=name,
-                folder=str(folder),
-                reason=error.strerror or str(error),
-            ) from error
-    return path
+            spec = replace(spec, weights=f"file:{keep(uploaded.name, uploaded.getvalue())}")
+        except InputError as error:
+            refused = error
+        st.session_state[_SEEN_FILE] = (uploaded.file_id, refused)
+    if refused is not None:
+        text = translate_error(refused)
+        page_states.broken(_("This file was not taken"), text, kept=_("Nothing of it was kept."), tone="warn")
+    return spec
+
+
+def _room(picked: str) -> None:
+    """Says how much room all uploads take, and offers to delete the file that is picked."""
+    from core.uploads import usage
+
+    with st.container(horizontal=True, vertical_alignment="center", key="bl-weight-room"):
+        components.note(
+            _("{used} of {quota} used by all uploads.").format(
+                used=number_format.size(usage()), quota=number_format.size(settings.upload_quota())
+            )
+        )
+        if st.button(_("Delete this file"), icon=":material/delete:", key="bl-weight-delete"):
+            _delete(Path(picked))
+
+
+def _delete(path: Path) -> None:
+    @st.dialog(_("Delete this file?"))
+    def ask() -> None:
+        st.markdown(
+            _(
+                "**{name}** is removed from this machine. Runs that began with it stay, but cannot be trained again."
+            ).format(name=components.plain(path.name))
+        )
+        with st.container(horizontal=True):
+            gone = st.button(
+                _("Delete for good"),
+                type="primary",
+                icon=":material/delete:",
+                key="bl-weight-delete-now",
+                on_click=lambda: one_shot_button.attempt(lambda: _remove(path)),
+            )
+            if st.button(_("Keep it"), key="bl-weight-delete-not") or gone:
+                st.rerun()
+
+    ask()
+
+
+def _remove(path: Path) -> None:
+    """Deletes an uploaded file, and chooses another one in its place."""
+    from core.models.weights.uploads import kept_files
+    from core.uploads import delete
+
+    delete(path, settings.weight_uploads_dir())
+    others = kept_files()
+    choices.set_model(replace(choices.model(), weights=f"file:{others[0]}" if others else NONE))
 
 
 def _file_line(path: Path) -> str:

@@ -117,7 +117,8 @@ def _relative(path: str, roots: tuple[Path, ...]) -> str:
 
 
 def _upload(known: DataSpec | None) -> str | None:
-    from core.data.folders.archive import unpack_zip, usage
+    from core.data.folders.archive import unpack_zip
+    from core.uploads import usage
 
     limit = settings.upload_limit()
     file = st.file_uploader(
@@ -185,9 +186,9 @@ def _delete_upload(path: str) -> None:
             gone = st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-upload-delete-now")
             kept = st.button(_("Keep it"), key="bl-upload-delete-not")
         if gone:
-            from core.data.folders.archive import delete_upload
+            from core.uploads import delete
 
-            delete_upload(Path(path))
+            delete(Path(path), settings.uploads_dir())
             choices.forget_data()
             FROM.choose("upload")  # stay where the uploads are
         if gone or kept:

@@ -23,7 +23,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core import settings
+from core import settings, uploads
 from core.data.folders.passed_over import Note, write_notes
 from core.data.folders.zip_names import decoded_names
 from core.data.images import CONVERTIBLE, SUFFIXES
@@ -72,47 +72,12 @@ def unpack_zip(file: Path | bytes | BinaryIO, name: str, destination_root: Path 
                 images, notes = _accepted(archive, size, name)
                 root.mkdir(parents=True, exist_ok=True)
                 _sweep(root)
-                _check_room(sum(info.file_size for _, info in images), root, name)
+                used = uploads.usage(destination_root)
+                uploads.check_room(sum(info.file_size for _, info in images), name, root, used)
                 return _extract(archive, images, notes, root, name, allowed=_allowed_bytes(size))
     except OSError as error:
         raise InputError(
             "{name} could not be unpacked: {reason}.", name=name, reason=error.strerror or type(error).__name__
-        ) from error
-
-
-def usage(root: Path | None = None) -> int:
-    """Returns the bytes that all uploads take up together."""
-    total = 0
-    for folder, _, files in os.walk(root if root is not None else settings.uploads_dir()):
-        for file in files:
-            try:
-                total += (Path(folder) / file).lstat().st_size
-            except FileNotFoundError:  # deleted while it was being counted
-                continue
-    return total
-
-
-def delete_upload(path: Path, root: Path | None = None) -> None:
-    """Deletes one unpacked upload with all its images.
-
-    Args:
-        path: A folder that :func:`unpack_zip` returned.
-        root: The folder of uploads; the configured one by default.
-
-    Raises:
-        InputError: The path is no upload, or is gone.
-    """
-    root = (root if root is not None else settings.uploads_dir()).resolve()
-    path = Path(path)
-    if path.is_symlink() or path.resolve().parent != root:
-        raise InputError("{name} is not an upload, so it is not deleted.", name=path.name)
-    if not path.is_dir():
-        raise InputError("The upload {name} is not there any more.", name=path.name)
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        raise InputError(
-            "The upload {name} could not be deleted: {reason}.", name=path.name, reason=error.strerror or str(error)
         ) from error
 
 
@@ -143,15 +108,7 @@ def _as_input_errors(name: str) -> Iterator[None]:
 
 
 def _check_upload(stream: BinaryIO, size: int, name: str) -> None:
-    if size == 0:
-        raise InputError("{name} is empty: it holds no bytes.", name=name)
-    if size > settings.upload_limit():
-        raise InputError(
-            "{name} has {size} MB; an upload may have {limit} MB.",
-            name=name,
-            size=round(size / 1e6),
-            limit=round(settings.upload_limit() / 1e6),
-        )
+    uploads.check_size(size, name)
     if _directory_bytes(stream, size) > _DIRECTORY_BYTES:
         raise _too_many(name)
 
@@ -238,20 +195,6 @@ def _is_litter(path: PurePosixPath) -> bool:
 
 def _allowed_bytes(size: int) -> int:
     return max(FREE_BYTES, MAX_RATIO * size)
-
-
-def _check_room(needed: int, root: Path, name: str) -> None:
-    if usage(root) + needed > settings.upload_quota():
-        raise InputError(
-            "{name} needs {needed} MB, and all uploads together may take {quota} MB. Delete an older upload first.",
-            name=name,
-            needed=round(needed / 1e6, 1),
-            quota=round(settings.upload_quota() / 1e6),
-        )
-    if needed > shutil.disk_usage(root).free:
-        raise InputError(
-            "The disk is too full for {name}: it needs {needed} MB.", name=name, needed=round(needed / 1e6)
-        )
 
 
 def _extract(

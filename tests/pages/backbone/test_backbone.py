@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from core import settings
 from core.errors import WeightsUnavailable
 from core.models.catalog import catalog
 from core.models.weights import background_download
 from core.models.weights.download import DownloadProgress
+from core.models.weights.uploads import kept_files
 from core.specs import FreezePlan, ModelSpec, Piece
 
 
@@ -166,9 +168,8 @@ def test_without_a_run_nothing_is_handed_on(open_page, words) -> None:
 
 def test_a_weight_file_is_compared_or_refused_with_the_reason(open_page, words) -> None:
     from core.models.network import save
-    from pages.backbone import weights_picker
 
-    folder = weights_picker.uploads()
+    folder = settings.weight_uploads_dir()
     folder.mkdir(parents=True)
     save(catalog.build("mnist_cnn", "none", 0), folder / "digits.safetensors")
     app = open_page("backbone", backbone="mnist_cnn")
@@ -182,17 +183,34 @@ def test_a_weight_file_is_compared_or_refused_with_the_reason(open_page, words) 
     assert "These weights cannot be used" in words(app)
 
 
-def test_uploads_are_kept_under_harmless_names(tmp_path: Path) -> None:
-    from pages.backbone import weights_picker
+def test_an_uploaded_file_that_is_refused_says_so_and_is_gone(open_page, words) -> None:
+    app = open_page("backbone", backbone="mnist_cnn")
+    app.segmented_control(key="bl-weights").set_value("file").run()
+    (uploader,) = app.get("file_uploader")
+    uploader.upload("mine.safetensors", b"no tensors").run()
+    assert not app.exception
+    assert "This file was not taken" in words(app)
+    assert kept_files() == []
+    app.run()
+    assert "This file was not taken" in words(app)
 
-    folder = tmp_path / "kept"
-    first = weights_picker.keep("../../My weights (1).pth", b"one", folder)
-    assert first.parent == folder
-    assert first.name.startswith("My-weights-1-")
-    assert first.suffix == ".pth"
-    assert weights_picker.keep("../../My weights (1).pth", b"one", folder) == first
-    assert weights_picker.keep("../../My weights (1).pth", b"two", folder) != first
-    assert sorted(path.read_bytes() for path in folder.iterdir()) == [b"one", b"two"]
+
+def test_an_uploaded_file_is_chosen_and_can_be_deleted(open_page, words, tmp_path: Path) -> None:
+    from core.models.network import save
+
+    save(catalog.build("mnist_cnn", "none", 0), tmp_path / "digits.safetensors")
+    app = open_page("backbone", backbone="mnist_cnn")
+    app.segmented_control(key="bl-weights").set_value("file").run()
+    (uploader,) = app.get("file_uploader")
+    uploader.upload("digits.safetensors", (tmp_path / "digits.safetensors").read_bytes()).run()
+    (kept,) = kept_files()
+    assert spec(app).weights == f"file:{kept}"
+    assert "used by all uploads" in words(app)
+    app.button(key="bl-weight-delete").click().run()
+    app.button(key="bl-weight-delete-now").click().run()
+    assert not app.exception
+    assert kept_files() == []
+    assert spec(app).weights == "none"
 
 
 @pytest.fixture

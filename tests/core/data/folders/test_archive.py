@@ -13,9 +13,10 @@ import pytest
 
 from core import settings
 from core.data.folders import archive, passed_over
-from core.data.folders.archive import delete_upload, unpack_zip, usage
+from core.data.folders.archive import unpack_zip
 from core.data.sources import open_dataset
 from core.errors import InputError
+from core.uploads import delete, usage
 from tests.core.data.conftest import encoded, photo
 
 IMAGE = encoded(photo())
@@ -157,7 +158,7 @@ def test_all_uploads_share_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="Delete an older upload"):
         unpack_zip(data, "x.zip")
     assert list(settings.uploads_dir().iterdir()) == [first]
-    delete_upload(first)
+    delete(first, settings.uploads_dir())
     assert usage() == 0
     unpack_zip(data, "x.zip")
 
@@ -228,17 +229,17 @@ def test_only_uploads_are_deleted(tmp_path: Path) -> None:
         settings.uploads_dir() / "link",
     ):
         with pytest.raises(InputError, match="not an upload"):
-            delete_upload(wrong)
+            delete(wrong, settings.uploads_dir())
     assert other.is_dir()
-    delete_upload(path)
+    delete(path, settings.uploads_dir())
     assert not path.exists()
     with pytest.raises(InputError, match="not there any more"):
-        delete_upload(path)
+        delete(path, settings.uploads_dir())
 
 
 def test_own_roots_may_be_given(tmp_path: Path) -> None:
     path = unpack_zip(packed(GOOD), "x.zip", tmp_path / "elsewhere")
     assert path == tmp_path / "elsewhere" / "x"
     assert usage(tmp_path / "elsewhere") > 0
-    delete_upload(path, tmp_path / "elsewhere")
+    delete(path, tmp_path / "elsewhere")
     assert usage(tmp_path / "elsewhere") == 0
