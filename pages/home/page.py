@@ -20,7 +20,7 @@ from pages.ui.kit.tiles import Tile
 from pages.ui.lessons import bar as lesson_bar
 from pages.ui.lessons.table import FIRST_WALK, LESSONS
 from pages.ui.runs import run_panel
-from pages.ui.session import address, caches, choices
+from pages.ui.session import address, caches, choices, run_list
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -250,7 +250,7 @@ def _address() -> str:
 
 
 def _recent() -> None:
-    runs = RunStore().list()[:RECENT]
+    runs = run_list.listed()[:RECENT]
     components.section(_("Recent runs"))
     if not runs:
         empty(
@@ -260,12 +260,13 @@ def _recent() -> None:
         )
         return
     with st.container(key="bl-recent", gap=None):
+        names = run_list.labels(runs)
         for run in runs:
-            _row(run)
+            _row(run, names[run.id])
     nav.link("runs", _("All runs"), icon=":material/arrow_forward:")
 
 
-def _row(run: Run) -> None:
+def _row(run: Run, name: str) -> None:
     try:
         status, spec = run.status(), run.experiment
     except InputError as error:
@@ -277,7 +278,7 @@ def _row(run: Run) -> None:
     target = "train" if status.state in LIVE or not run.has_weights else "evaluate"
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-run-{run.id}"):
         with st.container(width="stretch"):
-            nav.link(target, components.plain(run.name), icon=":material/science:", run=run.id)
+            nav.link(target, components.plain(name), icon=":material/science:", run=run.id)
         st.html(
             f'<div class="bl-run"><i><bdi>{escape(display_names.backbone(spec.model.backbone))}</bdi></i>{curve}'
             f'<b aria-label="{escape(best)}: {accuracy}"><bdi>{accuracy}</bdi></b>'

@@ -19,7 +19,7 @@ from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
 from pages.ui.session import address, caches
-from pages.ui.text import number_format
+from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def result_figures(run: Run, status: RunStatus) -> list[Figure]:
             _("best epoch {n}").format(n=best) if best else "",
             about,
         ),
-        Figure(_("Test accuracy"), number_format.percent(test), judged),
+        Figure(_("Test accuracy"), number_format.percent(test), judged, glossary.explain("test")),
         Figure(
             _("Learned"),
             number_format.count(trained),

@@ -90,7 +90,13 @@ def draw(run: Run, runs: Sequence[Run], *, target: str = "runs") -> None:
         with st.container(horizontal=True, key="bl-series-runs"):
             for other in together:
                 icon = f":material/{ICONS.get(other.state, 'science')}:"
-                nav.link(target, components.plain(other.name), icon=icon, run=other.id)
+                nav.link(target, components.plain(_label(other)), icon=icon, run=other.id)
+
+
+def _label(run: Run) -> str:
+    """Returns a run's name, with its test accuracy where it has one."""
+    accuracy = run.status().test_accuracy
+    return run.name if accuracy is None else f"{run.name} · {number_format.percent(accuracy)}"
 
 
 def _members(run: Run, runs: Sequence[Run]) -> list[Run]:
