@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from core import settings
 from core.data import embedded
 from core.data.dataset import UNSPLIT, Dataset, Item, shuffle_key
 from core.data.embedded import EMBEDDED
@@ -15,6 +16,8 @@ from core.messages import Sentence
 from core.specs import DataSpec
 
 __all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "is_embedded", "open_dataset", "open_spec"]
+
+_LONGEST_NAME = 60
 
 
 def is_embedded(source: str) -> bool:
@@ -45,7 +48,7 @@ def open_dataset(
         InputError: There is no such data set, or its folder is missing, empty, outside ``roots`` or without
             two classes.
     """
-    source = str(source).strip()
+    source = named(str(source).strip())
     name, _, options = source.partition("?")
     if is_embedded(source):
         dataset = dataclasses.replace(embedded.open_embedded(name, options, seed=seed), name=source)
@@ -70,7 +73,17 @@ def open_spec(spec: DataSpec, *, roots: Sequence[Path] | None = None) -> Dataset
 
 def absolute_source(source: str) -> str:
     """Returns a source that means the same from any working folder: a folder's full path, an embedded set's name."""
-    return source if source.partition("?")[0] in EMBEDDED else str(Path(source).expanduser().absolute())
+    if source.partition("?")[0] in EMBEDDED:
+        return source
+    return str(Path(named(source)).expanduser().absolute())
+
+
+def named(source: str) -> str:
+    """Returns the folder of an imported source where its name is given and no folder of that name is nearer."""
+    if not source or is_embedded(source) or "/" in source or source.startswith(".") or len(source) > _LONGEST_NAME:
+        return source
+    path = settings.uploads_dir() / source
+    return str(path) if "\0" not in source and not Path(source).is_dir() and path.is_dir() else source
 
 
 def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:

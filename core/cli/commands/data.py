@@ -1,4 +1,4 @@
-"""Verbs that prepare images: check them, divide them."""
+"""Verbs that prepare images: bring them in, check them, divide them."""
 
 from __future__ import annotations
 
@@ -46,6 +46,23 @@ def check(arguments: argparse.Namespace, output: Output) -> None:
 def _groups(title: str, groups: Sequence[Sequence[str]]) -> list[str]:
     lines = [f"{title}: {', '.join(group[:6])}" for group in groups[:_LISTED]]
     return lines + ([f"{title}: ... and {len(groups) - _LISTED} groups more"] if len(groups) > _LISTED else [])
+
+
+def bring(arguments: argparse.Namespace, output: Output) -> None:
+    """Makes a data source of a file."""
+    from core.data.importing.importer import import_data
+    from core.data.sources import open_dataset
+
+    folder = import_data(arguments.file, arguments.name, roots=roots(arguments), progress=_passing(output, "taken in"))
+    dataset = open_dataset(str(folder))
+    record = {
+        "name": folder.name,
+        "path": str(folder),
+        "counts": dataset.counts(),
+        "left_out": [{"key": key, "reason": str(reason)} for key, reason in dataset.ignored],
+    }
+    lines = [*_counted(dataset), "", f"--data {folder.name} opens it"]
+    output.result(record, lines + [f"passed over: {reason}" for _, reason in dataset.ignored[:_LISTED]])
 
 
 def split(arguments: argparse.Namespace, output: Output) -> None:

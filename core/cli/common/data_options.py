@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 DATA = "data"
-VERBS = ("check", "split")
+VERBS = ("check", "import", "split")
 """What may follow ``data``; anything else is a source that is described."""
 
 
@@ -23,6 +23,11 @@ def add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     check = add("data check", DATA, "Look for copies, leaks, doubtful labels and pictures that cannot be used.")
     _add_source(check)
     check.add_argument("--quick", action="store_true", help="without the network's features: only by thumbnails")
+    bring = add("data import", DATA, "Make a data source of a table, an array file, parquet, IDX, a binary or a zip.")
+    bring.set_defaults(verb=(f"core.cli.commands.{DATA}", "bring"))
+    bring.add_argument("file", metavar="FILE")
+    bring.add_argument("--name", required=True, metavar="NAME", help="what it is called from now on: --data NAME")
+    bring.add_argument("--within", action="append", metavar="DIR", help="a table may name files below this folder, too")
     split = add("data split", DATA, "Divide images for training, validation and test, and write the folders.")
     _add_source(split)
     _add_division(split)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from collections import Counter
@@ -19,6 +20,8 @@ from core.data.images import CONVERTIBLE, SUFFIXES
 from core.errors import InputError
 from core.messages import Sentence
 
+COLUMNS_FILE = ".columns.json"
+"""What an import notes beside its images: for each column of its table a value by key."""
 _DEPTH = 8
 _WRAPPERS = 3
 _IGNORED = 1000
@@ -60,8 +63,17 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
         presplit=bool(splits),
         reader=FolderReader(base, scan.roots, SetDepth(base, [item.key for item in items])),
         root=base,
+        columns=_columns(path) if base == path else {},
         ignored=(*((note.name, note.sentence) for note in read_notes(path)), *scan.ignored.items()),
     )
+
+
+def _columns(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        found = json.loads((path / COLUMNS_FILE).read_text(encoding="utf-8"))
+        return {str(name): {str(key): str(value) for key, value in rows.items()} for name, rows in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 @dataclass

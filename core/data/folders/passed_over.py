@@ -16,6 +16,9 @@ MOST_NOTES = 1000
 SENTENCES = {
     "convertible": N_("{name} is a picture of a kind that is not read here. Save it as JPEG or PNG."),
     "no image": N_("{name} is no image by its name."),
+    "missing": N_("{name} is named in the table, but is not there."),
+    "no path": N_("{name} has no image or no class."),
+    "unreadable": N_("{name} cannot be used: {value}"),
     "guessed": N_(
         "The names in {name} are in no declared encoding; they were read as {value}. Rename what looks wrong."
     ),

@@ -88,7 +88,7 @@ def _found(
     thumbs: NDArray[np.uint8], least: float, rows: NDArray[np.int64] | None
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     own_hash, own = hashes(thumbs), unit(thumbs)
-    shown = own.any(axis=1)
+    shown: NDArray[np.bool_] = np.any(own, axis=1)
     for way in turned(thumbs):
         way_hash, way_unit = hashes(way), unit(np.ascontiguousarray(way))
         wanted = np.arange(len(thumbs)) if rows is None else rows

@@ -65,3 +65,19 @@ def test_a_check_is_one_record(
     assert main(["data", "check", str(source), "--quick"]) == 0
     assert f"in two classes: blue/copy.png, red/{first.name}" in capsys.readouterr().out
     assert "outside the folders" in problem(capsys, "check", source, "--within", tmp_path / "runs")
+
+
+def test_an_import_is_a_source_by_its_name(
+    capsys: pytest.CaptureFixture[str], image_folder: Callable[..., Path]
+) -> None:
+    source = image_folder(images=6)
+    rows = [
+        f"{path.relative_to(source)},{path.parent.name},p{n % 5}" for n, path in enumerate(sorted(source.glob("*/*")))
+    ]
+    (source / "list.csv").write_text("path,label,patient\n" + "\n".join(rows))
+    found = result(capsys, "import", source / "list.csv", "--name", "mine")
+    assert (found["name"], found["counts"]) == ("mine", {"all": {"blue": 6, "red": 6}})
+    assert result(capsys, "mine")["counts"] == found["counts"]
+    divided = result(capsys, "split", "mine", "--group-by", "column:patient")
+    assert sum(sum(part.values()) for part in divided["counts"].values()) == 12
+    assert "already" in problem(capsys, "import", source / "list.csv", "--name", "mine")
