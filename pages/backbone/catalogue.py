@@ -24,11 +24,12 @@ VIEWS = {"map": N_("Map"), "table": N_("Table")}
 _VIEW_KEY = "bl-view"
 
 
-def draw(spec: ModelSpec) -> ModelSpec:
+def draw(spec: ModelSpec, classes: int | None) -> ModelSpec:
     """Draws the choice of a network and its weights.
 
     Args:
         spec: What is chosen now.
+        classes: Of the chosen data; ``None`` where there are none.
 
     Returns:
         What is chosen after it; the caller keeps it.
@@ -48,7 +49,7 @@ def draw(spec: ModelSpec) -> ModelSpec:
         network_map.draw(catalog, spec, names)
     else:
         network_map.table(catalog, shown)
-    return network_card.draw(catalog, spec)
+    return network_card.draw(catalog, spec, classes)
 
 
 def switch(catalog: Any, spec: ModelSpec, name: str) -> ModelSpec:

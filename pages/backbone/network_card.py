@@ -18,8 +18,14 @@ from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
 
-def draw(catalog: Any, spec: ModelSpec) -> ModelSpec:
-    """Draws what the chosen network is, its figures, and where its weights come from."""
+def draw(catalog: Any, spec: ModelSpec, classes: int | None) -> ModelSpec:
+    """Draws what the chosen network is, its figures, and where its weights come from.
+
+    Args:
+        catalog: The module of that name.
+        spec: The network.
+        classes: Of the chosen data; a small network is counted with a head for them.
+    """
     from core.models.architectures import families, small_networks
 
     row = catalog.backbone(spec.backbone)
@@ -28,23 +34,25 @@ def draw(catalog: Any, spec: ModelSpec) -> ModelSpec:
     place = st.container()
     spec = weights_picker.choose(catalog, spec)
     with place:
-        _figures(catalog, spec, row)
+        _figures(catalog, spec, row, classes)
     _papers(row)
     return spec
 
 
-def _figures(catalog: Any, spec: ModelSpec, row: Any) -> None:
+def _figures(catalog: Any, spec: ModelSpec, row: Any, classes: int | None) -> None:
     entry = catalog.entry(spec.backbone, spec.weights)
     top1 = entry.top1 if entry else None
     work = entry.gflops * 1e9 if entry and entry.gflops else _anatomy(spec, "macs")
-    parameters = _anatomy(spec, "total") if row.source == "course" else row.parameters
+    own = row.source == "course"
+    parameters = _anatomy(spec, "total", classes) if own else row.parameters
+    head = _("with a head for {n} classes").format(n=classes) if own and classes else _("with its own head")
     side = catalog.preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
     colour = _("square, gray") if side.channels == 1 else _("square, RGB")
     shown = [
         Figure(
             _("Parameters"),
             number_format.count(parameters),
-            _("with its own head"),
+            head,
             exact=_("{n} parameters").format(n=number_format.exact(parameters)),
         ),
         Figure(_("Input"), f"{side.crop} px", colour),
@@ -65,10 +73,10 @@ def _figures(catalog: Any, spec: ModelSpec, row: Any) -> None:
     components.metrics(shown, compact=True)
 
 
-def _anatomy(spec: ModelSpec, figure: str) -> int | None:
+def _anatomy(spec: ModelSpec, figure: str, classes: int | None = None) -> int | None:
     """Returns a figure of the network's anatomy, where nobody published it: ``macs`` or ``total``."""
     try:
-        return getattr(caches.anatomy(replace(spec, weights="none")), figure) or None
+        return getattr(caches.anatomy(replace(spec, weights="none"), classes), figure) or None
     except InputError:  # a network of one's own without pieces yet
         return None
 

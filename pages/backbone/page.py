@@ -16,7 +16,7 @@ from pages.ui.text.i18n import _
 def render() -> None:
     """Draws the page."""
     components.header("backbone")
-    spec = catalogue.draw(choices.model())
+    spec = catalogue.draw(choices.model(), _classes())
     choices.set_model(spec)
     address.write(**choices.model_params(spec), **choices.data_params())
     _layers(spec)

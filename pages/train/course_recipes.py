@@ -10,7 +10,6 @@ import streamlit as st
 from core.specs import AugmentSpec, HeadSpec, TrainingSpec
 from core.training.course_recipes import COURSE, CourseRun
 from pages.ui.kit import components, nav
-from pages.ui.kit.page_states import broken
 from pages.ui.session import choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names
@@ -99,8 +98,6 @@ def _augmentation(spec: AugmentSpec) -> str:
 
 
 def _needs(run: CourseRun, classes: int) -> None:
-    from core.models.catalog.catalog import weights_state
-
     if classes != run.classes:
         components.note(
             _n(
@@ -108,14 +105,4 @@ def _needs(run: CourseRun, classes: int) -> None:
                 "The course had {n} classes; yours have {own}, and the head follows.",
                 run.classes,
             ).format(n=run.classes, own=classes)
-        )
-    if run.model.weights == "default" and weights_state(run.model.backbone) == "needs download":
-        broken(
-            _("Its weights are not on this machine"),
-            _(
-                "{network} starts from pretrained weights. The run fetches them, or fails where there is no network. "
-                "They can also be had on the Backbone page."
-            ).format(network=display_names.backbone(run.model.backbone)),
-            icon="cloud_off",
-            tone="warn",
         )

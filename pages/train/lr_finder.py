@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,6 +20,8 @@ from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from core.training.lr_finder import RateCurve
 
 PAPER = ("Smith 2017", "https://arxiv.org/abs/1506.01186")
@@ -121,7 +123,7 @@ def _curve(curve: RateCurve, phase: int, take: Take) -> None:
     )
 
 
-def figure(curve: RateCurve) -> Any:
+def figure(curve: RateCurve) -> Figure:
     """Returns the chart of a :class:`core.training.lr_finder.RateCurve`: loss over rate, the suggestion marked."""
     chart = charts.figure(260)
     faint = {"color": charts.TRAIN, "width": 1}
@@ -168,7 +170,7 @@ def sentence(curve: RateCurve) -> str:
     return text + " " + _("Suggested: {rate}.").format(rate=_rate(curve.suggested))
 
 
-def _rate(value: Any) -> str:
+def _rate(value: float | None) -> str:
     return number_format.DASH if value is None else f"{float(value):.2g}"
 
 

@@ -188,7 +188,7 @@ def _start(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy, second
     count = seeds_and_folds.count(choice)
     label = _("Start training") if count == 1 else _n("Start {n} training", "Start {n} trainings", count)
     with st.container(key="bl-start", horizontal=True, vertical_alignment="bottom"):
-        st.html(f'<p class="bl-plan-line">{escape(summary.sentence(experiment, anatomy))}</p>', width="stretch")
+        st.html(f'<p class="bl-plan-line">{escape(summary.sentence(choice, experiment, anatomy))}</p>', width="stretch")
         state.follow("bl-name", choice.name)
         name = st.text_input(
             _("Name of the run"),

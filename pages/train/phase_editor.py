@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -16,6 +16,9 @@ from pages.ui.kit.form_fields import one, real, switch, whole
 from pages.ui.session import choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 MAX_PHASES = 30
 """Phases that can be made."""
@@ -33,7 +36,7 @@ def show_first() -> None:
     st.session_state[_PHASE] = 0
 
 
-def draw(phases: tuple[Phase, ...], anatomy: Any, refused: list[InputError]) -> tuple[Phase, ...]:
+def draw(phases: tuple[Phase, ...], anatomy: Anatomy, refused: list[InputError]) -> tuple[Phase, ...]:
     """Draws the phases and, of the one picked, everything it is made of.
 
     Args:
@@ -113,7 +116,7 @@ def removed(phases: tuple[Phase, ...], index: int) -> Phases:
 # --- one of them ------------------------------------------------------------------------------------------------------
 
 
-def _phase(index: int, phase: Phase, anatomy: Any, refused: list[InputError]) -> Phase:
+def _phase(index: int, phase: Phase, anatomy: Anatomy, refused: list[InputError]) -> Phase:
     key = f"bl-phase-{index}"
     first, second = st.columns([2, 1])
     called = display_names.phase(phase.name)
@@ -135,7 +138,7 @@ def _phase(index: int, phase: Phase, anatomy: Any, refused: list[InputError]) ->
         return phase
 
 
-def _learns(key: str, phase: Phase, anatomy: Any) -> dict[str, Any]:
+def _learns(key: str, phase: Phase, anatomy: Anatomy) -> dict[str, Any]:
     """Draws what of the network learns."""
     stages = len(anatomy.backbone_stages)
     kind = "head" if phase.trains == "head" else "plan"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,10 +15,13 @@ from pages.ui.runs import coach_panel, learning_curves, queue_panel, reproduce, 
 from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from core.runs.store import Run
+
 _NEW_SETUP = "bl.train.new"
 
 
-def watched() -> Any:
+def watched() -> Run | None:
     """Returns the run to watch: the address's, or the session's while it is alive or paused; ``None`` to set one up."""
     if _discarded():
         choices.choose_run(None)
@@ -51,7 +54,7 @@ def _discarded() -> bool:
     return False
 
 
-def show(run: Any) -> None:
+def show(run: Run) -> None:
     """Draws a run: live while it is, else how it ended."""
     status = run.status()
     address.write(run=run.id)
@@ -69,7 +72,7 @@ def show(run: Any) -> None:
     _result(run, status)
 
 
-def _result(run: Any, status: RunStatus) -> None:
+def _result(run: Run, status: RunStatus) -> None:
     run_panel.title(run, status)
     run_panel.ended(run, status)
     _ways_on(run, status)
@@ -88,7 +91,7 @@ def _result(run: Any, status: RunStatus) -> None:
         components.next_step("evaluate", _("Judge it"), text=_("How good is it, and where not?"), run=run.id)
 
 
-def _ways_on(run: Any, status: RunStatus) -> None:
+def _ways_on(run: Run, status: RunStatus) -> None:
     """Draws what can be done with a run that has ended: go on with it, train it again, set up another."""
     with st.container(horizontal=True, key="bl-after"):
         if run.can_resume and st.button(
@@ -124,14 +127,14 @@ def launch(experiment: Experiment, seconds: float | None) -> None:
     show_started(run)
 
 
-def show_started(run: Any) -> None:
+def show_started(run: Run) -> None:
     """Shows a run that was started just now."""
     st.session_state[_NEW_SETUP] = False
     choices.choose_run(run.id)
     st.rerun()
 
 
-def resume(run: Any) -> None:
+def resume(run: Run) -> None:
     """Goes on with a run, and shows it.
 
     Raises:

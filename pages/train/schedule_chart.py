@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core.specs import Experiment, Phase
 from pages.ui.kit import charts
 from pages.ui.text import display_names
 from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from core.models.anatomy.records import Anatomy
 
 WIDE = 20.0
 """Ratio of the largest to the smallest peak from which the rate is drawn on a logarithmic scale."""
@@ -41,7 +46,7 @@ class Line:
     rates: list[float]
 
 
-def lines(experiment: Experiment, anatomy: Any, steps: int = STEPS) -> list[list[Line]]:
+def lines(experiment: Experiment, anatomy: Anatomy, steps: int = STEPS) -> list[list[Line]]:
     """Returns for each phase the lines of its head and of what of the backbone learns.
 
     Args:
@@ -66,7 +71,7 @@ def lines(experiment: Experiment, anatomy: Any, steps: int = STEPS) -> list[list
     return found
 
 
-def groups(experiment: Experiment, phase: Phase, anatomy: Any) -> dict[str, float]:
+def groups(experiment: Experiment, phase: Phase, anatomy: Anatomy) -> dict[str, float]:
     """Returns what learns in a phase, and its rate as a multiple of the head's."""
     from core.models.freeze import trainable_stage_names
     from core.training.optim.optimizers import stage_factors
@@ -83,7 +88,7 @@ def groups(experiment: Experiment, phase: Phase, anatomy: Any) -> dict[str, floa
     return found | {"last": last, "first": first}
 
 
-def draw(experiment: Experiment, anatomy: Any, images: int) -> None:
+def draw(experiment: Experiment, anatomy: Anatomy, images: int) -> None:
     """Draws the chart and the line under it.
 
     Args:
@@ -109,7 +114,7 @@ def _titles() -> dict[str, str]:
 _DASHES = {"head": "solid", "backbone": "dash", "last": "dash", "first": "dot"}
 
 
-def _figure(experiment: Experiment, drawn: list[list[Line]]) -> Any:
+def _figure(experiment: Experiment, drawn: list[list[Line]]) -> Figure:
     go = charts.plotly()
 
     chart, titles = charts.figure(230), _titles()
@@ -160,7 +165,7 @@ def _scale(drawn: list[list[Line]]) -> tuple[bool, float]:
     return logarithmic, min(peaks) / DEPTH if logarithmic else 0.0
 
 
-def _boundaries(chart: Any, phases: tuple[Phase, ...]) -> None:
+def _boundaries(chart: Figure, phases: tuple[Phase, ...]) -> None:
     """Draws a labelled hairline where a phase begins, if there is more than one, and a band where it warms up."""
     start, total = 0, sum(phase.epochs for phase in phases)
     for number, phase in enumerate(phases, start=1):

@@ -77,7 +77,7 @@ def _whole(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> 
     return f"{told} {held}."
 
 
-def sentence(experiment: Experiment, anatomy: Anatomy) -> str:
+def sentence(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy) -> str:
     """Says a whole training in a sentence, as text."""
     learns = dict.fromkeys(
         experiment_plan.what(anatomy, experiment.plan(phase)) for phase in experiment.training.phases
@@ -88,7 +88,7 @@ def sentence(experiment: Experiment, anatomy: Anatomy) -> str:
         "{recipe}: {n} epochs, {learns}. {network} on {data}.",
         epochs,
     ).format(
-        recipe=display_names.preset(experiment.training.preset),
+        recipe=experiment_plan.recipe_name(choice),
         n=number_format.exact(epochs),
         learns=_(", then ").join(learns),
         network=display_names.backbone(experiment.model.backbone),

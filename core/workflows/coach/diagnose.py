@@ -54,8 +54,7 @@ def advise_run(
     run = RunEvidence(rows, health, status, experiment, counts, data_health or {}, splits or {})
     found = [finding for rule in (*curve_rules.RULES, *health_rules.RULES) if (finding := rule(run)) is not None]
     hidden = {other for finding in found for other in SUPPRESSED.get(finding.id, ())}
-    found = [finding for finding in found if finding.id not in hidden]
-    found += phase_rules.judge_phases(run)
+    found = [*phase_rules.judge_phases(run), *(finding for finding in found if finding.id not in hidden)]
     if curve_rules.learns(run) and not any(finding.tone != "good" for finding in found):
         found.insert(0, _healthy(run))
     return tuple(sorted(found, key=lambda finding: TONE_ORDER[finding.tone]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -28,6 +28,9 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
+    from core.training.estimate.estimate import Estimate
+    from core.training.estimate.step_time import Profile
     from core.workflows.jobs.profile import ProfileRequest
 
 DISPLAY = job_panel.JobDisplay(failed=N_("The measurement failed"), interrupted=N_("The measurement was interrupted"))
@@ -39,7 +42,7 @@ QUIET = 0.9
 _ASKED = "bl.costs.asked"
 
 
-def counts(anatomy: Any, plan: FreezePlan) -> None:
+def counts(anatomy: Anatomy, plan: FreezePlan) -> None:
     """Draws what learns and what it costs, in one row that keeps its place; it renews itself until all is known.
 
     Args:
@@ -77,7 +80,7 @@ def _waits(experiment: Experiment) -> bool:
     return _estimate(experiment, start=False) is None or bool(_measuring(experiment))
 
 
-def planned(anatomy: Any) -> Experiment | None:
+def planned(anatomy: Anatomy) -> Experiment | None:
     """Returns the experiment that the choices so far make; ``None`` before data were chosen or if they do not fit."""
     if choices.data() is None:
         return None
@@ -89,7 +92,7 @@ def planned(anatomy: Any) -> Experiment | None:
 
 
 @guarded
-def _row(anatomy: Any, plan: FreezePlan, experiment: Experiment | None, waiting: bool) -> None:
+def _row(anatomy: Anatomy, plan: FreezePlan, experiment: Experiment | None, waiting: bool) -> None:
     if experiment is None:
         note = _("choose images first") if choices.data() is None else _("the plan does not fit yet")
         extra = (
@@ -127,7 +130,7 @@ def measure_button(experiment: Experiment | None) -> None:
         st.rerun()
 
 
-def _warn(found: Any, experiment: Experiment) -> None:
+def _warn(found: Estimate | InputError | None, experiment: Experiment) -> None:
     """Warns where a step needs more memory than is free now."""
     if found is None or isinstance(found, InputError):
         return
@@ -147,7 +150,7 @@ def _warn(found: Any, experiment: Experiment) -> None:
         )
 
 
-def _profile(experiment: Experiment) -> Any:
+def _profile(experiment: Experiment) -> Profile | None:
     from core.workflows.jobs.profile import profile_known
 
     return profile_known(experiment.model, experiment.training.device)
@@ -167,7 +170,7 @@ def _measuring(experiment: Experiment) -> JobStatus | None:
     return status if status and status.state in LIVE else None
 
 
-def _estimate(experiment: Experiment, *, start: bool) -> Any:
+def _estimate(experiment: Experiment, *, start: bool) -> Estimate | InputError | None:
     """Returns the estimate, or the error that forbids one; ``None`` while it is worked out.
 
     Args:
@@ -175,7 +178,8 @@ def _estimate(experiment: Experiment, *, start: bool) -> Any:
         start: Whether it may be begun, once the experiment has stayed the same for a while.
     """
     dataset = caches.divided(experiment.data)
-    numbers = tuple(len(dataset.positions(split)) for split in ("train", "val", "test"))
+    train, val, test = (len(dataset.positions(split)) for split in ("train", "val", "test"))
+    numbers = (train, val, test)
     key = (experiment, len(dataset.classes), numbers, _profile(experiment) is not None)
     if caches.known("estimates", key, entries=64):
         return caches.remember("estimates", key, lambda: None, entries=64)
@@ -187,7 +191,7 @@ def _estimate(experiment: Experiment, *, start: bool) -> Any:
     return None
 
 
-def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, ...]) -> Any:
+def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, int, int]) -> Estimate | InputError:
     from core.training.estimate.estimate import Counts
     from core.workflows.jobs.profile import estimate_here
 
@@ -197,7 +201,7 @@ def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, ...]) ->
         return error
 
 
-def _memory(found: Any) -> Figure:
+def _memory(found: Estimate | InputError | None) -> Figure:
     title = _("Memory of a step")
     if found is None:
         return Figure(title, "…", _("working it out"))
@@ -216,7 +220,7 @@ def _memory(found: Any) -> Figure:
     return Figure(title, number_format.size(memory.step), _("without the libraries"), text)
 
 
-def _time(found: Any, measuring: JobStatus | None) -> Figure:
+def _time(found: Estimate | InputError | None, measuring: JobStatus | None) -> Figure:
     title = _("Time an epoch")
     if measuring:
         note = _("measuring, {done} of {total}").format(done=measuring.done, total=measuring.total)
@@ -224,7 +228,7 @@ def _time(found: Any, measuring: JobStatus | None) -> Figure:
     if found is None:
         return Figure(title, "…", _("working it out"))
     seconds = None if isinstance(found, InputError) else found.epoch_seconds
-    if seconds is None:
+    if isinstance(found, InputError) or seconds is None:
         return Figure(title, number_format.DASH, _("not measured here yet"))
     return Figure(
         title,

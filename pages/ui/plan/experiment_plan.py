@@ -39,12 +39,14 @@ def network(choice: TrainChoice) -> ModelSpec:
     return COURSE[choice.course].model if choice.preset == "course" else choices.model()
 
 
+def recipe_name(choice: TrainChoice) -> str:
+    """Returns what the recipe in force is called."""
+    return _(COURSE[choice.course].title) if choice.preset == "course" else display_names.preset(choice.preset)
+
+
 def default_name(choice: TrainChoice) -> str:
     """Returns what a run is called if the person gives it no name."""
-    if choice.preset == "course":
-        recipe = _(COURSE[choice.course].title)
-    else:
-        recipe = display_names.preset(choice.preset).lower()
+    recipe = recipe_name(choice) if choice.preset == "course" else recipe_name(choice).lower()
     name = _("{data}, {network}, {recipe}").format(
         data=choices.data_title() or "", network=display_names.backbone(network(choice).backbone), recipe=recipe
     )

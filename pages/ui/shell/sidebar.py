@@ -19,6 +19,8 @@ from pages.ui.session import address, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import _
 
+WIDTH = 33
+"""Letters of a row."""
 EVERY = 2.0
 """Seconds between two looks at a run at work."""
 Row = tuple[str, str, str | None, str | None]
@@ -104,12 +106,12 @@ def _run_row() -> None:
 
 
 def _row(target: str, label: str, value: str | None, detail: str | None) -> None:
-    shown = _shorten(value) if value else _("none yet")
+    shown = _shorten(value, WIDTH - len(detail or "")) if value else _("none yet")
     text = f":small[:gray[{label}]]  \n" + (f"**{plain(shown)}**" if value else f":gray[{shown}]")
     if value and detail:
         text += f" :small[:gray[{detail}]]"
     nav.link(target, text, help=value if value and shown != value else None)
 
 
-def _shorten(text: str, limit: int = 30) -> str:
+def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

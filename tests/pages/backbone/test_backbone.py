@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from core.models.catalog import catalog
 from core.models.weights import background_download
 from core.models.weights.download import DownloadProgress
 from core.models.weights.uploads import kept_files
-from core.specs import FreezePlan, ModelSpec, Piece
+from core.specs import DataSpec, FreezePlan, ModelSpec, Piece
 
 
 def spec(app: Any) -> ModelSpec:
@@ -288,3 +289,14 @@ def test_networks_of_timm_are_found_and_chosen(open_page, words) -> None:
     assert "c3_in1k" in text or "to be downloaded" in text
     app = open_page("backbone", backbone="timm/deit_tiny_distilled_patch16_224")
     assert spec(app).backbone == "efficientnet_lite0"
+
+
+def test_a_built_network_has_one_number_of_parameters(open_page, words) -> None:
+    design = (Piece("conv", 8, 3), Piece("relu"), Piece("flatten"))
+    spec = ModelSpec("own", "none", image_size=16, channels=3, design=design)
+    app = open_page("backbone", session={"bl.data": DataSpec("shapes", images_per_class=10), "bl.model": spec})
+    assert not app.exception
+    counts = re.findall(r"<dt>Parameters</dt><dd[^>]*><bdi>([^<]+)</bdi>", words(app))
+    assert len(counts) >= 2
+    assert len(set(counts)) == 1
+    assert "with a head for 4 classes" in words(app)

@@ -145,7 +145,7 @@ def test_weights_that_are_elsewhere_are_told_of_before_the_recipe_is_taken(open_
         app = open_page("train", session=SHAPES)
         app.segmented_control(key="bl-source").set_value("course").run()
         app.selectbox(key="bl-course").set_value("vgg16-fruit").run()
-        assert ("Its weights are not on this machine" in words(app)) is told
+        assert ("Weights to be downloaded" in words(app)) is told
 
 
 def test_a_course_s_phases_are_edited_as_one_s_own(open_page, launched) -> None:
