@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core import settings
+from core import settings, uploads
 from core.data.encoding import png
-from core.data.folders.archive import usage
 from core.data.folders.class_folders import COLUMNS_FILE
 from core.data.folders.passed_over import Note, write_notes
 from core.errors import InputError
@@ -64,7 +63,7 @@ class Collected:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.root))
-            self._room = min(settings.upload_quota() - usage(self.root), shutil.disk_usage(self.root).free)
+            self._room = min(settings.upload_quota() - uploads.usage(self.root), shutil.disk_usage(self.root).free)
         except OSError as error:
             raise self._unwritten(error) from error
         return self
