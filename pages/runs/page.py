@@ -12,6 +12,7 @@ from core.runs.store import RunStore
 from pages.runs import settings_table, table
 from pages.ui.kit import components, nav, one_shot_button
 from pages.ui.kit.page_states import broken, empty
+from pages.ui.plan import another_like
 from pages.ui.runs import queue_panel, reproduce, run_panel, series_panel
 from pages.ui.session import choices, run_list
 from pages.ui.text.i18n import _, _n, translate_error
@@ -83,6 +84,7 @@ def _ways(run: Run, status: RunStatus) -> None:
 
 def _actions(run: Run, status: RunStatus) -> None:
     with st.container(horizontal=True, key="bl-acts"):
+        another_like.button(run)
         if st.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
             _rename(run, status)
         components.download(

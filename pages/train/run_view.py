@@ -10,7 +10,7 @@ from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
 from core.specs import Experiment
 from pages.ui.kit import components
-from pages.ui.plan import experiment_plan
+from pages.ui.plan import another_like, experiment_plan
 from pages.ui.runs import coach_panel, learning_curves, queue_panel, reproduce, run_controls, run_panel, series_panel
 from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
@@ -22,14 +22,17 @@ _NEW_SETUP = "bl.train.new"
 
 
 def watched() -> Run | None:
-    """Returns the run to watch: the address's, or the session's while it is alive or paused; ``None`` to set one up."""
+    """Returns the run to watch: the address's, or the session's while it is alive or paused; ``None`` to set one up.
+
+    An address that names data, but no run, is that of a training being set up.
+    """
     if _discarded():
         choices.choose_run(None)
         components.note(_("The run was discarded, as you asked."))
         return None
     if address.read("run"):
         return choices.run()
-    if st.session_state.get(_NEW_SETUP):
+    if st.session_state.get(_NEW_SETUP) or address.read("data"):
         return None
     try:
         run = choices.run()
@@ -104,6 +107,7 @@ def _ways_on(run: Run, status: RunStatus) -> None:
             resume(run)
         if status.state != "finished" and st.button(_("Train this again"), icon=":material/replay:", key="bl-again"):
             launch(run.experiment, status.estimate_seconds)
+        another_like.button(run)
         if st.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
             _new()
 

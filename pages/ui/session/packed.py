@@ -12,6 +12,8 @@ from typing import Any
 from core.errors import InputError
 
 VERSION = "1"
+EMPTY = VERSION
+"""The text of an empty record, for a link that says so: what is left out of an address is not changed by it."""
 LONGEST = 3000
 """Characters of an address that a text may take; what is longer lives in the session alone."""
 _UNPACKED = 100_000  # bytes that a text may unfold to
@@ -35,6 +37,8 @@ def unpack(text: str) -> dict[str, Any]:
     """
     if len(text) > LONGEST:
         raise InputError("It has {count} characters; at most {most} are read.", count=len(text), most=LONGEST)
+    if text == EMPTY:
+        return {}
     if text[:1].isdigit() and not text.startswith(VERSION):
         raise InputError("It was written by a later version of Backbone Lab.")
     try:

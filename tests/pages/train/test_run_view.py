@@ -12,10 +12,13 @@ import pytest
 from core.runs import control, launch
 from core.runs.recorder import Recorder
 from core.runs.store import RunStore
-from core.specs import LiveChange
+from core.specs import DataSpec, Experiment, LiveChange, ModelSpec, TrainingSpec
+from core.training.recipes import make_recipe
 from pages.ui.kit import one_shot_button
+from pages.ui.plan import another_like
 from pages.ui.runs import queue_panel, run_controls
 from pages.ui.session import warmup
+from pages.ui.session.train_form import LISTED, TrainChoice
 
 KEY = "bl-train-live"
 OPEN = {f"{KEY}-change": True}
@@ -328,3 +331,31 @@ def test_a_person_is_the_same_owner_in_all_tabs(monkeypatch: pytest.MonkeyPatch)
 
     assert owner("token") == owner("token") != owner("other")
     assert "token" not in owner("token")
+
+
+@pytest.mark.parametrize("state", ["finished", "paused"])
+@pytest.mark.parametrize("page", ["train", "runs"])
+def test_another_training_is_set_up_like_a_run(open_page, make_run, state: str, page: str) -> None:
+    run = make_run(state, preset="two-phase")
+    app = open_page(page, session={"bl.data": DataSpec("digits")}, run=run.id)
+    app.button(key="bl-another-like").click().run()
+    assert not app.exception
+    known = app.session_state
+    assert known["bl.data"] == run.experiment.data
+    assert known["bl.model"] == run.experiment.model
+    assert known["bl.freeze"] == run.experiment.freeze
+    assert known["bl.train"] == TrainChoice("two-phase")
+
+
+@pytest.mark.parametrize("preset", LISTED)
+def test_the_choices_of_a_run_make_its_recipe_again(preset: str) -> None:
+    made = make_recipe(preset, epochs=31, lr=0.02, optimizer="sgd", weights="none")
+    training = TrainingSpec(preset, made.phases, batch_size=7, seed=3, ema=0.9)
+    first = Experiment(DataSpec("shapes"), ModelSpec("resnet18", "none"), training, freeze=made.freeze)
+    choice = another_like.choice_of(first)
+    if choice.by_phase:
+        phases = choice.phases
+    else:
+        again = make_recipe(preset, epochs=choice.epochs, lr=choice.lr, optimizer="sgd", freeze=made.freeze)
+        phases = again.phases
+    assert choice.training(phases) == replace(training, preset=choice.preset)
