@@ -77,7 +77,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     const room = make('div', 'room');
     if (skips.some(Boolean)) room.append(arcs(skips, part.marked));
     const box = make('div', 'box');
-    box.style.blockSize = `${part.height}px`;
+    box.style.blockSize = `calc(${part.height}px * var(--tall))`;
     for (const unit of part.units.length ? part.units : [{state: part.state}]) {
       const piece = make('i', 'unit');
       piece.dataset.state = unit.state;
@@ -91,7 +91,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     room.append(box);
     button.append(room);
     lines(part, button);
-    cell.style.minInlineSize = `${Math.max(100, 9 * part.units.length + 8)}px`;
+    cell.style.setProperty('--least', `${Math.max(100, 9 * part.units.length + 8)}px`);
     cell.append(button);
     if (part.state !== 'none') cell.append(lock(part));
     return cell;
@@ -124,7 +124,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     if (!level) {
       const image = make('div', 'image');
       const box = make('i');
-      box.style.blockSize = `${data.height}px`;
+      box.style.blockSize = `calc(${data.height}px * var(--tall))`;
       box.append(make('span', 'symbol', 'image'));
       box.setAttribute('aria-hidden', 'true');
       image.append(box, make('b', '', data.image[0]), ...data.image.slice(1).map((line) => make('span', 'line', line)));
