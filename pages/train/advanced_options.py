@@ -319,6 +319,12 @@ def _machine(choice: TrainChoice) -> TrainChoice:
         lambda p: _(PRECISION[p]),
         _("Automatic times a few steps of each at the start and keeps the faster."),
     )
+    choice = replace(choice, device=device, precision=precision, processes=together)
+    return _guards(choice, gpu=len(devices) > 2 and device != "cpu")
+
+
+def _guards(choice: TrainChoice, *, gpu: bool) -> TrainChoice:
+    """Draws what the machine does beside the plain steps."""
     recover = switch(
         st,
         _("Recover when memory runs out"),
@@ -333,7 +339,6 @@ def _machine(choice: TrainChoice) -> TrainChoice:
         value=choice.deterministic,
         help_=_("Only algorithms that give the same bits every time. On a GPU some are slower."),
     )
-    gpu = len(devices) > 2 and device != "cpu"
     compiled = switch(
         st,
         _("torch.compile: translate the network first"),
@@ -344,15 +349,7 @@ def _machine(choice: TrainChoice) -> TrainChoice:
     )
     if not gpu:
         components.note(_("Translating pays on a GPU only, and none is used here."))
-    return replace(
-        choice,
-        device=device,
-        precision=precision,
-        recover=recover,
-        deterministic=deterministic,
-        compile=compiled and gpu,
-        processes=together,
-    )
+    return replace(choice, recover=recover, deterministic=deterministic, compile=compiled and gpu)
 
 
 def _devices() -> tuple[str, ...]:

@@ -337,7 +337,7 @@ def test_a_person_is_the_same_owner_in_all_tabs(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("page", ["train", "runs"])
 def test_another_training_is_set_up_like_a_run(open_page, make_run, state: str, page: str) -> None:
     run = make_run(state, preset="two-phase")
-    app = open_page(page, session={"bl.data": DataSpec("digits")}, run=run.id)
+    app = open_page(page, session={"bl.data": DataSpec("digits"), "bl.augment.own": True}, run=run.id)
     app.button(key="bl-another-like").click().run()
     assert not app.exception
     known = app.session_state
@@ -345,6 +345,7 @@ def test_another_training_is_set_up_like_a_run(open_page, make_run, state: str, 
     assert known["bl.model"] == run.experiment.model
     assert known["bl.freeze"] == run.experiment.freeze
     assert known["bl.train"] == TrainChoice("two-phase")
+    assert known["bl.augment.own"] is False, "its augmentation is a preset"
 
 
 @pytest.mark.parametrize("preset", LISTED)
