@@ -118,7 +118,7 @@ def judge(page: Page, fact: Fact) -> None:
     expect(fact(page, "Accuracy")).to_have_text(PERCENT)
     expect(main.get_by_text(re.compile(r"\d+ of 9 right"))).to_be_visible()
     matrix = page.locator(".st-key-bl-eval-confusion")
-    expect(matrix.locator(".heatmaplayer image, .heatmaplayer .hm").first).to_be_attached()
+    expect(matrix.locator(".bars .point path").first).to_be_attached()
     expect(matrix).to_contain_text("red fox")
     choose(page, "Show", "Shares of each true class")
     expect(main.get_by_role("heading", name="Class by class")).to_be_visible()

@@ -1,0 +1,50 @@
+"""Evaluate in the browser: a cell of the confusion matrix shows its images, and Back finds the mistake again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+CELLS = ".st-key-bl-eval-confusion .bars .point path"
+TILES = ".st-key-bl-eval-mistakes .bl-gallery button"
+IN_VIEW = """tile => {
+  const box = tile.getBoundingClientRect();
+  return box.top >= 0 && box.bottom <= window.innerHeight;
+}"""
+
+
+def test_a_click_on_a_cell_shows_its_images(
+    calm: Page, trained: Any, visit: Callable[..., Page], settled: Callable[[Page], Page]
+) -> None:
+    from core.workflows.evaluate import recorded
+
+    scores = recorded(trained)["test"].scores
+    classes = trained.classes()
+    true, said, count = scores.confused()[-1]
+    visit(calm, "evaluate", run=trained.id)
+    chosen = calm.get_by_role("combobox", name="Mistakes")
+    every = f"All {scores.images - scores.right} mistakes"
+    expect(chosen).to_have_value(every)
+    calm.locator(CELLS).nth(true * len(classes) + said).click(force=True)
+    expect(chosen).to_have_value(f"{classes[true]} taken for {classes[said]} · {count}")
+    expect(calm.locator(TILES)).to_have_count(min(count, 12))
+    settled(calm).locator(CELLS).first.click(force=True)  # on the diagonal: all of them again
+    expect(chosen).to_have_value(every)
+
+
+def test_back_from_a_heatmap_finds_the_mistake_again(
+    calm: Page, trained: Any, visit: Callable[..., Page], settled: Callable[[Page], Page]
+) -> None:
+    visit(calm, "evaluate", run=trained.id)
+    tile = calm.locator(TILES).nth(9)
+    name = tile.locator("img").get_attribute("alt")
+    tile.click()
+    expect(calm).to_have_url(re.compile(r"/heatmaps\?"))
+    settled(calm)
+    calm.go_back()
+    expect(calm).to_have_url(re.compile(r"/evaluate\?"))
+    found = settled(calm).locator(TILES).filter(has=calm.get_by_role("img", name=name, exact=True))
+    calm.wait_for_function(IN_VIEW, arg=found.element_handle())
