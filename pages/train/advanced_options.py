@@ -55,7 +55,7 @@ def draw(choice: TrainChoice) -> TrainChoice:
 
 
 def _run(choice: TrainChoice) -> TrainChoice:
-    first, second = st.columns(2)
+    first, second = st.columns(2, vertical_alignment="bottom")
     seed = whole(
         first, _("Seed"), "bl-seed", choice.seed, 0, 2**31, _("Same seed, same head weights, order and augmentation.")
     )
@@ -78,7 +78,7 @@ def _run(choice: TrainChoice) -> TrainChoice:
 
 def _loss(choice: TrainChoice) -> TrainChoice:
     loss = choice.loss
-    first, second = st.columns(2)
+    first, second = st.columns(2, vertical_alignment="bottom")
     name = one(first, _("Loss"), "bl-loss", loss.name, LOSSES, display_names.loss, _("What the training makes small."))
     balance = one(
         second,
@@ -95,7 +95,7 @@ def _loss(choice: TrainChoice) -> TrainChoice:
     )
     components.note(_(LOSS_ABOUT[name]))
     smoothing, gamma = loss.smoothing, loss.gamma
-    first, second = st.columns(2)
+    first, second = st.columns(2, vertical_alignment="bottom")
     smoothing = real(
         first,
         _("Label smoothing"),
@@ -121,7 +121,7 @@ def _loss(choice: TrainChoice) -> TrainChoice:
 
 
 def _mix(choice: TrainChoice) -> TrainChoice:
-    first, second, third = st.columns(3)
+    first, second, third = st.columns(3, vertical_alignment="bottom")
     mixup = real(
         first,
         "MixUp",
@@ -169,7 +169,7 @@ def _mix(choice: TrainChoice) -> TrainChoice:
 
 
 def _steps(choice: TrainChoice) -> TrainChoice:
-    first, second, third = st.columns(3)
+    first, second, third = st.columns(3, vertical_alignment="bottom")
     accumulate = whole(
         first,
         _("Gradient accumulation, batches a step"),
@@ -207,7 +207,7 @@ def _steps(choice: TrainChoice) -> TrainChoice:
 
 def _stopping(choice: TrainChoice) -> TrainChoice:
     early = _early(choice.early)
-    first, second = st.columns(2)
+    first, second = st.columns(2, vertical_alignment="bottom")
     best = one(
         first,
         _("Best epoch by"),
@@ -247,7 +247,7 @@ def _early(known: EarlyStopping | None) -> EarlyStopping | None:
     if not wanted:
         return None
     before = known or EarlyStopping()
-    first, second, third = st.columns(3)
+    first, second, third = st.columns(3, vertical_alignment="bottom")
     metric = one(
         first,
         _("Monitored figure"),
@@ -288,7 +288,7 @@ def _early(known: EarlyStopping | None) -> EarlyStopping | None:
 
 def _machine(choice: TrainChoice) -> TrainChoice:
     devices = _devices()
-    first, second = st.columns(2)
+    first, second = st.columns(2, vertical_alignment="bottom")
     device = one(
         first,
         _("Device"),

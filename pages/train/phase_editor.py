@@ -184,7 +184,7 @@ def _learns(key: str, phase: Phase, anatomy: Anatomy) -> dict[str, Any]:
 
 def _optimizer(key: str, phase: Phase, *, trains: str) -> dict[str, Any]:
     """Draws the optimizer with its settings, and how fast the backbone learns beside the head."""
-    first, second, third = st.columns(3)
+    first, second, third = st.columns(3, vertical_alignment="bottom")
     known = (*OPTIMIZERS, *([] if phase.optimizer in OPTIMIZERS else [phase.optimizer]))
     name = one(
         first,

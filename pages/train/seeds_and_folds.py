@@ -21,7 +21,7 @@ FOLDS = (0, 2, 3, 4, 5, 10)
 
 def draw(choice: TrainChoice) -> TrainChoice:
     """Draws how many seeds and folds; returns the choice with them."""
-    first, second = st.columns(2)
+    first, second = st.columns(2, vertical_alignment="bottom")
     seeds = whole(
         first,
         _("Seeds in one go"),
