@@ -160,19 +160,42 @@ def _pool_line(x: Tensor, how: Any, named: dict[str, Any]) -> Tensor:
 
 
 def lrp(case: Case) -> Found:
-    """LRP by captum's rules."""
-    from captum.attr import LRP
-    from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
+    """LRP one layer after another: the epsilon rule, and the gamma rule for all convolutions but the first."""
+    chain = _Chain(torch.fx.symbolic_trace(copy.deepcopy(case.network.model).double()))
+    logits = chain.run(case.x.double())
+    if any(isinstance(module, nn.BatchNorm2d) for module, _x in chain.steps):
+        return None, "a BatchNorm that would have to be fused first"
+    relevance = torch.zeros_like(logits)
+    relevance[0, case.target] = logits[0, case.target]
+    inner = [module for module, _x in chain.steps if isinstance(module, nn.Conv2d)][1:]
+    for module, x in reversed(chain.steps):
+        if isinstance(module, nn.ReLU | nn.Dropout):
+            continue
+        if module in inner:
+            with torch.no_grad():
+                module.weight += case.settings["gamma"] / 100 * module.weight.clamp_min(0)
+        leaf = x.clone().requires_grad_()
+        out = module(leaf)
+        shares = relevance / torch.where(out < 0, out - 1e-9, out + 1e-9)
+        (slope,) = torch.autograd.grad(out, leaf, shares.detach())
+        relevance = (leaf * slope).detach()
+    return relevance[0].sum(0).numpy(), "layer by layer, plain autograd"
 
-    twin = copy.deepcopy(case.network.model)
-    if any(isinstance(module, nn.BatchNorm2d) for module in twin.modules()):
-        return None, "captum has no rule for BatchNorm"
-    first = True
-    for module in twin.modules():
-        if isinstance(module, nn.Conv2d):
-            module.rule = EpsilonRule() if first else GammaRule(case.settings["gamma"] / 100)  # type: ignore[assignment]
-            first = False
-        elif isinstance(module, nn.ReLU):
+
+class _Chain(torch.fx.Interpreter):
+    """Runs a network and keeps each step with what came into it."""
+
+    def __init__(self, module: torch.fx.GraphModule) -> None:
+        super().__init__(module)
+        self.steps: list[tuple[Any, Tensor]] = []
+
+    def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+        module = self.fetch_attr(target)
+        if hasattr(module, "inplace"):
             module.inplace = False
-    found = LRP(twin).attribute(case.x.clone(), target=case.target)[0].sum(0)
-    return found.detach().double().numpy(), "captum on a copy"
+        self.steps.append((module, args[0].detach()))
+        return super().call_module(target, args, kwargs)
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        self.steps.append((lambda x: target(x, *args[1:], **kwargs), args[0].detach()))
+        return super().call_function(target, args, kwargs)

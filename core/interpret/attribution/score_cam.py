@@ -119,7 +119,7 @@ def smooth_grad_cam_plus_plus(request: AttributionRequest) -> Tensor:
 
 
 def random_cam(request: AttributionRequest) -> Tensor:
-    """Weighs the maps by chance: what any alone method must beat.
+    """Weighs the maps by chance: what any honest method must beat.
 
     Args:
         request: ``seed`` of its settings draws the weights, uniform from -1 to 1.
