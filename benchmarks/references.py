@@ -1,8 +1,8 @@
 """Other ways to the figures of every method, for the matrix: torch-cam, plain autograd, or trying everything.
 
 None of them uses the project's probe or its formulas, nor captum, which carries many of the methods out. Each takes a
-:class:`Case` and returns the figures on their own grid, and what they come from; or a word why there is no other way for
-this network.
+:class:`Case` and returns the figures on their own grid, and what they come from; or a word why there is no other way
+for this network.
 """
 
 from __future__ import annotations
