@@ -78,6 +78,7 @@ def draw(was_alive: bool) -> None:
         selection_mode="single-row",
         height=min(ROW_PX * (len(rows) + 1) + 2, TALLEST_PX),
         row_height=ROW_PX,
+        placeholder=number_format.DASH,
         alt=_("Table of all runs with state, accuracies, recipe, augmentation, backbone and when they were started."),
         column_config=columns,
     )

@@ -198,6 +198,25 @@ def test_somebody_elses_run_is_said_to_be_theirs_and_asked_about_again(open_page
         assert not app.button(key=now).disabled
 
 
+def test_what_is_not_known_is_a_dash(open_page, make_run) -> None:
+    app = open_page("runs", run=make_run(test_accuracy=None).id)
+    table = app.dataframe[0]
+    assert table.value["test"].isna().all()
+    assert table.proto.placeholder == "–"
+
+
+def test_somebody_elses_training_is_controlled_only_after_asking(open_page, words, make_run, alive) -> None:
+    run = make_run("running", owner="0123456789abcdef", **alive)
+    app = open_page("train", run=run.id)
+    assert not app.exception
+    assert "it was started in another browser" in words(app)
+    buttons = {button.label for button in app.button}
+    assert "Control it all the same" in buttons
+    assert "Pause" not in buttons
+    app.button(key="bl-train-live-agreed").click().run()
+    assert "Pause" in {button.label for button in app.button}
+
+
 def test_ones_own_run_asks_once(open_page, make_run) -> None:
     app = open_page("runs", run=make_run(owner="me").id, session={"bl.owner": "me"})
     app.button(key="bl-delete").click().run()
