@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.data.operations.apply import count_of, operate
+from core.data.operations.draws import Drawn, numbers
 from core.specs import AugmentSpec
 
 _ASPECT = math.log(4 / 3)
@@ -36,24 +38,8 @@ class _Views:
     mirrored: Tensor
 
 
-class Drawn:
-    """Chance that was drawn in advance: every image has its own numbers, whatever batch it is in.
-
-    Args:
-        rows: ``B x`` :data:`NUMBERS_PER_IMAGE`, even between 0 and 1.
-    """
-
-    def __init__(self, rows: Tensor) -> None:
-        self._rows, self._taken = rows, 0
-
-    def take(self, count: int) -> Tensor:
-        """Returns the next numbers of each image, ``count x B``."""
-        self._taken += count
-        return self._rows[:, self._taken - count : self._taken].T
-
-
 NUMBERS_PER_IMAGE = 9
-"""Numbers that one image takes at most."""
+"""Numbers that one image takes at most, without further operations."""
 
 
 class Augmenter:
@@ -66,6 +52,11 @@ class Augmenter:
 
     def __init__(self, spec: AugmentSpec, size: int) -> None:
         self.spec, self.size = spec, size
+
+    @property
+    def numbers(self) -> int:
+        """Numbers that one image takes at most."""
+        return NUMBERS_PER_IMAGE + count_of(self.spec)
 
     def __call__(self, batch: Tensor, rng: torch.Generator | Drawn) -> Tensor:
         """Returns a changed copy.
@@ -86,14 +77,16 @@ class Augmenter:
             images = self._mirrored(self._sliced(batch, views), views)
         else:
             images = self._resampled(batch, views)
-        return self._coloured(images, rng) if self.spec.color else images
+        if self.spec.color:
+            images = self._coloured(images, rng)
+        return operate(images, self.spec, rng) if self.spec.operations else images
 
     def _views(self, batch: Tensor, rng: torch.Generator | Drawn) -> _Views:
         """Draws a view for every image; a view keeps ``crop_scale`` to 1 of the area, its sides 3:4 to 4:3."""
         count, device, spec = len(batch), batch.device, self.spec
 
         def uniform(low: float, high: float) -> Tensor:
-            return low + (high - low) * _numbers(rng, 1, count, device)[0]
+            return low + (high - low) * numbers(rng, 1, count, device)[0]
 
         if spec.crop_scale < 1.0:
             root = uniform(spec.crop_scale, 1.0).sqrt()
@@ -154,7 +147,7 @@ class Augmenter:
         The three together are one 3x3 matrix and one offset an image.
         """
         low, high = 1 - self.spec.color, 1 + self.spec.color
-        drawn = low + (high - low) * _numbers(rng, 3, len(images), images.device).reshape(3, -1, 1, 1)
+        drawn = low + (high - low) * numbers(rng, 3, len(images), images.device).reshape(3, -1, 1, 1)
         brightness, contrast, saturation = drawn
         grey = torch.stack([torch.full((), share, device=images.device) for share in _GREY]).view(1, 1, 3)
         pixels = images.to(torch.float32, memory_format=torch.contiguous_format).flatten(2)
@@ -163,10 +156,3 @@ class Augmenter:
         matrix = brightness * contrast * (saturation * same + (1 - saturation) * mixed)
         changed = torch.baddbmm((1 - contrast) * mean, matrix, pixels)
         return changed.round_().clamp_(0, 255).to(torch.uint8).view(images.shape)
-
-
-def _numbers(rng: torch.Generator | Drawn, each: int, images: int, device: torch.device) -> Tensor:
-    """Returns ``each x images`` numbers between 0 and 1."""
-    if isinstance(rng, Drawn):
-        return rng.take(each).to(device)
-    return torch.rand(each, images, generator=rng, device=device)

@@ -197,11 +197,13 @@ def _without_texts(source: Path | bytes | BinaryIO, name: str) -> bytes:
 
 
 def fit(image: Image.Image, prep: Preprocessing) -> Image.Image:
-    """Resizes the short side to ``prep.resize`` and crops the centre to ``prep.crop``.
+    """Makes the square of ``prep.crop`` pixels that the network sees, by ``prep.fit``.
 
-    The pixels equal those of torchvision's ``ImageClassification`` preset on a PIL image, before its scaling to
-    0..1 and normalisation, bit for bit.
+    Where it resizes the short side and crops the centre, the pixels equal those of torchvision's
+    ``ImageClassification`` preset on a PIL image, before its scaling to 0..1 and normalisation, bit for bit.
     """
+    if prep.fit != "crop":
+        return _whole(image, prep)
     image = _resize(image, prep)
     left, top = (_centre(side, prep.crop) for side in image.size)
     return image.crop((left, top, left + prep.crop, top + prep.crop))
@@ -213,6 +215,8 @@ def canvas(image: Image.Image, prep: Preprocessing) -> Image.Image:
     The square is placed so that cropping its centre to ``prep.crop`` (offset :func:`margin`) yields exactly
     :func:`fit`: an augmented run is evaluated on the same pixels as any other.
     """
+    if prep.fit != "crop":
+        return _whole(image, prep)
     image = _resize(image, prep)
     shift = margin(prep)
     left, top = (min(max(_centre(side, prep.crop) - shift, 0), side - prep.resize) for side in image.size)
@@ -314,6 +318,19 @@ def _resize(image: Image.Image, prep: Preprocessing) -> Image.Image:
         )
     size = (short, long) if width <= height else (long, short)
     return image if size == image.size else image.resize(size, _RESAMPLE[prep.interpolation])
+
+
+def _whole(image: Image.Image, prep: Preprocessing) -> Image.Image:
+    """Makes a square of all of an image: squeezed into it, or with bars beside it."""
+    side, how = prep.crop, _RESAMPLE[prep.interpolation]
+    if prep.fit == "squeeze":
+        return image if image.size == (side, side) else image.resize((side, side), how)
+    longest = max(image.size)
+    width, height = (max(1, round(side * own / longest)) for own in image.size)
+    colour = tuple(round(255 * value) for value in prep.mean)
+    square = Image.new("RGB", (side, side), colour)
+    square.paste(image.resize((width, height), how), ((side - width) // 2, (side - height) // 2))
+    return square
 
 
 def _centre(side: int, crop: int) -> int:

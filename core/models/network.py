@@ -132,7 +132,7 @@ def bare(name: str, weights: str = "default", image_size: int | None = None, *, 
 
 def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: int) -> Network:
     anatomy = build_head(model, blueprint(spec), len(classes), spec.head, seed=seed)
-    preprocessing = catalog.preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
+    preprocessing = catalog.prepared(spec)
     return Network(model, anatomy, preprocessing, tuple(classes), spec.backbone)
 
 

@@ -7,7 +7,8 @@ neither torch nor numpy.
 
 from __future__ import annotations
 
-from core.specs.data import AUGMENTATIONS, SPLITS, AugmentSpec, DataSpec, Preprocessing
+from core.specs.augmentation import AUGMENT_PRESETS, AUGMENTATIONS, FILLS, OPERATIONS, AugmentSpec, Operation, Range
+from core.specs.data import FITS, NORMALISATIONS, SPLITS, DataSpec, Preprocessing
 from core.specs.experiment import SCHEMA, Experiment, from_record
 from core.specs.learning import (
     BALANCES,
@@ -26,13 +27,18 @@ from core.specs.training import OPTIMIZERS, PRECISIONS, PRESETS, TRAINS, Phase, 
 
 __all__ = [
     "AUGMENTATIONS",
+    "AUGMENT_PRESETS",
     "BALANCES",
+    "FILLS",
+    "FITS",
     "INITS",
     "LEARNS",
     "LIVE_CHANGES",
     "LOSSES",
     "METRICS",
+    "NORMALISATIONS",
     "NORM_MODES",
+    "OPERATIONS",
     "OPTIMIZERS",
     "PIECES",
     "POOLS",
@@ -53,9 +59,11 @@ __all__ = [
     "Loss",
     "Mix",
     "ModelSpec",
+    "Operation",
     "Phase",
     "Piece",
     "Preprocessing",
+    "Range",
     "Schedule",
     "TrainingSpec",
     "from_record",

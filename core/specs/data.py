@@ -11,12 +11,13 @@ from core.errors import InputError
 from core.specs.checks import number, one_of, whole
 
 SPLITS = ("train", "val", "test")
-AUGMENTATIONS = ("none", "basic", "strong")
+FITS = ("squeeze", "crop", "pad")
+NORMALISATIONS = ("weights", "imagenet", "data", "255", "half")
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How pixels become a network's input: resize the short side, crop the centre, scale to 0..1, normalise.
+    """How pixels become a network's input: make a square of them, scale to 0..1, normalise.
 
     Attributes:
         resize: Length of the short side after resizing, in pixels.
@@ -25,6 +26,9 @@ class Preprocessing:
         std: Standard deviation of red, green and blue, on the 0..1 scale.
         interpolation: ``bilinear`` or ``bicubic``, always antialiased.
         channels: 3 for RGB; 1 for networks that take gray images, whose pixel is the mean of the normalised three.
+        fit: ``crop`` resizes the short side and crops the centre; ``squeeze`` resizes both sides, ``pad`` the long one,
+            the rest having the colour that is 0 after normalisation. Nothing is cut off by the latter two, so that
+            ``resize`` is ``crop``.
     """
 
     resize: int
@@ -33,12 +37,46 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     channels: int = 3
+    fit: str = "crop"
 
     def __post_init__(self) -> None:
         one_of("channels", self.channels, (1, 3))
         whole("crop", self.crop, low=1, high=4096)
         whole("resize", self.resize, low=self.crop, high=8192)
         one_of("interpolation", self.interpolation, ("bilinear", "bicubic"))
+        one_of("fit", self.fit, FITS)
+        if self.fit != "crop" and self.resize != self.crop:
+            raise InputError(
+                "resize is {resize}, but {fit} cuts nothing off: it must be crop.", resize=self.resize, fit=self.fit
+            )
+
+    def fitted(self, fit: str) -> Preprocessing:
+        """Returns the same preprocessing with another way to make a square of an image."""
+        if fit == self.fit:
+            return self
+        return dataclasses.replace(self, fit=fit, resize=self.resize if fit == "crop" else self.crop)
+
+    def normalised(self, how: str, colours: tuple[tuple[float, ...], tuple[float, ...]] | None = None) -> Preprocessing:
+        """Returns the same preprocessing with another normalisation.
+
+        Args:
+            how: One of :data:`NORMALISATIONS`: as the ``weights`` want it, with ``imagenet``'s mean and deviation,
+                with those measured on the ``data``, by ``255`` alone (0..1), or to -1..1 (``half``).
+            colours: Mean and deviation of red, green and blue for ``data``.
+        """
+        if how == "weights":
+            return self
+        if how == "data":
+            if colours is None:
+                raise InputError("The mean and deviation of the images were not measured.")
+            mean, std = colours
+        else:
+            mean, std = {
+                "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+                "255": ((0.0,) * 3, (1.0,) * 3),
+                "half": ((0.5,) * 3, (0.5,) * 3),
+            }[how]
+        return dataclasses.replace(self, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
 
     def at(self, image_size: int | None) -> Preprocessing:
         """Returns the same preprocessing for another input size, the margin around the crop kept in proportion."""
@@ -124,47 +162,3 @@ def _check_group_by(value: object) -> None:
         raise InputError(
             "The pattern {pattern} is no regular expression: {reason}.", pattern=rest, reason=str(error)
         ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class AugmentSpec:
-    """Random changes made to training images, and to training images only, each time they are seen.
-
-    Attributes:
-        flip: Mirror left and right with probability one half.
-        crop_scale: Smallest share of the image's area that a random crop keeps; 1 for no random crop.
-        rotation: Largest rotation either way, in degrees.
-        color: Strength of brightness, contrast and saturation changes, 0 to 1 (0.2 varies each by up to 20 %).
-    """
-
-    flip: bool = False
-    crop_scale: float = 1.0
-    rotation: float = 0.0
-    color: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.flip, bool):
-            raise InputError("flip is {value}. It must be true or false.", value=self.flip)
-        number("crop_scale", self.crop_scale, low=0.05, high=1.0)
-        number("rotation", self.rotation, low=0.0, high=180.0)
-        number("color", self.color, low=0.0, high=1.0)
-
-    @property
-    def active(self) -> bool:
-        """Whether anything is changed at all."""
-        return self != AugmentSpec()
-
-    @classmethod
-    def preset(cls, name: str) -> AugmentSpec:
-        """Returns the settings behind ``none``, ``basic`` (flip and mild crop) or ``strong``."""
-        one_of("augment", name, AUGMENTATIONS)
-        return {
-            "none": cls(),
-            "basic": cls(flip=True, crop_scale=0.7),
-            "strong": cls(flip=True, crop_scale=0.4, rotation=15.0, color=0.3),
-        }[name]
-
-    @property
-    def preset_name(self) -> str | None:
-        """The name that :meth:`preset` knows these settings by; ``None`` for settings of one's own."""
-        return next((name for name in AUGMENTATIONS if self == AugmentSpec.preset(name)), None)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from core.errors import InputError
-from core.specs.data import AugmentSpec, DataSpec
+from core.specs.augmentation import AugmentSpec, Operation
+from core.specs.data import DataSpec
 from core.specs.learning import EarlyStopping, LiveChange, Loss, Mix, Schedule
 from core.specs.model import FreezePlan, HeadSpec, ModelSpec, Piece
 from core.specs.training import Phase, TrainingSpec
@@ -164,6 +165,7 @@ _LISTS: dict[str, tuple[str, Any]] = {
     "phases": ("phase", Phase),
     "design": ("piece", Piece),
     "acts": ("act", LiveChange),
+    "operations": ("operation", Operation),
 }
 _RECORDS: dict[str, Any] = {
     "head": HeadSpec,

@@ -9,6 +9,7 @@ from typing import Literal
 
 from core.errors import InputError
 from core.specs.checks import number, one_of, whole
+from core.specs.data import FITS, NORMALISATIONS
 
 WEIGHTS = ("default", "none")
 """Where weights come from, beside the name of one of a backbone's own entries, ``run:ID`` and ``file:PATH``."""
@@ -110,6 +111,9 @@ class ModelSpec:
         init_bias: Value of the biases where ``init`` is not ``own``.
         head: What replaces the network's own classifier.
         design: The pieces of a network of one's own; empty for a network as it is known by its name.
+        fit: How an image becomes a square: ``squeeze``, ``crop`` or ``pad``.
+        normalise: How its colours are normalised, one of :data:`core.specs.data.NORMALISATIONS`.
+        colours: Mean and deviation of red, green and blue where ``normalise`` is ``data``, as they were measured.
     """
 
     backbone: str
@@ -120,6 +124,9 @@ class ModelSpec:
     init_bias: float = 0.0
     head: HeadSpec = field(default_factory=HeadSpec)
     design: tuple[Piece, ...] = ()
+    fit: str = "crop"
+    normalise: str = "weights"
+    colours: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, str) or not self.backbone:
@@ -140,6 +147,19 @@ class ModelSpec:
             raise InputError("{name} must be a JSON object.", name="head")
         if not isinstance(self.design, tuple) or not all(isinstance(piece, Piece) for piece in self.design):
             raise InputError("design must be a list of pieces.")
+        one_of("fit", self.fit, FITS)
+        one_of("normalise", self.normalise, NORMALISATIONS)
+        rows = self.colours if isinstance(self.colours, tuple) else (None,)
+        known = len(rows) == 2 and all(isinstance(row, tuple) and len(row) == 3 for row in rows)
+        if known != (self.normalise == "data") or bool(rows) != known:
+            raise InputError(
+                "normalise is {value}, but colours {state}. They hold mean and deviation where the data decide.",
+                value=self.normalise,
+                state="are there" if self.colours else "are missing",
+            )
+        for row in self.colours:
+            for value in row:
+                number("colours", value, low=0.0, high=1.0, above=row is self.colours[1])
         if len(self.design) > 200:
             raise InputError("The design has {count} pieces. At most 200 are built.", count=len(self.design))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.errors import InputError
+from core.specs.augmentation import AugmentSpec
 from core.specs.checks import number, one_of, whole
-from core.specs.data import AugmentSpec
 from core.specs.learning import METRICS, EarlyStopping, LiveChange, Loss, Mix, Schedule
 from core.specs.model import FreezePlan
 

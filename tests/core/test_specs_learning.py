@@ -43,6 +43,9 @@ FULL = Experiment(
         0.01,
         HeadSpec((32, 16), "flatten", 0.3),
         (Piece("conv", size=8, kernel=3, padding=1), Piece("leaky-relu", rate=0.2), Piece("flatten")),
+        "pad",
+        "data",
+        ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6)),
     ),
     training=TrainingSpec(
         "custom",

@@ -1,4 +1,4 @@
-"""Verbs that prepare images: bring them in, check them, divide them."""
+"""Verbs that prepare images: bring them in, check them, divide them, write changed copies."""
 
 from __future__ import annotations
 
@@ -63,6 +63,31 @@ def bring(arguments: argparse.Namespace, output: Output) -> None:
     }
     lines = [*_counted(dataset), "", f"--data {folder.name} opens it"]
     output.result(record, lines + [f"passed over: {reason}" for _, reason in dataset.ignored[:_LISTED]])
+
+
+def augment(arguments: argparse.Namespace, output: Output) -> None:
+    """Writes changed copies of the training images."""
+    from core.cli.common.shorthands import augmentation
+    from core.data.operations.offline import write_copies
+    from core.data.sources import open_dataset
+    from core.specs.checks import whole
+
+    spec = augmentation(arguments.preset)
+    whole("copies", arguments.copies, low=1, high=1000)
+    dataset = _divided(arguments)
+    target = write_copies(
+        dataset,
+        spec,
+        arguments.copies,
+        Path(arguments.write).expanduser(),
+        seed=arguments.seed,
+        progress=_passing(output, "written"),
+    )
+    before, after = dataset.counts()["train"], open_dataset(str(target)).counts()["train"]
+    lines = table([(name, before[name], after[name]) for name in dataset.classes], ("class", "before", "after"))
+    output.result(
+        {"before": before, "after": after, "path": str(target.absolute())}, [*lines, "", f"written to {target}"]
+    )
 
 
 def split(arguments: argparse.Namespace, output: Output) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+from core import specs
+
 DATA = "data"
-VERBS = ("check", "import", "split")
+VERBS = ("augment", "check", "import", "split")
 """What may follow ``data``; anything else is a source that is described."""
 
 
@@ -23,6 +25,14 @@ def add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     check = add("data check", DATA, "Look for copies, leaks, doubtful labels and pictures that cannot be used.")
     _add_source(check)
     check.add_argument("--quick", action="store_true", help="without the network's features: only by thumbnails")
+    augment = add("data augment", DATA, "Write changed copies of the training images, after the division.")
+    _add_source(augment)
+    augment.add_argument("--preset", required=True, metavar="PRESET|FILE.json", help=", ".join(specs.AUGMENT_PRESETS))
+    augment.add_argument(
+        "--copies", type=int, required=True, metavar="K", help="each training image is written K times, itself included"
+    )
+    augment.add_argument("--write", required=True, metavar="DIR", help="a new folder with train, val and test")
+    _add_division(augment, test=0.0)
     bring = add("data import", DATA, "Make a data source of a table, an array file, parquet, IDX, a binary or a zip.")
     bring.set_defaults(verb=(f"core.cli.commands.{DATA}", "bring"))
     bring.add_argument("file", metavar="FILE")
@@ -39,9 +49,11 @@ def _add_source(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
 
 
-def _add_division(verb: argparse.ArgumentParser) -> None:
+def _add_division(verb: argparse.ArgumentParser, test: float = 0.1) -> None:
     verb.add_argument("--val", type=float, default=0.2, metavar="SHARE", help="share for validation; 0.2 by default")
-    verb.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="share for the test; 0.1 by default")
+    verb.add_argument(
+        "--test", type=float, default=test, metavar="SHARE", help=f"share for the test; {test} by default"
+    )
     verb.add_argument("--of", choices=("all", "rest"), default="all", help="what --val is a share of")
     verb.add_argument(
         "--group-by",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.cli.common.helpers import data_of, roots
 from core.cli.common.training_options import complete, given
 from core.errors import InputError
-from core.specs import AugmentSpec, DataSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, Phase, TrainingSpec
+from core.specs import DataSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, ModelSpec, Phase, TrainingSpec
 from core.training.recipes import Recipe, make_recipe
 
 if TYPE_CHECKING:
@@ -42,7 +42,12 @@ BESIDE_RECIPE = (
     "batch_size",
     "val_share",
     "test_share",
+    "val_of",
+    "group_by",
+    "classes",
     "images_per_class",
+    "fit",
+    "normalise",
 )
 """What may be set of a run of the course."""
 
@@ -77,8 +82,9 @@ def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -
     known = vars(arguments)
     found = find(arguments.recipe).experiment(data_of(options), epochs=options.epochs, name=options.name)
     changes = {key: known[key] for key in ("device", "seed", "precision", "batch_size") if key in known}
-    model = {key: known[key] for key in ("weights", "image_size") if key in known}
-    found = replace(found, training=replace(found.training, **changes), model=replace(found.model, **model))
+    model = {key: known[key] for key in ("weights", "image_size", "fit") if key in known}
+    network = _measured(replace(found.model, **model), options.normalise, found.data, options)
+    found = replace(found, training=replace(found.training, **changes), model=network)
     _check(found, outline(found.model, _classes(found.data, options)), options)
     return found
 
@@ -90,7 +96,7 @@ def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Exp
 
     data = data_of(options)
     classes = _classes(data, options)
-    spec = words.model(options, options.weights or "default")
+    spec = _measured(words.model(options, options.weights or "default"), options.normalise, data, options)
     network = outline(spec, classes)
     freeze = words.plan(options.freeze, network.anatomy, options.norm)
     gradual = words.schedule(options.gradual, network.anatomy, options.norm)
@@ -114,7 +120,7 @@ def _composed(arguments: argparse.Namespace, options: argparse.Namespace) -> Exp
         spec,
         _training(preset, phases, options, given(arguments)),
         recipe.freeze,
-        AugmentSpec.preset(options.augment),
+        words.augmentation(options.augment),
         options.name,
     )
     _check(found, network, options)
@@ -154,6 +160,19 @@ def read(path: Path) -> Experiment:
         raise InputError("The experiment {file} cannot be read: {reason}.", file=path, reason=error.strerror) from error
     except UnicodeDecodeError as error:
         raise InputError("The experiment is not valid JSON: {reason}", reason=str(error)) from error
+
+
+def _measured(spec: ModelSpec, normalise: str, data: DataSpec, arguments: argparse.Namespace) -> ModelSpec:
+    """Returns the network with the normalisation that is asked for, measured on the training images if need be."""
+    if normalise != "data":
+        return replace(spec, normalise=normalise)
+    from core.data.sources import open_spec
+    from core.data.statistics import colours
+    from core.models.catalog.catalog import prepared
+    from core.workflows.data_check.dividing import divide
+
+    found = colours(divide(open_spec(data, roots=roots(arguments)), data), prepared(spec))
+    return replace(spec, normalise="data", colours=found)
 
 
 def _classes(data: DataSpec, arguments: argparse.Namespace) -> tuple[str, ...]:

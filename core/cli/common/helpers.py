@@ -54,7 +54,17 @@ def data_of(arguments: argparse.Namespace) -> DataSpec:
 
     limit = getattr(arguments, "images_per_class", None)
     source = absolute_source(arguments.data)
-    return DataSpec(source, arguments.val_share, arguments.test_share, arguments.seed, limit)
+    classes = getattr(arguments, "classes", None)
+    return DataSpec(
+        source,
+        arguments.val_share,
+        arguments.test_share,
+        arguments.seed,
+        limit,
+        val_of=getattr(arguments, "val_of", "all"),
+        group_by=getattr(arguments, "group_by", ""),
+        classes=tuple(name.strip() for name in classes.split(",") if name.strip()) if classes else (),
+    )
 
 
 def method_settings(words: Sequence[str]) -> dict[str, int]:

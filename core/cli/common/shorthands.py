@@ -9,7 +9,7 @@ from pathlib import Path
 from core.errors import InputError
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
-from core.specs import POOLS, FreezePlan, HeadSpec, ModelSpec, Piece, from_record
+from core.specs import AUGMENT_PRESETS, POOLS, AugmentSpec, FreezePlan, HeadSpec, ModelSpec, Piece, from_record
 from core.training.recipes import Rates
 
 
@@ -106,8 +106,31 @@ def model(arguments: argparse.Namespace, weights: str) -> ModelSpec:
         init=arguments.init,
         init_bias=arguments.init_bias,
         head=head(arguments.head, arguments.dropout),
+        fit=arguments.fit,
         design=_design(arguments.design) if arguments.design else (),
     )
+
+
+def augmentation(text: str) -> AugmentSpec:
+    """Reads a preset of augmentation, or the JSON file of one's own.
+
+    Raises:
+        InputError: It is neither, or the file holds a change that is not allowed.
+    """
+    if text in AUGMENT_PRESETS:
+        return AugmentSpec.preset(text)
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise InputError(
+            "There is no augmentation {name}, nor a file of that name. Choose one of: {known}.",
+            name=text,
+            known=", ".join(AUGMENT_PRESETS),
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError("The augmentation {file} is not valid JSON: {reason}", file=text, reason=str(error)) from error
+    return from_record(AugmentSpec, "augment", record)
 
 
 def _design(path: str) -> tuple[Piece, ...]:

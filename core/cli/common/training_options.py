@@ -22,6 +22,10 @@ def add_settings(train: argparse.ArgumentParser) -> None:
     split = train.add_argument_group("split, where the data bring none")
     split.add_argument("--val-share", type=float, default=0.2, metavar="SHARE")
     split.add_argument("--test-share", type=float, default=0.0, metavar="SHARE")
+    split.add_argument("--val-of", choices=("all", "rest"), default="all", help="what --val-share is a share of")
+    split.add_argument(
+        "--group-by", default="", metavar="HOW", help="folder, stem, near, column:NAME or pattern:REGEX stays together"
+    )
     split.add_argument("--images-per-class", type=int, metavar="N", help="only so many of each class")
     defaults = {}
     for action in train._actions:
@@ -86,6 +90,14 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
     )
     what.add_argument("--dropout", type=float, default=0.0, metavar="P", help="in the new head, before its last layer")
     what.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
+    what.add_argument("--fit", choices=specs.FITS, default="crop", help="how a picture becomes a square")
+    what.add_argument(
+        "--normalise",
+        choices=specs.NORMALISATIONS,
+        default="weights",
+        help="as the weights want it, ImageNet's, measured on these images, 0..1, or -1..1",
+    )
+    what.add_argument("--classes", metavar="A,B", help="only these classes, in this order")
     what.add_argument("--name", default="", help="the run's name")
 
 
@@ -110,7 +122,12 @@ def _add_how(how: argparse._ArgumentGroup) -> None:
         "--stage-rate", action="append", default=[], metavar="STAGE=X", help="a stage's rate, times the head's"
     )
     how.add_argument("--batch-size", "--batch", type=_batch, default=32, metavar="N|auto")
-    how.add_argument("--augment", choices=specs.AUGMENTATIONS, default="none")
+    how.add_argument(
+        "--augment",
+        default="none",
+        metavar="PRESET|FILE.json",
+        help=f"{', '.join(specs.AUGMENT_PRESETS)}, or a file with the changes",
+    )
     how.add_argument("--seed", type=int, default=0, metavar="S")
     how.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
     how.add_argument("--precision", choices=specs.PRECISIONS, default="auto")

@@ -25,7 +25,7 @@ def fingerprint(dataset: Dataset, progress: Progress | None = None) -> str:
     """
     rows = []
     for number, item in enumerate(dataset.items, 1):
-        content = hashlib.blake2b(_content(dataset, item), digest_size=16).hexdigest()
+        content = hashlib.blake2b(stored(dataset, item), digest_size=16).hexdigest()
         rows.append(f"{item.split}\0{dataset.classes[item.label]}\0{content}")
         if progress is not None and (number % 64 == 0 or number == len(dataset)):
             progress(number, len(dataset))
@@ -45,13 +45,13 @@ def write_division(dataset: Dataset, target: Path, progress: Progress | None = N
     """
     with new_folder(target) as part:
         for number, item in enumerate(dataset.items, 1):
-            place(part, dataset, item).write_bytes(_content(dataset, item))
+            place(part, dataset, item).write_bytes(stored(dataset, item))
             if progress is not None and (number % 64 == 0 or number == len(dataset)):
                 progress(number, len(dataset))
     return target
 
 
-def place(folder: Path, dataset: Dataset, item: Item, mark: str = "") -> Path:
+def place(folder: Path, dataset: Dataset, item: Item, mark: str = "", ending: str = "") -> Path:
     """Returns a new path for an image below its split and class; the folders above it are made.
 
     Args:
@@ -59,9 +59,10 @@ def place(folder: Path, dataset: Dataset, item: Item, mark: str = "") -> Path:
         dataset: What the image belongs to.
         item: The image.
         mark: Is put to its name.
+        ending: Of the file; by default that of the image's own, or ``.png``.
     """
     below = below_class(dataset, item.key, item.label)
-    ending = below.suffix if dataset.reader.path(item.key) is not None and not mark else ".png"
+    ending = ending or (below.suffix if dataset.reader.path(item.key) is not None else ".png")
     stem = below.stem if below.suffix else below.name
     above = folder / item.split / dataset.classes[item.label] / below.parent
     above.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,8 @@ class new_folder:  # noqa: N801 - a context manager, used like a function
         )
 
 
-def _content(dataset: Dataset, item: Item) -> bytes:
+def stored(dataset: Dataset, item: Item) -> bytes:
+    """Returns the bytes of an image's file, or of the file that is written where it has none."""
     path = dataset.reader.path(item.key)
     if path is None:
         return png(dataset.reader.load(item.key), repeats=True)

@@ -6,7 +6,7 @@ Only evidence for the class counts: values below zero are taken for zero.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,7 +177,8 @@ def seen_mask(mask: NDArray[np.bool_], prep: Preprocessing) -> NDArray[np.bool_]
         Mask of ``prep.crop`` x ``prep.crop`` pixels.
     """
     drawn = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
-    return np.asarray(fit(drawn.convert("RGB"), prep))[..., 0] > 127
+    black = replace(prep, mean=(0.0, 0.0, 0.0))  # what is padded is no object
+    return np.asarray(fit(drawn.convert("RGB"), black))[..., 0] > 127
 
 
 def positive(heat: NDArray[np.floating]) -> NDArray[np.float64]:

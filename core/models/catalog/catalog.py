@@ -188,6 +188,13 @@ def preprocessing(
     return dataclasses.replace(own, channels=channels)
 
 
+def prepared(spec: ModelSpec) -> Preprocessing:
+    """Returns how pixels become the input of the network of ``spec``, with its own fit and normalisation."""
+    own = preprocessing(spec.backbone, spec.image_size, weights=spec.weights, channels=spec.channels)
+    colours = (spec.colours[0], spec.colours[1]) if spec.colours else None
+    return own.fitted(spec.fit).normalised(spec.normalise, colours)
+
+
 def input_size(spec: ModelSpec) -> int:
     """Returns the side of the images that the network of ``spec`` takes, in pixels."""
     return spec.image_size or preprocessing(spec.backbone, weights=spec.weights).crop

@@ -154,7 +154,7 @@ class Profile:
         """Returns the seconds to make a batch of stored pixels ready."""
         if not augment.active:
             return self.prepare.at(batch)
-        return self.augment["full" if augment.rotation or augment.color else "mild"].at(batch)
+        return self.augment["full" if augment.rotation or augment.color or augment.operations else "mild"].at(batch)
 
     def _present(self, anatomy: Anatomy) -> list[int]:
         """Returns the calls that the network with its new head makes before it."""

@@ -10,12 +10,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.data.augment import NUMBERS_PER_IMAGE, Augmenter, Drawn
+from core.data.augment import Augmenter
 from core.data.images import normalise
+from core.data.operations.draws import Drawn, drawn
 from core.data.pixel_store import PixelStore, centre, iterate
 from core.device import memory_free
 from core.models.network import Network
@@ -93,8 +93,7 @@ class PixelSource:
         for images, labels, positions in self._images(parts):
             pixels = images.to(self.device, non_blocking=True)
             if self.augmenter is not None and augment_source is not None:
-                drawn = self._view(augment_source, positions) if isinstance(augment_source, int) else augment_source
-                pixels = self.augmenter(pixels, drawn)
+                pixels = self.augmenter(pixels, self._chance(self.augmenter, augment_source, positions))
             elif self.material.store.canvas:
                 pixels = centre(pixels, prep)
             yield (
@@ -118,13 +117,13 @@ class PixelSource:
         for part in parts:
             yield self._on_device[part.to(self.device, non_blocking=True)], self.material.store.labels[part], part
 
-    def _view(self, view: int, positions: Tensor) -> Drawn:
-        """Returns the numbers by which a view of these images is made."""
-        words = np.random.SeedSequence([self.seed, view]).generate_state(2, np.uint32).tolist()
-        generator = torch.Generator().manual_seed((words[0] << 31) + words[1])
-        return Drawn(
-            torch.rand(len(self.material.store), NUMBERS_PER_IMAGE, generator=generator)[positions].to(self.device)
-        )
+    def _chance(
+        self, augmenter: Augmenter, augment_source: torch.Generator | int, positions: Tensor
+    ) -> torch.Generator | Drawn:
+        """Returns what these images are changed by: of a view or an epoch, each one's own numbers."""
+        if isinstance(augment_source, torch.Generator):
+            return augment_source
+        return drawn(self.seed, augment_source, positions.numpy(), augmenter.numbers)
 
 
 @dataclass(slots=True)

@@ -88,7 +88,9 @@ class PhaseSetup:
 
     def augment_source(self, epoch: int, generator: torch.Generator) -> AugmentSource:
         """Returns how the training images of an epoch, from 0, are changed."""
-        return epoch % self.views if self.views else generator
+        if self.views:
+            return epoch % self.views
+        return epoch if self._augment.operations else generator
 
     def choose_precision(self) -> str:
         """Times a few passes of each number format on a real batch, in eval mode and without lasting effects."""

@@ -22,7 +22,7 @@ from core.device import resolve_device, reuse_freed_memory
 from core.errors import Cancelled, InputError
 from core.evaluation.transferability import assess
 from core.messages import Sentence
-from core.models.catalog.catalog import preprocessing
+from core.models.catalog.catalog import prepared
 from core.models.network import Network, bare
 from core.specs import DataSpec, ModelSpec, Preprocessing
 from core.training.optim.precision import autocast, choose_precision
@@ -158,7 +158,7 @@ def _rows(models: Sequence[ModelSpec], sample: Dataset, work: _Work) -> Iterator
     groups: dict[tuple[object, ...], list[tuple[ModelSpec, Preprocessing]]] = {}
     for model in models:
         try:
-            prep = preprocessing(model.backbone, model.image_size, weights=model.weights, channels=model.channels)
+            prep = prepared(model)
         except InputError as error:
             yield Ranked(model, problem=Sentence(error.template, error.values))
             continue

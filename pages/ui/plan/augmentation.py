@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.specs import AugmentSpec
@@ -56,4 +58,4 @@ def _own(spec: AugmentSpec) -> AugmentSpec:
     )
     turn = third.slider(_("Rotation"), 0, 90, key=_TURN, format="± %d°", persist_state="session")
     colour = fourth.slider(_("Colour"), 0, 100, key=_COLOUR, format="± %d %%", persist_state="session")
-    return AugmentSpec(flip=bool(flip), crop_scale=crop / 100, rotation=float(turn), color=colour / 100)
+    return replace(spec, flip=bool(flip), crop_scale=crop / 100, rotation=float(turn), color=colour / 100)

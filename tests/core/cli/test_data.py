@@ -81,3 +81,28 @@ def test_an_import_is_a_source_by_its_name(
     divided = result(capsys, "split", "mine", "--group-by", "column:patient")
     assert sum(sum(part.values()) for part in divided["counts"].values()) == 12
     assert "already" in problem(capsys, "import", source / "list.csv", "--name", "mine")
+
+
+def test_training_images_alone_are_copied(
+    capsys: pytest.CaptureFixture[str], image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = image_folder(images=10)
+    changes = tmp_path / "mine.json"
+    changes.write_text('{"rotation": 10, "operations": [{"name": "noise"}]}')
+    for preset in ("cats-dogs-paper", changes):
+        found = result(
+            capsys,
+            "augment",
+            source,
+            "--preset",
+            preset,
+            "--copies",
+            5,
+            "--write",
+            tmp_path / f"out-{Path(preset).stem}",
+        )
+        assert (found["before"], found["after"]) == ({"blue": 8, "red": 8}, {"blue": 40, "red": 40})
+    assert "no augmentation wild" in problem(
+        capsys, "augment", source, "--preset", "wild", "--copies", 2, "--write", "x"
+    )
+    assert "copies is 0" in problem(capsys, "augment", source, "--preset", "none", "--copies", 0, "--write", "x")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
+from core.errors import InputError
 from core.models import freeze
 from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
@@ -37,6 +37,13 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
     names = {phase.schedule.name for phase in training.phases}
     plateaus = "plateau" in names
     moves = bool(names - {"constant", "plateau"}) or any(phase.schedule.warmup for phase in training.phases)
+    further = [operation for phase in training.phases for operation in experiment.augmentation(phase).operations]
+    if further:
+        raise InputError(
+            "The program repeats mirroring, crops, rotation and colours, but not {names}. Train again with python -m "
+            "core train --experiment instead.",
+            names=", ".join(dict.fromkeys(operation.name for operation in further)),
+        )
     augments = [spec for phase in training.phases if (spec := experiment.augmentation(phase)).active]
     bf16 = "bf16" in precisions
     used = {"schedule": moves or plateaus, "augment": bool(augments), "bf16": bf16, "head_alone": bf16}
@@ -84,13 +91,16 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
     }
 
 
+_AUGMENT = ("flip", "crop_scale", "rotation", "color")
+
+
 def _course(experiment: Experiment, phase: Phase) -> dict[str, Any]:
     """Returns how the rates change in a phase, and the images."""
     schedule, augment = phase.schedule, experiment.augmentation(phase)
     settings = ("name", "warmup", *SETTINGS.get(schedule.name, ()))
     return {
         "schedule": {key: getattr(schedule, key) for key in settings},
-        "augment": asdict(augment) if augment.active else None,
+        "augment": {key: getattr(augment, key) for key in _AUGMENT} if augment.active else None,
     }
 
 

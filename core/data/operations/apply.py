@@ -1,0 +1,232 @@
+"""Carries the operations of an augmentation out, each image by its own numbers.
+
+Maps of the plane that follow one another are multiplied and cost one resampling. Other operations are torchvision's,
+an image at a time: one of its calls on a batch would do the same to all of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.data.operations.draws import Drawn, numbers
+from core.specs import OPERATIONS, AugmentSpec, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EACH = 4
+"""Numbers that one operation takes: whether it is done, how strongly, and two more."""
+_PLANE = ("flip", "vertical-flip", "rotation", "shift", "shear", "zoom")
+_SIGNED = ("rotation", "shear", "hue")
+_SEEDS = 1 << 24
+
+
+def count_of(spec: AugmentSpec) -> int:
+    """Returns how many numbers an image takes for the operations."""
+    return len(spec.operations) * (EACH + 1) if spec.operations else 0
+
+
+def operate(images: Tensor, spec: AugmentSpec, rng: torch.Generator | Drawn) -> Tensor:
+    """Returns changed copies of uint8 images ``B x 3 x H x W``."""
+    count, device = len(images), images.device
+    lots = numbers(rng, len(spec.operations), count, device)  # the smallest ones are picked
+    chosen = lots.argsort(0).argsort(0) < (spec.pick or len(spec.operations))
+    plane = _identity(count, device)
+    moved = False
+    for place, operation in enumerate(spec.operations):
+        gate, strength, first, second = numbers(rng, EACH, count, device)
+        done = chosen[place] & (gate < operation.probability)
+        low, high = operation.strength
+        value = low + (high - low) * strength
+        if operation.name in _SIGNED:
+            value = torch.where(second < 0.5, -value, value)
+        if operation.name in _PLANE:
+            step = _shift(low, high, first, second) if operation.name == "shift" else _plane(operation.name, value)
+            plane = torch.where(done.view(-1, 1, 1), plane @ step, plane)
+            moved = True
+            continue
+        if moved:
+            images, plane, moved = _resampled(images, plane, spec.fill), _identity(count, device), False
+        images = _each(images, operation, done, value, first, second)
+    return _resampled(images, plane, spec.fill) if moved else images
+
+
+def _identity(count: int, device: torch.device) -> Tensor:
+    return torch.eye(3, device=device).expand(count, 3, 3)
+
+
+def _plane(name: str, value: Tensor) -> Tensor:
+    """Returns maps from places of the result to places of the image, both from -1 to 1, ``B x 3 x 3``."""
+    matrix = torch.eye(3, device=value.device).repeat(len(value), 1, 1)
+    if name == "flip":
+        matrix[:, 0, 0] = -1.0
+    elif name == "vertical-flip":
+        matrix[:, 1, 1] = -1.0
+    elif name == "rotation":
+        turn = torch.deg2rad(value)
+        matrix[:, 0, 0] = matrix[:, 1, 1] = turn.cos()
+        matrix[:, 0, 1], matrix[:, 1, 0] = -turn.sin(), turn.sin()
+    elif name == "shear":
+        matrix[:, 0, 1] = torch.deg2rad(value).tan()
+    else:
+        matrix[:, 0, 0] = matrix[:, 1, 1] = 1 / value
+    return matrix
+
+
+def _shift(low: float, high: float, first: Tensor, second: Tensor) -> Tensor:
+    """Returns maps that move by ``low`` to ``high`` of the sides, either way, each side by itself."""
+    matrix = torch.eye(3, device=first.device).repeat(len(first), 1, 1)
+    for row, chance in enumerate((2 * first - 1, 2 * second - 1)):
+        matrix[:, row, 2] = 2 * chance.sign() * (low + (high - low) * chance.abs())
+    return matrix
+
+
+def _resampled(images: Tensor, plane: Tensor, fill: str) -> Tensor:
+    """Samples each image through its map, bilinearly; one that is not moved is left as it is."""
+    still = (plane == torch.eye(3, device=plane.device)).flatten(1).all(1)
+    grid = F.affine_grid(plane[:, :2], list(images.shape), align_corners=False)
+    pixels = images.to(torch.float32, memory_format=torch.contiguous_format)
+    mode = {"reflect": "reflection", "edge": "border"}.get(fill, "zeros")
+    white = 255.0 if fill == "white" else 0.0
+    sampled = F.grid_sample(pixels - white, grid, mode="bilinear", padding_mode=mode, align_corners=False) + white
+    return torch.where(still.view(-1, 1, 1, 1), images, sampled.round_().clamp_(0, 255).to(torch.uint8))
+
+
+def _each(images: Tensor, operation: Operation, done: Tensor, value: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    images = images.clone()
+    change = _CHANGES[operation.name]
+    rows = done.nonzero().squeeze(1).tolist()
+    drawn = torch.stack([value, first, second], 1).tolist()
+    for row in rows:
+        images[row] = change(images[row], *drawn[row])
+    return images
+
+
+Change = Callable[[Tensor, float, float, float], Tensor]
+
+
+def _perspective(image: Tensor, value: float, first: float, second: float) -> Tensor:
+    from torchvision.transforms.v2 import functional as V
+
+    height, width = image.shape[-2:]
+    generator = torch.Generator().manual_seed(int(first * _SEEDS) * 31 + int(second * _SEEDS))
+    inward = (torch.rand(4, 2, generator=generator) * value / 2).tolist()
+    corners = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
+    signs = [(1, 1), (-1, 1), (-1, -1), (1, -1)]
+    ends = [
+        [round(x + sx * dx * width), round(y + sy * dy * height)]
+        for (x, y), (sx, sy), (dx, dy) in zip(corners, signs, inward, strict=True)
+    ]
+    return V.perspective(image, corners, ends)
+
+
+def _elastic(image: Tensor, value: float, first: float, second: float) -> Tensor:
+    """Moves places by smooth random steps of about a hundredth of ``value`` pixels (Simard et al. 2003)."""
+    height, width = image.shape[-2:]
+    generator = torch.Generator().manual_seed(int(first * _SEEDS) * 31 + int(second * _SEEDS))
+    coarse = torch.rand(1, 2, max(2, height // 16 + 1), max(2, width // 16 + 1), generator=generator) * 2 - 1
+    steps = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True).to(image.device)
+    scale = torch.tensor([2 * value / (10 * width), 2 * value / (10 * height)], device=image.device)
+    plain = F.affine_grid(torch.eye(2, 3, device=image.device)[None], [1, 1, height, width], align_corners=False)
+    grid = plain + steps.permute(0, 2, 3, 1) * scale
+    sampled = F.grid_sample(image[None].float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return sampled[0].round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _noise(image: Tensor, value: float, first: float, second: float) -> Tensor:
+    generator = torch.Generator().manual_seed(int(first * _SEEDS) * 31 + int(second * _SEEDS))
+    noise = torch.randn(image.shape, generator=generator).to(image.device)
+    return (image + 255 * value * noise).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _erasing(image: Tensor, value: float, first: float, second: float) -> Tensor:
+    """Covers a square of this share of the area with the image's mean (Zhong et al. 2020, arXiv:1708.04896)."""
+    height, width = image.shape[-2:]
+    tall, wide = (max(1, round(math.sqrt(value) * side)) for side in (height, width))
+    top, left = round(first * (height - tall)), round(second * (width - wide))
+    image = image.clone()
+    image[:, top : top + tall, left : left + wide] = image.float().mean((1, 2), keepdim=True).round().to(torch.uint8)
+    return image
+
+
+def _functional(name: str, *, whole: bool = False, strength: bool = True) -> Change:
+    def change(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
+        from torchvision.transforms.v2 import functional as V
+
+        function = getattr(V, name)
+        changed: Tensor = function(image, int(value) if whole else value) if strength else function(image)
+        return changed
+
+    return change
+
+
+def _blur(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
+    from torchvision.transforms.v2 import functional as V
+
+    side = min(2 * math.ceil(3 * value) + 1, 2 * ((min(image.shape[-2:]) - 1) // 2) + 1)
+    return V.gaussian_blur(image, [side, side], [value, value])
+
+
+def _gray(image: Tensor, _value: float, _first: float, _second: float) -> Tensor:
+    from torchvision.transforms.v2 import functional as V
+
+    return V.rgb_to_grayscale(image, num_output_channels=3)
+
+
+def _policy(name: str) -> Change:
+    def change(image: Tensor, _value: float, first: float, second: float) -> Tensor:
+        with _seeded(int(first * _SEEDS) * 31 + int(second * _SEEDS)):
+            changed: Tensor = _transform(name)(image)
+        return changed
+
+    return change
+
+
+@cache
+def _transform(name: str) -> Callable[[Tensor], Tensor]:
+    from torchvision.transforms import v2
+
+    made: Callable[[Tensor], Tensor] = getattr(v2, name)()
+    return made
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Gives torch's own generator a seed for a while; that of a GPU is left alone."""
+    before = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(before)
+
+
+_CHANGES: dict[str, Change] = {
+    "perspective": _perspective,
+    "elastic": _elastic,
+    "brightness": _functional("adjust_brightness"),
+    "contrast": _functional("adjust_contrast"),
+    "saturation": _functional("adjust_saturation"),
+    "hue": _functional("adjust_hue"),
+    "gray": _gray,
+    "blur": _blur,
+    "sharpness": _functional("adjust_sharpness"),
+    "equalise": _functional("equalize", strength=False),
+    "posterise": _functional("posterize", whole=True),
+    "solarise": _functional("solarize"),
+    "noise": _noise,
+    "erasing": _erasing,
+    "autoaugment": _policy("AutoAugment"),
+    "randaugment": _policy("RandAugment"),
+    "trivialaugment": _policy("TrivialAugmentWide"),
+    "augmix": _policy("AugMix"),
+}
+assert set(_CHANGES) | set(_PLANE) == set(OPERATIONS)
