@@ -68,7 +68,7 @@ def bring(arguments: argparse.Namespace, output: Output) -> None:
 def augment(arguments: argparse.Namespace, output: Output) -> None:
     """Writes changed copies of the training images."""
     from core.cli.common.shorthands import augmentation
-    from core.data.operations.offline import write_copies
+    from core.data.division.offline_copies import write_copies
     from core.data.sources import open_dataset
     from core.specs.checks import whole
 

@@ -1,1 +1,1 @@
-"""Which images are relatives of one another, how groups of them are dealt out, and a division as folders on disk."""
+"""Relatives among images, groups of them dealt out, and divisions as folders on disk, with changed copies or without."""

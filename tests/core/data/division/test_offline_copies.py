@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from core.data.augment import Augmenter
+from core.data.division.offline_copies import changed, write_copies
 from core.data.division.on_disk import fingerprint
 from core.data.division.relatives import stem_of
 from core.data.operations.draws import drawn
-from core.data.operations.offline import changed, write_copies
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
