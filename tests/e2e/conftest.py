@@ -192,6 +192,13 @@ def cold_server(tmp_path: Path) -> Callable[[], AbstractContextManager[Server]]:
     return lambda: serve(tmp_path / "cold")
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests of a module."""
+    with serve(tmp_path_factory.mktemp("own")) as running:
+        yield running
+
+
 # --- images and runs --------------------------------------------------------------------------------------------------
 
 

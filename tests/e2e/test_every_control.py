@@ -1,0 +1,258 @@
+"""Every page with a trained run, every control once: nothing fails, and no button does nothing.
+
+A walk clicks what it finds in the main column, and what opens from there, until a fresh page shows nothing new. Links
+are looked at and not followed; other tests follow them. What starts work is clicked, too, and the work is ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import Download, Page, TimeoutError, expect
+
+MOST = 90
+"""Controls that a page's walk clicks at most: more is a page gone wrong."""
+PAGES = {
+    "": {},
+    "data": {"data": "digits", "split": "v20t20s0n20"},
+    "backbone": {"data": "digits", "split": "v20t20s0n20", "backbone": "squeezenet1_1", "weights": "none"},
+    "anatomy": {"data": "digits", "split": "v20t20s0n20", "backbone": "squeezenet1_1", "weights": "none"},
+    "train": {"data": "digits", "split": "v20t20s0n20", "backbone": "squeezenet1_1", "weights": "none"},
+    "evaluate": {"run": ""},
+    "runs": {"run": ""},
+    "feature_maps": {"run": ""},
+    "filters": {"run": ""},
+    "heatmaps": {"run": ""},
+    "shortcut": {},
+    "about": {},
+}
+"""The pages, each with something on it; an empty ``run`` stands for the trained one."""
+UNTOUCHED = re.compile(r"camera|Cancel|Stop\b", re.IGNORECASE)
+"""What needs a device that is not there, or undoes what was clicked just before."""
+ENOUGH = {"button": 4, "choice": 12, "drawn": 5}
+"""Controls of one kind under one key that stand for all of them: padlocks, rows of runs, pictures."""
+
+SHARED = """
+  const within = root => [root, ...[...root.querySelectorAll('[data-testid="stBidiComponentIsolated"]')]
+    .map(each => each.shadowRoot).filter(Boolean)];
+  const every = (root, path) => within(root).flatMap(each => [...each.querySelectorAll(path)]);
+"""
+CONTROLS = (
+    "() => {"
+    + SHARED
+    + """
+  const seen = part => part.checkVisibility({opacityProperty: true, visibilityProperty: true})
+    && part.getBoundingClientRect().width > 1;
+  const key = part => {
+    for (let at = part; at; at = at.parentElement || at.getRootNode().host)
+      for (const name of at.classList) if (name.startsWith('st-key-')) return name.slice(7);
+    return '';
+  };
+  const words = part => (part.getAttribute('aria-label') || part.innerText || part.value || '').trim();
+  const kinds = [
+    ['expander', '[data-testid="stExpander"] summary'],
+    ['popover', '[data-testid="stPopover"] button'],
+    ['switch', '[data-testid="stCheckbox"] label'],
+    ['number', '[data-testid="stNumberInputStepUp"]'],
+    ['slider', '[data-testid="stSlider"] input[type="range"]'],
+    ['select', '[data-testid="stSelectbox"] input, [data-testid="stMultiSelect"] input'],
+    ['text', '[data-testid="stTextInput"] input'],
+    ['download', '[data-testid="stDownloadButton"] button'],
+    ['button', '[data-testid="stButton"] button'],
+    ['drawn', '.bl-gallery button, .bl-anatomy button, .bl-anatomy [role="switch"], .bl-sheet'],
+    ['choice', 'button[data-variant="segmented_control"], button[data-variant="pills"], [role="tab"], '
+      + '[data-testid="stRadioOption"]'],
+  ];
+  const roots = [...document.querySelectorAll('[data-testid="stPopoverBody"]')].filter(seen);
+  if (!roots.length) roots.push(document.querySelector('[data-testid="stMain"]'));
+  const found = [];
+  for (const each of every(document, '[data-walk]')) delete each.dataset.walk;
+  for (const root of roots)
+    for (const [kind, path] of kinds)
+      for (const part of every(root, path)) {
+        const box = kind === 'slider' ? part.closest('[data-testid="stSlider"]') : part;
+        if (!seen(box) || part.disabled || part.closest('[aria-disabled="true"]')) continue;
+        part.dataset.walk = found.length;
+        const on = ['ariaChecked', 'ariaSelected'].some(name => part[name] === 'true')
+          || part.dataset.selected === 'true';
+        found.push({kind, key: key(part), words: words(part), on});
+      }
+  return found;
+}"""
+)
+FINGERPRINT = (
+    "() => {"
+    + SHARED
+    + """
+  const inputs = every(document, 'input, textarea').map(each => each.value + each.checked);
+  const names = ['aria-expanded', 'aria-checked', 'aria-selected', 'aria-pressed', 'open', 'data-state'];
+  const states = every(document, names.map(name => `[${name}]`).join())
+    .map(each => names.map(name => each.getAttribute(name)));
+  const pictures = every(document, 'img').map(each => each.src.slice(-200));
+  const drawn = within(document).slice(1).map(each => each.textContent);
+  return JSON.stringify([location.href, document.body.innerText, inputs, states, pictures, drawn,
+    document.querySelectorAll('canvas, svg, iframe').length]);
+}"""
+)
+
+
+@dataclass
+class Walk:
+    """A walk over one page.
+
+    Attributes:
+        page: The browser's page.
+        open: Opens the page anew.
+        clicked: What was clicked: kind, key, words.
+        dead: Buttons that changed nothing.
+        saved: Files that buttons gave.
+    """
+
+    page: Page
+    open: Callable[[], None]
+    settled: Callable[[Page], Page]
+    clicked: set[tuple[str, str, str]] = field(default_factory=set)
+    dead: list[str] = field(default_factory=list)
+    saved: list[Download] = field(default_factory=list)
+
+    def go(self) -> None:
+        """Clicks everything once."""
+        self.page.on("download", lambda saved: self.saved.append(saved))
+        self._anew()
+        fresh = True
+        while len(self.clicked) < MOST:
+            if self._next():
+                fresh = False
+                continue
+            if self.page.get_by_test_id("stPopoverBody").count():
+                self.page.keyboard.press("Escape")
+                expect(self.page.get_by_test_id("stPopoverBody")).to_have_count(0)
+                continue
+            if fresh:
+                return
+            self._anew()
+            fresh = True
+        raise AssertionError(f"more than {MOST} controls: {sorted(self.clicked)}")
+
+    def _next(self) -> bool:
+        """Clicks the first control that was not clicked yet; returns whether there was one."""
+        for place, control in enumerate(self.page.evaluate(CONTROLS)):
+            name = self._name(control)
+            like = [other for other in self.clicked if other[:2] == name[:2]]
+            if name in self.clicked or UNTOUCHED.search(f"{name[1]} {name[2]}"):
+                continue
+            if len(like) >= ENOUGH.get(name[0], 99) or (control["on"] and control["kind"] == "choice"):
+                continue
+            self.clicked.add(name)
+            self._use(f'[data-walk="{place}"]', control)
+            return True
+        return False
+
+    @staticmethod
+    def _name(control: dict[str, Any]) -> tuple[str, str, str]:
+        """Returns how a control is recognized after the page was drawn anew: without ids of runs, and figures."""
+        key, words = (re.sub(r"\d{8}T\d{6}Z[\w-]*|\d[\d.,]*", "#", control[part]) for part in ("key", "words"))
+        valued = control["kind"] in ("select", "slider", "text", "number", "popover", "expander", "switch")
+        return control["kind"], key, "" if valued and key else words
+
+    def _use(self, path: str, control: dict[str, Any]) -> None:
+        page, kind, address = self.page, control["kind"], self.page.url.partition("?")[0]
+        before, files = page.evaluate(FINGERPRINT), len(self.saved)
+        part = page.locator(path).first
+        with suppress(TimeoutError):  # drawn anew at this very moment: then it is found again
+            if kind == "slider":
+                part.press(
+                    "ArrowLeft"
+                    if part.get_attribute("aria-valuenow") == part.get_attribute("aria-valuemax")
+                    else "ArrowRight"
+                )
+            elif kind == "select":
+                part.click(timeout=5000)
+                options = page.get_by_role("option")
+                options.first.wait_for(timeout=5000)
+                options.last.click(timeout=5000)
+            elif kind == "text":
+                part.fill("res", timeout=5000)
+                part.press("Enter")
+            else:
+                part.click(timeout=5000)
+        self._look(control)
+        if kind in ("button", "download", "drawn") and not self._changed(before, files):
+            self.dead.append(f"{control['key']}: {control['words']}")
+        if page.get_by_role("dialog").count() and not page.get_by_test_id("stPopoverBody").count():
+            page.keyboard.press("Escape")
+            expect(page.get_by_role("dialog")).to_have_count(0)
+        if page.url.partition("?")[0] != address:
+            self._anew()
+
+    def _anew(self) -> None:
+        """Opens the page anew, and waits until nothing is added any more."""
+        self.open()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Waits until the page stands still, or a while where it shows work under way."""
+        self.settled(self.page)
+        before = ""
+        for _attempt in range(12):
+            now = self.page.evaluate(FINGERPRINT)
+            if now == before:
+                return
+            before = now
+            self.page.wait_for_timeout(200)
+            self.settled(self.page)
+
+    def _look(self, control: dict[str, Any]) -> None:
+        """Finds what failed after a click."""
+        self._rest()
+        said = f"after {control}"
+        assert self.page.get_by_test_id("stException").count() == 0, said
+        assert self.page.get_by_text("Something went wrong on this page").count() == 0, said
+
+    def _changed(self, before: str, files: int) -> bool:
+        """Returns whether a click has done anything: the page, its address, or a file."""
+        for _attempt in range(20):
+            if len(self.saved) > files or self.page.evaluate(FINGERPRINT) != before:
+                return True
+            self.page.wait_for_timeout(150)
+        return False
+
+
+@pytest.fixture(scope="module")
+def busy_server(own_server: Any, trained: Any, copy_run: Callable[..., Any]) -> tuple[Any, str]:
+    """A server of this module's own, and the id of a trained run on it."""
+    own_server.runs.mkdir(exist_ok=True)
+    return own_server, copy_run(trained, own_server.runs).id
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_control_of_a_page_does_something_and_nothing_fails(
+    name: str, busy_server: tuple[Any, str], calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page]
+) -> None:
+    server, run = busy_server
+    query = {**PAGES[name], **({"run": run} if "run" in PAGES[name] else {})}
+    walk = Walk(calm, lambda: visit(calm, name, at=server, **query), settled)
+    try:
+        walk.go()
+    finally:
+        end_work(server.home)
+    assert walk.dead == []
+    for saved in walk.saved:
+        assert saved.failure() is None, saved.suggested_filename
+    for link in calm.get_by_role("main").locator('[data-testid="stPageLink"] a').all():
+        assert re.search(r"/\w*(\?|$)", link.get_attribute("href") or ""), link.inner_text()
+    assert "Traceback" not in server.log
+
+
+def end_work(home: Any) -> None:
+    """Ends the processes that work on what lies under a folder, such as trainings and jobs."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(word.startswith(str(home)) for word in process.info["cmdline"] or ()):
+            with suppress(psutil.Error):
+                process.kill()
