@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("datasets", "listing", "List the embedded data sets.")
     _add_anatomy(add("anatomy", "anatomy", "Take a network apart: stages, layers, parameters, receptive fields."))
     _add_backbones(add("backbones", "listing", "List the backbones and whether their weights are here."))
-    add("recipes", "listing", "List the runs of the course, ready to be trained.")
+    add("recipes", "listing", "List the trainings of the notes, ready to be trained.")
     add("methods", "listing", "List the attribution methods.")
     add("runs", "listing", "List the runs, the newest first.", runs)
     add("devices", "listing", "List the devices.")

@@ -82,7 +82,7 @@ def find(run_id: str) -> CourseRun:
         InputError: There is none.
     """
     if run_id not in COURSE:
-        raise InputError("The course has no run {name}. Choose one of: {known}.", name=run_id, known=", ".join(COURSE))
+        raise InputError("The notes have no run {name}. Choose one of: {known}.", name=run_id, known=", ".join(COURSE))
     return COURSE[run_id]
 
 

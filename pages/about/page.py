@@ -27,7 +27,7 @@ NOTES = (
         N_("Fruit photos with VGG16 and ResNet18"),
         N_(
             "Twelve kinds of apple, 3,719 photos to learn from. VGG16 frozen with a new last layer: 49,164 of 134 "
-            "million weights learn, 83 % of the validation photos come out right after 25 epochs. ResNet18 the same "
+            "million weights learn, 83 %\u00a0of the validation photos come out right after 25 epochs. ResNet18 the same "
             "way with a small hidden layer. The folder named as test images was the training folder."
         ),
         N_("Train the same recipe"),
@@ -56,7 +56,7 @@ NOTES = (
     Notes(
         N_("Homework: brain MRI, cats and dogs"),
         N_(
-            "965 and 689 slices of brains with a small network: 82 % right on 413 test slices. 702 photos of cats and "
+            "965 and 689 slices of brains with a small network: 82 %\u00a0right on 413 test slices. 702 photos of cats and "
             "dogs with VGG16 (90 %) and ResNet50 (70 %). The slices were changed at random and copied before they were "
             "divided, so that copies of one slice stand on both sides: the figures are too good."
         ),
@@ -67,7 +67,7 @@ NOTES = (
         N_("Homework: convolution by hand, five classes"),
         N_(
             "A kernel moved over a 5 × 5 picture with pencil and paper, output sizes and parameters of a small "
-            "network, and MobileNetV2 on five classes: 80 % in training, far less on new images."
+            "network, and MobileNetV2 on five classes: 80 %\u00a0in training, far less on new images."
         ),
         N_("See the arithmetic of any layer"),
         "anatomy",

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, components, nav
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import subjects, user_images
 from pages.ui.selection.subjects import Subject
@@ -93,7 +93,8 @@ def _profile(subject: Subject, own: Own) -> Any:
 def _claims(profile: Any) -> None:
     from core.interpret.features.depth_claims import verdicts
 
-    components.section(_("What the course says, checked on this network"))
+    components.section(_("What the notes say, checked on this network"))
+    nav.link("about", _("Which notes these are"))
     try:
         found = verdicts(profile.rows)
     except InputError as error:

@@ -241,7 +241,8 @@ def _lessons() -> None:
                 components.note(_("Each opens a lesson with its images, network and recipe, on any number of laptops."))
                 for name, lesson in LESSONS.items():
                     st.code(f"{_address()}/{lesson.stops[0].page}?lesson={name}", language=None, wrap_lines=True)
-            st.html(f'<p class="bl-step-text">{escape(_("Links to send: a lesson each, for every laptop."))}</p>')
+            text = _("Links to send: a lesson each, for every laptop.")
+            st.html(f'<p class="bl-step-text">{escape(text)}</p>')
 
 
 def _address() -> str:

@@ -279,7 +279,7 @@ def _early(known: EarlyStopping | None) -> EarlyStopping | None:
     if metric.startswith("train"):
         components.note(
             _(
-                "This watches the training images, a slip found in course notes too: they go on improving while "
+                "This watches the training images, a slip of the notes too: they go on improving while "
                 "the network learns them by heart, so it stops too late. Watch a validation figure."
             )
         )

@@ -28,11 +28,11 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
     """
     choices.follow("bl-course", choice.course)
     picked = st.selectbox(
-        _("Run of the course"),
+        _("Training of the notes"),
         list(COURSE),
         key="bl-course",
         format_func=lambda name: _(COURSE[name].title),
-        help=_("The trainings that the course's notes tell of, with their own numbers."),
+        help=_("The trainings that the notes tell of, with their own numbers."),
     )
     run = COURSE[picked]
     st.html(f'<p class="bl-course">{escape(_(run.description))}</p>')
@@ -43,7 +43,7 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
     components.note(
         _("It brings its own network, head and settings; the network that you chose is there again under Presets.")
     )
-    nav.link("about", _("Which course this is"))
+    nav.link("about", _("Which notes these are"))
     return replace(choice, course=run.id)
 
 
@@ -101,8 +101,8 @@ def _needs(run: CourseRun, classes: int) -> None:
     if classes != run.classes:
         components.note(
             _n(
-                "The course had {n} class; yours have {own}, and the head follows.",
-                "The course had {n} classes; yours have {own}, and the head follows.",
+                "The notes had {n} class; yours have {own}, and the head follows.",
+                "The notes had {n} classes; yours have {own}, and the head follows.",
                 run.classes,
             ).format(n=run.classes, own=classes)
         )

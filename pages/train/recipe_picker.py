@@ -29,7 +29,7 @@ ABOUT = {
     "scratch": N_("Everything learns, from random weights. Needs many images."),
 }
 """The presets, in the order they are offered."""
-SOURCES = {"preset": N_("Presets"), "course": N_("From the course"), "custom": N_("My own phases")}
+SOURCES = {"preset": N_("Presets"), "course": N_("From the notes"), "custom": N_("My own phases")}
 OF_PHASES = "bl-phase"
 """What the keys of the phase editor's widgets begin with."""
 _SOURCE = "bl-source"

@@ -79,7 +79,7 @@ CONTROLS = (
         const box = kind === 'slider' ? part.closest('[data-testid="stSlider"]') : part;
         if (!seen(box) || part.disabled || part.closest('[aria-disabled="true"]')) continue;
         part.dataset.walk = found.length;
-        const on = ['ariaChecked', 'ariaSelected'].some(name => part[name] === 'true')
+        const on = ['ariaChecked', 'ariaSelected', 'ariaPressed', 'ariaCurrent'].some(name => part[name] === 'true')
           || part.dataset.selected === 'true';
         found.push({kind, key: key(part), words: words(part), on});
       }
@@ -147,7 +147,7 @@ class Walk:
             like = [other for other in self.clicked if other[:2] == name[:2]]
             if name in self.clicked or UNTOUCHED.search(f"{name[1]} {name[2]}"):
                 continue
-            if len(like) >= ENOUGH.get(name[0], 99) or (control["on"] and control["kind"] == "choice"):
+            if len(like) >= ENOUGH.get(name[0], 99) or (control["on"] and control["kind"] in ("choice", "drawn")):
                 continue
             self.clicked.add(name)
             self._use(f'[data-walk="{place}"]', control)

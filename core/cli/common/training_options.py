@@ -40,7 +40,7 @@ def add_settings(train: argparse.ArgumentParser) -> None:
         help="repeat the run of this experiment.json; --name, --device and --seed may differ",
     )
     source.add_argument(
-        "--recipe", metavar="ID", help="a run of the course on --data, see: python -m core recipes; --epochs may differ"
+        "--recipe", metavar="ID", help="a training of the notes on --data: python -m core recipes; --epochs may differ"
     )
     train.add_argument(
         "--within", action="append", metavar="DIR", help="refuse images outside this folder (repeatable)"

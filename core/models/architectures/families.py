@@ -161,7 +161,7 @@ DESCRIPTIONS = {
         "whole image at linear cost. Choose it for accuracy on a graphics card; on a processor it is slow."
     ),
     "Course networks": N_(
-        "The small networks of the course, with every layer small enough to be counted by hand. Choose one to "
+        "The small networks of the notes, with every layer small enough to be counted by hand. Choose one to "
         "train from random weights in seconds or minutes, and to see what a network is before it is deep."
     ),
     "Your own": N_(

@@ -1,4 +1,4 @@
-"""The small networks of the course, as builders with settings and as a table. Loads no torch.
+"""The small networks of the notes, as builders with settings and as a table. Loads no torch.
 
 The free builder is the same with pieces of a person's own: :data:`OWN`.
 """
@@ -134,8 +134,8 @@ _LISTED = (
         "mnist_cnn",
         N_("MNIST CNN"),
         N_(
-            "The course's first convolutional network: two convolutions of 5 × 5 with pooling and one hidden layer of "
-            "50. It reads handwritten digits of 28 px and learns them in seconds."
+            "The first convolutional network of the notes: two convolutions of 5 × 5 with pooling and one hidden layer "
+            "of 50. It reads handwritten digits of 28 px and learns them in seconds."
         ),
         "https://doi.org/10.1109/5.726791",
         1,
@@ -147,8 +147,8 @@ _LISTED = (
         "emnist_cnn",
         N_("EMNIST CNN"),
         N_(
-            "The course's network for handwritten letters: six channels only, with batch norm and leaky ReLU behind "
-            "each pooling. Its weights are made to be handed on: letters to digits, digits to clothes."
+            "The network of the notes for handwritten letters: six channels only, with batch norm and leaky ReLU "
+            "behind each pooling. Its weights are made to be handed on: letters to digits, digits to clothes."
         ),
         "https://arxiv.org/abs/1702.05373",
         1,
@@ -212,7 +212,7 @@ _LISTED = (
 )
 
 NETWORKS: Mapping[str, SmallNetwork] = MappingProxyType({network.name: network for network in _LISTED})
-"""The small networks of the course, by name."""
+"""The small networks of the notes, by name."""
 
 OWN = SmallNetwork(
     "own",

@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from pages.ui.kit import nav
+from pages.ui.kit import components, nav
 from pages.ui.lessons.actions import ACTIONS, LESSON, Progress, apply, run
 from pages.ui.lessons.table import LESSONS, SHAPES, Lesson, Stop
 from pages.ui.session import address, choices
@@ -65,7 +65,7 @@ def _stop(name: str, lesson: Lesson, number: int) -> None:
                     _go(name, number + 1, following)
                 st.rerun()
         elif progress is Progress.BUSY:
-            st.html(f'<p class="bl-note">{escape(_("It learns …"))}</p>', width="content")
+            components.note(_("It learns …"))
         elif following is not None and st.button(
             _("Next: {title}").format(title=_(following.title)),
             type="primary",
@@ -79,12 +79,13 @@ def _stop(name: str, lesson: Lesson, number: int) -> None:
 def _words(lesson: Lesson, number: int, text: str, stop: Stop) -> None:
     count = len(lesson.stops)
     where = _("{lesson} · stop {n} of {all}").format(lesson=_(lesson.title), n=number, all=count)
-    parts = [f"<p>{escape(_(text))}</p>"]
-    if stop.predict and text == stop.text:
-        parts.insert(0, f"<p><b>{escape(_('Guess first:'))}</b> {escape(_(stop.predict))}</p>")
-    if stop.look and (text == stop.look or stop.act == ""):
-        looked = f"<p><b>{escape(_('Look at this:'))}</b> {escape(_(stop.look))}</p>"
-        parts = [looked] if text == stop.look else [*parts, looked]
+    guess, look = _("Guess first:"), _("Look at this:")
+    lines = [(guess, stop.predict), ("", stop.text)]
+    if text == stop.look:
+        lines = []
+    if text == stop.look or not stop.act:
+        lines.append((look, stop.look))
+    parts = [f"<p><b>{escape(word)}</b> {escape(_(line))}</p>" for word, line in lines if line]
     dots = "".join(f'<i class="{"bl-on" if place < number else ""}"></i>' for place in range(count))
     st.html(
         f'<section class="bl-lesson" aria-label="{escape(where)}"><p class="bl-overline">{escape(where)}'

@@ -145,7 +145,7 @@ def from_address(text: str) -> tuple[TrainChoice, FreezePlan]:
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError("A value in it is of a wrong type.") from error
     if choice.preset == "course" and choice.course not in COURSE:
-        raise InputError("The course has no run {name}.", name=choice.course)
+        raise InputError("The notes have no run {name}.", name=choice.course)
     if choice.preset == "custom" and not choice.phases:
         raise InputError("Its phases are missing.")
     return choice, plan

@@ -16,7 +16,7 @@ PRESETS = {
     "discriminative": N_("Rates by stage"),
     "full": N_("Full fine-tune"),
     "scratch": N_("From scratch"),
-    "course": N_("From the course"),
+    "course": N_("From the notes"),
     "custom": N_("Own phases"),
 }
 """The recipes, in the order they are offered."""
@@ -35,9 +35,9 @@ SCHEDULES = {
 LOSSES = {
     "cross-entropy": N_("Cross-entropy"),
     "focal": N_("Focal loss"),
-    "l1": N_("L1 (from the course)"),
-    "mse-mean": N_("Squares and mean (from the course)"),
-    "correlation": N_("Minus correlation (from the course)"),
+    "l1": N_("L1 (from the notes)"),
+    "mse-mean": N_("Squares and mean (from the notes)"),
+    "correlation": N_("Minus correlation (from the notes)"),
 }
 METRICS = {
     "val_loss": N_("Validation loss"),

@@ -55,7 +55,7 @@ TERMS: Mapping[str, Term] = {
     "wilson interval": Term(
         N_("Wilson interval"),
         N_(
-            "Where the accuracy on endlessly many such images lies with 95 % confidence; few images make it wide, and "
+            "Where the accuracy on endlessly many such images lies with 95 %\u00a0confidence; few images make it wide, and "
             "runs whose intervals overlap may be equally good."
         ),
         "Wilson 1927",
@@ -67,7 +67,7 @@ TERMS: Mapping[str, Term] = {
     ),
     "calibration": Term(
         N_("Calibration"),
-        N_("Whether the network is right as often as it claims: of all images with 80 % it should get 80 % right."),
+        N_("Whether the network is right as often as it claims: of all images with 80 %\u00a0it should get 80 %\u00a0right."),
         "Guo et al. 2017",
         _arxiv("1706.04599"),
     ),

@@ -114,7 +114,7 @@ def test_a_run_of_the_course_changes_no_choice_and_the_way_back_finds_them_all(o
     app.selectbox(key="bl-course").set_value("flowers-cnn").run()
     said = words(app)
     assert "Early stopping watched the training loss" in said
-    assert "The course had 5 classes; yours have 4" in said
+    assert "The notes had 5 classes; yours have 4" in said
     app.segmented_control(key="bl-source").set_value("preset").run()
     assert app.radio(key="bl-preset").value == "two-phase"
     assert app.number_input(key="bl-epochs").value == 7
