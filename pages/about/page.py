@@ -27,8 +27,8 @@ NOTES = (
         N_("Fruit photos with VGG16 and ResNet18"),
         N_(
             "Twelve kinds of apple, 3,719 photos to learn from. VGG16 frozen with a new last layer: 49,164 of 134 "
-            "million weights learn, 83 %\u00a0of the validation photos come out right after 25 epochs. ResNet18 the same "
-            "way with a small hidden layer. The folder named as test images was the training folder."
+            "million weights learn, 83 %\u00a0of the validation photos come out right after 25 epochs. ResNet18 the "
+            "same way with a small hidden layer. The folder named as test images was the training folder."
         ),
         N_("Train the same recipe"),
         "train",
@@ -56,9 +56,9 @@ NOTES = (
     Notes(
         N_("Homework: brain MRI, cats and dogs"),
         N_(
-            "965 and 689 slices of brains with a small network: 82 %\u00a0right on 413 test slices. 702 photos of cats and "
-            "dogs with VGG16 (90 %) and ResNet50 (70 %). The slices were changed at random and copied before they were "
-            "divided, so that copies of one slice stand on both sides: the figures are too good."
+            "965 and 689 slices of brains with a small network: 82 %\u00a0right on 413 test slices. 702 photos of cats "
+            "and dogs with VGG16 (90 %) and ResNet50 (70 %). The slices were changed at random and copied before they "
+            "were divided, so that copies of one slice stand on both sides: the figures are too good."
         ),
         N_("See how leaks are found"),
         "data",

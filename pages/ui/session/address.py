@@ -152,7 +152,7 @@ class Bound:
         leave = begun and self.asked() is None and not by_history() and st.session_state.get(key) in offered
         if not leave:
             st.session_state[key] = self.among(offered, default, name)
-        return self._bound(key, default, name, then)
+        return self._bound(key, default, lambda value: name(value) if value in offered else None, then)
 
     def entry(self, key: str, usual: T, parse: Callable[[str], T]) -> dict[str, Any]:
         """Binds a number, a text or a switch that is drawn next, as :meth:`widget` does a choice.
@@ -183,7 +183,8 @@ class Bound:
     ) -> dict[str, Any]:
         def remember() -> None:
             value = st.session_state[key]
-            self.choose(None if value is None or value == default else str(name(value)))
+            named = None if value is None or value == default else name(value)
+            self.choose(None if named is None else str(named))  # None, too, for what is not on offer any more
             if then is not None:
                 then()
 

@@ -55,8 +55,8 @@ TERMS: Mapping[str, Term] = {
     "wilson interval": Term(
         N_("Wilson interval"),
         N_(
-            "Where the accuracy on endlessly many such images lies with 95 %\u00a0confidence; few images make it wide, and "
-            "runs whose intervals overlap may be equally good."
+            "Where the accuracy on endlessly many such images lies with 95 %\u00a0confidence; few images make it wide, "
+            "and runs whose intervals overlap may be equally good."
         ),
         "Wilson 1927",
         "https://doi.org/10.1080/01621459.1927.10502953",
@@ -67,7 +67,10 @@ TERMS: Mapping[str, Term] = {
     ),
     "calibration": Term(
         N_("Calibration"),
-        N_("Whether the network is right as often as it claims: of all images with 80 %\u00a0it should get 80 %\u00a0right."),
+        N_(
+            "Whether the network is right as often as it claims: of all images with 80 %\u00a0it should get 80 "
+            "%\u00a0right."
+        ),
         "Guo et al. 2017",
         _arxiv("1706.04599"),
     ),

@@ -97,3 +97,21 @@ def test_one_module_reads_and_writes_the_address() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "query_params"
     }
     assert found == READS_THE_ADDRESS
+
+
+def _outdated() -> None:
+    import streamlit as st
+
+    from pages.ui.session.address import Bound
+
+    bound = Bound("fruit", kept="bl.test.fruit").widget(
+        "bl-test-fruit", [0, 1], 0, lambda place: ("pear", "fig")[place]
+    )
+    st.session_state["bl-test-fruit"] = "plum · 5 %"  # as the browser names an option that is gone by now
+    bound["on_change"]()
+
+
+def test_an_option_that_is_gone_is_no_choice() -> None:
+    app = AppTest.from_function(_outdated).run()
+    assert not app.exception
+    assert "fruit" not in app.query_params
