@@ -116,7 +116,8 @@ def _presets(choice: TrainChoice) -> TrainChoice:
 def _about(name: str) -> str:
     """Returns what a preset does, and that it uses the parts chosen by hand where it does."""
     own = name in experiment_plan.WITH_PLAN and name != "gradual" and not choices.freeze().plain
-    return f"{_(ABOUT[name])} {_('Uses your choice of parts.')}" if own else _(ABOUT[name])
+    parts = [_(ABOUT[name]), *([_("Uses your choice of parts.")] if own else [])]
+    return " ".join(parts)
 
 
 def _offered() -> list[str]:

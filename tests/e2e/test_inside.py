@@ -1,4 +1,4 @@
-"""Looking inside: the channel card, two networks side by side, a map that is tested, and the shortcut lab."""
+"""Looking inside: the channel card, two networks side by side, pictures that grow, a tested map, the lab."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 Visit = Callable[..., Page]
+SMALL = {"backbone": "shufflenet_v2_x0_5", "weights": "none", "layer": "conv1", "view": "dreams"}
 
 
 def test_a_channels_card_answers_to_its_slider_and_finds_its_images(
@@ -76,3 +77,24 @@ def test_a_network_falls_for_a_planted_mark(calm: Page, visit: Visit) -> None:
     assert marked > plain + 30, said
     assert moved < 20, said
     expect(page.get_by_role("main")).to_contain_text("the network has to look at the object")
+
+
+def test_pictures_grow_are_kept_and_can_be_given_up(
+    calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page]
+) -> None:
+    page = visit(calm, "filters", **SMALL)
+    page.get_by_role("button", name="Grow 16 pictures").click()
+    tiles = page.locator(".bl-gallery button")
+    expect(tiles).to_have_count(16)
+    settled(page)
+    expect(tiles.first).to_have_attribute("aria-pressed", "true")
+    expect(tiles.first).to_contain_text(re.compile(r"Channel 0.*noise", re.DOTALL))
+    tiles.nth(5).click()
+    expect(page.get_by_role("heading", name="Channel 5", exact=True)).to_be_visible()
+    page = visit(page, "filters", **SMALL)
+    expect(tiles).to_have_count(16)
+    expect(page.get_by_role("button", name="Grow 16 pictures")).to_have_count(0)
+    page.get_by_role("button", name="Grow it larger: 256 px, 384 steps").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    settled(page)
+    expect(page.get_by_role("button", name="Grow it larger: 256 px, 384 steps")).to_be_enabled()

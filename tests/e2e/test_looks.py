@@ -13,10 +13,23 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, TimeoutError, expect
 
-WIDTHS = (1440, 800)
+WIDTHS = (1440, 1024, 800, 390)
 GROUND = {"light": range(200, 256), "dark": range(0, 60)}
 """How bright the page's ground is, 0 to 255."""
-PAGES = ("", "data", "backbone", "anatomy", "train", "evaluate", "runs", "feature_maps", "filters", "heatmaps")
+PAGES = (
+    "",
+    "data",
+    "backbone",
+    "anatomy",
+    "train",
+    "evaluate",
+    "runs",
+    "feature_maps",
+    "filters",
+    "heatmaps",
+    "shortcut",
+    "about",
+)
 OF_A_RUN = ("evaluate", "runs", "feature_maps", "filters", "heatmaps")
 
 TOO_WIDE = """() => {
