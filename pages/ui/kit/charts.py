@@ -184,9 +184,10 @@ def named_ticks(classes: Sequence[str], *, room: int, most: int = 18) -> dict[st
     return {"tickmode": "array", "tickvals": list(places), "ticktext": [text(classes[i], most) for i in places]}
 
 
-def slant(classes: Sequence[str], room: int = 1000) -> int:
-    """Returns the angle of names under an axis: level where they fit side by side, else slanted."""
-    return 0 if sum(9 * min(len(name), 18) + 16 for name in classes) < room and len(classes) <= 12 else -40
+def slant(classes: Sequence[str], room: int = 460, most: int = 18) -> int:
+    """Returns the angle of names under an axis: level where the longest fits into the room of one, else slanted."""
+    longest = max((min(len(name), most) for name in classes), default=0)
+    return 0 if (8 * longest + 8) * len(classes) <= room else -40
 
 
 def bars(

@@ -68,6 +68,12 @@ def test_a_click_says_which_cell_and_the_shown_one_is_framed() -> None:
     assert confusion_chart.cell({}) is None
 
 
+def test_names_are_slanted_as_soon_as_one_does_not_fit() -> None:
+    assert charts.slant(["cat", "dog"]) == 0
+    assert charts.slant([str(digit) for digit in range(10)]) == 0
+    assert charts.slant(["Abyssinian", "American pit bull", "n", "x", "y", "z"]) == -40
+
+
 def test_bars_of_classes_are_named_like_the_matrix() -> None:
     for names in (NAMES, [f"{name} {i}" for i in range(10) for name in NAMES]):
         chart = charts.class_bars({"train": dict.fromkeys(names, 3), "test": dict.fromkeys(names, 1)})
