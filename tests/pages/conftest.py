@@ -146,7 +146,14 @@ def alive() -> dict[str, Any]:
 def learned(image_folder: Callable[..., Path]) -> Callable[..., Run]:
     """Makes a small run that left weights and predictions behind: two classes, one mistake among its test images."""
 
-    def make(*, judged: bool = True, test_share: float = 0.25, **status: Any) -> Run:
+    def make(
+        *,
+        judged: bool = True,
+        test_share: float = 0.25,
+        classes: tuple[str, ...] = ("red", "blue"),
+        folder: str = "colours",
+        **status: Any,
+    ) -> Run:
         import numpy as np
 
         from core.data.sources import open_dataset
@@ -155,7 +162,7 @@ def learned(image_folder: Callable[..., Path]) -> Callable[..., Run]:
         from core.models.network import assemble, save
         from core.runs.recorder import Recorder
 
-        data = DataSpec(str(image_folder()), val_share=0.25, test_share=test_share)
+        data = DataSpec(str(image_folder(folder, classes)), val_share=0.25, test_share=test_share)
         model = ModelSpec("shufflenet_v2_x0_5", "none", image_size=64)
         recipe = make_recipe("linear-probe")
         run = RunStore().create(Experiment(data, model, TrainingSpec("linear-probe", recipe.phases), name="Small one"))
@@ -178,7 +185,7 @@ def learned(image_folder: Callable[..., Path]) -> Callable[..., Run]:
         save(assemble(model, dataset.classes, seed=0).model, run.path / "best.safetensors")
         if judged:
             held = [item for item in dataset.items if item.split in ("val", "test")]
-            sure = np.where(np.arange(2)[None] == np.array([item.label for item in held])[:, None], 0.9, 0.1)
+            sure = np.where(np.arange(len(classes))[None] == np.array([item.label for item in held])[:, None], 0.9, 0.1)
             last = "test" if test_share else "val"
             wrong = next(i for i, item in enumerate(held) if item.split == last)
             sure[wrong] = sure[wrong, ::-1]

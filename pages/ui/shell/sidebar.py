@@ -110,7 +110,7 @@ def _row(target: str, label: str, value: str | None, detail: str | None) -> None
     text = f":small[:gray[{label}]]  \n" + (f"**{plain(shown)}**" if value else f":gray[{shown}]")
     if value and detail:
         text += f" :small[:gray[{detail}]]"
-    nav.link(target, text, help=value if value and shown != value else None)
+    nav.link(target, text, help=plain(value) if value and shown != value else None)
 
 
 def _shorten(text: str, limit: int) -> str:
