@@ -15,7 +15,7 @@ from core.workflows.jobs.ranking import RankingRequest, latest
 from pages.backbone import ranking_result
 from pages.ui.kit import components
 from pages.ui.runs import job_panel
-from pages.ui.session import caches, choices
+from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _
 
@@ -24,6 +24,7 @@ CHOSEN = "chosen"
 MAX_BACKBONES = 6
 """Backbones that are chosen to begin with, at most."""
 _NAMES = "bl-ranking-names"
+RANKED = address.Bound("ranked", kept="bl.ranked")
 
 
 def draw(spec: ModelSpec, data: DataSpec) -> None:
@@ -123,8 +124,10 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
 
     first = [*([] if plain else [CHOSEN]), *([spec.backbone] if plain else []), *here]
     default = [name for name in dict.fromkeys(first) if name in options][:MAX_BACKBONES]
-    kept = [name for name in st.session_state.get(_NAMES, default) if name in options]
-    st.session_state[_NAMES] = kept or default
+    named = RANKED.asked()
+    if named:
+        address.write(**{RANKED.param: named})
+    st.session_state[_NAMES] = [name for name in (named or "").split(",") if name in options] or default
     with st.container(key="bl-wrapsmall-ranking"):
         left, right = st.columns([3, 1], vertical_alignment="bottom")
     picked = left.multiselect(
@@ -132,7 +135,7 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
         options,
         key=_NAMES,
         format_func=label,
-        persist_state="session",
+        on_change=lambda: RANKED.choose(",".join(st.session_state[_NAMES])),
         help=_("To begin with: those whose weights are on this machine. Others are downloaded when their turn comes."),
     )
     if right.button(

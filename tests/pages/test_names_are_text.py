@@ -108,9 +108,7 @@ def test_names_are_shown_as_they_are(name: str, hostile: Run, open_page: Callabl
         *(("filters", view) for view in ("dreams", "alike", "epochs")),
     ],
 )
-def test_views_show_names_as_they_are(
-    name: str, view: str, hostile: Run, open_page: Callable[..., AppTest]
-) -> None:
+def test_views_show_names_as_they_are(name: str, view: str, hostile: Run, open_page: Callable[..., AppTest]) -> None:
     app = open_page(name, run=hostile.id, view=view)
     assert not app.exception
     assert markup(app) == set()
