@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,9 +12,12 @@ from pages.anatomy import layer_card
 from pages.ui.kit import components, form_fields, network_diagram
 from pages.ui.kit.components import Figure
 from pages.ui.kit.network_diagram import STATES, States
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy, Layer
 
 _TABLE, _TABLE_KIND, _TABLE_STAGE = "bl-table", "bl-table-kind", "bl-table-stage"
 
@@ -39,7 +42,7 @@ def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], No
             select(names[picked[0][0]])
 
     st.dataframe(
-        _frame(shown, States(anatomy, plan)),
+        _frame(anatomy, shown, States(anatomy, plan)),
         hide_index=True,
         height=420,
         key=_TABLE,
@@ -112,7 +115,7 @@ def _totals(anatomy: Any, shown: list[Any], count: int) -> None:
     )
 
 
-def _frame(rows: list[Any], states: States) -> Any:
+def _frame(anatomy: Anatomy, rows: list[Layer], states: States) -> Any:
     import pandas as pd
 
     def side(value: tuple[int, ...] | None) -> str:
@@ -121,6 +124,7 @@ def _frame(rows: list[Any], states: States) -> Any:
     return pd.DataFrame(
         {
             "stage": [network_diagram.stage_title(layer.stage) for layer in rows],
+            "title": [layer_names.layer(anatomy, layer.name) for layer in rows],
             "name": [layer.name for layer in rows],
             "kind": [layer.kind for layer in rows],
             "input": [side(layer.input_shape) for layer in rows],
@@ -147,7 +151,8 @@ def _columns() -> dict[str, Any]:
     number = config.NumberColumn
     return {
         "stage": config.TextColumn(_("Stage"), width="small"),
-        "name": config.TextColumn(_("Layer")),
+        "title": config.TextColumn(_("Layer"), width="large"),
+        "name": config.TextColumn(_("Module path")),
         "kind": config.TextColumn(_("Kind")),
         "input": config.TextColumn(_("Input"), help=_("Channels, height and width, as the layer gets them.")),
         "output": config.TextColumn(_("Output"), help=_("Channels, height and width, as the layer gives them.")),

@@ -19,6 +19,8 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
 MAX_SIDE_PX = 420
+PICTURE = image_picker.Place("bl-field-image", "picture", ".field")
+"""A picture of its own: what is chosen here changes no other page."""
 WINDOW, UNDER = (230, 159, 0), (20, 20, 20)
 """Colours of the window's frame and of the line that sets it off."""
 
@@ -51,7 +53,7 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
         components.note(
             _("Shown for {layer}: choose a layer with a feature map in the drawing for its own.").format(layer=name)
         )
-    image = image_picker.image_picker()
+    image = image_picker.image_picker(place=PICTURE)
     if image is None:
         components.note(_("Choose a sample, give a file or take a photograph; it is looked at here and kept nowhere."))
         return

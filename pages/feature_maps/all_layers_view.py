@@ -14,7 +14,7 @@ from pages.ui.kit.page_states import guarded
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import address, caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 COLUMNS = 16
@@ -123,18 +123,18 @@ def _legend(sheets: list[tuple[str, Any, Any]], scale: str, colormap: str) -> No
 
 def _row(subject: Subject, index: int, name: str, drawn: Any, stats: Any, open_layer: Any) -> None:
     """Draws one layer: its name as a button, its figures, its maps."""
-    layer = subject.network.anatomy.layer(name)
     with st.container(key=f"bl-all-row-{index}", gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button(name, key=f"bl-all-open-{index}", type="tertiary", icon=":material/zoom_in:"):
+            if st.button(
+                components.plain(layer_names.layer(subject.network.anatomy, name)),
+                key=f"bl-all-open-{index}",
+                type="tertiary",
+                icon=":material/zoom_in:",
+                help=layer_picker.path_help(name),
+            ):
                 open_layer(name)
-            text = _("{kind}, {stage}: {n} channels of {h} × {w}, {share} at or below zero").format(
-                kind=layer.kind,
-                stage=layer_picker.stage_label(subject.network.anatomy, layer.stage),
-                n=stats.channels,
-                h=stats.height,
-                w=stats.width,
-                share=number_format.percent(stats.sparsity),
+            text = _("{n} channels of {h} × {w}, {share} at or below zero").format(
+                n=stats.channels, h=stats.height, w=stats.width, share=number_format.percent(stats.sparsity)
             )
             if stats.broken:
                 text += _("; {n} values are no finite numbers").format(n=number_format.exact(stats.broken))

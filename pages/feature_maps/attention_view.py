@@ -16,7 +16,7 @@ from pages.ui.kit.tile_sheet import sheet
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
 
 _HEAD, _WHO = "bl-attention-head", "bl-attention-who"
@@ -129,7 +129,7 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
     """Draws all heads side by side and returns the chosen one."""
     from core.interpret.drawing.tile_sheets import feature_sheet
 
-    columns = min(6, len(maps))
+    columns, called = min(6, len(maps)), layer_names.layer(subject.network.anatomy, name)
     tile = max(4, (subjects.WIDTH + subjects.GAP) // columns - subjects.GAP)
     drawn = caches.remember(
         "attention-sheets",
@@ -146,7 +146,7 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
         key="bl-attention-sheet",
         label=_("Head {n}"),
         chosen=chosen,
-        alt=_("Where each of {n} heads of {layer} looks; the brighter, the more").format(n=len(maps), layer=name),
+        alt=_("Where each of {n} heads of {layer} looks; the brighter, the more").format(n=len(maps), layer=called),
     )
     if picked is not None:
         st.session_state[_HEAD] = chosen = picked
@@ -160,13 +160,13 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
 def _large(subject: Subject, name: str, maps: Any, head: int, query: int | None) -> None:
     from core.interpret.attribution.attention_weights import spread
 
-    values = maps[head].float().numpy()
+    values, called = maps[head].float().numpy(), layer_names.layer(subject.network.anatomy, name)
     subjects.picture(
         _over(subject, values, query, maps.shape[1:]),
         most=340,
         title=_("Head {n}").format(n=head),
         text=_("Where it looks, on the picture"),
-        alt=_("Attention of head {n} of {layer} laid over the picture").format(n=head, layer=name),
+        alt=_("Attention of head {n} of {layer} laid over the picture").format(n=head, layer=called),
     )
     reach, strongest = spread(maps[head])
     components.metrics(

@@ -12,7 +12,7 @@ from pages.ui.kit import charts, components
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _
 
 MAP_PX = 420
@@ -32,7 +32,8 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
 
     values = maps[channel].float().cpu().numpy()
     found = channel_values(values)
-    components.section(_("Channel {n}").format(n=channel), layer)
+    called = layer_names.layer(subject.network.anatomy, layer)
+    components.section(_("Channel {n}").format(n=channel), called)
     with st.container(key="bl-wrap-channel"):
         left, middle, right = st.columns(3, gap="medium")
     large, over = caches.remember(
@@ -48,7 +49,7 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
             most=MAP_PX,
             title=_("The map"),
             text=_range(values, found),
-            alt=_("Map of channel {n} of {layer}").format(n=channel, layer=layer),
+            alt=_("Map of channel {n} of {layer}").format(n=channel, layer=called),
         )
     with middle:
         subjects.picture(
@@ -60,7 +61,6 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
         )
     with right:
         _histogram(found)
-        _kernel(subject, layer, channel)
     with st.container(key="bl-wrap-channel-acts"):
         left, right = st.columns(2, gap="large")
     with left:
@@ -123,14 +123,12 @@ def _histogram(found: Any) -> None:
     )
 
 
-def _kernel(subject: Subject, layer: str, channel: int) -> None:
-    """Draws the kernel that makes the channel, where a single one does."""
+def kernel(subject: Subject, layer: str, channel: int) -> None:
+    """Draws the kernel that makes a channel, where a single one does."""
     maker = caches.remember("makers", (*subject.target.key, layer), lambda: _maker(subject, layer), entries=128)
     if maker is None:
         components.note(
-            _("No single kernel makes this channel: in {layer} several paths or kernels come together.").format(
-                layer=layer
-            )
+            _("Several paths or kernels come together here: no single one makes this channel. A convolution has one.")
         )
         return
     drawn, facts = caches.remember(
@@ -140,9 +138,9 @@ def _kernel(subject: Subject, layer: str, channel: int) -> None:
         drawn,
         sharp=True,
         most=168,
-        title=_("The kernel that makes it"),
+        title=_("The kernel of channel {n}").format(n=channel),
         text=facts,
-        alt=_("Kernel {n} of {layer}").format(n=channel, layer=maker),
+        alt=_("Kernel {n} of {layer}").format(n=channel, layer=layer_names.layer(subject.network.anatomy, maker)),
     )
 
 
@@ -170,17 +168,17 @@ def _drawn(subject: Subject, maker: str, channel: int) -> tuple[bytes, str]:
     image = sheet.image
     if not sheet.rgb and len(strongest) > 4:  # one row of sixteen becomes four rows of four
         image = _folded(sheet)
-    size = f"{high} × {wide}"
+    called = layer_names.layer(subject.network.anatomy, maker)
     if sheet.rgb:
-        return png(image), _("{layer}, {size} pixels in colour").format(layer=maker, size=size)
+        return png(image), _("{layer}, in colour: red, green and blue").format(layer=called)
     if high == wide == 1:
-        text = _("{layer}, 1 × 1: a sum of {n} channels; the strongest {k} weights").format(
-            layer=maker, n=inputs, k=len(strongest)
+        text = _("{layer}: a sum of {n} channels; the strongest {k} weights").format(
+            layer=called, n=inputs, k=len(strongest)
         )
     else:
-        one = _("{layer}, {size}: it looks at one channel alone")
-        text = (one if inputs == 1 else _("{layer}, {size} over {n} channels; the strongest {k}")).format(
-            layer=maker, size=size, n=inputs, k=len(strongest)
+        one = _("{layer}: it looks at one channel alone")
+        text = (one if inputs == 1 else _("{layer}, over {n} channels; the strongest {k}")).format(
+            layer=called, n=inputs, k=len(strongest)
         )
     return png(image), text
 

@@ -13,7 +13,7 @@ from pages.ui.selection import subjects, user_images
 from pages.ui.selection.subjects import Subject
 from pages.ui.selection.user_images import Own
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _
 
 COUNT = 9
@@ -31,7 +31,7 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
     if own is None:
         return
     text = _("One pass of {n} images through the network finds them for all channels of {layer} at once.").format(
-        n=number_format.exact(len(own.images.items)), layer=layer
+        n=number_format.exact(len(own.images.items)), layer=layer_names.layer(subject.network.anatomy, layer)
     )
     found = user_images.gather_on_request(subject, own, layer, text, _("Find them"), key="bl-excite")
     if found is None:

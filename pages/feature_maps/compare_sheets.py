@@ -14,7 +14,7 @@ from pages.ui.kit.tile_sheet import sheet
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
 
 Part = tuple[str, Any, Subject]
@@ -57,6 +57,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
     place = order.index(kept) if kept in order else 0
     names = [str(channel) for channel in order]
     titles = (first[0], second[0], _("Second less first"))
+    called = layer_names.layer(first[2].network.anatomy, layer)
     for index, (column, title) in enumerate(zip(columns, titles, strict=True)):
         with column:
             components.note(title)
@@ -66,7 +67,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
                 label=_("Channel {n}"),
                 names=names,
                 chosen=place,
-                alt=_("{n} channels of {layer}: {title}").format(n=len(order), layer=layer, title=title),
+                alt=_("{n} channels of {layer}: {title}").format(n=len(order), layer=called, title=title),
             )
             colours = "blue-red" if index == 2 else "viridis"
             subjects.scale_bar(colours, subjects.number(drawn[index].low), subjects.number(drawn[index].high))

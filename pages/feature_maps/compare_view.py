@@ -10,6 +10,7 @@ from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import image_picker, layer_picker, user_images
 from pages.ui.selection.subjects import Subject
+from pages.ui.text import layer_names
 from pages.ui.text.i18n import N_, _, translate_error
 
 WHAT = {"images": N_("Two pictures"), "layers": N_("Two layers"), "models": N_("Two models")}
@@ -70,7 +71,7 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
         if not alike:
             components.note(
                 _("No other layer has {n} channels like {layer}, so channels cannot be set side by side.").format(
-                    n=count, layer=layer
+                    n=count, layer=layer_names.layer(anatomy, layer)
                 )
             )
             return
@@ -84,15 +85,15 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
             alike,
             index=alike.index(usual),
             key=key,
-            format_func=lambda name: layer_picker.layer_label(anatomy.layer(name)),
+            format_func=lambda name: layer_picker.layer_label(anatomy, name),
             help=_(
                 "Layers with as many channels; they need not mean the same, unless a path goes around the layers "
                 "between them."
             ),
         )
     compare_sheets.draw(
-        (layer, layer_view.maps_of(subject, layer), subject),
-        (second, layer_view.maps_of(subject, second), subject),
+        (layer_names.layer(anatomy, layer), layer_view.maps_of(subject, layer), subject),
+        (layer_names.layer(anatomy, second), layer_view.maps_of(subject, second), subject),
         layer,
         key=(*subject.key, layer, second),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -15,8 +15,11 @@ from pages.ui.kit.tile_sheet import Sheet, sheet
 from pages.ui.selection import layer_picker, subjects, user_images
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 LARGE = 24_000_000
 """Bytes from which a layer's maps are kept one layer at a time."""
@@ -28,6 +31,7 @@ SORTS = {
     "variance": N_("Variance"),
     "class": N_("Class-specificity"),
 }
+SIDE_PX = 200
 _EVERY = "bl-maps-every"
 
 
@@ -43,51 +47,61 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
 
 @guarded
 def _view(subject: Subject, names: tuple[str, ...]) -> None:
-    with st.container(key="bl-wrap-maps"):
-        side, main = st.columns([1, 3], gap="large")
-    with main:
+    with st.container(key="bl-maps-controls", horizontal=True, vertical_alignment="bottom"):
         layer = _layer(subject, names)
+        look = _look(subject, layer)
+    with st.container(key="bl-wrap-maps"):
+        side, main = st.columns([1, 4], gap="medium")
     with side:
         subjects.picture(
             subject.picture,
             title=_("What the network sees"),
-            text=subject.crop_words(),
             sharp=subject.picture.width <= 96,
-            most=260,
-            alt=_("The chosen picture, cropped as the network sees it"),
+            most=SIDE_PX,
+            alt=_("The chosen picture, cropped as the network sees it: {words}").format(words=subject.crop_words()),
         )
         subjects.warn_random(subject.target)
-        look = _look(subject, layer)
     with main:
         maps, chosen = _answer(subject, layer, look)
+    with side:
+        channel_card.kernel(subject, layer, chosen)
     channel_card.draw(subject, layer, maps, chosen, look[2])
 
 
 def _layer(subject: Subject, names: tuple[str, ...]) -> str:
     anatomy = subject.network.anatomy
+    every = bool(st.session_state.get(_EVERY))
+    return layer_picker.picker(anatomy, names, key=layer_picker.MAPS, default=_first(anatomy, names), every=every)
+
+
+def _first(anatomy: Anatomy, names: tuple[str, ...]) -> str:
+    """Returns the layer to begin with: the first convolution, whose kernels can be seen; else an early layer."""
+    from core.models.anatomy.layer_titles import layer_titles
+
+    titles = layer_titles(anatomy)
+    for name in names:
+        if titles[name].sort in ("convolution", "depthwise", "grouped"):
+            return name
     told = layer_picker.main_layers(anatomy, names)
     first = anatomy.layer(told[0]).stage
-    early = [name for name in told if anatomy.layer(name).stage == first][-1]
-    every = bool(st.session_state.get(_EVERY))
-    return layer_picker.picker(anatomy, names, key=layer_picker.MAPS, default=early, every=every)
+    return [name for name in told if anatomy.layer(name).stage == first][-1]
 
 
 def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
-    """Draws the rarer choices and returns tiles a row, scale, colour map and order."""
-    anatomy = subject.network.anatomy
-    channels = anatomy.layer(layer).channels
-    sort = st.selectbox(
-        _("Sorted by"),
-        list(SORTS),
-        format_func=lambda s: _(SORTS[s]),
-        key="bl-maps-sort",
-        persist_state="session",
-        help=_(
-            "Mean, maximum and variance are of this picture's maps. Class-specificity asks how well a channel tells "
-            "your classes apart (F of an analysis of variance over your images)."
-        ),
-    )
-    with components.more("bl-maps-more"):
+    """Draws, behind "More", how maps are drawn; returns tiles a row, scale, colour map and order."""
+    channels = subject.network.anatomy.layer(layer).channels
+    with st.popover(_("More"), icon=":material/tune:", key="bl-maps-more"):
+        sort = st.selectbox(
+            _("Sorted by"),
+            list(SORTS),
+            format_func=lambda s: _(SORTS[s]),
+            key="bl-maps-sort",
+            persist_state="session",
+            help=_(
+                "Mean, maximum and variance are of this picture's maps. Class-specificity asks how well a channel "
+                "tells your classes apart (F of an analysis of variance over your images)."
+            ),
+        )
         columns = subjects.columns_slider(channels, key="bl-maps-columns")
         scale, colormap = scale_and_colours()
         st.toggle(
@@ -137,7 +151,7 @@ def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tu
     names = None if order is None else [str(channel) for channel in order]
     place = chosen if order is None else order.index(chosen)
     alt = _("{n} channels of {layer}, each {h} × {w} pixels; the brighter, the stronger the answer").format(
-        n=stats.channels, layer=layer, h=stats.height, w=stats.width
+        n=stats.channels, layer=layer_names.layer(subject.network.anatomy, layer), h=stats.height, w=stats.width
     )
     picked = sheet(drawn.sheet, key="bl-maps-sheet", alt=alt, label=_("Channel {n}"), names=names, chosen=place)
     if picked is not None and picked != place:
@@ -230,7 +244,9 @@ def _by_class(subject: Subject, layer: str) -> list[int] | None:
     own = user_images.choose(subject, "bl-maps-sort")
     if own is None:
         return None
-    text = _("All channels of {layer} are asked about your images once.").format(layer=layer)
+    text = _("All channels of {layer} are asked about your images once.").format(
+        layer=layer_names.layer(subject.network.anatomy, layer)
+    )
     found = user_images.gather_on_request(subject, own, layer, text, _("Ask them"), key="bl-maps-sort")
     if found is None:
         return None

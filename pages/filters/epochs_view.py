@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,8 +17,11 @@ from pages.ui.runs import histograms
 from pages.ui.selection import checkpoint_picker, subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 MAX_FILTERS = 64
 """Filters drawn at once."""
@@ -54,10 +57,11 @@ def _of_weights(run: Any) -> None:
     stamp = _stamp(run.path / epoch_weights.WEIGHTS_FOLDER)
     with st.spinner(_("Reading the weights of the epochs …")):
         course = caches.remember("filter-course", stamp, lambda: movement_of_run(run, start), entries=8)
-    _layers(course)
-    layer = kernels_view.layer_picker(found, course.furthest[0])
+    _layers(course, start.anatomy)
+    layer = kernels_view.layer_picker(start.anatomy, found, course.furthest[0])
     story = caches.remember("filter-story", (*stamp, layer), lambda: history_of_layer(run, start, layer), entries=16)
-    st.fragment(_panel)(run, story)  # a slider that is moved draws nothing else anew
+    called = layer_names.layer(start.anatomy, layer)
+    st.fragment(_panel)(run, story, called)  # a slider that is moved draws nothing else anew
 
 
 def _of_snapshots(run: Any) -> None:
@@ -81,7 +85,7 @@ def _of_snapshots(run: Any) -> None:
             "large for the space it was given, or that was none)."
         )
     )
-    st.fragment(_panel)(run, story)
+    st.fragment(_panel)(run, story, story.layer)
 
 
 def _stamp(folder: Path) -> tuple[Any, ...]:
@@ -91,7 +95,7 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
         return (str(folder), 0)
 
 
-def _layers(course: Any) -> None:
+def _layers(course: Any, anatomy: Anatomy) -> None:
     """Draws how far each convolution had come after each epoch."""
     components.section(
         _("How far each convolution had come"),
@@ -112,7 +116,7 @@ def _layers(course: Any) -> None:
         go.Heatmap(
             z=course.moved.tolist(),
             x=[str(epoch) for epoch in course.epochs],
-            y=list(course.layers),
+            y=[layer_names.layer(anatomy, name) for name in course.layers],
             zmin=0,
             hovertemplate=hover + "<extra></extra>",
             colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
@@ -130,13 +134,13 @@ def _layers(course: Any) -> None:
         else ""
     )
     text += _("Furthest by epoch {epoch}: {layer}, by {share} of its length.").format(
-        epoch=course.epochs[-1], layer=layer, share=number_format.percent(moved)
+        epoch=course.epochs[-1], layer=layer_names.layer(anatomy, layer), share=number_format.percent(moved)
     )
     charts.show(chart, key="bl-filters-layers", alt=text)
 
 
 @guarded
-def _panel(run: Any, story: Any) -> None:
+def _panel(run: Any, story: Any, called: str) -> None:
     with st.container(key="bl-wrap-filters-epochs"):
         left, right = st.columns([1.6, 1], gap="large")
     with right:
@@ -147,10 +151,10 @@ def _panel(run: Any, story: Any) -> None:
             _figures(story.motion, epoch)
         else:
             text = _("The filters of {layer} stood still in every epoch: that part of the network was frozen.")
-            subjects.callout(text.format(layer=story.layer), icon="ac_unit", good=True)
+            subjects.callout(text.format(layer=called), icon="ac_unit", good=True)
     with left:
-        _sheet(story, part, epoch, str(shown))
-    _course(story.motion, story.layer)
+        _sheet(story, part, epoch, str(shown), called)
+    _course(story.motion, called)
 
 
 def _input(story: Any) -> int | None:
@@ -171,7 +175,7 @@ def _input(story: Any) -> int | None:
     )
 
 
-def _sheet(story: Any, part: int | None, epoch: int, shown: str) -> None:
+def _sheet(story: Any, part: int | None, epoch: int, shown: str, called: str) -> None:
     from core.interpret.drawing.snapshot_images import kernel_sheet
 
     values, limit = story.shown(epoch, change=shown == "change", count=MAX_FILTERS, channel=part)
@@ -180,7 +184,7 @@ def _sheet(story: Any, part: int | None, epoch: int, shown: str) -> None:
     alt = {
         "after": _("{n} filters of {layer} after epoch {epoch}"),
         "change": _("What training had added to {n} filters of {layer} until epoch {epoch}"),
-    }[shown].format(n=len(values), layer=story.layer, epoch=epoch)
+    }[shown].format(n=len(values), layer=called, epoch=epoch)
     drawn = kernel_sheet(values, limit=limit, columns=8, tile_px=48)
     subjects.picture(drawn, alt=alt, sharp=True, most=620)
     said = alt + ". " + _("One scale for all epochs; its ends are ± {limit}.").format(limit=subjects.number(limit))

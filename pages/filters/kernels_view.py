@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -16,8 +16,11 @@ from pages.ui.selection import checkpoint_picker, subjects
 from pages.ui.selection import layer_picker as layers
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import address, caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 HEIGHT = 960
 """Pixels that a table of filters by input channels may be high."""
@@ -49,12 +52,12 @@ def draw(target: Target, network: Any) -> None:
     if source is None:
         return
     with main:
-        row = found[layer_picker(found)]
+        row = found[layer_picker(network.anatomy, found)]
     with side:
         outputs, inputs, columns = _which(source, row)
         subjects.warn_random(target)
     with main:
-        _answer(source, row, outputs, inputs, columns, view)
+        _answer(source, row, outputs, inputs, columns, view, layer_names.layer(network.anatomy, row.name))
     if target.run is not None and view == "change":
         _moved(target, network)
 
@@ -81,10 +84,11 @@ def _source(target: Target, network: Any, view: str) -> Any:
     return caches.remember("change", target.key, lambda: weight_change.difference(network.model, start), entries=1)
 
 
-def layer_picker(found: dict[str, Any], first: str | None = None) -> str:
+def layer_picker(anatomy: Anatomy, found: dict[str, Any], first: str | None = None) -> str:
     """Draws the choice of a convolution, kept from view to view and in the address; returns its name.
 
     Args:
+        anatomy: The network's anatomy.
         found: The convolutions by name.
         first: The one that is shown until a person chooses; ``None`` for the first of all.
     """
@@ -92,7 +96,7 @@ def layer_picker(found: dict[str, Any], first: str | None = None) -> str:
     chosen = st.selectbox(
         _("Layer"),
         names,
-        format_func=lambda n: f"{n} · {' × '.join(map(str, found[n].shape))}",
+        format_func=lambda n: f"{layer_names.layer(anatomy, n)} · {' × '.join(map(str, found[n].shape))}",
         help=_("Convolutions in order: filters × input channels × height × width."),
         **LAYER.widget("bl-filters-name", names, first or names[0]),
     )
@@ -146,7 +150,9 @@ def _ranked(source: Any, layer: str) -> list[int]:
     return [int(index) for index in kernels(source, layer).flatten(1).norm(dim=1).argsort(descending=True)]
 
 
-def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None, columns: int, view: str) -> None:
+def _answer(
+    source: Any, row: Any, outputs: list[int], inputs: list[int] | None, columns: int, view: str, called: str
+) -> None:
     from core.interpret.filters.kernels import kernel_tiles
 
     gap = subjects.GAP
@@ -172,7 +178,7 @@ def _answer(source: Any, row: Any, outputs: list[int], inputs: list[int] | None,
     picked = sheet(
         shown,
         key="bl-filters-sheet",
-        alt=_alt(drawn, row, view),
+        alt=_alt(drawn, row, view, called),
         label=_("Filter {n}"),
         names=names,
         chosen=pairs.index(chosen),
@@ -197,13 +203,13 @@ def _chosen(layer: str, pairs: Sequence[tuple[int, int | None]]) -> tuple[int, i
     return kept[1] if kept and kept[0] == layer and kept[1] in pairs else pairs[0]
 
 
-def _alt(drawn: Any, row: Any, view: str) -> str:
+def _alt(drawn: Any, row: Any, view: str, called: str) -> str:
     text = {
         "after": _("{n} filters of {layer}, each {h} × {w} weights"),
         "before": _("{n} filters of {layer} before training, each {h} × {w} weights"),
         "change": _("What training added to {n} filters of {layer}, each {h} × {w} weights"),
     }[view]
-    return text.format(n=len(drawn.outputs), layer=row.name, h=row.shape[2], w=row.shape[3])
+    return text.format(n=len(drawn.outputs), layer=called, h=row.shape[2], w=row.shape[3])
 
 
 def _scale(drawn: Any, view: str) -> None:

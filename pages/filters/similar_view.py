@@ -15,7 +15,7 @@ from pages.ui.kit.components import Figure
 from pages.ui.selection import image_picker, subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
 GROUPS = 12
@@ -38,7 +38,7 @@ def draw(target: Target, network: Any) -> None:
     from core.interpret.filters.similarity import alike
 
     rows = {row.name: row for row in conv_layers(network)}
-    layer = kernels_view.layer_picker(rows)
+    layer = kernels_view.layer_picker(network.anatomy, rows)
     subjects.warn_random(target)
     found = caches.remember("alike", (*target.key, layer), lambda: alike(kernels(network, layer)), entries=16)
     if not found.comparable:
@@ -47,7 +47,7 @@ def draw(target: Target, network: Any) -> None:
     with st.container(key="bl-wrap-filters-alike"):
         left, right = st.columns([1.4, 1], gap="large")
     with left:
-        _map(target, layer, found)
+        _map(target, layer, found, layer_names.layer(network.anatomy, layer))
     with right:
         _figures(found)
         _lists(found)
@@ -63,11 +63,11 @@ def draw(target: Target, network: Any) -> None:
     _life(target, network, layer)
 
 
-def _map(target: Target, layer: str, found: Any) -> None:
+def _map(target: Target, layer: str, found: Any, called: str) -> None:
     from core.interpret.filters.similarity_matrix import alike_map
 
     count = len(found.lengths)
-    alt = _("How alike the {n} filters of {layer} are, similar ones side by side.").format(n=count, layer=layer)
+    alt = _("How alike the {n} filters of {layer} are, similar ones side by side.").format(n=count, layer=called)
     if count <= APART:
         _chart(found, alt)
         return
@@ -206,7 +206,7 @@ def _life(target: Target, network: Any, layer: str) -> None:
         text = _("{dead} of {count} filters said nothing on {n} images: {names}.")
         names = _some((str(index) for index in found.dead), 16)
         subjects.callout(text.format(dead=dead, count=count, n=found.images, names=names))
-    where = _("Looked at {layer}.").format(layer=found.judged)
+    where = _("Looked at {layer}.").format(layer=layer_names.layer(network.anatomy, found.judged))
     if found.cut:
         components.note(where + " " + _("A ReLU follows, so what is never above zero is lost."))
     else:

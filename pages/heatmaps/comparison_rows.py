@@ -20,7 +20,7 @@ from pages.ui.kit.tiles import grid
 from pages.ui.selection import image_picker, samples, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
@@ -212,9 +212,10 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
     found = _made(subject, choice, key, make, len(names))
     if found is None:
         return
-    known = subject.network.anatomy.layers_by_name
+    anatomy = subject.network.anatomy
+    known = anatomy.layers_by_name
     cells = [
-        _cell(subject, explanation, name, " × ".join(map(str, known[name].output_shape)))
+        _cell(subject, explanation, layer_names.layer(anatomy, name), " × ".join(map(str, known[name].output_shape)))
         for name, explanation in found.items()
     ]
     map_grid.draw(cells, look, usual="own", said="layers")

@@ -249,9 +249,9 @@ def _layer(anatomy: Anatomy) -> str | None:
         ["", *names],
         **LAYER.widget("bl-heat-layer", names, ""),
         format_func=lambda n: (
-            layer_picker.layer_label(anatomy.layer(n))
+            layer_picker.layer_label(anatomy, n)
             if n
-            else _("Chosen for you: {layer}").format(layer=anatomy.cam_layer)
+            else _("Chosen for you: {layer}").format(layer=layer_picker.layer_label(anatomy, anatomy.cam_layer))
         ),
         help=_("The last layer that keeps the picture's layout says most about the class. Earlier ones show detail."),
     )

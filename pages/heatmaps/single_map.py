@@ -16,7 +16,7 @@ from pages.ui.kit import components
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from core.interpret.attribution.heatmap import Explanation, Heatmap
+    from core.models.anatomy.records import Anatomy
 
 T = TypeVar("T")
 ASKED = 12.0
@@ -204,11 +205,12 @@ def draw(subject: Subject, explanation: Explanation, choice: Choice, look: Look)
     )
     scale(look, signed=heat.signed)
     if heat.empty:
-        subjects.callout(_(EMPTY).format(layer=heat.layer or _("the picture"), name=name), icon="hide_image")
+        where = layer_names.layer(subject.network.anatomy, heat.layer) if heat.layer else _("the picture")
+        subjects.callout(_(EMPTY).format(layer=where, name=name), icon="hide_image")
     if not choice.row.follows_class:
         subjects.callout(_("This map is the same for every class: the method asks for none."), icon="info")
     subjects.warn_random(subject.target)
-    components.note(summary(heat))
+    components.note(summary(heat, subject.network.anatomy))
     components.download(_("Save picture"), png(drawn), f"{choice.method}.png", "bl-heat-save")
 
 
@@ -257,11 +259,11 @@ def over(picture: Image.Image, heat: Heatmap, look: Look, level: NDArray[np.floa
     )
 
 
-def summary(heat: Heatmap) -> str:
+def summary(heat: Heatmap, anatomy: Anatomy) -> str:
     """Says where a map was computed, in which time, and what its colours leave out."""
     time = duration(heat.seconds)
     said = (
-        _("Computed on {layer} in {time}.").format(layer=heat.layer, time=time)
+        _("Computed on {layer} in {time}.").format(layer=layer_names.layer(anatomy, heat.layer), time=time)
         if heat.layer
         else _("Computed on the pixels in {time}.").format(time=time)
     )

@@ -33,12 +33,15 @@ def maker_of(network: Network, x: Tensor, layer: str) -> str | None:
     Returns:
         The convolution's name (the layer itself, if it is one); ``None`` where several paths or kernels contribute.
     """
-    chain = _chain(network.anatomy, layer)
-    if not chain or len(chain) == 1:
+    last = _last_leaf(network.anatomy, layer)
+    chain = _chain(network.anatomy, last)
+    if not chain or (len(chain) == 1 and last == layer):
         return chain[0] if chain else None
-    with Probe(network, chain) as probe:
-        reach(probe, x, chain, network.anatomy)
+    with Probe(network, (*chain, layer)) as probe:
+        reach(probe, x, (*chain, layer), network.anatomy)
         outputs = dict(probe.outputs)  # modules run again below: the probe would overwrite these
+        if layer not in outputs or last not in outputs or not torch.equal(outputs[layer], outputs[last]):
+            return None
         for before, name in pairwise(chain):
             if before not in outputs or name not in outputs:
                 return None
@@ -48,6 +51,13 @@ def maker_of(network: Network, x: Tensor, layer: str) -> str | None:
             if not torch.allclose(again, outputs[name], rtol=1e-3, atol=1e-4):
                 return None
     return chain[0] if isinstance(probe.model.get_submodule(chain[0]), nn.Conv2d) else None
+
+
+def _last_leaf(anatomy: Anatomy, layer: str) -> str:
+    """Returns the layer itself, or the last one in it where it holds one convolution and what follows that."""
+    inside = [entry for entry in anatomy.layers if entry.leaf and entry.name.startswith(f"{layer}.")]
+    kinds = [kind_of(entry) for entry in inside]
+    return inside[-1].name if kinds.count("conv") == 1 and set(kinds) <= {"conv", *_PASSING} else layer
 
 
 def _chain(anatomy: Anatomy, layer: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import streamlit as st
 
 from core.specs import FreezePlan
 from pages.ui.kit.style import component
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, _n
 
 if TYPE_CHECKING:
@@ -272,10 +272,7 @@ def lock(title: str, state: str, opened: bool, *, head: bool = False) -> dict[st
 
 def stage_title(name: str) -> str:
     """Returns a stage's name for people."""
-    number = name.removeprefix("stage")
-    if number.isdigit():
-        return _("Stage {n}").format(n=number)
-    return {"neck": _("Neck"), "head": _("Head")}.get(name, name)
+    return layer_names.stage(name)
 
 
 def stage_shape(anatomy: Anatomy, stage: Stage) -> str:

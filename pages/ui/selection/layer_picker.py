@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.ui.kit import nav
 from pages.ui.session import address
+from pages.ui.text import layer_names
 from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 MAPS = "bl-maps"
 """Start of the keys of the picker on Feature maps; what is chosen there is where other choices of a layer begin."""
 _CHANNEL = "bl-maps-channel"
 
 
-def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
+def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
     """Returns the layers that tell the story: whole blocks, and single layers that stand in no block.
 
     Args:
@@ -28,21 +32,26 @@ def main_layers(anatomy: Any, names: Sequence[str]) -> tuple[str, ...]:
     return told(anatomy, names)
 
 
-def layer_label(layer: Any) -> str:
-    """Returns a layer's name with its kind and the shape of what it gives out."""
+def layer_label(anatomy: Anatomy, name: str) -> str:
+    """Returns what a layer is called, with the shape of what it gives out."""
+    layer = anatomy.layer(name)
     shape = layer.map_shape or layer.output_shape
-    return f"{layer.name} · {layer.kind} · {' × '.join(map(str, shape))}"
+    return f"{layer_names.layer(anatomy, name)} · {' × '.join(map(str, shape))}"
 
 
-def stage_label(anatomy: Any, name: str) -> str:
+def path_help(name: str) -> str:
+    """Says where a layer stands in the network's code."""
+    return _("In the network's code: {path}").format(path=name)
+
+
+def stage_label(anatomy: Anatomy, name: str) -> str:
     """Returns a stage's name for people, with the size of its maps."""
     stage = anatomy.stages_by_name.get(name)
-    number = name.removeprefix("stage")
-    title = _("Stage {n}").format(n=number) if number.isdigit() else {"neck": _("Neck")}.get(name, _("Head"))
+    title = layer_names.stage(name)
     return f"{title} · {stage.spatial[0]} × {stage.spatial[1]}" if stage is not None and stage.spatial else title
 
 
-def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None = None, every: bool = False) -> str:
+def picker(anatomy: Anatomy, names: Sequence[str], *, key: str, default: str | None = None, every: bool = False) -> str:
     """Draws the choice of a stage and of a layer in it; the layer is kept in the address.
 
     Args:
@@ -60,13 +69,12 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
     first = {stage: next(name for name in reversed(offered) if known[name].stage == stage) for stage in stages}
 
     st.session_state[f"{key}-stage"], st.session_state[f"{key}-name"] = known[chosen].stage, chosen
-    st.segmented_control(
+    st.selectbox(
         _("How deep"),
         stages,
         key=f"{key}-stage",
         format_func=lambda s: stage_label(anatomy, s),
-        required=True,
-        wrap=True,
+        width=190,
         help=_("A network works in stages; each sees a coarser picture, with more channels, than the one before."),
         on_change=lambda: bound.choose(first[st.session_state[f"{key}-stage"]]),
     )
@@ -75,16 +83,16 @@ def picker(anatomy: Any, names: Sequence[str], *, key: str, default: str | None 
         _("Layer"),
         here,
         key=f"{key}-name",
-        format_func=lambda n: layer_label(known[n]),
+        format_func=lambda n: layer_label(anatomy, n),
+        help=path_help(chosen),
         on_change=lambda: bound.choose(st.session_state[f"{key}-name"]),
     )
     bound.choose(chosen)
     return chosen
 
 
-def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) -> str:
+def one_of(anatomy: Anatomy, names: Sequence[str], key: str, *, last: bool = False) -> str:
     """Draws the choice of one layer, of those that tell the story; to begin with one in the middle, or the last."""
-    known = anatomy.layers_by_name
     told = list(main_layers(anatomy, names))
     asked = st.session_state.get(_kept(MAPS))
     if asked in names and asked not in told:
@@ -92,7 +100,7 @@ def one_of(anatomy: Any, names: Sequence[str], key: str, *, last: bool = False) 
     index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
     return str(
         st.selectbox(
-            _("Layer"), told, index=index, key=f"{key}-{len(told)}", format_func=lambda name: layer_label(known[name])
+            _("Layer"), told, index=index, key=f"{key}-{len(told)}", format_func=lambda name: layer_label(anatomy, name)
         )
     )
 

@@ -43,7 +43,7 @@ def test_all_channels_of_a_layer_with_its_figures(open_page, words, drawn) -> No
     picture, options = drawn[-1]
     assert picture.count == 48
     assert picture.png.startswith(b"\x89PNG")
-    assert "48 channels of stage2, each 28 × 28 pixels" in options["alt"]
+    assert "48 channels of Stage 2, blocks 1 to 4, each 28 × 28 pixels" in options["alt"]
     said = words(app)
     for word in (
         "48",
@@ -64,11 +64,20 @@ def test_why_there_is_no_attention_is_said_to_those_who_ask_for_it(open_page, wo
     assert "No attention maps: this network has no attention." in words(app)
 
 
+def test_it_opens_on_a_convolution_whose_kernel_is_there(open_page, words, drawn) -> None:
+    app = open_page("feature_maps", **BACKBONE)
+    assert not app.exception
+    assert app.query_params["layer"] == "conv1.0"
+    assert drawn[-1][0].count == 24
+    said = words(app)
+    assert "The kernel of channel 0" in said
+    assert "no single one makes this channel" not in said
+
+
 def test_a_stage_leads_to_its_last_layer(open_page, drawn) -> None:
     app = open_page("feature_maps", **BACKBONE)
-    stages = app.get("button_group")
     assert not app.exception
-    assert len(stages) > 0
+    assert len(app.selectbox(key="bl-maps-stage").options) > 1
     app.session_state["bl-maps-layer"] = "stage3"
     del app.query_params["layer"]
     app.run()
@@ -118,8 +127,8 @@ def test_a_clicked_channel_gets_its_card(open_page, words, monkeypatch) -> None:
     assert app.session_state["bl-maps-channel"] == ("conv1.2", 5)
     for word in (
         "Channel 5",
-        "The kernel that makes it",
-        "conv1.0",
+        "The kernel of channel 5",
+        "Stage 1, convolution 3 × 3, in colour",
         "As it is. Move the slider",
         "Choose images on the",
     ):
@@ -200,7 +209,7 @@ def test_all_layers_in_one_scroll(open_page, words) -> None:
     assert not app.exception
     assert "feature maps of" in words(app)
     opens = [button for button in app.button if str(button.key).startswith("bl-all-open-")]
-    assert [button.label for button in opens][:2] == ["conv1.0", "maxpool"]
+    assert [button.label for button in opens][:2] == ["Stage 1, convolution 3 × 3", "Stage 1, max pool 3 × 3"]
     opens[1].click().run()
     assert not app.exception
     assert app.query_params["layer"] == "maxpool"

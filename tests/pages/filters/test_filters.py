@@ -34,7 +34,7 @@ def test_the_first_layer_is_drawn_in_its_colours(open_page, words, drawn) -> Non
     app = open_page("filters", **BACKBONE)
     assert not app.exception
     assert drawn[-1][0].count == 24
-    assert "24 filters of conv1.0, each 3 × 3 weights" in drawn[-1][1]["alt"]
+    assert "24 filters of Stage 1, convolution 3 × 3, each 3 × 3 weights" in drawn[-1][1]["alt"]
     assert "in its own colours" in words(app)
     assert "weights are random" in words(app)
 

@@ -42,7 +42,7 @@ def test_a_random_backbone_says_so_and_answers(open_page, words) -> None:
     assert "These weights are random" in said
     assert "What it says" in said
     assert "451 × 300 px, short side resized to 256, centre 224 × 224 kept" in said
-    assert "Computed on conv5" in said
+    assert "Computed on Stage 4, block 5" in said
 
 
 def test_a_runs_image_from_the_address_is_judged_against_its_class(open_page, learned, words) -> None:
@@ -81,9 +81,9 @@ def test_how_far_shares_are_from_what_they_should_add_up_to(open_page, learned, 
 def test_another_layer(open_page, learned, words) -> None:
     app = open_page("heatmaps", run=learned().id, layer="conv1.0")
     assert not app.exception
-    assert "Computed on conv1.0 in" in words(app)
+    assert "Computed on Stage 1, convolution 3 × 3 in" in words(app)
     app.selectbox(key="bl-heat-layer").set_value("").run()
-    assert "Computed on conv5 in" in words(app)
+    assert "Computed on Stage 4, block 5 in" in words(app)
 
 
 def test_a_method_that_cannot_work_is_named_with_the_reason(open_page, words, monkeypatch) -> None:
@@ -123,7 +123,7 @@ def test_a_long_work_waits_for_a_click(open_page, learned, words, monkeypatch) -
     [
         ("methods", "Eigen-Grad-CAM"),
         ("classes", "rather than"),
-        ("layers", "conv1.0"),
+        ("layers", "Stage 1, convolution 3 × 3"),
         ("pictures", "Each for the class that the network says"),
         ("runs", "Not enough runs"),
         ("epochs", "Before training"),
@@ -256,7 +256,7 @@ def test_who_waits_for_anothers_map_may_leave() -> None:
 def test_a_backbone_offers_no_epochs(open_page, words) -> None:
     app = open_page("heatmaps", view="epochs", **BACKBONE)
     assert not app.exception
-    assert "Computed on conv5" in words(app)
+    assert "Computed on Stage 4, block 5" in words(app)
 
 
 def test_answers_that_are_no_numbers_are_said(open_page, learned, words, monkeypatch) -> None:

@@ -173,7 +173,7 @@ def test_kinds_of_layers_in_order(tiny: Callable[..., Network]) -> None:
         ("NCHW", "stem.0", "stem.0"),
         ("NCHW", "stem.2", "stem.0"),
         ("NCHW", "after", "body.0"),
-        ("NCHW", "body", None),
+        ("NCHW", "body", "body.0"),
         ("NHWC", "act", None),
         ("tokens", "norm", None),
     ],

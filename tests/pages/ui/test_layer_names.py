@@ -1,0 +1,34 @@
+"""What layers are called on the screen."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.models.anatomy.examine import anatomy_of
+from pages.ui.text import layer_names
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "words"),
+    [
+        ("efficientnet_lite0", "features.4.1.block.1.0", "Stage 4, block 2, depthwise 3 × 3"),
+        ("efficientnet_lite0", "features.5.0", "Stage 4, block 4"),
+        ("resnet18", "conv1", "Stage 1, convolution 7 × 7"),
+        ("resnet18", "layer1.0.conv2", "Stage 2, block 1, convolution 3 × 3 (2)"),
+        ("resnet18", "layer1", "Stage 2, blocks 1 to 2"),
+        ("resnet18", "maxpool", "Stage 2, max pool 3 × 3"),
+        ("vgg11", "features", "Stage 1 to stage 5"),
+        ("mnist_cnn", "linear1", "Neck, linear"),
+        ("vit_b_16", "heads.head", "Head, linear"),
+        ("vgg11", "no such layer", "no such layer"),
+    ],
+)
+def test_a_layer_is_called_by_what_it_is(network: str, layer: str, words: str) -> None:
+    assert layer_names.layer(anatomy_of(network), layer) == words
+
+
+@pytest.mark.parametrize("network", ["resnet18", "efficientnet_lite0", "vgg11", "vit_b_16", "swin_t", "densenet121"])
+def test_no_two_layers_read_alike(network: str) -> None:
+    anatomy = anatomy_of(network)
+    words = [layer_names.layer(anatomy, layer.name) for layer in anatomy.layers]
+    assert len(set(words)) == len(words)
