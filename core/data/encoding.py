@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import io
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
+KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Formats that a picture is written in, by the ending of its file; PNG where there is none."""
 LOSSLESS = 96
 """Longest side, in pixels, up to which :func:`compact` loses nothing."""
 
@@ -28,6 +33,38 @@ def png(image: Image.Image | NDArray[np.uint8], *, repeats: bool = False) -> byt
     return _file(
         _image(image), "PNG", compress_level=1, compress_type=zlib.Z_DEFAULT_STRATEGY if repeats else zlib.Z_RLE
     )
+
+
+def check_ending(path: Path) -> None:
+    """Makes sure that a picture can be written as a file's ending says, before it is worked out.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if path.suffix and path.suffix.lower() not in KINDS:
+        raise InputError(
+            "A picture cannot be written as {file}: it ends in {ending}. End it in one of {known}.",
+            file=str(path),
+            ending=path.suffix,
+            known=", ".join(KINDS),
+        )
+
+
+def encoded(image: Image.Image | NDArray[np.uint8], path: Path) -> bytes:
+    """Encodes a picture as a file's ending says.
+
+    Args:
+        image: The picture; as an array HxW or HxWx3, 0..255.
+        path: The file.
+
+    Raises:
+        InputError: See :func:`check_ending`.
+    """
+    check_ending(path)
+    kind = KINDS.get(path.suffix.lower(), "PNG")
+    if kind == "PNG":
+        return png(image)
+    return _file(_image(image).convert("RGB"), kind, quality=92)
 
 
 def webp(image: Image.Image, *, quality: int = 88) -> bytes:

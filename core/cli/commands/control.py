@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.commands.train import carry_out
 from core.cli.common.helpers import roots
-from core.cli.common.output import Output, table
+from core.cli.common.output import Output, duration, table
 from core.errors import InputError
 from core.runs.status import LIVE
 from core.runs.store import Run, RunStore
@@ -79,7 +79,7 @@ def queue(arguments: argparse.Namespace, output: Output) -> None:
             row["name"],
             row["device"] or "-",
             row["owner"] or "-",
-            _when(row["starts_in"]),
+            duration(row["starts_in"]),
         )
         for row in rows
     ]
@@ -118,16 +118,3 @@ def _row(place: Place) -> dict[str, Any]:
         "ends_in": left,
         "path": str(run.path),
     }
-
-
-def _when(seconds: float | None) -> str:
-    if seconds is None:
-        return "unknown"
-    minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"{minutes // 60} h {minutes % 60} min"
-        if minutes >= 60
-        else f"{minutes} min {rest} s"
-        if minutes
-        else f"{rest} s"
-    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.common.helpers import method_settings
-from core.cli.common.output import Output, attributes, share, table, write
+from core.cli.common.output import Output, attributes, duration, share, table, write
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,19 +20,23 @@ if TYPE_CHECKING:
     from core.interpret.attribution.explain import Explanation, Heatmap
     from core.models.network import Network
 
+MANY_PASSES, LONG_SECONDS = 20, 5.0
+"""Passes from which on one is timed, and seconds from which on the person is told beforehand."""
 _TITLE_PX = 150  # pixels that the longest title takes
 _TRUST = {"trust": "trust it", "partly": "trust it in part", "not": "do not trust it"}
 
 
 def explain(arguments: argparse.Namespace, output: Output) -> None:
     """Makes a heatmap, or several side by side, and lays it over the image as the network saw it."""
-    from core.data.encoding import png
+    from core.data.encoding import check_ending, encoded
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.attribution.explain import METHODS, explain_many
     from core.interpret.drawing.overlay import draw_heatmap
     from core.interpret.target import class_index
     from core.workflows.checkpoints import network_named
 
+    path = Path(arguments.out)
+    check_ending(path)
     image = open_image(Path(arguments.image))
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
     begin = time.perf_counter()
@@ -40,9 +44,11 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     target, against = (
         None if name is None else class_index(name, network.classes) for name in (arguments.target, arguments.against)
     )
+    x = to_tensor(image, network.preprocessing)
+    _announce(network, x, names, arguments, output)
     found = explain_many(
         network,
-        to_tensor(image, network.preprocessing),
+        x,
         names,
         target=target,
         against=against,
@@ -52,8 +58,8 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     )
     picture = fit(image, network.preprocessing)
     drawn = [draw_heatmap(picture, found[name].heatmap, opacity=arguments.opacity) for name in names]
-    path = Path(arguments.out)
-    write(path, png(drawn[0] if len(names) == 1 else _beside(drawn, [METHODS[name].title for name in names])))
+    sheet = drawn[0] if len(names) == 1 else _beside(drawn, [METHODS[name].title for name in names])
+    write(path, encoded(sheet, path))
     rows = [_record(network, found[name]) for name in names]
     record = {**rows[0], "seconds": time.perf_counter() - begin, "out": str(path)}
     if len(names) > 1:
@@ -70,15 +76,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
         if row["empty"]:
             lines.append("Nothing in the image speaks for this class at this layer: the map is empty.")
     if arguments.metrics:
-        add_metrics(
-            network,
-            to_tensor(image, network.preprocessing),
-            found,
-            rows,
-            lines,
-            output,
-            settings=method_settings(arguments.setting),
-        )
+        add_metrics(network, x, found, rows, lines, output, settings=method_settings(arguments.setting))
         record |= {"metrics": rows[0]["metrics"]}
     output.result(record, lines)
 
@@ -105,6 +103,26 @@ def _methods(arguments: argparse.Namespace, network: Network) -> tuple[list[str]
     left_out = {name: reason for name, reason in reasons.items() if reason is not None}
     remaining = [name for name in names if name not in left_out]
     return (remaining, left_out) if remaining else (names, {})
+
+
+def _announce(network: Network, x: Tensor, names: Sequence[str], arguments: argparse.Namespace, output: Output) -> None:
+    """Says beforehand how long the heatmaps will take, where that is more than some seconds; one pass is timed."""
+    from core.interpret.attribution.explain import METHODS
+    from core.interpret.probe import probabilities
+
+    given = method_settings(arguments.setting)
+    passes = 0
+    for method in (METHODS[name] for name in names if name in METHODS):
+        own = {setting.id for setting in method.settings}
+        passes += method.cost({name: value for name, value in given.items() if name in own}, network.anatomy)
+    if passes < MANY_PASSES:
+        return
+    probabilities(network, x)
+    begin = time.perf_counter()
+    probabilities(network, x)
+    seconds = passes * (time.perf_counter() - begin)
+    if seconds > LONG_SECONDS:
+        output.progress(f"about {passes} passes through the network: about {duration(seconds)}")
 
 
 def _record(network: Network, found: Explanation) -> dict[str, Any]:

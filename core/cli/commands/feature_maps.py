@@ -126,15 +126,16 @@ def compare(arguments: argparse.Namespace, output: Output) -> None:
 
 def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record: dict[str, Any]) -> list[str]:
     """Draws both sides, with the difference where channels belong to each other; returns lines for a person."""
-    from core.data.encoding import png
+    from core.data.encoding import encoded
     from core.interpret.drawing.tile_sheets import comparison_sheet
     from core.interpret.features.similarity import against
 
     if arguments.channels < 1:
         raise InputError("{count} channels cannot be drawn. Choose 1 or more.", count=arguments.channels)
+    out = Path(arguments.out)
     if not same:
         picture = comparison_sheet([part[: arguments.channels] for part in maps])
-        write(Path(arguments.out), png(picture))
+        write(out, encoded(picture, out))
         return ["Different networks: channels do not belong to each other, the first ones of each are drawn."]
     found = against(*maps)
     order = list(found.order[: arguments.channels])
@@ -146,7 +147,7 @@ def _maps_of(arguments: argparse.Namespace, maps: list[Any], same: bool, record:
         "unchanged_channels": found.same,
         "broken_channels": found.broken,
     }
-    write(Path(arguments.out), png(comparison_sheet([part[order] for part in maps], found.change[order])))
+    write(out, encoded(comparison_sheet([part[order] for part in maps], found.change[order]), out))
     difference = record["maps"]
     return [
         f"maps of {record['layers'][0]}: difference {share(difference['relative_difference'])} of their size, "

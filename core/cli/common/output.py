@@ -90,6 +90,16 @@ def share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
+def duration(seconds: float | None) -> str:
+    """Writes a time in hours and minutes, in minutes and seconds, or in seconds."""
+    if seconds is None:
+        return "unknown"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def write(path: Path, content: bytes) -> None:
     """Writes a file, with the folders above it.
 

@@ -42,6 +42,7 @@ _DIRECTORY_BYTES = 100_000_000
 _CHUNK = 1 << 20
 _STALE_SECONDS = 24 * 3600
 _PART = ".part-"
+_UNIX = 3
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _Entry = tuple[PurePosixPath, zipfile.ZipInfo]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
@@ -136,8 +137,10 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Ent
     images: dict[PurePosixPath, zipfile.ZipInfo] = {}
     texts, guessed = decoded_names(entries)
     notes = [Note("guessed", name, guessed)] if guessed else []
-    for info, text in zip(entries, texts, strict=True):
-        path = _safe_path(text.replace("\\", "/"), name)
+    for info, found in zip(entries, texts, strict=True):
+        literal = "/" in found and info.create_system == _UNIX and os.sep == "/"  # a letter beside the separator
+        text = found if literal else found.replace("\\", "/")
+        path = _safe_path(text, name)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InputError(
@@ -145,7 +148,7 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Ent
                 name=name,
                 entry=str(path),
             )
-        if text.endswith(("/", "\\")) or _is_litter(path):
+        if text.endswith("/") or _is_litter(path):
             continue
         if info.flag_bits & 0x1:
             raise InputError("{name} is encrypted. Pack it again without a password.", name=name)
@@ -178,7 +181,7 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Ent
 def _safe_path(text: str, name: str) -> PurePosixPath:
     """Returns an entry's path, or refuses one that could lead anywhere else."""
     parts = [part for part in text.split("/") if part not in ("", ".")]
-    if text.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", text) or "\0" in text:
+    if text.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", text) or re.match(r"[A-Za-z]:", text) or "\0" in text:
         raise InputError(
             "{name} holds {entry}, which leads outside the archive. It was not unpacked.", name=name, entry=text[:100]
         )

@@ -284,10 +284,23 @@ def test_explain_writes_the_overlay(
         (("--methods", " , "), "No method is named"),
         (("--methods", "saliency,lime", "--layer", "features"), "Saliency, LIME looks at the picture itself"),
         (("--method", "lrp", "--setting", "gamma"), "gamma is not NAME=NUMBER"),
+        (("--out", tmp_path / "heat.gif"), "cannot be written as"),
     ):
-        status, _, error = call("explain", trained["run"], image, *words, "--out", out)
+        status, _, error = call("explain", trained["run"], image, "--out", out, *words)
         assert status == 2
         assert sentence in error
+    assert call("explain", trained["run"], image, "--out", tmp_path / "heat.jpg")[0] == 0
+    assert (tmp_path / "heat.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
+def test_explain_says_beforehand_what_takes_long(
+    call: Call, image_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.cli.commands.explain.LONG_SECONDS", 0.0)
+    image = next(image_folder("one", images=1).rglob("*.png"))
+    words = ("explain", "mnist_cnn", image, "--weights", "none", "--out", tmp_path / "x.png", "--method")
+    assert "about 30 passes through the network: about " in call(*words, "lime", "--setting", "samples=30")[2]
+    assert "passes through the network" not in call(*words, "grad-cam")[2]
 
 
 def test_explain_by_every_method_that_a_network_takes(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from core.data.encoding import LOSSLESS, compact, png, webp
+from core.data.encoding import LOSSLESS, check_ending, compact, encoded, png, webp
+from core.errors import InputError
 
 
 def opened(content: bytes) -> Image.Image:
@@ -63,3 +65,18 @@ def test_small_pictures_lose_nothing_and_large_ones_become_smaller() -> None:
 def test_nothing_heavy_is_loaded_before_there_is_an_image() -> None:
     code = "import sys, core.data.encoding; print(sorted({'numpy', 'PIL', 'torch'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("x", "PNG"), ("x.png", "PNG"), ("x.JPG", "JPEG"), ("x.jpeg", "JPEG"), ("x.webp", "WEBP")]
+)
+def test_a_picture_is_written_as_the_ending_says(name: str, kind: str) -> None:
+    for picture in (noise(20, 30, 3), Image.fromarray(noise(20, 30)).convert("P")):
+        found = opened(encoded(picture, Path(name)))
+        assert (found.format, found.size) == (kind, (30, 20))
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.pdf", "x.tar.gz", "folder.d/x.svg", "x.jpg "])
+def test_an_ending_of_another_kind_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(InputError, match=r"End it in one of \.png, \.jpg"):
+        check_ending(Path(name))

@@ -95,8 +95,20 @@ def test_utf8_names_that_do_not_say_so_and_backslashes() -> None:
     assert set(open_dataset(str(path)).classes) == {"سگ", "cats"}
 
 
+def test_a_backslash_beside_slashes_is_a_letter_where_files_may_have_it() -> None:
+    unix, windows = zipfile.ZipInfo("cats/n\\o.png"), zipfile.ZipInfo("dogs/n\\o.png")
+    unix.create_system, windows.create_system = 3, 0
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for info in (unix, windows):
+            file.writestr(info, IMAGE)
+    path = unpack_zip(buffer.getvalue(), "x.zip")
+    assert (path / "cats" / "n\\o.png").is_file()
+    assert (path / "dogs" / "n" / "o.png").is_file()
+
+
 @pytest.mark.parametrize(
-    "name", ["../evil.png", "cats/../../evil.png", "/etc/evil.png", "C:\\evil.png", "..\\evil.png"]
+    "name", ["../evil.png", "cats/../../evil.png", "/etc/evil.png", "C:\\evil.png", "..\\evil.png", "a/..\\b.png"]
 )
 def test_entries_that_lead_outside_are_refused(name: str) -> None:
     assert "leads outside the archive" in refusal(packed({**GOOD, name: IMAGE}))
