@@ -26,7 +26,7 @@ def drawing(calm: Page, visit: Callable[..., Page]) -> Page:
 def counted(page: Page, label: str, number: int) -> None:
     """Waits for a figure's exact value."""
     cell = page.get_by_role("main").locator(f'.bl-metric:has(dt:text-is("{label}"))').first
-    expect(cell).to_have_attribute("title", f"{number:,} parameters")
+    expect(cell.locator("dd")).to_have_attribute("data-tip", f"{number:,} parameters")
 
 
 def turn(page: Page, lock: str) -> None:

@@ -155,9 +155,9 @@ def choices_are_still_there(page: Page, turn_to: Turn) -> None:
     expect(page.get_by_role("switch", name="Freeze Stage 5", exact=True)).to_be_checked()
     expect(page.get_by_role("switch", name="Let Stage 4 learn", exact=True)).not_to_be_checked()
     turn_to(page, "Runs")
-    expect(page.locator(".st-key-bl-one-run")).to_contain_text("colours, two phases")
+    expect(page.locator(".st-key-bl-one-run")).to_contain_text("colours, EfficientNet-Lite0, two phases")
     turn_to(page, "Evaluate")
-    expect(page.get_by_role("combobox", name="Run")).to_have_value("colours, two phases")
+    expect(page.get_by_role("combobox", name="Run")).to_have_value("colours, EfficientNet-Lite0, two phases")
 
 
 def test_homes_film_ends_with_heatmaps_in_sight(newcomer: Page, settled: Callable[[Page], Page], fact: Fact) -> None:
