@@ -278,6 +278,11 @@ def test_the_receptive_field_is_drawn_on_a_picture(open_page, words) -> None:
     assert "With random weights" in text
     app.slider(key="bl-field-row").set_value(0).run()
     assert "0, 12" in words(app)
+    app.query_params["picture"] = "sample:rocket"
+    app.run()
+    assert not app.exception
+    assert app.session_state["bl.image.field"].kind == "sample"
+    assert "bl.image" not in app.session_state, "no other page's picture changes"
 
 
 def test_memory_is_worked_out_beside_the_page(open_page, words, shapes, monkeypatch) -> None:
