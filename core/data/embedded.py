@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from urllib.parse import parse_qsl
@@ -18,7 +18,9 @@ import numpy as np
 from PIL import Image
 
 from core.data import shapes
-from core.data.dataset import Dataset, Item
+from core.data.dataset import Dataset, Item, Reader
+from core.data.generated import brains, circles, clothes, letters
+from core.data.generated.drawn import Drawing, DrawnReader
 from core.errors import InputError
 from core.specs.checks import whole
 
@@ -160,13 +162,37 @@ def _open_shapes(info: Embedded, seed: int, options: dict[str, int]) -> Dataset:
     return _dataset(info, items, presplit=False, reader=shapes.ShapesReader(size, seed))
 
 
-def _dataset(
-    info: Embedded,
-    items: tuple[Item, ...],
-    *,
-    presplit: bool,
-    reader: TableReader | TextureReader | shapes.ShapesReader,
-) -> Dataset:
+def _drawn(drawing: Drawing, empty: str = "") -> Callable[[Embedded, int, dict[str, int]], Dataset]:
+    """Returns what opens a set of as many generated pictures of each class as are asked for."""
+
+    def open_(info: Embedded, seed: int, options: dict[str, int]) -> Dataset:
+        per_class, size = options.get("per_class", info.images // len(info.classes)), options.get("size", info.size)
+        whole("per_class", per_class, low=1, high=10_000)
+        whole("size", size, low=16, high=1024)
+        items = tuple(
+            Item(f"{name}/{number:04d}", label)
+            for label, name in enumerate(info.classes)
+            for number in range(per_class)
+        )
+        found = _dataset(info, items, presplit=False, reader=DrawnReader(drawing, size, seed))
+        if empty and whole("empty", options.get("empty", 0), low=0, high=1):
+            return replace(found, classes=(*found.classes, empty))
+        return found
+
+    return open_
+
+
+def _open_brains(info: Embedded, seed: int, options: dict[str, int]) -> Dataset:
+    size, share = options.get("size", info.size), options.get("percent", 100)
+    whole("size", size, low=16, high=512)
+    whole("percent", share, low=1, high=100)
+    items = tuple(Item(key, info.classes.index(name)) for key, name in brains.keys(share))
+    patients = {item.key: brains.patient(item.key) for item in items}
+    found = _dataset(info, items, presplit=False, reader=DrawnReader(brains.draw, size, seed))
+    return replace(found, columns={"patient": patients})
+
+
+def _dataset(info: Embedded, items: tuple[Item, ...], *, presplit: bool, reader: Reader) -> Dataset:
     return Dataset(
         name=info.name,
         title=info.title,
@@ -246,6 +272,56 @@ EMBEDDED: dict[str, Embedded] = {
             size=96,
             open=_open_shapes,
             options=("per_class", "size"),
+        ),
+        Embedded(
+            name="letters",
+            title="Letters",
+            description="Generated letters A to Z in several fonts, slanted, turned and shifted; with empty=1 a 27th "
+            "class without a picture, as EMNIST has one.",
+            licence="generated",
+            package=None,
+            classes=letters.CLASSES,
+            images=2600,
+            size=28,
+            open=_drawn(letters.draw, letters.EMPTY),
+            options=("per_class", "size", "empty"),
+        ),
+        Embedded(
+            name="circles",
+            title="Circles",
+            description="Generated Gaussian circles of two sizes in noise: only the width tells the class.",
+            licence="generated",
+            package=None,
+            classes=circles.CLASSES,
+            images=1000,
+            size=91,
+            open=_drawn(circles.draw),
+            options=("per_class", "size"),
+        ),
+        Embedded(
+            name="clothes",
+            title="Clothes",
+            description="Generated silhouettes that look like clothes, light on black.",
+            licence="generated",
+            package=None,
+            classes=clothes.CLASSES,
+            images=1200,
+            size=28,
+            open=_drawn(clothes.draw),
+            options=("per_class", "size"),
+        ),
+        Embedded(
+            name="brains",
+            title="Phantom heads",
+            description="Generated slices of the heads of 331 patients, five of each and alike: 965 of AD, 689 of MCI. "
+            "Group them by column:patient, or a network is judged on heads that it has learned.",
+            licence="generated",
+            package=None,
+            classes=brains.CLASSES,
+            images=sum(brains.SLICES.values()),
+            size=64,
+            open=_open_brains,
+            options=("size", "percent"),
         ),
         Embedded(
             name="textures",

@@ -20,6 +20,12 @@ from pages.ui.text.i18n import N_, _, translate_error
 SOURCE_KINDS = {"embedded": N_("Built in"), "folder": N_("Folder"), "upload": N_("Upload")}
 SOURCE_TEXTS = {
     "shapes": N_("Generated shapes on cluttered backgrounds. Where each object is, is known."),
+    "letters": N_("Generated letters A to Z in several fonts, slanted, turned and shifted."),
+    "circles": N_("Generated circles of two sizes in noise: only the width tells the class."),
+    "clothes": N_("Generated silhouettes that look like clothes, light on black."),
+    "brains": N_(
+        "Generated slices of the heads of 331 patients, 965 of AD and 689 of MCI; slices of a patient are alike."
+    ),
     "textures": N_("Photographs of brick, grass and gravel, cut into tiles that never overlap between the splits."),
     "mnist": N_("5,000 handwritten digits of 28 × 28 pixels."),
     "digits": N_("1,797 handwritten digits of 8 × 8 pixels: quick to train on."),

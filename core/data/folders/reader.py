@@ -94,5 +94,5 @@ def locate(source: str, roots: Sequence[Path] | None) -> Path:
     raise InputError(
         "There is no folder {path}, nor an embedded data set of that name. Embedded: {known}.",
         path=source,
-        known="mnist, digits, shapes, textures",
+        known="mnist, digits, shapes, letters, circles, clothes, brains, textures",
     )

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pages.ui.text.i18n import N_, _
 
-DATA = {"shapes": N_("Shapes"), "textures": N_("Textures"), "mnist": N_("MNIST digits"), "digits": N_("Small digits")}
+DATA = {
+    "shapes": N_("Shapes"),
+    "letters": N_("Letters"),
+    "circles": N_("Circles"),
+    "clothes": N_("Clothes"),
+    "brains": N_("Phantom heads"),
+    "textures": N_("Textures"),
+    "mnist": N_("MNIST digits"),
+    "digits": N_("Small digits"),
+}
 """The embedded data sets."""
 WEIGHTS = {"default": N_("pretrained"), "none": N_("random weights")}
 PRESETS = {
