@@ -82,6 +82,8 @@ def test_a_lessons_link_opens_it_set_up(name: str, calm: Page, visit: Callable[.
     if name == "overfitting":
         expect(calm.locator(".st-key-bl-summary")).to_contain_text("15 epochs, everything")
         expect(calm.locator(".st-key-bl-summary")).to_contain_text("from 40 images")
+    if name == "trust":
+        expect(calm.get_by_role("radio", name="Backbone", exact=True)).to_be_checked()
     press(calm, "Leave")
     expect(bar(calm)).to_have_count(0)
     assert "lesson=" not in calm.url

@@ -50,6 +50,7 @@ def apply(setup: Setup) -> None:
     if setup.data is not None:
         choices.set_data(setup.data)
     choices.set_model(setup.model)
+    address.write(**choices.model_params(setup.model))  # which also says: look into this, not into a run
     choices.set_freeze(setup.freeze)
     choices.set_train_choice(setup.train)
     choices.read_again("bl")

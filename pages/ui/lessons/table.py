@@ -255,7 +255,7 @@ LESSONS: Mapping[str, Lesson] = {
             Stop(
                 "heatmaps",
                 N_("Test the map"),
-                N_("The map says where the network looked. Press Test this map below it."),
+                N_("The map says where the network looked. Press Test this map."),
                 predict=N_("Will blanking the warm places cost the class more than blanking random ones?"),
                 look=N_("The verdict, then another method on the same picture: does it agree?"),
                 setup=Setup(),
