@@ -171,3 +171,60 @@ def test_several_own_files_join_the_strip(
     row.nth(1).click()
     expect(row.nth(1)).to_have_attribute("aria-pressed", "true")
     expect(settled(page).get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def two_runs(trained: Any, server: Any, copy_run: Callable[..., Any]) -> Any:
+    """A run and a copy of it, so that there are two to compare."""
+    copy_run(trained, server.runs, "again")
+    return trained
+
+
+@pytest.mark.parametrize(("width", "height"), SCREENS)
+def test_every_view_of_heatmaps_answers_in_the_first_screen(
+    calm: Page, two_runs: Any, visit: Visit, width: int, height: int
+) -> None:
+    calm.set_viewport_size({"width": width, "height": height})
+    maps = re.compile("heat for|Heatmap of what speaks for")
+    for view in ("one", "methods", "classes", "layers", "pictures", "epochs", "runs"):
+        page = visit(calm, "heatmaps", run=two_runs.id, view=view)
+        parts = {
+            "map": page.get_by_role("img", name=maps).first,
+            "picture": page.get_by_role("img", name="The chosen picture, cropped as the network sees it"),
+            "answer": page.locator(".bl-answer, .bl-probabilities").first,
+            "trust": page.get_by_role("button", name="Test this map").or_(page.locator(".bl-verdict")).first,
+        }
+        for name, part in parts.items():
+            expect(part).to_be_visible()
+            box = part.bounding_box()
+            assert box is not None
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= height, (view, name, box)
+        assert page.get_by_role("main").get_by_role("button", name="More").count() == 1
+        assert page.get_by_test_id("stMain").evaluate("part => part.scrollWidth - part.clientWidth") <= 0
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+def test_a_formula_is_never_cut(calm: Page, trained: Any, visit: Visit, width: int) -> None:
+    calm.set_viewport_size({"width": width, "height": 768})
+    page = visit(calm, "heatmaps", run=trained.id)
+    page.get_by_role("main").get_by_role("button", name="More").click()
+    formulas = page.locator(".katex-display")
+    expect(formulas.first).to_be_visible()
+    for formula in formulas.all():
+        assert formula.evaluate("part => part.scrollWidth - part.clientWidth") <= 1
+        box = formula.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+def test_the_views_stand_in_the_same_place_on_every_page(calm: Page, trained: Any, visit: Visit) -> None:
+    for name in ("heatmaps", "feature_maps", "filters"):
+        page = visit(calm, name, run=trained.id)
+        expect(page.get_by_role("combobox", name="Moment of the training")).to_be_visible()
+        above = page.locator(".st-key-bl-look").bounding_box()
+        below = page.locator(".st-key-bl-view-strip").bounding_box()
+        assert above is not None
+        assert below is not None
+        assert 0 <= below["y"] - (above["y"] + above["height"]) < 40, name
