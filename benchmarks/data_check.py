@@ -39,7 +39,7 @@ def main() -> None:
         labels = np.array([dataset.items[place].label for place in seen.positions])
         eye = Eye()
         features = features_of((dataset.load(int(place)) for place in seen.positions), seen.digests, eye)
-        among = copies(seen.thumbs, features, labels, limits_of(seen.thumbs, features, labels))
+        among = copies(seen.thumbs, features, labels, limits_of(seen.thumbs, features, labels), sizes=seen.sizes)
         rng = np.random.default_rng(0)
         kinds = list(EDITS)
         own = rng.integers(0, len(seen), arguments.each * len(kinds))
@@ -49,10 +49,11 @@ def main() -> None:
         rows = [looks._seen(b"", image.size, image.convert("L")).thumb for image in images]
         planted = [eye.look([eye.pixels(image) for image in images[s : s + 32]]) for s in range(0, len(images), 32)]
         thumbs = np.concatenate([seen.thumbs, np.stack(rows)])
+        sizes = np.concatenate([seen.sizes, [image.size for image in images]])
         features_all = np.concatenate([features, *planted])
         labels_all = np.concatenate([labels, labels[own]])
         begin = time.process_time()
-        pairs = copies(thumbs, features_all, labels_all, limits_of(thumbs, features_all, labels_all))
+        pairs = copies(thumbs, features_all, labels_all, limits_of(thumbs, features_all, labels_all), sizes=sizes)
         search = time.process_time() - begin
         origin = [*range(len(seen)), *own.tolist()]
         found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))

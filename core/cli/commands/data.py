@@ -74,7 +74,7 @@ def augment(arguments: argparse.Namespace, output: Output) -> None:
 
     spec = augmentation(arguments.preset)
     whole("copies", arguments.copies, low=1, high=1000)
-    dataset = _divided(arguments)
+    dataset = _divided(arguments, output)
     target = write_copies(
         dataset,
         spec,
@@ -95,7 +95,7 @@ def split(arguments: argparse.Namespace, output: Output) -> None:
     from core.data.division.on_disk import fingerprint, write_division
     from core.data.splits import split_warnings
 
-    dataset = _divided(arguments)
+    dataset = _divided(arguments, output)
     record: dict[str, object] = {"counts": dataset.counts(), "hash": fingerprint(dataset)}
     lines = [*_counted(dataset), "", f"hash: {record['hash']}"]
     lines += [f"note: {sentence}" for sentence in split_warnings(dataset)]
@@ -106,7 +106,7 @@ def split(arguments: argparse.Namespace, output: Output) -> None:
     output.result(record, lines)
 
 
-def _divided(arguments: argparse.Namespace) -> Dataset:
+def _divided(arguments: argparse.Namespace, output: Output) -> Dataset:
     """Opens a source and divides it as the words say."""
     from core.data.sources import absolute_source, open_spec
     from core.workflows.data_check.dividing import divide
@@ -118,8 +118,12 @@ def _divided(arguments: argparse.Namespace) -> Dataset:
         seed=arguments.seed,
         val_of=arguments.of,
         group_by=arguments.group_by,
+        anew=arguments.anew,
     )
-    return divide(open_spec(spec, roots=roots(arguments)), spec)
+    opened = open_spec(spec, roots=roots(arguments))
+    if opened.presplit and not spec.anew:
+        output.progress("note: the images bring a division of their own, which is kept; --anew sets it aside")
+    return divide(opened, spec)
 
 
 def _counted(dataset: Dataset) -> list[str]:

@@ -175,7 +175,7 @@ class _Rows:
             return self.keys(self.equal), ()
         thumbs, labels = self.looks.thumbs[rows], self.labels[rows]
         features = None if self.features is None else self.features[rows]
-        pairs = copies(thumbs, features, labels, limits_of(thumbs, features, labels))
+        pairs = copies(thumbs, features, labels, limits_of(thumbs, features, labels), sizes=self.looks.sizes[rows])
         names = [self.key(int(row)) for row in rows]
         alike = joined((names[one], names[other]) for one, other in zip(pairs.first, pairs.second, strict=True))
         return self.keys(self.equal), tuple(sorted(tuple(sorted(group)) for group in alike))
@@ -242,6 +242,7 @@ class _Rows:
                 np.concatenate([labels, labels[own]]),
                 limits,
                 np.arange(len(thumbs), len(thumbs) + len(own)),
+                np.concatenate([self.looks.sizes[large], [image.size for image in edited]]),
             )
             found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
             shares[kind] = float(np.mean([(row, len(thumbs) + place) in found for place, row in enumerate(own)]))

@@ -7,14 +7,19 @@ different classes, have in common by nature. What a search with these limits fin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.scan.likeness import Pairs, alike, shifted, turned, unit
 from core.data.scan.looks import Looks, groups_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEAST_CORRELATION, LEAST_COSINE, LEAST_ALIGNED = 0.9, 0.85, 0.87
 """Limits that are never gone below: of thumbnails, of features, of thumbnails that were shifted onto each other.
@@ -24,9 +29,11 @@ _DEVIATIONS = 5.5  # above the middle of unrelated pairs, in Fisher's z
 _SAMPLE = 20_000
 _FEW = 8  # images of a class, with fewer of which all classes are taken together
 _ALIGNED_SAMPLE = 400
-_ROOM = 0.22  # by which a cosine may miss its limit where the thumbnails, shifted, are the same
-_NEIGHBOURS = 2
+_ROOM = 0.27  # by which a cosine may miss its limit where the thumbnails, shifted, are the same
+_NEIGHBOURS = 3
 _ROWS = 512
+_ANGLES = (-90, *(angle for angle in range(-60, 61, 5) if angle), 90)
+_OVERLAP = 0.4  # of the picture that must be seen in both, where one is rotated
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,7 @@ def copies(
     labels: NDArray[np.int64],
     limits: Limits,
     rows: NDArray[np.int64] | None = None,
+    sizes: NDArray[np.int64] | None = None,
 ) -> Pairs:
     """Returns the pairs that are copies of each other; the likeness is the one that showed it.
 
@@ -132,6 +140,7 @@ def copies(
         labels: ``N``.
         limits: As :func:`limits_of` sets them.
         rows: Only pairs with one of these on one side; by default all.
+        sizes: Width and height of the pictures, ``N x 2``; with them, thumbnails are also compared rotated.
     """
     by_thumb = alike(thumbs, float(limits.correlation.min()), rows)
     found = [_beyond(by_thumb, limits.of(limits.correlation, labels[by_thumb.first], labels[by_thumb.second]))]
@@ -142,8 +151,49 @@ def copies(
         missed = (near.likeness < allowed) & (near.likeness >= allowed - _ROOM)
         open_ = Pairs(near.first[missed], near.second[missed], near.likeness[missed])
         aligned = shifted(thumbs[open_.first], thumbs[open_.second])
+        if sizes is not None:
+            aligned = np.maximum(aligned, _rotated(thumbs, sizes, open_.first, open_.second))
         found.append(_beyond(Pairs(open_.first, open_.second, aligned), np.full(len(aligned), limits.aligned)))
     return Pairs.of([(part.first, part.second, part.likeness) for part in found])
+
+
+def _rotated(
+    thumbs: NDArray[np.uint8], sizes: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Returns how well thumbnails correlate where they overlap, one of the pair rotated by the best of many angles."""
+    import torch
+    from torch.nn import functional as F
+
+    best = np.full(len(first), -1.0, dtype=np.float32)
+    for start in range(0, len(first), _ROWS):
+        part = slice(start, start + _ROWS)
+        one, other = (torch.from_numpy(thumbs[rows[part]].astype(np.float32))[:, None] for rows in (first, second))
+        own, theirs = (torch.from_numpy(sizes[rows[part]].astype(np.float32)) for rows in (first, second))
+        for angle in _ANGLES:
+            cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            turn = torch.tensor([[cosine, -sine], [sine, cosine]])
+            plane = turn[None] * theirs[:, None, :] / own[:, :, None]  # from places of the second to those of the first
+            grid = F.affine_grid(
+                torch.cat([plane, torch.zeros(len(plane), 2, 1)], 2), list(one.shape), align_corners=False
+            )
+            inside = (grid.abs() <= 1).all(-1)[:, None].float()
+            moved = F.grid_sample(one, grid, mode="bilinear", padding_mode="border", align_corners=False)
+            found = _masked(moved, other, inside).numpy()
+            np.maximum(best[part], found, out=best[part])
+    return best
+
+
+def _masked(one: Tensor, other: Tensor, inside: Tensor) -> Tensor:
+    """Returns the correlation of pictures ``B x 1 x H x W`` where ``inside`` is 1; -1 where too little overlaps."""
+    count = inside.sum((1, 2, 3))
+    a, b = (
+        (part - (part * inside).sum((2, 3), keepdim=True) / count.clamp(min=1).view(-1, 1, 1, 1)) * inside
+        for part in (one, other)
+    )
+    power = ((a**2).sum((1, 2, 3)) * (b**2).sum((1, 2, 3))).sqrt()
+    found = (a * b).sum((1, 2, 3)) / power.clamp(min=1e-6)
+    enough = (count >= _OVERLAP * inside[0].numel()) & (power > 16 * count)
+    return found.masked_fill(~enough, -1.0)
 
 
 def _beyond(pairs: Pairs, limits: NDArray[np.floating]) -> Pairs:

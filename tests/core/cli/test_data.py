@@ -32,6 +32,8 @@ def test_a_division_is_written_and_known_again(
     again = result(capsys, "split", tmp_path / "out")
     assert (again["counts"], again["hash"]) == (written["counts"], written["hash"])
     assert written["hash"] != found["hash"]
+    other = result(capsys, "split", tmp_path / "out", "--anew", "--seed", 8)
+    assert (other["counts"], other["hash"] != written["hash"]) == (written["counts"], True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["test", "train", "val"]
 
 
