@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from core.cli.common.helpers import roots
@@ -74,7 +75,7 @@ def augment(arguments: argparse.Namespace, output: Output) -> None:
 
     spec = augmentation(arguments.preset)
     whole("copies", arguments.copies, low=1, high=1000)
-    dataset = _divided(arguments, output)
+    dataset = _all_training(arguments, output) if arguments.val == arguments.test == 0 else _divided(arguments, output)
     target = write_copies(
         dataset,
         spec,
@@ -83,7 +84,8 @@ def augment(arguments: argparse.Namespace, output: Output) -> None:
         seed=arguments.seed,
         progress=_passing(output, "written"),
     )
-    before, after = dataset.counts()["train"], open_dataset(str(target)).counts()["train"]
+    before, written = dataset.counts()["train"], open_dataset(str(target)).counts()
+    after = written.get("train") or written["all"]
     lines = table([(name, before[name], after[name]) for name in dataset.classes], ("class", "before", "after"))
     output.result(
         {"before": before, "after": after, "path": str(target.absolute())}, [*lines, "", f"written to {target}"]
@@ -104,6 +106,15 @@ def split(arguments: argparse.Namespace, output: Output) -> None:
         record["path"] = str(target.absolute())
         lines.append(f"written to {target}")
     output.result(record, lines)
+
+
+def _all_training(arguments: argparse.Namespace, output: Output) -> Dataset:
+    """Opens a source of which nothing is held out."""
+    from core.data.sources import open_dataset
+
+    dataset = open_dataset(arguments.source, roots=roots(arguments), seed=arguments.seed)
+    output.progress("note: nothing is held out; divide what is written with --group-by stem, so that no copy straddles")
+    return replace(dataset, items=tuple(replace(item, split="train") for item in dataset.items))
 
 
 def _divided(arguments: argparse.Namespace, output: Output) -> Dataset:

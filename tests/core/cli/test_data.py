@@ -108,3 +108,12 @@ def test_training_images_alone_are_copied(
         capsys, "augment", source, "--preset", "wild", "--copies", 2, "--write", "x"
     )
     assert "copies is 0" in problem(capsys, "augment", source, "--preset", "none", "--copies", 0, "--write", "x")
+
+
+def test_the_homework_s_five_times(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("augment", "brains?percent=2&size=16", "--preset", "brain-paper", "--copies", 5, "--val", 0)
+    found = result(capsys, *words, "--write", tmp_path / "out")
+    assert found["before"] == {"AD": 19, "MCI": 14}  # of 965 and 689
+    assert found["after"] == {"AD": 95, "MCI": 70}  # of 4,825 and 3,445
+    divided = result(capsys, "split", tmp_path / "out", "--group-by", "stem")
+    assert sum(sum(part.values()) for part in divided["counts"].values()) == 165
