@@ -12,7 +12,7 @@ from core.errors import InputError
 from pages.ui.kit import components, nav
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
-from pages.ui.selection import image_picker
+from pages.ui.selection import picture_list
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n, translate_error
@@ -131,7 +131,7 @@ def _filtered(judged: Evaluation, wrong: list[int]) -> list[int]:
 def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None = None) -> None:
     predictions = judged.predictions
     try:
-        dataset = image_picker.reopened(run)
+        dataset = picture_list.reopened(run)
     except InputError as error:
         components.note(translate_error(error))
         components.note(_("The figures above are kept with the run and stay true."))

@@ -12,7 +12,7 @@ from core.errors import InputError
 from pages.filters import kernels_view
 from pages.ui.kit import components, page_states
 from pages.ui.kit.components import Figure
-from pages.ui.selection import image_picker, subjects
+from pages.ui.selection import picture_list, subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
@@ -230,7 +230,7 @@ def _looked(target: Target, network: Any, layer: str, key: tuple[Any, ...]) -> b
             bar.progress(min(1.0, done / total), text=_("{done} of {total} images").format(done=done, total=total))
 
     try:
-        dataset = image_picker.reopened(target.trained)
+        dataset = picture_list.reopened(target.trained)
         caches.remember(
             "life",
             key,

@@ -17,7 +17,7 @@ from pages.heatmaps.controls import Choice, Look
 from pages.heatmaps.map_grid import Cell
 from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.tiles import grid
-from pages.ui.selection import image_picker, samples, subjects
+from pages.ui.selection import image_picker, picture_list, samples, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
@@ -287,7 +287,7 @@ def _shown(subject: Subject, count: int) -> list[tuple[str, str | None, Image.Im
     options = dict(list(image_picker.held_out(run, per_class=count).items())[:count])
 
     def load() -> list[tuple[str, str | None, Image.Image]]:
-        dataset = image_picker.reopened(run)
+        dataset = picture_list.reopened(run)
         places = {item.key: place for place, item in enumerate(dataset.items)}
         rows: list[tuple[str, str | None, Image.Image]] = []
         for key, label in options.items():

@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import InputError
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
-from pages.ui.selection import image_picker, subjects
+from pages.ui.selection import picture_list, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import number_format
@@ -94,7 +94,7 @@ def object_mask(subject: Subject) -> NDArray[np.bool_] | None:
         from core.interpret.explanation_metrics.localisation import seen_mask
 
         try:
-            dataset = image_picker.reopened(run)
+            dataset = picture_list.reopened(run)
         except InputError:
             return None
         place = next((place for place, item in enumerate(dataset.items) if item.key == image.name), None)

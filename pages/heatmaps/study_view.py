@@ -16,7 +16,7 @@ from pages.heatmaps.controls import Choice
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import empty
 from pages.ui.runs import job_panel, queue_panel
-from pages.ui.selection import image_picker
+from pages.ui.selection import picture_list
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches
 from pages.ui.text import number_format
@@ -98,7 +98,7 @@ def _found(target: Target, job: Job, made: Study, maps: Maps, open_image: Open) 
     components.note(text)
     study_result.means(made, maps)
     try:
-        dataset = image_picker.reopened(target.trained)
+        dataset = picture_list.reopened(target.trained)
     except InputError as error:
         components.note(translate_error(error))
         return

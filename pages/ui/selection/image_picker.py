@@ -6,9 +6,9 @@ it, but for one's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -180,7 +180,7 @@ def _asked(place: Place) -> list[str]:
     return names
 
 
-def _there(name: str, pictures: Pictures | None, kept: dict[str, Any]) -> bool:
+def _there(name: str, pictures: Pictures | None, kept: Container[str]) -> bool:
     if name.startswith(OWN) and name.removeprefix(OWN) in kept:
         return True
     if pictures is not None and name in pictures.places:
@@ -313,8 +313,3 @@ def _image(pictures: Pictures, key: str) -> ImageChoice:
         return ImageChoice("dataset", key, file, dataset.classes[dataset.items[position].label])
 
     return caches.remember("dataset-images", (*pictures.key, key), made, entries=12)
-
-
-def reopened(run: Run) -> Any:
-    """Returns a run's images as they were divided; see :func:`pages.ui.selection.picture_list.reopened`."""
-    return picture_list.reopened(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.data.encoding import png, webp
 from core.errors import InputError
@@ -14,6 +14,8 @@ from pages.ui.session import caches, choices
 from pages.ui.text.i18n import N_
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
     from core.data.dataset import Dataset
     from core.evaluation.predictions import Answer
     from core.runs.store import Run
@@ -61,7 +63,7 @@ class Pictures:
 
     dataset: Dataset
     run: Run | None
-    key: tuple[Any, ...]
+    key: tuple[object, ...]
 
     @property
     def places(self) -> dict[str, int]:
@@ -157,7 +159,7 @@ def reopened(run: Run) -> Dataset:
     return caches.remember("reopened", (run.id,), lambda: reopen(run, roots=caches.roots()), entries=4)
 
 
-def thumbnail(image: Any) -> bytes:
+def thumbnail(image: PILImage) -> bytes:
     """Encodes a small view of a picture: no larger than :data:`THUMBNAIL_PX`, and PNG up to :data:`SHARP_PX`."""
     if max(image.size) > THUMBNAIL_PX:
         image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))

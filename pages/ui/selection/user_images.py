@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
 from core.errors import InputError
 from core.messages import StagedProgress
 from pages.ui.kit import charts, components, form_fields, nav
-from pages.ui.selection import image_picker
+from pages.ui.selection import picture_list
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+    from core.workflows.inspection.channel_survey import Fingerprints, LayerAnswers
+
+T = TypeVar("T")
 
 ALONE = "bl-work-alone"
 COUNTS = (50, 100, 200, 400)
@@ -33,14 +39,14 @@ class Own:
     """Some of the person's images.
 
     Attributes:
-        images: The :class:`core.data.dataset.Dataset`, as many as are looked at.
+        images: As many as are looked at.
         key: What caches of things made with them are keyed on.
         split: The split they come from; empty for all.
         title: What their data set is called.
     """
 
-    images: Any
-    key: tuple[Any, ...]
+    images: Dataset
+    key: tuple[str]
     split: str
     title: str
 
@@ -99,7 +105,7 @@ def _counts(there: int, most: int) -> tuple[list[int], int]:
     return counts, max((count for count in counts if count <= most), default=counts[0])
 
 
-def _drawn(dataset: Any, split: str, count: int) -> Own:
+def _drawn(dataset: Dataset, split: str, count: int) -> Own:
     from core.workflows.inspection.channel_survey import chosen, images_key
 
     images = caches.remember(
@@ -114,12 +120,12 @@ def _drawn(dataset: Any, split: str, count: int) -> Own:
     return Own(images, (key,), split, dataset.title)
 
 
-def _dataset(subject: Subject, *, quiet: bool = False) -> Any:
+def _dataset(subject: Subject, *, quiet: bool = False) -> Dataset | None:
     """Returns the images that go with the subject; ``None`` where there are none, and says so."""
     run = subject.target.run
     try:
         if run is not None:
-            return image_picker.reopened(run)
+            return picture_list.reopened(run)
         spec = choices.data()
         if spec is not None:
             return caches.divided(spec)
@@ -141,7 +147,7 @@ def part(view: Callable[..., None]) -> Callable[..., None]:
     if not st.session_state.get(ALONE):
         return st.fragment(view)
 
-    def plain(*given: Any) -> None:
+    def plain(*given: object) -> None:
         with st.container():  # as a fragment has one: so everything keeps its place
             view(*given)
 
@@ -205,15 +211,15 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
 
 
 def on_request(
-    request: Any,
-    work: Callable[[StagedProgress], Any],
+    request: object,
+    work: Callable[[StagedProgress], T],
     text: str,
     label: str,
     *,
     icon: str,
     key: str,
     primary: bool = False,
-) -> Any:
+) -> T | None:
     """Offers a piece of work, and does it with progress once it was asked for.
 
     Args:
@@ -246,7 +252,7 @@ def on_request(
         return None
 
 
-def prints(subject: Subject, own: Own) -> Any:
+def prints(subject: Subject, own: Own) -> Fingerprints:
     """Returns the ``Fingerprints`` of the network and the images, worked out once."""
     from core.workflows.inspection.channel_survey import Fingerprints, weights_key
 
@@ -254,7 +260,7 @@ def prints(subject: Subject, own: Own) -> Any:
     return Fingerprints(key, own.key[0])
 
 
-def gathered(subject: Subject, own: Own, layer: str) -> Any:
+def gathered(subject: Subject, own: Own, layer: str) -> LayerAnswers | None:
     """Returns the ``LayerAnswers`` of a layer where they are known, else ``None``."""
     from core.workflows.inspection.channel_survey import collect_answers, known
 
@@ -269,11 +275,13 @@ def gathered(subject: Subject, own: Own, layer: str) -> Any:
     return None
 
 
-def gather_on_request(subject: Subject, own: Own, layer: str, text: str, label: str, *, key: str) -> Any:
+def gather_on_request(
+    subject: Subject, own: Own, layer: str, text: str, label: str, *, key: str
+) -> LayerAnswers | None:
     """Returns what a layer's channels answer to the images: what is known already, else once it was asked for."""
     from core.workflows.inspection.channel_survey import collect_answers
 
-    def work(report: StagedProgress) -> Any:
+    def work(report: StagedProgress) -> LayerAnswers:
         return caches.remember(
             "gathered",
             (*subject.target.key, *own.key, layer),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,6 +15,10 @@ from pages.ui.selection.network_picker import Target
 from pages.ui.text.i18n import N_, _, _n
 from pages.ui.visualization import deepdream, progress
 from pages.ui.visualization.request import VisualizationRequest
+
+if TYPE_CHECKING:
+    from core.interpret.visualization.activation_maximization import Place, Recipe, Visualization
+    from core.models.network import Network
 
 BATCH = 16
 """Pictures that are asked for at a time."""
@@ -33,7 +37,7 @@ PAPER = ("Olah, Mordvintsev, Schubert 2017, Feature Visualization", "https://doi
 _CLASS_NUMBERS = "bl-dream-classes"
 
 
-def draw(target: Target, network: Any) -> None:
+def draw(target: Target, network: Network) -> None:
     """Draws the view.
 
     Args:
@@ -60,7 +64,7 @@ def show_channel(layer: str, number: int) -> None:
     st.session_state[_WANTED] = (layer, number)
 
 
-def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
+def _channels(network: Network, *, single: bool) -> VisualizationRequest | None:
     """Draws the choice of a layer, of a batch of its channels and of how they are grown."""
     from core.interpret.layout import spatial_layers
 
@@ -94,7 +98,7 @@ def _channels(network: Any, *, single: bool) -> VisualizationRequest | None:
     return VisualizationRequest(layer, numbers, tuple(_("Channel {n}").format(n=number) for number in numbers), recipe)
 
 
-def _place() -> Any:
+def _place() -> Place:
     """Draws which neuron of a channel is meant."""
     where = form_fields.choice(
         _("Neuron"),
@@ -111,7 +115,7 @@ def _place() -> Any:
     return (int(down), int(across))
 
 
-def _classes(network: Any) -> VisualizationRequest | None:
+def _classes(network: Network) -> VisualizationRequest | None:
     known = network.classes
     every = range(len(known))
     usual = list(every) if len(known) <= MOST_CLASSES else list(every)[:4]
@@ -133,14 +137,14 @@ def _classes(network: Any) -> VisualizationRequest | None:
     return VisualizationRequest("", tuple(chosen), tuple(known[number] for number in chosen), recipe)
 
 
-def _recipe(place: Any) -> Any:
-    from core.interpret.visualization.activation_maximization import SIZE, STEPS, Recipe
+def _recipe(place: Place) -> Recipe:
+    from core.interpret.visualization import activation_maximization as grown
 
     with components.more("bl-dream-more"):
         size = st.select_slider(
             _("Size"),
             SIZES,
-            SIZE,
+            grown.SIZE,
             key="bl-dream-size",
             persist_state="session",
             format_func=lambda side: _("{n} px").format(n=side),
@@ -148,7 +152,7 @@ def _recipe(place: Any) -> Any:
         steps = st.select_slider(
             _("Steps"),
             (32, 64, 128, 256, 512),
-            STEPS,
+            grown.STEPS,
             key="bl-dream-steps",
             persist_state="session",
             help=_("More steps make a clearer pattern."),
@@ -162,10 +166,10 @@ def _recipe(place: Any) -> Any:
             persist_state="session",
             help=_("Another seed starts from other noise; what stays the same is what the channel looks for."),
         )
-    return Recipe(int(size), int(steps), int(seed), place)
+    return grown.Recipe(int(size), int(steps), int(seed), place)
 
 
-def _answer(target: Target, network: Any, ask: VisualizationRequest) -> None:
+def _answer(target: Target, network: Network, ask: VisualizationRequest) -> None:
     """Draws what is there, and what grows the rest."""
     from core.interpret.visualization import activation_maximization
 
@@ -197,7 +201,7 @@ def _answer(target: Target, network: Any, ask: VisualizationRequest) -> None:
     _gallery(target, network, ask, known)
 
 
-def _gallery(target: Target, network: Any, ask: VisualizationRequest, known: dict[int, Any]) -> None:
+def _gallery(target: Target, network: Network, ask: VisualizationRequest, known: dict[int, Visualization]) -> None:
     there = [channel for channel in ask.channels if channel in known]
     labels = dict(zip(ask.channels, ask.labels, strict=True))
     kept = st.session_state.get(_CHOSEN)
@@ -223,7 +227,7 @@ def _gallery(target: Target, network: Any, ask: VisualizationRequest, known: dic
     _large(target, network, ask, known[chosen], labels[chosen])
 
 
-def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, label: str) -> None:
+def _large(target: Target, network: Network, ask: VisualizationRequest, one: Visualization, label: str) -> None:
     """Draws one picture large with its figures; a click grows it larger, with more steps."""
     from core.interpret.visualization import activation_maximization
 
@@ -267,7 +271,7 @@ def _large(target: Target, network: Any, ask: VisualizationRequest, one: Any, la
                 layer_picker.go_to_channel(ask.layer, one.channel)
 
 
-def _said(one: Any, *, single: bool, of_class: bool) -> str:
+def _said(one: Visualization, *, single: bool, of_class: bool) -> str:
     what = _("class score (logit)") if of_class else _("value of this neuron") if single else _("mean of its map")
     if not one.excited:
         return _("Its {what} is no higher than for noise: nothing was found that excites it.").format(what=what)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,13 +20,18 @@ from pages.ui.text.i18n import _, translate_error
 from pages.ui.visualization import progress
 
 if TYPE_CHECKING:
-    from core.interpret.visualization.deepdream import DeepDream
+    from PIL.Image import Image as PILImage
+    from streamlit.delta_generator import DeltaGenerator
+
+    from core.interpret.visualization.deepdream import DeepDream, Depth
+    from core.models.network import Network
+    from pages.ui.session.choices import ImageChoice
 
 SIDES = (192, 256, 320, 448, 640)
 SHELF = "deep-dreams"
 
 
-def draw(target: Target, network: Any) -> None:
+def draw(target: Target, network: Network) -> None:
     """Draws the view.
 
     Args:
@@ -57,8 +62,8 @@ def draw(target: Target, network: Any) -> None:
         _answer(target, network, image, layer, depth)
 
 
-def _depth() -> Any:
-    from core.interpret.visualization.deepdream import LONGEST_SIDE, Depth
+def _depth() -> Depth:
+    from core.interpret.visualization import deepdream
 
     strength = st.slider(_("Strength"), 0.2, 3.0, 1.0, 0.1, key="bl-deep-strength", persist_state="session")
     with components.more("bl-deep-more"):
@@ -75,15 +80,15 @@ def _depth() -> Any:
         side = st.select_slider(
             _("Longest side"),
             SIDES,
-            LONGEST_SIDE,
+            deepdream.LONGEST_SIDE,
             key="bl-deep-side",
             persist_state="session",
             format_func=lambda n: _("{n} px").format(n=n),
         )
-    return Depth(int(octaves), steps=int(steps), strength=float(strength), side=int(side))
+    return deepdream.Depth(int(octaves), steps=int(steps), strength=float(strength), side=int(side))
 
 
-def _answer(target: Target, network: Any, image: Any, layer: str, depth: Any) -> None:
+def _answer(target: Target, network: Network, image: ImageChoice, layer: str, depth: Depth) -> None:
     from core.data.images import open_image
 
     try:
@@ -110,7 +115,15 @@ def _answer(target: Target, network: Any, image: Any, layer: str, depth: Any) ->
     _show(found, layer)
 
 
-def _dream(target: Target, network: Any, picture: Any, layer: str, depth: Any, key: Any, place: Any) -> None:
+def _dream(
+    target: Target,
+    network: Network,
+    picture: PILImage,
+    layer: str,
+    depth: Depth,
+    key: tuple[object, ...],
+    place: DeltaGenerator,
+) -> None:
     """Dreams in the page; what takes long is handed to a process."""
     from core.interpret.visualization.deepdream import deep_dream
 
@@ -127,7 +140,7 @@ def _note() -> None:
     components.note(_("This goes on if you leave; the picture will be here."))
 
 
-def _request(target: Target, picture: Any, layer: str, depth: Any) -> VisualizationJob:
+def _request(target: Target, picture: PILImage, layer: str, depth: Depth) -> VisualizationJob:
     return VisualizationJob(
         target.named,
         layer,
@@ -141,7 +154,9 @@ def _request(target: Target, picture: Any, layer: str, depth: Any) -> Visualizat
     )
 
 
-def _of_job(job: Job | None, target: Target, image: Any, picture: Any, layer: str, depth: Any) -> DeepDream | None:
+def _of_job(
+    job: Job | None, target: Target, image: ImageChoice, picture: PILImage, layer: str, depth: Depth
+) -> DeepDream | None:
     """Returns what a process has dreamt, where it was asked for this very dream."""
     found: DeepDream | None = job_panel.result(job)
     if job is None or found is None:
@@ -154,7 +169,7 @@ def _of_job(job: Job | None, target: Target, image: Any, picture: Any, layer: st
         return None
 
 
-def _show(found: Any, layer: str) -> None:
+def _show(found: DeepDream, layer: str) -> None:
     with st.container(key="bl-wrap-deep-pair"):
         left, right = st.columns(2, gap="medium")
     with left:

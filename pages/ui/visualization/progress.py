@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,6 +21,16 @@ from pages.ui.selection import subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image as PILImage
+    from streamlit.delta_generator import DeltaGenerator
+
+    from core.interpret.visualization.activation_maximization import Visualization
+    from core.models.network import Network
+    from pages.ui.visualization.request import VisualizationRequest
 
 LONG = 30.0
 """Seconds beyond which the work belongs to a process of its own."""
@@ -46,7 +57,7 @@ class Bar:
         key: Stable key.
     """
 
-    def __init__(self, place: Any, text: str, key: str) -> None:
+    def __init__(self, place: DeltaGenerator, text: str, key: str) -> None:
         self._text, self._begun, self._last = text, time.monotonic(), 0.0
         self._place = place.empty()
         with self._place.container(horizontal=True, vertical_alignment="center"):
@@ -80,13 +91,13 @@ def _whole(seconds: float) -> float:
     return float(max(1, -int(-seconds // 1)))
 
 
-def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
+def grow(target: Target, network: Network, ask: VisualizationRequest, place: DeltaGenerator) -> None:
     """Grows pictures in the page, each batch shown once it is there; what takes long is handed to a process.
 
     Args:
         target: What is looked into.
         network: Its network.
-        ask: A :class:`pages.ui.visualization.request.VisualizationRequest`.
+        ask: What is to be grown.
         place: A container for progress and pictures.
     """
     from core.interpret.visualization import activation_maximization
@@ -101,35 +112,36 @@ def grow(target: Target, network: Any, ask: Any, place: Any) -> None:
         with shown.container():
             grid(list(there.values()), size=TILE)
 
-    def on_image(one: Any) -> None:
+    def on_image(one: Visualization) -> None:
         there[one.channel] = tile(one, labels[one.channel])
 
-    def on_preview(channels: list[int], images: Any) -> None:
+    def on_preview(channels: list[int], images: NDArray[np.uint8]) -> None:
         for channel, image in zip(channels, images, strict=True):
             there[channel] = Tile(png(image, repeats=True), labels[channel], _("growing …"))
         draw()
 
     recipe = ask.recipe
-    common = {
-        "size": recipe.size,
-        "steps": recipe.steps,
-        "seed": recipe.seed,
-        "progress": bar,
-        "on_image": on_image,
-        "on_preview": on_preview,
-    }
+    grown = (
+        partial(activation_maximization.maximise, network, ask.layer, ask.channels, place=recipe.place)
+        if ask.layer
+        else partial(activation_maximization.maximise_classes, network, ask.channels)
+    )
     try:
-        if ask.layer:
-            activation_maximization.maximise(network, ask.layer, ask.channels, place=recipe.place, **common)
-        else:
-            activation_maximization.maximise_classes(network, ask.channels, **common)
+        grown(
+            size=recipe.size,
+            steps=recipe.steps,
+            seed=recipe.seed,
+            progress=bar,
+            on_image=on_image,
+            on_preview=on_preview,
+        )
     except TooLong:
         start(target, network, ask)
     finally:
         bar.clear()
 
 
-def start(target: Target, network: Any, ask: Any) -> None:
+def start(target: Target, network: Network, ask: VisualizationRequest) -> None:
     """Starts a process that grows pictures, with the precision that this process would use."""
     from core.interpret.probe import device_of
     from core.interpret.visualization.gradient_ascent import precision_for
@@ -158,7 +170,7 @@ def job_of(target: Target, layer: str | None, *, deep: bool = False) -> Job | No
     return latest(target.named, weights_of(target), deep=deep, layer=layer)
 
 
-def at_work(job: Job | None, network: Any, ask: Any) -> bool:
+def at_work(job: Job | None, network: Network, ask: VisualizationRequest) -> bool:
     """Draws a job at work, and the pictures that it has grown already; returns whether it is at work."""
 
     def grown() -> None:
@@ -195,14 +207,14 @@ DISPLAY = job_panel.JobDisplay(
 )
 
 
-def tile(one: Any, label: str) -> Tile:
+def tile(one: Visualization, label: str) -> Tile:
     """Returns a grown picture as a tile with its activation beside that of noise."""
     note = _("{value} · noise {noise}").format(value=subjects.number(one.reached), noise=subjects.number(one.noise))
     grown = png(one.image, repeats=True)
     return Tile(grown, label, note, alt=_("The picture that excites {name} most").format(name=label))
 
 
-def as_text(image: Any, side: int) -> str:
+def as_text(image: PILImage, side: int) -> str:
     """Returns a PIL image as a file in base64, at most so many pixels wide and high, to be part of a request."""
     picture = image.convert("RGB")
     picture.thumbnail((side, side))

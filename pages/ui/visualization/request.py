@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.interpret.visualization.activation_maximization import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +17,10 @@ class VisualizationRequest:
         layer: The layer; empty for the head's classes.
         channels: Numbers of channels, or of classes.
         labels: What each is called, translated.
-        recipe: A :class:`core.interpret.visualization.activation_maximization.Recipe`.
+        recipe: How they are grown.
     """
 
     layer: str
     channels: tuple[int, ...]
     labels: tuple[str, ...]
-    recipe: Any
+    recipe: Recipe
