@@ -77,20 +77,23 @@ def _stop(name: str, lesson: Lesson, number: int) -> None:
 
 
 def _words(lesson: Lesson, number: int, text: str, stop: Stop) -> None:
-    count = len(lesson.stops)
-    where = _("{lesson} · stop {n} of {all}").format(lesson=_(lesson.title), n=number, all=count)
-    guess, look = _("Guess first:"), _("Look at this:")
-    lines = [(guess, stop.predict), ("", stop.text)]
+    """Draws what to do in one sentence; the others stand beside it where the window is wide, else behind a sign."""
+    where = _("{lesson} · stop {n} of {all}").format(lesson=_(lesson.title), n=number, all=len(lesson.stops))
+    look = (_("Look at this:"), stop.look)
     if text == stop.look:
-        lines = []
-    if text == stop.look or not stop.act:
-        lines.append((look, stop.look))
-    parts = [f"<p><b>{escape(word)}</b> {escape(_(line))}</p>" for word, line in lines if line]
-    dots = "".join(f'<i class="{"bl-on" if place < number else ""}"></i>' for place in range(count))
+        lines = [look]
+    else:
+        lines = [(_("Guess first:"), stop.predict), ("", stop.text), *([] if stop.act else [look])]
+    said = [(word, _(line)) for word, line in lines if line]
+    first = 1 if stop.act else 2  # without a button the sentence names what to press on the page
+    shown, rest = (
+        "".join(f"<p><b>{escape(word)}</b> {escape(line)}</p> " for word, line in part)
+        for part in (said[:first], said[first:])
+    )
+    sign = components.help_sign(" ".join(f"{word} {line}".strip() for word, line in said[first:]), _(stop.title))
     st.html(
-        f'<section class="bl-lesson" aria-label="{escape(where)}"><p class="bl-overline">{escape(where)}'
-        f'<span aria-hidden="true">{dots if count > 1 else ""}</span></p><h2>{escape(_(stop.title))}</h2>'
-        f"{''.join(parts)}</section>",
+        f'<section class="bl-lesson" aria-label="{escape(where)}"><h2>{escape(_(stop.title))}</h2> '
+        f'<span>{escape(where)}</span> {shown}<span class="bl-lesson-rest">{rest}</span>{sign}</section>',
         width="stretch",
     )
 
