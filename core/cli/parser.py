@@ -174,7 +174,7 @@ def _add_inside(explain: argparse.ArgumentParser) -> None:
     which.add_argument("--method", default="grad-cam", help="see: python -m core methods")
     which.add_argument("--methods", metavar="A,B,...|all", help="several, side by side in one picture")
     explain.add_argument("--target", metavar="CLASS", help="name or index; by default the predicted class")
-    explain.add_argument("--against", metavar="CLASS", help="what speaks for the class rather than for this one")
+    explain.add_argument("--against", metavar="CLASS", help="the evidence for the class rather than for this one")
     _add_setting(explain)
     explain.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
     explain.add_argument("--opacity", type=float, default=0.5, metavar="X", help="of the heat over the image, 0 to 1")

@@ -264,8 +264,9 @@ def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, cho
         if chosen.layer:
             layer_card.card(anatomy, chosen.layer, states, toggle)
     elif sheet == "field":
-        block = _block(anatomy, chosen.block)
-        receptive_field.sheet(anatomy, spec, classes(), chosen.layer or (block.name if block else ""))
+        block = _block(anatomy, chosen.block) if PART.asked() else None
+        layer = chosen.layer if PART.asked() else ""
+        receptive_field.sheet(anatomy, spec, classes(), layer or (block.name if block else ""))
     elif chosen.layer:
         layer_card.card(anatomy, chosen.layer, states, toggle)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,8 +15,15 @@ from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, busy
 from pages.ui.selection import image_picker, subjects
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+    from core.interpret.features.receptive_field import Field
+    from core.models.anatomy.records import Anatomy
+    from pages.ui.session.choices import ImageChoice
 
 MAX_SIDE_PX = 420
 PICTURE = image_picker.Place("bl-field-image", "picture", ".field")
@@ -29,29 +36,31 @@ WINDOW, UNDER = (230, 159, 0), (20, 20, 20)
 class Drawn:
     """A layer's field as the page keeps it: two pictures and the figures."""
 
-    theory: Any
-    measured: Any
-    field: Any
+    theory: PILImage
+    measured: PILImage
+    field: Field
 
 
-def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> None:
+def sheet(anatomy: Anatomy, spec: ModelSpec, classes: int | None, layer: str) -> None:
     """Draws the receptive field of a layer.
 
     Args:
         anatomy: The network's anatomy.
         spec: The chosen network.
         classes: Number of classes of the chosen data, if any.
-        layer: The chosen layer or block; ``""`` for the one that heatmaps look at.
+        layer: The chosen layer or block; ``""`` for one whose window is about a quarter of the image wide.
     """
     with_maps = {found.name for found in anatomy.layers if found.layout}
-    name = layer if layer in with_maps else anatomy.cam_layer
+    name = layer if layer in with_maps else _first(anatomy)
     if not name:
         components.note(_("No layer of this network keeps the picture's layout, so there is no field to show."))
         return
     style.send("inside.css")
     if name != layer:
         components.note(
-            _("Shown for {layer}: choose a layer with a feature map in the drawing for its own.").format(layer=name)
+            _("Shown for {layer}: choose a layer with a feature map in the drawing for its own.").format(
+                layer=layer_names.layer(anatomy, name)
+            )
         )
     image = image_picker.image_picker(place=PICTURE)
     if image is None:
@@ -62,14 +71,21 @@ def sheet(anatomy: Any, spec: ModelSpec, classes: int | None, layer: str) -> Non
     key = (replace(usable, head=spec.head), classes, image.sha256, name, cell)
     here = caches.known("fields", key, entries=48)
     try:
-        with nullcontext() if here else busy(_("Following the layer's answer back to the pixels …"), 360):
+        with nullcontext() if here else busy(_("Following the layer's activation back to the pixels …"), 360):
             drawn = caches.remember(
                 "fields", key, lambda: _measure(usable, anatomy, classes, image, name, cell), entries=48
             )
     except InputError as error:
         broken(_("No field can be shown"), translate_error(error), icon="report", tone="warn")
         return
-    _answer(drawn, remark)
+    _answer(drawn, layer_names.layer(anatomy, name), remark)
+
+
+def _first(anatomy: Anatomy) -> str:
+    """Returns the layer to begin with: its window is as near as can be to a quarter of the image's side."""
+    quarter = anatomy.input_size / 4
+    sides = {found.name: found.receptive.size[0] for found in anatomy.layers if found.layout and found.receptive}
+    return min(sides, key=lambda name: abs(sides[name] - quarter), default=anatomy.cam_layer)
 
 
 def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:
@@ -88,7 +104,7 @@ def _weights(spec: ModelSpec) -> tuple[ModelSpec, str]:
     return spec, ""
 
 
-def _cell(anatomy: Any, name: str) -> tuple[int, int]:
+def _cell(anatomy: Anatomy, name: str) -> tuple[int, int]:
     """Draws the choice of a place in the layer's map, and returns its row and column."""
     shape = anatomy.layer(name).map_shape
     rows, columns = shape[1:] if shape else anatomy.grid
@@ -113,7 +129,9 @@ def _place(label: str, size: int, key: str) -> int:
     return int(st.slider(label, 0, size - 1, key=key, on_change=moved))
 
 
-def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, name: str, cell: tuple[int, int]) -> Drawn:
+def _measure(
+    spec: ModelSpec, anatomy: Anatomy, classes: int | None, image: ImageChoice, name: str, cell: tuple[int, int]
+) -> Drawn:
     from core.data.images import fit, open_image, to_tensor
     from core.interpret.drawing.overlay import overlay
     from core.interpret.features.receptive_field import receptive_field
@@ -134,7 +152,7 @@ def _measure(spec: ModelSpec, anatomy: Any, classes: int | None, image: Any, nam
     )
 
 
-def _dimmed(image: Any, window: tuple[float, float, float, float], scale: float) -> Any:
+def _dimmed(image: PILImage, window: tuple[float, float, float, float], scale: float) -> PILImage:
     """Returns the picture, dark outside of the window."""
     dark = image.point(lambda value: value * 0.35)
     top, left, bottom, right = (round(side * scale) for side in window)
@@ -143,7 +161,7 @@ def _dimmed(image: Any, window: tuple[float, float, float, float], scale: float)
     return dark
 
 
-def _framed(image: Any, window: tuple[float, float, float, float], scale: float) -> Any:
+def _framed(image: PILImage, window: tuple[float, float, float, float], scale: float) -> PILImage:
     """Returns the picture with the window's frame."""
     from PIL import ImageDraw
 
@@ -161,7 +179,7 @@ def _framed(image: Any, window: tuple[float, float, float, float], scale: float)
     return image
 
 
-def _answer(drawn: Drawn, remark: str) -> None:
+def _answer(drawn: Drawn, called: str, remark: str) -> None:
     field = drawn.field
     with st.container(key="bl-wrap-field"):
         left, right = st.columns(2, gap="large")
@@ -172,9 +190,7 @@ def _answer(drawn: Drawn, remark: str) -> None:
             most=MAX_SIDE_PX,
             title=_("What it can see"),
             text=size,
-            alt=_("The picture, dark outside of the window that one value of {layer} can see").format(
-                layer=field.layer
-            ),
+            alt=_("The picture, dark outside of the window that one value of {layer} can see").format(layer=called),
         )
     with right:
         subjects.picture(
@@ -183,8 +199,8 @@ def _answer(drawn: Drawn, remark: str) -> None:
             title=_("What it looks at"),
             text=_("95 %\u00a0of the influence lies within {n} × {n} px").format(n=field.extent)
             if not field.empty
-            else _("no pixel moves this value: it is silent here"),
-            alt=_("The picture with the pixels that move one value of {layer}").format(layer=field.layer),
+            else _("no pixel moves this value: it is zero here"),
+            alt=_("The picture with the pixels that move one value of {layer}").format(layer=called),
         )
     components.metrics(
         [

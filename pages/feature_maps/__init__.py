@@ -1,1 +1,1 @@
-"""The page Feature maps: what does each layer answer to an image?"""
+"""The page Feature maps: what does each layer make of an image?"""

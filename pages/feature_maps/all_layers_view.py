@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,6 +17,10 @@ from pages.ui.selection.subjects import Subject
 from pages.ui.session import address, caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.interpret.drawing.tile_sheets import FeatureSheet
+    from core.interpret.features.activations import LayerStats
 
 COLUMNS = 16
 LAYER_KINDS = {
@@ -31,7 +36,7 @@ SIZES = {16: N_("Small"), 28: N_("Medium"), 44: N_("Large")}
 USUAL = ("conv", "pool", "attention")
 
 
-def draw(subject: Subject, open_layer: Any) -> None:
+def draw(subject: Subject, open_layer: Callable[[str], None]) -> None:
     """Draws the scroll.
 
     Args:
@@ -42,7 +47,7 @@ def draw(subject: Subject, open_layer: Any) -> None:
 
 
 @guarded
-def _view(subject: Subject, open_layer: Any) -> None:
+def _view(subject: Subject, open_layer: Callable[[str], None]) -> None:
     names, size, scale, colormap = _choices(subject)
     if not names:
         components.note(_("No layer of these kinds keeps the picture's layout. Choose another kind."))
@@ -94,7 +99,7 @@ def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
 
 def _drawn(
     subject: Subject, names: tuple[str, ...], size: int, scale: str, colormap: str
-) -> tuple[list[tuple[str, Any, Any]], float]:
+) -> tuple[list[tuple[str, FeatureSheet, LayerStats]], float]:
     """Returns each layer's name, sheet and figures, and how long it took; all from one pass."""
     import time
 
@@ -114,14 +119,16 @@ def _drawn(
     return rows, time.perf_counter() - begin
 
 
-def _legend(sheets: list[tuple[str, Any, Any]], scale: str, colormap: str) -> None:
+def _legend(sheets: list[tuple[str, FeatureSheet, LayerStats]], scale: str, colormap: str) -> None:
     if scale == "network":
         subjects.scale_bar(colormap, subjects.number(sheets[0][1].low), subjects.number(sheets[0][1].high))
     elif scale == "channel":
         subjects.scale_bar(colormap, _("weak"), _("strong"))
 
 
-def _row(subject: Subject, index: int, name: str, drawn: Any, stats: Any, open_layer: Any) -> None:
+def _row(
+    subject: Subject, index: int, name: str, drawn: FeatureSheet, stats: LayerStats, open_layer: Callable[[str], None]
+) -> None:
     """Draws one layer: its name as a button, its figures, its maps."""
     with st.container(key=f"bl-all-row-{index}", gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):

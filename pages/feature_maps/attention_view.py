@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -18,6 +18,12 @@ from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image as PILImage
+    from torch import Tensor
 
 _HEAD, _WHO = "bl-attention-head", "bl-attention-who"
 
@@ -90,7 +96,7 @@ def _view(subject: Subject) -> None:
     _rollout(subject, found, there, grid, query)
 
 
-def _weights(subject: Subject) -> dict[str, Any]:
+def _weights(subject: Subject) -> dict[str, Tensor]:
     """Returns each layer's attention, heads x tokens x tokens, in half precision."""
     from core.interpret.attribution.attention_weights import attention_weights
 
@@ -99,14 +105,14 @@ def _weights(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _grid(weights: Any) -> tuple[int, int]:
+def _grid(weights: Tensor) -> tuple[int, int]:
     from core.models.anatomy.trace import token_side
 
     side = token_side(weights.shape[-1]) or 1
     return side, side
 
 
-def _query(weights: Any, grid: tuple[int, int]) -> int | None:
+def _query(weights: Tensor, grid: tuple[int, int]) -> int | None:
     """Draws the choice of who looks; returns the token's place, or ``None`` for all patches on average."""
     extra = weights.shape[-1] - grid[0] * grid[1]
     first = _("The class token") if extra else _("All patches, on average")
@@ -116,7 +122,7 @@ def _query(weights: Any, grid: tuple[int, int]) -> int | None:
         _WHO,
         default="first",
         wrap=True,
-        help=_("The class token gathers what the answer is made from. A patch looks for what belongs to it."),
+        help=_("The prediction is made from the class token. A patch looks at the patches that belong to it."),
     )
     if whose != "patch":
         return 0 if extra else None
@@ -125,7 +131,7 @@ def _query(weights: Any, grid: tuple[int, int]) -> int | None:
     return extra + (row - 1) * grid[1] + column - 1
 
 
-def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
+def _heads(subject: Subject, name: str, maps: Tensor, query: int | None) -> int:
     """Draws all heads side by side and returns the chosen one."""
     from core.interpret.drawing.tile_sheets import feature_sheet
 
@@ -152,17 +158,17 @@ def _heads(subject: Subject, name: str, maps: Any, query: int | None) -> int:
         st.session_state[_HEAD] = chosen = picked
     subjects.scale_bar("viridis", subjects.number(drawn.low), subjects.number(drawn.high))
     components.note(
-        _("{layer}: {n} heads on one scale. Click a head to see it on the picture.").format(layer=name, n=len(maps))
+        _("{layer}: {n} heads on one scale. Click a head to see it on the picture.").format(layer=called, n=len(maps))
     )
     return chosen
 
 
-def _large(subject: Subject, name: str, maps: Any, head: int, query: int | None) -> None:
+def _large(subject: Subject, name: str, maps: Tensor, head: int, query: int | None) -> None:
     from core.interpret.attribution.attention_weights import spread
 
     values, called = maps[head].float().numpy(), layer_names.layer(subject.network.anatomy, name)
     subjects.picture(
-        _over(subject, values, query, maps.shape[1:]),
+        _over(subject, values, query, (maps.shape[1], maps.shape[2])),
         most=340,
         title=_("Head {n}").format(n=head),
         text=_("Where it looks, on the picture"),
@@ -183,35 +189,34 @@ def _large(subject: Subject, name: str, maps: Any, head: int, query: int | None)
     )
 
 
-def _over(subject: Subject, values: Any, query: int | None, grid: Any) -> Any:
+def _over(subject: Subject, values: NDArray[np.floating], query: int | None, grid: tuple[int, int]) -> PILImage:
     from core.interpret.drawing.overlay import overlay, unit
 
     drawn = overlay(subject.picture, unit(values), opacity=0.6)
-    patches = int(grid[0]) * int(grid[1])
-    count = patches
+    patches = grid[0] * grid[1]
     place = None if query is None else query - (1 if query >= 1 else 0)
-    if st.session_state.get(_WHO) == "patch" and place is not None and 0 <= place < count:
+    if st.session_state.get(_WHO) == "patch" and place is not None and 0 <= place < patches:
         from PIL import ImageDraw
 
         high_px, wide_px = drawn.height / grid[0], drawn.width / grid[1]
-        row, column = divmod(place, int(grid[1]))
+        row, column = divmod(place, grid[1])
         box = (column * wide_px, row * high_px, (column + 1) * wide_px - 1, (row + 1) * high_px - 1)
         ImageDraw.Draw(drawn).rectangle(box, outline="white", width=2)
     return drawn
 
 
 def _rollout(
-    subject: Subject, found: dict[str, Any], names: list[str], grid: tuple[int, int], query: int | None
+    subject: Subject, found: dict[str, Tensor], names: list[str], grid: tuple[int, int], query: int | None
 ) -> None:
     """Draws where information comes from, followed through all layers up to each."""
     from core.interpret.attribution.attention_rollout import rollout
 
-    def through(upto: int) -> Any:
+    def through(upto: int) -> NDArray[np.floating]:
         reached = rollout([found[name].double().mean(0) for name in names[: upto + 1]])
         row = reached.mean(0) if query is None else reached[query]
         return row[-grid[0] * grid[1] :].reshape(grid).numpy()
 
-    def drawn() -> list[Any]:
+    def drawn() -> list[tuple[int, bytes]]:
         steps = sorted({0, len(names) // 2, len(names) - 1})
         return [(step, compact(_over(subject, through(step), None, grid), 400)) for step in steps]
 

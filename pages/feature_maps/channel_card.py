@@ -1,8 +1,8 @@
-"""The card of one channel: its map, its values, the kernel that makes it, what excites it, and what it does."""
+"""The card of one channel: its map, its values, the kernel that makes it, what activates it, and what it does."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,10 +15,19 @@ from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image as PILImage
+    from torch import Tensor
+
+    from core.interpret.features.channel_values import ChannelValues
+    from core.interpret.filters.kernels import KernelSheet
+
 MAP_PX = 420
 
 
-def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -> None:
+def draw(subject: Subject, layer: str, maps: Tensor, channel: int, colormap: str) -> None:
     """Draws the card.
 
     Args:
@@ -56,7 +65,7 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
             over,
             most=MAP_PX,
             title=_("On the picture"),
-            text=_("Where this channel answers most strongly"),
+            text=_("Where its activation is highest"),
             alt=_("Map of channel {n} laid over the picture").format(n=channel),
         )
     with right:
@@ -70,7 +79,7 @@ def draw(subject: Subject, layer: str, maps: Any, channel: int, colormap: str) -
     channel_top_images.draw(subject, layer, channel)
 
 
-def _range(values: Any, found: Any) -> str:
+def _range(values: NDArray[np.floating], found: ChannelValues | None) -> str:
     if found is None:
         return _("No value is a finite number")
     text = _("{h} × {w} values from {low} to {high}; {share} at or below zero").format(
@@ -83,7 +92,7 @@ def _range(values: Any, found: Any) -> str:
     return text + (_("; {n} are no finite numbers").format(n=found.broken) if found.broken else "")
 
 
-def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
+def _enlarged(picture: PILImage, values: NDArray[np.floating], colormap: str) -> tuple[bytes, PILImage]:
     from core.interpret.drawing.overlay import heat_image, overlay, unit
 
     signed = colormap == "blue-red"
@@ -95,7 +104,7 @@ def _enlarged(picture: Any, values: Any, colormap: str) -> tuple[bytes, Any]:
     return png(enlarged, repeats=True), drawn
 
 
-def _histogram(found: Any) -> None:
+def _histogram(found: ChannelValues | None) -> None:
     """Draws how often which value occurs in the map."""
     if found is None:
         return
@@ -183,7 +192,7 @@ def _drawn(subject: Subject, maker: str, channel: int) -> tuple[bytes, str]:
     return png(image), text
 
 
-def _folded(sheet: Any) -> Any:
+def _folded(sheet: KernelSheet) -> PILImage:
     from PIL import Image
 
     across, (high, wide), gap = 4, sheet.tile, sheet.gutter

@@ -1,8 +1,9 @@
-"""A slider that mutes or boosts one channel while the probabilities move."""
+"""A slider that scales one channel while the probabilities move."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,12 +16,18 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, translate_error
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.interpret.features.channel_ablation import ChannelScaler
+
 TOP = 5
 
 
 def draw(subject: Subject, layer: str, channel: int) -> None:
     """Draws the slider and the probabilities; moving it draws nothing else anew."""
-    components.section(_("What if it were silent, or louder?"))
+    components.section(_("What if it were off, or stronger?"))
     st.fragment(_panel)(subject, layer, channel)
 
 
@@ -31,7 +38,7 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
         components.note(subjects.no_answer())
         return
     percent = st.slider(
-        _("Loudness of channel {n}").format(n=channel),
+        _("Scale of channel {n}").format(n=channel),
         0,
         400,
         100,
@@ -39,7 +46,7 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
         format="%d %%",
         key=f"bl-dial-{layer}-{channel}",
         help=_(
-            "Every value of this channel is multiplied by this before the next layer reads it: 0 % mutes it, "
+            "Every value of this channel is multiplied by this before the next layer reads it: 0 % switches it off, "
             "100 %\u00a0leaves it as it is."
         ),
     )
@@ -57,7 +64,7 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
     components.note(_words(classes, before, after, own, percent))
 
 
-def turned(subject: Subject, layer: str, channel: int, factor: float) -> Any:
+def turned(subject: Subject, layer: str, channel: int, factor: float) -> NDArray[np.float32]:
     """Returns the probabilities with a channel multiplied; each factor is worked out once."""
     dial = caches.remember("dials", (*subject.key, layer), lambda: _dial(subject, layer), entries=2)
     return caches.remember(
@@ -65,19 +72,21 @@ def turned(subject: Subject, layer: str, channel: int, factor: float) -> Any:
     )
 
 
-def _dial(subject: Subject, layer: str) -> Any:
-    from core.interpret.features.channel_ablation import ChannelScaler
+def _dial(subject: Subject, layer: str) -> ChannelScaler:
+    from core.interpret.features import channel_ablation
 
-    return ChannelScaler(subject.network, subject.input(), layer)
+    return channel_ablation.ChannelScaler(subject.network, subject.input(), layer)
 
 
-def _words(classes: Any, before: Any, after: Any, own: int, percent: int) -> str:
+def _words(
+    classes: Sequence[str], before: NDArray[np.float32], after: NDArray[np.float32], own: int, percent: int
+) -> str:
     if percent == 100:
-        return _("As it is. Move the slider to see what hangs on this channel.")
+        return _("As it is. Move the slider to see what depends on this channel.")
     first, now = float(before[own]), float(after[own])
     now_first = int(after.argmax())
     if now_first != own:
-        return _("The answer turns from {old} to {new}: {share} instead of {before} for {old}.").format(
+        return _("The prediction changes from {old} to {new}: {share} instead of {before} for {old}.").format(
             old=classes[own],
             new=classes[now_first],
             share=number_format.percent(now),
@@ -85,7 +94,7 @@ def _words(classes: Any, before: Any, after: Any, own: int, percent: int) -> str
         )
     points = 100 * (now - first)
     if abs(points) < 0.05:
-        return _("Nothing moves: for this picture the answer does not hang on this channel.")
+        return _("Nothing moves: for this picture the prediction does not depend on this channel.")
     return _("{name} goes from {before} to {now} ({points} percentage points).").format(
         name=classes[own],
         before=number_format.percent(first),

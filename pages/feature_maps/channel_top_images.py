@@ -1,8 +1,9 @@
-"""The person's own images that excite one channel most, with the spot marked."""
+"""The person's own images with the highest activation of one channel, the place marked."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.data.encoding import compact
 from core.errors import InputError
@@ -16,12 +17,33 @@ from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+    from core.interpret.features.class_selectivity import Specificity
+    from core.workflows.inspection.channel_survey import LayerAnswers
+
 COUNT = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The images with a channel's highest activations.
+
+    Attributes:
+        tiles: Of each the image with its spot framed, encoded; its name, its class and the activation.
+        gone: How many of them cannot be read any more.
+        exact: Whether the frames are receptive fields.
+    """
+
+    tiles: tuple[tuple[bytes, str, str, float], ...]
+    gone: int
+    exact: bool
 
 
 def draw(subject: Subject, layer: str, channel: int) -> None:
     """Draws the images, or the button that looks for them."""
-    components.section(_("Which of your images excite it most"))
+    components.section(_("Which of your images activate it most"))
     user_images.part(_panel)(subject, layer, channel)
 
 
@@ -41,11 +63,11 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
     _tiles(subject, own, found, key, channel)
 
 
-def specific(found: Any, key: tuple[Any, ...]) -> Any:
+def specific(found: LayerAnswers, key: tuple[object, ...]) -> Specificity | None:
     """Returns the ``Specificity`` of gathered answers; ``None`` with one class."""
     from core.interpret.features.class_selectivity import specificity
 
-    def measured() -> Any:
+    def measured() -> Specificity | None:
         try:
             return specificity(found.answers.means, found.labels, len(found.classes))
         except InputError:
@@ -54,7 +76,7 @@ def specific(found: Any, key: tuple[Any, ...]) -> Any:
     return caches.remember("specific", key, measured, entries=24)
 
 
-def _specific(found: Any, key: tuple[Any, ...], channel: int) -> None:
+def _specific(found: LayerAnswers, key: tuple[object, ...], channel: int) -> None:
     """Says how strongly the channel tells the classes apart."""
     told = specific(found, key)
     if told is None:
@@ -70,22 +92,22 @@ def _specific(found: Any, key: tuple[Any, ...], channel: int) -> None:
         components.note(_("None of these images lifts it above zero: for your images this channel is dead."))
 
 
-def _tiles(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channel: int) -> None:
+def _tiles(subject: Subject, own: Own, found: LayerAnswers, key: tuple[object, ...], channel: int) -> None:
     shown = caches.remember("spots", (*key, channel), lambda: _marked(subject, own, found, key, channel), entries=48)
     tiles = [
         Tile(
             image,
             caption=label,
-            note=_("answer {x}").format(x=subjects.number(value)),
-            alt=_("{name}, a {label}: the spot that excites channel {n} most is framed").format(
+            note=_("activation {x}").format(x=subjects.number(value)),
+            alt=_("{name}, a {label}: the place with the highest activation of channel {n} is framed").format(
                 name=name, label=label, n=channel
             ),
         )
-        for image, name, label, value in shown["tiles"]
+        for image, name, label, value in shown.tiles
     ]
     grid(tiles, size=150)
     looked = len(found.keys)
-    if shown["exact"]:
+    if shown.exact:
         frame = _("The frame is all that the strongest cell can see (its receptive field).")
     else:
         frame = _(
@@ -97,11 +119,11 @@ def _tiles(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channel
         )
     else:
         count = _("Found among {n} images.").format(n=number_format.exact(looked))
-    gone = _(" {n} of them cannot be read any more.").format(n=shown["gone"]) if shown["gone"] else ""
+    gone = _(" {n} of them cannot be read any more.").format(n=shown.gone) if shown.gone else ""
     components.note(f"{count} {frame}{gone}")
 
 
-def _marked(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channel: int) -> dict[str, Any]:
+def _marked(subject: Subject, own: Own, found: LayerAnswers, key: tuple[object, ...], channel: int) -> Marked:
     """Returns the strongest images with their spots framed, small enough to be sent."""
     from core.data.images import fit
     from core.interpret.features.class_selectivity import spot, strongest
@@ -128,10 +150,10 @@ def _marked(subject: Subject, own: Own, found: Any, key: tuple[Any, ...], channe
                 float(found.answers.maxima[row, channel]),
             )
         )
-    return {"tiles": tiles, "gone": gone, "exact": exact}
+    return Marked(tuple(tiles), gone, exact)
 
 
-def framed(picture: Any, box: tuple[float, float, float, float]) -> bytes:
+def framed(picture: PILImage, box: tuple[float, float, float, float]) -> bytes:
     """Returns a picture with a box (top, left, bottom, right) framed in white on black, encoded.
 
     A small box is also shown enlarged, in the corner that lies farthest from it.

@@ -1,8 +1,8 @@
-"""The picture that excites one channel most, grown on a click: in the page, or, where that takes long, in a process."""
+"""The picture that activates one channel most, grown on a click: in the page or, if it takes long, in a process."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,8 +12,13 @@ from pages.ui.kit import components
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import subjects, user_images
 from pages.ui.selection.subjects import Subject
+from pages.ui.text import layer_names
 from pages.ui.text.i18n import _, translate_error
 from pages.ui.visualization import progress
+
+if TYPE_CHECKING:
+    from core.interpret.visualization.activation_maximization import Visualization
+    from core.models.anatomy.records import Anatomy
 
 WISH = "bl-channel-dream-wish"
 
@@ -39,12 +44,12 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
         return
     known = activation_maximization.cached_images(subject.network, layer, ask.channels, ask.recipe)
     if known:
-        _picture(known[0])
+        _picture(known[0], subject.network.anatomy)
         return
     wish = (*subject.target.key, layer, channel)
     if st.session_state.get(WISH) != wish:
         progress.ended(job)
-        text = _("A picture can be grown from noise, step by step, that excites this channel as strongly as it can.")
+        text = _("A picture can be grown from noise, step by step, that activates this channel as strongly as it can.")
         if not user_images.asked(text, _("Grow it"), icon=":material/auto_awesome:", key="bl-dream-go"):
             return
     st.session_state[WISH] = wish
@@ -58,16 +63,18 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
     st.rerun()
 
 
-def _picture(one: Any) -> None:
+def _picture(one: Visualization, anatomy: Anatomy) -> None:
     text = _("Activation {reached}; pictures of noise reach {noise} at most.").format(
         reached=subjects.number(one.reached), noise=subjects.number(one.noise_most)
     )
     if not one.excited:
-        text += " " + _("So nothing that could be grown excites it.")
+        text += " " + _("So no picture was found that activates it.")
     subjects.picture(
         png(one.image, repeats=True),
         most=300,
         title=_("Grown for channel {n}").format(n=one.channel),
         text=text,
-        alt=_("Picture grown to excite channel {n} of {layer}").format(n=one.channel, layer=one.layer),
+        alt=_("Picture grown to activate channel {n} of {layer}").format(
+            n=one.channel, layer=layer_names.layer(anatomy, one.layer)
+        ),
     )

@@ -1,9 +1,9 @@
-"""Two models side by side: what the same channels answer, how alike the layers are, how far the weights moved."""
+"""Two models side by side: the same channels, how alike the layers are, how far the weights moved."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,8 +16,15 @@ from pages.ui.selection.network_picker import Target
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.session.choices import ImageChoice
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, _n, translate_error
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+    from core.messages import StagedProgress
+    from core.models.network import Network
+    from core.workflows.inspection.network_comparison import Similarity
 
 IMAGES = 100
 
@@ -64,7 +71,7 @@ def _partner(subject: Subject) -> Target | None:
     from core.models.catalog.catalog import BACKBONES, weights_state
     from core.workflows.checkpoints import epochs_of, named_checkpoints
 
-    options: dict[str, tuple[str, Any]] = {}
+    options: dict[str, tuple[str, Target | None]] = {}
     run = subject.target.run
     epochs: list[int] = []
     if run is not None:
@@ -112,7 +119,7 @@ def _seen(subject: Subject, other: Target) -> Subject | None:
         return None
 
 
-def seen_by(target: Target, network: Any, image: ImageChoice) -> Subject:
+def seen_by(target: Target, network: Network, image: ImageChoice) -> Subject:
     """Returns a picture as a network sees it.
 
     Raises:
@@ -120,7 +127,7 @@ def seen_by(target: Target, network: Any, image: ImageChoice) -> Subject:
     """
     from core.data.images import fit, open_image
 
-    def fitted() -> tuple[tuple[int, int], Any]:
+    def fitted() -> tuple[tuple[int, int], PILImage]:
         opened = open_image(image.data, name=image.name)
         return opened.size, fit(opened, network.preprocessing)
 
@@ -160,6 +167,7 @@ def _weights(subject: Subject, second: Subject) -> None:
         components.note(translate_error(error))
         return
     components.section(_("How far the weights moved"))
+    anatomy = subject.network.anatomy
     still = [row for row in rows if row.relative == 0.0]
     finite = [row.relative for row in rows if row.relative < float("inf")]
     go = charts.plotly()
@@ -169,7 +177,7 @@ def _weights(subject: Subject, second: Subject) -> None:
             x=list(range(len(rows))),
             y=[min(row.relative, max(finite, default=1.0)) for row in rows],
             marker={"color": [charts.FROZEN if row.relative == 0 else charts.ACCENT for row in rows]},
-            customdata=[[row.layer, _share(row.relative)] for row in rows],
+            customdata=[[layer_names.layer(anatomy, row.layer), _share(row.relative)] for row in rows],
             hovertemplate="%{customdata[0]}: %{customdata[1]}<extra></extra>",
         )
     )
@@ -189,15 +197,15 @@ def _weights(subject: Subject, second: Subject) -> None:
     ).format(n=len(still), all=len(rows))
     if len(still) < len(rows):
         text += " " + _("The largest change is {share} of its length, in {layer}.").format(
-            share=number_format.percent(most.relative), layer=most.layer
+            share=number_format.percent(most.relative), layer=layer_names.layer(anatomy, most.layer)
         )
-    damaged = [row.layer for row in rows if row.relative != row.relative]
+    damaged = [layer_names.layer(anatomy, row.layer) for row in rows if row.relative != row.relative]
     if damaged:
         text += " " + _n(
             "{n} layer holds weights that are no numbers: {names}.",
             "{n} layers hold weights that are no numbers: {names}.",
             len(damaged),
-        ).format(n=len(damaged), names=", ".join(damaged[:4]) + (" …" if len(damaged) > 4 else ""))
+        ).format(n=len(damaged), names="; ".join(damaged[:4]) + (" …" if len(damaged) > 4 else ""))
     statistics = [row for row in rows if row.statistics and row.relative == 0.0]
     if statistics:
         text += " " + _n(
@@ -227,7 +235,7 @@ def _cka(subject: Subject, second: Subject) -> None:
         return
     key = (*subject.target.key, *second.target.key, *own.key)
 
-    def compared(progress: Any = None) -> Any:
+    def compared(progress: StagedProgress | None = None) -> Similarity:
         return caches.remember(
             "similarities",
             key,
@@ -235,6 +243,7 @@ def _cka(subject: Subject, second: Subject) -> None:
             entries=8,
         )
 
+    found: Similarity | None
     if caches.known("similarities", key, entries=8):
         found = compared()
     else:
@@ -242,10 +251,10 @@ def _cka(subject: Subject, second: Subject) -> None:
             key, compared, "", _("Compare the layers"), icon=":material/grid_on:", key="bl-cka"
         )
     if found is not None:
-        _matrix(found, second.target.title, subject.target.title)
+        _matrix(found, second, subject)
 
 
-def _matrix(found: Any, rows: str, columns: str) -> None:
+def _matrix(found: Similarity, rows: Subject, columns: Subject) -> None:
     import numpy as np
 
     go = charts.plotly()
@@ -255,8 +264,8 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
     chart.add_trace(
         go.Heatmap(
             z=[[float(v) if np.isfinite(v) else None for v in row] for row in values],
-            x=list(found.columns),
-            y=list(found.rows),
+            x=[layer_names.layer(columns.network.anatomy, name) for name in found.columns],
+            y=[layer_names.layer(rows.network.anatomy, name) for name in found.rows],
             zmin=0,
             zmax=1,
             xgap=1,
@@ -266,9 +275,16 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
             colorscale=charts.COLORSCALE,
         )
     )
-    chart.update_xaxes(title_text=columns, showgrid=False, type="category", tickangle=40, tickfont={"size": 11})
+    chart.update_xaxes(
+        title_text=columns.target.title, showgrid=False, type="category", tickangle=40, tickfont={"size": 11}
+    )
     chart.update_yaxes(
-        title_text=rows, showgrid=False, type="category", autorange="reversed", tickfont={"size": 11}, title_standoff=20
+        title_text=rows.target.title,
+        showgrid=False,
+        type="category",
+        autorange="reversed",
+        tickfont={"size": 11},
+        title_standoff=20,
     )
     text = _("Linear CKA of the layers on {n} images.").format(n=number_format.exact(found.images))
     if found.images < found.asked:
@@ -276,7 +292,7 @@ def _matrix(found: Any, rows: str, columns: str) -> None:
     if found.rows == found.columns:
         layer, value = found.least_alike()
         text += " " + _("Layer against itself: least alike is {layer} with {value}.").format(
-            layer=layer, value=subjects.number(value, 2)
+            layer=layer_names.layer(rows.network.anatomy, layer), value=subjects.number(value, 2)
         )
     charts.show(chart, key="bl-cka-matrix", alt=text)
     components.why(

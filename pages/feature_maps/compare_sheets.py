@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,13 +17,18 @@ from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
 
-Part = tuple[str, Any, Subject]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.interpret.features.similarity import Against
+
+Part = tuple[str, "Tensor", Subject]
 """What a side is called, its maps CxHxW, and what they were made from."""
 COUNTS = (16, 64, 0)
 _CHANNEL = "bl-beside-channel"
 
 
-def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None:
+def draw(first: Part, second: Part, layer: str, *, key: tuple[object, ...]) -> None:
     """Draws two sides and their difference.
 
     Args:
@@ -95,7 +100,7 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[Any, ...]) -> None
     _large(first, second, order[place])
 
 
-def _sheets(first: Any, second: Any, told: Any, order: list[int]) -> list[Drawn]:
+def _sheets(first: Tensor, second: Tensor, told: Against, order: list[int]) -> list[Drawn]:
     from core.interpret.drawing.tile_sheets import feature_sheet, limits_of
 
     columns = 4 if len(order) <= 16 else 8 if len(order) <= 64 else 16
@@ -111,10 +116,10 @@ def _sheets(first: Any, second: Any, told: Any, order: list[int]) -> list[Drawn]
     return [Drawn(made[0]), Drawn(made[1]), Drawn(change)]
 
 
-def _figures(told: Any) -> None:
+def _figures(told: Against) -> None:
     components.metrics(
         [
-            Figure(_("Difference"), number_format.percent(told.relative), _("of the answers' own size")),
+            Figure(_("Difference"), number_format.percent(told.relative), _("of the activations' own size")),
             Figure(_("Agreement"), subjects.number(told.agreement, 2), _("median correlation of a channel's two maps")),
             Figure(
                 _("Unchanged"), number_format.exact(told.same), _("of {n} channels, exactly").format(n=len(told.order))

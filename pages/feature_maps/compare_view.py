@@ -89,7 +89,9 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
             help=_(
                 "Layers with as many channels; they need not mean the same, unless a path goes around the layers "
                 "between them."
-            ),
+            )
+            + "\n\n"
+            + layer_picker.path_help(st.session_state.get(key, usual)),
         )
     compare_sheets.draw(
         (layer_names.layer(anatomy, layer), layer_view.maps_of(subject, layer), subject),

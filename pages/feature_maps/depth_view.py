@@ -1,9 +1,10 @@
-"""How a network's answers change with depth, over the person's own images, and what the course says of it."""
+"""How a network's activations change with depth, over the person's own images, and what the notes say of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,8 +15,14 @@ from pages.ui.selection import subjects, user_images
 from pages.ui.selection.subjects import Subject
 from pages.ui.selection.user_images import Own
 from pages.ui.session import caches
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.interpret.features.depth_profile import LayerDepth
+    from core.messages import StagedProgress
+    from core.models.anatomy.records import Anatomy
+    from core.workflows.inspection.channel_survey import DepthProfile
 
 MAX_IMAGES = 100
 """Images that the depth profile begins with."""
@@ -25,7 +32,7 @@ VERDICTS = {
     "holds": (N_("It holds here."), "check_circle"),
     "partly": (N_("Only in part here."), "contrast"),
     "fails": (N_("Not here."), "cancel"),
-    "unknown": (N_("That cannot be told here."), "help"),
+    "unknown": (N_("That cannot be said here."), "help"),
 }
 
 
@@ -51,8 +58,9 @@ def _view(subject: Subject) -> None:
             ),
             icon="error",
         )
-    _claims(profile)
-    _charts(profile)
+    named = _named(profile, subject.network.anatomy)
+    _claims(named)
+    _charts(named)
     looked = _n("{n} image", "{n} images", profile.images).format(n=number_format.exact(profile.images))
     text = _("Measured on {images} of {title}.").format(images=looked, title=own.title)
     if profile.images < profile.asked:
@@ -61,14 +69,14 @@ def _view(subject: Subject) -> None:
     _why()
 
 
-def _profile(subject: Subject, own: Own) -> Any:
-    """Returns the ``Story``; ``None`` before it was asked for, and where it cannot be had."""
+def _profile(subject: Subject, own: Own) -> DepthProfile | None:
+    """Returns the figures of each layer; ``None`` before it was asked for, and where it cannot be had."""
     from core.workflows.inspection.channel_survey import depth_known, measure_depth
 
     key = (*subject.target.key, *own.key)
     prints = user_images.prints(subject, own)
 
-    def told(progress: Any = None) -> Any:
+    def told(progress: StagedProgress | None = None) -> DepthProfile:
         return caches.remember(
             "stories",
             key,
@@ -90,7 +98,13 @@ def _profile(subject: Subject, own: Own) -> Any:
     )
 
 
-def _claims(profile: Any) -> None:
+def _named(profile: DepthProfile, anatomy: Anatomy) -> DepthProfile:
+    """Returns the figures with what the layers are called in place of their module paths."""
+    rows = [replace(row, layer=layer_names.layer(anatomy, row.layer)) for row in profile.rows]
+    return replace(profile, rows=tuple(rows))
+
+
+def _claims(profile: DepthProfile) -> None:
     from core.interpret.features.depth_claims import verdicts
 
     components.section(_("What the notes say, checked on this network"))
@@ -106,7 +120,7 @@ def _claims(profile: Any) -> None:
         subjects.callout(f"“{_(row.claim)}” {_(words)} {figures_}", icon=icon, good=row.verdict == "holds")
 
 
-def _charts(profile: Any) -> None:
+def _charts(profile: DepthProfile) -> None:
     from core.interpret.features.depth_claims import quietable
 
     told = [row for row in profile.rows if row.compared]
@@ -135,7 +149,9 @@ def _charts(profile: Any) -> None:
             told,
             [(_("effective rank"), [row.rank for row in told]), (_("at most"), [float(row.most) for row in told])],
             key="rank",
-            alt=_("How many directions the images' answers spread over: {first} in {one}, {last} in {other}.").format(
+            alt=_(
+                "How many directions the images' activations spread over: {first} in {one}, {last} in {other}."
+            ).format(
                 first=number_format.number(told[0].rank),
                 one=told[0].layer,
                 last=number_format.number(told[-1].rank),
@@ -163,26 +179,26 @@ def _charts(profile: Any) -> None:
             )
 
 
-def _classes(profile: Any, told: Sequence[Any]) -> None:
-    components.section(_("What it tells of the class"))
-    judged = [row for row in told if row.accuracy is not None]
+def _classes(profile: DepthProfile, told: Sequence[LayerDepth]) -> None:
+    components.section(_("How well the class can be read off"))
+    judged = [(row, row.accuracy) for row in told if row.accuracy is not None]
     if judged:
         chance = 1.0 / max(profile.classes, 1)
-        best = max(judged, key=lambda row: row.accuracy)
+        best, share = max(judged, key=lambda pair: pair[1])
         _lines(
-            judged,
+            [row for row, _accuracy in judged],
             [
-                (_("accuracy of a linear classifier"), [row.accuracy for row in judged]),
+                (_("accuracy of a linear classifier"), [accuracy for _row, accuracy in judged]),
                 (_("guessing"), [chance] * len(judged)),
             ],
             key="classes",
             share=True,
             alt=_(
-                "A linear classifier on pooled answers, judged on images it was not fitted to: best on {layer} with "
-                "{share} ± {deviation}; guessing reaches {chance}."
+                "A linear classifier on pooled activations, judged on images it was not fitted to: best on {layer} "
+                "with {share} ± {deviation}; guessing reaches {chance}."
             ).format(
                 layer=best.layer,
-                share=number_format.percent(best.accuracy),
+                share=number_format.percent(share),
                 deviation=number_format.percent(best.deviation),
                 chance=number_format.percent(chance),
             ),
@@ -197,7 +213,7 @@ def _classes(profile: Any, told: Sequence[Any]) -> None:
             [(_("distance of class means"), [row.distance for row in apart])],
             key="distance",
             alt=_(
-                "Distance of two classes' mean answers, in units of the spread within a class: {first} in {one}, "
+                "Distance of two classes' mean activations, in units of the spread within a class: {first} in {one}, "
                 "{last} in {other}."
             ).format(
                 first=number_format.number(apart[0].distance),
@@ -208,7 +224,7 @@ def _classes(profile: Any, told: Sequence[Any]) -> None:
         )
 
 
-def _picture(told: Sequence[Any]) -> None:
+def _picture(told: Sequence[LayerDepth]) -> None:
     kept = [row for row in told if row.picture is not None]
     if not kept:
         return
@@ -219,7 +235,7 @@ def _picture(told: Sequence[Any]) -> None:
         key="picture",
         share=True,
         alt=_(
-            "Share of the variance of the picture's colours that a linear map reads off answers at the same place: "
+            "Share of the variance of the picture's colours that a linear map reads off activations at the same place: "
             "{first} in {one}, {last} in {other}."
         ).format(
             first=number_format.percent(kept[0].picture),
@@ -231,7 +247,12 @@ def _picture(told: Sequence[Any]) -> None:
 
 
 def _lines(
-    rows: Sequence[Any], lines: Sequence[tuple[str, list[float]]], *, key: str, alt: str, share: bool = False
+    rows: Sequence[LayerDepth],
+    lines: Sequence[tuple[str, Sequence[float | None]]],
+    *,
+    key: str,
+    alt: str,
+    share: bool = False,
 ) -> None:
     """Draws figures over the layers, from the first to the last."""
     go = charts.plotly()
@@ -265,19 +286,18 @@ def _lines(
 
 
 def _short(name: str) -> str:
-    """Returns the end of a layer's name that still fits under an axis: what tells it from its neighbours."""
-    parts = name.split(".")
-    while len(name) > TICK and len(parts) > 1:
-        parts = parts[1:]
-        name = "…" + ".".join(parts)
-    return name if len(name) <= TICK + 2 else f"…{name[-TICK:]}"
+    """Returns what of a layer's name fits under an axis: its stage, and its block if that fits too."""
+    parts = name.split(", ")
+    while len(parts) > 1 and len(", ".join(parts)) > TICK:
+        parts.pop()
+    return ", ".join(parts)
 
 
 def _why() -> None:
     components.why(
         _(
             "Sparsity counts values at or below zero. The effective rank says over how many directions the images' "
-            "pooled answers spread. The linear classifier is judged by cross-validation. The picture's colours "
+            "pooled activations spread. The linear classifier is judged by cross-validation. The picture's colours "
             "are read off single places by ridge regression, on images kept apart."
         ),
         formula=r"\mathrm{erank}=\exp\Big(-\sum_i p_i\ln p_i\Big),\quad p_i=\frac{\sigma_i}{\sum_j\sigma_j}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,8 +11,11 @@ from pages.ui.kit import components
 from pages.ui.selection.subjects import Subject
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def layer(subject: Subject, name: str, maps: Any, png: bytes) -> None:
+
+def layer(subject: Subject, name: str, maps: Tensor, png: bytes) -> None:
     """Offers one layer's maps as a picture, and as an array."""
     stem = f"{_plain(subject.target.title)}-{_plain(name)}"
     with st.container(horizontal=True, key="bl-maps-save"):
@@ -50,7 +53,7 @@ def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]
         )
 
 
-def arrays(maps: dict[str, Any]) -> bytes:
+def arrays(maps: dict[str, Tensor]) -> bytes:
     """Returns layers' maps as an npz file, an array a layer."""
     from core.interpret.features.activations import packed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -19,6 +19,10 @@ from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.interpret.drawing.tile_sheets import FeatureSheet
+    from core.interpret.features.activations import LayerStats
     from core.models.anatomy.records import Anatomy
 
 LARGE = 24_000_000
@@ -138,7 +142,7 @@ def scale_and_colours() -> tuple[str, str]:
     return str(scale), str(colormap)
 
 
-def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Any, int]:
+def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Tensor, int]:
     """Draws all channels and the layer's figures; returns the maps and the channel under study."""
     from core.interpret.features.activations import layer_stats
 
@@ -150,7 +154,7 @@ def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tu
     chosen = layer_picker.channel(layer, stats.channels)
     names = None if order is None else [str(channel) for channel in order]
     place = chosen if order is None else order.index(chosen)
-    alt = _("{n} channels of {layer}, each {h} × {w} pixels; the brighter, the stronger the answer").format(
+    alt = _("{n} channels of {layer}, each {h} × {w} pixels; the brighter, the higher the activation").format(
         n=stats.channels, layer=layer_names.layer(subject.network.anatomy, layer), h=stats.height, w=stats.width
     )
     picked = sheet(drawn.sheet, key="bl-maps-sheet", alt=alt, label=_("Channel {n}"), names=names, chosen=place)
@@ -170,7 +174,7 @@ def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tu
     return maps, chosen
 
 
-def maps_of(subject: Subject, layer: str) -> Any:
+def maps_of(subject: Subject, layer: str) -> Tensor:
     """Returns a layer's maps, CxHxW; a handful of layers is kept, of very large ones only the last."""
     from core.interpret.features.activations import activations
 
@@ -195,7 +199,7 @@ def network_limits(subject: Subject) -> tuple[float, float]:
 class Drawn:
     """A sheet with the values at the ends of its scale."""
 
-    def __init__(self, feature: Any) -> None:
+    def __init__(self, feature: FeatureSheet) -> None:
         self.low, self.high = feature.low, feature.high
         self.sheet = Sheet(
             feature.png, feature.width, feature.height, feature.columns, feature.channels, feature.tile, feature.gutter
@@ -203,13 +207,20 @@ class Drawn:
 
 
 def _sheet(
-    subject: Subject, layer: str, maps: Any, columns: int, scale: str, colormap: str, sort: str, order: Any
+    subject: Subject,
+    layer: str,
+    maps: Tensor,
+    columns: int,
+    scale: str,
+    colormap: str,
+    sort: str,
+    order: list[int] | None,
 ) -> Drawn:
     from core.interpret.drawing.tile_sheets import feature_sheet
 
     tile = max(4, (subjects.WIDTH + subjects.GAP) // columns - subjects.GAP)
     limits = network_limits(subject) if scale == "network" else None
-    own = tuple(order) if sort == "class" else ()
+    own = tuple(order or ()) if sort == "class" else ()
     return caches.remember(
         "map-sheets",
         (*subject.key, layer, columns, scale, colormap, sort, hash(own)),
@@ -228,7 +239,7 @@ def _sheet(
     )
 
 
-def _order(subject: Subject, layer: str, maps: Any, sort: str) -> list[int] | None:
+def _order(subject: Subject, layer: str, maps: Tensor, sort: str) -> list[int] | None:
     """Returns the channels in the chosen order, the first first; ``None`` for their own order."""
     if not sort:
         return None
@@ -244,10 +255,10 @@ def _by_class(subject: Subject, layer: str) -> list[int] | None:
     own = user_images.choose(subject, "bl-maps-sort")
     if own is None:
         return None
-    text = _("All channels of {layer} are asked about your images once.").format(
+    text = _("Your images are run through {layer} once, for all of its channels.").format(
         layer=layer_names.layer(subject.network.anatomy, layer)
     )
-    found = user_images.gather_on_request(subject, own, layer, text, _("Ask them"), key="bl-maps-sort")
+    found = user_images.gather_on_request(subject, own, layer, text, _("Measure them"), key="bl-maps-sort")
     if found is None:
         return None
     told = channel_top_images.specific(found, (*subject.target.key, *own.key, layer))
@@ -266,7 +277,7 @@ def _legend(drawn: Drawn, scale: str, colormap: str) -> None:
     components.note(_("Each channel is brightened by itself, two deviations either way. Click a tile to see its card."))
 
 
-def _figures(stats: Any) -> None:
+def _figures(stats: LayerStats) -> None:
     components.metrics(
         [
             Figure(_("Channels"), number_format.exact(stats.channels), _("one map each")),
@@ -275,10 +286,10 @@ def _figures(stats: Any) -> None:
                 _("Sparsity"),
                 number_format.percent(stats.sparsity),
                 _("of all values at or below zero"),
-                help=_("What a ReLU has silenced, or would. Sparse answers are easier to tell apart."),
+                help=_("What a ReLU has set to zero, or would. Sparse activations are easier to tell apart."),
             ),
             Figure(
-                _("Silent"),
+                _("Inactive"),
                 f"{stats.silent}",
                 _("of {n} channels").format(n=stats.channels),
                 help=_("Channels without a single value above zero for this picture."),

@@ -1,4 +1,4 @@
-"""Feature maps: what each layer answers to one picture, one layer large or all in one scroll; depth; side by side."""
+"""Feature maps: each layer's activations for one picture, one layer large or all in one scroll; depth; side by side."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -21,14 +21,18 @@ from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
+    from core.interpret.filters.movement import Motion
     from core.models.anatomy.records import Anatomy
+    from core.models.network import Network
+    from core.runs.store import Run
+    from core.workflows.inspection.filter_history import FilterHistory, FilterMovement
 
 MAX_FILTERS = 64
 """Filters drawn at once."""
 SHOWN = {"after": N_("Filters then"), "change": N_("Change until then")}
 
 
-def draw(target: Target) -> None:
+def draw(target: Target, network: Network) -> None:
     """Draws the view of a run: every convolution where weights of epochs were kept, else the first from snapshots."""
     from core.workflows.checkpoints import epochs_of
 
@@ -36,12 +40,12 @@ def draw(target: Target) -> None:
         if epochs_of(target.trained):
             _of_weights(target.trained)
         else:
-            _of_snapshots(target.run)
+            _of_snapshots(target.trained, network.anatomy)
     except InputError as error:
         page_states.broken(_("These epochs cannot be read"), translate_error(error), icon="broken_image", tone="warn")
 
 
-def _of_weights(run: Any) -> None:
+def _of_weights(run: Run) -> None:
     """Draws how far every convolution came, and the filters of the chosen one."""
     from core.interpret.filters.kernels import conv_layers
     from core.training.checkpoints import epoch_weights
@@ -64,7 +68,7 @@ def _of_weights(run: Any) -> None:
     st.fragment(_panel)(run, story, called)  # a slider that is moved draws nothing else anew
 
 
-def _of_snapshots(run: Any) -> None:
+def _of_snapshots(run: Run, anatomy: Anatomy) -> None:
     from core.workflows.inspection.filter_history import history_of_snapshots
 
     stamp = _stamp(run.path / snapshots.SNAPSHOT_FOLDER)
@@ -85,17 +89,17 @@ def _of_snapshots(run: Any) -> None:
             "large for the space it was given, or that was none)."
         )
     )
-    st.fragment(_panel)(run, story, story.layer)
+    st.fragment(_panel)(run, story, layer_names.layer(anatomy, story.layer))
 
 
-def _stamp(folder: Path) -> tuple[Any, ...]:
+def _stamp(folder: Path) -> tuple[str, int]:
     try:
         return (str(folder), folder.stat().st_mtime_ns)
     except OSError:
         return (str(folder), 0)
 
 
-def _layers(course: Any, anatomy: Anatomy) -> None:
+def _layers(course: FilterMovement, anatomy: Anatomy) -> None:
     """Draws how far each convolution had come after each epoch."""
     components.section(
         _("How far each convolution had come"),
@@ -140,7 +144,7 @@ def _layers(course: Any, anatomy: Anatomy) -> None:
 
 
 @guarded
-def _panel(run: Any, story: Any, called: str) -> None:
+def _panel(run: Run, story: FilterHistory, called: str) -> None:
     with st.container(key="bl-wrap-filters-epochs"):
         left, right = st.columns([1.6, 1], gap="large")
     with right:
@@ -157,7 +161,7 @@ def _panel(run: Any, story: Any, called: str) -> None:
     _course(story.motion, called)
 
 
-def _input(story: Any) -> int | None:
+def _input(story: FilterHistory) -> int | None:
     """Draws the choice of an input channel where filters have many; ``None`` where they are drawn in their colours."""
     channels = story.start.shape[1]
     if channels in (1, 3):
@@ -175,7 +179,7 @@ def _input(story: Any) -> int | None:
     )
 
 
-def _sheet(story: Any, part: int | None, epoch: int, shown: str, called: str) -> None:
+def _sheet(story: FilterHistory, part: int | None, epoch: int, shown: str, called: str) -> None:
     from core.interpret.drawing.snapshot_images import kernel_sheet
 
     values, limit = story.shown(epoch, change=shown == "change", count=MAX_FILTERS, channel=part)
@@ -193,7 +197,7 @@ def _sheet(story: Any, part: int | None, epoch: int, shown: str, called: str) ->
     components.note(said)
 
 
-def _figures(motion: Any, epoch: int) -> None:
+def _figures(motion: Motion, epoch: int) -> None:
     row = motion.epochs.index(epoch)
     moved, turned = motion.moved[row], motion.turned[row]
     furthest = int(moved.argmax())
@@ -211,7 +215,7 @@ def _figures(motion: Any, epoch: int) -> None:
         components.note(_n("{n} filter stood still.", "{n} filters stood still.", motion.still).format(n=motion.still))
 
 
-def _course(motion: Any, layer: str) -> None:
+def _course(motion: Motion, layer: str) -> None:
     """Draws how far a layer's filters had come after each epoch."""
     if len(motion.epochs) < 2 or not motion.moved.any():
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,7 +20,11 @@ from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from core.interpret.filters.kernels import ConvLayer, KernelSheet
     from core.models.anatomy.records import Anatomy
+    from core.models.network import Network
 
 HEIGHT = 960
 """Pixels that a table of filters by input channels may be high."""
@@ -33,7 +37,7 @@ LAYER = address.Bound("layer", kept="bl.filters.layer")
 _CHOSEN = "bl.filters.chosen"
 
 
-def draw(target: Target, network: Any) -> None:
+def draw(target: Target, network: Network) -> None:
     """Draws the kernels of one convolution, which the person chooses.
 
     Args:
@@ -67,7 +71,7 @@ def _view() -> str:
     return form_fields.choice(_("Weights"), VIEWS, "bl-filters-view", default="after")
 
 
-def _source(target: Target, network: Any, view: str) -> Any:
+def _source(target: Target, network: Network, view: str) -> nn.Module | None:
     """Returns the module whose kernels are drawn, or ``None`` where a sentence was drawn instead."""
     if view == "after":
         return network.model
@@ -84,7 +88,7 @@ def _source(target: Target, network: Any, view: str) -> Any:
     return caches.remember("change", target.key, lambda: weight_change.difference(network.model, start), entries=1)
 
 
-def layer_picker(anatomy: Anatomy, found: dict[str, Any], first: str | None = None) -> str:
+def layer_picker(anatomy: Anatomy, found: dict[str, ConvLayer], first: str | None = None) -> str:
     """Draws the choice of a convolution, kept from view to view and in the address; returns its name.
 
     Args:
@@ -93,18 +97,20 @@ def layer_picker(anatomy: Anatomy, found: dict[str, Any], first: str | None = No
         first: The one that is shown until a person chooses; ``None`` for the first of all.
     """
     names = list(found)
+    bound = LAYER.widget("bl-filters-name", names, first or names[0])
+    path = layers.path_help(st.session_state["bl-filters-name"])
     chosen = st.selectbox(
         _("Layer"),
         names,
         format_func=lambda n: f"{layer_names.layer(anatomy, n)} · {' × '.join(map(str, found[n].shape))}",
-        help=_("Convolutions in order: filters × input channels × height × width."),
-        **LAYER.widget("bl-filters-name", names, first or names[0]),
+        help=_("Convolutions in order: filters × input channels × height × width.") + "\n\n" + path,
+        **bound,
     )
     LAYER.choose(chosen)
     return str(chosen)
 
 
-def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
+def _which(source: nn.Module, row: ConvLayer) -> tuple[list[int], list[int] | None, int]:
     """Draws which filters and input channels are shown, and how many a row; returns them."""
     count, channels = row.shape[0], row.shape[1]
     split = False
@@ -113,7 +119,7 @@ def _which(source: Any, row: Any) -> tuple[list[int], list[int] | None, int]:
             _("Red, green and blue apart"),
             key="bl-filters-split",
             persist_state="session",
-            help=_("Shows what a filter wants of each colour, instead of the filter in its colours."),
+            help=_("Shows a filter's weights for each colour, instead of the filter in its colours."),
         )
     first, last = _range(_("Filters"), count, MAX_FILTERS if row.rgb else 32, f"bl-filters-out-{row.name}")
     inputs: list[int] | None = None
@@ -143,7 +149,7 @@ def _range(label: str, count: int, most: int, key: str) -> tuple[int, int]:
     return int(low), min(int(high), int(low) + MAX_FILTERS - 1)
 
 
-def _ranked(source: Any, layer: str) -> list[int]:
+def _ranked(source: nn.Module, layer: str) -> list[int]:
     """Returns the filters' numbers, the one with the largest weights first."""
     from core.interpret.filters.kernels import kernels
 
@@ -151,7 +157,13 @@ def _ranked(source: Any, layer: str) -> list[int]:
 
 
 def _answer(
-    source: Any, row: Any, outputs: list[int], inputs: list[int] | None, columns: int, view: str, called: str
+    source: nn.Module,
+    row: ConvLayer,
+    outputs: list[int],
+    inputs: list[int] | None,
+    columns: int,
+    view: str,
+    called: str,
 ) -> None:
     from core.interpret.filters.kernels import kernel_tiles
 
@@ -203,7 +215,7 @@ def _chosen(layer: str, pairs: Sequence[tuple[int, int | None]]) -> tuple[int, i
     return kept[1] if kept and kept[0] == layer and kept[1] in pairs else pairs[0]
 
 
-def _alt(drawn: Any, row: Any, view: str, called: str) -> str:
+def _alt(drawn: KernelSheet, row: ConvLayer, view: str, called: str) -> str:
     text = {
         "after": _("{n} filters of {layer}, each {h} × {w} weights"),
         "before": _("{n} filters of {layer} before training, each {h} × {w} weights"),
@@ -212,7 +224,7 @@ def _alt(drawn: Any, row: Any, view: str, called: str) -> str:
     return text.format(n=len(drawn.outputs), layer=called, h=row.shape[2], w=row.shape[3])
 
 
-def _scale(drawn: Any, view: str) -> None:
+def _scale(drawn: KernelSheet, view: str) -> None:
     limit = subjects.number(drawn.limit)
     if drawn.rgb:
         text = _("Each tile is one filter in its own colours. Mid grey is a weight of zero; ends are ± {limit}.")
@@ -229,7 +241,7 @@ def _scale(drawn: Any, view: str) -> None:
         components.note(_("Red weights grew, blue ones fell."))
 
 
-def _figures(drawn: Any, row: Any) -> None:
+def _figures(drawn: KernelSheet, row: ConvLayer) -> None:
     count = row.shape[0] * row.shape[1] * row.shape[2] * row.shape[3]
     rows = [
         Figure(_("Filters"), number_format.exact(row.shape[0]), _("{n} shown").format(n=len(drawn.outputs))),
@@ -243,8 +255,8 @@ def _figures(drawn: Any, row: Any) -> None:
     components.metrics(rows, compact=True)
 
 
-def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
-    """Draws one filter large, and the ways to what it answers and to what it looks for."""
+def _detail(source: nn.Module, row: ConvLayer, chosen: tuple[int, int | None]) -> None:
+    """Draws one filter large, and the ways to its feature map and to what it looks for."""
     from core.interpret.filters.kernels import kernel_tiles, kernels
 
     number, channel = chosen
@@ -280,11 +292,11 @@ def _detail(source: Any, row: Any, chosen: tuple[int, int | None]) -> None:
 
 
 def _onward(layer: str, number: int) -> None:
-    """Draws the ways to what a filter answers to the chosen picture, and to what it looks for."""
+    """Draws the ways to a filter's feature map of the chosen picture, and to what it looks for."""
     from pages.ui.visualization import activation_maximization
 
     with st.container(horizontal=True):
-        if st.button(_("See what filter {n} answers").format(n=number), icon=":material/grid_view:"):
+        if st.button(_("See the feature map of filter {n}").format(n=number), icon=":material/grid_view:"):
             layers.go_to_channel(layer, number)
         if st.button(_("See what it looks for"), icon=":material/blur_on:", key="bl-filters-dream"):
             activation_maximization.show_channel(layer, number)
@@ -292,7 +304,7 @@ def _onward(layer: str, number: int) -> None:
             st.rerun()
 
 
-def _moved(target: Target, network: Any) -> None:
+def _moved(target: Target, network: Network) -> None:
     """Draws how far training moved each stage's filters."""
     start = checkpoint_picker.target_at(target.trained, "start").network().model
     from core.interpret.filters import weight_change

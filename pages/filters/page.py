@@ -1,4 +1,4 @@
-"""Filters: the small patterns that a network's convolutions look for, and the pictures that excite its channels."""
+"""Filters: the small patterns that a network's convolutions look for, and the pictures that activate its channels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def render() -> None:
     elif view == "epochs":
         from pages.filters import epochs_view
 
-        epochs_view.draw(target)
+        epochs_view.draw(target, network)
     else:
         from core.interpret.filters.kernels import conv_layers
         from pages.filters import kernels_view, similar_view

@@ -1,9 +1,10 @@
-"""Which filters of a layer look for the same, which are nearly nothing, and which the run's images never wake."""
+"""Which filters of a layer look for the same, which are nearly nothing, and which the run's images never activate."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -18,16 +19,20 @@ from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
+if TYPE_CHECKING:
+    from core.interpret.filters.similarity import Alike
+    from core.models.network import Network
+
 GROUPS = 12
 """Groups of the same that are drawn, at most."""
 MEMBERS = 16
 BUDGET = 20.0
-"""Seconds after which the filters are shown no further images."""
+"""Seconds after which no further images are run."""
 APART = 96
 """Filters up to which each cell of the map can be pointed at."""
 
 
-def draw(target: Target, network: Any) -> None:
+def draw(target: Target, network: Network) -> None:
     """Draws the view.
 
     Args:
@@ -63,7 +68,7 @@ def draw(target: Target, network: Any) -> None:
     _life(target, network, layer)
 
 
-def _map(target: Target, layer: str, found: Any, called: str) -> None:
+def _map(target: Target, layer: str, found: Alike, called: str) -> None:
     from core.interpret.filters.similarity_matrix import alike_map
 
     count = len(found.lengths)
@@ -77,7 +82,7 @@ def _map(target: Target, layer: str, found: Any, called: str) -> None:
     components.note(alt)
 
 
-def _chart(found: Any, alt: str) -> None:
+def _chart(found: Alike, alt: str) -> None:
     import numpy as np
 
     from core.interpret.drawing.colormaps import lookup
@@ -111,7 +116,7 @@ def _chart(found: Any, alt: str) -> None:
     charts.show(chart, key="bl-filters-alike", alt=alt)
 
 
-def _figures(found: Any) -> None:
+def _figures(found: Alike) -> None:
     count = len(found.lengths)
     limit = f"{found.limit:.2f}"
     components.metrics(
@@ -132,7 +137,7 @@ def _figures(found: Any) -> None:
     )
 
 
-def _lists(found: Any) -> None:
+def _lists(found: Alike) -> None:
     """Names the filters that the figures count."""
     if not (found.duplicates or found.opposites or found.near_zero):
         subjects.callout(
@@ -149,12 +154,12 @@ def _lists(found: Any) -> None:
     subjects.facts(rows)
 
 
-def _some(names: Any, most: int = 8) -> str:
+def _some(names: Iterable[str], most: int = 8) -> str:
     listed = list(names)
     return ", ".join(listed[:most]) + (" …" if len(listed) > most else "")
 
 
-def _duplicates(network: Any, layer: str, found: Any) -> None:
+def _duplicates(network: Network, layer: str, found: Alike) -> None:
     """Draws the groups of filters that look for the same."""
     from core.interpret.filters.kernels import kernel_tiles
 
@@ -179,14 +184,14 @@ def _duplicates(network: Any, layer: str, found: Any) -> None:
         components.note(_n("{n} more group.", "{n} more groups.", left).format(n=left))
 
 
-def _life(target: Target, network: Any, layer: str) -> None:
-    """Draws which filters the run's own images never wake."""
+def _life(target: Target, network: Network, layer: str) -> None:
+    """Draws which filters the run's own images never activate."""
     if target.run is None:
         return
-    components.section(_("Dead filters"), _("Filters that none of the run's held-out images ever wakes."))
+    components.section(_("Dead filters"), _("Filters whose channels none of the run's held-out images activates."))
     key = (*target.key, layer)
     if not caches.known("life", key):
-        if not st.button(_("Show it the run's images"), icon=":material/monitor_heart:", key="bl-filters-life"):
+        if not st.button(_("Run the run's images through it"), icon=":material/monitor_heart:", key="bl-filters-life"):
             return
         if not _looked(target, network, layer, key):
             return
@@ -197,13 +202,13 @@ def _life(target: Target, network: Any, layer: str) -> None:
     dead, count = len(found.dead), len(found.highest)
     if not dead:
         text = _n(
-            "Every one of the {count} filters was awake on {n} image.",
-            "Every one of the {count} filters was awake on some of {n} images.",
+            "Every one of the {count} filters was active on {n} image.",
+            "Every one of the {count} filters was active on some of {n} images.",
             found.images,
         )
         subjects.callout(text.format(count=count, n=found.images), icon="check", good=True)
     else:
-        text = _("{dead} of {count} filters said nothing on {n} images: {names}.")
+        text = _("Never active on {n} images: {dead} of {count} filters ({names}).")
         names = _some((str(index) for index in found.dead), 16)
         subjects.callout(text.format(dead=dead, count=count, n=found.images, names=names))
     where = _("Looked at {layer}.").format(layer=layer_names.layer(network.anatomy, found.judged))
@@ -213,8 +218,8 @@ def _life(target: Target, network: Any, layer: str) -> None:
         components.note(where + " " + _("No ReLU follows directly, so only what never varies is dead."))
 
 
-def _looked(target: Target, network: Any, layer: str, key: tuple[Any, ...]) -> bool:
-    """Shows the filters the images, with progress and a cancel; tells whether there is a result."""
+def _looked(target: Target, network: Network, layer: str, key: tuple[object, ...]) -> bool:
+    """Runs the images through the filters, with progress and a cancel; returns whether there is a result."""
     from core.workflows.inspection.filter_history import life_of_run
 
     place = st.empty()

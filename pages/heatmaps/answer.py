@@ -34,7 +34,7 @@ def beside(
         subject: What is looked at.
         probabilities: The network's answer.
         choice: What is drawn.
-        see_classes: Shows what speaks for each class.
+        see_classes: Shows the evidence for each class.
     """
     classes = subject.network.classes
     order = [int(index) for index in probabilities.argsort()[::-1][:TOP]]
@@ -51,7 +51,7 @@ def beside(
     subjects.callout(text.format(name=truth), icon="check_circle" if right else "cancel", good=right)
     if not right and truth in classes:
         st.button(
-            _("Compare with what speaks for {name}").format(name=components.plain(truth)),
+            _("Compare with the evidence for {name}").format(name=components.plain(truth)),
             icon=":material/compare:",
             key="bl-heat-true",
             on_click=see_classes,

@@ -139,7 +139,7 @@ def target(subject: Subject, probabilities: NDArray[np.float32]) -> int:
         return text.format(name=classes[at], share=share)
 
     chosen = st.selectbox(
-        _("What speaks for"),
+        _("Evidence for"),
         options,
         format_func=label,
         label_visibility="collapsed",
@@ -222,7 +222,7 @@ def _about(row: Method) -> None:
     for line in row.equation.split(r",\quad "):  # one below the other: none is wider than the place there is
         st.latex(line)
     if row.signed:
-        components.note(_("Red speaks for the class, blue against it. Elsewhere the picture stays clear."))
+        components.note(_("Red is evidence for the class, blue against it. Elsewhere the picture stays clear."))
     st.caption(f"{row.paper} · {_(method_texts.SERVED[row.served_by])}")
 
 
@@ -244,16 +244,20 @@ def layer_names(anatomy: Anatomy) -> tuple[str, ...]:
 def _layer(anatomy: Anatomy) -> str | None:
     """Draws the choice of a layer, kept in the address; ``None`` for the network's own."""
     names = layer_names(anatomy)
+    bound = LAYER.widget("bl-heat-layer", names, "")
+    path = layer_picker.path_help(st.session_state["bl-heat-layer"] or anatomy.cam_layer)
     chosen = st.selectbox(
         _("Layer"),
         ["", *names],
-        **LAYER.widget("bl-heat-layer", names, ""),
+        **bound,
         format_func=lambda n: (
             layer_picker.layer_label(anatomy, n)
             if n
             else _("Chosen for you: {layer}").format(layer=layer_picker.layer_label(anatomy, anatomy.cam_layer))
         ),
-        help=_("The last layer that keeps the picture's layout says most about the class. Earlier ones show detail."),
+        help=_("The last layer that keeps the picture's layout says most about the class. Earlier ones show detail.")
+        + "\n\n"
+        + path,
     )
     return chosen or None
 

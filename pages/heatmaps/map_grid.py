@@ -93,7 +93,7 @@ def tiles(cells: Sequence[Cell], look: Look, scale: Scale, size: int = MAP_PX) -
 
 def _tile(cell: Cell, level: NDArray[np.float32], look: Look, size: int) -> Tile:
     image = compact(single_map.over(cell.picture, cell.heat, look, level), 2 * size)
-    note = _("nothing speaks for it") if cell.heat.empty else cell.note
+    note = _("no evidence for it") if cell.heat.empty else cell.note
     return Tile(image, cell.caption, note, cell.alt, cell.tone)
 
 
@@ -105,6 +105,6 @@ def legend(cells: Sequence[Cell], look: Look, text: str, *, choice: bool) -> Non
     if choice:
         st.toggle(
             _("Each by itself"),
-            help=_("Shows where each map points even if next to nothing speaks for its class."),
+            help=_("Shows where each map points even where there is next to no evidence for its class."),
             **CHOICE.widget("bl-heat-scale", (False, True), False, lambda own: "own" if own else "one"),
         )

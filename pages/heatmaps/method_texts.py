@@ -36,7 +36,7 @@ _READINGS = {
     ),
 }
 CONTRAST = N_(
-    "With a second class the map answers another question: what speaks for the first rather than for the second. "
+    "With a second class the map answers another question: the evidence for the first rather than for the second. "
     "It is about the difference of the two scores."
 )
 

@@ -35,7 +35,8 @@ QUICK = 2
 SHELF, KEPT = "explanations", 160
 BEGUN = "bl-heat-asked"
 EMPTY = N_(
-    "Nothing in {layer} speaks for {name} in this picture, so the map is empty. Choose another class, layer or method."
+    "In {layer} there is no evidence for {name} in this picture, so the map is empty. Choose another class, layer or "
+    "method."
 )
 
 
@@ -201,7 +202,7 @@ def draw(subject: Subject, explanation: Explanation, choice: Choice, look: Look)
     subjects.picture(
         drawn,
         title=f"{choice.row.title} · {name}",
-        alt=_("Heatmap of what speaks for {name}, laid over the picture").format(name=name),
+        alt=_("Heatmap of the evidence for {name}, laid over the picture").format(name=name),
     )
     scale(look, signed=heat.signed)
     if heat.empty:

@@ -50,7 +50,7 @@ def draw(target: Target, choice: Choice, open_image: Open) -> None:
             icon="grid_view",
         )
         return
-    of = form_fields.choice(_("What speaks for"), OF, "bl-study-of", default="predicted")
+    of = form_fields.choice(_("Evidence for"), OF, "bl-study-of", default="predicted")
     request = StudyRequest(
         run.id,
         weights_stamp(run),

@@ -145,7 +145,7 @@ def _result(run: Run) -> None:
     with st.container(key="bl-wrap-walk"):
         looks, curve = st.columns([1.25, 1], gap="large")
     with looks:
-        components.section(_("Where it looks"), _("The warmer, the more this place speaks for the predicted class."))
+        components.section(_("Where it looks"), _("The warmer, the more evidence for the predicted class."))
         _heatmaps(run)
     with curve:
         components.section(_("How it learned"))

@@ -62,7 +62,7 @@ def draw(
     first = found.outcomes["with-mark"]
     components.section(
         _("3 · See where it looks"),
-        _("What speaks for class {name} in test pictures: with the mark, and the same pictures without it.").format(
+        _("The evidence for class {name} in test pictures: with the mark, and the same pictures without it.").format(
             name=found.marked
         ),
     )

@@ -38,7 +38,7 @@ SHOWS = {
     "evaluate": re.compile("Accuracy after epoch"),
     "feature_maps": re.compile("channels of"),
     "filters": re.compile("filters of"),
-    "heatmaps": re.compile("Heatmap of what speaks for"),
+    "heatmaps": re.compile("Heatmap of the evidence for"),
 }
 """A picture or chart that a page shows of a run."""
 

@@ -26,11 +26,11 @@ def test_a_channels_card_answers_to_its_slider_and_finds_its_images(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Channel 1", exact=True)).to_be_visible()
-    expect(page.get_by_text("As it is. Move the slider to see what hangs on this channel.")).to_be_visible()
-    page.get_by_role("slider", name="Loudness of channel 1").press("Home")
+    expect(page.get_by_text("As it is. Move the slider to see what depends on this channel.")).to_be_visible()
+    page.get_by_role("slider", name="Scale of channel 1").press("Home")
     expect(page.get_by_text(re.compile(r"goes from|The answer turns|Nothing moves"))).to_be_visible()
     page.get_by_role("button", name="Find them").click()
-    spots = page.get_by_role("img", name=re.compile("the spot that excites channel 1 most is framed"))
+    spots = page.get_by_role("img", name=re.compile("the place with the highest activation of channel 1 is framed"))
     expect(spots.first).to_be_visible()
     expect(settled(page).get_by_text(re.compile(r"Found among \d+ images"))).to_be_visible()
 
@@ -53,12 +53,12 @@ def test_a_picture_goes_through_the_epochs(
     page.get_by_role("option", name="After epoch 2").click()
     expect(page).to_have_url(re.compile(r"moment=2\b"))
     page.get_by_role("main").get_by_text("One map", exact=True).click()
-    expect(settled(page).get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+    expect(settled(page).get_by_role("img", name=re.compile("Heatmap of the evidence for"))).to_be_visible()
 
 
 def test_a_map_is_tested_against_chance(calm: Page, trained: Any, visit: Visit) -> None:
     page = visit(calm, "heatmaps", run=trained.id)
-    expect(page.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Heatmap of the evidence for"))).to_be_visible()
     page.get_by_role("button", name="Test this map").click()
     word = page.locator(".bl-verdict b")
     expect(word).to_have_text(re.compile("^(Trust it|Partly|Do not)$"), timeout=120_000)
@@ -170,7 +170,7 @@ def test_several_own_files_join_the_strip(
     settled(page).keyboard.press("Escape")
     row.nth(1).click()
     expect(row.nth(1)).to_have_attribute("aria-pressed", "true")
-    expect(settled(page).get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+    expect(settled(page).get_by_role("img", name=re.compile("Heatmap of the evidence for"))).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_every_view_of_heatmaps_answers_in_the_first_screen(
     calm: Page, two_runs: Any, visit: Visit, width: int, height: int
 ) -> None:
     calm.set_viewport_size({"width": width, "height": height})
-    maps = re.compile("heat for|Heatmap of what speaks for")
+    maps = re.compile("heat for|Heatmap of the evidence for")
     for view in ("one", "methods", "classes", "layers", "pictures", "epochs", "runs"):
         page = visit(calm, "heatmaps", run=two_runs.id, view=view)
         parts = {

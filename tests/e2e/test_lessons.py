@@ -61,7 +61,7 @@ def test_the_walk_goes_from_images_to_where_it_looked(
     sent = settled(page).url
     press(page, "Open its surest mistake")
     heading(page, "Heatmaps")
-    expect(page.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Heatmap of the evidence for"))).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text(re.compile("Wrong: its class is|Right: its class is"))
     press(page, "Finish")
     heading(page, "What it learned")

@@ -139,7 +139,7 @@ def look_at_filters(page: Page, fact: Fact) -> None:
 
 
 def look_at_heatmap(page: Page) -> None:
-    expect(page.get_by_role("img", name=re.compile("Heatmap of what speaks for")).first).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Heatmap of the evidence for")).first).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("cropped as the network sees it")).first).to_be_visible()
     answers = page.locator(".bl-probabilities li")
     expect(answers).to_have_count(3)

@@ -74,7 +74,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
         by = " by captum" if row["served_by"] == "captum" else ""
         lines.append(f"{row['method']}{by} for {row['target']}{rather}{where}: {path}")
         if row["empty"]:
-            lines.append("Nothing in the image speaks for this class at this layer: the map is empty.")
+            lines.append("The image holds no evidence for this class at this layer: the map is empty.")
     if arguments.metrics:
         add_metrics(network, x, found, rows, lines, output, settings=method_settings(arguments.setting))
         record |= {"metrics": rows[0]["metrics"]}

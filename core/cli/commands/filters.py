@@ -141,7 +141,7 @@ def _deep(arguments: argparse.Namespace, network: Network, progress: Progress) -
 
 
 def _of_run(arguments: argparse.Namespace, network: Network, layer: str, output: Output) -> dict[str, Any]:
-    """Returns what only a run can show: filters that its images never wake, and movement over its epochs."""
+    """Returns what only a run can show: filters that its images never activate, and movement over its epochs."""
     from core.workflows.checkpoints import run_named
     from core.workflows.inspection.filter_history import filter_history, life_of_run
 
@@ -189,7 +189,7 @@ def _words(record: dict[str, Any]) -> list[str]:
         lines.append(f"weights that are no finite numbers: {record['broken']}")
     if "dead" in record:
         dead = record["dead"]
-        lines.append(f"never awake on {dead['images']} images: {len(dead['filters'])}")
+        lines.append(f"never active on {dead['images']} images: {len(dead['filters'])}")
     if "movement" in record:
         moved = record["movement"]
         lines.append(f"moved by {moved['mean'][-1]:.2%} on average until epoch {moved['epochs'][-1]}")

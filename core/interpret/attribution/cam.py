@@ -203,7 +203,7 @@ def eigen_cam(activations: Tensor, _gradients: Tensor) -> Tensor:
 
 
 def eigen_grad_cam(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Takes the first singular vector of activation times gradient, with what speaks for the class above zero."""
+    """Takes the first singular vector of activation times gradient, with the evidence for the class above zero."""
     evidence = activations * gradients
     part = _main_part(evidence)
     return (part if float((part * evidence.sum(0)).sum()) >= 0 else -part).relu()

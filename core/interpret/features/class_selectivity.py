@@ -1,4 +1,4 @@
-"""Which channels respond to a class, and which images excite them most."""
+"""Which channels respond to a class, and which images activate them most."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Specificity:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where in an image a channel was excited most.
+    """Where in an image a channel's activation is highest.
 
     Attributes:
         box: Top, left, bottom, right in pixels of the image as the network sees it, clipped to it.
@@ -84,7 +84,7 @@ def specificity(values: NDArray[np.floating], labels: NDArray[np.integer], class
 
 
 def strongest(answers: Answers, count: int = 9) -> NDArray[np.int64]:
-    """Returns, for each channel, the images that excite it most, the strongest first.
+    """Returns, for each channel, the images that activate it most, the strongest first.
 
     Args:
         answers: The channels' responses.

@@ -1,4 +1,4 @@
-"""What a part of a network looks for: the picture that excites it most, grown from noise by gradient ascent.
+"""What a part of a network looks for: the picture that activates it most, grown from noise by gradient ascent.
 
 Activation maximisation (Erhan et al. 2009, "Visualizing Higher-Layer Features of a Deep Network") as in "Feature
 Visualization" (Olah et al. 2017, https://doi.org/10.23915/distill.00007): the picture is held as a spectrum with
@@ -49,7 +49,7 @@ Place = tuple[int, int] | Literal["centre"] | None
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Visualization:
-    """The picture that excites one channel, neuron or class most.
+    """The picture that activates one channel, neuron or class most.
 
     Attributes:
         image: HxWx3, uint8.
@@ -71,7 +71,7 @@ class Visualization:
 
     @property
     def excited(self) -> bool:
-        """Whether the picture excites it more than any of the noise pictures: if not, nothing seems to."""
+        """Whether the picture activates it more than any of the noise pictures: if not, nothing seems to."""
         return self.reached > self.noise_most
 
 

@@ -88,7 +88,7 @@ def gradients(run: RunEvidence) -> Finding | None:
         "vanishing-gradients",
         "warn",
         Sentence(
-            "The gradients vanish on their way back: {first} hardly hears what {last} is told.",
+            "The gradients vanish on their way back: hardly anything of {last} reaches {first}.",
             {"first": first, "last": last},
         ),
         Sentence(

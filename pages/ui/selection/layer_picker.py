@@ -1,4 +1,4 @@
-"""Layers: which of them tell the story, what they are called, and the choice of one."""
+"""Layers: which of them stand for a part of the network, what they are called, and the choice of one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui.kit import nav
+from pages.ui.kit import components, nav
 from pages.ui.session import address
 from pages.ui.text import layer_names
 from pages.ui.text.i18n import _
@@ -21,7 +21,7 @@ _CHANNEL = "bl-maps-channel"
 
 
 def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
-    """Returns the layers that tell the story: whole blocks, and single layers that stand in no block.
+    """Returns the layers that stand for a part: whole blocks, and single layers that stand in no block.
 
     Args:
         anatomy: The network's anatomy.
@@ -41,7 +41,7 @@ def layer_label(anatomy: Anatomy, name: str) -> str:
 
 def path_help(name: str) -> str:
     """Says where a layer stands in the network's code."""
-    return _("In the network's code: {path}").format(path=name)
+    return _("In the network's code: {path}").format(path=components.plain(name))
 
 
 def stage_label(anatomy: Anatomy, name: str) -> str:
@@ -92,15 +92,21 @@ def picker(anatomy: Anatomy, names: Sequence[str], *, key: str, default: str | N
 
 
 def one_of(anatomy: Anatomy, names: Sequence[str], key: str, *, last: bool = False) -> str:
-    """Draws the choice of one layer, of those that tell the story; to begin with one in the middle, or the last."""
+    """Draws the choice of one layer, of those that stand for a part; to begin with one in the middle, or the last."""
     told = list(main_layers(anatomy, names))
     asked = st.session_state.get(_kept(MAPS))
     if asked in names and asked not in told:
         told = [name for name in names if name in {*told, asked}]
     index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
+    key = f"{key}-{len(told)}"
     return str(
         st.selectbox(
-            _("Layer"), told, index=index, key=f"{key}-{len(told)}", format_func=lambda name: layer_label(anatomy, name)
+            _("Layer"),
+            told,
+            index=index,
+            key=key,
+            format_func=lambda name: layer_label(anatomy, name),
+            help=path_help(st.session_state.get(key, told[index])),
         )
     )
 
@@ -122,7 +128,7 @@ def choose_channel(layer: str, number: int) -> None:
 
 
 def go_to_channel(layer: str, number: int) -> None:
-    """Leaves for what a channel of the network at hand answers to the chosen picture."""
+    """Leaves for the feature map of a channel of the network at hand."""
     choose_channel(layer, number)
     nav.go("feature_maps", layer=layer, **address.carried())
 

@@ -69,7 +69,7 @@ class Subject:
         return to_tensor(self.picture, self.network.preprocessing, fitted=True)
 
     def probabilities(self) -> NDArray[np.float32]:
-        """Returns the network's answer, a probability a class, computed once."""
+        """Returns the network's prediction, a probability a class, computed once."""
         from core.interpret.probe import probabilities
 
         return caches.remember("answers", self.key, lambda: probabilities(self.network, self.input())[0], entries=128)
@@ -220,7 +220,7 @@ def answered(probabilities: NDArray[np.floating]) -> bool:
 def no_answer() -> str:
     """Says that a network's probabilities are no numbers."""
     return _(
-        "What the network says of this picture is not a number. Its weights are damaged, or its training went astray."
+        "The network's output for this picture is not a number. Its weights are damaged, or its training went astray."
     )
 
 

@@ -1,4 +1,4 @@
-"""The person's own images, as far as a network's channels are asked about them: which, how many, with progress."""
+"""The person's own images, as a network's channels are measured on them: which, how many, with progress."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def gathered(subject: Subject, own: Own, layer: str) -> LayerAnswers | None:
 def gather_on_request(
     subject: Subject, own: Own, layer: str, text: str, label: str, *, key: str
 ) -> LayerAnswers | None:
-    """Returns what a layer's channels answer to the images: what is known already, else once it was asked for."""
+    """Returns the activations of a layer's channels on the images: known already, or once asked for."""
     from core.workflows.inspection.channel_survey import collect_answers
 
     def work(report: StagedProgress) -> LayerAnswers:

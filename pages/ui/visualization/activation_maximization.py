@@ -191,7 +191,10 @@ def _answer(target: Target, network: Network, ask: VisualizationRequest) -> None
             st.rerun()
     if not known:
         components.note(
-            _("From noise, a picture is changed step by step until it excites its channel most. Nothing is grown yet.")
+            _(
+                "From noise, a picture is changed step by step until it activates its channel most. Nothing is grown "
+                "yet."
+            )
             if ask.layer
             else _(
                 "From noise, a picture is changed step by step until its class scores highest. Nothing is grown yet."
@@ -219,8 +222,8 @@ def _gallery(target: Target, network: Network, ask: VisualizationRequest, known:
     quiet = sum(not known[channel].excited for channel in there)
     if quiet:
         text = _n(
-            "{n} of them is no more excited than by noise: it may be dead, or need more steps.",
-            "{n} of them are no more excited than by noise: they may be dead, or need more steps.",
+            "{n} of them is activated no more strongly than by noise: it may be dead, or need more steps.",
+            "{n} of them are activated no more strongly than by noise: they may be dead, or need more steps.",
             quiet,
         )
         subjects.callout(text.format(n=quiet))
@@ -242,7 +245,7 @@ def _large(target: Target, network: Network, ask: VisualizationRequest, one: Vis
         left, right = st.columns([1, 1.2], gap="large")
     with left:
         subjects.picture(
-            png(shown.image, repeats=True), alt=_("The picture that excites {name} most").format(name=label), most=320
+            png(shown.image, repeats=True), alt=_("The picture that activates {name} most").format(name=label), most=320
         )
     with right:
         subjects.facts(
@@ -267,14 +270,14 @@ def _large(target: Target, network: Network, ask: VisualizationRequest, one: Vis
             components.download(
                 _("Download"), png(shown.image, repeats=True), f"{one.layer}-{one.channel}.png", "bl-dream-download"
             )
-            if ask.layer and st.button(_("See what it answers"), icon=":material/grid_view:", key="bl-dream-maps"):
+            if ask.layer and st.button(_("See its feature map"), icon=":material/grid_view:", key="bl-dream-maps"):
                 layer_picker.go_to_channel(ask.layer, one.channel)
 
 
 def _said(one: Visualization, *, single: bool, of_class: bool) -> str:
     what = _("class score (logit)") if of_class else _("value of this neuron") if single else _("mean of its map")
     if not one.excited:
-        return _("Its {what} is no higher than for noise: nothing was found that excites it.").format(what=what)
+        return _("Its {what} is no higher than for noise: nothing was found that activates it.").format(what=what)
     return _(
         "Activation is the {what} for this very picture; noise has the colours and contrast of photographs."
     ).format(what=what)

@@ -1,4 +1,4 @@
-"""DeepDream of the person's own picture: a whole layer is shown what it sees in it, and more of it."""
+"""DeepDream of the person's own picture: the activations of a whole layer are increased."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker, layer_picker, subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches
+from pages.ui.text import layer_names
 from pages.ui.text.i18n import _, translate_error
 from pages.ui.visualization import progress
 
@@ -110,9 +111,9 @@ def _answer(target: Target, network: Network, image: ImageChoice, layer: str, de
             begin.empty()
             _dream(target, network, picture, layer, depth, key, place)
             st.rerun()
-        components.note(_("The picture is changed so that this layer answers more strongly to what it sees in it."))
+        components.note(_("The picture is changed so that the activations of this layer grow."))
         return
-    _show(found, layer)
+    _show(found, layer, layer_names.layer(network.anatomy, layer))
 
 
 def _dream(
@@ -169,7 +170,7 @@ def _of_job(
         return None
 
 
-def _show(found: DeepDream, layer: str) -> None:
+def _show(found: DeepDream, layer: str, called: str) -> None:
     with st.container(key="bl-wrap-deep-pair"):
         left, right = st.columns(2, gap="medium")
     with left:
@@ -181,7 +182,7 @@ def _show(found: DeepDream, layer: str) -> None:
     more = found.after / found.before if found.before > 0 else 0.0
     components.note(
         _("The mean square of {layer} is {after} instead of {before}: {times} times as strong.").format(
-            layer=layer,
+            layer=called,
             after=subjects.number(found.after),
             before=subjects.number(found.before),
             times=subjects.number(more, 2),

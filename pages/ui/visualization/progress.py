@@ -211,7 +211,7 @@ def tile(one: Visualization, label: str) -> Tile:
     """Returns a grown picture as a tile with its activation beside that of noise."""
     note = _("{value} · noise {noise}").format(value=subjects.number(one.reached), noise=subjects.number(one.noise))
     grown = png(one.image, repeats=True)
-    return Tile(grown, label, note, alt=_("The picture that excites {name} most").format(name=label))
+    return Tile(grown, label, note, alt=_("The picture that activates {name} most").format(name=label))
 
 
 def as_text(image: PILImage, side: int) -> str:

@@ -149,7 +149,7 @@ def test_zeros_count_among_what_does_not_answer(monkeypatch) -> None:
 
 def test_a_muted_channel_moves_the_probabilities(open_page, words) -> None:
     app = open_page("feature_maps", layer="conv5", **BACKBONE)
-    (slider,) = [slider for slider in app.slider if "Loudness" in slider.label]
+    (slider,) = [slider for slider in app.slider if "Scale of channel" in slider.label]
     slider.set_value(400).run()
     assert not app.exception
     said = words(app)
@@ -273,13 +273,13 @@ def test_two_pictures_and_two_layers(open_page, drawn, what: str) -> None:
 @pytest.mark.parametrize(
     ("name", "short"),
     [
-        ("layer4.1.relu", "layer4.1.relu"),
-        ("features.2.0.block.0.2", "…2.0.block.0.2"),
-        ("features.denseblock1.denselayer1.relu1", "…relu1"),
-        ("averyveryverylongname", "…veryverylongname"),
+        ("Stage 4", "Stage 4"),
+        ("Stage 4, block 2", "Stage 4, block 2"),
+        ("Stage 4, block 2, depthwise 3 × 3", "Stage 4, block 2"),
+        ("Stage 1, convolution 3 × 3 with norm", "Stage 1"),
     ],
 )
-def test_a_long_name_under_an_axis_keeps_what_tells_it_from_others(name: str, short: str) -> None:
+def test_under_an_axis_stands_what_of_a_name_fits(name: str, short: str) -> None:
     assert depth_view._short(name) == short
 
 

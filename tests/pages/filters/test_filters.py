@@ -102,7 +102,7 @@ def test_a_clicked_filter_is_shown_large(open_page, words, monkeypatch) -> None:
     app = open_page("filters", **BACKBONE)
     assert not app.exception
     assert "Filter 7" in words(app)
-    assert "See what filter 7 answers" in [button.label for button in app.button]
+    assert "See the feature map of filter 7" in [button.label for button in app.button]
 
 
 # --- what they look for -----------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_duplicates_and_dead_filters_are_named(open_page, learned, words, monkey
     assert "2 = 5" in words(app)
     next(button for button in app.button if button.key == "bl-filters-life").click().run()
     assert not app.exception
-    assert "1 of 24 filters said nothing" in words(app)
+    assert ": 1 of 24 filters (" in words(app)
     assert "A ReLU follows" in words(app)
 
 
