@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from core.specs import DataSpec, FreezePlan, HeadSpec, ModelSpec
@@ -283,6 +285,16 @@ def test_the_receptive_field_is_drawn_on_a_picture(open_page, words) -> None:
     assert not app.exception
     assert app.session_state["bl.image.field"].kind == "sample"
     assert "bl.image" not in app.session_state, "no other page's picture changes"
+
+
+def test_the_receptive_field_opens_on_a_layer_that_sees_about_a_quarter(open_page, words) -> None:
+    app = open_page("anatomy", **RESNET)
+    app.segmented_control(key="bl-anatomy-sheet").set_value("field").run()
+    assert not app.exception
+    found = re.search(r"What it can see\D*(\d+) × (\d+) px", words(app))
+    assert found is not None
+    assert 0.15 <= int(found[1]) / 224 <= 0.4
+    assert "Shown for Stage" in words(app), "layers are called by what they are"
 
 
 def test_memory_is_worked_out_beside_the_page(open_page, words, shapes, monkeypatch) -> None:
