@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from core import specs
+from core.cli.commands.evaluate import add_evaluate
 from core.cli.commands.feature_maps import add_compare, add_features
 from core.cli.commands.filters import add_dream, add_filters
 from core.cli.common.data_options import add_data
@@ -52,9 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(add("train", "train", "Train, in the foreground.", runs))
     _add_series(add("series", "series", "Train a recipe with several seeds or over folds; or tell of a series.", runs))
     _add_acting(add, runs)
-    evaluate = add("evaluate", "train", "Judge a run's best weights.", runs)
-    evaluate.add_argument("run", metavar="RUN")
-    evaluate.add_argument("--data", metavar="PATH|NAME", help="other images than the run's own")
+    add_evaluate(add, runs)
     predict = add("predict", "train", "Classify images.", runs)
     predict.add_argument("run", metavar="RUN")
     predict.add_argument("images", metavar="IMAGE", nargs="+")

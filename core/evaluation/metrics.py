@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from sklearn import metrics
 
 from core.errors import InputError
+from core.evaluation.intervals import wilson_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Scores:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The accuracy's 95 % confidence interval, see :func:`wilson_interval`."""
+        """The accuracy's 95 % confidence interval, see :func:`core.evaluation.intervals.wilson_interval`."""
         return wilson_interval(self.right, self.images)
 
     @property
@@ -84,23 +84,6 @@ class Scores:
         record = dataclasses.asdict(self)
         record["confusion"] = self.confusion.tolist()
         return record
-
-
-def wilson_interval(right: int, images: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Returns the confidence interval of a share by Wilson's score, which holds for few images and near 0 and 1, too.
-
-    (Wilson 1927, Journal of the American Statistical Association 22, 209-212, doi:10.1080/01621459.1927.10502953.)
-
-    Args:
-        right: Images that count.
-        images: All images, at least one.
-        confidence: Between 0 and 1.
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, wide = right / images, z * z / images
-    middle = (share + wide / 2) / (1 + wide)
-    half = (share * (1 - share) * wide + wide * wide / 4) ** 0.5 / (1 + wide)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def score(labels: Sequence[int] | np.ndarray, probabilities: np.ndarray, classes: Sequence[str]) -> Scores:

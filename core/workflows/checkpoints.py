@@ -100,6 +100,18 @@ def run_named(reference: str, *, runs_dir: Path | str | None = None) -> Run | No
     return RunStore(runs_dir).open(reference if plain else name)
 
 
+def run_at(reference: str, *, runs_dir: Path | str | None = None) -> tuple[Run, str]:
+    """Returns the run and the checkpoint of a reference such as ``RUN``, ``RUN@start`` or ``RUN@12``.
+
+    Raises:
+        InputError: There is no such run, or no checkpoint can be called so.
+    """
+    name, _, suffix = reference.rpartition("@")
+    if not name or Path(reference).exists():
+        return RunStore(runs_dir).open(reference), "best"
+    return RunStore(runs_dir).open(name), suffix
+
+
 def network_named(reference: str, *, weights: str = "default", runs_dir: Path | str | None = None) -> Network:
     """Loads a named network: a run, a run at a checkpoint (``RUN@start``, ``RUN@12``), or a backbone.
 

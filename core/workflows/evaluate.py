@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from core import settings
+from core.data.division.relatives import equal_files, joined, relatives
 from core.data.images import Unreadable
 from core.data.pixel_store import PixelStore
-from core.data.sources import open_dataset
+from core.data.sources import Dataset, open_dataset, open_spec
 from core.errors import InputError
+from core.evaluation.figures import Figures, judge
 from core.evaluation.metrics import Scores, score
 from core.evaluation.predictions import Predictions, predict_store, read_predictions
 from core.runs.store import Run
+from core.workflows.checkpoints import network_at
 from core.workflows.images import learned_from, reopen
-from core.workflows.network_loading import network_of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Evaluation:
         predictions: What they were counted from.
         unreadable: Images of the split that were left out, with the reason.
         seen: How many images were left out because the run had learned from them.
+        groups: Group of each image, where the run's division keeps related images together; see
+            :attr:`core.specs.DataSpec.group_by`.
     """
 
     split: str
@@ -38,6 +42,11 @@ class Evaluation:
     predictions: Predictions
     unreadable: tuple[Unreadable, ...] = ()
     seen: int = 0
+    groups: tuple[int, ...] | None = None
+
+    def figures(self) -> Figures:
+        """Returns the figures with their 95 % intervals, over groups where there are groups."""
+        return judge(self.predictions.labels, self.predictions.probabilities, self.groups)
 
 
 def recorded(run: Run) -> dict[str, Evaluation]:
@@ -57,19 +66,23 @@ def recorded(run: Run) -> dict[str, Evaluation]:
     return found
 
 
-def evaluate(run: Run, source: str | None = None, *, roots: Sequence[Path] | None = None) -> Evaluation:
-    """Judges a run's best weights anew.
+def evaluate(
+    run: Run, source: str | None = None, *, checkpoint: str = "best", roots: Sequence[Path] | None = None
+) -> Evaluation:
+    """Judges a run anew.
 
     Args:
         run: With weights.
         source: Other images: their test split, else their validation split, else all of them; without those that the
             run learned from. By default the images of the run itself, divided as they were.
+        checkpoint: Which weights, as for :func:`core.workflows.checkpoints.network_at`; ``start`` is before training.
         roots: Folders that the images must lie under, links resolved; ``None`` for no limit.
 
     Raises:
-        InputError: The images cannot be opened, have classes that the run does not know, or are all known to it.
+        InputError: There are no such weights, or the images cannot be opened, have classes that the run does not
+            know, or are all known to it.
     """
-    network = network_of_run(run)
+    network = network_at(run, checkpoint, roots=roots)
     dataset = open_dataset(source, roots=roots, classes=network.classes) if source else reopen(run, roots=roots)
     splits = {item.split for item in dataset.items}
     split = next((name for name in ("test", "val") if name in splits), "all")
@@ -97,4 +110,24 @@ def evaluate(run: Run, source: str | None = None, *, roots: Sequence[Path] | Non
         probabilities=probabilities,
         classes=network.classes,
     )
-    return Evaluation(split, score(labels, probabilities, network.classes), predictions, unreadable, len(seen))
+    scores = score(labels, probabilities, network.classes)
+    groups = None if source else _groups(run, dataset, predictions.keys, roots)
+    return Evaluation(split, scores, predictions, unreadable, len(seen), groups)
+
+
+def _groups(run: Run, dataset: Dataset, keys: Sequence[str], roots: Sequence[Path] | None) -> tuple[int, ...] | None:
+    """Returns the group of each image as the run's division formed it; ``None`` where it formed none."""
+    spec = run.experiment.data
+    if not spec.group_by:
+        return None
+    near: Sequence[Sequence[str]] = ()
+    if spec.group_by == "near":
+        from core.workflows.data_check.check import look_alikes
+
+        near = look_alikes(dataset)
+    elif spec.group_by.startswith("column:"):  # the run's own list of images has no columns
+        dataset = replace(dataset, columns=open_spec(spec, roots=roots).columns)
+    together = joined(equal_files(dataset, keys), relatives(dataset, keys, spec.group_by, near))
+    group_of = {key: number for number, group in enumerate(together) for key in group}
+    alone = iter(range(len(together), len(together) + len(keys)))
+    return tuple(group_of[key] if key in group_of else next(alone) for key in keys)

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.cli.common.experiment_args import experiment
 from core.cli.common.helpers import gentle_stop, roots, user
-from core.cli.common.output import Output, share, table
+from core.cli.common.output import Output, share
 from core.cli.common.training_options import given
 from core.errors import InputError
 from core.models.anatomy_cache import blueprint
@@ -119,34 +119,6 @@ def _nothing_beside(arguments: argparse.Namespace) -> None:
             "--run trains a run that was made before and reads all else from it, so {word} cannot stand beside it.",
             word=others[0],
         )
-
-
-def evaluate(arguments: argparse.Namespace, output: Output) -> None:
-    """Judges a run on its own held-out images, or on others."""
-    from core.workflows import evaluate as judging
-
-    run = RunStore(arguments.runs_dir).open(arguments.run)
-    found = judging.evaluate(run, arguments.data)
-    scores = found.scores
-    rows = [(c.name, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", c.support) for c in scores.per_class]
-    lines = [
-        f"{found.split}: {scores.images} images, accuracy {share(scores.accuracy)} "
-        f"(always naming the largest class: {share(scores.baseline)})",
-        "",
-        *table(rows, ("class", "precision", "recall", "F1", "images")),
-        *(f"left out: {image.reason}" for image in found.unreadable),
-    ]
-    if found.seen:
-        lines.append(f"left out: {found.seen} images that the run learned from")
-    record = {
-        **scores.as_record(),
-        "run": run.id,
-        "split": found.split,
-        "classes": list(found.predictions.classes),
-        "unreadable": [{"key": image.key, "reason": image.reason} for image in found.unreadable],
-        "seen": found.seen,
-    }
-    output.result(record, lines)
 
 
 def predict(arguments: argparse.Namespace, output: Output) -> int:

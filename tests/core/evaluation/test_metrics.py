@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 
 from core.data.sources import Item
 from core.errors import InputError
-from core.evaluation.metrics import score, wilson_interval
+from core.evaluation.intervals import wilson_interval
+from core.evaluation.metrics import score
 from core.evaluation.predictions import read_predictions, write_predictions
 
 LABELS = [0, 0, 0, 1, 1]

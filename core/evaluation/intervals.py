@@ -1,0 +1,190 @@
+"""Intervals that cover a figure's true value in 95 % of cases, over images or over groups of related ones.
+
+Images of one group (slices of a patient, frames of a film) are alike: an interval that takes them as independent is far
+too narrow. Wherever groups are given, the group is what is resampled or summed over.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, sparse, stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Interval = tuple[float, float]
+
+
+def wilson_interval(right: int, images: int, confidence: float = CONFIDENCE) -> Interval:
+    """Returns the confidence interval of a share by Wilson's score, which holds for few images and near 0 and 1, too.
+
+    (Wilson 1927, Journal of the American Statistical Association 22, 209-212, doi:10.1080/01621459.1927.10502953.)
+
+    Args:
+        right: Images that count.
+        images: All images, at least one.
+        confidence: Between 0 and 1.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, wide = right / images, z * z / images
+    middle = (share + wide / 2) / (1 + wide)
+    half = (share * (1 - share) * wide + wide * wide / 4) ** 0.5 / (1 + wide)
+    return (middle - half if right else 0.0), (middle + half if right < images else 1.0)
+
+
+def resampled_counts(
+    truth: Integers, predicted: Integers, counts: Integers, classes: int, groups: Integers | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """Draws confusion matrices that could have come out instead of the one that did, as their marginal sums.
+
+    Weights are drawn from a Dirichlet distribution over the matrix's cells, or over the groups (the Bayesian
+    bootstrap, Rubin 1981, doi:10.1214/aos/1176345338). Half a unit more on the diagonal and half a unit beside it,
+    Jeffreys' prior of a share, keep the interval open where every image is classified right.
+
+    Args:
+        truth: True class of each row.
+        predicted: Predicted class of each row.
+        counts: How many images each row stands for.
+        classes: Number of classes.
+        groups: Group of each row, from 0 without gaps; ``None`` where images are independent.
+
+    Returns:
+        Sums of the diagonal, of the rows and of the columns, each ``RESAMPLES x classes``.
+    """
+    support = np.bincount(truth, weights=counts, minlength=classes)
+    present = np.flatnonzero(support)
+    beside = np.roll(present, -1)
+    prior = support[present] / support.sum() / 2
+    if groups is None:
+        units, size, alpha = np.arange(len(truth)), 1.0, counts.astype(float)
+        amounts = np.ones(len(truth))
+    else:
+        units, size, alpha = groups, counts.sum() / (groups.max() + 1), np.ones(groups.max() + 1)
+        amounts = counts.astype(float)
+    extra = len(alpha) + np.arange(2 * len(present))
+    alpha = np.concatenate([alpha, prior, prior])
+    rows = np.concatenate([units, extra])
+    actual = np.concatenate([truth, present, present])
+    said = np.concatenate([predicted, present, beside])
+    amounts = np.concatenate([amounts, np.full(len(extra), size)])
+    weights = np.random.default_rng(0).standard_gamma(alpha, (RESAMPLES, len(alpha)))
+
+    def summed(column: Integers, amount: Floats) -> Floats:
+        table = sparse.csr_matrix((amount, (column, rows)), shape=(classes, len(alpha)))
+        return np.asarray((table @ weights.T).T)
+
+    return summed(actual, amounts * (actual == said)), summed(actual, amounts), summed(said, amounts)
+
+
+def percentile_interval(value: float, draws: Floats, units: int) -> Interval:
+    """Returns the percentiles between which a figure lies, widened as few units ask for.
+
+    (The expanded percentile interval of Hesterberg 2015, doi:10.1080/00031305.2015.1089789.)
+
+    Args:
+        value: The figure.
+        draws: The same figure of resampled units.
+        units: Number of images, or of groups.
+    """
+    draws = draws[np.isfinite(draws)]
+    if not len(draws) or not np.isfinite(value):
+        return float("nan"), float("nan")
+    tail = 0.0
+    if units > 1:
+        tail = float(stats.norm.cdf(stats.t.ppf((1 - CONFIDENCE) / 2, units - 1) * ((units + 1) / (units - 1)) ** 0.5))
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return min(float(low), value), max(float(high), value)
+
+
+def influence_interval(value: float, influence: Floats, scale: str, groups: Integers | None = None) -> Interval:
+    """Returns the interval of a figure whose change with each image's weight is known.
+
+    For the area under the ROC curve this is DeLong's interval, and Obuchowski's (1997, doi:10.2307/2533958) over
+    groups.
+
+    Args:
+        value: The figure.
+        influence: Its derivative by each image's weight, ``N``.
+        scale: The scale on which it is symmetric: ``logit`` of figures between 0 and 1, ``log`` of positive ones.
+        groups: Group of each image.
+    """
+    summed = influence if groups is None else np.bincount(groups, weights=influence)
+    units = len(summed)
+    if units < 2:
+        return (0.0, 1.0) if scale == "logit" else (0.0, float("inf"))
+    error = float((units / (units - 1) * (summed**2).sum()) ** 0.5) * float(
+        stats.t.ppf((1 + CONFIDENCE) / 2, units - 1)
+    )
+    if scale == "log":
+        factor = float(np.exp(error / value)) if value > 0 else 1.0
+        return value / factor, value * factor
+    if not 0 < value < 1:
+        return value, value
+    middle, half = np.log(value / (1 - value)), error / (value * (1 - value))
+    return float(1 / (1 + np.exp(half - middle))), float(1 / (1 + np.exp(-half - middle)))
+
+
+def auc_score_interval(area: float, positives: int, negatives: int) -> Interval:
+    """Returns the score interval of an area under the ROC curve, which is open where both classes part completely.
+
+    (Newcombe 2006, method 5, doi:10.1002/sim.2324.)
+
+    Args:
+        area: Between 0 and 1.
+        positives: Images, or groups, of the class; at least 1.
+        negatives: Likewise of all others.
+    """
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    mean = (positives + negatives) / 2
+
+    def excess(theta: float) -> float:
+        spread = 1 + (mean - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+        return (area - theta) ** 2 - z * z * theta * (1 - theta) * spread / (positives * negatives)
+
+    low = 0.0 if area <= 0 else optimize.brentq(excess, 0.0, area - 1e-12 if area >= 1 else area)
+    high = 1.0 if area >= 1 else optimize.brentq(excess, area if area > 0 else 1e-12, 1.0)
+    return float(low), float(high)
+
+
+def roc_auc(positive: NDArray[np.bool_], scores: Floats) -> tuple[float, Floats]:
+    """Returns the area under the ROC curve and its derivative by each image's weight, by DeLong's placements.
+
+    (DeLong, DeLong and Clarke-Pearson 1988, doi:10.2307/2531595, through ranks as Sun and Xu 2014,
+    doi:10.1109/LSP.2014.2337313.)
+
+    Args:
+        positive: Whether each image is of the class, ``N``; some are and some are not.
+        scores: How much each seems to be, ``N``.
+    """
+    ranks = stats.rankdata(scores)
+    count, others = int(positive.sum()), int((~positive).sum())
+    above = (ranks[positive] - stats.rankdata(scores[positive])) / others
+    below = 1 - (ranks[~positive] - stats.rankdata(scores[~positive])) / count
+    area = float(above.mean())
+    influence = np.empty(len(scores))
+    influence[positive] = (above - area) / count * (count / max(count - 1, 1)) ** 0.5
+    influence[~positive] = (below - area) / others * (others / max(others - 1, 1)) ** 0.5
+    return area, influence
+
+
+def average_precision(positive: NDArray[np.bool_], scores: Floats) -> tuple[float, Floats]:
+    """Returns the average precision and its derivative by each image's weight (the infinitesimal jackknife).
+
+    Args:
+        positive: Whether each image is of the class, ``N``; some are.
+        scores: How much each seems to be, ``N``.
+    """
+    distinct, place = np.unique(-scores, return_inverse=True)  # the highest score first
+    of_class = np.bincount(place, weights=positive, minlength=len(distinct))
+    found, named = np.cumsum(of_class), np.cumsum(np.bincount(place, minlength=len(distinct)))
+    precision, count = found / named, of_class.sum()
+    value = float((of_class * precision).sum() / count)
+    once, lost = of_class / named, of_class * precision / named
+    below = np.cumsum(once[::-1])[::-1], np.cumsum(lost[::-1])[::-1]
+    influence = positive * (precision[place] - value + below[0][place]) - below[1][place]
+    return value, influence / count

@@ -1,0 +1,105 @@
+"""The verb that judges: figures with intervals, of a run at any moment and of a written matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cli import main
+from core.runs.store import Run, RunStore
+from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
+from core.workflows.evaluate import evaluate
+from core.workflows.trainer_process import worker
+
+Call = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+def trained_on(data: DataSpec) -> Run:
+    task = Experiment(
+        data,
+        ModelSpec("mnist_cnn", "none"),
+        TrainingSpec("scratch", (Phase("all", "plan", 1, lr=0.001),), device="cpu", precision="fp32"),
+        FreezePlan("all"),
+    )
+    run = RunStore().create(task)
+    worker.work(run)
+    return run
+
+
+@pytest.fixture
+def run(image_folder: Callable[..., Path]) -> Run:
+    return trained_on(DataSpec(str(image_folder(images=16)), 0.25, 0.25))
+
+
+def test_figures_come_with_intervals_and_before_training(call: Call, run: Run) -> None:
+    status, record, _ = call("evaluate", run.id)
+    assert status == 0
+    for name in ("macro_precision", "macro_recall", "macro_f1", "roc_auc", "ece", "accuracy", "log_loss"):
+        low, high = record["intervals"][name]
+        assert low <= record[name] <= high
+    assert set(record["per_class"][0]["intervals"]) >= {"recall", "f1", "roc_auc"}
+    assert (record["groups"], record["checkpoint"]) == (None, "best")
+    start = call("evaluate", f"{run.id}@start")[1]
+    assert start["checkpoint"] == "start"
+    assert start["log_loss"] != record["log_loss"]
+    status, _, error = call("evaluate", f"{run.id}@77")
+    assert status == 2
+    assert "77" in error
+    status, _, error = call("evaluate", f"{run.id}@never")
+    assert "no moment never" in error
+
+
+def test_groups_of_the_division_are_what_intervals_rest_on(
+    call: Call, image_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = image_folder(images=24)
+    for folder in root.iterdir():
+        for number, path in enumerate(sorted(folder.iterdir())):
+            path.rename(folder / f"{folder.name}{number // 4}_{number}.png")
+    grouped = trained_on(DataSpec(str(root), 0.34, group_by="stem"))
+    record = call("evaluate", grouped.id)[1]
+    assert record["groups"] == record["images"] / 4
+    assert main(["evaluate", grouped.id]) == 0
+    assert f"over {record['groups']} groups" in capsys.readouterr().out
+    found = evaluate(grouped)
+    apart = replace(found, groups=None).figures().intervals["log_loss"]
+    low, high = record["intervals"]["log_loss"]
+    assert high - low != pytest.approx(apart[1] - apart[0])
+
+
+def test_a_matrix_of_the_notes(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    record = call("evaluate", "--matrix", "[[203,33],[41,136]]")[1]
+    assert record["macro_f1"] == pytest.approx(0.8160, abs=5e-5)
+    assert record["intervals"]["accuracy"] == pytest.approx([0.781, 0.855], abs=1e-3)
+    assert (record["images"], record["roc_auc"], record["ece"]) == (413, None, None)
+    assert record["baseline"] == pytest.approx(236 / 413)
+    assert main(["evaluate", "--matrix", "[[203,33],[41,136]]"]) == 0
+    printed = capsys.readouterr().out
+    assert "macro F1" in printed
+    assert "no ROC curve" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "needs a RUN"),
+        (("--matrix", ""), "no list of rows"),
+        (("--matrix", "[[1,2],[3"), "no list of rows"),
+        (("--matrix", "[" * 100_000), "no list of rows"),
+        (("--matrix", "[[1,2]]"), "not square"),
+        (("--matrix", "[[1,-2],[3,4]]"), "holds -2"),
+        (("--matrix", '[["a",2],[3,4]]'), "holds a"),
+        (("--matrix", "[[NaN,2],[3,4]]"), "holds nan"),
+        (("--matrix", "[]"), "empty"),
+        (("--matrix", "[[1]]", "--data", "digits"), "data cannot stand beside"),
+        (("some-run", "--matrix", "[[1]]"), "run cannot stand beside"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(call: Call, words: tuple[str, ...], sentence: str) -> None:
+    status, _, error = call("evaluate", *words)
+    assert status == 2
+    assert sentence in error
