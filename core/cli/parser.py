@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
     board.add_argument("run", metavar="RUN")
     board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")
-    _add_profile(add("profile", "profile", "Measure a network here, so that trainings of it can be estimated."))
+    _add_profile(add("profile", "job", "Measure a network here, so that trainings of it can be estimated."))
     job = verbs.add_parser("job", parents=[common])  # for the processes of jobs: without a help text it is not listed
     job.set_defaults(verb=("core.cli.commands.job", "job"))
     job.add_argument("folder", metavar="DIR")

@@ -1,4 +1,4 @@
-"""The verb that carries out a job in the process that was started for it."""
+"""Verbs of work beside the runs: a job in the process that was started for it, and measuring a network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core.cli.common.output import Output
 from core.errors import InputError
 from core.runs.job_kinds import JOB_KINDS
 from core.runs.jobs import Job
+from core.specs import ModelSpec
 
 
 def job(arguments: argparse.Namespace, output: Output) -> None:
@@ -22,3 +23,20 @@ def job(arguments: argparse.Namespace, output: Output) -> None:
     with gentle_stop(lambda: made.stop_requested, made.request_stop):
         status = work(made, output.step, roots=roots(arguments))
     output.result({"job": str(made.path), "state": status.state}, [f"{status.state}: {made.path}"])
+
+
+def profile(arguments: argparse.Namespace, output: Output) -> int:
+    """Measures how fast a network is here, so that trainings of it can be estimated."""
+    from core.workflows.jobs.profile import profile_now
+
+    def report(done: int, total: int) -> None:
+        output.progress(f"measured {done} of {total} passes", passing=True)
+
+    spec = ModelSpec(arguments.backbone, "none", image_size=arguments.image_size)
+    found = profile_now(spec, arguments.device, progress=report)
+    forward = {precision: 1 / sum(line.each for line in times["frozen"]) for precision, times in found.seconds.items()}
+    lines = [f"{arguments.backbone} on {found.device}: measured; trainings of it can be estimated now"]
+    lines += [f"{precision}: {speed:.1f} images a second through the network" for precision, speed in forward.items()]
+    record = {"backbone": arguments.backbone, "forward_images_per_second": forward, "profile": found.to_dict()}
+    output.result(record, lines)
+    return 0
