@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from core import specs
-from core.cli.commands.evaluate import add_evaluate
+from core.cli.commands.evaluate import add_compare_runs, add_evaluate
 from core.cli.commands.feature_maps import add_compare, add_features
 from core.cli.commands.filters import add_dream, add_filters
 from core.cli.common.data_options import add_data
@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_series(add("series", "series", "Train a recipe with several seeds or over folds; or tell of a series.", runs))
     _add_acting(add, runs)
     add_evaluate(add, runs)
+    add_compare_runs(add, runs)
     predict = add("predict", "train", "Classify images.", runs)
     predict.add_argument("run", metavar="RUN")
     predict.add_argument("images", metavar="IMAGE", nargs="+")

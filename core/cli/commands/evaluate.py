@@ -1,8 +1,9 @@
-"""The verb that judges: a run on images, or a confusion matrix that is written down."""
+"""Verbs that judge: a run on images, a confusion matrix that is written down, two runs side by side."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -145,3 +146,31 @@ def _figure_lines(figures: Figures) -> list[str]:
             rows.append((title, f"{figures.values[name]:.4f}", f"{low:.4f} to {high:.4f}"))
     over = "" if figures.groups is None else f" over {figures.groups} groups"
     return table(rows, ("figure", "value", f"95 % interval{over}"))
+
+
+def add_compare_runs(add: Callable[..., argparse.ArgumentParser], runs: argparse.ArgumentParser) -> None:
+    """Adds the verb."""
+    verb = add("compare-runs", "evaluate", "Say whether two networks or recipes differ by more than chance.", runs)
+    verb.set_defaults(verb=("core.cli.commands.evaluate", "compare_runs"))
+    verb.add_argument("first", metavar="A", help="RUN or RUN@12; for a recipe a series' id, or RUN,RUN,RUN")
+    verb.add_argument("second", metavar="B", help="likewise; differences are B less A")
+    verb.add_argument("--data", metavar="PATH|NAME", help="judge two networks on other pictures")
+
+
+def compare_runs(arguments: argparse.Namespace, output: Output) -> None:
+    """Says whether two networks, or two recipes, differ by more than chance, and which question that is."""
+    from core.workflows import comparison
+
+    found = comparison.compare_runs(arguments.first, arguments.second, data=arguments.data, runs_dir=arguments.runs_dir)
+    low, high = found.interval
+    over = " and ".join(map(str, found.counts)) + (" pictures" if found.disagree is not None else " seeds")
+    lines = [
+        found.question,
+        f"accuracy {share(found.accuracies[0])} and {share(found.accuracies[1])} on {over}; difference "
+        f"{100 * found.difference:+.1f} points (95 %: {100 * low:+.1f} to {100 * high:+.1f})",
+        f"{found.test}: p = {found.p_value:.3g}, "
+        + ("more than chance alone gives" if found.p_value < 0.05 else "no more than chance gives"),
+    ]
+    if found.disagree is not None:
+        lines.append(f"{found.disagree} pictures that one gets right and the other wrong")
+    output.result({**dataclasses.asdict(found), "interval": [low, high]}, lines)

@@ -1,0 +1,202 @@
+"""Whether two networks, or two recipes, differ by more than chance.
+
+Which question is answered depends on what is repeated. Pictures are drawn anew for two *networks* (McNemar): the answer
+holds for these two trainings alone, since two runs of one recipe differ so in a third of cases. Trainings are drawn
+anew for two *recipes* (Welch over seeds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import InputError
+from core.evaluation.predictions import Predictions
+from core.runs.store import Run, RunStore
+from core.workflows.checkpoints import run_at
+from core.workflows.evaluate import evaluate, recorded
+from core.workflows.run_series import members
+
+LEAST_SEEDS = 3
+FEW = 25
+"""Pictures of different answers below which McNemar's test is exact."""
+NETWORKS = "Do these two networks differ on new pictures? (Not whether one recipe is better: that takes several seeds.)"
+RECIPES = "Do these two recipes differ, whatever the seed?"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a comparison says.
+
+    Attributes:
+        kind: ``networks`` or ``recipes``.
+        question: The question that is answered.
+        difference: Accuracy of the second less that of the first.
+        interval: Its 95 % interval.
+        p_value: How often a difference at least as large comes from chance alone.
+        disagree: Pictures that one of two networks gets right and the other wrong; ``None`` for recipes.
+        accuracies: Of the first and of the second.
+        counts: Pictures that were compared, once for networks; or seeds of either recipe.
+        test: The test's name.
+    """
+
+    kind: str
+    question: str
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+    disagree: int | None
+    accuracies: tuple[float, float]
+    counts: tuple[int, ...]
+    test: str
+
+
+def compare_runs(first: str, second: str, *, data: str | None = None, runs_dir: Path | str | None = None) -> Comparison:
+    """Compares two runs as networks, or two series of runs as recipes.
+
+    Args:
+        first: ``RUN`` or ``RUN@12`` for a network; a series' id, or runs with commas between them, for a recipe.
+        second: Likewise, of the same kind.
+        data: Other pictures to judge two networks on.
+        runs_dir: Where ids are looked up.
+
+    Raises:
+        InputError: There is no such run, one is a network and the other a recipe, a recipe has too few seeds, or the
+            two were judged on no common pictures.
+    """
+    sides = [_recipe(reference, runs_dir) for reference in (first, second)]
+    if (sides[0] is None) != (sides[1] is None):
+        raise InputError(
+            "{first} and {second} are a run and a series. Give two of one kind.", first=first, second=second
+        )
+    if sides[0] and sides[1]:
+        if data:
+            raise InputError("Recipes are compared on what their runs held out, so --data cannot stand beside them.")
+        return of_recipes(sides[0], sides[1])
+    a, b = (_judged(reference, data, runs_dir) for reference in (first, second))
+    return of_networks(a, b)
+
+
+def of_networks(first: tuple[Run, Predictions], second: tuple[Run, Predictions]) -> Comparison:
+    """Compares two networks on the pictures that both were judged on and neither learned from."""
+    (run_a, a), (run_b, b) = first, second
+    if sorted(a.classes) != sorted(b.classes):
+        raise InputError(
+            "{first} and {second} know different classes, so their answers cannot be compared.",
+            first=run_a.name,
+            second=run_b.name,
+        )
+    place = {key: row for row, key in enumerate(b.keys)}
+    pairs = [(row, place[key]) for row, key in enumerate(a.keys) if key in place]
+    if not pairs:
+        raise InputError(
+            "{first} and {second} held out no picture in common. Judge both on new ones: --data PATH.",
+            first=run_a.name,
+            second=run_b.name,
+        )
+    rows_a, rows_b = map(list, zip(*pairs, strict=True))
+    right_a, right_b = _right(a)[rows_a], _right(b)[rows_b]
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    exact = only_a + only_b < FEW
+    return Comparison(
+        "networks",
+        NETWORKS,
+        float(right_b.mean() - right_a.mean()),
+        paired_interval(only_a, only_b, len(pairs)),
+        mcnemar_p(only_a, only_b),
+        only_a + only_b,
+        (float(right_a.mean()), float(right_b.mean())),
+        (len(pairs),),
+        "McNemar, exact" if exact else "McNemar",
+    )
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Returns McNemar's p-value, exact where few pictures are answered differently."""
+    from mlxtend.evaluate import mcnemar
+
+    if not only_first + only_second:
+        return 1.0
+    table = np.array([[0, only_first], [only_second, 0]])
+    return float(mcnemar(table, exact=only_first + only_second < FEW)[1])
+
+
+def paired_interval(only_first: int, only_second: int, pictures: int) -> tuple[float, float]:
+    """Returns the 95 % interval of a difference of paired shares.
+
+    (Bonett and Price 2012, doi:10.3102/1076998611411915.)
+    """
+    first, second = (only_first + 1) / (pictures + 2), (only_second + 1) / (pictures + 2)
+    middle = second - first
+    half = 1.959964 * ((first + second - middle**2) / (pictures + 2)) ** 0.5
+    return max(-1.0, middle - half), min(1.0, middle + half)
+
+
+def of_recipes(first: Sequence[Run], second: Sequence[Run]) -> Comparison:
+    """Compares two recipes over the seeds of their runs, by Welch's test."""
+    from scipy import stats
+
+    parts = [[recorded(run) for run in side] for side in (first, second)]
+    split = "test" if all("test" in one for side in parts for one in side) else "val"
+    judged = [[one[split].predictions for one in side] for side in parts]
+    if len({frozenset(zip(p.keys, p.labels.tolist(), strict=True)) for side in judged for p in side}) > 1:
+        raise InputError("The runs of the two recipes were judged on different pictures. Divide their data alike.")
+    a, b = ([float(_right(p).mean()) for p in side] for side in judged)
+    if len(set(a)) == 1 and len(set(b)) == 1:  # without any spread there is no test
+        difference = b[0] - a[0]
+        p_value, ends = float(difference == 0), (difference, difference)
+    else:
+        found = stats.ttest_ind(b, a, equal_var=False)
+        p_value, between = float(found.pvalue), found.confidence_interval(0.95)
+        ends = (float(between.low), float(between.high))
+    means = float(np.mean(a)), float(np.mean(b))
+    return Comparison(
+        "recipes", RECIPES, means[1] - means[0], ends, p_value, None, means, (len(a), len(b)), "Welch over seeds"
+    )
+
+
+def _recipe(reference: str, runs_dir: Path | str | None) -> tuple[Run, ...] | None:
+    """Returns the runs of a recipe, one a seed; ``None`` where a single run is named."""
+    if "," in reference:
+        runs = tuple(RunStore(runs_dir).open(name.strip()) for name in reference.split(",") if name.strip())
+    else:
+        runs = () if "/" in reference or Path(reference).exists() else members(reference, runs_dir)
+        if not runs:
+            return None
+    finished = tuple(run for run in runs if run.state == "finished")
+    seeds = {run.experiment.training.seed for run in finished}
+    if len(seeds) < LEAST_SEEDS or len(seeds) < len(finished):
+        raise InputError(
+            "The recipe {name} has {count} finished runs with {seeds} seeds. Two recipes are compared over at least "
+            "{least} seeds each, one run a seed: python -m core series ... --seeds 0,1,2.",
+            name=reference,
+            count=len(finished),
+            seeds=len(seeds),
+            least=LEAST_SEEDS,
+        )
+    plain = {
+        replace(one, name="", series="", training=replace(one.training, seed=0)).to_json()
+        for one in (run.experiment for run in finished)
+    }
+    if len(plain) > 1:
+        raise InputError(
+            "The runs of {name} differ by more than their seed, so they are not one recipe.", name=reference
+        )
+    return finished
+
+
+def _judged(reference: str, data: str | None, runs_dir: Path | str | None) -> tuple[Run, Predictions]:
+    run, checkpoint = run_at(reference, runs_dir=runs_dir)
+    if data or checkpoint != "best":
+        return run, evaluate(run, data, checkpoint=checkpoint).predictions
+    known = recorded(run)
+    found = known.get("test") or known.get("val")
+    return run, found.predictions if found else evaluate(run).predictions
+
+
+def _right(predictions: Predictions) -> NDArray[np.bool_]:
+    return np.asarray(predictions.probabilities.argmax(axis=1) == predictions.labels)
