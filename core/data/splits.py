@@ -14,8 +14,30 @@ from core.data.dataset import Dataset, shuffle_key
 from core.data.division.grouped import deal
 from core.data.division.relatives import equal_files, joined, relatives
 from core.errors import InputError
-from core.messages import Sentence
+from core.messages import N_, Sentence
 from core.specs import SPLITS, DataSpec
+
+_NAMED = 5
+"""Classes that a sentence names."""
+_TOO_FEW = {
+    "train": N_("There are too few images of {classes} to learn from any. Add images."),
+    "val": N_("There are too few images of {classes} to validate on any: no epoch is judged by them. Add images."),
+    "test": N_("There are too few images of {classes} to test on any: the result says nothing of them. Add images."),
+}
+_ELSEWHERE = {
+    "train": N_(
+        "No image of {classes} is in train, since their folders or groups put all of them elsewhere: these classes are "
+        "not learned. Move some to train, or divide the images in another way."
+    ),
+    "val": N_(
+        "No image of {classes} is in val, since their folders or groups put all of them elsewhere: no epoch is judged "
+        "by these classes. Move some to val, or divide the images in another way."
+    ),
+    "test": N_(
+        "No image of {classes} is in test, since their folders or groups put all of them elsewhere: the result says "
+        "nothing of these classes. Move some to test, or divide the images in another way."
+    ),
+}
 
 
 def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None = None) -> Dataset:
@@ -105,17 +127,7 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
         )
         for first, second in _nearly_equal(dataset.classes)
     ]
-    for name in dataset.classes:
-        if sum(of_class.get(name, 0) for of_class in counts.values()) == 1:
-            warnings.append(
-                Sentence("The class {name} has a single image; it cannot be validated or tested.", {"name": name})
-            )
-            continue
-        warnings += [
-            Sentence("The class {name} has no images in the split {split}.", {"name": name, "split": part})
-            for part in SPLITS
-            if part in counts and not counts[part].get(name, 0)
-        ]
+    warnings += missing_classes(dataset)
     training = {name: count for name, count in counts.get("train", {}).items() if count}
     if training and max(training.values()) >= 10 * min(training.values()):
         most, least = max(training, key=lambda name: training[name]), min(training, key=lambda name: training[name])
@@ -126,6 +138,21 @@ def split_warnings(dataset: Dataset) -> list[Sentence]:
             )
         )
     return warnings
+
+
+def missing_classes(dataset: Dataset) -> list[Sentence]:
+    """Returns a sentence for each split of a divided data set that lacks classes: which, why, and what to do."""
+    counts = dataset.counts()
+    images = {name: sum(of_class[name] for of_class in counts.values()) for name in dataset.classes}
+    found: list[Sentence] = []
+    for part in SPLITS:
+        missing = [name for name in dataset.classes if part in counts and not counts[part][name]]
+        few = [name for name in missing if images[name] < len(counts)]
+        for names, template in ((few, _TOO_FEW), ([name for name in missing if name not in few], _ELSEWHERE)):
+            if names:
+                shown = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+                found.append(Sentence(template[part], {"classes": shown}))
+    return found
 
 
 def _nearly_equal(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -53,6 +53,7 @@ def draw(
         broken(_("This does not fit together yet"), translate_error(error), icon="report", tone="warn")
         return None
     st.markdown(_whole(planned, dataset, counts))
+    _missing(dataset)
     _phase_list(planned, anatomy)
     _idle(planned, anatomy)
     _beside(planned)
@@ -75,6 +76,15 @@ def _whole(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> 
     if counts["test"]:
         held += _(", {test} test the best weights at the end").format(test=number_format.exact(counts["test"]))
     return f"{told} {held}."
+
+
+def _missing(dataset: Dataset) -> None:
+    """Warns of classes that no image of a split belongs to."""
+    from core.data.splits import missing_classes
+
+    found = [_(remark.template).format(**remark.values) for remark in missing_classes(dataset)]
+    if found:
+        broken(_("Not all classes are judged"), " ".join(found), icon="gavel", tone="warn")
 
 
 def sentence(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy) -> str:

@@ -56,7 +56,7 @@ def full_frame(page: Page) -> None:
     expect(page).to_have_title(re.compile("Backbone Lab"))
 
 
-@pytest.mark.parametrize("name", TITLES)
+@pytest.mark.parametrize("name", [*TITLES, "home"])
 def test_an_address_on_a_cold_server_shows_the_full_frame(
     name: str, calm: Page, visit: Callable[..., Page], cold_server: Callable[[], AbstractContextManager[Any]]
 ) -> None:
@@ -64,9 +64,17 @@ def test_an_address_on_a_cold_server_shows_the_full_frame(
         visit(calm, name, at=server, settle=False)  # what the page itself loads may take longer
         full_frame(calm)
         heading = calm.get_by_role("main").get_by_role("heading", level=1)
-        expect(heading).to_have_text(TITLES[name] if name else "See transfer learning happen")
+        expect(heading).to_have_text("See transfer learning happen" if name in ("", "home") else TITLES[name])
         expect(calm.get_by_role("dialog")).to_have_count(0)  # such as "Page not found"
         expect(calm.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_home_has_an_address_of_its_own_on_a_warm_server(calm: Page, visit: Callable[..., Page]) -> None:
+    visit(calm, "data")
+    visit(calm, "home")
+    full_frame(calm)
+    expect(calm.get_by_role("dialog")).to_have_count(0)
+    expect(calm.get_by_role("button", name="Take the walk")).to_be_visible()
 
 
 def test_a_runs_link_opens_the_run_on_a_cold_server(

@@ -179,10 +179,11 @@ def data(arguments: argparse.Namespace, output: Output) -> None:
     """Describes a folder of images or an embedded data set."""
     from core.data.health import inspect
     from core.data.sources import open_dataset
+    from core.data.splits import split_warnings
 
     dataset = open_dataset(arguments.source)
     report = inspect(dataset, lambda done, total: output.progress(f"checked {done} of {total}", passing=True))
-    record = report.as_record()
+    record = report.as_record() | {"notes": [str(sentence) for sentence in split_warnings(dataset)]}
     splits = list(record["counts"])
     rows = [(name, *(record["counts"][split].get(name, 0) for split in splits)) for name in dataset.classes]
     lines = [f"{dataset.title}: {len(dataset)} images, {len(dataset.classes)} classes", ""]
@@ -199,6 +200,7 @@ def _health_lines(record: dict[str, Any], most: int = 20) -> list[str]:
     lines.append("colour modes: " + ", ".join(f"{name} {count}" for name, count in record["modes"].items()))
     if bits := record["bits"]:
         lines.append(f"{bits}-bit pictures in files of 16 bits: scaled by {(1 << bits) - 1}")
+    lines += [f"note: {sentence}" for sentence in record["notes"]]
     listed, all_pairs = record["twins"][:most], len(record["twins"]) + record["unlisted"]
     lines.append(f"leaks: {record['leaks']} pairs of equal or look-alike pictures stand in two splits")
     if record["conflicts"]:

@@ -175,6 +175,8 @@ def show(record: dict[str, Any], output: Output) -> None:
     event = record["event"]
     if event == "waiting":
         output.progress(f"waiting for the device, {record['ahead']} run(s) ahead")
+    elif event == "note":
+        output.progress(f"note: {record['text']}")
     elif event == "progress":
         output.progress(f"{record['doing']}: {record['done']} of {record['total']}", passing=True)
     elif event == "phasestarted":

@@ -43,7 +43,11 @@ def open_folder(source: str, *, roots: Sequence[Path] | None = None, least_class
     path = locate(source, roots)
     scan = _Scan(path, None if roots is None else tuple(Path(root).resolve() for root in roots))
     base, splits = _layout(scan)
-    scan.root = base
+    scan.root, outer = base, base
+    while outer != path:
+        outer = outer.parent
+        for stray in scan.entries(outer)[1]:
+            scan.pass_over(stray, "{name} is in no class folder.")
     if splits:
         listed = {split: scan.classes(folder) for split, folder in splits.items()}
     else:
@@ -176,13 +180,13 @@ def _layout(scan: _Scan) -> tuple[Path, dict[str, Path]]:
     """Finds the folder that holds the classes, or the folders of the splits (train first), behind wrappers."""
     base = scan.root
     for _ in range(_WRAPPERS):
-        folders, images = scan.entries(base)
+        folders, _images = scan.entries(base)
         splits = _splits(scan, folders)
         if "train" in splits and len(splits) > 1:
             return base, _unwrapped(scan, splits)
         if splits:  # a lone train, beside it splits without classes
             return splits["train"], {}
-        if len(folders) != 1 or images or not scan.entries(folders[0])[0]:
+        if len(folders) != 1 or not scan.entries(folders[0])[0]:
             break
         base = folders[0]
     scan.ignored.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -188,7 +187,7 @@ def _run_with(probe: Probe, layer: str, instead: Tensor, x: Tensor) -> Tensor:
 def _replaced(module: nn.Module, instead: Tensor) -> Iterator[None]:
     """Makes a module give out something else; gone when the block ends."""
 
-    def hand_on(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+    def hand_on(_module: nn.Module, _inputs: object, output: object) -> object:
         return (instead.clone(), *output[1:]) if isinstance(output, tuple) else instead.clone()
 
     handle: Callable[[], None] = module.register_forward_hook(hand_on).remove

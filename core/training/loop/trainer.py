@@ -204,10 +204,8 @@ class Trainer(TrainingSession):
             if not got:
                 optimization.zero_grad()
                 optimization.set_rates(self._factor())
-            targets = labels
-            if mixer is not None:
-                inputs, targets = mixer(inputs, labels)
-            logits = source.logits(inputs)
+            mixed, targets = (inputs, labels) if mixer is None else mixer(inputs, labels)
+            logits = source.logits(mixed)
             loss = self._criterion(logits, targets).sum()
             meter.lap("forward")
             (loss / wanted[index]).backward()

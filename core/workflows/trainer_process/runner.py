@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from core.data.sources import open_spec
+from core.data.splits import split_warnings
 from core.device import memory_in_use, reuse_freed_memory
 from core.disk_cache import remove_leftovers
 from core.errors import Cancelled, InputError
@@ -229,6 +230,9 @@ class _Training:
 
     def _record_data(self, images: Decoded, fingerprint: str) -> None:
         dataset = images.dataset
+        for sentence in split_warnings(dataset):
+            self.recorder.log(str(sentence))
+            self.emit({"event": "note", "text": str(sentence)})
         self.recorder.classes(dataset.classes)
         self.recorder.split((item.key, dataset.classes[item.label], item.split) for item in dataset.items)
         for bad in images.unreadable:

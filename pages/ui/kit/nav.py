@@ -75,21 +75,18 @@ PLACES: Mapping[str, Place] = {
 
 def page(name: str) -> StreamlitPage:
     """Returns Streamlit's page object for one of :data:`PLACES`, titled in the person's language."""
-    place = PLACES[name]
-    return st.Page(
-        _opener(name),
-        title=_(place.title),
-        icon=place.icon,
-        url_path=None if name == "home" else name,
-        default=name == "home",
-    )
+    place, home = PLACES[name], name == "home"
+    return st.Page(_opener(name), title=_(place.title), icon=place.icon, url_path="" if home else name, default=home)
 
 
 def sections() -> dict[str, list[StreamlitPage]]:
-    """Returns all pages under their translated section titles, in order."""
+    """Returns all pages under their translated section titles, in order; Home also by its name, ``/home``."""
     grouped: dict[str, list[StreamlitPage]] = {}
     for place in PLACES.values():
         grouped.setdefault(_(place.section), []).append(page(place.name))
+    home = PLACES["home"]
+    by_name = st.Page(_opener(home.name), title=_(home.title), icon=home.icon, url_path=home.name, visibility="hidden")
+    grouped[_(home.section)].append(by_name)
     return grouped
 
 

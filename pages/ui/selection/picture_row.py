@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pages.ui.kit.tiles import Tile
 from pages.ui.selection import own_pictures, samples
 from pages.ui.selection.picture_list import Pictures
-from pages.ui.session import choices
 from pages.ui.text.i18n import _
 
 OWN, SAMPLE = "own:", "sample:"
@@ -69,6 +69,6 @@ class Row:
             return Tile(view, choice.name, _("Yours"))
         if self.pictures is not None and name in self.pictures.places:
             item = self.pictures.dataset.items[self.pictures.places[name]]
-            return Tile(drawn[name] or b"", self.pictures.dataset.classes[item.label], choices.short_source(name))
+            return Tile(drawn[name] or b"", self.pictures.dataset.classes[item.label], PurePosixPath(name).name)
         sample = name.removeprefix(SAMPLE)
         return Tile(samples.view_of(sample), _(samples.SAMPLES[sample]), _("Sample"))

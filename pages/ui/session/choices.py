@@ -179,11 +179,6 @@ def data_title() -> str | None:
     return st.session_state.get(_DATA_TITLE) or display_names.data(spec.source)
 
 
-def short_source(source: str) -> str:
-    """Returns a folder's last part, or an embedded set's name as it is."""
-    return source.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
-
-
 def model() -> ModelSpec:
     """Returns the chosen network; before anything was chosen the chosen run's, else EfficientNet-Lite0, pretrained."""
     name, weights, rest = address.read("backbone"), address.read("weights"), address.read("network")

@@ -33,15 +33,16 @@ def run() -> None:
     style.apply()
     st.logo(style.logo(), icon_image=str(style.ASSETS / "icon.svg"), size="large")
     chosen = st.navigation(nav.sections(), position="sidebar", expanded=True)
+    name = chosen.url_path or "home"
     choices.arrive()
     st.set_page_config(page_title=_title(chosen))
     above = st.container(gap=None)
     with sidebar.beside(), boundary():
-        bar.draw(chosen.url_path or "home")
+        bar.draw(name)
         chosen.run()
     choices.carry()
     with above:
-        _refusals(chosen.url_path)
+        _refusals(name)
     st.set_page_config(page_title=_title(chosen))
     with st.sidebar:
         warmup.indication()
@@ -50,7 +51,7 @@ def run() -> None:
 
 def _title(page: StreamlitPage) -> str:
     """Returns what the browser's tab is called: the page, what it is about, and the product."""
-    about = sidebar.subject() if page.url_path else None
+    about = None if page.url_path in ("", "home") else sidebar.subject()
     return " · ".join(part for part in (page.title, about, NAME) if part)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath, PureWindowsPath
+
 from pages.ui.text.i18n import N_, _
 
 DATA = {
@@ -62,7 +65,13 @@ METRICS = {
 def data(source: str) -> str:
     """Returns an embedded set's title, or a folder's last part."""
     name = source.partition("?")[0]
-    return _(DATA[name]) if name in DATA else source.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
+    return _(DATA[name]) if name in DATA else _last_part(source)
+
+
+def _last_part(path: str) -> str:
+    """Returns a path's last part; one of Windows is known by its drive or share, wherever it is shown."""
+    of_windows = re.match(r"[A-Za-z]:[\\/]|\\\\", path)
+    return (PureWindowsPath if of_windows else PurePath)(path).name or path
 
 
 def backbone(name: str) -> str:
@@ -83,7 +92,7 @@ def weights(kind: str) -> str:
     if kind.startswith("run:"):
         return _("weights of an earlier run")
     if kind.startswith("file:"):
-        return _("weights from {file}").format(file=kind.replace("\\", "/").rsplit("/", 1)[-1].removeprefix("file:"))
+        return _("weights from {file}").format(file=_last_part(kind.removeprefix("file:")))
     return _(WEIGHTS[kind]) if kind in WEIGHTS else kind
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -99,7 +100,7 @@ def test_a_test_folder_that_is_the_training_folder_is_a_leak(call: Call, image_f
 def test_data_says_to_people_what_the_record_holds(
     image_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = image_folder()
+    root = image_folder(classes=("red", "blue", "Red"))
     first = min((root / "red").iterdir())
     (root / "blue" / "copy.png").write_bytes(first.read_bytes())
     (root / "red" / "broken.png").write_bytes(b"no image")
@@ -113,6 +114,7 @@ def test_data_says_to_people_what_the_record_holds(
         "in two classes: blue/copy.png and red/",
         "cannot be read: red/broken.png",
         "passed over: red/phone.heic",
+        "note: The classes Red and red differ only by case or spaces.",
     ):
         assert part in said, part
 
@@ -149,6 +151,18 @@ def test_a_phase_in_which_nothing_new_learns_is_a_note(
         status, _, progress = call("train", "--experiment", file)
         assert status == 0
         assert ("note: In phase 2 (fine-tune) nothing new learns" in progress) is noted
+
+
+def test_a_class_that_nothing_validates_is_a_note(call: Call, image_folder: Callable[..., Path]) -> None:
+    folder = image_folder("rare", presplit=True)
+    for split in ("train", "val", "test"):
+        (folder / split / "green").mkdir()
+    shutil.copy(next((folder / "train" / "red").iterdir()), folder / "train" / "green")
+    options = ("--backbone", "squeezenet1_1", "--weights", "none", "--image-size", 64, "--epochs", 1)
+    status, record, progress = call("train", "--data", folder, *options)
+    assert status == 0
+    assert "note: There are too few images of green to validate on any" in progress
+    assert "There are too few images of green to test on any" in (Path(record["path"]) / "log.txt").read_text()
 
 
 def test_a_run_is_evaluated_by_id_and_by_path(call: Call, trained: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.data.dataset import Dataset, Item
 from core.data.sources import open_dataset
-from core.data.splits import split, split_warnings
+from core.data.splits import missing_classes, split, split_warnings
 from core.errors import InputError
 from core.specs import DataSpec
 from tests.core.data.conftest import encoded, photo
@@ -80,14 +80,32 @@ def test_a_class_with_one_image_learns_and_is_reported() -> None:
     divided = split(dataset({"a": 10, "lonely": 1}), spec())
     assert divided.counts() == {"train": {"a": 8, "lonely": 1}, "val": {"a": 2, "lonely": 0}}
     told = split_warnings(divided)
-    assert str(told[0]) == "The class lonely has a single image; it cannot be validated or tested."
+    assert str(told[0]) == (
+        "There are too few images of lonely to validate on any: no epoch is judged by them. Add images."
+    )
     assert told[0].template.format(**told[0].values) == str(told[0])
 
 
 def test_a_class_missing_from_a_split_is_reported() -> None:
     divided = split(dataset({"a": 10, "b": 2}), spec(test_share=0.2))
-    assert [str(told) for told in split_warnings(divided)] == ["The class b has no images in the split test."]
+    assert [str(told) for told in split_warnings(divided)] == [
+        "There are too few images of b to test on any: the result says nothing of them. Add images."
+    ]
     assert split_warnings(split(dataset({"a": 10, "b": 10}), spec())) == []
+
+
+def test_a_class_that_stays_together_elsewhere_is_reported_with_what_to_do() -> None:
+    parts = (("val", 9), ("train", 9), ("train", 9))
+    items = [Item(f"{label}/{k}.png", label, part) for label, (part, count) in enumerate(parts) for k in range(count)]
+    items = (*items, Item("x.png", 0, "train"))
+    told = missing_classes(dataclasses.replace(dataset({"a": 1, "b": 1, "c": 1}), items=items, presplit=True))
+    assert [str(sentence) for sentence in told] == [
+        "No image of b, c is in val, since their folders or groups put all of them elsewhere: no epoch is judged by "
+        "these classes. Move some to val, or divide the images in another way."
+    ]
+    many = {f"c{k}": 1 for k in range(7)} | {"d": 9}
+    told = missing_classes(split(dataset(many), spec()))
+    assert told[0].values["classes"] == "c0, c1, c2, c3, c4 …"
 
 
 def test_very_uneven_classes_are_reported() -> None:

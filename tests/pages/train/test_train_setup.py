@@ -8,7 +8,7 @@ import pytest
 from train_page import OWN, PHASES, SHAPES, launch
 
 from core.errors import InputError
-from core.specs import AugmentSpec, EarlyStopping, FreezePlan, Loss, Mix, ModelSpec, Phase, TrainingSpec
+from core.specs import AugmentSpec, DataSpec, EarlyStopping, FreezePlan, Loss, Mix, ModelSpec, Phase, TrainingSpec
 from core.training.course_recipes import COURSE
 from core.training.recipes import make_recipe
 from pages.ui.session import train_form
@@ -30,6 +30,18 @@ def test_what_is_left_alone_is_the_preset_and_nothing_else(open_page, launched, 
 
 def test_an_untouched_page_leaves_no_set_up_in_the_address(open_page) -> None:
     assert "setup" not in open_page("train", session=SHAPES).query_params
+
+
+def test_a_class_that_nothing_validates_is_said_before_the_start(open_page, image_folder) -> None:
+    folder = image_folder("rare", presplit=True)
+    (folder / "train" / "<b>").mkdir()
+    (folder / "train" / "<b>" / "1.png").write_bytes(next((folder / "train" / "red").iterdir()).read_bytes())
+    app = open_page("train", session={"bl.data": DataSpec(str(folder))})
+    said = "".join(element.proto.body for element in app.main.get("html"))
+    assert "There are too few images of &lt;b&gt; to validate on any" in said
+    assert "Not all classes are judged" not in "".join(
+        element.proto.body for element in open_page("train", session=SHAPES).main.get("html")
+    )
 
 
 def test_what_is_chosen_is_found_again_by_its_address(open_page, launched) -> None:

@@ -77,6 +77,14 @@ def test_a_wrapping_folder_is_looked_through(tree: Tree) -> None:
     assert open_dataset(str(root)).presplit
 
 
+def test_a_picture_beside_a_wrapper_is_in_no_class(tree: Tree) -> None:
+    opened = open_dataset(str(tree(images("preview.png", "pets/a/1.png", "pets/b/1.png"))))
+    assert opened.classes == ("a", "b")
+    assert {name: str(reason) for name, reason in opened.ignored} == {
+        "preview.png": "preview.png is in no class folder."
+    }
+
+
 def test_classes_may_be_called_train_and_test(tree: Tree) -> None:
     assert open_dataset(str(tree(images("train/1.png", "plane/1.png"), "x"))).classes == ("plane", "train")
     assert open_dataset(str(tree(images("train/1.png", "test/1.png"), "y"))).classes == ("test", "train")
