@@ -43,7 +43,7 @@ SHOWS = {
 """A picture or chart that a page shows of a run."""
 
 
-def full_frame(page: Page) -> None:
+def full_frame(page: Page, network: str = "EfficientNet-Lite0") -> None:
     """Looks for the navigation with its titles in their sections, the logo, the context, and nothing else."""
     navigation = page.get_by_role("navigation", name="App pages")
     for title in TITLES.values():
@@ -52,7 +52,7 @@ def full_frame(page: Page) -> None:
     for section in SECTIONS:
         expect(navigation.get_by_text(section, exact=True)).to_be_visible()
     expect(page.get_by_role("region", name="Sidebar").get_by_role("img", name="Logo")).to_be_visible()
-    expect(page.locator(".st-key-bl-context")).to_contain_text("EfficientNet-Lite0")
+    expect(page.locator(".st-key-bl-context")).to_contain_text(network)
     expect(page).to_have_title(re.compile("Backbone Lab"))
 
 
@@ -87,7 +87,7 @@ def test_a_runs_link_opens_the_run_on_a_cold_server(
     with cold_server() as server:
         copy_run(trained, server.runs)
         visit(calm, "evaluate", at=server, run=trained.id)
-        full_frame(calm)
+        full_frame(calm, "SqueezeNet 1.1")
         expect(calm.get_by_role("combobox", name="Run")).to_have_value(NAME)
         expect(calm.locator('dt:text-is("Accuracy") + dd')).to_be_visible()
 
