@@ -32,6 +32,13 @@ def heading(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", level=1, name=name, exact=True)).to_be_visible()
 
 
+def is_one_row(page: Page) -> None:
+    """Whether the bar leaves the first screen to the page, on a projector and on a desktop."""
+    for width, height in ((1024, 768), (1440, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function("document.querySelector('.st-key-bl-lesson').offsetHeight <= 64")
+
+
 def test_the_walk_goes_from_images_to_where_it_looked(
     calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page], new_calm: Callable[[], Page]
 ) -> None:
@@ -47,6 +54,7 @@ def test_the_walk_goes_from_images_to_where_it_looked(
     expect(page.get_by_role("switch", name="Let Stage 5 learn", exact=True)).to_be_attached()
     settled(page.goto(page.url) and page)
     expect(bar(page)).to_contain_text("stop 3 of 6")
+    is_one_row(page)
     expect(page.get_by_role("switch", name="Let Stage 5 learn", exact=True)).to_be_attached()
     page.get_by_role("navigation", name="App pages").get_by_role("link", name="Runs", exact=True).click()
     expect(bar(page)).to_contain_text("First walk waits at stop 3 of 6: Freeze")
@@ -79,6 +87,7 @@ def test_a_lessons_link_opens_it_set_up(name: str, calm: Page, visit: Callable[.
     heading(calm, HEADINGS[LINKS[name]])
     expect(bar(calm)).to_contain_text("Guess first:")
     expect(calm.locator(".st-key-bl-context")).to_contain_text("EfficientNet-Lite0")
+    is_one_row(calm)
     if name == "overfitting":
         expect(calm.locator(".st-key-bl-summary")).to_contain_text("15 epochs, everything")
         expect(calm.locator(".st-key-bl-summary")).to_contain_text("from 40 images")
