@@ -159,11 +159,12 @@ def test_a_good_upload_is_taken_and_can_be_deleted(
 
 def test_a_wrong_picture_gets_a_sentence(calm: Page, trained: Any, visit: Callable[..., Page]) -> None:
     visit(calm, "heatmaps", run=trained.id)
-    calm.get_by_role("main").get_by_role("radio", name=re.compile("Upload|File")).click()
+    calm.get_by_role("button", name="Pictures", exact=True).last.click()
+    calm.get_by_text("Your own", exact=True).click()
     files = [{"name": "cat.png", "mimeType": "image/png", "buffer": b"no picture"}]
-    calm.locator("input[type=file]").first.set_input_files(files)
-    expect(calm.get_by_role("heading", name="This picture cannot be used")).to_be_visible()
-    expect(calm.get_by_role("main")).to_contain_text("cat.png")
+    calm.locator('input[type="file"]').set_input_files(files)
+    expect(calm.get_by_text("cat.png is not an image in a format that can be read here.")).to_be_visible()
+    expect(calm.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_attached()  # as before
 
 
 # --- what terms mean --------------------------------------------------------------------------------------------------
