@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pages.ui.selection.network_picker import Target
 
 STEPS = (
-    ("data", N_("Choose images, one folder a class. Four sets are built in.")),
+    ("data", N_("Choose images, one folder a class. Some sets are built in.")),
     ("backbone", N_("Pick the network to start from.")),
     ("anatomy", N_("See what is in it, and click what may learn.")),
     ("train", N_("Start it in a process of its own and watch it learn.")),

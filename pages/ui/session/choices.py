@@ -43,6 +43,8 @@ _NAMED = {
 _DATA, _DATA_TITLE = "bl.data", "bl.data.title"
 _MODEL, _FREEZE, _TRAIN, _IMAGE = "bl.model", "bl.freeze", "bl.train", "bl.image"
 _SETUP_SEEN, _FOLLOWED = "bl.setup.seen", "bl.followed."
+_PLANNING = frozenset(("data", "backbone", "anatomy", "shortcut"))
+"""Pages about what will be trained: no run is their subject, whatever their address names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,15 @@ class ImageChoice:
         object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
 
 
-def arrive() -> None:
-    """Begins a run of the page: by the browser's Back and Forward, what the address does not name is not chosen."""
+def arrive(page: str) -> None:
+    """Begins a run of the page: by the browser's Back and Forward, what the address does not name is not chosen.
+
+    Args:
+        page: Its name. Where no run can be the subject, one that the address names is only chosen.
+    """
+    if page in _PLANNING and (named := address.read("run")) is not None:
+        RUN.choose(named)
+        address.write(run=None, chosen=named)
     if not address.by_history():
         return
     read_again("")

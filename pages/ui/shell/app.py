@@ -34,7 +34,7 @@ def run() -> None:
     st.logo(style.logo(), icon_image=str(style.ASSETS / "icon.svg"), size="large")
     chosen = st.navigation(nav.sections(), position="sidebar", expanded=True)
     name = chosen.url_path or "home"
-    choices.arrive()
+    choices.arrive(name)
     st.set_page_config(page_title=_title(chosen))
     above = st.container(gap=None)
     with sidebar.beside(), boundary():
