@@ -139,12 +139,12 @@ def test_a_change_is_asked_for_once_and_seen_to_take_effect(
     run_tools.until(lambda: len(run.experiment.training.acts) > known, what="the rate to change")
     own = calm.get_by_role("spinbutton", name="Times")
     own.fill("0.25")
-    calm.wait_for_timeout(2500)  # the page renews itself under the hand that writes
+    later_than(calm, epoch_shown(calm))  # the page renews itself under the hand that writes
     expect(own).to_have_value("0.25")
     own.press("Enter")
     calm.get_by_role("button", name="Change the rate").click()
     run_tools.until(lambda: len(run.experiment.training.acts) > known + 1, what="the rate to change again")
-    calm.wait_for_timeout(2500)
+    later_than(calm, epoch_shown(calm))
     acts = run.experiment.training.acts[known:]
     assert [(act.kind, act.value) for act in acts] == [("rate", 0.3), ("rate", 0.25)]
     calm.keyboard.press("Escape")
@@ -212,7 +212,7 @@ def test_a_killed_trainer_shows_as_interrupted_and_its_weights_serve(
     expect(calm.get_by_role("heading", name="This run was interrupted")).to_be_visible()
     expect(calm.get_by_role("main")).to_contain_text("The best weights so far are kept and can be used.")
     visit(calm, "heatmaps", run=run.id)
-    expect(calm.get_by_role("img", name=re.compile("Heatmap of the evidence for"))).to_be_visible()
+    expect(calm.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
 
 
 def test_two_launches_at_once_train_one_after_the_other(
