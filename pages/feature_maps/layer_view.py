@@ -99,8 +99,7 @@ def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
             _("Sorted by"),
             list(SORTS),
             format_func=lambda s: _(SORTS[s]),
-            key="bl-maps-sort",
-            persist_state="session",
+            **form_fields.kept("bl-maps-sort").widget("bl-maps-sort", SORTS, next(iter(SORTS))),
             help=_(
                 "Mean, maximum and variance are of this picture's maps. Class-specificity asks how well a channel "
                 "tells your classes apart (F of an analysis of variance over your images)."

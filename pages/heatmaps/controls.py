@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import streamlit as st
 
 from pages.heatmaps import method_texts
-from pages.ui.kit import components
+from pages.ui.kit import components, form_fields
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import address
@@ -228,7 +228,7 @@ def _about(row: Method) -> None:
 
 def _look() -> Look:
     opacity = st.slider(
-        _("Opacity"), 0, 100, OPACITY, 5, format="%d %%", key="bl-heat-opacity", persist_state="session"
+        _("Opacity"), 0, 100, step=5, format="%d %%", **form_fields.number("bl-heat-opacity", OPACITY, 0, 100)
     )
     return Look(opacity / 100, subjects.colormap_picker("bl-heat-colours"))
 
@@ -270,10 +270,8 @@ def _settings(row: Method) -> tuple[tuple[str, int], ...]:
             _(setting.title),
             setting.low,
             setting.high,
-            setting.default,
-            key=f"bl-heat-set-{row.id}-{setting.id}",
             help=_(setting.help),
-            persist_state="session",
+            **form_fields.number(f"bl-heat-set-{row.id}-{setting.id}", setting.default, setting.low, setting.high),
         )
         if value is not None and int(value) != setting.default:
             changed.append((setting.id, int(value)))

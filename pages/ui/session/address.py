@@ -6,6 +6,9 @@ the browser's Back and Forward the address alone decides: what it does not name 
 
 Every write adds an entry to the browser's history; ``assets/history.js`` makes one of those that no click stands
 between, so that Back undoes one step.
+
+A browser asks with the address and the fields it has. What it sends before it has the answer to its last request is
+older than what the session knows: then the session's address stays, see :func:`behind`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -25,11 +29,14 @@ NETWORK = ("run", "backbone", "weights", "network")
 LONGEST = 4000
 """Characters of a parameter that are read at most."""
 _REFUSED = "bl.address.refused"
+_LAST = "bl.address.last"
+"""The page and the parameters that the session knows of."""
+_OPEN, _BEHIND = "bl.address.open", "bl.address.behind"
 
 
 def read(name: str) -> str | None:
     """Returns a parameter's value; ``None`` where it is not there, empty or too long."""
-    value = st.query_params.get(name)
+    value = _current().get(name)
     if value and len(value) > LONGEST:
         refuse(name, InputError("It has {count} characters; at most {most} are read.", count=len(value), most=LONGEST))
         return None
@@ -38,16 +45,63 @@ def read(name: str) -> str | None:
 
 def write(**values: str | None) -> None:
     """Writes parameters, all in one step; ``None`` removes one."""
-    before = st.query_params.to_dict()
+    before = _current()
     after = {name: value for name, value in {**before, **values}.items() if value is not None}
     if after != before:
         st.query_params.from_dict(after)
+        _current()
+
+
+def _current() -> dict[str, str]:
+    """Returns the parameters: the session's own where the browser asks with older ones."""
+    now, page = st.query_params.to_dict(), _page()
+    known_page, known = st.session_state.get(_LAST, (None, now))
+    if known != now and known_page == page and _own(now) and not by_history():
+        st.query_params.from_dict(known)
+        st.session_state[_BEHIND] = True
+        return known
+    st.session_state[_LAST] = (page, now)
+    return now
+
+
+def _own(query: dict[str, str]) -> bool:
+    """Whether the browser asks with the address that it shows; by a link it asks with another."""
+    context = get_script_run_ctx(suppress_warning=True)
+    url = context.context_info.url if context is not None and context.context_info is not None else ""
+    return bool(url) and dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)) == query
+
+
+def _page() -> str:
+    context = get_script_run_ctx(suppress_warning=True)
+    return "" if context is None else context.page_script_hash
+
+
+def begin() -> None:
+    """Begins a run of the page."""
+    context = get_script_run_ctx(suppress_warning=True)
+    by = context is not None and bool(getattr(context, "is_history_navigation", False))
+    if _OPEN in st.session_state:
+        st.session_state[_BEHIND] = True
+    st.session_state[_OPEN] = _page() if by or by_history() else None
+
+
+def end() -> None:
+    """Ends a run of the page that came to its end."""
+    for key in (_OPEN, _BEHIND):
+        st.session_state.pop(key, None)
+
+
+def behind() -> bool:
+    """Whether the browser may have asked for this run before it had what the last one made of its fields."""
+    return _BEHIND in st.session_state
 
 
 def by_history() -> bool:
-    """Whether the browser's Back or Forward asked for this run of the page."""
+    """Whether the browser's Back or Forward asked for this run of the page, or for one before that was cut short."""
     context = get_script_run_ctx(suppress_warning=True)
-    return context is not None and bool(getattr(context, "is_history_navigation", False))
+    if context is None:
+        return False
+    return bool(getattr(context, "is_history_navigation", False)) or st.session_state.get(_OPEN) == _page()
 
 
 def refuse(name: str, error: InputError) -> None:
@@ -69,7 +123,7 @@ def refused() -> dict[str, InputError]:
 
 def update(**values: str | None) -> None:
     """Writes those of the parameters that the address carries already."""
-    write(**{name: value for name, value in values.items() if name in st.query_params})
+    write(**{name: value for name, value in values.items() if name in _current()})
 
 
 def carried(names: Iterable[str] = NETWORK) -> dict[str, str]:

@@ -75,6 +75,7 @@ def arrive(page: str) -> None:
     Args:
         page: Its name. Where no run can be the subject, one that the address names is only chosen.
     """
+    address.begin()
     if page in _PLANNING and (named := address.read("run")) is not None:
         RUN.choose(named)
         address.write(run=None, chosen=named)
@@ -96,6 +97,7 @@ def carry() -> None:
     chosen = run_id()
     address.write(**found, chosen=None if address.read("run") == chosen else chosen)
     show_setup_in_address()
+    address.end()
 
 
 def data() -> DataSpec | None:
@@ -213,6 +215,8 @@ def _changed(spec: S, param: str, packed: str | None) -> S:
         twice = set(values) & set(_NAMED[type(spec)])
         if twice:
             raise InputError("{name} has a parameter of its own.", name=min(twice))
+        if str(values.get("group_by", "")).startswith("pattern:"):  # some take hours on a few names
+            raise InputError("No link brings a pattern to group images by, as one can take hours.")
         return _allowed(spec, param, values)
     except InputError as error:
         address.refuse(param, error)
@@ -327,7 +331,8 @@ def follow(key: str, value: object) -> None:
     """Lets a widget follow a record, called just before the widget is drawn.
 
     The widget takes the record's value when it is new on the page, and when the record was changed elsewhere since
-    the widget was last drawn. In between the widget leads: what the person has just set is not overwritten.
+    the widget was last drawn. In between the widget leads: what the person has just set is not overwritten. What the
+    browser sends once more, as it has not had the record's value yet, nobody has set.
 
     Args:
         key: The widget's key.
@@ -335,9 +340,12 @@ def follow(key: str, value: object) -> None:
     """
     seen = f"{_FOLLOWED}{key}"
     # The record has the value it had, or the one that this widget gave it: then nobody else changed it.
-    if key not in st.session_state or value not in st.session_state.get(seen, ()):
+    *known, sent = st.session_state.get(seen, (None,))
+    now = st.session_state.get(key)
+    repeated = address.behind() and now == sent and now not in known
+    if key not in st.session_state or value not in known or repeated:
         st.session_state[key] = value
-    st.session_state[seen] = (value, st.session_state[key])
+    st.session_state[seen] = (value, st.session_state[key], now)
 
 
 def read_again(prefix: str) -> None:

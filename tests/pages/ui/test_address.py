@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
+
+from core.specs import FreezePlan
+from pages.ui.session import address
+from pages.ui.session.packed import pack
+from pages.ui.session.train_form import TrainChoice, to_address
 
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 READS_THE_ADDRESS = {"pages/ui/session/address.py", "pages/ui/text/i18n.py"}  # the language stands below the session
@@ -115,3 +122,107 @@ def test_an_option_that_is_gone_is_no_choice() -> None:
     app = AppTest.from_function(_outdated).run()
     assert not app.exception
     assert "fruit" not in app.query_params
+
+
+# --- what the browser asks with, and when -----------------------------------------------------------------------------
+
+
+class Browser:
+    """What a browser says of itself with each request."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.url, self.history = "http://127.0.0.1/", False
+        monkeypatch.setattr(address, "get_script_run_ctx", self.context)
+
+    def context(self, **_settings: bool) -> SimpleNamespace:
+        info = SimpleNamespace(url=self.url)
+        history = self.history and "cut" not in st.session_state
+        return SimpleNamespace(page_script_hash="page", context_info=info, is_history_navigation=history)
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    return Browser(monkeypatch)
+
+
+def _recipe() -> None:
+    from dataclasses import replace
+
+    import streamlit as st
+
+    from pages.ui.session import choices
+
+    choices.arrive("home")
+    if st.button("Two phases"):
+        choices.set_train_choice(replace(choices.train_choice(), preset="two-phase"))
+    st.text(choices.train_choice().preset)
+    choices.carry()
+
+
+@pytest.mark.parametrize(
+    ("by", "preset"), [("a click before the answer was there", "two-phase"), ("a link", "full"), ("Back", "full")]
+)
+def test_an_older_address_is_no_choice_unless_somebody_asks_for_it(browser: Browser, by: str, preset: str) -> None:
+    older = to_address(TrainChoice(preset="full"), FreezePlan())
+    assert older is not None
+    app = AppTest.from_function(_recipe)
+    app.query_params["setup"] = older
+    browser.url = f"http://127.0.0.1/?setup={older}"
+    assert app.run().text[0].value == "full"
+    assert app.button[0].click().run().text[0].value == "two-phase"
+    app.query_params["setup"] = older
+    if by == "a link":
+        browser.url = "http://127.0.0.1/?setup=something"
+    browser.history = by == "Back"
+    assert app.run().text[0].value == preset
+    assert (app.query_params["setup"] in (older, [older])) == (preset == "full")
+
+
+def _cut_short() -> None:
+    import streamlit as st
+
+    from pages.ui.session import address, choices
+
+    choices.arrive("home")
+    if st.session_state.get("cuts"):
+        st.session_state.update(cuts=False, cut=True)
+        st.rerun()
+    fruits = ["apple", "pear"]
+    st.selectbox("Fruit", fruits, **address.Bound("fruit", kept="bl.fruit").widget("bl-fruit", fruits, "apple"))
+    choices.carry()
+
+
+def test_back_holds_until_the_page_was_drawn_to_its_end(browser: Browser) -> None:
+    app = AppTest.from_function(_cut_short).run()
+    app.selectbox[0].select("pear").run()
+    app.session_state["cuts"] = browser.history = True
+    del app.query_params["fruit"]
+    assert app.run().selectbox[0].value == "apple"
+    assert "fruit" not in app.query_params
+
+
+def _followed() -> None:
+    import streamlit as st
+
+    from pages.ui.session import choices
+
+    choices.arrive("home")
+    choices.follow("bl-number", st.session_state.get("record", 1))
+    st.session_state["record"] = int(st.number_input("Number", key="bl-number", step=1))
+    if not st.session_state.get("cut"):
+        choices.carry()
+
+
+@pytest.mark.parametrize(("cut", "value"), [(True, 5), (False, 1)])
+def test_a_field_the_browser_sends_once_more_is_no_choice(cut: bool, value: int) -> None:
+    app = AppTest.from_function(_followed).run()
+    app.session_state["record"], app.session_state["cut"] = 5, cut
+    assert app.run().number_input[0].value == 5
+    app.number_input[0].set_value(1).run()  # as the browser has it, where the last run was cut short
+    assert app.session_state["record"] == value
+
+
+def test_no_link_brings_a_pattern(open_page: Any) -> None:
+    app = open_page("data", data="digits", split="v20t20s0n0", division=pack({"group_by": r"pattern:(a+)+$"}))
+    assert "pattern" in " ".join(warning.value for warning in app.warning)
+    assert "division" not in app.query_params
