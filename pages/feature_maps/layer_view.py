@@ -99,7 +99,7 @@ def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
             _("Sorted by"),
             list(SORTS),
             format_func=lambda s: _(SORTS[s]),
-            **form_fields.kept("bl-maps-sort").widget("bl-maps-sort", SORTS, next(iter(SORTS))),
+            **form_fields.kept("bl-maps-sort").widget("bl-maps-sort", SORTS, next(iter(SORTS)), begun=True),
             help=_(
                 "Mean, maximum and variance are of this picture's maps. Class-specificity asks how well a channel "
                 "tells your classes apart (F of an analysis of variance over your images)."

@@ -145,13 +145,13 @@ def _recipe(place: Place) -> Recipe:
         size = st.select_slider(
             _("Size"),
             SIZES,
-            **form_fields.kept("bl-dream-size").widget("bl-dream-size", SIZES, grown.SIZE),
+            **form_fields.kept("bl-dream-size").widget("bl-dream-size", SIZES, grown.SIZE, begun=True),
             format_func=lambda side: _("{n} px").format(n=side),
         )
         steps = st.select_slider(
             _("Steps"),
             COUNTS,
-            **form_fields.kept("bl-dream-steps").widget("bl-dream-steps", COUNTS, grown.STEPS),
+            **form_fields.kept("bl-dream-steps").widget("bl-dream-steps", COUNTS, grown.STEPS, begun=True),
             help=_("More steps make a clearer pattern."),
         )
         seed = st.number_input(

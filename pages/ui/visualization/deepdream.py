@@ -79,7 +79,7 @@ def _depth() -> Depth:
         side = st.select_slider(
             _("Longest side"),
             SIDES,
-            **form_fields.kept("bl-deep-side").widget("bl-deep-side", SIDES, deepdream.LONGEST_SIDE),
+            **form_fields.kept("bl-deep-side").widget("bl-deep-side", SIDES, deepdream.LONGEST_SIDE, begun=True),
             format_func=lambda n: _("{n} px").format(n=n),
         )
     return deepdream.Depth(int(octaves), steps=int(steps), strength=float(strength), side=int(side))
