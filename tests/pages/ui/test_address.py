@@ -224,5 +224,5 @@ def test_a_field_the_browser_sends_once_more_is_no_choice(cut: bool, value: int)
 
 def test_no_link_brings_a_pattern(open_page: Any) -> None:
     app = open_page("data", data="digits", split="v20t20s0n0", division=pack({"group_by": r"pattern:(a+)+$"}))
-    assert "pattern" in " ".join(warning.value for warning in app.warning)
+    assert "pattern" in str(app.session_state["bl.address.refused"]["division"])
     assert "division" not in app.query_params
