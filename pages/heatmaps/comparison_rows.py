@@ -48,7 +48,8 @@ def methods(subject: Subject, choice: Choice, look: Look) -> None:
     components.note(_("They answer the same question in different ways. Where they agree, more can be believed."))
     wanted = st.toggle(
         _("Slow ones too"),
-        **form_fields.flag(_SLOW),
+        key=_SLOW,
+        persist_state="session",
         help=_("Methods that ask the network dozens of times: {names}.").format(
             names=", ".join(METHODS[name].title for name in slow)
         ),
