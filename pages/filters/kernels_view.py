@@ -117,7 +117,8 @@ def _which(source: nn.Module, row: ConvLayer) -> tuple[list[int], list[int] | No
     if row.rgb:
         split = st.toggle(
             _("Red, green and blue apart"),
-            **form_fields.flag("bl-filters-split"),
+            key="bl-filters-split",
+            persist_state="session",
             help=_("Shows a filter's weights for each colour, instead of the filter in its colours."),
         )
     first, last = _range(_("Filters"), count, MAX_FILTERS if row.rgb else 32, f"bl-filters-out-{row.name}")
