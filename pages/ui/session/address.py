@@ -55,7 +55,8 @@ def write(**values: str | None) -> None:
 def _current() -> dict[str, str]:
     """Returns the parameters: the session's own where the browser asks with older ones."""
     now, page = st.query_params.to_dict(), _page()
-    known_page, known = st.session_state.get(_LAST, (None, now))
+    last: tuple[str | None, dict[str, str]] = st.session_state.get(_LAST, (None, now))
+    known_page, known = last
     if known != now and known_page == page and _own(now) and not by_history():
         st.query_params.from_dict(known)
         st.session_state[_BEHIND] = True
