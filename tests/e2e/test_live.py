@@ -212,7 +212,7 @@ def test_a_killed_trainer_shows_as_interrupted_and_its_weights_serve(
     expect(calm.get_by_role("heading", name="This run was interrupted")).to_be_visible()
     expect(calm.get_by_role("main")).to_contain_text("The best weights so far are kept and can be used.")
     visit(calm, "heatmaps", run=run.id)
-    expect(calm.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_visible()
+    expect(calm.get_by_role("img", name=re.compile("Heatmap of the evidence for"))).to_be_visible()
 
 
 def test_two_launches_at_once_train_one_after_the_other(

@@ -164,7 +164,7 @@ def test_a_wrong_picture_gets_a_sentence(calm: Page, trained: Any, visit: Callab
     files = [{"name": "cat.png", "mimeType": "image/png", "buffer": b"no picture"}]
     calm.locator('input[type="file"]').set_input_files(files)
     expect(calm.get_by_text("cat.png is not an image in a format that can be read here.")).to_be_visible()
-    expect(calm.get_by_role("img", name=re.compile("Heatmap of what speaks for"))).to_be_attached()  # as before
+    expect(calm.get_by_role("img", name=re.compile("Heatmap of the evidence for"))).to_be_attached()  # as before
 
 
 # --- what terms mean --------------------------------------------------------------------------------------------------
