@@ -153,3 +153,32 @@ def test_a_run_brings_its_data_and_its_backbone(make_run: Callable[..., Run], pa
     assert "Shapes" in context, "the page is about the run"
     assert "resnet18" not in context
     assert params(other)["data"] == "digits", "what was chosen stays chosen"
+
+
+def _planning() -> None:
+    import streamlit as st
+
+    from pages.ui.kit import nav
+    from pages.ui.session import choices
+    from pages.ui.shell import sidebar
+
+    st.navigation(nav.sections())
+    choices.arrive("anatomy")
+    with sidebar.beside():
+        pass
+
+
+def test_where_a_training_is_set_up_no_run_is_the_subject(make_run: Callable[..., Run], params: Params) -> None:
+    run = make_run()
+    own = {"backbone": "resnet18", "weights": "none", "setup": to_address(TrainChoice("full"), FreezePlan("all"))}
+    app = AppTest.from_function(_planning, default_timeout=60)
+    for name, value in {"run": run.id, **own}.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    context = _context(app)
+    assert "random weights" in context, "the network that the page shows, not the run's"
+    assert "**Everything**" in context
+    assert "A run" in context, "it stays chosen"
+    assert params(app)["chosen"] == run.id
+    assert "run" not in params(app)
