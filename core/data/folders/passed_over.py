@@ -59,6 +59,6 @@ def read_notes(folder: Path) -> tuple[Note, ...]:
     try:
         rows = json.loads((folder / NOTES_FILE).read_text(encoding="utf-8"))
         notes = [Note(*map(str, row)) for row in rows[: MOST_NOTES + 1]]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError):  # KeyError: slices are hashable from Python 3.12 on
         return ()
     return tuple(note for note in notes if note.kind in SENTENCES)

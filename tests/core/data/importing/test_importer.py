@@ -122,9 +122,9 @@ def test_idx(tmp_path: Path) -> None:
     import_data(tmp_path, "both")
     assert counts("both") == {"train": {"1": 4, "2": 4}, "test": {"1": 4, "2": 4}}
     letters = write_idx(tmp_path, "letters-train", "emnist-", packed=False)
-    import_data(tmp_path / "emnist-letters-train-images-idx3-ubyte", "letters")
-    assert open_dataset("letters").classes == ("A", "B")
-    assert (np.asarray(open_dataset("letters").load(0).convert("L")) == letters[0].T).all()
+    import_data(tmp_path / "emnist-letters-train-images-idx3-ubyte", "written")
+    assert open_dataset("written").classes == ("A", "B")
+    assert (np.asarray(open_dataset("written").load(0).convert("L")) == letters[0].T).all()
 
 
 def test_numpy_files(tmp_path: Path) -> None:
