@@ -192,5 +192,5 @@ class AugmentSpec:
 
     @property
     def preset_name(self) -> str | None:
-        """The name in :data:`AUGMENTATIONS` of these settings; ``None`` for settings of one's own."""
-        return next((name for name in AUGMENTATIONS if self == AugmentSpec.preset(name)), None)
+        """The name in :data:`AUGMENT_PRESETS` of these settings; ``None`` for settings of one's own."""
+        return next((name for name in AUGMENT_PRESETS if self == AugmentSpec.preset(name)), None)

@@ -10,8 +10,7 @@ import streamlit as st
 from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, Phase, Schedule, TrainingSpec
 from pages.ui.kit.components import help_sign
 from pages.ui.plan import freeze_plan
-from pages.ui.plan.augmentation import KINDS
-from pages.ui.text import display_names, glossary, number_format
+from pages.ui.text import augmentation_words, display_names, glossary, number_format
 from pages.ui.text.i18n import N_, _, _n
 from pages.ui.text.number_format import number, percent
 
@@ -35,11 +34,6 @@ def draw(experiment: Experiment) -> None:
         ),
     ]
     st.html(f'<div class="bl-settings">{"".join(_table(title, rows) for title, rows in parts)}</div>')
-
-
-def augmentation(spec: AugmentSpec) -> str:
-    """Returns how training images are changed, in a word."""
-    return _(KINDS[spec.preset_name or "own"])
 
 
 def _table(title: str, rows: Iterable[Row]) -> str:
@@ -143,14 +137,8 @@ def _phase(experiment: Experiment, phase: Phase) -> list[Row]:
 
 
 def _changes(spec: AugmentSpec) -> str:
-    parts = [
-        _("mirrored") if spec.flip else "",
-        _("cropped to {share} or more").format(share=percent(spec.crop_scale)) if spec.crop_scale < 1 else "",
-        _("turned by up to {n}°").format(n=number(spec.rotation)) if spec.rotation else "",
-        _("recoloured by up to {share}").format(share=percent(spec.color)) if spec.color else "",
-    ]
-    said = ", ".join(part for part in parts if part)
-    return f"{augmentation(spec)}: {said}" if said else augmentation(spec)
+    name, said = augmentation_words.title(spec), augmentation_words.changes(spec)
+    return f"{name}: {said}" if said else name
 
 
 def _schedule(schedule: Schedule) -> str:

@@ -12,12 +12,11 @@ import streamlit as st
 
 from core.errors import InputError, RunMissing
 from core.runs.status import LIVE
-from pages.runs.settings_table import augmentation
 from pages.ui.kit import components
 from pages.ui.kit.page_states import guarded
 from pages.ui.runs import run_panel
 from pages.ui.session import caches, choices, run_list
-from pages.ui.text import display_names, glossary, number_format
+from pages.ui.text import augmentation_words, display_names, glossary, number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def _row(run: Run, name: str) -> Row | None:
         validation=_percent(status.val_accuracy or status.best_val_accuracy),
         curve=caches.course(run),
         recipe=dash if spec is None else display_names.preset(spec.training.preset),
-        augmentation=dash if spec is None else augmentation(spec.augment),
+        augmentation=dash if spec is None else augmentation_words.title(spec.augment),
         backbone=dash if spec is None else display_names.backbone(spec.model.backbone),
         started=run_list.moment(run),
         data=dash if spec is None else display_names.data(spec.data.source),

@@ -7,12 +7,12 @@ from html import escape
 
 import streamlit as st
 
-from core.specs import AugmentSpec, HeadSpec, TrainingSpec
+from core.specs import HeadSpec, TrainingSpec
 from core.training.course_recipes import COURSE, CourseRun
 from pages.ui.kit import components, nav
 from pages.ui.session import choices
 from pages.ui.session.train_form import TrainChoice
-from pages.ui.text import display_names
+from pages.ui.text import augmentation_words, display_names
 from pages.ui.text.i18n import _, _n
 
 KEPT = ("preset", "phases", "seed", "device")
@@ -74,7 +74,7 @@ def _sets(run: CourseRun) -> None:
             weights=display_names.weights(run.model.weights),
             head=head_words(run.model.head),
         ),
-        _augmentation(run.augment),
+        augmentation_words.sentence(run.augment),
         _("Batches of {n}.").format(n=run.training.batch_size),
     ]
     items = "".join(f"<li>{escape(line)}</li>" for line in told)
@@ -86,15 +86,6 @@ def head_words(head: HeadSpec) -> str:
     parts = ["Flatten"] if head.pool == "flatten" else []
     parts += [f"Linear({size})-ReLU" for size in head.hidden]
     return "-".join([*parts, *(["Dropout"] if head.dropout else []), "Linear"])
-
-
-def _augmentation(spec: AugmentSpec) -> str:
-    return {
-        "none": _("Images as they are."),
-        "basic": _("Images mirrored and cropped a little."),
-        "strong": _("Images changed strongly."),
-        "own": _("Images changed at random: mirrored, cropped or turned as the notes say."),
-    }[spec.preset_name or "own"]
 
 
 def _needs(run: CourseRun, classes: int) -> None:

@@ -15,6 +15,7 @@ from core.specs import OPTIMIZERS, Experiment
 from core.training.recipes import DEFAULT_EPOCHS, fewest_epochs
 from pages.train import (
     advanced_options,
+    augmentation_strip,
     lr_finder,
     phase_editor,
     recipe_picker,
@@ -110,7 +111,9 @@ def _choices(dataset: Dataset, refused: list[InputError]) -> tuple[TrainChoice, 
     ways = st.container(key="bl-recipe-ways-place")
     if chart is None:
         chart = st.container(key="bl-schedule-place")
-    choice = advanced_options.draw(replace(choice, augment=augmentation.draw(choice.augment)))
+    choice = replace(choice, augment=augmentation.draw(choice.augment))
+    augmentation_strip.draw(choice.augment, dataset, choice.seed)
+    choice = advanced_options.draw(choice)
     with ways:  # last, as they act on all that was chosen
         recipe_picker.below(choice, classes)
     return choice, chart

@@ -14,7 +14,7 @@ from pages.train import schedule_editor
 from pages.ui.kit import components, form_fields, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
 from pages.ui.session import choices
-from pages.ui.text import display_names
+from pages.ui.text import augmentation_words, display_names
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MAX_PHASES = 30
 Phases = tuple[tuple[Phase, ...], int]
 """Phases, and which of them is picked."""
 LEARNS = {"head": N_("The head"), "stages": N_("Last stages"), "plan": N_("Chosen parts"), "own": N_("As it is")}
-AUGMENT = {"": N_("As for all"), "none": N_("None"), "basic": N_("Basic"), "strong": N_("Strong"), "own": N_("Its own")}
+AUGMENT = {"": N_("As for all"), **augmentation_words.TITLES, "own": N_("Its own")}
 MOMENTUM = ("sgd", "rmsprop")
 """Optimizers with a momentum."""
 _PHASE = "bl.phase"

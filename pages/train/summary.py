@@ -19,7 +19,7 @@ from pages.ui.kit.page_states import broken
 from pages.ui.plan import experiment_plan
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
-from pages.ui.text import display_names, number_format
+from pages.ui.text import augmentation_words, display_names, number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _whole(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> 
     held = _("{val} validate each epoch").format(val=number_format.exact(counts["val"]))
     if counts["test"]:
         held += _(", {test} test the best weights at the end").format(test=number_format.exact(counts["test"]))
-    return f"{told} {held}."
+    return f"{told} {held}. {augmentation_words.sentence(experiment.augment)}"
 
 
 def _missing(dataset: Dataset) -> None:
@@ -93,7 +93,7 @@ def sentence(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy) -> s
         experiment_plan.what(anatomy, experiment.plan(phase)) for phase in experiment.training.phases
     )
     epochs = experiment.training.epochs
-    return _n(
+    told = _n(
         "{recipe}: {n} epoch, {learns}. {network} on {data}.",
         "{recipe}: {n} epochs, {learns}. {network} on {data}.",
         epochs,
@@ -104,6 +104,9 @@ def sentence(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy) -> s
         network=display_names.backbone(experiment.model.backbone),
         data=choices.data_title(),
     )
+    if experiment.augment.active:
+        told += " " + _("Augmentation: {name}.").format(name=augmentation_words.title(experiment.augment))
+    return told
 
 
 # --- phase by phase ---------------------------------------------------------------------------------------------------
@@ -142,7 +145,11 @@ def phase_words(experiment: Experiment, phase: Phase, anatomy: Anatomy) -> str:
     if course:
         parts.append(course)
     if phase.augment is not None and phase.augment != experiment.augment:
-        parts.append(_("augmentation of its own") if phase.augment.active else _("no augmentation"))
+        parts.append(
+            _("augmentation {name}").format(name=augmentation_words.title(phase.augment))
+            if phase.augment.active
+            else _("no augmentation")
+        )
     return ", ".join(parts)
 
 

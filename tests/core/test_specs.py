@@ -13,17 +13,7 @@ from dataclasses import replace
 import pytest
 
 from core.errors import InputError, WeightsUnavailable
-from core.specs import (
-    AUGMENTATIONS,
-    AugmentSpec,
-    DataSpec,
-    Experiment,
-    FreezePlan,
-    ModelSpec,
-    Phase,
-    Preprocessing,
-    TrainingSpec,
-)
+from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, Preprocessing, TrainingSpec
 from core.training.recipes import make_recipe
 
 
@@ -115,7 +105,7 @@ def test_light_modules_load_no_torch() -> None:
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", AUGMENT_PRESETS)
 def test_a_preset_of_augmentation_is_known_again(name: str) -> None:
     assert AugmentSpec.preset(name).preset_name == name
     assert replace(AugmentSpec.preset(name), rotation=7.0).preset_name is None

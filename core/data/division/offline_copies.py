@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import torch
 from PIL import Image
 
-from core.data.augment import Augmenter
+from core.data.augment import views
 from core.data.dataset import Dataset, Item
 from core.data.division.on_disk import new_folder, place, stored
-from core.data.operations.draws import drawn
 from core.messages import Progress
 from core.specs import AugmentSpec
 
@@ -72,10 +69,7 @@ def changed(image: Image.Image, spec: AugmentSpec, seed: int, epoch: int, positi
     """
     side = min(MOST_SIDE, max(image.size))
     square = image if image.size == (side, side) else image.resize((side, side), Image.Resampling.BICUBIC)
-    augmenter = Augmenter(spec, side)
-    batch = torch.from_numpy(np.array(square.convert("RGB"))).permute(2, 0, 1)[None]
-    pixels = augmenter(batch, drawn(seed, epoch, np.array([position]), augmenter.numbers))[0]
-    found = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    (found,) = views(square.convert("RGB"), spec, side, seed=seed, position=position, epochs=[epoch])
     return found if found.size == image.size else found.resize(image.size, Image.Resampling.BICUBIC)
 
 

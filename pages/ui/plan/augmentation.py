@@ -8,9 +8,9 @@ import streamlit as st
 
 from core.specs import AugmentSpec
 from pages.ui.kit import form_fields
-from pages.ui.text.i18n import N_, _
+from pages.ui.text import augmentation_words
+from pages.ui.text.i18n import _
 
-KINDS = {"none": N_("None"), "basic": N_("Basic"), "strong": N_("Strong"), "own": N_("My own")}
 _OWN = "bl.augment.own"
 _FLIP, _CROP, _TURN, _COLOUR = "bl-augment-flip", "bl-augment-crop", "bl-augment-turn", "bl-augment-colour"
 
@@ -19,14 +19,22 @@ def draw(spec: AugmentSpec) -> AugmentSpec:
     """Draws the choice, and returns what is chosen."""
     current = "own" if st.session_state.get(_OWN) else spec.preset_name or "own"
     name = form_fields.choice(
-        _("Augmentation"),
-        KINDS,
-        "bl-augment",
-        help=_("Training images are changed at random each time they are seen: details are not learned by heart."),
-        value=current,
+        _("Augmentation"), augmentation_words.TITLES, "bl-augment", help=_help(), wrap=True, value=current
     )
     st.session_state[_OWN] = name == "own"
-    return _own(spec) if name == "own" else AugmentSpec.preset(name or "none")
+    if name != "own":
+        return AugmentSpec.preset(name or "none")
+    # a preset's operations have no sliders here; those of settings that came from elsewhere stay
+    return _own(spec if spec.preset_name is None else replace(spec, operations=(), pick=0))
+
+
+def _help() -> str:
+    """Says what each choice does, and where it comes from."""
+    rows = [_("Training images are changed at random each time they are seen: details are not learned by heart."), ""]
+    for name, title in augmentation_words.TITLES.items():
+        done = "" if name in ("none", "own") else f"{augmentation_words.changes(AugmentSpec.preset(name))}. "
+        rows.append(f"- **{_(title)}**: {done}{_(augmentation_words.ORIGINS[name])}")
+    return "\n".join(rows)
 
 
 def read_again(spec: AugmentSpec) -> None:

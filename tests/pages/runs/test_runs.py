@@ -11,10 +11,11 @@ import pytest
 from core import settings
 from core.runs.files import write_atomic
 from core.runs.store import Run, RunStore
-from core.specs import AUGMENTATIONS, AugmentSpec, EarlyStopping, Mix
+from core.specs import AUGMENT_PRESETS, AugmentSpec, EarlyStopping, Mix
 from pages.runs import settings_table
 from pages.ui.kit import components
 from pages.ui.session import run_list
+from pages.ui.text import augmentation_words
 
 
 def test_without_runs_the_page_leads_to_images(open_page, words) -> None:
@@ -155,7 +156,8 @@ def test_what_was_set_is_said_in_words(open_page, words, make_run) -> None:
     app = open_page("runs", run=run.id)
     assert not app.json
     said = words(app)
-    assert "Strong: mirrored, cropped to 40 % or more, turned by up to 15°, recoloured by up to 30 %" in said
+    assert "Strong: mirrored in 50 % of draws, cropped to 40 % or more, " in said
+    assert "or more, turned by up to 15°, recoloured by up to 30 %" in said
     assert "Phase 2: Fine-tune" in said
     assert "kept_mib" not in said
     assert "None" not in said
@@ -164,8 +166,8 @@ def test_what_was_set_is_said_in_words(open_page, words, make_run) -> None:
 
 def test_every_setting_has_words(make_run) -> None:
     experiment = make_run(preset="two-phase").experiment
-    for preset in AUGMENTATIONS:
-        assert settings_table.augmentation(AugmentSpec.preset(preset))
+    for preset in AUGMENT_PRESETS:
+        assert augmentation_words.title(AugmentSpec.preset(preset))
     training = replace(
         experiment.training,
         batch_size="auto",
