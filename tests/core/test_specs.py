@@ -13,7 +13,17 @@ from dataclasses import replace
 import pytest
 
 from core.errors import InputError, WeightsUnavailable
-from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, Preprocessing, TrainingSpec
+from core.specs import (
+    AUGMENT_PRESETS,
+    AugmentSpec,
+    DataSpec,
+    Experiment,
+    FreezePlan,
+    ModelSpec,
+    Phase,
+    Preprocessing,
+    TrainingSpec,
+)
 from core.training.recipes import make_recipe
 
 
