@@ -74,7 +74,7 @@ def changes(spec: AugmentSpec) -> str:
     ]
     further = ", ".join(_operation(operation) for operation in spec.operations)
     if further and 0 < spec.pick < len(spec.operations):
-        further = _n("by lot one of: {changes}", "by lot {n} of: {changes}", spec.pick).format(
+        further = _n("one of these ({changes})", "{n} of these ({changes})", spec.pick).format(
             n=spec.pick, changes=further
         )
     return ", ".join(part for part in [*shared, further] if part)

@@ -47,18 +47,22 @@ def test_the_strip_shows_what_a_training_with_this_seed_sees(open_page, name) ->
     assert again[1:] != shown[1:]
 
 
-def test_without_augmentation_there_is_a_sentence_and_no_strip(open_page, words) -> None:
+def in_summary(app, text: str) -> bool:
+    return any(text in str(one.value) and "learns the" in str(one.value) for one in app.markdown)
+
+
+def test_without_augmentation_there_is_a_sentence_and_no_strip(open_page) -> None:
     app = open_page("train", session=SHAPES)
     assert not tiles(app)
-    assert words(app).count("No augmentation: a training image is the same each time") == 2, "choice and summary"
+    assert in_summary(app, "No augmentation: a training image is the same each time")
 
 
-def test_every_preset_can_be_chosen_trained_with_and_found_again(open_page, words, launched) -> None:
+def test_every_preset_can_be_chosen_trained_with_and_found_again(open_page, launched) -> None:
     app = open_page("train", session=SHAPES)
     for name in AUGMENT_PRESETS:
         app.segmented_control(key="bl-augment").set_value(name).run()
         assert app.session_state["bl.train"].augment == AugmentSpec.preset(name)
-        assert words(app).count(augmentation_words.sentence(AugmentSpec.preset(name))) == 2
+        assert in_summary(app, augmentation_words.sentence(AugmentSpec.preset(name)))
     again = open_page("train", session=SHAPES, setup=app.query_params["setup"])
     assert again.segmented_control(key="bl-augment").value == name
     launch(again)
