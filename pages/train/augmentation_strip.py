@@ -27,7 +27,7 @@ DRAWS = 8
 SIGNS = ("digits", "letters", "mnist")
 """Built-in sets whose images mean something else, or nothing, when they are mirrored."""
 _SHIFT = "bl.augment.shift"
-_SIDE, _SHARP = 104, 64
+_SIDE, _SHARP = 98, 64
 _TRIED = 5
 
 
