@@ -67,8 +67,8 @@ def test_every_preset_can_be_chosen_trained_with_and_found_again(open_page, laun
     assert again.segmented_control(key="bl-augment").value == name
     launch(again)
     assert launched[0].augment == AugmentSpec.preset(name)
-    again.segmented_control(key="bl-augment").set_value("own").run()
-    assert again.session_state["bl.train"].augment.operations == (), "what has no control is not kept unseen"
+    app.segmented_control(key="bl-augment").set_value("own").run()
+    assert app.session_state["bl.train"].augment.operations == (), "what has no control is not kept unseen"
 
 
 def test_operations_of_ones_own_stay_and_are_said(open_page, words) -> None:
