@@ -95,7 +95,7 @@ def _candidates(dataset: Dataset) -> list[int]:
     chosen = choices.image()
     first = dataset.positions("train")[:_TRIED]
     if chosen is None or chosen.kind != "dataset":
-        return first
+        return list(first)
     return [*(place for place, item in enumerate(dataset.items) if item.key == chosen.name), *first]
 
 
