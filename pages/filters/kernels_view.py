@@ -34,7 +34,7 @@ MAX_FILTERS = 64
 """Filters, and input channels, drawn at once."""
 VIEWS = {"after": N_("Trained"), "before": N_("Before"), "change": N_("Change")}
 LAYER = address.Bound("layer", kept="bl.filters.layer")
-_CHOSEN = "bl.filters.chosen"
+_CHOSEN, _LAYER_KEY = "bl.filters.chosen", "bl-filters-name"
 
 
 def draw(target: Target, network: Network) -> None:
@@ -97,8 +97,8 @@ def layer_picker(anatomy: Anatomy, found: dict[str, ConvLayer], first: str | Non
         first: The one that is shown until a person chooses; ``None`` for the first of all.
     """
     names = list(found)
-    bound = LAYER.widget("bl-filters-name", names, first or names[0])
-    path = layers.path_help(st.session_state["bl-filters-name"])
+    bound = LAYER.widget(_LAYER_KEY, names, first or names[0])
+    path = layers.path_help(st.session_state[_LAYER_KEY])
     chosen = st.selectbox(
         _("Layer"),
         names,

@@ -27,6 +27,7 @@ CLASS = address.Bound("target", kept="bl.heat.class")
 AGAINST = address.Bound("against")
 METHOD = address.Bound("method", kept="bl.heat.method")
 LAYER = address.Bound("layer", kept="bl.heat.layer")
+_LAYER_KEY = "bl-heat-layer"
 NOBODY = -1
 OPACITY = 55
 EVERYTHING = frozenset({"class", "method", "layer", "settings", "look"})
@@ -244,8 +245,8 @@ def layer_names(anatomy: Anatomy) -> tuple[str, ...]:
 def _layer(anatomy: Anatomy) -> str | None:
     """Draws the choice of a layer, kept in the address; ``None`` for the network's own."""
     names = layer_names(anatomy)
-    bound = LAYER.widget("bl-heat-layer", names, "")
-    path = layer_picker.path_help(st.session_state["bl-heat-layer"] or anatomy.cam_layer)
+    bound = LAYER.widget(_LAYER_KEY, names, "")
+    path = layer_picker.path_help(st.session_state[_LAYER_KEY] or anatomy.cam_layer)
     chosen = st.selectbox(
         _("Layer"),
         ["", *names],
