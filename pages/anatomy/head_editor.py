@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,6 +15,9 @@ from pages.ui.kit.page_states import broken
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy
 
 LAYER_KINDS = {
     "linear": N_("Linear"),
@@ -31,7 +34,7 @@ POOLS = {"own": N_("As the network does"), "average": N_("Average"), "flatten": 
 _OWN, _REFUSED = "bl.head.own", "bl.head.refused"
 
 
-def builder(anatomy: Any, spec: ModelSpec, classes: int | None) -> None:
+def builder(anatomy: Anatomy, spec: ModelSpec, classes: int | None) -> None:
     """Draws the choice of a head, and what it amounts to.
 
     Args:
@@ -151,7 +154,7 @@ def _pool(pool: str, refused: dict[str, str]) -> str:
     return str(picked or pool)
 
 
-def _result(anatomy: Any, classes: int | None) -> None:
+def _result(anatomy: Anatomy, classes: int | None) -> None:
     """Draws what the head amounts to, each layer's formula filled in."""
     refused = st.session_state.get(_REFUSED)
     if refused is not None:

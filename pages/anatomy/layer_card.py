@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,8 +18,11 @@ from pages.ui.text import number_format
 from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy, Block, Layer
 
-def card(anatomy: Any, name: str, states: States, toggle: Callable[[str], None]) -> None:
+
+def card(anatomy: Anatomy, name: str, states: States, toggle: Callable[[str], None]) -> None:
     """Draws the card of a layer.
 
     Args:
@@ -53,7 +56,9 @@ def card(anatomy: Any, name: str, states: States, toggle: Callable[[str], None])
         _slide(window)
 
 
-def part_card(anatomy: Any, stage_name: str, block: Any, states: States, toggle: Callable[[str], None]) -> None:
+def part_card(
+    anatomy: Anatomy, stage_name: str, block: Block | None, states: States, toggle: Callable[[str], None]
+) -> None:
     """Draws the card of a stage, or of a block in it: what it adds up to.
 
     Args:
@@ -131,7 +136,7 @@ def _title(title: str, kind: str, name: str, state: str, words: dict[str, Any], 
             )
 
 
-def _figures(anatomy: Any, layer: Any) -> list[Figure]:
+def _figures(anatomy: Anatomy, layer: Layer) -> list[Figure]:
     shapes = [network_diagram.map_words(shape, layer.layout) for shape in (layer.input_shape, layer.output_shape)]
     spatial = len(layer.output_shape) == 3
     found = [
@@ -179,7 +184,7 @@ def _figures(anatomy: Any, layer: Any) -> list[Figure]:
     return found
 
 
-def receptive(layer: Any) -> Figure:
+def receptive(layer: Layer) -> Figure:
     """Returns a layer's receptive field as a figure, with its jump and first centre."""
     from core.models.anatomy.records import NO_FIELD
 
@@ -194,7 +199,7 @@ def receptive(layer: Any) -> Figure:
     )
 
 
-def _parameters(layer: Any) -> None:
+def _parameters(layer: Layer) -> None:
     components.note(
         _("Its parameters, one kernel's weights and bias times the number of kernels:")
         if layer.kernel

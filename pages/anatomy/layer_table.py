@@ -17,12 +17,14 @@ from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from core.models.anatomy.records import Anatomy, Layer
 
 _TABLE, _TABLE_KIND, _TABLE_STAGE = "bl-table", "bl-table-kind", "bl-table-stage"
 
 
-def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], None]) -> None:
+def table(anatomy: Anatomy, plan: FreezePlan, title: str, select: Callable[[str], None]) -> None:
     """Draws the table.
 
     Args:
@@ -56,7 +58,7 @@ def table(anatomy: Any, plan: FreezePlan, title: str, select: Callable[[str], No
     _downloads(anatomy, plan, title)
 
 
-def _filtered(rows: list[Any]) -> list[Any]:
+def _filtered(rows: list[Layer]) -> list[Layer]:
     """Draws the filter and returns the layers that pass."""
     with st.container(key="bl-wrapsmall-table"):
         first, second, third, fourth = st.columns([1.3, 1, 1, 1], vertical_alignment="bottom")
@@ -83,7 +85,7 @@ def _filtered(rows: list[Any]) -> list[Any]:
     ]
 
 
-def _totals(anatomy: Any, shown: list[Any], count: int) -> None:
+def _totals(anatomy: Anatomy, shown: list[Layer], count: int) -> None:
     parameters = sum(layer.own_parameters for layer in shown)
     macs = sum(layer.own_macs for layer in shown)
     memory = sum(layer.activation_bytes for layer in shown if layer.leaf)
@@ -115,7 +117,7 @@ def _totals(anatomy: Any, shown: list[Any], count: int) -> None:
     )
 
 
-def _frame(anatomy: Anatomy, rows: list[Layer], states: States) -> Any:
+def _frame(anatomy: Anatomy, rows: list[Layer], states: States) -> DataFrame:
     import pandas as pd
 
     def side(value: tuple[int, ...] | None) -> str:
@@ -176,7 +178,7 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _downloads(anatomy: Any, plan: FreezePlan, title: str) -> None:
+def _downloads(anatomy: Anatomy, plan: FreezePlan, title: str) -> None:
     from core.models.layer_table import to_csv, to_excel
 
     with st.container(horizontal=True, key="bl-table-downloads"):

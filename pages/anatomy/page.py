@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from pages.ui.plan import cost_estimate, freeze_plan
 from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy, Block
 
 SHEETS = {
     "layer": N_("Arithmetic"),
@@ -59,7 +62,7 @@ def classes() -> int | None:
 # --- the network ------------------------------------------------------------------------------------------------------
 
 
-def _network() -> tuple[ModelSpec, Any]:
+def _network() -> tuple[ModelSpec, Anatomy]:
     """Draws which network this is and on which images it works; returns both with its anatomy."""
     spec = choices.model()
     place = st.container(key="bl-anatomy-network", horizontal=True, vertical_alignment="center")
@@ -94,7 +97,7 @@ def _network() -> tuple[ModelSpec, Any]:
     return spec, anatomy
 
 
-def _images(spec: ModelSpec, anatomy: Any) -> None:
+def _images(spec: ModelSpec, anatomy: Anatomy) -> None:
     """Draws size and colour of the images that the network takes."""
     side, channels = anatomy.input_size, getattr(anatomy, "channels", 3)
     colour = _("gray") if channels == 1 else _("RGB")
@@ -157,7 +160,7 @@ class Selection:
     layer: str = ""
 
 
-def selection(anatomy: Any, name: str) -> Selection:
+def selection(anatomy: Anatomy, name: str) -> Selection:
     """Returns where a part lies; the first layer with parameters where there is no part of that name.
 
     Args:
@@ -180,7 +183,7 @@ def selection(anatomy: Any, name: str) -> Selection:
     return selection(anatomy, first.name)
 
 
-def _block(anatomy: Any, name: str) -> Any:
+def _block(anatomy: Anatomy, name: str) -> Block | None:
     """Returns the block of an id, ``None`` if it is none."""
     blocks = (block for stage in anatomy.stages for block in stage.blocks)
     return next((block for block in blocks if network_diagram.block_id(anatomy, block) == name), None)
@@ -220,7 +223,7 @@ def _event(what: str, name: str) -> None:
     (select if what == "select" else toggle)(name)
 
 
-def _drawing(anatomy: Any, states: States) -> Selection:
+def _drawing(anatomy: Anatomy, states: States) -> Selection:
     chosen = selection(anatomy, PART.asked() or "")
     starts = dict(freeze_plan.schedule(anatomy))
     rows: list[Row] = [
@@ -246,7 +249,7 @@ def _drawing(anatomy: Any, states: States) -> Selection:
 # --- more about it ----------------------------------------------------------------------------------------------------
 
 
-def _sheets(anatomy: Any, spec: ModelSpec, plan: FreezePlan, states: States, chosen: Selection) -> None:
+def _sheets(anatomy: Anatomy, spec: ModelSpec, plan: FreezePlan, states: States, chosen: Selection) -> None:
     """Draws one of the sheets below the drawing."""
     with st.container(key="bl-anatomy-sheets"):
         sheet = form_fields.choice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,8 +17,13 @@ from pages.ui.session.choices import TrainChoice
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def norms(anatomy: Any, plan: FreezePlan) -> None:
+    from core.models.anatomy.records import Anatomy
+
+
+def norms(anatomy: Anatomy, plan: FreezePlan) -> None:
     """Draws in which mode frozen BatchNorm layers run, with the reason beside it."""
     if not any(layer.kind.startswith("BatchNorm") for layer in anatomy.layers):
         components.note(_("This network has no BatchNorm layers, so there are no running statistics to hold."))
@@ -45,7 +50,7 @@ def norms(anatomy: Any, plan: FreezePlan) -> None:
         st.rerun()
 
 
-def rates(anatomy: Any, plan: FreezePlan) -> None:
+def rates(anatomy: Anatomy, plan: FreezePlan) -> None:
     """Draws the learning rates of the stages: one decay factor, or each by hand."""
     from core.models.freeze import trainable_stage_names
     from core.training.optim.optimizers import stage_factors
@@ -83,7 +88,7 @@ def rates(anatomy: Any, plan: FreezePlan) -> None:
     components.note(_("Of the head's rate: {list}").format(list=", ".join(lines)))
 
 
-def _phase(anatomy: Any, choice: TrainChoice) -> Phase:
+def _phase(anatomy: Anatomy, choice: TrainChoice) -> Phase:
     """Returns the recipe's phase that trains the backbone, with its rates; of several the last."""
     preset = "two-phase" if choice.preset == "linear-probe" else choice.preset
     known = {stage.name for stage in anatomy.stages}
@@ -133,7 +138,7 @@ def _by_hand(choice: TrainChoice, found: dict[str, float], stages: list[str]) ->
         st.rerun()
 
 
-def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
+def gradual(anatomy: Anatomy, spec: ModelSpec, plan: FreezePlan) -> None:
     """Draws gradual unfreezing as a table: each stage and the epoch from which it learns."""
     import pandas as pd
 
@@ -167,7 +172,7 @@ def gradual(anatomy: Any, spec: ModelSpec, plan: FreezePlan) -> None:
     components.note(_("Before its epoch a stage is frozen. The head learns from epoch 1."))
 
 
-def _schedule(names: list[str], edited: Any) -> tuple[tuple[str, int], ...]:
+def _schedule(names: list[str], edited: DataFrame) -> tuple[tuple[str, int], ...]:
     rows, latest = [], 1
     for name, learns, epoch in zip(names, edited["learns"], edited["epoch"], strict=True):
         if learns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,6 +17,10 @@ from pages.ui.plan import augmentation
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from core.messages import Sentence
+    from core.workflows.advisor.advice import Advice
 
 RECIPES = {
     ("large", "similar"): N_("Head first, then the last stages"),
@@ -67,7 +71,7 @@ def draw(spec: ModelSpec, data: DataSpec | None) -> None:
     ranking_panel.draw(spec, anchored)
 
 
-def _think(spec: ModelSpec, data: DataSpec) -> Any:
+def _think(spec: ModelSpec, data: DataSpec) -> Advice:
     """Returns the advice, from what was measured so far."""
     from core.workflows.advisor.advice import advise
     from core.workflows.advisor.dataset_facts import dataset_facts
@@ -83,11 +87,11 @@ def _think(spec: ModelSpec, data: DataSpec) -> Any:
     return advise(facts, stages)
 
 
-def _said(sentence: Any) -> str:
+def _said(sentence: Sentence) -> str:
     return _(sentence.template).format(**sentence.values)
 
 
-def _grid(advice: Any) -> None:
+def _grid(advice: Advice) -> None:
     """Draws the four situations with the person's own marked."""
     cells = ["<b></b>", *(f'<b class="bl-column">{escape(t)}</b>' for t in (_("Like the pretraining's"), _("Unlike")))]
     rows = {"small": _("Few images"), "large": _("Many images")}
@@ -105,7 +109,7 @@ def _grid(advice: Any) -> None:
     components.note(_place(advice))
 
 
-def _place(advice: Any) -> str:
+def _place(advice: Advice) -> str:
     """Says where in the four situations the person stands."""
     if advice.kind == "random":
         return _(
@@ -123,7 +127,7 @@ def _place(advice: Any) -> str:
     return _("Few images, unlike the pretraining's.") if few else _("Many images, unlike the pretraining's.")
 
 
-def _buttons(spec: ModelSpec, data: DataSpec, advice: Any) -> None:
+def _buttons(spec: ModelSpec, data: DataSpec, advice: Advice) -> None:
     """Draws the recipe's button and, where it is not known yet, the one that measures the likeness."""
     chosen = _is_chosen(spec, advice)
     with st.container(horizontal=True, vertical_alignment="center", key="bl-advice-buttons"):
@@ -165,7 +169,7 @@ def _augmentation(strength: str) -> str:
     return {"none": _("none"), "basic": _("basic"), "strong": _("strong")}[strength]
 
 
-def _is_chosen(spec: ModelSpec, advice: Any) -> bool:
+def _is_chosen(spec: ModelSpec, advice: Advice) -> bool:
     choice = choices.train_choice()
     plan = choices.freeze()
     return (
@@ -178,12 +182,12 @@ def _is_chosen(spec: ModelSpec, advice: Any) -> bool:
     )
 
 
-def use(spec: ModelSpec, advice: Any) -> None:
+def use(spec: ModelSpec, advice: Advice) -> None:
     """Fills a piece of advice in: freeze plan, recipe, epochs and augmentation.
 
     Args:
         spec: The chosen network.
-        advice: A :class:`core.workflows.advisor.advice.Advice`.
+        advice: What the advisor recommends.
     """
     if advice.preset == "scratch" and spec.weights != "none":
         choices.set_model(replace(spec, weights="none"))

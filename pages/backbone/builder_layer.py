@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -11,6 +11,9 @@ from core.specs import PIECES, Piece
 from pages.ui.session import choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.models.architectures.layer_specs import Step
 
 LAYER_KINDS = {
     "conv": N_("Convolution"),
@@ -80,7 +83,7 @@ def usual(kind: str) -> Piece:
     return USUAL.get(kind) or Piece(kind)
 
 
-def result(step: Any, most: int) -> str:
+def result(step: Step, most: int) -> str:
     """Returns the HTML of what a layer gives, or why it cannot be."""
     if step.problem is not None:
         return (
@@ -98,7 +101,7 @@ def result(step: Any, most: int) -> str:
     )
 
 
-def added(step: Any, most: int) -> str:
+def added(step: Step, most: int) -> str:
     """Returns the HTML of a layer that nobody asked for: a flatten where one is needed, and the last layer."""
     last = step.piece.kind == "linear"
     text = _("added for you: one output a class") if last else _("added for you: all values in one row")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from types import ModuleType
 
 import streamlit as st
 
@@ -52,7 +52,7 @@ def draw(spec: ModelSpec, classes: int | None) -> ModelSpec:
     return network_card.draw(catalog, spec, classes)
 
 
-def switch(catalog: Any, spec: ModelSpec, name: str) -> ModelSpec:
+def switch(catalog: ModuleType, spec: ModelSpec, name: str) -> ModelSpec:
     """Returns the choice after a change of network: what belongs to the network before it is left behind."""
     if name == spec.backbone:
         return spec
@@ -66,7 +66,7 @@ def switch(catalog: Any, spec: ModelSpec, name: str) -> ModelSpec:
     return chosen
 
 
-def _known(catalog: Any, spec: ModelSpec) -> ModelSpec:
+def _known(catalog: ModuleType, spec: ModelSpec) -> ModelSpec:
     """Mends a choice that names what does not exist here, such as weights out of an old address."""
     try:
         catalog.backbone(spec.backbone)
@@ -79,7 +79,7 @@ def _known(catalog: Any, spec: ModelSpec) -> ModelSpec:
     return replace(spec, weights="none") if found is None and spec.weights == "default" else spec
 
 
-def _clicked(catalog: Any, spec: ModelSpec) -> ModelSpec:
+def _clicked(catalog: ModuleType, spec: ModelSpec) -> ModelSpec:
     """Takes what was clicked on the map, or in the table, since the page was last drawn."""
     for picked in network_map.clicks():
         spec = switch(catalog, spec, picked)
@@ -90,7 +90,7 @@ def _clicked(catalog: Any, spec: ModelSpec) -> ModelSpec:
 # --- finding ---------------------------------------------------------------------------------------------------------
 
 
-def _filter(catalog: Any) -> list[str]:
+def _filter(catalog: ModuleType) -> list[str]:
     """Draws search and filters, and returns the names of the networks that pass."""
     families = [ALL, *catalog.FAMILIES]
     with st.container(key="bl-wrapsmall-find"):
@@ -139,19 +139,19 @@ def _filter(catalog: Any) -> list[str]:
     return found
 
 
-def _search(catalog: Any, text: str, timm: bool) -> tuple[str, ...]:
+def _search(catalog: ModuleType, text: str, timm: bool) -> tuple[str, ...]:
     if timm:
         with busy(_("Looking through timm …"), 60):
             return catalog.search(text, include_timm=True)
     return catalog.search(text)
 
 
-def _family(catalog: Any, family: str) -> str:
+def _family(catalog: ModuleType, family: str) -> str:
     count = sum(row.family == family for row in catalog.BACKBONES.values())
     return _("{family} · {n}").format(family=_(family), n=count)
 
 
-def _select(catalog: Any, spec: ModelSpec, names: Sequence[str]) -> str:
+def _select(catalog: ModuleType, spec: ModelSpec, names: Sequence[str]) -> str:
     """Draws the list of the networks that pass, the chosen one among them whatever the filters say."""
     options = list(names) if spec.backbone in names else [spec.backbone, *names]
     choices.follow("bl-backbone", spec.backbone)
@@ -166,7 +166,7 @@ def _view() -> str:
     return str(st.session_state.get(_VIEW_KEY) or "map")
 
 
-def _line(catalog: Any, name: str) -> str:
+def _line(catalog: ModuleType, name: str) -> str:
     """Returns a network's line in the list."""
     row = catalog.BACKBONES.get(name)
     if row is None:

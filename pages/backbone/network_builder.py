@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -15,6 +15,9 @@ from pages.ui.kit.components import Figure
 from pages.ui.session import choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 STARTER = (builder_layer.USUAL["conv"], Piece("relu"), builder_layer.USUAL["max-pool"])
 QUICK = ("conv", "batch-norm", "relu", "max-pool", "dropout", "linear")
@@ -235,7 +238,7 @@ def _layers(draft: Draft, outputs: int) -> bool:
         f"<b><bdi>{builder_layer.shape((draft.channels, draft.size, draft.size))}</bdi></b>"
         f"<em>{escape(axes)}</em></div>"
     )
-    slots: list[tuple[Any, Any, Any]] = []
+    slots: list[tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]] = []
     for place, (number, piece) in enumerate(draft.rows):
         above = st.container(gap=None)
         with st.container(key=f"bl-layer-{number}", horizontal=True, vertical_alignment="bottom"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,8 +18,11 @@ from pages.ui.text import number_format
 from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
+if TYPE_CHECKING:
+    from core.models.architectures.records import Backbone
 
-def draw(catalog: Any, spec: ModelSpec, classes: int | None) -> ModelSpec:
+
+def draw(catalog: ModuleType, spec: ModelSpec, classes: int | None) -> ModelSpec:
     """Draws what the chosen network is, its figures, and where its weights come from.
 
     Args:
@@ -39,7 +43,7 @@ def draw(catalog: Any, spec: ModelSpec, classes: int | None) -> ModelSpec:
     return spec
 
 
-def _figures(catalog: Any, spec: ModelSpec, row: Any, classes: int | None) -> None:
+def _figures(catalog: ModuleType, spec: ModelSpec, row: Backbone, classes: int | None) -> None:
     entry = catalog.entry(spec.backbone, spec.weights)
     top1 = entry.top1 if entry else None
     work = entry.gflops * 1e9 if entry and entry.gflops else _anatomy(spec, "macs")
@@ -81,7 +85,7 @@ def _anatomy(spec: ModelSpec, figure: str, classes: int | None = None) -> int | 
         return None
 
 
-def _papers(row: Any) -> None:
+def _papers(row: Backbone) -> None:
     from core.models.architectures import families
 
     lines = [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -12,6 +13,11 @@ from core.specs import ModelSpec
 from pages.ui.kit import charts, components
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from core.models.architectures.records import Backbone
 
 GROUPS = {
     N_("Classics"): ("AlexNet", "VGG", "GoogLeNet", "Inception", "SqueezeNet"),
@@ -33,7 +39,7 @@ def clicks() -> list[str]:
     return [name for name in found if name]
 
 
-def draw(catalog: Any, spec: ModelSpec, names: Sequence[str]) -> None:
+def draw(catalog: ModuleType, spec: ModelSpec, names: Sequence[str]) -> None:
     """Draws accuracy over parameters, as large as the work for an image; a click chooses."""
     rows = [catalog.BACKBONES[name] for name in names if name in catalog.BACKBONES]
     placed = [row for row in rows if row.top1 is not None]
@@ -64,7 +70,7 @@ def _alt(count: int, unplaced: int) -> str:
     return text
 
 
-def _take(place: str, value: Any) -> None:
+def _take(place: str, value: str | Sequence[str] | None) -> None:
     """Notes a click that is new, and draws the page again with it."""
     picked = value[0] if isinstance(value, list | tuple) else value
     if picked != st.session_state.get(place + ".seen"):
@@ -74,7 +80,7 @@ def _take(place: str, value: Any) -> None:
             st.rerun()
 
 
-def figure(rows: Sequence[Any], chosen: str) -> Any:
+def figure(rows: Sequence[Backbone], chosen: str) -> Figure:
     """Returns the map.
 
     Args:
@@ -134,17 +140,17 @@ def figure(rows: Sequence[Any], chosen: str) -> Any:
         tickvals=ticks,
         ticktext=[str(tick) for tick in ticks],
     )
-    low = min((row.top1 for row in rows), default=55.0)
+    low = min((row.top1 for row in rows if row.top1 is not None), default=55.0)
     chart.update_yaxes(title_text=_("ImageNet top-1, in %"), range=[min(low, 60) - 4, 93])
     return chart
 
 
-def _dot(row: Any) -> float:
+def _dot(row: Backbone) -> float:
     """Returns the diameter of a network's dot, in pixels; the same whatever else is shown."""
     return min(8 + 5 * (row.gflops or 0) ** 0.4, 40)
 
 
-def _hover(row: Any) -> str:
+def _hover(row: Backbone) -> str:
     return _(
         "<b>{title}</b><br>{top1} %\u00a0of ImageNet's photos right<br>{parameters} parameters, {work} multiply-adds"
     ).format(
@@ -155,7 +161,7 @@ def _hover(row: Any) -> str:
     )
 
 
-def table(catalog: Any, names: Sequence[str]) -> None:
+def table(catalog: ModuleType, names: Sequence[str]) -> None:
     """Draws the networks as a table that sorts by any column; a click on a row chooses it."""
     import pandas as pd
 
@@ -195,7 +201,7 @@ def table(catalog: Any, names: Sequence[str]) -> None:
     )
 
 
-def _row(catalog: Any, name: str) -> dict[str, Any]:
+def _row(catalog: ModuleType, name: str) -> dict[str, Any]:
     row = catalog.BACKBONES.get(name)
     here = catalog.weights_state(name) == catalog.AVAILABLE
     if row is None:

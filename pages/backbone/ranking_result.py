@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,6 +15,11 @@ from pages.ui.session import choices
 from pages.ui.text import display_names, number_format
 from pages.ui.text.glossary import TERMS
 from pages.ui.text.i18n import N_, _, _n
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from core.workflows.advisor.ranking import Comparison, Pair, Ranked, Ranking
 
 SCORES = {
     "probe_accuracy": (TERMS["probe accuracy"].title, TERMS["probe accuracy"].sentence),
@@ -32,11 +37,11 @@ HEIGHT = 280
 """Of the charts, in pixels; a long ranking is higher."""
 
 
-def draw(found: Any, spec: ModelSpec) -> None:
+def draw(found: Ranking, spec: ModelSpec) -> None:
     """Draws a ranking: the predicted order, what was reached, every score.
 
     Args:
-        found: A :class:`core.workflows.advisor.ranking.Ranking`.
+        found: The ranking.
         spec: The chosen network.
     """
     score = form_fields.choice(
@@ -70,7 +75,7 @@ def title(model: ModelSpec) -> str:
     return name if model.weights == "default" else f"{name} · {display_names.weights(model.weights)}"
 
 
-def _sentence(found: Any, ordered: Sequence[Any], score: str) -> str:
+def _sentence(found: Ranking, ordered: Sequence[Ranked], score: str) -> str:
     """Says what the chart shows."""
     text = _(
         "{score} of {n} backbones on {images} of {all} training images, the higher the better: {best} leads."
@@ -84,11 +89,11 @@ def _sentence(found: Any, ordered: Sequence[Any], score: str) -> str:
     return f"{text} {_(SCORES[score][1])}"
 
 
-def _dots(ordered: Sequence[Any], score: str) -> Any:
+def _dots(ordered: Sequence[Ranked], score: str) -> Figure:
     """Returns a dot for each backbone on one axis, the best on top."""
     import plotly.graph_objects as go
 
-    values = [row.score(score) for row in ordered]
+    values = [row.score(score) or 0.0 for row in ordered]
     share = score.endswith("accuracy")
     labels = [title(row.model) for row in ordered]
     chart = charts.figure(max(HEIGHT, 96 + 36 * len(ordered)), hovermode="closest", showlegend=False)
@@ -135,7 +140,7 @@ def _value(score: str, value: float | None) -> str:
     return number_format.percent(value) if score.endswith("accuracy") else f"{value:.2f}"
 
 
-def _against(found: Any, score: str) -> None:
+def _against(found: Ranking, score: str) -> None:
     """Draws what finished runs reached over what was predicted."""
     from core.runs.store import RunStore
     from core.workflows.advisor.ranking import compare
@@ -152,7 +157,7 @@ def _against(found: Any, score: str) -> None:
     charts.show(_scatter(comparison, score), key="bl-ranking-real", alt=_agreement(comparison, score))
 
 
-def _scatter(comparison: Any, score: str) -> Any:
+def _scatter(comparison: Comparison, score: str) -> Figure:
     import plotly.graph_objects as go
 
     pairs = comparison.pairs
@@ -172,7 +177,7 @@ def _scatter(comparison: Any, score: str) -> Any:
             hovertemplate="%{text}: %{y:.1%}<br>%{customdata[0]}, %{customdata[1]}<extra></extra>",
         )
     )
-    values = [pair.row.score(score) for pair in pairs]
+    values = [pair.row.score(score) or 0.0 for pair in pairs]
     span = (max(values) - min(values)) or abs(values[0]) or 1.0
     reached = [pair.accuracy for pair in pairs]
     room = max(0.01, 0.3 * (max(reached) - min(reached)))
@@ -194,13 +199,13 @@ def _scatter(comparison: Any, score: str) -> Any:
     return chart
 
 
-def _sides(pairs: Sequence[Any], score: str) -> list[str]:
+def _sides(pairs: Sequence[Pair], score: str) -> list[str]:
     """Returns where each dot's name stands: above and below in turn, so that neighbours do not meet."""
-    order = sorted(range(len(pairs)), key=lambda place: pairs[place].row.score(score))
+    order = sorted(range(len(pairs)), key=lambda place: pairs[place].row.score(score) or 0.0)
     return ["bottom center" if order.index(place) % 2 else "top center" for place in range(len(pairs))]
 
 
-def _agreement(comparison: Any, score: str) -> str:
+def _agreement(comparison: Comparison, score: str) -> str:
     """Says how well the order was predicted."""
     count = len(comparison.pairs)
     text = _n(
@@ -228,7 +233,7 @@ def _agreement(comparison: Any, score: str) -> str:
     )
 
 
-def _table(rows: Sequence[Any]) -> None:
+def _table(rows: Sequence[Ranked]) -> None:
     import pandas as pd
 
     told = [row for row in rows if row.scores is not None]
@@ -260,7 +265,7 @@ def _table(rows: Sequence[Any]) -> None:
     )
 
 
-def _absent(found: Any) -> None:
+def _absent(found: Ranking) -> None:
     """Names what was left out, with the reason."""
     told = [(title(row.model), row.problem) for row in found.rows if row.problem is not None]
     items = "".join(

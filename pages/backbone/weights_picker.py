@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,6 +21,10 @@ from pages.ui.text.i18n import N_, _, _n, translate_error
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+    from core.models.architectures.records import WeightsEntry
+    from core.models.weights.transfer import Transferred
+    from core.runs.store import Run
+
 DEFAULT, NONE, RUN, FILE = "default", "none", "run", "file"
 WEIGHT_SOURCES = {DEFAULT: N_("Pretrained"), NONE: N_("Random"), RUN: N_("An earlier run"), FILE: N_("A file")}
 TYPES = ["safetensors", "pth", "pt", "bin"]
@@ -30,7 +35,7 @@ OWN_INIT = (
 _SEEN_FILE = "bl.weight-file.seen"
 
 
-def choose(catalog: Any, spec: ModelSpec) -> ModelSpec:
+def choose(catalog: ModuleType, spec: ModelSpec) -> ModelSpec:
     """Draws the choice of weights for the chosen network.
 
     Args:
@@ -71,7 +76,7 @@ def _kind(weights: str) -> str:
 # --- pretrained ------------------------------------------------------------------------------------------------------
 
 
-def _pretrained(catalog: Any, spec: ModelSpec, entries: Any) -> ModelSpec:
+def _pretrained(catalog: ModuleType, spec: ModelSpec, entries: tuple[WeightsEntry, ...]) -> ModelSpec:
     by_name = {entry.name: entry for entry in entries}
     if len(entries) > 1:
         now = spec.weights if spec.weights in by_name else entries[0].name
@@ -94,7 +99,7 @@ def _pretrained(catalog: Any, spec: ModelSpec, entries: Any) -> ModelSpec:
     return chosen
 
 
-def _entry(entry: Any) -> str:
+def _entry(entry: WeightsEntry) -> str:
     parts = [entry.title]
     if entry.top1:
         parts.append(f"{entry.top1:.1f} %")
@@ -215,7 +220,7 @@ def _run(spec: ModelSpec) -> ModelSpec:
     return chosen
 
 
-def _run_line(run: Any) -> str:
+def _run_line(run: Run) -> str:
     from pages.ui.text import display_names as names
 
     return f"{run.name} · {names.backbone(run.experiment.model.backbone)}"
@@ -364,7 +369,7 @@ def _compared(spec: ModelSpec) -> None:
     _differences(found)
 
 
-def _differences(found: Any) -> None:
+def _differences(found: Transferred) -> None:
     lists = (
         (_("In another shape"), [f"{m.name}  {m.theirs} → {m.ours}" for m in found.misfit]),
         (_("Not in the file"), list(found.missing)),
