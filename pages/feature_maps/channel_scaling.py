@@ -46,8 +46,8 @@ def _panel(subject: Subject, layer: str, channel: int) -> None:
         format="%d %%",
         key=f"bl-dial-{layer}-{channel}",
         help=_(
-            "Every value of this channel is multiplied by this before the next layer reads it: 0 % switches it off, "
-            "100 %\u00a0leaves it as it is."
+            "Every value of this channel is multiplied by this before the next layer reads it: 0 %\u00a0switches it "
+            "off, 100 %\u00a0leaves it as it is."
         ),
     )
     try:
