@@ -184,8 +184,8 @@ def test_the_precision_is_the_one_that_the_loop_would_choose() -> None:
         }
         return dataclasses.replace(known, seconds={**known.seconds, "bf16": times})
 
-    assert scaled(0.8).precision(anatomy, FreezePlan("all"), "auto", 8) == "bf16"
-    assert scaled(0.95).precision(anatomy, FreezePlan("all"), "auto", 8) == "fp32"
+    assert scaled(0.7).precision(anatomy, FreezePlan("all"), "auto", 8) == "bf16"
+    assert scaled(0.8).precision(anatomy, FreezePlan("all"), "auto", 8) == "fp32"
     assert scaled(0.1).precision(anatomy, FreezePlan("all"), "fp32", 8) == "fp32"
 
 
