@@ -65,7 +65,9 @@ def _stop(name: str, lesson: Lesson, number: int) -> None:
                     _go(name, number + 1, following)
                 st.rerun()
         elif progress is Progress.BUSY:
-            components.note(_("It learns …"))
+            found = run()
+            waits = found is not None and found.state == "queued"
+            components.note(_("It waits for its turn …") if waits else _("It learns …"))
         elif following is not None and st.button(
             _("Next: {title}").format(title=_(following.title)),
             type="primary",

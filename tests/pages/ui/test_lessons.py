@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs import launch
 from core.runs.store import Run, RunStore
 from core.specs import Experiment, FreezePlan
+from core.training.recipes import make_recipe
 from pages.ui.kit import nav
 from pages.ui.lessons import bar
 from pages.ui.lessons.actions import ACTIONS, worst
@@ -113,6 +114,14 @@ def test_freeze_freezes_and_says_what_to_look_at(at_stop, words) -> None:
     assert app.session_state["seen"][3].preset == "linear-probe"
     assert "Look at this:" in words(app)
     assert app.button(key="bl-lesson-next")
+
+
+def test_a_run_behind_another_waits_and_does_not_learn_yet(at_stop, words) -> None:
+    walk = LESSONS[FIRST_WALK]
+    run = RunStore().create(Experiment(walk.stops[0].setup.data, walk.stops[0].setup.model, make_recipe("full")))
+    said = words(at_stop(f"{FIRST_WALK}.4", run=run.id))
+    assert "It waits for its turn" in said
+    assert "It learns" not in said
 
 
 @pytest.fixture
