@@ -49,7 +49,7 @@ def write(**values: str | None) -> None:
     after = {name: value for name, value in {**before, **values}.items() if value is not None}
     if after != before:
         st.query_params.from_dict(after)
-        _current()
+        st.session_state[_LAST] = (_page(), after)
 
 
 def _current() -> dict[str, str]:
