@@ -178,6 +178,28 @@ def test_an_older_address_is_no_choice_unless_somebody_asks_for_it(browser: Brow
     assert (app.query_params["setup"] in (older, [older])) == (preset == "full")
 
 
+def _forgets() -> None:
+    import streamlit as st
+
+    from pages.ui.session import address
+
+    address.begin()
+    if st.button("Forget"):
+        address.write(data=None)
+    st.text(address.read("data") or "nothing")
+    address.end()
+
+
+@pytest.mark.usefixtures("browser")
+def test_the_last_parameter_can_be_taken_out_where_the_browser_says_none() -> None:
+    app = AppTest.from_function(_forgets)
+    app.query_params["data"] = "shapes"
+    app.run()
+    app.run()
+    assert app.button[0].click().run().text[0].value == "nothing"
+    assert "data" not in app.query_params
+
+
 def _cut_short() -> None:
     import streamlit as st
 
