@@ -75,7 +75,9 @@ def word(
         return None
     known = (*subject.key, *identity(heat, settings))
     question = _("Can this map be trusted?") if not method else _("Can {method} be trusted here?").format(method=method)
-    st.html(f'<p class="bl-trust-question">{escape(question)}</p>')
+    asked = f'<p class="bl-trust-question">{escape(question)}</p>'
+    place = st.empty()
+    place.html(asked)
     found = _tested(subject, heat, settings, known)
     if found is None:
         return None
@@ -83,8 +85,8 @@ def word(
 
     judged = verdict(found)
     title, icon, tone = WORDS[judged.word]
-    st.html(
-        f'<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
+    place.html(  # together: beside the answer there is little height
+        f'{asked}<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
         f"<b>{escape(_(title))}</b><span>{escape(finding_cards.said(judged.reason.sentence))}</span></p>"
     )
     return found
