@@ -25,7 +25,7 @@ export default () => {
   history.pushState = (state, unused, url) => {
     const same = path(url) === location.pathname;
     if (same && leaving) return;
-    if (acted && (!same || location.search)) push({...state, ...MARK}, unused, url);
+    if (acted) push({...state, ...MARK}, unused, url);
     else history.replaceState(state, unused, url);
     acted = leaving = false;
   };
