@@ -29,20 +29,37 @@ PAIRS = 6
 """Pairs of pictures on a page."""
 
 
-def draw_health(spec: DataSpec, dataset: Dataset, above: DeltaGenerator) -> None:
-    """Draws what cannot be read, what stands there twice, and the sizes; many images are checked on a click only.
-
-    Args:
-        spec: The chosen data.
-        dataset: Its images, divided.
-        above: A place in the first screen that gets what is wrong, in a line each.
-    """
-    components.section(_("Are they sound?"))
-    if not caches.health_known(spec) and len(dataset) > AUTOMATIC_CHECK:
+def draw(spec: DataSpec, dataset: Dataset) -> None:
+    """Draws what cannot be read, what stands there twice, and the sizes; many images are checked on a click only."""
+    if not _due(spec, dataset):
         text = _("{n} images have not been opened yet.").format(n=number_format.exact(len(dataset)))
         components.note(text)
         if not st.button(_("Check every image"), icon=":material/health_and_safety:", key="bl-check"):
             return
+    report = _checked(spec)
+    _figures(report)
+    _problems(spec, dataset, report)
+
+
+def in_short(spec: DataSpec, dataset: Dataset, above: DeltaGenerator) -> None:
+    """Says in a line what is wrong, where it cannot be overlooked.
+
+    Args:
+        spec: The chosen data.
+        dataset: Its images, divided.
+        above: A place in the first screen.
+    """
+    if _due(spec, dataset):
+        report = _checked(spec)
+        with above:
+            _said(report)
+
+
+def _due(spec: DataSpec, dataset: Dataset) -> bool:
+    return caches.health_known(spec) or len(dataset) <= AUTOMATIC_CHECK
+
+
+def _checked(spec: DataSpec) -> HealthReport:
     place = st.empty()
 
     def progress(done: int, total: int) -> None:
@@ -50,14 +67,10 @@ def draw_health(spec: DataSpec, dataset: Dataset, above: DeltaGenerator) -> None
 
     report = caches.health(spec, progress)
     place.empty()
-    with above:
-        _in_short(report)
-    _figures(report)
-    _problems(spec, dataset, report)
+    return report
 
 
-def _in_short(report: HealthReport) -> None:
-    """Says what is wrong where it cannot be overlooked."""
+def _said(report: HealthReport) -> None:
     lines = []
     if report.leak_count:
         lines.append(
@@ -84,7 +97,7 @@ def _in_short(report: HealthReport) -> None:
         )
     if lines:
         said = st.error if report.leak_count or report.conflict_count else st.warning
-        said(" ".join([*lines, _("See under “Are they sound?”.")]), icon=":material/report:")
+        said(" ".join([*lines, _("See under “Problems”.")]), icon=":material/report:")
 
 
 def _figures(report: HealthReport) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import DataSpec
+from pages.data.samples import draw_samples
 from pages.ui.kit import charts, components
 from pages.ui.kit.components import Figure
 from pages.ui.session import caches, choices
@@ -18,8 +19,19 @@ if TYPE_CHECKING:
     from core.data.dataset import Dataset
 
 
-def draw_overview(dataset: Dataset) -> None:
-    """Draws the counts of images and classes."""
+def draw(spec: DataSpec, dataset: Dataset) -> None:
+    """Draws how many images there are of which classes, how they are divided, and some of them."""
+    _figures(dataset)
+    with st.container(key="bl-wrap-data"):
+        chart, controls = st.columns([2.1, 1], gap="large")
+    with controls:
+        _shares(spec)
+    with chart:
+        _classes(dataset)
+    draw_samples(spec, dataset)
+
+
+def _figures(dataset: Dataset) -> None:
     counts = dataset.counts()
     parts = [(charts.split_label(name).lower(), sum(per_class.values())) for name, per_class in counts.items()]
     others = ", ".join(f"{number_format.exact(n)} {name}" for name, n in parts[1:])
@@ -52,7 +64,7 @@ def _shown(names: tuple[str, ...], most: int = 4) -> str:
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
-def draw_classes(dataset: Dataset) -> None:
+def _classes(dataset: Dataset) -> None:
     """Draws the images of each class, and warns of classes too small to be divided."""
     from core.data.splits import split_warnings
 
@@ -72,7 +84,7 @@ def draw_classes(dataset: Dataset) -> None:
         st.warning(components.plain(_(sentence.template).format(**sentence.values)), icon=":material/warning:")
 
 
-def draw_shares(spec: DataSpec) -> None:
+def _shares(spec: DataSpec) -> None:
     """Draws how the images are divided, with the shares to choose where they bring no split of their own."""
     components.section(_("Split"))
     listed = caches.listed(spec)

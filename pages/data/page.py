@@ -1,16 +1,16 @@
-"""Data: what do I have? Classes, splits, samples, sizes, and what cannot be read."""
+"""Data: what do I have? A source, what is wrong with it in a line, and views of its images."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from core.errors import InputError
-from pages.data.health import draw_health, draw_passed_over
-from pages.data.overview import draw_classes, draw_overview, draw_shares
-from pages.data.samples import draw_samples
+from pages.data.health import draw_passed_over, in_short
 from pages.data.source import choose_source
+from pages.data.views import VIEW, VIEWS
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken, busy
+from pages.ui.selection import view_strip
 from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names as names
 from pages.ui.text.i18n import _, translate_error
@@ -35,15 +35,7 @@ def render() -> None:
         st.rerun()  # the sidebar names these images before the long work on them begins
     problems = st.container(gap=None)
     draw_passed_over(dataset)
-    draw_overview(dataset)
-    with st.container(key="bl-wrap-data"):
-        chart, controls = st.columns([2.1, 1], gap="large")
-    with controls:
-        draw_shares(spec)
-    with chart:
-        draw_classes(dataset)
-    health = st.container()
-    draw_samples(spec, dataset)
+    view = view_strip.choose({name: row.title for name, row in VIEWS.items()}, VIEW, "bl-data-view")
+    VIEWS[view].draw(spec, dataset)
     components.next_step("backbone", _("Choose a backbone"), text=_("Next: what will learn from these images?"))
-    with health:  # last, as it may take long
-        draw_health(spec, dataset, problems)
+    in_short(spec, dataset, problems)  # last, as it may take long

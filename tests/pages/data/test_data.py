@@ -61,7 +61,7 @@ def test_the_address_wins_over_what_was_chosen_before(open_page) -> None:
 def test_a_folder_with_a_damaged_file_names_it(open_page, words, image_folder) -> None:
     root = image_folder("بطيخ و توت", classes=("أحمر", "blue"))
     (root / "blue" / "broken.png").write_bytes(b"not a picture")
-    app = open_page("data", session={"bl.data": DataSpec(str(root))})
+    app = open_page("data", session={"bl.data": DataSpec(str(root))}, view="problems")
     assert not app.exception
     assert "Files that cannot be read (1)" in words(app)
 
@@ -77,9 +77,11 @@ def test_problems_are_told_in_the_first_screen_with_their_pictures(open_page, wo
     (said,) = [error.value for error in app.error]
     assert "stand in two splits" in said or "stands in two splits" in said
     assert "in two classes" in said
+    app.segmented_control(key="bl-data-view").set_value("problems").run()
     told = words(app)
     assert "In two splits (" in told
     assert "In two classes (" in told
+    app.segmented_control(key="bl-data-view").set_value("overview").run()
     assert any("They bring no test images" in warning.value for warning in app.warning)
     app.toggle(key="bl-anew").set_value(True).run()
     assert not app.exception
