@@ -52,6 +52,11 @@ def lab_dirs() -> tuple[Path, ...]:
     return data_roots()[0] / ".shortcut", data_roots()[0] / "shortcut"
 
 
+def revisions_dir() -> Path:
+    """Returns the folder of what people changed of data sources; the sources' own files stay as they are."""
+    return data_roots()[0] / ".revisions"
+
+
 def weight_uploads_dir() -> Path:
     """Returns the folder that uploaded files of weights are kept in."""
     return data_roots()[0] / "weights"

@@ -69,6 +69,8 @@ class Dataset:
         ignored: Entries of the folder that were passed over, with the reason.
         copies: Keys of equal files, in groups, as far as somebody looked; see :func:`core.data.splits.split`.
         columns: What else is known of the images, such as the patient: for each column a value by key.
+        moved: Keys with the split that they are put into, whatever a division says.
+        filed: Keys of images whose class is another than their folder says, with the class that it says.
     """
 
     name: str
@@ -83,6 +85,8 @@ class Dataset:
     ignored: tuple[tuple[str, Sentence], ...] = dataclasses.field(default=(), repr=False)
     copies: tuple[tuple[str, ...], ...] = dataclasses.field(default=(), repr=False)
     columns: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    moved: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    filed: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.items)

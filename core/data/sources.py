@@ -12,10 +12,13 @@ from core.data import embedded
 from core.data.dataset import UNSPLIT, Dataset, Item, shuffle_key
 from core.data.embedded import EMBEDDED
 from core.data.folders import class_folders
+from core.data.revisions import store as revisions
+from core.data.revisions.applying import revised
+from core.data.revisions.record import Revision
 from core.messages import Sentence
 from core.specs import DataSpec
 
-__all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "is_embedded", "open_dataset", "open_spec"]
+__all__ = ["EMBEDDED", "UNSPLIT", "Dataset", "Item", "Sentence", "is_embedded", "open_dataset", "open_spec", "revise"]
 
 _LONGEST_NAME = 60
 
@@ -63,11 +66,42 @@ def open_spec(spec: DataSpec, *, roots: Sequence[Path] | None = None) -> Dataset
     """Opens the images that a spec names; see :func:`open_dataset`.
 
     Raises:
-        InputError: As there, or one of the classes that it chooses is not there.
+        InputError: As there, one of the classes that it chooses is not there, or its revision is not stored here or
+            does not fit the images.
     """
-    if not spec.classes:
-        return open_dataset(spec.source, roots=roots, seed=spec.seed, images_per_class=spec.images_per_class)
-    dataset = open_dataset(spec.source, roots=roots, seed=spec.seed).only(spec.classes)
+    revision = revisions.load(spec.revision) if spec.revision else None
+    return _chosen(spec, open_dataset(spec.source, roots=roots, seed=spec.seed), revision)
+
+
+def revise(spec: DataSpec, revision: Revision, *, roots: Sequence[Path] | None = None) -> DataSpec:
+    """Stores a revision of a spec's source, and returns the spec that it is in force for.
+
+    The classes that the spec chooses are called as the revision calls them.
+
+    Args:
+        spec: The images, with the revision that was in force before; :func:`core.data.revisions.store.of` returns it.
+        revision: What is to be in force; one without changes takes the files as they lie.
+        roots: Folders that the images must lie under.
+
+    Raises:
+        InputError: As for :func:`open_spec`, or it cannot be stored. Nothing is stored then.
+    """
+    opened = open_dataset(spec.source, roots=roots, seed=spec.seed)
+    revision = dataclasses.replace(revision, source=opened.name)
+    before, after = dict(revisions.of(opened.name, spec.revision).merged), dict(revision.merged)
+    classes = dict.fromkeys(
+        after.get(name, name) for chosen in spec.classes for name in opened.classes if before.get(name, name) == chosen
+    )
+    new = dataclasses.replace(spec, classes=tuple(classes), revision=revision.hash)
+    _chosen(new, opened, revision)
+    revisions.save(revision)
+    return new
+
+
+def _chosen(spec: DataSpec, dataset: Dataset, revision: Revision | None) -> Dataset:
+    """Returns what of a source a spec chooses, as a revision has it."""
+    dataset = revised(dataset, revision) if revision is not None else dataset
+    dataset = dataset.only(spec.classes) if spec.classes else dataset
     return dataset if spec.images_per_class is None else _limited(dataset, spec.images_per_class, spec.seed)
 
 

@@ -56,6 +56,8 @@ def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None
 
     With ``spec.anew``, the data's own division is set aside.
 
+    Images that a person moved (``dataset.moved``) go where they were moved to, whatever else is said here.
+
     With ``spec.group_by``, images that are related stay together as equal files do: whole groups are dealt out, and
     the shares are met as closely as the groups allow.
 
@@ -88,6 +90,7 @@ def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None
         )
     else:
         result = dataset
+    result = _moved(result)
     present = {item.split for item in result.items}
     if not {"train", "val"} <= present and result.copies:
         raise InputError(
@@ -96,6 +99,12 @@ def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None
             title=dataset.title,
             copies=sum(len(group) - 1 for group in result.copies),
             images=len(result),
+        )
+    if not {"train", "val"} <= present and result.moved:
+        raise InputError(
+            "Too many pictures of {title} were moved to other splits: {split} is left without any. Move some back.",
+            title=dataset.title,
+            split="train" if "train" not in present else "val",
         )
     if not {"train", "val"} <= present:
         raise InputError(
@@ -214,6 +223,14 @@ def _carved(dataset: Dataset, source: str, spec: DataSpec, test_share: float, ne
 def _placed(dataset: Dataset, place: Mapping[str, str], copies: tuple[tuple[str, ...], ...]) -> Dataset:
     items = tuple(dataclasses.replace(item, split=place.get(item.key, item.split)) for item in dataset.items)
     return dataclasses.replace(dataset, items=items, copies=copies)
+
+
+def _moved(dataset: Dataset) -> Dataset:
+    """Puts into their splits the images that a person moved."""
+    if not dataset.moved:
+        return dataset
+    items = (dataclasses.replace(i, split=dataset.moved.get(i.key, i.split)) for i in dataset.items)
+    return dataclasses.replace(dataset, items=tuple(items))
 
 
 def _by_groups(

@@ -104,6 +104,8 @@ class DataSpec:
             ``pattern:REGEX`` finds the same, or look-alikes (``near``); empty for equal files only.
         classes: The classes to take, in this order; empty for all.
         anew: Whether a division that the data bring is set aside, and all their images are divided by the shares.
+        revision: Hash of what a person changed of the source, see :mod:`core.data.revisions`; empty for its files as
+            they lie.
     """
 
     source: str
@@ -117,6 +119,7 @@ class DataSpec:
     group_by: str = ""
     classes: tuple[str, ...] = ()
     anew: bool = False
+    revision: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source.strip():
@@ -140,6 +143,11 @@ class DataSpec:
         if not isinstance(self.anew, bool):
             raise InputError("{name} is {value}. It must be true or false.", name="anew", value=str(self.anew)[:60])
         _check_group_by(self.group_by)
+        if not isinstance(self.revision, str) or not re.fullmatch(r"([0-9a-f]{20})?", self.revision):
+            raise InputError(
+                "revision is {value}. It must be the hash of a revision, 20 digits from 0 to f.",
+                value=str(self.revision)[:60],
+            )
         if isinstance(self.classes, list):  # as JSON has it
             object.__setattr__(self, "classes", tuple(self.classes))
         if not isinstance(self.classes, tuple) or not all(isinstance(name, str) and name for name in self.classes):

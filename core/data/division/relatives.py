@@ -106,7 +106,7 @@ def equal_files(dataset: Dataset, keys: Iterable[str]) -> tuple[tuple[str, ...],
 def below_class(dataset: Dataset, key: str, label: int) -> PurePosixPath:
     """Returns an image's path below the folder of its class: ``p1/3.png`` of ``train/cats/p1/3.png``."""
     parts = PurePosixPath(key).parts
-    name = dataset.classes[label]
+    name = dataset.filed.get(key, dataset.classes[label])
     place = next((i for i, part in enumerate(parts[:-1]) if unicodedata.normalize("NFC", part) == name), None)
     return PurePosixPath(*parts[place + 1 :]) if place is not None else PurePosixPath(parts[-1])
 
