@@ -1,4 +1,4 @@
-"""Where the images come from: a built-in set, a folder, an upload."""
+"""Where the images come from: a built-in set, a folder, an upload, pictures put into classes, and so on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from pathlib import Path
 import streamlit as st
 
 from core import settings
-from core.errors import InputError
 from core.specs import DataSpec
+from pages.data.sources import named_classes, upload
+from pages.data.sources.taking_in import FROM
 from pages.ui.kit import components, form_fields
-from pages.ui.kit.page_states import broken, empty
+from pages.ui.kit.page_states import empty
 from pages.ui.session import caches, choices
-from pages.ui.session.address import Bound
 from pages.ui.text import display_names as names
-from pages.ui.text import number_format
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.i18n import N_, _
 
-SOURCE_KINDS = {"embedded": N_("Built in"), "folder": N_("Folder"), "upload": N_("Upload")}
+SOURCE_KINDS = {
+    "embedded": N_("Built in"),
+    "folder": N_("Folder"),
+    "upload": N_("Upload"),
+    "classes": N_("Your own classes"),
+}
 SOURCE_TEXTS = {
     "shapes": N_("Generated shapes on cluttered backgrounds. Where each object is, is known."),
     "letters": N_("Generated letters A to Z in several fonts, slanted, turned and shifted."),
@@ -30,9 +34,7 @@ SOURCE_TEXTS = {
     "mnist": N_("5,000 handwritten digits of 28 × 28 pixels."),
     "digits": N_("1,797 handwritten digits of 8 × 8 pixels: quick to train on."),
 }
-_ZIP_DONE, _KIND = "bl.zip.done", "bl-data-kind"
-FROM = Bound("from")
-"""Where images are looked for, as long as none of there are chosen."""
+_KIND = "bl-data-kind"
 
 
 def choose_source() -> DataSpec | None:
@@ -46,7 +48,8 @@ def choose_source() -> DataSpec | None:
         value=FROM.among(SOURCE_KINDS, here),
         on_change=lambda: FROM.choose(st.session_state[_KIND]),
     )
-    source = {"embedded": _embedded, "folder": _folder, "upload": _upload}[kind or "embedded"](known)
+    drawn = {"embedded": _embedded, "folder": _folder, "upload": upload.draw, "classes": named_classes.draw}
+    source = drawn[kind or "embedded"](known)
     if not source:
         return None
     FROM.choose(None)  # the data say where they are
@@ -120,84 +123,3 @@ def _relative(path: str, roots: tuple[Path, ...]) -> str:
         if Path(path).is_relative_to(root):
             return str(Path(path).relative_to(root))
     return path
-
-
-def _upload(known: DataSpec | None) -> str | None:
-    from core.data.folders.archive import unpack_zip
-    from core.uploads import usage
-
-    limit = settings.upload_limit()
-    file = st.file_uploader(
-        _("Zip file"),
-        type="zip",
-        key="bl-zip",
-        max_upload_size=max(1, int(limit / 1e6)),
-        help=_("One folder for each class. At most {size}.").format(size=number_format.size(limit)),
-    )
-    if file is not None and st.session_state.get(_ZIP_DONE) != file.file_id:
-        try:
-            with st.spinner(_("Unpacking …")):
-                path = unpack_zip(file, file.name)
-        except InputError as error:
-            broken(
-                _("This zip was not taken"),
-                translate_error(error),
-                kept=_("Nothing of it was kept."),
-                icon="folder_zip",
-                tone="warn",
-            )
-            return None
-        st.session_state[_ZIP_DONE] = file.file_id
-        choices.set_data(DataSpec(str(path), test_share=choices.TEST_SHARE))
-        known = choices.data()
-    uploads = _uploads()
-    if not uploads:
-        components.note(
-            _("No upload yet. A zip with one folder for each class; only its pictures are kept, on this machine.")
-        )
-        return None
-    choices.follow("bl-uploaded", known.source if known and known.source in uploads else uploads[0])
-    chosen = st.selectbox(
-        _("Uploaded, the newest first"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name
-    )
-    with st.container(horizontal=True, vertical_alignment="center", key="bl-upload-room"):
-        components.note(
-            _("{used} of {quota} used by all uploads.").format(
-                used=number_format.size(usage()), quota=number_format.size(settings.upload_quota())
-            )
-        )
-        if st.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
-            _delete_upload(chosen)
-    return chosen
-
-
-def _uploads() -> list[str]:
-    """Returns the uploads, the newest first."""
-    folder = settings.uploads_dir()
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return [str(path) for path in sorted(found, key=lambda path: (-path.stat().st_mtime_ns, path.name))]
-
-
-def _delete_upload(path: str) -> None:
-    @st.dialog(_("Delete this upload?"))
-    def ask() -> None:
-        st.markdown(
-            _(
-                "**{name}** is removed from this machine. Runs trained on it stay, but cannot show its images any more."
-            ).format(name=components.plain(Path(path).name))
-        )
-        with st.container(horizontal=True):
-            gone = st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-upload-delete-now")
-            kept = st.button(_("Keep it"), key="bl-upload-delete-not")
-        if gone:
-            from core.uploads import delete
-
-            delete(Path(path), settings.uploads_dir())
-            choices.forget_data()
-            FROM.choose("upload")  # stay where the uploads are
-        if gone or kept:
-            st.rerun()
-
-    ask()

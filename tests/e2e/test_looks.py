@@ -125,9 +125,9 @@ def test_a_wrong_upload_gets_a_sentence_and_loses_nothing(
     calm.get_by_role("radio", name="Upload", exact=True).click()
     settled(calm)
     files = [{"name": "holiday.zip", "mimeType": "application/zip", "buffer": content}]
-    calm.locator(".st-key-bl-zip input[type=file]").set_input_files(files)
+    calm.locator(".st-key-bl-upload-drop input[type=file]").set_input_files(files)
     face = calm.get_by_role("main").get_by_role("status")
-    expect(face).to_contain_text("This zip was not taken")
+    expect(face).to_contain_text("This was not taken")
     expect(face).to_contain_text(re.compile(rf"holiday\.zip.*{sentence}"))
     expect(face).to_contain_text("Nothing of it was kept.")
     expect(calm.locator(".st-key-bl-context")).to_contain_text("Small digits")
@@ -147,7 +147,7 @@ def test_a_good_upload_is_taken_and_can_be_deleted(
     visit(calm, "data")
     calm.get_by_role("radio", name="Upload", exact=True).click()
     files = [{"name": "my colours.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}]
-    calm.locator(".st-key-bl-zip input[type=file]").set_input_files(files)
+    calm.locator(".st-key-bl-upload-drop input[type=file]").set_input_files(files)
     expect(calm.locator('dt:text-is("Images") + dd')).to_have_text("48")
     expect(calm.locator(".st-key-bl-context")).to_contain_text("my-colours")
     calm.get_by_role("button", name="Delete this upload").click()

@@ -144,4 +144,6 @@ def _counted(dataset: Dataset) -> list[str]:
 
 
 def _passing(output: Output, doing: str) -> Progress:
-    return lambda done, total: output.progress(f"{doing} {done} of {total}", passing=True)
+    return lambda done, total: output.progress(
+        f"{doing} {done} of {total}" if total else f"{doing} {done}", passing=True
+    )

@@ -28,6 +28,7 @@ from core.data.folders.passed_over import Note, write_notes
 from core.data.folders.zip_names import decoded_names
 from core.data.images import CONVERTIBLE, SUFFIXES
 from core.errors import InputError
+from core.messages import Progress
 
 MAX_ENTRIES = 200_000
 """Most entries of an archive."""
@@ -48,13 +49,16 @@ _Entry = tuple[PurePosixPath, zipfile.ZipInfo]
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 
 
-def unpack_zip(file: Path | bytes | BinaryIO, name: str, destination_root: Path | None = None) -> Path:
+def unpack_zip(
+    file: Path | bytes | BinaryIO, name: str, destination_root: Path | None = None, *, progress: Progress | None = None
+) -> Path:
     """Unpacks the images of a zip archive into a new folder.
 
     Args:
         file: The archive: a path, its bytes, or a stream that can seek.
         name: The archive's name, which the folder is named after.
         destination_root: Where the folder is made; the folder of uploads by default.
+        progress: Called with images unpacked and all; what it raises ends the work, and nothing is left behind.
 
     Returns:
         The new folder. It holds image files only, in the archive's folders, and what was left out as
@@ -75,7 +79,7 @@ def unpack_zip(file: Path | bytes | BinaryIO, name: str, destination_root: Path 
                 _sweep(root)
                 used = uploads.usage(destination_root)
                 uploads.check_room(sum(info.file_size for _, info in images), name, root, used)
-                return _extract(archive, images, notes, root, name, allowed=_allowed_bytes(size))
+                return _extract(archive, images, notes, root, name, allowed=_allowed_bytes(size), progress=progress)
     except OSError as error:
         raise InputError(
             "{name} could not be unpacked: {reason}.", name=name, reason=error.strerror or type(error).__name__
@@ -140,7 +144,7 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Ent
     for info, found in zip(entries, texts, strict=True):
         literal = "/" in found and info.create_system == _UNIX and os.sep == "/"  # a letter beside the separator
         text = found if literal else found.replace("\\", "/")
-        path = _safe_path(text, name)
+        path = safe_path(text, name)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise InputError(
@@ -148,7 +152,7 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Ent
                 name=name,
                 entry=str(path),
             )
-        if text.endswith("/") or _is_litter(path):
+        if text.endswith("/") or is_litter(path):
             continue
         if info.flag_bits & 0x1:
             raise InputError("{name} is encrypted. Pack it again without a password.", name=name)
@@ -178,8 +182,8 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Ent
     return list(images.items()), notes
 
 
-def _safe_path(text: str, name: str) -> PurePosixPath:
-    """Returns an entry's path, or refuses one that could lead anywhere else."""
+def safe_path(text: str, name: str) -> PurePosixPath:
+    """Returns the path of an entry of ``name``, or refuses one that could lead anywhere else."""
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if text.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", text) or re.match(r"[A-Za-z]:", text) or "\0" in text:
         raise InputError(
@@ -192,7 +196,8 @@ def _safe_path(text: str, name: str) -> PurePosixPath:
     return PurePosixPath(*parts)
 
 
-def _is_litter(path: PurePosixPath) -> bool:
+def is_litter(path: PurePosixPath) -> bool:
+    """Returns whether a file is one that systems leave beside a person's own."""
     return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in path.parts)
 
 
@@ -201,13 +206,22 @@ def _allowed_bytes(size: int) -> int:
 
 
 def _extract(
-    archive: zipfile.ZipFile, images: list[_Entry], notes: list[Note], root: Path, name: str, *, allowed: int
+    archive: zipfile.ZipFile,
+    images: list[_Entry],
+    notes: list[Note],
+    root: Path,
+    name: str,
+    *,
+    allowed: int,
+    progress: Progress | None,
 ) -> Path:
     """Writes the images to a hidden folder and gives it its name when all are there."""
-    part = Path(tempfile.mkdtemp(prefix=_PART, dir=root))
+    part = hidden_folder(root)
     try:
         written = 0
-        for path, info in images:
+        for number, (path, info) in enumerate(images):
+            if progress is not None and number % 64 == 0:
+                progress(number, len(images))
             target = part / path
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(info) as source, target.open("xb") as file:
@@ -245,6 +259,12 @@ def _slug(name: str) -> str:
     stem = stem[:-4] if stem.lower().endswith(".zip") else stem
     slug = re.sub(r"[^\w\u200c]+", "-", unicodedata.normalize("NFC", stem)).strip("-_\u200c")
     return slug[:60] or "upload"
+
+
+def hidden_folder(root: Path) -> Path:
+    """Makes a folder beside the uploads that no page lists, for what is not complete yet."""
+    root.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=_PART, dir=root))
 
 
 def _sweep(root: Path) -> None:

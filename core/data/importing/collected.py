@@ -6,11 +6,10 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 import numpy as np
@@ -19,14 +18,28 @@ from PIL import Image
 
 from core import settings, uploads
 from core.data.encoding import png
+from core.data.folders.archive import hidden_folder
 from core.data.folders.class_folders import COLUMNS_FILE
 from core.data.folders.passed_over import Note, write_notes
+from core.data.images import CONVERTIBLE, read_image
 from core.errors import InputError
+from core.messages import Progress
 
 MOST_CLASSES = 10_000
 """Classes of an import at most: more are numbers or names of files, not classes."""
 MOST_IMAGES = 2_000_000
 _MOST_COLUMNS = 30
+_MOST_BYTES = 100_000_000
+_REPORTED = 64
+_ENDINGS = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "WEBP": ".webp",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "AVIF": ".avif",
+}
 _NAME = re.compile(r"[^\W_][\w-]{0,59}")
 
 
@@ -37,15 +50,18 @@ class Collected:
         name: What the source is called: letters, digits, ``-`` and ``_``.
         origin: What the images come from, for sentences.
         root: Where imported sources lie; by default the folder of uploads.
+        progress: Called with images taken in and all, 0 where that is not known; what it raises ends the work.
 
     Raises:
         InputError: The name cannot be used or is taken, or there is no room.
     """
 
-    def __init__(self, name: str, origin: str, root: Path | None = None) -> None:
+    def __init__(self, name: str, origin: str, root: Path | None = None, progress: Progress | None = None) -> None:
         self.name, self.origin = unicodedata.normalize("NFC", name), origin
         self.root = root if root is not None else settings.uploads_dir()
         self.count = 0
+        self.expected = 0
+        self._progress = progress
         self.notes: list[Note] = []
         self._classes: dict[str, str] = {}
         self._columns: dict[str, dict[str, str]] = defaultdict(dict)
@@ -61,8 +77,7 @@ class Collected:
 
     def __enter__(self) -> Collected:
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self.part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.root))
+            self.part = hidden_folder(self.root)
             self._room = min(settings.upload_quota() - uploads.usage(self.root), shutil.disk_usage(self.root).free)
         except OSError as error:
             raise self._unwritten(error) from error
@@ -104,6 +119,28 @@ class Collected:
             )
         self._place(label, stem, ending, split, columns or {}).write_bytes(data)
 
+    def add_checked(
+        self, data: bytes, name: str, label: str, split: str = "", columns: Mapping[str, str] | None = None
+    ) -> bool:
+        """Takes in the bytes of a file that nobody checked: one that cannot be decoded is passed over and noted.
+
+        Returns:
+            Whether it was taken in.
+        """
+        file = PurePosixPath(name)
+        if file.suffix.lower() in CONVERTIBLE:
+            self.pass_over("convertible", name)
+            return False
+        try:
+            if len(data) > _MOST_BYTES:
+                raise InputError("{name} is larger than an image may be.", name=name)
+            kind = read_image(data, name=name, least=32).format
+        except InputError as error:
+            self.pass_over("unreadable", name, str(error))
+            return False
+        self.add_bytes(data, _ENDINGS.get(kind, ".png"), label, file.stem, split, columns)
+        return True
+
     def add_file(self, path: Path, label: str, split: str = "", columns: Mapping[str, str] | None = None) -> None:
         """Takes in a file, which is not copied where a link to it does."""
         place = self._place(label, path.stem, path.suffix.lower(), split, columns or {})
@@ -119,6 +156,8 @@ class Collected:
 
     def _place(self, label: str, stem: str, ending: str, split: str, columns: Mapping[str, str]) -> Path:
         self.count += 1
+        if self._progress is not None and self.count % _REPORTED == 0:
+            self._progress(self.count, max(self.expected, self.count) if self.expected else 0)
         self._splits.add(split)
         if self.count > MOST_IMAGES:
             raise InputError("{origin} holds more than {most} images.", origin=self.origin, most=MOST_IMAGES)

@@ -15,7 +15,7 @@ from core.data.sources import is_embedded, open_dataset
 from core.errors import InputError
 from core.messages import Progress
 
-_TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".jsonl")
+TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".jsonl")
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 KINDS = "zip, csv, tsv, xlsx, npz, npy, IDX (also gz), CIFAR's and STL-10's bin, parquet, a folder with metadata.csv"
 
@@ -54,13 +54,13 @@ def import_data(
     ending = path.suffix.lower()
     if path.is_file() and ending == ".zip":
         target = Collected(name, path.name, root)
-        folder = unpack_zip(path, f"{target.name}.zip", target.root)
+        folder = unpack_zip(path, f"{target.name}.zip", target.root, progress=progress)
     else:
-        with Collected(name, path.name, root) as target:
+        with Collected(name, path.name, root, progress) as target:
             if path.is_dir():
-                _collect_folder(path, target, roots, progress)
+                _collect_folder(path, target, roots)
             else:
-                _collect_file(path, target, roots, progress)
+                _collect_file(path, target, roots)
         folder = target.path
     try:
         open_dataset(str(folder))
@@ -70,33 +70,33 @@ def import_data(
     return folder
 
 
-def _collect_file(path: Path, target: Collected, roots: Sequence[Path] | None, progress: Progress | None) -> None:
+def _collect_file(path: Path, target: Collected, roots: Sequence[Path] | None) -> None:
     ending = path.suffix.lower()
-    if ending in _TABLES:
+    if ending in TABLES:
         if ending in (".csv", ".tsv", ".txt") and is_pixels(path):
-            _take_in([pixel_block(path)], target, progress)
+            _take_in([pixel_block(path)], target)
         else:
             collect_files(path, target, roots)
     elif ending in (".npz", ".npy"):
-        _take_in(numpy_blocks(path), target, progress)
+        _take_in(numpy_blocks(path), target)
     elif ending == ".parquet":
         collect_parquet(path, target)
     elif ending == ".bin":
-        _take_in(binary_blocks(path), target, progress)
+        _take_in(binary_blocks(path), target)
     elif "idx" in path.name.lower() or _is_idx(path):
-        _take_in(idx_blocks(path), target, progress)
+        _take_in(idx_blocks(path), target)
     else:
         raise InputError("{name} is of no kind that is imported. These are: {known}.", name=path.name, known=KINDS)
 
 
-def _collect_folder(path: Path, target: Collected, roots: Sequence[Path] | None, progress: Progress | None) -> None:
+def _collect_folder(path: Path, target: Collected, roots: Sequence[Path] | None) -> None:
     noted = next((path / name for name in _METADATA if (path / name).is_file()), None)
     if noted is not None and noted.suffix != ".parquet":
         collect_files(noted, target, roots)
     elif any("idx3" in place.name for place in path.iterdir()):
-        _take_in(idx_blocks(path), target, progress)
+        _take_in(idx_blocks(path), target)
     elif any(path.glob("*.bin")):
-        _take_in(binary_blocks(path), target, progress)
+        _take_in(binary_blocks(path), target)
     elif any(path.glob("*.parquet")):
         for place in sorted(path.glob("*.parquet")):
             collect_parquet(place, target)
@@ -115,8 +115,9 @@ def _is_idx(path: Path) -> bool:
         return file.read(3) == b"\0\0\x08"
 
 
-def _take_in(blocks: Iterable[Block], target: Collected, progress: Progress | None) -> None:
+def _take_in(blocks: Iterable[Block], target: Collected) -> None:
     for block in blocks:
+        target.expected += len(block.images)
         if len(block.images) != len(block.labels):
             raise InputError(
                 "{name} has {images} images and {labels} labels: they do not belong together.",
@@ -126,5 +127,3 @@ def _take_in(blocks: Iterable[Block], target: Collected, progress: Progress | No
             )
         for number, (pixels, label) in enumerate(zip(block.images, block.labels, strict=True)):
             target.add_pixels(pixels, label, f"{number:06d}", block.split)
-            if progress is not None and (number % 256 == 255 or number + 1 == len(block.labels)):
-                progress(number + 1, len(block.labels))

@@ -6,22 +6,11 @@ import json
 from pathlib import Path, PurePosixPath
 
 from core import settings
-from core.data.images import read_image
 from core.data.importing.collected import Collected
 from core.data.importing.tables import LABELS
 from core.errors import InputError
 
-_ENDINGS = {
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "GIF": ".gif",
-    "WEBP": ".webp",
-    "BMP": ".bmp",
-    "TIFF": ".tif",
-    "AVIF": ".avif",
-}
 _IMAGES = ("image", "img", "picture", "bytes", "jpg", "png")
-_MOST_BYTES = 100_000_000
 _AT_ONCE = 64
 
 
@@ -49,6 +38,7 @@ def collect_parquet(path: Path, target: Collected) -> None:
                 found=", ".join(schema.names[:12]),
             )
         names = _class_names(schema.metadata, label)
+        target.expected += file.metadata.num_rows
         others = [
             name
             for name in schema.names
@@ -98,12 +88,5 @@ def _take(target: Collected, value: object, label: str, stem: str, row: dict[str
     if not isinstance(value, bytes) or not label:
         target.pass_over("no path", name)
         return
-    try:
-        if len(value) > _MOST_BYTES:
-            raise InputError("{name} is larger than an image may be.", name=name)
-        kind = read_image(value, name=name, least=32).format
-    except InputError as error:
-        target.pass_over("unreadable", name, str(error))
-        return
     columns = {key: str(cell) for key, cell in row.items() if cell is not None}
-    target.add_bytes(value, _ENDINGS.get(kind, ".png"), label, PurePosixPath(name).stem, columns=columns)
+    target.add_checked(value, name, label, columns=columns)

@@ -1,0 +1,117 @@
+"""Pictures that a person drops into classes of their own naming."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core import settings
+from core.errors import InputError
+from core.messages import Progress
+from core.specs import DataSpec
+from pages.data.sources.taking_in import choose, refused, take_in
+from pages.ui.kit import components, form_fields
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _, _n
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+MOST_CLASSES = 100
+_COLUMNS = 2
+_LOT, _COUNT = "bl.classes.lot", "bl.classes.count"
+
+
+def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources are drawn
+    """Draws a card for each class and the button that makes a source of them; it is chosen among the uploads."""
+    lot, count = st.session_state.get(_LOT, 0), st.session_state.get(_COUNT, 2)
+    whole = form_fields.flag("bl-classes-whole")
+    with st.container(horizontal=True, vertical_alignment="bottom", key="bl-classes-how"):
+        name = st.text_input(
+            _("Name"),
+            key=f"bl-classes-name-{lot}",
+            placeholder=_("my-pictures"),
+            max_chars=60,
+            width=320,
+            help=_("What the images are called here: letters, digits, - and _."),
+        )
+        folders = st.toggle(_("Drop whole folders"), help=_("All pictures below a folder go into the class."), **whole)
+    cards: list[tuple[str, Sequence[UploadedFile]]] = []
+    for start in range(0, count, _COLUMNS):
+        for place, column in enumerate(st.columns(_COLUMNS), start):
+            if place < count:
+                with column:
+                    cards.append(_card(f"{lot}-{place}", place, folders=folders))
+    with st.container(horizontal=True, vertical_alignment="center", key="bl-classes-do"):
+        asked = st.button(_("Make a data source"), type="primary", icon=":material/dataset:", key="bl-classes-make")
+        st.button(
+            _("Another class"),
+            icon=":material/add:",
+            key="bl-classes-more",
+            disabled=count >= MOST_CLASSES,
+            on_click=lambda: st.session_state.update({_COUNT: count + 1}),
+        )
+        components.note(
+            _("At most {size} a file. Files that are no pictures are left out and named afterwards.").format(
+                size=number_format.size(settings.upload_limit())
+            )
+        )
+    if asked:
+        _make(cards, name.strip())
+    return None
+
+
+def _card(key: str, place: int, *, folders: bool) -> tuple[str, Sequence[UploadedFile]]:
+    with st.container(border=True, key=f"bl-class-{place}"):
+        name = st.text_input(
+            _("Class {n}").format(n=place + 1),
+            key=f"bl-class-name-{key}",
+            max_chars=100,
+            placeholder=_("what is on these pictures"),
+        )
+        files = st.file_uploader(
+            _("Pictures of class {n}").format(n=place + 1),
+            key=f"bl-class-{'folder' if folders else 'files'}-{key}",
+            accept_multiple_files="directory" if folders else True,
+            max_upload_size=max(1, int(settings.upload_limit() / 1e6)),
+            label_visibility="collapsed",
+        )
+        if files:
+            components.note(_n("{n} file", "{n} files", len(files)).format(n=number_format.exact(len(files))))
+        return name.strip(), files
+
+
+def _make(cards: Sequence[tuple[str, Sequence[UploadedFile]]], name: str) -> None:
+    from core.data.importing.uploaded import Incoming, free_name, import_classes
+
+    def work(progress: Progress) -> Path:
+        classes = _named(cards)
+        sent = {label: [Incoming(file.name, file) for file in files] for label, files in classes.items()}
+        return import_classes(sent, name or free_name("-".join(classes)), progress=progress)
+
+    found = take_in(work, key="bl-classes", cancel=lambda: None)
+    if isinstance(found, Path):
+        st.session_state[_LOT] = st.session_state.get(_LOT, 0) + 1
+        st.session_state[_COUNT] = 2
+        choose(found)
+    elif found is not None:
+        refused(found)
+
+
+def _named(cards: Sequence[tuple[str, Sequence[UploadedFile]]]) -> Mapping[str, Sequence[UploadedFile]]:
+    """Returns the files by class; a card with neither a name nor files counts for nothing."""
+    classes: dict[str, Sequence[UploadedFile]] = {}
+    for place, (label, files) in enumerate(cards, 1):
+        if not label and not files:
+            continue
+        if not label:
+            raise InputError("Class {n} has pictures but no name.", n=place)
+        if not files:
+            raise InputError("The class {name} has no pictures yet.", name=label)
+        if label in classes:
+            raise InputError("Two classes are called {name}.", name=label)
+        classes[label] = files
+    return classes

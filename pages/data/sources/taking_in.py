@@ -1,0 +1,72 @@
+"""Making a data source of what a person brought: its progress, its refusal in a sentence, and choosing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import Cancelled, InputError
+from core.messages import Progress
+from core.specs import DataSpec
+from pages.ui.kit.page_states import broken
+from pages.ui.session import choices
+from pages.ui.session.address import Bound
+from pages.ui.text import number_format
+from pages.ui.text.i18n import _, translate_error
+
+FROM = Bound("from")
+"""Where images are looked for, as long as none of there are chosen."""
+
+
+def take_in(work: Callable[[Progress], Path], *, key: str, cancel: Callable[[], None]) -> Path | InputError | None:
+    """Does the work with progress; what is clicked meanwhile ends it, and nothing is left behind.
+
+    Args:
+        work: Makes the source, and calls its argument with images taken in and all (0 where that is not known).
+        key: Stable start of the keys.
+        cancel: Called when it is cancelled, so that it is not begun anew.
+
+    Returns:
+        The source's folder, or why there is none; ``None`` where somebody cancelled.
+    """
+    place = st.empty()
+    with place.container(horizontal=True, vertical_alignment="center", key=f"{key}-doing"):
+        bar = st.progress(0.0, text=_("Taking the images in …"), width="stretch")
+        st.button(_("Cancel"), icon=":material/close:", key=f"{key}-cancel", on_click=cancel)
+
+    def report(done: int, total: int) -> None:
+        if total:
+            text = _("Taking the images in: {done} of {total}")
+            text = text.format(done=number_format.exact(done), total=number_format.exact(total))
+        else:
+            text = _("Taking the images in: {done}").format(done=number_format.exact(done))
+        bar.progress(min(done / total, 1.0) if total else 0.0, text=text)
+
+    try:
+        return work(report)
+    except InputError as error:
+        return error
+    except Cancelled:
+        return None
+    finally:
+        place.empty()
+
+
+def refused(error: InputError) -> None:
+    """Says why nothing was made of what the person brought."""
+    broken(
+        _("This was not taken"),
+        translate_error(error),
+        kept=_("Nothing of it was kept."),
+        icon="upload_file",
+        tone="warn",
+    )
+
+
+def choose(path: Path) -> None:
+    """Chooses a source that was just made, and draws the page anew for it."""
+    choices.set_data(DataSpec(str(path), test_share=choices.TEST_SHARE), path.name)
+    FROM.choose("upload")
+    st.rerun()

@@ -1,0 +1,79 @@
+"""Every way to bring images becomes a source on the page, or a sentence."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import settings
+
+
+def picture(seed: int) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 255, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def sent(name: str, data: bytes) -> tuple[str, bytes, str]:
+    return name, data, "application/octet-stream"
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (12, 8, 8), dtype=np.uint8)
+ARRAYS = io.BytesIO()
+np.savez(ARRAYS, images=NOISE, labels=np.arange(12) % 2)
+PIXELS = "\n".join(f"{n % 2},{','.join(map(str, image.ravel()))}" for n, image in enumerate(NOISE)).encode()
+ROWS = "path;label\n" + "".join(f"{n}.png;{'cat' if n % 2 else 'dog'}\n" for n in range(12))
+BROUGHT = {
+    "arrays": [sent("two kinds.npz", ARRAYS.getvalue())],
+    "pixels": [sent("two kinds.csv", PIXELS)],
+    "table": [sent("two kinds.csv", ROWS.encode()), *[sent(f"{n}.png", picture(n)) for n in range(12)]],
+}
+
+
+@pytest.mark.parametrize("kind", BROUGHT)
+def test_files_become_a_source(kind: str, open_page, words) -> None:
+    app = open_page("data", **{"from": "upload"})
+    app.file_uploader(key="bl-upload-files-0").set_value(BROUGHT[kind]).run()
+    assert not app.exception
+    assert app.session_state["bl.data"].source == str(settings.uploads_dir() / "two-kinds")
+    assert "Images of each class" in words(app)
+    assert app.selectbox(key="bl-uploaded").options == ["two-kinds"]
+
+
+def test_a_refusal_names_the_reason_and_a_missing_file_can_be_added(open_page, words) -> None:
+    app = open_page("data", **{"from": "upload"})
+    table, *pictures = BROUGHT["table"]
+    app.file_uploader(key="bl-upload-files-0").set_value([table]).run()
+    assert not app.exception
+    assert "None of the 12 files that two kinds.csv names is there" in words(app)
+    app.text_input(key="bl-upload-name-0").set_value("../up").run()
+    assert "cannot be the name of a data source" in words(app)
+    app.text_input(key="bl-upload-name-0").set_value("mine").run()
+    app.file_uploader(key="bl-upload-files-0").set_value([table, *pictures]).run()
+    assert not app.exception
+    assert app.session_state["bl.data"].source.endswith("/mine")
+
+
+def test_pictures_are_put_into_named_classes(open_page, words) -> None:
+    app = open_page("data", **{"from": "classes"})
+    app.button(key="bl-classes-make").click().run()
+    assert "Name at least two classes." in words(app)
+    for place, name in enumerate(("cats", "سگ‌ها")):
+        app.text_input(key=f"bl-class-name-0-{place}").set_value(name)
+        files = [sent(f"{n}.png", picture(10 * place + n)) for n in range(4)]
+        app.file_uploader(key=f"bl-class-files-0-{place}").set_value([*files, sent("notes.txt", b"text")])
+    app.run()
+    app.button(key="bl-classes-more").click().run()
+    app.text_input(key="bl-class-name-0-2").set_value("birds").run()
+    app.button(key="bl-classes-make").click().run()
+    assert "The class birds has no pictures yet." in words(app)
+    app.text_input(key="bl-class-name-0-2").set_value("").run()
+    app.text_input(key="bl-classes-name-0").set_value("pets").run()
+    app.button(key="bl-classes-make").click().run()
+    assert not app.exception
+    assert app.session_state["bl.data"].source == str(settings.uploads_dir() / "pets")
+    assert "notes.txt" in words(app)
