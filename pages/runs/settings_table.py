@@ -57,6 +57,7 @@ def _images(spec: DataSpec) -> list[Row]:
         (_("Held out for the test"), percent(spec.test_share), "test"),
         (_("Most images of a class"), number_format.exact(spec.images_per_class) if spec.images_per_class else "", ""),
         (_("Classes"), ", ".join(spec.classes), ""),
+        (_("Revision of the data"), spec.revision, ""),
         (_("Kept together"), f"{_(GROUPS.get(kind, kind))} {what}".strip(), ""),
         (_("Seed of the split"), str(spec.seed), "seed"),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from core import specs
+from core.cli.common.data_options import add_revision
 
 _COMMON = ("help", "json", "quiet", "runs_dir")
 
@@ -97,6 +98,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default="weights",
         help="as the weights want it, ImageNet's, measured on these images, 0..1, or -1..1",
     )
+    add_revision(what)
     what.add_argument("--classes", metavar="A,B", help="only these classes, in this order")
     what.add_argument("--name", default="", help="the run's name")
 

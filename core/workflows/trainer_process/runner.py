@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from core.data.sources import open_spec
+from core.data.revisions import store as revisions
 from core.data.splits import split_warnings
 from core.device import memory_in_use, reuse_freed_memory
 from core.disk_cache import remove_leftovers
@@ -32,7 +32,7 @@ from core.training.features.batch_sources import Material
 from core.training.loop.distributed import joined
 from core.training.loop.events import CheckpointDue, EpochEnd, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
-from core.workflows.images import DATA_FILE, Decoded, decode, listed_again
+from core.workflows.images import DATA_FILE, Decoded, decode, listed_again, open_source
 from core.workflows.network_loading import build_network
 from core.workflows.trainer_process.event_log import ControlPoller, EventLog, download_progress, reading_progress
 from core.workflows.trainer_process.frozen_check import FrozenCheck
@@ -69,7 +69,7 @@ def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
     reuse_freed_memory()
     experiment = run.experiment
     with joined(experiment.training.device) as (world, device):
-        dataset = open_spec(experiment.data, roots=roots)
+        dataset = open_source(run, roots=roots)
         network = build_network(
             experiment.model, dataset.classes, seed=experiment.training.seed, runs_dir=run.path.parent, roots=roots
         )
@@ -169,7 +169,7 @@ class _Training:
         self.recorder.update(doing="building the network", done=0, total=0)
         listed = listed_again(self.run, roots=self.roots) if self.resumes else None
         self.divided = listed is not None
-        self.dataset = listed or open_spec(self.experiment.data, roots=self.roots)
+        self.dataset = listed or open_source(self.run, roots=self.roots)
         seed = self.experiment.training.seed
         try:
             network = build_network(
@@ -230,6 +230,8 @@ class _Training:
 
     def _record_data(self, images: Decoded, fingerprint: str) -> None:
         dataset = images.dataset
+        if revision := self.experiment.data.revision:
+            revisions.write_into(self.run.path, revision)
         for sentence in split_warnings(dataset):
             self.recorder.log(str(sentence))
             self.emit({"event": "note", "text": str(sentence)})
