@@ -138,8 +138,8 @@ def _phase(experiment: Experiment, phase: Phase) -> list[Row]:
 
 
 def _changes(spec: AugmentSpec) -> str:
-    name, said = augmentation_words.title(spec), augmentation_words.changes(spec)
-    return f"{name}: {said}" if said else name
+    name, changed = augmentation_words.title(spec), augmentation_words.changes(spec)
+    return f"{name}: {changed}" if changed else name
 
 
 def _schedule(schedule: Schedule) -> str:

@@ -83,8 +83,8 @@ def help_sign(text: str, label: str) -> str:
     """
     if not text:
         return ""
-    said = escape(f"{label}: {text}")
-    return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{said}">?</button>'
+    label_text = escape(f"{label}: {text}")
+    return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{label_text}">?</button>'
 
 
 def term(key: str) -> str:

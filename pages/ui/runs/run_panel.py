@@ -309,8 +309,8 @@ def learned(run: Run, status: RunStatus) -> int | None:
 
 def reasons(status: Status) -> str:
     """Returns why not all of a run's record can be read, the first few reasons."""
-    said = [translate_error(fault) for fault in status.faults[:REASONS]]
-    return " ".join([*said, *(["…"] if len(status.faults) > REASONS else [])])
+    reasons = [translate_error(fault) for fault in status.faults[:REASONS]]
+    return " ".join([*reasons, *(["…"] if len(status.faults) > REASONS else [])])
 
 
 def message(status: Status) -> str:

@@ -82,10 +82,10 @@ def changes(spec: AugmentSpec) -> str:
 
 def sentence(spec: AugmentSpec) -> str:
     """Says what training does with the images."""
-    said = changes(spec)
-    if not said:
+    changed = changes(spec)
+    if not changed:
         return _("No augmentation: a training image is the same each time it is seen.")
-    return _("Augmentation {name}, at random: {changes}.").format(name=title(spec), changes=said)
+    return _("Augmentation {name}, at random: {changes}.").format(name=title(spec), changes=changed)
 
 
 def _operation(operation: Operation) -> str:
