@@ -163,7 +163,7 @@ def _together(rows: Sequence[Row]) -> Row:
     """Returns the row of a series: means over its runs, and how many have finished."""
     done = _(components.STATES["finished"][0])
     finished = [row for row in rows if row.state == done]
-    base = rows[-1].name.partition(" · seed ")[0].partition(" · fold ")[0]
+    base = rows[-1].name.partition(" · seed ")[0].partition(" · fold ")[0].partition(" · remedy ")[0]
     return replace(
         rows[0],
         ids=tuple(i for row in rows for i in row.ids),

@@ -81,7 +81,8 @@ def _set_up(dataset: Dataset) -> None:
         seconds = None if planned is None else cost_estimate.figures_before_launch(planned[0])
     if planned is not None:
         with chart:
-            schedule_chart.draw(*planned, counts["train"])
+            drawn = planned[0].training.drawn([*dataset.counts()["train"].values()])
+            schedule_chart.draw(*planned, drawn)
             lr_finder.draw(planned[0], lambda phase, rate: recipe_picker.take_rate(rate, phase, len(dataset.classes)))
         _start(choice, *planned, seconds)
     state.show_setup_in_address()

@@ -94,7 +94,7 @@ def draw(experiment: Experiment, anatomy: Anatomy, images: int) -> None:
     Args:
         experiment: What is to be trained.
         anatomy: Of its network.
-        images: Training images.
+        images: That an epoch draws.
     """
     training = experiment.training
     usual = training if training.batch_size != "auto" else replace(training, batch_size=AUTOMATIC)

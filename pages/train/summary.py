@@ -59,7 +59,7 @@ def draw(
     _beside(planned)
     if seeds_and_folds.count(choice) > 1:
         st.markdown(seeds_and_folds.words(choice))
-    _figures(planned, anatomy, counts)
+    _figures(planned, anatomy, planned.training.drawn([*dataset.counts()["train"].values()]))
     _weights_note(planned)
     return planned, anatomy
 
@@ -240,8 +240,10 @@ def _about_loss(experiment: Experiment) -> list[str]:
         lines.append(_("The loss is {loss}.").format(loss=display_names.loss(loss.name)))
     if loss.smoothing:
         lines.append(_("Labels are smoothed by {share}.").format(share=number_format.percent(loss.smoothing)))
-    if loss.balance == "balanced":
+    if training.weighted:
         lines.append(_("Rare classes count more, each by the inverse of its share."))
+    if training.sampler != "shuffle":
+        lines.append(_(display_names.SAMPLED[training.sampler]))
     mix = training.mix
     if mix.active:
         kind = "MixUp / CutMix" if mix.mixup and mix.cutmix else "MixUp" if mix.mixup else "CutMix"
@@ -291,12 +293,12 @@ def _about_judging(experiment: Experiment) -> list[str]:
 # --- in figures -------------------------------------------------------------------------------------------------------
 
 
-def _figures(experiment: Experiment, anatomy: Anatomy, counts: dict[str, int]) -> None:
+def _figures(experiment: Experiment, anatomy: Anatomy, drawn: int) -> None:
     from core.models.freeze import counts as parameter_counts
 
     training = experiment.training
     found = parameter_counts(anatomy, experiment.plan(training.phases[-1]))
-    steps = training.steps(counts["train"])
+    steps = training.steps(drawn)
     components.metrics(
         [
             Figure(

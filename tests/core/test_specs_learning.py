@@ -88,6 +88,7 @@ FULL = Experiment(
         kept_mib=64,
         precisions=("bf16", "fp32"),
         acts=(LiveChange(3, "rate", 0.5, 0), LiveChange(9, "unfreeze", 2, 1), LiveChange(11, "extend", 3, 1)),
+        sampler="oversample",
     ),
     freeze=FreezePlan("all"),
     augment=AugmentSpec(rotation=5.0),

@@ -87,10 +87,14 @@ class PhaseSetup:
         return self.training.views if self._augment.active else 0
 
     def augment_source(self, epoch: int, generator: torch.Generator) -> AugmentSource:
-        """Returns how the training images of an epoch, from 0, are changed."""
+        """Returns how the training images of an epoch, from 0, are changed.
+
+        One that an epoch draws several times is changed each time anew, unless its views are fixed.
+        """
         if self.views:
             return epoch % self.views
-        return epoch if self._augment.operations else generator
+        once = self.training.sampler in ("shuffle", "undersample")
+        return epoch if self._augment.operations and once else generator
 
     def choose_precision(self) -> str:
         """Times a few passes of each number format on a real batch, in eval mode and without lasting effects."""

@@ -53,6 +53,16 @@ SCENES: dict[str, tuple[Experiment, AugmentSpec | None]] = {
         ),
         STRONG,
     ),
+    "classes equally often, operations drawn anew": (
+        experiment(
+            Phase("a", "plan", 2, lr=0.01),
+            PLAN,
+            freeze=FreezePlan("all"),
+            augment=AugmentSpec.preset("trivialaugment"),
+            sampler="weighted",
+        ),
+        AugmentSpec.preset("trivialaugment"),
+    ),
     "acts to repeat": (
         experiment(
             HEAD,
