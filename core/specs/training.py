@@ -28,6 +28,7 @@ PRESETS = (
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad")
 PRECISIONS = ("auto", "fp32", "bf16")
 TRAINS = ("head", "plan")
+DRAWS = ("image", "stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ class TrainingSpec:
         acts: What a person changed while the run was at work, by step; a repetition changes the same.
         sampler: Which images an epoch shows, one of :data:`SAMPLERS`. All but ``shuffle`` show classes equally
             often, so that balanced weights are all 1 then.
+        draws: What augmentation draws its numbers from: ``image``, of each image by seed and epoch, or ``stream``, one
+            sequence for all, as runs did that are written in schema 3 or before.
     """
 
     preset: str
@@ -182,6 +185,7 @@ class TrainingSpec:
     precisions: tuple[str, ...] = ()
     acts: tuple[LiveChange, ...] = ()
     sampler: str = "shuffle"
+    draws: str = "image"
 
     def __post_init__(self) -> None:
         one_of("preset", self.preset, PRESETS)
@@ -201,6 +205,7 @@ class TrainingSpec:
         whole("accumulate", self.accumulate, low=1, high=10_000)
         number("ema", self.ema, low=0.0, high=0.999999)
         one_of("best", self.best, METRICS)
+        one_of("draws", self.draws, DRAWS)
         whole("kept_mib", self.kept_mib, low=0, high=1_000_000)
         whole("views", self.views, low=0, high=1000)
         whole("processes", self.processes, low=1, high=64)

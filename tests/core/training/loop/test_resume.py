@@ -63,6 +63,8 @@ SCENES: dict[str, tuple[Experiment, AugmentSpec | None]] = {
         ),
         AugmentSpec.preset("trivialaugment"),
     ),
+    "numbers of one stream, as before schema 4": (experiment(PLAN, augment=STRONG, draws="stream"), STRONG),
+    "further operations": (experiment(PLAN, augment=AugmentSpec.preset("trivialaugment")), STRONG),
     "acts to repeat": (
         experiment(
             HEAD,
