@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.specs import DataSpec
-from pages.data import health, overview
+from pages.data import augmentation, health, overview
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import N_
 
@@ -28,7 +28,11 @@ class View:
     draw: Callable[[DataSpec, Dataset], None]
 
 
-VIEWS = {"overview": View(N_("Overview"), overview.draw), "problems": View(N_("Problems"), health.draw)}
+VIEWS = {
+    "overview": View(N_("Overview"), overview.draw),
+    "problems": View(N_("Problems"), health.draw),
+    "augmentation": View(N_("Augmentation"), augmentation.draw),
+}
 """All views, by their names in the address."""
 VIEW = Bound("view", kept="bl.data.view")
 """The chosen view."""

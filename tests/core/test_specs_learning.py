@@ -315,7 +315,8 @@ def test_older_schemas_are_brought_up_to_date(schema: int) -> None:
 
 def test_runs_of_schema_3_and_before_draw_as_they_began() -> None:
     record = json.loads(FULL.to_json())
-    for draws, schema, found in (("stream", 4, "stream"), ("image", 4, "image"), (None, 3, "stream"), (None, 4, "image")):
+    cases = (("stream", 4, "stream"), ("image", 4, "image"), (None, 3, "stream"), (None, 4, "image"))
+    for draws, schema, found in cases:
         training = {key: value for key, value in record["training"].items() if key != "draws"}
         training |= {"draws": draws} if draws else {}
         read = Experiment.from_json(json.dumps({**record, "schema": schema, "training": training}))
