@@ -15,6 +15,7 @@ from core.data.pixel_store import PixelStore, centre
 from core.specs import Experiment
 from core.training.loop.batching import EpochBatching
 from core.training.loop.distributed import ALONE
+from core.training.loop.phase_setup import draws_by_image
 from core.training.loop.rng_state import RngState
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def first_batch(dataset: Dataset, prep: Preprocessing, experiment: Experiment) -
     Args:
         dataset: The images, divided; at least two are for training.
         prep: Fit and normalisation.
-        experiment: Its batch size is a number, and its numbers are drawn by image.
+        experiment: Its batch size is a number.
 
     Raises:
         InputError: An image cannot be read.
@@ -52,14 +53,17 @@ def first_batch(dataset: Dataset, prep: Preprocessing, experiment: Experiment) -
     classes = len(dataset.classes)
     rng = RngState(training, classes, device, ALONE)
     batching = EpochBatching(training.images, training.accumulate, ALONE)
-    order = rng.order(torch.tensor(dataset.positions("train")))
-    positions = batching.micro_batches(order[: batching.images(len(order))], 1)[0][0]
     spec = experiment.augmentation(training.phases[0])
     with PixelStore(dataset, prep, canvas=spec.active, max_bytes=0) as store:
+        train = torch.tensor(dataset.positions("train"))
+        order = rng.order(train, store.labels[train])
+        positions = batching.micro_batches(order[: batching.images(len(order))], 1)[0][0]
         pixels, labels = store.batch(positions), store.labels[positions]
     if spec.active:
         augmenter = Augmenter(spec, prep.crop)
-        pixels = augmenter(pixels, drawn(training.seed, 0, positions.numpy(), augmenter.numbers))
+        own = training.views or draws_by_image(training, spec)
+        chance = drawn(training.seed, 0, positions.numpy(), augmenter.numbers) if own else rng.augmenting
+        pixels = augmenter(pixels, chance)
     inputs = normalise(centre(pixels, prep), prep).contiguous(memory_format=torch.channels_last)
     shares = torch.nn.functional.one_hot(labels, classes).float()
     if rng.mixer is not None:

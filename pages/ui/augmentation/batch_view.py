@@ -52,7 +52,7 @@ def _batch(dataset: Dataset) -> tuple[list[Tile], str]:
     size = _USUAL if choice.batch_size == "auto" else choice.batch_size
     training = replace(choice.training((Phase("first", "plan", 1),)), batch_size=size)
     experiment = Experiment(DataSpec(dataset.name), choices.model(), training, augment=choice.augment)
-    key = (id(dataset), dataset.name, prep, choice.augment, choice.mix, size, choice.accumulate, choice.seed)
+    key = (id(dataset), dataset.name, prep, experiment)
 
     def made() -> tuple[list[tuple[bytes, str]], str]:
         from PIL import Image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def recorded(dataset, spec: AugmentSpec, seed: int) -> tuple[list[list[int]], li
     material = Material(store, train, torch.tensor(dataset.positions("val")))
     trainer = Trainer(network, material, task, CPU)
     draw = trainer._rng.order
-    trainer._rng.order = lambda positions: places.append(found := draw(positions)) or found  # type: ignore[method-assign]
+    trainer._rng.order = lambda *train: places.append(found := draw(*train)) or found  # type: ignore[method-assign]
     list(trainer.run())
     count = trainer.images_per_epoch
     together = torch.cat(seen)
@@ -62,14 +63,15 @@ def recorded(dataset, spec: AugmentSpec, seed: int) -> tuple[list[list[int]], li
 
 
 @pytest.mark.parametrize("mix", [Mix(), Mix(mixup=0.4), Mix(cutmix=1.0)])
+@pytest.mark.parametrize("more", [{}, {"views": 2}, {"sampler": "weighted"}, {"draws": "stream"}])
 @pytest.mark.parametrize("name", ["none", "strong", "trivialaugment"])
 def test_the_first_batch_is_the_one_that_a_training_begins_with(
-    name: str, mix: Mix, image_folder: Callable[..., Path]
+    name: str, more: dict[str, Any], mix: Mix, image_folder: Callable[..., Path]
 ) -> None:
     data = DataSpec(str(image_folder(images=12)), val_share=0.25)
     dataset = split(open_dataset(data.source), data)
     spec = AugmentSpec.preset(name)
-    task = experiment(SCRATCH, freeze=FreezePlan("all"), augment=spec, seed=3, mix=mix, batch_size=6)
+    task = experiment(SCRATCH, freeze=FreezePlan("all"), augment=spec, seed=3, mix=mix, batch_size=6, **more)
     store = PixelStore(dataset, PREP, canvas=spec.active, max_bytes=10**8)
     network, seen = tiny(), []
     network.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
