@@ -83,6 +83,9 @@ def draw(run: Run, runs: Sequence[Run], *, target: str = "runs") -> None:
                 "{n} run of one recipe.", "{n} runs of one recipe, with other seeds, folds or remedies.", len(together)
             ).format(n=len(together)),
         )
+        leaks = (run.recorded.leaks for run in together)
+        if badge := next((badge for badge in map(components.leaky, leaks) if badge), ""):
+            st.html(f"<p>{badge}</p>")
         compared = _remedies(together)
         if found.metrics and not compared:
             components.metrics([_figure(name, found.metrics[name]) for name in SHOWN if name in found.metrics])
