@@ -57,7 +57,7 @@ def _batch(dataset: Dataset) -> tuple[list[Tile], str]:
     def made() -> tuple[list[tuple[bytes, str]], str]:
         from PIL import Image
 
-        from core.training.loop.first_batch import first_batch, in_colours
+        from core.training.first_batch import first_batch, in_colours
 
         batch = first_batch(dataset, prep, experiment)
         pictures = in_colours(batch.inputs, prep)[:_MOST].permute(0, 2, 3, 1).contiguous().numpy()

@@ -20,7 +20,7 @@ from core.data.sources import open_dataset
 from core.data.splits import split
 from core.specs import AUGMENT_PRESETS, OPERATIONS, AugmentSpec, DataSpec, FreezePlan, Mix, Operation, Phase
 from core.training.features.batch_sources import Material
-from core.training.loop.first_batch import first_batch, in_colours
+from core.training.first_batch import first_batch, in_colours
 from core.training.loop.trainer import Trainer
 
 SPECS = {name: AugmentSpec.preset(name) for name in AUGMENT_PRESETS} | {
