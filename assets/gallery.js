@@ -1,6 +1,8 @@
 export default ({data, parentElement, setTriggerValue}) => {
   const root = parentElement.querySelector('.bl-gallery');
   root.style.setProperty('--bl-tile', data.size + 'px');
+  const boxes = [...root.querySelectorAll('input')];
+  const focused = boxes.indexOf(root.getRootNode().activeElement);
   root.replaceChildren(...data.tiles.map((tile, index) => {
     const button = document.createElement('button');
     button.type = 'button';
@@ -15,12 +17,25 @@ export default ({data, parentElement, setTriggerValue}) => {
       if (!text) continue;
       const line = document.createElement(kind);
       line.dir = 'auto';
-      line.textContent = text;
+      line.textContent = text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');  // no name turns what stands beside it
       button.append(line);
     }
     button.onclick = () => setTriggerValue('picked', index);
-    return button;
+    if (data.ticked === null) return button;
+    const cell = document.createElement('div');
+    const label = document.createElement('label');
+    const box = document.createElement('input');
+    box.type = 'checkbox';
+    box.checked = data.ticked.includes(index);
+    box.ariaLabel = data.tick + ': ' + tile.alt;
+    label.title = data.tick;
+    cell.classList.toggle('ticked', box.checked);
+    box.onchange = () => { cell.classList.toggle('ticked', box.checked); setTriggerValue('ticked', index); };
+    label.append(box);
+    cell.append(button, label);
+    return cell;
   }));
+  if (focused >= 0) root.querySelectorAll('input')[focused]?.focus({preventScroll: true});
   const chosen = root.children[data.chosen ?? -1];
   if (data.reveal && chosen) {
     // What stands above is still growing for a while after the page was changed: stay until a person takes over.

@@ -93,6 +93,13 @@ JOB_KINDS = {
             N_("The measurement ended with an error that was not foreseen; its log has the details."),
             waits_for="nothing",
         ),
+        JobKind(
+            "checks",
+            "core.workflows.jobs.data_check",
+            "CheckRequest",
+            N_("The check of the images ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",
+        ),
     )
 }
 """All kinds, by their ids."""

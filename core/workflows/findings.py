@@ -49,7 +49,7 @@ class RunEvidence:
         status: The run's status.
         experiment: What it does.
         counts: ``{split: {class: images}}``.
-        data_health: What :meth:`core.data.health.HealthReport.as_record` returned for its images; may be empty.
+        copies: Keys of images that are copies of each other, in groups, as far as they were checked.
         splits: Each image's split, by key.
     """
 
@@ -58,7 +58,7 @@ class RunEvidence:
     status: RunStatus
     experiment: Experiment
     counts: Mapping[str, Mapping[str, int]]
-    data_health: Mapping[str, Any] = field(default_factory=dict)
+    copies: Sequence[Sequence[str]] = ()
     splits: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import InputError
-from pages.data.health import draw_passed_over, in_short
+from pages.data.problems import check_job, repairs
 from pages.data.source import choose_source
 from pages.data.views import VIEW, VIEWS
 from pages.ui.kit import components
@@ -33,9 +33,9 @@ def render() -> None:
     address.write(**choices.data_params())
     if changed:
         st.rerun()  # the sidebar names these images before the long work on them begins
-    problems = st.container(gap=None)
-    draw_passed_over(dataset)
+    with st.container(gap=None):
+        check_job.draw(spec, dataset, here=VIEW.asked() == "problems")
+    repairs.draw(spec, dataset)
     view = view_strip.choose({name: row.title for name, row in VIEWS.items()}, VIEW, "bl-data-view")
     VIEWS[view].draw(spec, dataset)
     components.next_step("backbone", _("Choose a backbone"), text=_("Next: what will learn from these images?"))
-    in_short(spec, dataset, problems)  # last, as it may take long

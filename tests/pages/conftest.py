@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.runs.jobs import Job, JobStore
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.jobs.data_check import CheckRequest
 
 
 def _page(name: str) -> None:
@@ -23,6 +26,19 @@ def _page(name: str) -> None:
 
     with boundary():
         importlib.import_module(f"pages.{name}.page").render()
+
+
+@pytest.fixture(autouse=True)
+def check_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has a check of images done at once, without a process and without the network."""
+    from core.workflows.jobs import job_process
+
+    def done(request: CheckRequest, **_: Any) -> Job:
+        job = JobStore(request.kind).create(replace(request, features=False).as_record())
+        job_process.work(job)
+        return job
+
+    monkeypatch.setattr("pages.data.problems.check_job.start_job", done)
 
 
 @pytest.fixture

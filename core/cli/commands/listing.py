@@ -6,11 +6,18 @@ import argparse
 import dataclasses
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.common.output import Output, attributes, share, table
 from core.errors import InputError, RunMissing
 from core.runs.store import Run, RunStore
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+    from core.workflows.data_check.report import Check
+
+_TWINS = 100
+"""Pairs of copies that are listed at most."""
 
 
 def datasets(_arguments: argparse.Namespace, output: Output) -> None:
@@ -133,7 +140,7 @@ def runs(arguments: argparse.Namespace, output: Output) -> None:
             row["backbone"] or "-",
             row["preset"] or "-",
             f"{row['epoch']}/{row['epochs'] or '-'}",
-            share(row["best_val_accuracy"]) + (" leaky" if row["leaks"] else ""),
+            share(row["best_val_accuracy"]),
         )
         for row in rows
     ]
@@ -161,7 +168,6 @@ def _run_row(run: Run) -> dict[str, Any]:
         "epoch": status.epoch,
         "epochs": experiment and experiment.training.epochs,
         "best_val_accuracy": status.best_val_accuracy,
-        "leaks": status.leaks and status.leaks.groups,
         "path": str(run.path),
     }
     return {**row, "unreadable": reasons} if reasons else row
@@ -178,18 +184,60 @@ def devices(_arguments: argparse.Namespace, output: Output) -> None:
 
 def data(arguments: argparse.Namespace, output: Output) -> None:
     """Describes a folder of images or an embedded data set."""
-    from core.data.health import inspect
     from core.data.sources import open_dataset
     from core.data.splits import split_warnings
+    from core.workflows.data_check.check import check
 
     dataset = open_dataset(arguments.source)
-    report = inspect(dataset, lambda done, total: output.progress(f"checked {done} of {total}", passing=True))
-    record = report.as_record() | {"notes": [str(sentence) for sentence in split_warnings(dataset)]}
+    found = check(
+        dataset,
+        features=False,
+        progress=lambda _doing, done, total: output.progress(f"checked {done} of {total}", passing=True),
+    )
+    known, pairs, sizes = found.as_record(), _pairs(dataset, found), found.sizes
+    record = {
+        "classes": list(dataset.classes),
+        "counts": dataset.without(bad.key for bad in found.unreadable).counts(),
+        "unreadable": known["unreadable"],
+        "ignored": known["left_out"],
+        "sizes": sizes and {**attributes(sizes, "smallest", "largest", "distinct"), "median": sizes.typical},
+        **{name: known[name] for name in ("modes", "bits", "formats")},
+        "leaks": sum(pair["leak"] for pair in pairs),
+        "conflicts": sum(pair["conflict"] for pair in pairs),
+        "unlisted": max(0, len(pairs) - _TWINS),
+        "twins": pairs[:_TWINS],
+        "notes": [str(sentence) for sentence in split_warnings(dataset)],
+    }
     splits = list(record["counts"])
     rows = [(name, *(record["counts"][split].get(name, 0) for split in splits)) for name in dataset.classes]
     lines = [f"{dataset.title}: {len(dataset)} images, {len(dataset.classes)} classes", ""]
     lines += table(rows, ("class", *splits))
     output.result(record, [*lines, *_health_lines(record)])
+
+
+def _pairs(dataset: Dataset, found: Check) -> list[dict[str, Any]]:
+    """Returns copies in pairs, each with one of those in training where there are some; the gravest first."""
+    from core.workflows.data_check.report import home_of
+
+    item_of = {item.key: item for item in dataset.items}
+    equal = {key: group for group in found.equal for key in group}
+    pairs = []
+    for group in found.groups:
+        home = home_of(group, item_of)
+        first = next(key for key in group if item_of[key].split == home)
+        for second in group:
+            if second != first:
+                one, other = item_of[first], item_of[second]
+                pairs.append(
+                    {
+                        "first": first,
+                        "second": second,
+                        "exact": second in equal.get(first, ()),
+                        "leak": one.split != other.split,
+                        "conflict": one.label != other.label,
+                    }
+                )
+    return sorted(pairs, key=lambda pair: (not pair["leak"], not pair["conflict"], not pair["exact"], pair["first"]))
 
 
 def _health_lines(record: dict[str, Any], most: int = 20) -> list[str]:
@@ -206,8 +254,6 @@ def _health_lines(record: dict[str, Any], most: int = 20) -> list[str]:
     lines.append(f"leaks: {record['leaks']} pairs of equal or look-alike pictures stand in two splits")
     if record["conflicts"]:
         lines.append(f"label conflicts: {record['conflicts']} pairs stand in two classes")
-    if not record["compared"]:
-        lines.append("too many pictures to look for look-alikes: only exact copies were searched for")
     for twin in listed:
         place = [name for name, here in (("two splits", twin["leak"]), ("two classes", twin["conflict"])) if here]
         kind = "equal" if twin["exact"] else "alike"

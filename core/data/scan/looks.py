@@ -30,7 +30,8 @@ THUMB = 32
 _LEAST = 64
 _MOST_BYTES = 100_000_000
 _CACHE = DiskCache("looks", ".npz", max_bytes=1e9)
-_VERSION = 1
+_VERSION = 2
+_WORD = "U12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Looks:
         thumbs: Gray thumbnails, uint8 ``N x 32 x 32``.
         figures: Mean and deviation of brightness (0..255), and sharpness, float32 ``N x 3``; the sharpness is the
             deviation of the Laplacian over that of the picture, both at 64 x 64 pixels.
+        modes: Pillow's name of each one's colour mode, ``N``.
+        formats: Name of each file's format, ``N``; empty for images without files.
         unreadable: Those that cannot be used.
     """
 
@@ -52,6 +55,8 @@ class Looks:
     sizes: NDArray[np.int64]
     thumbs: NDArray[np.uint8]
     figures: NDArray[np.float32]
+    modes: NDArray[np.str_]
+    formats: NDArray[np.str_]
     unreadable: tuple[Unreadable, ...]
 
     def __len__(self) -> int:
@@ -87,6 +92,8 @@ def look_at(dataset: Dataset, progress: Progress | None = None) -> Looks:
         sizes=np.array([row.size for row in rows], dtype=np.int64).reshape(-1, 2),
         thumbs=np.array([row.thumb for row in rows], dtype=np.uint8).reshape(-1, THUMB, THUMB),
         figures=np.array([row.figures for row in rows], dtype=np.float32).reshape(-1, 3),
+        modes=np.array([row.mode for row in rows], dtype=_WORD),
+        formats=np.array([row.format for row in rows], dtype=_WORD),
         unreadable=tuple(unreadable),
     )
     if name is not None and not unreadable:  # what cannot be read may be readable the next time
@@ -100,6 +107,8 @@ class _Look:
     size: tuple[int, int]
     thumb: NDArray[np.uint8]
     figures: tuple[float, float, float]
+    mode: str
+    format: str
 
 
 def _tried(dataset: Dataset, index: int) -> _Look | InputError:
@@ -108,10 +117,11 @@ def _tried(dataset: Dataset, index: int) -> _Look | InputError:
         path = dataset.path(index)
         if path is None:
             image = dataset.load(index)
-            return _seen(image.tobytes(), image.size, image.convert("L"))
+            return _seen(image.tobytes(), image.size, image.convert("L"), image.mode)
         if path.stat().st_size > _MOST_BYTES:
             decoded = read_image(path, name=key, least=_LEAST)
-            return _seen(str(path.stat()).encode(), decoded.size, decoded.image.convert("L"))
+            file = str(path.stat()).encode()
+            return _seen(file, decoded.size, decoded.image.convert("L"), decoded.mode, decoded.format)
         data = path.read_bytes()
         return _quick(data) or _slow(data, key)
     except InputError as error:
@@ -126,12 +136,12 @@ def _quick(data: bytes) -> _Look | None:
         return None
     try:
         with Image.open(BytesIO(data), formats=("JPEG",)) as image:
-            size = image.size
+            size, mode = image.size, image.mode
             if size[0] * size[1] > LARGE_PIXELS:
                 return None
             image.draft("L", (_LEAST, _LEAST))
             image.load()
-            return _seen(data, size, image if image.mode == "L" else image.convert("L"))
+            return _seen(data, size, image if image.mode == "L" else image.convert("L"), mode, "JPEG")
     except BROKEN:
         return None
 
@@ -140,10 +150,10 @@ def _slow(data: bytes, key: str) -> _Look:
     if not data:
         raise InputError("{name} is empty: it holds no bytes.", name=key)
     decoded = read_image(data, name=key, least=_LEAST)
-    return _seen(data, decoded.size, decoded.image.convert("L"))
+    return _seen(data, decoded.size, decoded.image.convert("L"), decoded.mode, decoded.format)
 
 
-def _seen(data: bytes, size: tuple[int, int], gray: Image.Image) -> _Look:
+def _seen(data: bytes, size: tuple[int, int], gray: Image.Image, mode: str = "", kind: str = "") -> _Look:
     digest = hashlib.blake2b(data, digest_size=16).digest()
     thumb = gray.resize((THUMB, THUMB), Image.Resampling.BOX)
     middle = np.asarray(gray.resize((_LEAST, _LEAST), Image.Resampling.BOX), dtype=np.float32)
@@ -154,7 +164,7 @@ def _seen(data: bytes, size: tuple[int, int], gray: Image.Image) -> _Look:
         4 * middle[1:-1, 1:-1] - middle[:-2, 1:-1] - middle[2:, 1:-1] - middle[1:-1, :-2] - middle[1:-1, 2:]
     ).ravel()
     sharp = math.sqrt(float(edges @ edges) / edges.size) / max(spread, 1.0)  # the mean of the edges is about 0
-    return _Look(digest, size, np.asarray(thumb), (mean, spread, sharp))
+    return _Look(digest, size, np.asarray(thumb), (mean, spread, sharp), mode, kind)
 
 
 def _identity(dataset: Dataset) -> str | None:
@@ -181,14 +191,15 @@ def _saved(looks: Looks) -> bytes:
         sizes=looks.sizes,
         thumbs=looks.thumbs,
         figures=looks.figures,
+        modes=looks.modes,
+        formats=looks.formats,
     )
     return stream.getvalue()
 
 
 def _load(path: Path) -> Looks:
     with np.load(path, allow_pickle=False) as file:
-        positions, digests, sizes = file["positions"], file["digests"], file["sizes"]
-        return Looks(positions, digests, sizes, file["thumbs"], file["figures"], unreadable=())
+        return Looks(**{name: file[name] for name in file.files}, unreadable=())
 
 
 def groups_of(values: Sequence[bytes] | NDArray[np.bytes_]) -> list[list[int]]:

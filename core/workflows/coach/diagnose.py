@@ -34,7 +34,7 @@ def advise_run(
     experiment: Experiment,
     counts: Mapping[str, Mapping[str, int]],
     *,
-    data_health: Mapping[str, Any] | None = None,
+    copies: Sequence[Sequence[str]] = (),
     splits: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
     """Returns what a run shows.
@@ -45,13 +45,13 @@ def advise_run(
         status: The run's status, its state checked.
         experiment: What it does.
         counts: ``{split: {class: images}}``.
-        data_health: What :meth:`core.data.health.HealthReport.as_record` returned for its images, if checked.
-        splits: Each image's split, by key; needed to detect a test on training images.
+        copies: Keys of images that are copies of each other, in groups, as far as they were checked.
+        splits: Each image's split, by key; needed to see which copies leak.
 
     Returns:
         Findings, the gravest first; a single good one if it has learned and there is nothing to worry about.
     """
-    run = RunEvidence(rows, health, status, experiment, counts, data_health or {}, splits or {})
+    run = RunEvidence(rows, health, status, experiment, counts, copies, splits or {})
     found = [finding for rule in (*curve_rules.RULES, *health_rules.RULES) if (finding := rule(run)) is not None]
     hidden = {other for finding in found for other in SUPPRESSED.get(finding.id, ())}
     found = [*phase_rules.judge_phases(run), *(finding for finding in found if finding.id not in hidden)]

@@ -5,7 +5,7 @@ The limits are conventions, like those in :mod:`core.workflows.coach.curve_rules
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -238,38 +238,36 @@ def early_on_training(run: RunEvidence) -> Finding | None:
 
 def leakage(run: RunEvidence) -> Finding | None:
     """The same pictures in two splits."""
-    leaks = int(run.data_health.get("leaks") or 0)
+    here = ([key for key in group if key in run.splits] for group in run.copies)
+    leaks = [group for group in here if len({run.splits[key] for key in group}) > 1]
     if not leaks:
         return None
-    test = run.images("test")
-    copied = {key for twin in run.data_health.get("twins", ()) for key in _test_copies(run, twin)}
-    named = len(run.data_health.get("twins", ()))
-    if test and copied and (len(copied) >= ALL * test or (named < leaks and len(copied) >= ALL * named)):
+    test, copied = run.images("test"), sum(_tests_on_training(run, group) for group in leaks)
+    if test and copied >= ALL * test:
         return Finding(
             "test-is-training",
             "bad",
             Sentence("The test images are training images: the test accuracy says nothing about new ones.", {}),
-            Sentence("{n} of {all} test images stand in the training folder, too.", {"n": len(copied), "all": test}),
+            Sentence("{n} of {all} test images stand in the training folder, too.", {"n": copied, "all": test}),
             Sentence("Point the test at images that were never learned from.", {}),
         )
-    example: Mapping[str, Any] = next((twin for twin in run.data_health.get("twins", ()) if twin.get("leak")), {})
+    first = leaks[0][0]
+    second = next(key for key in leaks[0] if run.splits[key] != run.splits[first])
     return Finding(
         "leakage",
         "bad",
         Sentence("The same pictures stand in several splits, so validation and test look better than they are.", {}),
         Sentence(
-            "{n} pairs, such as {first} and {second}.",
-            {"n": leaks, "first": example.get("first", "?"), "second": example.get("second", "?")},
+            "{n} groups of copies, such as {first} and {second}.", {"n": len(leaks), "first": first, "second": second}
         ),
-        Sentence("Remove the copies, and augment only after dividing the images.", {}),
+        Sentence("Repair the images under Data, Problems, and augment only after dividing them.", {}),
     )
 
 
-def _test_copies(run: RunEvidence, twin: Mapping[str, Any]) -> list[str]:
-    """Returns the test image of a pair of which the other is for training."""
-    pair = (str(twin.get("first")), str(twin.get("second")))
-    of = [run.splits.get(key, "") for key in pair]
-    return [key for key, split in zip(pair, of, strict=True) if split == "test" and "train" in of]
+def _tests_on_training(run: RunEvidence, group: Sequence[str]) -> int:
+    """Returns how many of some copies are test images, where another of them is for training."""
+    splits = [run.splits[key] for key in group]
+    return splits.count("test") if "train" in splits else 0
 
 
 def _column(row: Mapping[str, Any], name: str) -> dict[str, float]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
-from core.data.division.relatives import joined
-from core.data.images import Unreadable
+from core.data.decoding import SetDepth
 from core.data.scan.looks import THUMB, Looks, look_at
 from core.errors import InputError
-from core.messages import Progress, Sentence, StagedProgress
-from core.workflows.data_check.copies import copies, equal_groups, limits_of
+from core.messages import Progress, StagedProgress
+from core.workflows.data_check.copies import copies, equal_groups, forest, limits_of
+from core.workflows.data_check.report import LOOSEST, Check, Doubt, Link, Sizes
 
 if TYPE_CHECKING:
     from core.workflows.data_check.features import Eye
@@ -28,88 +29,13 @@ DARK, BRIGHT, FLAT, BLURRED = 25.0, 230.0, 6.0, 0.12
 _PLANTED = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A label that may be wrong.
-
-    Attributes:
-        key: The picture.
-        label: Its class.
-        suggested: The class that it looks like.
-        confidence: How much surer the probe is of that class.
-    """
-
-    key: str
-    label: str
-    suggested: str
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What was found.
-
-    Attributes:
-        classes: Images that can be read of each class.
-        unreadable: Images that cannot be used.
-        left_out: Entries of the folder that were passed over, with the reason.
-        equal: Keys of equal files, in groups.
-        alike: Keys of copies that were changed, in groups (those of equal files named by their first).
-        leaks: Keys of copies of either kind that stand in different splits, in groups.
-        conflicts: Likewise, in different classes.
-        suspects: Labels that may be wrong, the most doubtful first.
-        outliers: Pictures unlike all others of their class, the most unlike first, with how far they are.
-        looks: Pictures that are ``dark``, ``bright``, ``flat``, ``blurred``, ``tiny``, ``huge`` or ``long``.
-        recall: Share of planted copies of each kind that the search finds in these pictures.
-        featured: Whether the network's features were used.
-    """
-
-    classes: dict[str, int]
-    unreadable: tuple[Unreadable, ...]
-    left_out: tuple[tuple[str, Sentence], ...]
-    equal: tuple[tuple[str, ...], ...]
-    alike: tuple[tuple[str, ...], ...]
-    leaks: tuple[tuple[str, ...], ...]
-    conflicts: tuple[tuple[str, ...], ...]
-    suspects: tuple[Doubt, ...] = ()
-    outliers: tuple[tuple[str, float], ...] = ()
-    looks: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    recall: dict[str, float] = field(default_factory=dict)
-    featured: bool = False
-
-    @property
-    def groups(self) -> tuple[tuple[str, ...], ...]:
-        """Copies of either kind, in groups."""
-        return joined(self.equal, self.alike)
-
-    def as_record(self) -> dict[str, Any]:
-        """Returns it as JSON-ready data; ``exact`` and ``near`` count the copies beyond the first of each group."""
-        return {
-            "classes": self.classes,
-            "unreadable": [{"key": bad.key, "reason": bad.reason} for bad in self.unreadable],
-            "left_out": [{"key": key, "reason": str(reason)} for key, reason in self.left_out],
-            "exact": sum(len(group) - 1 for group in self.equal),
-            "near": sum(len(group) - 1 for group in self.alike),
-            "leaks": [list(group) for group in self.leaks],
-            "conflicts": [list(group) for group in self.conflicts],
-            "suspects": [
-                {
-                    "key": doubt.key,
-                    "label": doubt.label,
-                    "suggested": doubt.suggested,
-                    "confidence": round(doubt.confidence, 4),
-                }
-                for doubt in self.suspects
-            ],
-            "outliers": [{"key": key, "distance": round(far, 2)} for key, far in self.outliers],
-            "looks": {kind: list(keys) for kind, keys in self.looks.items()},
-            "copies": [list(group) for group in self.groups],
-            "recall": {kind: round(share, 3) for kind, share in self.recall.items()},
-            "featured": self.featured,
-        }
-
-
-def check(dataset: Dataset, *, features: bool = True, progress: StagedProgress | None = None) -> Check:
+def check(
+    dataset: Dataset,
+    *,
+    features: bool = True,
+    progress: StagedProgress | None = None,
+    found: Callable[[Check], None] | None = None,
+) -> Check:
     """Checks the images of a set; each picture is decoded once in small and, for its features, once in full.
 
     Args:
@@ -117,29 +43,25 @@ def check(dataset: Dataset, *, features: bool = True, progress: StagedProgress |
         features: Look with the packaged network, too: it finds copies that were turned, cropped or shifted, doubtful
             labels and odd pictures.
         progress: Called with what goes on, what is done and what there is to do.
+        found: Called with what is known before the network looks.
     """
     looks = look_at(dataset, _staged(progress, "reading images"))
-    eye, seen = _features(dataset, looks, progress) if features and len(looks) else (None, None)
-    work = _Rows(dataset, looks, seen)
-    equal, alike = work.copies()
-    together = joined(equal, alike)
-    item_of = {item.key: item for item in dataset.items}
-    found = Check(
-        classes=_counted(dataset, looks),
-        unreadable=looks.unreadable,
-        left_out=dataset.ignored,
-        equal=equal,
-        alike=alike,
-        leaks=tuple(group for group in together if len({item_of[key].split for key in group}) > 1),
-        conflicts=tuple(group for group in together if len({item_of[key].label for key in group}) > 1),
-        looks=work.odd_looks(),
-    )
+    if found is not None or not features:
+        quick = _Rows(dataset, looks, None).check()
+        if found is not None:
+            found(quick)
+        if not features:
+            return quick
+    eye, seen = _features(dataset, looks, progress) if len(looks) else (None, None)
+    rows = _Rows(dataset, looks, seen)
     if eye is None or seen is None:
-        return found
-    from dataclasses import replace
-
+        return rows.check()
     return replace(
-        found, suspects=work.suspects(), outliers=work.outliers(), recall=work.recall(eye, progress), featured=True
+        rows.check(),
+        suspects=rows.suspects(),
+        outliers=rows.outliers(),
+        planted=rows.planted(eye, progress),
+        featured=True,
     )
 
 
@@ -147,7 +69,7 @@ def look_alikes(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
     """Returns the keys of images that show the same picture, in groups."""
     looks = look_at(dataset)
     seen = _features(dataset, looks, None)[1] if len(looks) else None
-    return joined(*_Rows(dataset, looks, seen).copies())
+    return _Rows(dataset, looks, seen).check().groups
 
 
 class _Rows:
@@ -167,18 +89,36 @@ class _Rows:
     def keys(self, groups: Iterable[Sequence[int]]) -> tuple[tuple[str, ...], ...]:
         return tuple(sorted(tuple(sorted(self.key(row) for row in group)) for group in groups))
 
-    def copies(self) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
-        """Returns equal files and changed copies, in groups."""
+    def check(self) -> Check:
+        """Returns what can be said without features, or with them where there are some, of copies and looks."""
+        looks = self.looks
+        raw = Check(
+            classes={},
+            unreadable=looks.unreadable,
+            equal=self.keys(self.equal),
+            links=self.links(),
+            looks=self.odd_looks(),
+            sizes=_sizes(looks),
+            modes=_counted(looks.modes),
+            formats=_counted(looks.formats[looks.formats != ""]),
+            bits=_bits(self.dataset, looks),
+        )
+        return raw.on(self.dataset)
+
+    def links(self) -> tuple[Link, ...]:
+        """Returns what holds copies together; see :attr:`Check.links`."""
         large = self.looks.sizes.min(axis=1, initial=10**9) >= LEAST_SIDE
         rows = np.flatnonzero(self.single & large)
         if len(rows) < 2:
-            return self.keys(self.equal), ()
+            return ()
         thumbs, labels = self.looks.thumbs[rows], self.labels[rows]
         features = None if self.features is None else self.features[rows]
-        pairs = copies(thumbs, features, labels, limits_of(thumbs, features, labels), sizes=self.looks.sizes[rows])
-        names = [self.key(int(row)) for row in rows]
-        alike = joined((names[one], names[other]) for one, other in zip(pairs.first, pairs.second, strict=True))
-        return self.keys(self.equal), tuple(sorted(tuple(sorted(group)) for group in alike))
+        limits = limits_of(thumbs, features, labels)
+        pairs = forest(copies(thumbs, features, labels, limits, sizes=self.looks.sizes[rows], least=LOOSEST), len(rows))
+        return tuple(
+            Link(self.key(int(rows[one])), self.key(int(rows[other])), float(margin))
+            for one, other, margin in zip(pairs.first, pairs.second, pairs.likeness, strict=True)
+        )
 
     def odd_looks(self) -> dict[str, tuple[str, ...]]:
         """Returns the pictures that stand out by brightness, sharpness or size."""
@@ -216,8 +156,8 @@ class _Rows:
         assert self.features is not None
         return tuple((self.key(row), far) for row, far in outliers(self.features, self.labels))
 
-    def recall(self, eye: Eye, progress: StagedProgress | None) -> dict[str, float]:
-        """Plants copies of some of the pictures and returns which share of each kind is found."""
+    def planted(self, eye: Eye, progress: StagedProgress | None) -> dict[str, tuple[float, ...]]:
+        """Plants copies of some of the pictures and returns the margins by which those of each kind are found."""
         from core.workflows.data_check.edits import EDITS, PLANTED
 
         assert self.features is not None
@@ -226,7 +166,8 @@ class _Rows:
             return {}
         own = random.Random(0).sample(range(len(large)), min(_PLANTED, len(large)))
         thumbs, labels, features = self.looks.thumbs[large], self.labels[large], self.features[large]
-        limits, shares = limits_of(thumbs, features, labels), {}
+        limits = limits_of(thumbs, features, labels)
+        margins: dict[str, tuple[float, ...]] = {}
         originals = []
         for row in own:
             try:
@@ -243,12 +184,14 @@ class _Rows:
                 limits,
                 np.arange(len(thumbs), len(thumbs) + len(own)),
                 np.concatenate([self.looks.sizes[large], [image.size for image in edited]]),
+                least=LOOSEST,
             )
-            found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
-            shares[kind] = float(np.mean([(row, len(thumbs) + place) in found for place, row in enumerate(own)]))
+            ends = zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
+            found = dict(zip(ends, pairs.likeness.tolist(), strict=True))
+            margins[kind] = tuple(found.get((row, len(thumbs) + place), -1.0) for place, row in enumerate(own))
             if progress is not None:
                 progress("planting copies", done + 1, len(PLANTED))
-        return shares
+        return margins
 
 
 def _features(
@@ -265,11 +208,24 @@ def _features(
         return None, None
 
 
-def _counted(dataset: Dataset, looks: Looks) -> dict[str, int]:
-    counts = np.bincount(
-        [dataset.items[position].label for position in looks.positions], minlength=len(dataset.classes)
-    )
-    return {name: int(counts[label]) for label, name in enumerate(dataset.classes)}
+def _counted(values: NDArray[np.str_]) -> dict[str, int]:
+    return {str(name): count for name, count in Counter(values.tolist()).most_common()}
+
+
+def _sizes(looks: Looks) -> Sizes | None:
+    if not len(looks):
+        return None
+    area = looks.sizes.prod(axis=1)
+    smallest, largest = (tuple(looks.sizes[row].tolist()) for row in (area.argmin(), area.argmax()))
+    typical = tuple(round(middle) for middle in np.median(looks.sizes, axis=0).tolist())
+    return Sizes(smallest, typical, largest, len(np.unique(looks.sizes, axis=0)))
+
+
+def _bits(dataset: Dataset, looks: Looks) -> int | None:
+    """Returns by how many bits the pictures that record 16 are scaled; ``None`` where there are none such."""
+    depth: SetDepth | None = getattr(dataset.reader, "depth", None)
+    deep = np.char.startswith(looks.modes, "I") & np.isin(looks.formats, ("PNG", "TIFF"))
+    return depth.bits if depth is not None and bool(deep.any()) else None
 
 
 def _staged(progress: StagedProgress | None, doing: str) -> Progress | None:

@@ -131,8 +131,11 @@ def copies(
     limits: Limits,
     rows: NDArray[np.int64] | None = None,
     sizes: NDArray[np.int64] | None = None,
+    least: float = 0.0,
 ) -> Pairs:
-    """Returns the pairs that are copies of each other; the likeness is the one that showed it.
+    """Returns the pairs that are copies of each other, with how far above its limit the likeness is that showed it.
+
+    That is 0 at the limit and 1 where pictures are equal.
 
     Args:
         thumbs: uint8 ``N x 32 x 32``.
@@ -141,20 +144,44 @@ def copies(
         limits: As :func:`limits_of` sets them.
         rows: Only pairs with one of these on one side; by default all.
         sizes: Width and height of the pictures, ``N x 2``; with them, thumbnails are also compared rotated.
+        least: Below 0, some of the pairs that just miss the limit are returned, too.
     """
-    by_thumb = alike(thumbs, float(limits.correlation.min()), rows)
-    found = [_beyond(by_thumb, limits.of(limits.correlation, labels[by_thumb.first], labels[by_thumb.second]))]
+    lowest = float(limits.correlation.min())
+    by_thumb = alike(thumbs, lowest + least * (1 - lowest), rows)
+    found = [_above_limit(by_thumb, limits.of(limits.correlation, labels[by_thumb.first], labels[by_thumb.second]))]
     if features is not None:
         near = _near(features, float(limits.cosine.min()), rows)
         allowed = limits.of(limits.cosine, labels[near.first], labels[near.second])
-        found.append(_beyond(near, allowed))
+        found.append(_above_limit(near, allowed))
         missed = (near.likeness < allowed) & (near.likeness >= allowed - _ROOM)
         open_ = Pairs(near.first[missed], near.second[missed], near.likeness[missed])
         aligned = shifted(thumbs[open_.first], thumbs[open_.second])
         if sizes is not None:
             aligned = np.maximum(aligned, _rotated(thumbs, sizes, open_.first, open_.second))
-        found.append(_beyond(Pairs(open_.first, open_.second, aligned), np.full(len(aligned), limits.aligned)))
-    return Pairs.of([(part.first, part.second, part.likeness) for part in found])
+        found.append(_above_limit(Pairs(open_.first, open_.second, aligned), np.full(len(aligned), limits.aligned)))
+    pairs = Pairs.of([(part.first, part.second, part.likeness) for part in found])
+    kept = pairs.likeness >= least
+    return Pairs(pairs.first[kept], pairs.second[kept], pairs.likeness[kept])
+
+
+def forest(pairs: Pairs, count: int) -> Pairs:
+    """Returns the pairs that suffice to join what is alike, whatever the limit, the most alike first.
+
+    They are a maximum spanning forest: a pair is left out where others, all of them at least as alike, join its ends.
+
+    Args:
+        pairs: Pairs of different rows, each once.
+        count: Number of pictures.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    order = np.argsort(-pairs.likeness, kind="stable")
+    first, second, likeness = pairs.first[order], pairs.second[order], pairs.likeness[order]
+    rank = np.arange(1.0, len(order) + 1)  # 0 would be no edge
+    tree = minimum_spanning_tree(coo_array((rank, (first, second)), shape=(count, count)).tocsr())
+    kept = np.sort(tree.data.astype(np.int64)) - 1
+    return Pairs(first[kept], second[kept], likeness[kept])
 
 
 def _rotated(
@@ -196,9 +223,9 @@ def _masked(one: Tensor, other: Tensor, inside: Tensor) -> Tensor:
     return found.masked_fill(~enough, -1.0)
 
 
-def _beyond(pairs: Pairs, limits: NDArray[np.floating]) -> Pairs:
-    good = pairs.likeness >= limits
-    return Pairs(pairs.first[good], pairs.second[good], pairs.likeness[good])
+def _above_limit(pairs: Pairs, limits: NDArray[np.floating]) -> Pairs:
+    margin = (pairs.likeness - limits) / np.maximum(1 - limits, 1e-3)
+    return Pairs(pairs.first, pairs.second, np.minimum(margin, 1.0).astype(np.float32))
 
 
 def _near(features: NDArray[np.float32], least: float, rows: NDArray[np.int64] | None) -> Pairs:

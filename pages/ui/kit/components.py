@@ -14,10 +14,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.file_names import file_name
-from core.runs.status_parts import LeakSearch
 from pages.ui.kit import nav
 from pages.ui.text import glossary, number_format
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.i18n import N_, _
 
 STATES = {
     "queued": (N_("Waiting"), "schedule", "wait"),
@@ -33,6 +32,7 @@ STATES = {
     "unreadable": (N_("Unreadable"), "report", "bad"),
 }
 """A run's states: label, symbol, tone."""
+_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\N{REPLACEMENT CHARACTER}")
 MIME = {
     "png": "image/png",
     "csv": "text/csv",
@@ -84,8 +84,8 @@ def help_sign(text: str, label: str) -> str:
     """
     if not text:
         return ""
-    label_text = escape(f"{label}: {text}")
-    return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{label_text}">?</button>'
+    said = escape(f"{label}: {text}")
+    return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{said}">?</button>'
 
 
 def term(key: str) -> str:
@@ -114,17 +114,6 @@ def badge(state: str) -> str:
     return (
         f'<span class="bl-badge bl-{tone}"><span class="bl-symbol" aria-hidden="true">{symbol}</span>'
         f"{escape(_(label))}</span>"
-    )
-
-
-def leaky(leaks: LeakSearch | None) -> str:
-    """Returns the HTML of the badge of a run whose pictures leak, with what that means; nothing of other runs."""
-    if leaks is None or leaks.warning is None:
-        return ""
-    sign = help_sign(translate_error(leaks.warning), _("Leaky"))
-    return (
-        f'<span class="bl-badge bl-bad"><span class="bl-symbol" aria-hidden="true">water_drop</span>'
-        f"{escape(_('Leaky'))}</span>{sign}"
     )
 
 
@@ -268,5 +257,6 @@ def svg_address(drawing: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Takes Markdown's own signs out of a value, such as a file's name, that goes into a label."""
-    return "".join("\\" + sign if sign in "\\`*_[]<>#:$~|" else sign for sign in text)
+    """Takes Markdown's own signs, and turns of direction, out of a value that goes into a label: a file's name."""
+    safe = "".join("\\" + sign if sign in "\\`*_[]<>#:$~|" else sign for sign in text)
+    return safe.translate(_TURNS)

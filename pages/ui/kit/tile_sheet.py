@@ -6,11 +6,12 @@ keyboard: the gallery's pictures are buttons, and in a sheet the arrow keys move
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pages.ui.kit.style import component
 from pages.ui.kit.tiles import Tile, data_uri
+from pages.ui.text.i18n import _
 
 _SHEET = """<div class="bl-sheet" role="img" tabindex="0">
 <img><i class="over"></i><i class="chosen"></i><output></output></div>"""
@@ -63,6 +64,35 @@ def gallery(
     Returns:
         The number of the picture that was just clicked, else ``None``.
     """
+    return _gallery(tiles, key, size, help, pixelated=pixelated, chosen=chosen, reveal=reveal)[0]
+
+
+def ticked_gallery(
+    tiles: Sequence[Tile],
+    *,
+    key: str,
+    ticked: Collection[int],
+    size: int = 150,
+    help: str = "",
+    pixelated: bool = False,
+) -> tuple[int | None, int | None]:
+    """Draws pictures as :func:`gallery` does, each with a box to tick.
+
+    Args:
+        tiles: What to draw, in reading order.
+        key: Stable key.
+        ticked: Numbers of the pictures that are ticked now.
+        size: Side of a picture, in CSS pixels.
+        help: What a click on a picture does, translated; shown on hover.
+        pixelated: Whether small pictures are enlarged without blur.
+
+    Returns:
+        The number of the picture that was just clicked, and of that whose box was, else ``None``.
+    """
+    return _gallery(tiles, key, size, help, pixelated=pixelated, ticked=sorted(ticked), tick=_("Tick this picture"))
+
+
+def _gallery(tiles: Sequence[Tile], key: str, size: int, help: str, **more: object) -> tuple[int | None, int | None]:
     cells = [
         {
             "src": data_uri(tile.image, side=size * 2),
@@ -73,9 +103,10 @@ def gallery(
         }
         for tile in tiles
     ]
-    data = {"tiles": cells, "size": size, "chosen": chosen, "reveal": reveal, "pixelated": pixelated}
+    data = {"tiles": cells, "size": size, "chosen": None, "reveal": False, "ticked": None, **more}
     made = component("gallery", '<div class="bl-gallery"></div>', "gallery.js", "gallery.css")
-    return _picked(made(data=data, key=key, on_picked_change=_nothing), len(tiles))
+    result = made(data=data, key=key, on_picked_change=_nothing, on_ticked_change=_nothing)
+    return _picked(result, len(tiles)), _picked(result, len(tiles), "ticked")
 
 
 def sheet(
@@ -111,8 +142,8 @@ def sheet(
     return _picked(made(data=data, key=key, on_picked_change=_nothing), drawn.count)
 
 
-def _picked(result: object, count: int) -> int | None:
-    value = getattr(result, "picked", None)
+def _picked(result: object, count: int, name: str = "picked") -> int | None:
+    value = getattr(result, name, None)
     return int(value) if isinstance(value, int | float) and 0 <= value < count else None
 
 

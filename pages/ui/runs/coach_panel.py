@@ -10,7 +10,7 @@ import streamlit as st
 from core.runs.status import RunStatus
 from pages.ui.kit import components, style
 from pages.ui.runs import stage_health
-from pages.ui.runs.finding_cards import ICONS, card, translated
+from pages.ui.runs.finding_cards import ICONS, card, said
 from pages.ui.session import caches
 from pages.ui.text.i18n import N_, _, _n
 
@@ -209,7 +209,7 @@ def first_line(run: Run, status: RunStatus) -> None:
         first, more = remarks[0], len(remarks) - 1
         rest = _n("{n} more under Coach.", "{n} more under Coach.", more).format(n=more) if more else ""
         tone, icon = f" bl-{first.tone}", ICONS[first.tone]
-        text = f"<b>{escape(translated(first.sentence))}</b> {escape(translated(first.advice))} <i>{escape(rest)}</i>"
+        text = f"<b>{escape(said(first.sentence))}</b> {escape(said(first.advice))} <i>{escape(rest)}</i>"
     st.html(
         f'<p class="bl-coach-line{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
         f"<span>{text}</span></p>"
@@ -219,7 +219,8 @@ def first_line(run: Run, status: RunStatus) -> None:
 def of(run: Run, status: RunStatus) -> tuple[Finding, ...]:
     """Returns the ``Finding`` rows of a run, worked out once for each state of its files."""
     book = caches.journal(run)
-    known = caches.health_known(caches.experiment(run).data)
+    found = caches.found(caches.experiment(run).data)
+    copies = found.groups if found is not None else ()
     key = (
         str(run.path),
         book.look(),
@@ -229,12 +230,12 @@ def of(run: Run, status: RunStatus) -> tuple[Finding, ...]:
         status.epochs,
         status.best_epoch,
         status.message,
-        known,
+        hash(copies),
     )
-    return tuple(caches.remember("coach", key, lambda: _advise(run, status, book, known), entries=32))
+    return tuple(caches.remember("coach", key, lambda: _advise(run, status, book, copies), entries=32))
 
 
-def _advise(run: Run, status: RunStatus, book: Journal, known: bool) -> tuple[Finding, ...]:
+def _advise(run: Run, status: RunStatus, book: Journal, copies: tuple[tuple[str, ...], ...]) -> tuple[Finding, ...]:
     from core.workflows.coach.diagnose import advise_run
 
     experiment = caches.experiment(run)
@@ -245,10 +246,9 @@ def _advise(run: Run, status: RunStatus, book: Journal, known: bool) -> tuple[Fi
     for row in split:
         per_class = counts.setdefault(row["split"], {})
         per_class[row["label"]] = per_class.get(row["label"], 0) + 1
-    looked = caches.health(experiment.data).as_record(10_000) if known else None
     splits = {row["key"]: row["split"] for row in split}
     inside = stage_health.rows_of(run)
-    return advise_run(rows, inside, status, experiment, counts, data_health=looked, splits=splits)
+    return advise_run(rows, inside, status, experiment, counts, copies=copies, splits=splits)
 
 
 def _card(remark: Finding, key: str) -> None:

@@ -21,19 +21,20 @@ import streamlit as st
 from core import settings
 from core.data.encoding import compact
 from core.errors import InputError
-from core.messages import Progress
 from core.specs import DataSpec, Experiment, ModelSpec
 from pages.ui.session.lru_store import LruStore
 from pages.ui.text.i18n import N_
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
-    from core.data.health import HealthReport
     from core.models.anatomy.records import Anatomy
     from core.models.network import Network
+    from core.runs.jobs import Job
     from core.runs.journal import Journal
     from core.runs.store import Run
     from core.runs.usage import Meter, Usage
+    from core.workflows.data_check.report import Check
+    from core.workflows.jobs.data_check import CheckRequest
 
 T = TypeVar("T")
 
@@ -84,16 +85,43 @@ def anchored(spec: DataSpec) -> DataSpec:
     return dataclasses.replace(spec, source=listed(spec).name)
 
 
-def health(spec: DataSpec, progress: Progress | None = None) -> HealthReport:
-    """Returns the report on a spec's images; every image is decoded once."""
-    from core.data.health import inspect
+def check_request(spec: DataSpec, *, features: bool = True) -> CheckRequest:
+    """Returns the request to check a spec's images in the state in which their files are now."""
+    from core.workflows.jobs import data_check
 
-    return _shelf("health", 6).get((_key(spec), _stamp(spec.source)), lambda: inspect(divided(spec), progress))
+    return data_check.check_request(spec, str(_stamp(spec.source)), features=features)
 
 
-def health_known(spec: DataSpec) -> bool:
-    """Whether the report is there already, so that no progress need be shown."""
-    return _shelf("health", 6).has((_key(spec), _stamp(spec.source)))
+def found(spec: DataSpec) -> Check | None:
+    """Returns what a check found of a spec's images as they lie there; ``None`` before there was one."""
+    from core.workflows.jobs import data_check
+
+    job = data_check.latest(check_request(spec))
+    if job is None or not (stamp := check_stamp(job)):
+        return None
+    return remember("checks", (str(job.path), stamp), lambda: data_check.result(job), entries=4)
+
+
+def checked(spec: DataSpec, limit: float | None = None) -> Check | None:
+    """Returns the same for the images as they are labelled and divided now.
+
+    Args:
+        spec: The images.
+        limit: Another margin from which on pictures count as copies.
+    """
+    known = found(spec)
+    if known is None:
+        return None
+    key = (id(known), _key(spec), _stamp(spec.source), limit)
+    return remember("checks of divisions", key, lambda: (known, known.on(divided(spec), limit)), entries=12)[1]
+
+
+def check_stamp(job: Job | None) -> int:
+    """Returns when a job's findings were written last; 0 before there were any."""
+    try:
+        return (job.path / "result.json").stat().st_mtime_ns if job is not None else 0
+    except OSError:
+        return 0
 
 
 def thumbnails(spec: DataSpec, positions: Sequence[int], side: int = 256) -> list[bytes | None]:

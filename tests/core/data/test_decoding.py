@@ -11,9 +11,9 @@ from PIL import Image, JpegImagePlugin
 
 from core.data import decoding
 from core.data.decoding import SetDepth
-from core.data.health import inspect
 from core.data.images import open_image, read_image
 from core.data.sources import open_dataset
+from core.workflows.data_check.check import check
 
 
 def grey(brightest: int, *, byteorder: str = "<") -> np.ndarray:
@@ -45,9 +45,7 @@ def test_a_set_is_scaled_by_the_bits_in_use_of_all_of_it(tmp_path: Path, bits: i
         reached = {"0": most // 8, "1": most, "2": most // 3, "3": most // 8}[Path(item.key).stem]
         pixels = np.asarray(dataset.load(place))
         assert (pixels[..., 0] == np.rint(grey(reached) * (255 / most))).all(), "one scale, also for dark pictures"
-    report = inspect(dataset)
-    assert report.bits == bits
-    assert report.as_record()["bits"] == bits
+    assert check(dataset, features=False).bits == bits
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -68,7 +66,7 @@ def test_sets_without_such_pictures_have_no_bits(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).mkdir()
         Image.new("L", (40, 40), 9).save(tmp_path / name / "0.png")
-    assert inspect(open_dataset(str(tmp_path))).bits is None
+    assert check(open_dataset(str(tmp_path)), features=False).bits is None
 
 
 def test_a_damaged_picture_does_not_count(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_neither_torch_nor_the_packages_are_imported() -> None:
     code = (
-        "import sys; import core.data.health, core.data.folders.archive, core.data.splits; "
+        "import sys; import core.data.scan.looks, core.data.folders.archive, core.data.splits; "
         "from core.data.sources import EMBEDDED, open_dataset; [open_dataset(n).load(0) for n in EMBEDDED]; "
         "heavy = [m for m in ('torch', 'mlxtend', 'sklearn', 'skimage', 'pandas') if m in sys.modules]; "
         "sys.exit(str(heavy) if heavy else 0)"

@@ -312,22 +312,26 @@ def test_stopping_early_by_the_training_loss() -> None:
 
 
 def test_leaks() -> None:
-    twins = [{"first": "a/1.png", "second": "a/2.png", "exact": True, "leak": True}]
-    found = said(rows(falling(4)), data_health={"leaks": 1, "twins": twins})
-    assert "a/1.png and a/2.png" in str(found["leakage"].evidence)
+    copies, splits = (
+        [("a/1.png", "a/2.png", "a/gone.png"), ("b/1.png", "b/2.png")],
+        {"a/1.png": "train", "b/1.png": "val"},
+    )
+    found = said(rows(falling(4)), copies=copies, splits={**splits, "a/2.png": "val", "b/2.png": "val"})
+    assert "1 groups of copies, such as a/1.png and a/2.png" in str(found["leakage"].evidence)
+    assert "leakage" not in said(rows(falling(4)), copies=copies, splits=splits)
 
 
 def test_a_test_on_the_training_folder() -> None:
-    twins = [{"first": f"train/{i}.png", "second": f"test/{i}.png", "leak": True} for i in range(40)]
-    splits = {f"train/{i}.png": "train" for i in range(40)} | {f"test/{i}.png": "test" for i in range(40)}
-    found = said(rows(falling(4)), data_health={"leaks": 40, "twins": twins}, splits=splits)
+    copies = [(f"train/{i}.png", f"test/{i}.png") for i in range(40)]
+    splits = {key: key.partition("/")[0] for pair in copies for key in pair}
+    found = said(rows(falling(4)), copies=copies, splits=splits)
     assert "test-is-training" in found
     assert "leakage" not in found
 
 
 def test_the_gravest_comes_first() -> None:
-    twins = [{"first": "a", "second": "b", "leak": True}]
+    splits = {"a": "train", "b": "val"}
     task = experiment(early=EarlyStopping("train_loss", 3), augment="basic")
     easier = rows(falling(8, floor=0.3), falling(8, floor=0.1))
-    found = list(said(easier, task=task, data_health={"leaks": 1, "twins": twins}).values())
+    found = list(said(easier, task=task, copies=[("a", "b")], splits=splits).values())
     assert [remark.tone for remark in found] == ["bad", "warn", "good"]

@@ -22,6 +22,7 @@ from core.runs.recorder import Recorder
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from core.workflows.jobs import job_process
+from core.workflows.jobs.data_check import check_request
 from core.workflows.jobs.heatmap_study import StudyRequest
 from core.workflows.jobs.job_process import JobContext
 from core.workflows.jobs.lr_finder import rate_request
@@ -39,6 +40,7 @@ REQUESTS: dict[str, JobRequest] = {
     "heat-studies": StudyRequest("some-run", "1", settings={"samples": 3}, most=4),
     "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
     "profiles": profile_request(NET, "cpu"),
+    "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
 }
 EARLIER: dict[str, dict[str, Any]] = {
     "rankings": {
@@ -72,6 +74,7 @@ EARLIER: dict[str, dict[str, Any]] = {
         "precision": "fp32",
         "device": "auto",
     },
+    "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
 }
 """Requests as jobs had them before there was a table of kinds; that of a rate holds a whole experiment."""
