@@ -135,6 +135,9 @@ def _add_series(series: argparse.ArgumentParser) -> None:
     series.add_argument("series", metavar="SERIES", nargs="?", help="tell of the series of this id")
     series.add_argument("--seeds", type=whole_numbers, metavar="S,S", help="a run for each: 0,1,2")
     series.add_argument("--folds", type=int, metavar="K", help="a run for each of K folds")
+    series.add_argument(
+        "--remedies", action="store_true", help="a run without remedy against imbalance, one with weights, one sampled"
+    )
     series.add_argument("--background", action="store_true", help="do not wait for the runs")
 
 

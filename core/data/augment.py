@@ -172,8 +172,7 @@ def views(
         size: Side of the images that come out, in pixels.
         seed: Seed of the training.
         position: Place of the image in its data set.
-        epochs: Epochs, from 0. Where nothing but the four changes is set, a training takes its numbers from one
-            stream instead: the same changes with other numbers.
+        epochs: Epochs, from 0.
     """
     augmenter = Augmenter(spec, size)
     batch = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None]

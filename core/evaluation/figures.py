@@ -78,23 +78,23 @@ def judge(labels: Sequence[int] | Integers, probabilities: Floats, groups: Seque
     Raises:
         InputError: There is no image.
     """
-    truth, said = np.asarray(labels, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
+    truth, scores = np.asarray(labels, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     if not len(truth):
         raise InputError("There are no images to evaluate.")
-    exact = said / said.sum(axis=1, keepdims=True)  # float32 rows add up to 1 only roughly
+    exact = scores / scores.sum(axis=1, keepdims=True)  # float32 rows add up to 1 only roughly
     numbered = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
     found = _Collected()
-    named, classes = said.argmax(axis=1), said.shape[1]
+    named, classes = scores.argmax(axis=1), scores.shape[1]
     if numbered is None:
         cells, counts = np.unique(truth * classes + named, return_counts=True)
         _of_matrix(found, cells // classes, cells % classes, counts, classes, None)
     else:
         _of_matrix(found, truth, named, np.ones(len(truth), np.int64), classes, numbered)
-    order = np.argsort(-said, axis=1, kind="stable")
+    order = np.argsort(-scores, axis=1, kind="stable")
     for count in (count for count in TOP if count < classes):
         hit = (order[:, :count] == truth[:, None]).any(axis=1)
         found.share(f"top{count}_accuracy", hit, numbered)
-    _of_ranking(found, truth, said, numbered)  # as given: what was equal stays equal
+    _of_ranking(found, truth, scores, numbered)  # as given: what was equal stays equal
     own = exact[np.arange(len(truth)), truth]
     surprise = -np.log(np.clip(own, np.finfo(np.float64).eps, None))
     squares = ((exact - np.eye(classes)[truth]) ** 2).sum(axis=1)
@@ -198,9 +198,9 @@ def _of_matrix(
     """Adds what depends on the confusion matrix alone; each row stands for ``counts`` images."""
     right = np.bincount(truth, weights=counts * (truth == predicted), minlength=classes).astype(np.float64)
     actual = np.bincount(truth, weights=counts, minlength=classes).astype(np.float64)
-    said = np.bincount(predicted, weights=counts, minlength=classes).astype(np.float64)
+    predicted_counts = np.bincount(predicted, weights=counts, minlength=classes).astype(np.float64)
     present = actual > 0
-    cells = _matrix_figures(right, actual, said, present)
+    cells = _matrix_figures(right, actual, predicted_counts, present)
     drawn = resampled_counts(truth, predicted, counts, classes, groups)
     draws = _matrix_figures(*drawn, present)
     total = int(counts.sum())
@@ -212,11 +212,11 @@ def _of_matrix(
         elif groups is None and name == "error_rate":
             ends = wilson_interval(total - int(right.sum()), total)
         found.add(name, float(value), ends)
-    per_class, class_draws = _class_figures(right, actual, said), _class_figures(*drawn)
+    per_class, class_draws = _class_figures(right, actual, predicted_counts), _class_figures(*drawn)
     for label in range(classes):
         found.per_class.append({})
         found.class_intervals.append({})
-        for name, whole in (("precision", said), ("recall", actual), ("f1", actual + said)):
+        for name, whole in (("precision", predicted_counts), ("recall", actual), ("f1", actual + predicted_counts)):
             figure = float(per_class[name][label]) if whole[label] else float("nan")
             if not whole[label]:
                 ends = (float("nan"), float("nan"))
@@ -227,20 +227,20 @@ def _of_matrix(
             found.add_class(label, name, figure, ends)
 
 
-def _class_figures(right: Floats, actual: Floats, said: Floats) -> dict[str, Floats]:
+def _class_figures(right: Floats, actual: Floats, predicted_counts: Floats) -> dict[str, Floats]:
     """Returns precision, recall and F1 of each class, 0 where they are not defined."""
     return {
-        "precision": _divided(right, said),
+        "precision": _divided(right, predicted_counts),
         "recall": _divided(right, actual),
-        "f1": _divided(2 * right, actual + said),
+        "f1": _divided(2 * right, actual + predicted_counts),
     }
 
 
-def _matrix_figures(right: Floats, actual: Floats, said: Floats, present: NDArray[np.bool_]) -> dict[str, Floats]:
+def _matrix_figures(right: Floats, actual: Floats, predicted: Floats, present: NDArray[np.bool_]) -> dict[str, Floats]:
     """Returns the figures of one or many confusion matrices from their diagonal, row and column sums, ``... x K``."""
-    each = _class_figures(right, actual, said)
+    each = _class_figures(right, actual, predicted)
     total = actual.sum(axis=-1)
-    shares, named = actual / total[..., None], said / total[..., None]
+    shares, named = actual / total[..., None], predicted / total[..., None]
     accuracy = right.sum(axis=-1) / total
     chance = (shares * named).sum(axis=-1)
     found = {

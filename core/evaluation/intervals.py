@@ -70,7 +70,7 @@ def resampled_counts(
     alpha = np.concatenate([alpha, prior, prior])
     rows = np.concatenate([units, extra])
     actual = np.concatenate([truth, present, present])
-    said = np.concatenate([predicted, present, beside])
+    guesses = np.concatenate([predicted, present, beside])
     amounts = np.concatenate([amounts, np.full(len(extra), size)])
     weights = np.random.default_rng(0).standard_gamma(alpha, (RESAMPLES, len(alpha)))
 
@@ -78,7 +78,7 @@ def resampled_counts(
         table = sparse.csr_matrix((amount, (column, rows)), shape=(classes, len(alpha)))
         return np.asarray((table @ weights.T).T)
 
-    return summed(actual, amounts * (actual == said)), summed(actual, amounts), summed(said, amounts)
+    return summed(actual, amounts * (actual == guesses)), summed(actual, amounts), summed(guesses, amounts)
 
 
 def percentile_interval(value: float, draws: Floats, units: int) -> Interval:

@@ -17,7 +17,8 @@ from core.runs import control
 from core.runs.jobs import Job, JobRequest, JobStore
 from core.runs.process import launch_stamp, spawn
 from core.runs.queue import changing, known_device
-from core.runs.status import LIVE, LaunchStamp, RunStatus
+from core.runs.status import LIVE, RunStatus
+from core.runs.status_parts import LaunchStamp
 from core.runs.store import Run, RunStore
 from core.specs import Experiment
 

@@ -19,7 +19,8 @@ from typing import Any
 import psutil
 
 from core import settings
-from core.runs.status import LaunchStamp, Status
+from core.runs.status import Status
+from core.runs.status_parts import LaunchStamp
 
 START_GRACE = 90.0
 """Seconds that a launched process has to write its first status before the run counts as interrupted."""

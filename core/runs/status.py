@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
 from core.errors import InputError
 from core.messages import Sentence
 from core.runs.files import write_json
+from core.runs.status_parts import LaunchStamp, LeakSearch, TransferCounts
 
 _T = TypeVar("_T")
 FILE = "status.json"
@@ -31,42 +32,6 @@ REPEATABLE: tuple[Ended, ...] = ("paused", "interrupted", "stopped", "unreadable
 _STATES = {*LIVE, *ENDED} - {"unreadable"}
 LARGEST = 1e15
 """No count, size in bytes, or time in seconds is larger."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchStamp:
-    """When a process was launched, by a clock that nobody sets.
-
-    Attributes:
-        uptime: Seconds since the machine's start.
-        boot: Which start of the machine that was; ``None`` where the system does not say.
-    """
-
-    uptime: float
-    boot: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TransferCounts:
-    """What became of the tensors of earlier weights that a network was given.
-
-    Attributes:
-        copied: Tensors that were copied.
-        missing: Tensors of the network that the weights lack.
-        misfit: Tensors of another shape.
-        unused: Tensors of the weights that the network lacks.
-        kept: Tensors of the head, which was not to be copied.
-        values: Values that were copied.
-        total: Values of the network.
-    """
-
-    copied: int
-    missing: int
-    misfit: int
-    unused: int = 0
-    kept: int = 0
-    values: int = 0
-    total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +196,7 @@ class RunStatus(Status):
         frozen_buffers_changed: How many of them changed.
         moved: For each stage the change of its parameters as a share of their length before.
         transferred: What was handed on from earlier weights, where any were.
+        leaks: What was found of copies in different splits; ``None`` where nobody looked.
         requests_read: Bytes of ``control.jsonl`` that were read: what people asked for later is still open.
     """
 
@@ -270,6 +236,7 @@ class RunStatus(Status):
     frozen_buffers_changed: int = 0
     moved: Mapping[str, float | None] = field(default_factory=dict)
     transferred: TransferCounts | None = field(default=None, metadata={"key": "grafted"})
+    leaks: LeakSearch | None = None
     requests_read: int = field(default=0, metadata={"key": "heard"})
 
 
@@ -374,10 +341,11 @@ _READERS: dict[str, Callable[[object], Any]] = {
     },
     "LaunchStamp": _part(LaunchStamp),
     "TransferCounts": _part(TransferCounts),
+    "LeakSearch": _part(LeakSearch),
 }
 """How a value is read, by the type of its field; they raise where it is another."""
 
-_KINDS: tuple[type, ...] = (LaunchStamp, TransferCounts, RunStatus, JobStatus)
+_KINDS: tuple[type, ...] = (LaunchStamp, TransferCounts, LeakSearch, RunStatus, JobStatus)
 _COLUMNS = {kind: _columns(kind) for kind in _KINDS}
 
 

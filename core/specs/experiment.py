@@ -16,7 +16,7 @@ from core.specs.learning import EarlyStopping, LiveChange, Loss, Mix, Schedule
 from core.specs.model import FreezePlan, HeadSpec, ModelSpec, Piece
 from core.specs.training import Phase, TrainingSpec
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of ``experiment.json``; older ones are brought up to it when they are read."""
 
 _T = TypeVar("_T")
@@ -94,7 +94,7 @@ class Experiment:
 def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     """Brings an older experiment to the schema of this version."""
     schema = record.pop("schema", SCHEMA)
-    if schema not in (1, 2, SCHEMA):
+    if schema not in (1, 2, 3, SCHEMA):
         raise InputError(
             "The experiment has schema {schema}; this version reads schema {known}.", schema=schema, known=SCHEMA
         )
@@ -103,7 +103,10 @@ def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in model.items() if key != "dropout"}
         record = {**record, "model": {**kept, "head": {"dropout": model["dropout"]}}}
     training = record.get("training")
-    if schema < SCHEMA and isinstance(training, dict) and isinstance(training.get("phases"), list):
+    if schema < SCHEMA and isinstance(training, dict):  # a run that goes on draws as it began
+        training = {"draws": "stream", **training}
+        record = {**record, "training": training}
+    if schema < 3 and isinstance(training, dict) and isinstance(training.get("phases"), list):
         record = {**record, "training": {**training, "phases": [_phase_up_to_date(p) for p in training["phases"]]}}
     return record
 

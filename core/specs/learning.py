@@ -10,6 +10,10 @@ from core.specs.checks import number, one_of, whole
 SCHEDULES = ("constant", "cosine", "step", "multi-step", "exponential", "polynomial", "one-cycle", "plateau")
 LOSSES = ("cross-entropy", "focal", "l1", "mse-mean", "correlation")
 BALANCES = ("none", "balanced")
+SAMPLERS = ("shuffle", "weighted", "oversample", "undersample")
+"""Which training images an epoch shows: ``shuffle`` each once; ``weighted`` as many as there are, drawn with
+replacement so that each class comes equally often; ``oversample`` images of each class repeated until it is as large as
+the largest; ``undersample`` of each class as many as the rarest has, others in each epoch."""
 METRICS = ("val_loss", "val_accuracy", "val_balanced_accuracy", "val_f1", "train_loss", "train_accuracy")
 """What an epoch can be judged by; losses are better low, all others high."""
 LIVE_CHANGES = ("rate", "unfreeze", "extend")
@@ -78,7 +82,7 @@ class Loss:
             both).
         smoothing: Label smoothing (Szegedy et al. 2016, arXiv:1512.00567), share of the label spread over all classes.
         gamma: Of the focal loss; 0 makes it cross-entropy.
-        balance: ``none``, or ``balanced`` to weigh each class by the inverse of its share of the training images.
+        balance: ``none``, or ``balanced`` to weigh each class by the inverse of its share of what an epoch shows.
     """
 
     name: str = "cross-entropy"

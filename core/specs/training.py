@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from core.errors import InputError
 from core.specs.augmentation import AugmentSpec
 from core.specs.checks import number, one_of, whole
-from core.specs.learning import METRICS, EarlyStopping, LiveChange, Loss, Mix, Schedule
+from core.specs.learning import METRICS, SAMPLERS, EarlyStopping, LiveChange, Loss, Mix, Schedule
 from core.specs.model import FreezePlan
 
 PRESETS = (
@@ -27,6 +28,7 @@ PRESETS = (
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "adagrad")
 PRECISIONS = ("auto", "fp32", "bf16")
 TRAINS = ("head", "plan")
+DRAWS = ("image", "stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,10 @@ class TrainingSpec:
             evenly spread, as fit. 0 for none.
         precisions: What ``auto`` chose, by phase, once the run has found it; a repetition computes in the same.
         acts: What a person changed while the run was at work, by step; a repetition changes the same.
+        sampler: Which images an epoch shows, one of :data:`SAMPLERS`. All but ``shuffle`` show classes equally
+            often, so that balanced weights are all 1 then.
+        draws: What augmentation draws its numbers from: ``image``, of each image by seed and epoch, or ``stream``, one
+            sequence for all, as runs did that are written in schema 3 or before.
     """
 
     preset: str
@@ -178,6 +184,8 @@ class TrainingSpec:
     kept_mib: int = 512
     precisions: tuple[str, ...] = ()
     acts: tuple[LiveChange, ...] = ()
+    sampler: str = "shuffle"
+    draws: str = "image"
 
     def __post_init__(self) -> None:
         one_of("preset", self.preset, PRESETS)
@@ -197,6 +205,7 @@ class TrainingSpec:
         whole("accumulate", self.accumulate, low=1, high=10_000)
         number("ema", self.ema, low=0.0, high=0.999999)
         one_of("best", self.best, METRICS)
+        one_of("draws", self.draws, DRAWS)
         whole("kept_mib", self.kept_mib, low=0, high=1_000_000)
         whole("views", self.views, low=0, high=1000)
         whole("processes", self.processes, low=1, high=64)
@@ -217,17 +226,34 @@ class TrainingSpec:
             one_of("precisions", precision, ("fp32", "bf16"))
         if not isinstance(self.acts, tuple) or not all(isinstance(act, LiveChange) for act in self.acts):
             raise InputError("acts must be a list of what was changed.")
+        one_of("sampler", self.sampler, SAMPLERS)
         if self.mix.active and self.loss.name not in ("cross-entropy", "focal"):
             raise InputError(
                 "MixUp and CutMix mix labels, which the loss {loss} cannot take. Choose cross-entropy.",
                 loss=self.loss.name,
             )
 
+    @property
+    def weighted(self) -> bool:
+        """Whether classes weigh differently in the loss."""
+        return self.loss.balance == "balanced" and self.sampler == "shuffle"
+
+    def drawn(self, counts: Sequence[int]) -> int:
+        """Returns how many images an epoch draws.
+
+        Args:
+            counts: Training images of each class.
+        """
+        present = [count for count in counts if count]
+        if self.sampler == "oversample":
+            return max(present, default=0) * len(present)
+        return min(present, default=0) * len(present) if self.sampler == "undersample" else sum(present)
+
     def steps(self, images: int) -> int | None:
         """Returns the optimizer steps of an epoch; ``None`` where the batch size is found at the start.
 
         Args:
-            images: Training images.
+            images: That an epoch draws.
         """
         if self.batch_size == "auto":
             return None

@@ -42,6 +42,7 @@ class Comparison:
         accuracies: Of the first and of the second.
         counts: Pictures that were compared, once for networks; or seeds of either recipe.
         test: The test's name.
+        leaky: Names of the runs whose own pictures leak, where they are judged on these.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Comparison:
     accuracies: tuple[float, float]
     counts: tuple[int, ...]
     test: str
+    leaky: tuple[str, ...] = ()
 
 
 def compare_runs(first: str, second: str, *, data: str | None = None, runs_dir: Path | str | None = None) -> Comparison:
@@ -76,9 +78,9 @@ def compare_runs(first: str, second: str, *, data: str | None = None, runs_dir: 
     if sides[0] and sides[1]:
         if data:
             raise InputError("Recipes are compared on what their runs held out, so --data cannot stand beside them.")
-        return of_recipes(sides[0], sides[1])
+        return replace(of_recipes(sides[0], sides[1]), leaky=_leaky((*sides[0], *sides[1])))
     a, b = (_judged(reference, data, runs_dir) for reference in (first, second))
-    return of_networks(a, b)
+    return replace(of_networks(a, b), leaky=() if data else _leaky((a[0], b[0])))
 
 
 def of_networks(first: tuple[Run, Predictions], second: tuple[Run, Predictions]) -> Comparison:
@@ -187,6 +189,10 @@ def _recipe(reference: str, runs_dir: Path | str | None) -> tuple[Run, ...] | No
             "The runs of {name} differ by more than their seed, so they are not one recipe.", name=reference
         )
     return finished
+
+
+def _leaky(runs: Sequence[Run]) -> tuple[str, ...]:
+    return tuple(run.name for run in runs if (leaks := run.recorded.leaks) and leaks.groups)
 
 
 def _judged(reference: str, data: str | None, runs_dir: Path | str | None) -> tuple[Run, Predictions]:

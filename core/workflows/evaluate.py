@@ -13,14 +13,14 @@ from core import settings
 from core.data.division.relatives import equal_files, joined, relatives
 from core.data.images import Unreadable
 from core.data.pixel_store import PixelStore
-from core.data.sources import Dataset, open_dataset, open_spec
+from core.data.sources import Dataset, open_dataset
 from core.errors import InputError
 from core.evaluation.figures import Figures, judge
 from core.evaluation.metrics import Scores, score
 from core.evaluation.predictions import Predictions, predict_store, read_predictions
 from core.runs.store import Run
 from core.workflows.checkpoints import network_at
-from core.workflows.images import learned_from, reopen
+from core.workflows.images import learned_from, open_source, reopen
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,9 @@ def _groups(run: Run, dataset: Dataset, keys: Sequence[str], roots: Sequence[Pat
         from core.workflows.data_check.check import look_alikes
 
         near = look_alikes(dataset)
-    elif spec.group_by.startswith("column:"):  # the run's own list of images has no columns
-        dataset = replace(dataset, columns=open_spec(spec, roots=roots).columns)
+    elif spec.revision or spec.group_by.startswith("column:"):  # the run's own list of images knows neither
+        source = open_source(run, roots=roots)
+        dataset = replace(dataset, columns=source.columns, filed=source.filed)
     together = joined(equal_files(dataset, keys), relatives(dataset, keys, spec.group_by, near))
     group_of = {key: number for number, group in enumerate(together) for key in group}
     alone = iter(range(len(together), len(together) + len(keys)))

@@ -12,6 +12,7 @@ from core import settings
 from core.data.folders.listed import open_listed
 from core.data.images import Unreadable
 from core.data.pixel_store import PixelStore
+from core.data.revisions import store as revisions
 from core.data.sources import Dataset, is_embedded, open_spec
 from core.errors import InputError
 from core.messages import Progress
@@ -81,6 +82,18 @@ def decode(
     return Decoded(readable, store, unreadable)
 
 
+def open_source(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset:
+    """Opens the source of a run, as the revision has it that the run was given; its folder may bring that.
+
+    Raises:
+        InputError: As for :func:`core.data.sources.open_spec`.
+    """
+    spec = run.experiment.data
+    if spec.revision:
+        revisions.adopt(run.path)
+    return open_spec(spec, roots=roots)
+
+
 def reopen(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset:
     """Opens the images of a run again, divided as they were when it was trained.
 
@@ -95,7 +108,7 @@ def reopen(run: Run, *, roots: Sequence[Path] | None = None) -> Dataset:
     rows = [(row["key"], row["label"], row["split"]) for row in run.split_rows()]
     if rows and not is_embedded(spec.source):
         return open_listed(spec.source, rows, run.classes(), roots=roots)
-    dataset = open_spec(spec, roots=roots)
+    dataset = open_source(run, roots=roots)
     dataset = dataset.relabelled(run.classes()) if run.classes() else dataset
     recorded = {key: split for key, _, split in rows}
     items = tuple(replace(item, split=recorded[item.key]) for item in dataset.items if item.key in recorded)

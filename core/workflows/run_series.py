@@ -1,4 +1,4 @@
-"""Series: the same recipe with several seeds, over several folds, or both, and what its runs say together.
+"""Series: one recipe with several seeds, folds or remedies against imbalance, and what its runs say together.
 
 One run says little about small differences between recipes: another seed or other validation images move the figures
 too. A series measures by how much. Loads no torch.
@@ -20,6 +20,7 @@ from core.runs.status import LIVE, RunStatus
 from core.runs.store import Run, RunStore
 from core.specs import Experiment
 from core.workflows.data_check.dividing import divide
+from core.workflows.remedies import with_remedy
 
 LARGEST = 100
 """Runs of the largest series."""
@@ -60,18 +61,24 @@ class Summary:
 
 
 def expand(
-    experiment: Experiment, seeds: Sequence[int] = (), folds: int = 0, *, series: str | None = None
+    experiment: Experiment,
+    seeds: Sequence[int] = (),
+    folds: int = 0,
+    *,
+    remedies: Sequence[str] = (),
+    series: str | None = None,
 ) -> tuple[Experiment, ...]:
     """Makes the experiments of a series.
 
     A seed changes the head's first weights, the order of the images and how they are changed; the division of the
     images stays, so that seeds can be compared. With folds, each run validates on another fold; test images are the
-    same in all of them and in no fold. With both, every seed goes through every fold.
+    same in all of them and in no fold. With both, every seed goes through every fold, and with remedies under each.
 
     Args:
         experiment: The recipe.
         seeds: Seeds of the runs; none for the experiment's own.
         folds: Number of folds; 0 for the experiment's own division.
+        remedies: Of :data:`core.workflows.remedies.REMEDIES`; none for the experiment's own.
         series: Id that the runs share; by default a new one.
 
     Returns:
@@ -83,7 +90,7 @@ def expand(
     chosen = tuple(seeds) or (experiment.training.seed,)
     if len(set(chosen)) < len(chosen):
         raise InputError("A seed stands twice in {seeds}. Give each once.", seeds=", ".join(map(str, chosen)))
-    count = len(chosen) * max(1, folds)
+    count = len(chosen) * max(1, folds) * max(1, len(remedies))
     if count < 2:
         raise InputError("A series has at least two runs. Give several seeds, or 2 folds or more.")
     if count > LARGEST:
@@ -94,9 +101,11 @@ def expand(
         for fold in range(max(1, folds)):
             data = replace(experiment.data, folds=folds, fold=fold) if folds else experiment.data
             labels = ([f"seed {seed}"] if len(chosen) > 1 else []) + ([f"fold {fold + 1}/{folds}"] if folds else [])
-            training = replace(experiment.training, seed=seed)
-            name = _named(experiment, " · ".join(labels))
-            found.append(replace(experiment, data=data, training=training, name=name, series=shared))
+            one = replace(experiment, data=data, training=replace(experiment.training, seed=seed), series=shared)
+            for remedy in remedies or ("",):
+                changed = with_remedy(one, remedy) if remedy else one
+                told = [*labels, f"remedy {remedy}"] if remedy else labels
+                found.append(replace(changed, name=_named(experiment, " · ".join(told))))
     return tuple(found)
 
 
@@ -111,6 +120,7 @@ def start_series(
     folds: int = 0,
     runs_dir: Path | str | None = None,
     *,
+    remedies: Sequence[str] = (),
     roots: Sequence[Path] | None = None,
     owner: str = "",
     estimate_seconds: float | None = None,
@@ -121,6 +131,7 @@ def start_series(
         experiment: The recipe.
         seeds: See :func:`expand`.
         folds: See :func:`expand`.
+        remedies: See :func:`expand`.
         runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
         roots: Folders that the processes may read images under, links resolved; ``None`` for no limit.
         owner: Who starts them; owners take turns at a device.
@@ -130,7 +141,7 @@ def start_series(
         InputError: As for :func:`expand`, the data cannot be dealt out into folds, or a run cannot be started; those
             that were started are called off.
     """
-    wanted, started = expand(experiment, seeds, folds), list[Run]()
+    wanted, started = expand(experiment, seeds, folds, remedies=remedies), list[Run]()
     if folds:
         divide(open_spec(wanted[0].data, roots=roots), wanted[0].data)
     try:

@@ -167,15 +167,15 @@ def _figures(anatomy: Anatomy, layer: Layer) -> list[Figure]:
     ]
     if layer.kernel:
         sides = [("k", layer.kernel), ("s", layer.stride), ("p", layer.padding), ("d", layer.dilation)]
-        told = ", ".join(f"{sign} {side[0]}" for sign, side in sides[1:] if side)
+        detail = ", ".join(f"{sign} {side[0]}" for sign, side in sides[1:] if side)
         if layer.groups and layer.groups > 1:
-            told += ", " + _("{n} groups").format(n=layer.groups)
+            detail += ", " + _("{n} groups").format(n=layer.groups)
         found.insert(
             2,
             Figure(
                 _("Kernel"),
                 network_diagram.shape_words(layer.kernel),
-                told,
+                detail,
                 _("s: stride, p: padding, d: dilation, in pixels of its input"),
             ),
         )

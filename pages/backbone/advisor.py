@@ -11,9 +11,9 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import DataSpec, ModelSpec
 from pages.backbone import ranking_panel
+from pages.ui.augmentation import presets
 from pages.ui.kit import components, nav, style
 from pages.ui.kit.page_states import busy, empty
-from pages.ui.plan import augmentation
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, translate_error
@@ -192,7 +192,7 @@ def use(spec: ModelSpec, advice: Advice) -> None:
     if advice.preset == "scratch" and spec.weights != "none":
         choices.set_model(replace(spec, weights="none"))
     choices.set_freeze(replace(advice.freeze, norm=choices.freeze().norm))
-    augmentation.read_again(advice.augment)
+    presets.read_again(advice.augment)
     choice = choices.train_choice()
     choices.set_train_choice(
         replace(

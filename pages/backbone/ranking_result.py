@@ -236,13 +236,13 @@ def _agreement(comparison: Comparison, score: str) -> str:
 def _table(rows: Sequence[Ranked]) -> None:
     import pandas as pd
 
-    told = [row for row in rows if row.scores is not None]
-    if not told:
+    ranked = [row for row in rows if row.scores is not None]
+    if not ranked:
         return
     frame = pd.DataFrame(
         [
             {"backbone": title(row.model), **{name: row.score(name) for name in SCORES}, "seconds": row.seconds}
-            for row in told
+            for row in ranked
         ]
     )
     for name in ("probe_accuracy", "knn_accuracy"):
@@ -267,9 +267,9 @@ def _table(rows: Sequence[Ranked]) -> None:
 
 def _absent(found: Ranking) -> None:
     """Names what was left out, with the reason."""
-    told = [(title(row.model), row.problem) for row in found.rows if row.problem is not None]
+    absent = [(title(row.model), row.problem) for row in found.rows if row.problem is not None]
     items = "".join(
-        f"<li><bdi>{escape(name)}</bdi>: {escape(_(why.template).format(**why.values))}</li>" for name, why in told
+        f"<li><bdi>{escape(name)}</bdi>: {escape(_(why.template).format(**why.values))}</li>" for name, why in absent
     )
     if items:
         components.note(_("Left out:"))

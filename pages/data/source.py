@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import settings
 from core.specs import DataSpec
-from pages.data.sources import named_classes, upload
+from pages.data.sources import named_classes, upload, webcam
 from pages.data.sources.taking_in import FROM
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import empty
@@ -21,6 +21,7 @@ SOURCE_KINDS = {
     "folder": N_("Folder"),
     "upload": N_("Upload"),
     "classes": N_("Your own classes"),
+    "webcam": N_("Webcam"),
 }
 SOURCE_TEXTS = {
     "shapes": N_("Generated shapes on cluttered backgrounds. Where each object is, is known."),
@@ -48,7 +49,13 @@ def choose_source() -> DataSpec | None:
         value=FROM.among(SOURCE_KINDS, here),
         on_change=lambda: FROM.choose(st.session_state[_KIND]),
     )
-    drawn = {"embedded": _embedded, "folder": _folder, "upload": upload.draw, "classes": named_classes.draw}
+    drawn = {
+        "embedded": _embedded,
+        "folder": _folder,
+        "upload": upload.draw,
+        "classes": named_classes.draw,
+        "webcam": webcam.draw,
+    }
     source = drawn[kind or "embedded"](known)
     if not source:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.specs import DataSpec
-from pages.data import overview
+from pages.data import augmentation, overview
 from pages.data.problems import view as problems
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import N_
@@ -29,7 +29,11 @@ class View:
     draw: Callable[[DataSpec, Dataset], None]
 
 
-VIEWS = {"overview": View(N_("Overview"), overview.draw), "problems": View(N_("Problems"), problems.draw)}
+VIEWS = {
+    "overview": View(N_("Overview"), overview.draw),
+    "problems": View(N_("Problems"), problems.draw),
+    "augmentation": View(N_("Augmentation"), augmentation.draw),
+}
 """All views, by their names in the address."""
 VIEW = Bound("view", kept="bl.data.view")
 """The chosen view."""

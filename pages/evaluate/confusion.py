@@ -62,12 +62,12 @@ def _confusion_words(judged: Evaluation) -> str:
     classes = judged.predictions.classes
     if not pairs:
         return _("All images are on the diagonal: none is taken for another class.")
-    true, said, count = pairs[0]
+    true, predicted, count = pairs[0]
     return _n(
-        "Rows are true classes. Most often {true} is taken for {said}: {n} image.",
-        "Rows are true classes. Most often {true} is taken for {said}: {n} images.",
+        "Rows are true classes. Most often {true} is taken for {predicted}: {n} image.",
+        "Rows are true classes. Most often {true} is taken for {predicted}: {n} images.",
         count,
-    ).format(true=classes[true], said=classes[said], n=count)
+    ).format(true=classes[true], predicted=classes[predicted], n=count)
 
 
 def draw_per_class(judged: Evaluation) -> None:

@@ -143,7 +143,7 @@ def _images(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_sha
                     for row in zip(values, shown, strict=True)
                 ],
                 customdata=[
-                    [[i, j, true, said, float(values[i, j])] for j, said in enumerate(names)]
+                    [[i, j, true, predicted, float(values[i, j])] for j, predicted in enumerate(names)]
                     for i, true in enumerate(names)
                 ],
                 hoverongaps=False,

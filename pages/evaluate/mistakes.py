@@ -99,7 +99,7 @@ def _filtered(judged: Evaluation, wrong: list[int]) -> list[int]:
     counts = {_name((true, taken)): (true, taken, count) for true, taken, count in judged.scores.confused()}
     if len(counts) < 2:
         return wrong
-    classes, said = judged.predictions.classes, judged.predictions.probabilities.argmax(axis=1)
+    classes, predicted = judged.predictions.classes, judged.predictions.probabilities.argmax(axis=1)
     chosen = shown_kind(judged)
     names = list(counts)[:KINDS]
     if chosen is None:
@@ -111,7 +111,7 @@ def _filtered(judged: Evaluation, wrong: list[int]) -> list[int]:
         if not kind:
             return _("All {n} mistakes").format(n=len(wrong))
         true, taken, count = counts[kind]
-        return _("{true} taken for {said} · {n}").format(true=classes[true], said=classes[taken], n=count)
+        return _("{true} taken for {predicted} · {n}").format(true=classes[true], predicted=classes[taken], n=count)
 
     kind = st.selectbox(
         _("Mistakes"),
@@ -125,7 +125,7 @@ def _filtered(judged: Evaluation, wrong: list[int]) -> list[int]:
     if not kind:
         return wrong
     true, taken, _count = counts[kind]
-    return [row for row in wrong if judged.predictions.labels[row] == true and said[row] == taken]
+    return [row for row in wrong if judged.predictions.labels[row] == true and predicted[row] == taken]
 
 
 def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None = None) -> None:
@@ -146,11 +146,13 @@ def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None 
         image = _thumbnail(run, dataset, place, key)
         if image is None:
             continue
-        said = int(predictions.probabilities[row].argmax())
-        share = number_format.percent(float(predictions.probabilities[row, said]))
-        true, called = predictions.classes[predictions.labels[row]], predictions.classes[said]
+        predicted = int(predictions.probabilities[row].argmax())
+        share = number_format.percent(float(predictions.probabilities[row, predicted]))
+        true, called = predictions.classes[predictions.labels[row]], predictions.classes[predicted]
         quiet = _("right") if true == called else _("is {name}").format(name=true)
-        alt = _("{true}, called {said} with {share}: {key}").format(true=true, said=called, share=share, key=key)
+        alt = _("{true}, called {predicted} with {share}: {key}").format(
+            true=true, predicted=called, share=share, key=key
+        )
         tiles.append(Tile(image, f"{called} · {share}", quiet, alt))
         pictures.append(image)
         keys.append(key)
@@ -192,13 +194,13 @@ def _names(judged: Evaluation, rows: list[int]) -> None:
     import pandas as pd
 
     predictions = judged.predictions
-    said = predictions.probabilities.argmax(axis=1)
+    predicted = predictions.probabilities.argmax(axis=1)
     table = pd.DataFrame(
         {
             "key": [predictions.keys[row] for row in rows],
             "true": [predictions.classes[predictions.labels[row]] for row in rows],
-            "said": [predictions.classes[said[row]] for row in rows],
-            "share": [float(predictions.probabilities[row, said[row]]) for row in rows],
+            "predicted": [predictions.classes[predicted[row]] for row in rows],
+            "share": [float(predictions.probabilities[row, predicted[row]]) for row in rows],
         }
     )
     st.dataframe(
@@ -208,7 +210,7 @@ def _names(judged: Evaluation, rows: list[int]) -> None:
         column_config={
             "key": _("Picture"),
             "true": _("Is"),
-            "said": _("Taken for"),
+            "predicted": _("Taken for"),
             "share": st.column_config.NumberColumn(_("Probability"), format="percent"),
         },
     )

@@ -81,7 +81,9 @@ def _title(run: Run, status: RunStatus) -> None:
     if status.seconds:
         parts.append(number_format.duration(status.seconds))
     words = " · ".join(f"<bdi>{escape(part)}</bdi>" for part in parts)
-    st.html(f'<p class="bl-facts">{components.badge(status.state)}<span>{words}</span></p>')
+    st.html(
+        f'<p class="bl-facts">{components.badge(status.state)}{components.leaky(status.leaks)}<span>{words}</span></p>'
+    )
 
 
 def _evaluations(run: Run) -> dict[str, Evaluation]:
@@ -135,6 +137,9 @@ def _judgement(run: Run, found: dict[str, Evaluation]) -> None:
         )
     judged = found[split]
     _answer(judged)
+    leaks = run.recorded.leaks
+    if leaks is not None and leaks.warning:
+        subjects.callout(translate_error(leaks.warning), icon="water_drop")
     if "test" not in found:
         _no_test(run)
     marked = mistakes.shown_kind(judged)

@@ -78,14 +78,14 @@ def specific(found: LayerAnswers, key: tuple[object, ...]) -> Specificity | None
 
 def _specific(found: LayerAnswers, key: tuple[object, ...], channel: int) -> None:
     """Says how strongly the channel tells the classes apart."""
-    told = specific(found, key)
-    if told is None:
+    selectivity = specific(found, key)
+    if selectivity is None:
         return
     dead = bool((found.answers.maxima[:, channel] <= 0).all())
     rows = [
-        (_("prefers"), found.classes[int(told.preferred[channel])]),
-        (_("class selectivity"), number_format.number(float(told.selectivity[channel]), 2)),
-        (_("F between classes"), number_format.number(float(min(told.f[channel], 1e9)), 3)),
+        (_("prefers"), found.classes[int(selectivity.preferred[channel])]),
+        (_("class selectivity"), number_format.number(float(selectivity.selectivity[channel]), 2)),
+        (_("F between classes"), number_format.number(float(min(selectivity.f[channel], 1e9)), 3)),
     ]
     subjects.facts(rows)
     if dead:

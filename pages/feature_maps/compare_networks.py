@@ -140,15 +140,16 @@ def _answers(first: Subject, second: Subject) -> None:
     with st.container(key="bl-wrap-beside-said"):
         columns = st.columns(2, gap="large")
     for column, part in zip(columns, (second, first), strict=True):
-        said = part.probabilities()
-        order = [int(index) for index in said.argsort()[::-1][:3]]
+        probabilities = part.probabilities()
+        order = [int(index) for index in probabilities.argsort()[::-1][:3]]
         with column:
             components.section(part.target.title)
-            if not subjects.answered(said):
+            if not subjects.answered(probabilities):
                 components.note(subjects.no_answer())
                 continue
             components.probabilities(
-                [(part.network.classes[i], float(said[i])) for i in order], marked=part.network.classes[order[0]]
+                [(part.network.classes[i], float(probabilities[i])) for i in order],
+                marked=part.network.classes[order[0]],
             )
 
 

@@ -40,11 +40,11 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[object, ...]) -> N
     from core.interpret.features.similarity import against
 
     try:
-        told = caches.remember("beside", key, lambda: against(first[1], second[1]), entries=8)
+        diff = caches.remember("beside", key, lambda: against(first[1], second[1]), entries=8)
     except InputError as error:
         components.note(translate_error(error))
         return
-    channels = len(told.order)
+    channels = len(diff.order)
     count = form_fields.choice(
         _("Channels"),
         [n for n in COUNTS if n < channels],
@@ -52,9 +52,9 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[object, ...]) -> N
         format_func=lambda n: _("The {n} that differ most").format(n=n) if n else _("All of them"),
         default=16 if channels > 16 else 0,
     )
-    order = list(told.order[: count or None])
+    order = list(diff.order[: count or None])
     drawn = caches.remember(
-        "beside-sheets", (*key, count), lambda: _sheets(first[1], second[1], told, order), entries=16
+        "beside-sheets", (*key, count), lambda: _sheets(first[1], second[1], diff, order), entries=16
     )
     with st.container(key="bl-wrap-beside"):
         columns = st.columns(3, gap="medium")
@@ -85,22 +85,22 @@ def draw(first: Part, second: Part, layer: str, *, key: tuple[object, ...]) -> N
             "the second side, blue less."
         )
     )
-    if told.broken:
+    if diff.broken:
         subjects.callout(
             _("{n} channels hold values that are no finite numbers; they are drawn as zeros, and come last.").format(
-                n=number_format.exact(told.broken)
+                n=number_format.exact(diff.broken)
             ),
             icon="error",
         )
-    if told.same == channels:
+    if diff.same == channels:
         components.note(
             _("Nothing differs here, to the last bit: what was changed lies behind this layer, as with a frozen part.")
         )
-    _figures(told)
+    _figures(diff)
     _large(first, second, order[place])
 
 
-def _sheets(first: Tensor, second: Tensor, told: Against, order: list[int]) -> list[Drawn]:
+def _sheets(first: Tensor, second: Tensor, diff: Against, order: list[int]) -> list[Drawn]:
     from core.interpret.drawing.tile_sheets import feature_sheet, limits_of
 
     columns = 4 if len(order) <= 16 else 8 if len(order) <= 64 else 16
@@ -111,18 +111,18 @@ def _sheets(first: Tensor, second: Tensor, told: Against, order: list[int]) -> l
         for maps in (first, second)
     ]
     change = feature_sheet(
-        told.change[order], columns=columns, tile_px=tile, gutter=2, scale="layer", colormap="blue-red"
+        diff.change[order], columns=columns, tile_px=tile, gutter=2, scale="layer", colormap="blue-red"
     )
     return [Drawn(made[0]), Drawn(made[1]), Drawn(change)]
 
 
-def _figures(told: Against) -> None:
+def _figures(diff: Against) -> None:
     components.metrics(
         [
-            Figure(_("Difference"), number_format.percent(told.relative), _("of the activations' own size")),
-            Figure(_("Agreement"), subjects.number(told.agreement, 2), _("median correlation of a channel's two maps")),
+            Figure(_("Difference"), number_format.percent(diff.relative), _("of the activations' own size")),
+            Figure(_("Agreement"), subjects.number(diff.agreement, 2), _("median correlation of a channel's two maps")),
             Figure(
-                _("Unchanged"), number_format.exact(told.same), _("of {n} channels, exactly").format(n=len(told.order))
+                _("Unchanged"), number_format.exact(diff.same), _("of {n} channels, exactly").format(n=len(diff.order))
             ),
         ],
         compact=True,

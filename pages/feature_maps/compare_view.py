@@ -77,8 +77,8 @@ def _layers(subject: Subject, names: tuple[str, ...]) -> None:
             return
         before = [name for name in names[: names.index(layer)] if name in alike]
         after = [name for name in names[names.index(layer) :] if name in alike]
-        told = set(layer_picker.main_layers(anatomy, names))
-        usual = next((name for name in after if name in told), after[0] if after else before[-1])
+        main_layers = set(layer_picker.main_layers(anatomy, names))
+        usual = next((name for name in after if name in main_layers), after[0] if after else before[-1])
         key = f"bl-beside-second-{count}-{layer}"
         second = st.selectbox(
             _("With the layer"),

@@ -76,7 +76,7 @@ def _profile(subject: Subject, own: Own) -> DepthProfile | None:
     key = (*subject.target.key, *own.key)
     prints = user_images.prints(subject, own)
 
-    def told(progress: StagedProgress | None = None) -> DepthProfile:
+    def measured(progress: StagedProgress | None = None) -> DepthProfile:
         return caches.remember(
             "stories",
             key,
@@ -85,11 +85,11 @@ def _profile(subject: Subject, own: Own) -> DepthProfile | None:
         )
 
     if caches.known("stories", key, entries=8) or depth_known(subject.network, prints):
-        return told()
+        return measured()
     text = _("Runs {n} of your images through the network once and measures what each layer does with them.")
     return user_images.on_request(
         key,
-        told,
+        measured,
         text.format(n=number_format.exact(len(own.images.items))),
         _("Measure the layers"),
         icon=":material/stacked_line_chart:",
@@ -123,7 +123,7 @@ def _claims(profile: DepthProfile) -> None:
 def _charts(profile: DepthProfile) -> None:
     from core.interpret.features.depth_claims import quietable
 
-    told = [row for row in profile.rows if row.compared]
+    rows = [row for row in profile.rows if row.compared]
     quiet = quietable(profile.rows)
     with st.container(key="bl-wrap-depth"):
         left, right = st.columns(2, gap="large")
@@ -146,42 +146,42 @@ def _charts(profile: DepthProfile) -> None:
         )
         components.section(_("Effective rank"))
         _lines(
-            told,
-            [(_("effective rank"), [row.rank for row in told]), (_("at most"), [float(row.most) for row in told])],
+            rows,
+            [(_("effective rank"), [row.rank for row in rows]), (_("at most"), [float(row.most) for row in rows])],
             key="rank",
             alt=_(
                 "How many directions the images' activations spread over: {first} in {one}, {last} in {other}."
             ).format(
-                first=number_format.number(told[0].rank),
-                one=told[0].layer,
-                last=number_format.number(told[-1].rank),
-                other=told[-1].layer,
+                first=number_format.number(rows[0].rank),
+                one=rows[0].layer,
+                last=number_format.number(rows[-1].rank),
+                other=rows[-1].layer,
             ),
         )
         components.section(_("Mean and spread"))
         _lines(
-            told,
-            [(_("mean"), [row.mean for row in told]), (_("deviation"), [row.variance**0.5 for row in told])],
+            rows,
+            [(_("mean"), [row.mean for row in rows]), (_("deviation"), [row.variance**0.5 for row in rows])],
             key="spread",
             alt=_("Mean and standard deviation of each layer's values; the variance ends at {last}.").format(
-                last=number_format.number(told[-1].variance)
+                last=number_format.number(rows[-1].variance)
             ),
         )
     with right:
-        _classes(profile, told)
-        _picture(told)
-        dead = sum(row.dead for row in told)
+        _classes(profile, rows)
+        _picture(rows)
+        dead = sum(row.dead for row in rows)
         if dead:
             components.note(
                 _("{n} of {all} channels of these layers never rise above zero on these images.").format(
-                    n=number_format.exact(dead), all=number_format.exact(sum(row.channels for row in told))
+                    n=number_format.exact(dead), all=number_format.exact(sum(row.channels for row in rows))
                 )
             )
 
 
-def _classes(profile: DepthProfile, told: Sequence[LayerDepth]) -> None:
+def _classes(profile: DepthProfile, rows: Sequence[LayerDepth]) -> None:
     components.section(_("How well the class can be read off"))
-    judged = [(row, row.accuracy) for row in told if row.accuracy is not None]
+    judged = [(row, row.accuracy) for row in rows if row.accuracy is not None]
     if judged:
         chance = 1.0 / max(profile.classes, 1)
         best, share = max(judged, key=lambda pair: pair[1])
@@ -205,7 +205,7 @@ def _classes(profile: DepthProfile, told: Sequence[LayerDepth]) -> None:
         )
     else:
         components.note(_("Too few images of some class were looked at to fit a classifier."))
-    apart = [row for row in told if row.distance is not None and row.distance < float("inf")]
+    apart = [row for row in rows if row.distance is not None and row.distance < float("inf")]
     if apart:
         components.section(_("How far apart the classes lie"))
         _lines(
@@ -224,8 +224,8 @@ def _classes(profile: DepthProfile, told: Sequence[LayerDepth]) -> None:
         )
 
 
-def _picture(told: Sequence[LayerDepth]) -> None:
-    kept = [row for row in told if row.picture is not None]
+def _picture(rows: Sequence[LayerDepth]) -> None:
+    kept = [row for row in rows if row.picture is not None]
     if not kept:
         return
     components.section(_("What is left of the picture"))

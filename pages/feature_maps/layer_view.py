@@ -66,7 +66,7 @@ def _view(subject: Subject, names: tuple[str, ...]) -> None:
         )
         subjects.warn_random(subject.target)
     with main:
-        maps, chosen = _answer(subject, layer, look)
+        maps, chosen = _draw_answer(subject, layer, look)
     with side:
         channel_card.kernel(subject, layer, chosen)
     channel_card.draw(subject, layer, maps, chosen, look[2])
@@ -86,9 +86,9 @@ def _first(anatomy: Anatomy, names: tuple[str, ...]) -> str:
     for name in names:
         if titles[name].sort in ("convolution", "depthwise", "grouped"):
             return name
-    told = layer_picker.main_layers(anatomy, names)
-    first = anatomy.layer(told[0]).stage
-    return [name for name in told if anatomy.layer(name).stage == first][-1]
+    layers = layer_picker.main_layers(anatomy, names)
+    first = anatomy.layer(layers[0]).stage
+    return [name for name in layers if anatomy.layer(name).stage == first][-1]
 
 
 def _look(subject: Subject, layer: str) -> tuple[int, str, str, str]:
@@ -141,7 +141,7 @@ def scale_and_colours() -> tuple[str, str]:
     return str(scale), str(colormap)
 
 
-def _answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Tensor, int]:
+def _draw_answer(subject: Subject, layer: str, look: tuple[int, str, str, str]) -> tuple[Tensor, int]:
     """Draws all channels and the layer's figures; returns the maps and the channel under study."""
     from core.interpret.features.activations import layer_stats
 
@@ -260,11 +260,11 @@ def _by_class(subject: Subject, layer: str) -> list[int] | None:
     found = user_images.gather_on_request(subject, own, layer, text, _("Measure them"), key="bl-maps-sort")
     if found is None:
         return None
-    told = channel_top_images.specific(found, (*subject.target.key, *own.key, layer))
-    if told is None:
+    selectivity = channel_top_images.specific(found, (*subject.target.key, *own.key, layer))
+    if selectivity is None:
         components.note(_("Your images are too few, or of one class, so no channel can be said to be specific."))
         return None
-    return [int(channel) for channel in (-told.f).argsort(kind="stable")]
+    return [int(channel) for channel in (-selectivity.f).argsort(kind="stable")]
 
 
 def _legend(drawn: Drawn, scale: str, colormap: str) -> None:

@@ -191,10 +191,10 @@ def _sheet(story: FilterHistory, part: int | None, epoch: int, shown: str, calle
     }[shown].format(n=len(values), layer=called, epoch=epoch)
     drawn = kernel_sheet(values, limit=limit, columns=8, tile_px=48)
     subjects.picture(drawn, alt=alt, sharp=True, most=620)
-    said = alt + ". " + _("One scale for all epochs; its ends are ± {limit}.").format(limit=subjects.number(limit))
+    sentence = alt + ". " + _("One scale for all epochs; its ends are ± {limit}.").format(limit=subjects.number(limit))
     if len(story.start) > MAX_FILTERS:
-        said += " " + _("The first {n} of {all} are drawn.").format(n=MAX_FILTERS, all=len(story.start))
-    components.note(said)
+        sentence += " " + _("The first {n} of {all} are drawn.").format(n=MAX_FILTERS, all=len(story.start))
+    components.note(sentence)
 
 
 def _figures(motion: Motion, epoch: int) -> None:

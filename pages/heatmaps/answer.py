@@ -75,7 +75,7 @@ def above(subject: Subject, probabilities: NDArray[np.float32]) -> None:
     )
 
 
-def _judged(subject: Subject, said: str) -> tuple[str, bool] | None:
+def _judged(subject: Subject, predicted: str) -> tuple[str, bool] | None:
     """Returns the picture's class and whether that is what was said; ``None`` where nobody knows."""
     truth = subject.image.truth
-    return None if truth is None or subject.target.run is None else (truth, truth == said)
+    return None if truth is None or subject.target.run is None else (truth, truth == predicted)

@@ -133,8 +133,8 @@ def _slow(subject: Subject, choice: Choice, name: str) -> Explanation:
 
 def classes(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws the same method for the likeliest classes: predicted against true first, where they differ."""
-    names, said = subject.network.classes, subject.probabilities()
-    order = [int(index) for index in said.argsort()[::-1][:6]]
+    names, probabilities = subject.network.classes, subject.probabilities()
+    order = [int(index) for index in probabilities.argsort()[::-1][:6]]
     truth = names.index(subject.image.truth) if subject.image.truth in names else None
     asked = [choice.target, *([choice.against] if choice.against is not None else [])]
     wanted = list(dict.fromkeys([order[0], *([truth] if truth is not None else []), *asked, *order]))[:7]
@@ -145,7 +145,7 @@ def classes(subject: Subject, choice: Choice, look: Look) -> None:
     cells = []
     for explanation in found:
         heat = explanation.heatmap
-        share = number_format.percent(float(said[heat.target]))
+        share = number_format.percent(float(probabilities[heat.target]))
         notes = {order[0]: _("predicted, {share}"), truth: _("its class, {share}")}
         if truth == order[0]:
             notes = {truth: _("predicted and true, {share}")}
@@ -218,7 +218,7 @@ def layers(subject: Subject, choice: Choice, look: Look) -> None:
         _cell(subject, explanation, layer_names.layer(anatomy, name), " × ".join(map(str, known[name].output_shape)))
         for name, explanation in found.items()
     ]
-    map_grid.draw(cells, look, usual="own", said="layers")
+    map_grid.draw(cells, look, usual="own", meaning="layers")
     components.note(
         _("Early layers see detail that belongs to any class; late ones see coarsely, but what the class is about.")
     )
@@ -262,14 +262,14 @@ def pictures(subject: Subject, choice: Choice, look: Look) -> None:
 def _judged(subject: Subject, name: str, truth: str | None, picture: Image.Image, explanation: Explanation) -> Cell:
     """Returns the map of one of many pictures, with what the network says of it and whether that is right."""
     predicted = subject.network.classes[explanation.predicted]
-    said = float(explanation.probabilities[explanation.predicted])
+    probability = float(explanation.probabilities[explanation.predicted])
     judged = truth is not None and subject.target.run is not None
     right = truth == predicted
     return Cell(
         explanation.heatmap,
-        said,
+        probability,
         picture,
-        f"{predicted} {number_format.percent(said)}",
+        f"{predicted} {number_format.percent(probability)}",
         "" if not judged else _("right") if right else _("it is {label}").format(label=truth),
         _("{key}: heat for {name}").format(key=name, name=predicted),
         "" if not judged else "good" if right else "bad",

@@ -69,7 +69,7 @@ def _this_picture(subject: Subject, run: Run, choice: Choice, look: Look) -> Non
         found.append((epoch, explained))
         cells.append(_cell(subject, explained, wanted, _called(epoch, name)))
     size = 150 if len(cells) > MIN_EPOCHS else map_grid.MAP_PX
-    map_grid.draw(cells, look, said="" if choice.against is None else "plain", size=size)
+    map_grid.draw(cells, look, meaning="" if choice.against is None else "plain", size=size)
     kept_too = any(name.isdigit() for _epoch, name in moments)
     components.note(
         _("The network's weights at each moment draw their own map. To look closer at one, choose it at the top.")
@@ -127,10 +127,10 @@ def _at(subject: Subject, run: Run, name: str, choice: Choice, wanted: str) -> E
 
 
 def _cell(subject: Subject, found: Explanation, wanted: str, title: str) -> Cell:
-    heat, said = found.heatmap, float(found.probabilities[found.heatmap.target])
-    note = _("{name}: {share}").format(name=wanted, share=number_format.percent(said))
+    heat, probability = found.heatmap, float(found.probabilities[found.heatmap.target])
+    note = _("{name}: {share}").format(name=wanted, share=number_format.percent(probability))
     alt = _("{caption}: heat for {name}").format(caption=title, name=wanted)
-    return Cell(heat, said if heat.against is None else 1.0, subject.picture, title, note, alt)
+    return Cell(heat, probability if heat.against is None else 1.0, subject.picture, title, note, alt)
 
 
 def _course(found: Sequence[tuple[int, Explanation]], wanted: str, classes: Sequence[str]) -> None:
@@ -138,10 +138,10 @@ def _course(found: Sequence[tuple[int, Explanation]], wanted: str, classes: Sequ
     if len(found) < MIN_EPOCHS:
         return
     epochs = [epoch for epoch, _found in found]
-    said = [float(one.probabilities[classes.index(wanted)]) for _epoch, one in found]
+    per_epoch = [float(one.probabilities[classes.index(wanted)]) for _epoch, one in found]
     like = [_likeness(one.heatmap.values, found[-1][1].heatmap.values) for _epoch, one in found]
     chart = charts.figure(240)
-    lines = {_("Probability of {name}").format(name=wanted): said, _("Likeness of the map to the last one"): like}
+    lines = {_("Probability of {name}").format(name=wanted): per_epoch, _("Likeness of the map to the last one"): like}
     for (name, values), colour in zip(lines.items(), charts.OTHERS, strict=False):
         chart.add_scatter(
             x=epochs,
@@ -156,7 +156,7 @@ def _course(found: Sequence[tuple[int, Explanation]], wanted: str, classes: Sequ
     text = _(
         "{name}: {first} before training, {last} in the end. The likeness is the rank correlation of two maps: 1 where "
         "they point out the same places in the same order, 0 where they have nothing in common."
-    ).format(name=wanted, first=number_format.percent(said[0]), last=number_format.percent(said[-1]))
+    ).format(name=wanted, first=number_format.percent(per_epoch[0]), last=number_format.percent(per_epoch[-1]))
     charts.show(chart, key="bl-heat-course", alt=text)
 
 

@@ -65,19 +65,19 @@ class Cell:
     alone: bool = False
 
 
-def draw(cells: Sequence[Cell], look: Look, *, usual: Scale = "figures", said: str = "", size: int = MAP_PX) -> None:
+def draw(cells: Sequence[Cell], look: Look, *, usual: Scale = "figures", meaning: str = "", size: int = MAP_PX) -> None:
     """Draws maps in a grid, and under it their scale.
 
     Args:
         cells: The maps, in reading order.
         look: How they are drawn.
         usual: The scale they share unless each is to be drawn by itself; ``own`` where they have none in common.
-        said: Which row of :data:`SAID` holds for the usual scale, where it is not the one of its name.
+        meaning: Which row of :data:`SAID` holds for the usual scale, where it is not the one of its name.
         size: Side of a map, in CSS pixels.
     """
     scale: Scale = "own" if CHOICE.asked() == "own" else usual
     grid(tiles(cells, look, scale, size), size=size)
-    legend(cells, look, SAID[said or usual if scale == usual else scale], choice=usual != "own")
+    legend(cells, look, SAID[meaning or usual if scale == usual else scale], choice=usual != "own")
 
 
 def tiles(cells: Sequence[Cell], look: Look, scale: Scale, size: int = MAP_PX) -> list[Tile]:

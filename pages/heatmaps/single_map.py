@@ -263,7 +263,7 @@ def over(picture: Image.Image, heat: Heatmap, look: Look, level: NDArray[np.floa
 def summary(heat: Heatmap, anatomy: Anatomy) -> str:
     """Says where a map was computed, in which time, and what its colours leave out."""
     time = duration(heat.seconds)
-    said = (
+    sentence = (
         _("Computed on {layer} in {time}.").format(layer=layer_names.layer(anatomy, heat.layer), time=time)
         if heat.layer
         else _("Computed on the pixels in {time}.").format(time=time)
@@ -277,8 +277,8 @@ def summary(heat: Heatmap, anatomy: Anatomy) -> str:
             text = _(
                 "With {steps} steps its shares add up to the score's rise above plain grey, but for {share} of it."
             ).format(steps=heat.steps, share=share)
-        said += " " + text
-    return said + (" " + _("Colours end at the strongest 2\u00a0%\u00a0of them.") if heat.per_pixel else "")
+        sentence += " " + text
+    return sentence + (" " + _("Colours end at the strongest 2\u00a0%\u00a0of them.") if heat.per_pixel else "")
 
 
 def duration(seconds_: float) -> str:

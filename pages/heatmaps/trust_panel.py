@@ -87,7 +87,7 @@ def word(
     title, icon, tone = WORDS[judged.word]
     place.html(  # together: beside the answer there is little height
         f'{asked}<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
-        f"<b>{escape(_(title))}</b><span>{escape(finding_cards.said(judged.reason.sentence))}</span></p>"
+        f"<b>{escape(_(title))}</b><span>{escape(finding_cards.translated(judged.reason.sentence))}</span></p>"
     )
     return found
 

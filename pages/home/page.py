@@ -141,6 +141,8 @@ def _result(run: Run) -> None:
         run_panel.ended(run, status)
     if not run.has_weights:
         return
+    if badge := components.leaky(status.leaks):
+        st.html(f"<p>{badge}</p>")
     components.metrics(run_panel.result_figures(run, status))
     with st.container(key="bl-wrap-walk"):
         looks, curve = st.columns([1.25, 1], gap="large")
@@ -283,7 +285,7 @@ def _row(run: Run, name: str) -> None:
         st.html(
             f'<div class="bl-run"><i><bdi>{escape(display_names.backbone(spec.model.backbone))}</bdi></i>{curve}'
             f'<b aria-label="{escape(best)}: {accuracy}"><bdi>{accuracy}</bdi></b>'
-            f"{components.badge(status.state)}<i>{escape(when)}</i></div>",
+            f"<span>{components.badge(status.state)}{components.leaky(status.leaks)}</span><i>{escape(when)}</i></div>",
             width="content",
         )
     if status.faults:

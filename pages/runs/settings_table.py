@@ -57,6 +57,7 @@ def _images(spec: DataSpec) -> list[Row]:
         (_("Held out for the test"), percent(spec.test_share), "test"),
         (_("Most images of a class"), number_format.exact(spec.images_per_class) if spec.images_per_class else "", ""),
         (_("Classes"), ", ".join(spec.classes), ""),
+        (_("Revision of the data"), spec.revision, ""),
         (_("Kept together"), f"{_(GROUPS.get(kind, kind))} {what}".strip(), ""),
         (_("Seed of the split"), str(spec.seed), "seed"),
     ]
@@ -137,8 +138,8 @@ def _phase(experiment: Experiment, phase: Phase) -> list[Row]:
 
 
 def _changes(spec: AugmentSpec) -> str:
-    name, said = augmentation_words.title(spec), augmentation_words.changes(spec)
-    return f"{name}: {said}" if said else name
+    name, changed = augmentation_words.title(spec), augmentation_words.changes(spec)
+    return f"{name}: {changed}" if changed else name
 
 
 def _schedule(schedule: Schedule) -> str:

@@ -48,6 +48,7 @@ class Row:
     learned: str
     time: float
     fault: str = ""
+    leaky: str = ""
 
     @property
     def duration(self) -> str:
@@ -67,6 +68,8 @@ def draw(was_alive: bool) -> None:
     if not rows:
         return
     columns = _columns(rows)
+    if not any(row.leaky for row in rows):
+        del columns["leaky"]
     event = st.dataframe(
         pd.DataFrame(
             {name: [getattr(row, name) for row in rows] for name in columns}, index=[row.ids[0] for row in rows]
@@ -105,6 +108,11 @@ def _columns(rows: Sequence[Row]) -> dict[str, ColumnConfig]:
         "test": config.NumberColumn(_("Test"), width=68, format="%.1f %%", help=_("Test accuracy.")),
         "validation": config.NumberColumn(
             _("Validation"), width=82, format="%.1f %%", help=_("Best validation accuracy.")
+        ),
+        "leaky": config.TextColumn(
+            _("Leak"),
+            width=70,
+            help=_("Leaky: copies of the same picture stand in more than one split, so the accuracy flatters the run."),
         ),
         "curve": config.LineChartColumn(
             _("Curve"),
@@ -156,6 +164,7 @@ def _row(run: Run, name: str) -> Row | None:
         learned=number_format.count(run_panel.learned(run, status)),
         time=status.seconds or 0.0,
         fault=run_panel.reasons(status) or (translate_error(fault) if fault else ""),
+        leaky=_("Leaky") if status.leaks and status.leaks.groups else "",
     )
 
 
@@ -163,7 +172,7 @@ def _together(rows: Sequence[Row]) -> Row:
     """Returns the row of a series: means over its runs, and how many have finished."""
     done = _(components.STATES["finished"][0])
     finished = [row for row in rows if row.state == done]
-    base = rows[-1].name.partition(" · seed ")[0].partition(" · fold ")[0]
+    base = rows[-1].name.partition(" · seed ")[0].partition(" · fold ")[0].partition(" · remedy ")[0]
     return replace(
         rows[0],
         ids=tuple(i for row in rows for i in row.ids),
@@ -173,6 +182,7 @@ def _together(rows: Sequence[Row]) -> Row:
         validation=_mean(row.validation for row in finished),
         time=sum(row.time for row in rows),
         fault=next((row.fault for row in rows if row.fault), ""),
+        leaky=next((row.leaky for row in rows if row.leaky), ""),
     )
 
 

@@ -38,11 +38,12 @@ def trained(runs: Mapping[str, Run], titles: Mapping[str, str]) -> None:
     for arm, run in runs.items():
         status = run.status()
         test = status.test_accuracy
+        leak = " · " + _("leaky") if status.leaks and status.leaks.groups else ""
         rows.append(
             Figure(
                 _(titles[arm]),
                 number_format.percent(test),
-                _("test accuracy") + " · " + number_format.duration(status.seconds),
+                _("test accuracy") + " · " + number_format.duration(status.seconds) + leak,
                 _("On its own test pictures, divided off by chance as usual."),
             )
         )

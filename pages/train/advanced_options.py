@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import BALANCES, LOSSES, METRICS, PRECISIONS, EarlyStopping, Loss, Mix, Phase
+from core.specs import BALANCES, LOSSES, METRICS, PRECISIONS, SAMPLERS, EarlyStopping, Loss, Mix, Phase
 from pages.train import seeds_and_folds
 from pages.ui.kit import components, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
@@ -117,7 +117,37 @@ def _loss(choice: TrainChoice) -> TrainChoice:
             0.5,
             _("The larger, the less easy images count; 0 makes it cross-entropy, 2 is what its authors use."),
         )
-    return replace(choice, loss=Loss(name, smoothing, gamma, balance))
+    return _sampler(replace(choice, loss=Loss(name, smoothing, gamma, balance)))
+
+
+def _sampler(choice: TrainChoice) -> TrainChoice:
+    """Draws which images an epoch shows, and whether the remedies against imbalance are compared."""
+    first, second = st.columns(2, vertical_alignment="bottom")
+    sampler = one(
+        first,
+        _("Sampler"),
+        "bl-sampler",
+        choice.sampler,
+        SAMPLERS,
+        lambda name: _(display_names.SAMPLERS[name]),
+        _("Which training images an epoch shows. Class weights change how much an image counts, a sampler how often."),
+    )
+    with second:
+        remedies = switch(
+            st,
+            _("Compare remedies in three runs"),
+            "bl-remedies",
+            value=choice.remedies,
+            help_=_(
+                "For rare classes: one run without a remedy, one with class weights, one with the weighted sampler. "
+                "Their series then shows the recall of the rarest class under each."
+            ),
+        )
+    components.note(_(display_names.SAMPLED[sampler]))
+    choice = replace(choice, sampler=sampler, remedies=remedies)
+    if sampler != "shuffle" and choice.loss.balance == "balanced":
+        components.note(_("This sampler shows all classes equally often, so the class weights are all 1."))
+    return choice
 
 
 def _mix(choice: TrainChoice) -> TrainChoice:

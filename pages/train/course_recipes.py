@@ -68,7 +68,7 @@ def take(choice: TrainChoice) -> TrainChoice:
 
 def _sets(run: CourseRun) -> None:
     """Says what a run sets beside its phases, which the summary tells."""
-    told = [
+    lines = [
         _("{network}, {weights}, head {head}.").format(
             network=display_names.backbone(run.model.backbone),
             weights=display_names.weights(run.model.weights),
@@ -77,7 +77,7 @@ def _sets(run: CourseRun) -> None:
         augmentation_words.sentence(run.augment),
         _("Batches of {n}.").format(n=run.training.batch_size),
     ]
-    items = "".join(f"<li>{escape(line)}</li>" for line in told)
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     st.html(f'<ul class="bl-settings">{items}</ul>')
 
 

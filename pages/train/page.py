@@ -24,9 +24,10 @@ from pages.train import (
     seeds_and_folds,
     summary,
 )
+from pages.ui.augmentation import presets
 from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import busy, empty
-from pages.ui.plan import augmentation, cost_estimate, experiment_plan
+from pages.ui.plan import cost_estimate, experiment_plan
 from pages.ui.session import address, caches
 from pages.ui.session import choices as state
 from pages.ui.session.train_form import TrainChoice
@@ -81,7 +82,8 @@ def _set_up(dataset: Dataset) -> None:
         seconds = None if planned is None else cost_estimate.figures_before_launch(planned[0])
     if planned is not None:
         with chart:
-            schedule_chart.draw(*planned, counts["train"])
+            drawn = planned[0].training.drawn([*dataset.counts()["train"].values()])
+            schedule_chart.draw(*planned, drawn)
             lr_finder.draw(planned[0], lambda phase, rate: recipe_picker.take_rate(rate, phase, len(dataset.classes)))
         _start(choice, *planned, seconds)
     state.show_setup_in_address()
@@ -111,7 +113,7 @@ def _choices(dataset: Dataset, refused: list[InputError]) -> tuple[TrainChoice, 
     ways = st.container(key="bl-recipe-ways-place")
     if chart is None:
         chart = st.container(key="bl-schedule-place")
-    choice = replace(choice, augment=augmentation.draw(choice.augment))
+    choice = replace(choice, augment=presets.draw(choice.augment))
     augmentation_strip.draw(choice.augment, dataset, choice.seed)
     choice = advanced_options.draw(choice)
     with ways:  # last, as they act on all that was chosen

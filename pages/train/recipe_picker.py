@@ -11,8 +11,9 @@ from core.specs import FreezePlan, Phase
 from core.training.course_recipes import COURSE
 from core.training.recipes import DEFAULT_EPOCHS
 from pages.train import course_recipes, phase_editor
+from pages.ui.augmentation import presets
 from pages.ui.kit import components, form_fields
-from pages.ui.plan import augmentation, experiment_plan
+from pages.ui.plan import experiment_plan
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import display_names
@@ -182,4 +183,4 @@ def take_rate(rate: float, phase: int, classes: int) -> None:
 def forget_fields() -> None:
     """Lets the page's fields be read from the record again, after something other than themselves changed it."""
     choices.read_again("bl-")
-    augmentation.read_again(choices.train_choice().augment)
+    presets.read_again(choices.train_choice().augment)

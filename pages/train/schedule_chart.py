@@ -94,7 +94,7 @@ def draw(experiment: Experiment, anatomy: Anatomy, images: int) -> None:
     Args:
         experiment: What is to be trained.
         anatomy: Of its network.
-        images: Training images.
+        images: That an epoch draws.
     """
     training = experiment.training
     usual = training if training.batch_size != "auto" else replace(training, batch_size=AUTOMATIC)
@@ -203,7 +203,7 @@ def _fitting(name: str, number: int, share: float) -> str:
 
 def words(experiment: Experiment, drawn: list[list[Line]]) -> str:
     """Returns the chart in words."""
-    told = []
+    lines = []
     for phase, found in zip(experiment.training.phases[:SHOWN], drawn, strict=False):
         rates = found[0].rates
         if max(rates) == min(rates):
@@ -219,17 +219,17 @@ def words(experiment: Experiment, drawn: list[list[Line]]) -> str:
             text = _("{phase}: from {first} to {last}").format(
                 phase=display_names.phase(phase.name), first=_number(rates[0]), last=_number(rates[-1], max(rates))
             )
-        told.append(text + ".")
+        lines.append(text + ".")
     if len(drawn) > SHOWN:
-        told.append(_("And so on, {n} phases in all.").format(n=len(drawn)))
-    told.insert(0, _("The head's learning rate."))
+        lines.append(_("And so on, {n} phases in all.").format(n=len(drawn)))
+    lines.insert(0, _("The head's learning rate."))
     if any(phase.schedule.name == "plateau" for phase in experiment.training.phases):
-        told.append(_("On a plateau it is drawn flat: when it drops shows only in training."))
+        lines.append(_("On a plateau it is drawn flat: when it drops shows only in training."))
     if any(phase.schedule.warmup for phase in experiment.training.phases):
-        told.append(_("The shaded part is the warm-up."))
+        lines.append(_("The shaded part is the warm-up."))
     if _scale(drawn)[0]:
-        told.append(_("The scale is logarithmic."))
-    return " ".join(told)
+        lines.append(_("The scale is logarithmic."))
+    return " ".join(lines)
 
 
 def _number(rate: float, most: float = 0.0) -> str:

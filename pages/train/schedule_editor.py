@@ -106,10 +106,10 @@ def _field(place: DeltaGenerator, key: str, field: str, schedule: Schedule) -> f
         label, about = _("Monitored figure"), _("What has to improve. Losses are better low, all else high.")
         return one(place, label, f"{key}-metric", schedule.metric, METRICS, display_names.metric, about)
     if field in WHOLE:
-        title, low, high, told = WHOLE[field]
-        return whole(place, _(title), f"{key}-{field}", getattr(schedule, field), low, high, _(told))
-    title, least, most, step, told = REAL[field]
-    return real(place, _(title), f"{key}-{field}", getattr(schedule, field), least, most, step, _(told))
+        title, low, high, help_text = WHOLE[field]
+        return whole(place, _(title), f"{key}-{field}", getattr(schedule, field), low, high, _(help_text))
+    title, least, most, step, help_text = REAL[field]
+    return real(place, _(title), f"{key}-{field}", getattr(schedule, field), least, most, step, _(help_text))
 
 
 def _milestones(place: DeltaGenerator, key: str, milestones: tuple[int, ...]) -> tuple[int, ...]:

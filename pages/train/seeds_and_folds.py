@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.specs import Experiment
+from core.workflows.remedies import COMPARED
 from pages.train import run_view
 from pages.ui.kit import components
 from pages.ui.kit.form_fields import whole
@@ -51,7 +52,7 @@ def draw(choice: TrainChoice) -> TrainChoice:
 
 def count(choice: TrainChoice) -> int:
     """Returns how many runs are started."""
-    return choice.seeds * max(1, choice.folds)
+    return choice.seeds * max(1, choice.folds) * (len(COMPARED) if choice.remedies else 1)
 
 
 def words(choice: TrainChoice) -> str:
@@ -62,6 +63,8 @@ def words(choice: TrainChoice) -> str:
         parts.append(_("Seeds {first} to {last}.").format(first=choice.seed, last=choice.seed + choice.seeds - 1))
     if choice.folds:
         parts.append(_("Each of {n} folds validates once; the test images are the same in all.").format(n=choice.folds))
+    if choice.remedies:
+        parts.append(_("Each without a remedy, with class weights and with the weighted sampler."))
     return " ".join(parts)
 
 
@@ -75,7 +78,7 @@ def check(choice: TrainChoice, experiment: Experiment) -> None:
         return
     from core.workflows.run_series import expand
 
-    first = expand(experiment, _seeds(choice), choice.folds)[0]
+    first = expand(experiment, _seeds(choice), choice.folds, remedies=_remedies(choice))[0]
     if choice.folds:
         caches.divided(first.data)
 
@@ -94,6 +97,7 @@ def launch(choice: TrainChoice, experiment: Experiment, seconds: float | None) -
         experiment,
         _seeds(choice),
         choice.folds,
+        remedies=_remedies(choice),
         roots=caches.roots(),
         owner=queue_panel.owner(),
         estimate_seconds=seconds,
@@ -103,3 +107,7 @@ def launch(choice: TrainChoice, experiment: Experiment, seconds: float | None) -
 
 def _seeds(choice: TrainChoice) -> tuple[int, ...]:
     return tuple(range(choice.seed, choice.seed + choice.seeds))
+
+
+def _remedies(choice: TrainChoice) -> tuple[str, ...]:
+    return COMPARED if choice.remedies else ()

@@ -59,13 +59,13 @@ def draw(
     _beside(planned)
     if seeds_and_folds.count(choice) > 1:
         st.markdown(seeds_and_folds.words(choice))
-    _figures(planned, anatomy, counts)
+    _figures(planned, anatomy, planned.training.drawn([*dataset.counts()["train"].values()]))
     _weights_note(planned)
     return planned, anatomy
 
 
 def _whole(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> str:
-    told = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
+    subject = _("**{backbone}**, {weights}, learns the {classes} classes of **{data}** from {train} images.").format(
         backbone=components.plain(display_names.backbone(experiment.model.backbone)),
         weights=components.plain(display_names.weights(experiment.model.weights)),
         classes=len(dataset.classes),
@@ -75,7 +75,7 @@ def _whole(experiment: Experiment, dataset: Dataset, counts: dict[str, int]) -> 
     held = _("{val} validate each epoch").format(val=number_format.exact(counts["val"]))
     if counts["test"]:
         held += _(", {test} test the best weights at the end").format(test=number_format.exact(counts["test"]))
-    return f"{told} {held}. {augmentation_words.sentence(experiment.augment)}"
+    return f"{subject} {held}. {augmentation_words.sentence(experiment.augment)}"
 
 
 def _missing(dataset: Dataset) -> None:
@@ -93,7 +93,7 @@ def sentence(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy) -> s
         experiment_plan.what(anatomy, experiment.plan(phase)) for phase in experiment.training.phases
     )
     epochs = experiment.training.epochs
-    told = _n(
+    text = _n(
         "{recipe}: {n} epoch, {learns}. {network} on {data}.",
         "{recipe}: {n} epochs, {learns}. {network} on {data}.",
         epochs,
@@ -105,8 +105,8 @@ def sentence(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy) -> s
         data=choices.data_title(),
     )
     if experiment.augment.active:
-        told += " " + _("Augmentation: {name}.").format(name=augmentation_words.title(experiment.augment))
-    return told
+        text += " " + _("Augmentation: {name}.").format(name=augmentation_words.title(experiment.augment))
+    return text
 
 
 # --- phase by phase ---------------------------------------------------------------------------------------------------
@@ -210,73 +210,75 @@ def _inside(metric: str) -> str:
 
 def _beside(experiment: Experiment) -> None:
     """Says what else was set."""
-    told = settings(experiment)
-    if told:
-        items = "".join(f"<li>{escape(line)}</li>" for line in told)
+    lines = settings(experiment)
+    if lines:
+        items = "".join(f"<li>{escape(line)}</li>" for line in lines)
         st.html(f'<ul class="bl-settings">{items}</ul>')
 
 
 def settings(experiment: Experiment) -> list[str]:
     """Returns what differs from the usual, a sentence each."""
     training = experiment.training
-    told = [*_about_loss(experiment), *_about_steps(experiment), *_about_judging(experiment)]
+    lines = [*_about_loss(experiment), *_about_steps(experiment), *_about_judging(experiment)]
     if training.deterministic:
-        told.append(_("Only algorithms that repeat exactly are used."))
+        lines.append(_("Only algorithms that repeat exactly are used."))
     if training.compile:
-        told.append(_("The network is translated by torch.compile first, which takes minutes."))
+        lines.append(_("The network is translated by torch.compile first, which takes minutes."))
     if not training.recover:
-        told.append(_("A step that does not fit into the memory ends the run."))
+        lines.append(_("A step that does not fit into the memory ends the run."))
     if training.precision != "auto":
-        told.append(_("It computes in {precision}.").format(precision=training.precision))
-    return told
+        lines.append(_("It computes in {precision}.").format(precision=training.precision))
+    return lines
 
 
 def _about_loss(experiment: Experiment) -> list[str]:
-    training, told = experiment.training, []
+    training, lines = experiment.training, []
     loss = training.loss
     if loss.name == "focal":
-        told.append(_("The loss is the focal loss with gamma {gamma}.").format(gamma=f"{loss.gamma:g}"))
+        lines.append(_("The loss is the focal loss with gamma {gamma}.").format(gamma=f"{loss.gamma:g}"))
     elif loss.name != "cross-entropy":
-        told.append(_("The loss is {loss}.").format(loss=display_names.loss(loss.name)))
+        lines.append(_("The loss is {loss}.").format(loss=display_names.loss(loss.name)))
     if loss.smoothing:
-        told.append(_("Labels are smoothed by {share}.").format(share=number_format.percent(loss.smoothing)))
-    if loss.balance == "balanced":
-        told.append(_("Rare classes count more, each by the inverse of its share."))
+        lines.append(_("Labels are smoothed by {share}.").format(share=number_format.percent(loss.smoothing)))
+    if training.weighted:
+        lines.append(_("Rare classes count more, each by the inverse of its share."))
+    if training.sampler != "shuffle":
+        lines.append(_(display_names.SAMPLED[training.sampler]))
     mix = training.mix
     if mix.active:
         kind = "MixUp / CutMix" if mix.mixup and mix.cutmix else "MixUp" if mix.mixup else "CutMix"
-        told.append(_("Images are mixed in pairs ({kind}).").format(kind=kind))
+        lines.append(_("Images are mixed in pairs ({kind}).").format(kind=kind))
     if training.views and experiment.augment.active:
-        told.append(
+        lines.append(
             _n(
                 "{n} view of each image is drawn once.", "{n} views of each image are drawn once.", training.views
             ).format(n=training.views)
         )
     if experiment.model.head.dropout:
-        told.append(
+        lines.append(
             _("The head drops {share} of its inputs.").format(
                 share=number_format.percent(experiment.model.head.dropout)
             )
         )
-    return told
+    return lines
 
 
 def _about_steps(experiment: Experiment) -> list[str]:
-    training, told = experiment.training, []
+    training, lines = experiment.training, []
     if training.accumulate > 1:
-        told.append(_("{n} batches make a step.").format(n=training.accumulate))
+        lines.append(_("{n} batches make a step.").format(n=training.accumulate))
     if training.clip is not None:
-        told.append(_("Gradients longer than {norm} are shortened.").format(norm=f"{training.clip:g}"))
+        lines.append(_("Gradients longer than {norm} are shortened.").format(norm=f"{training.clip:g}"))
     if training.ema:
-        told.append(_("A moving average of the weights is what is judged and kept."))
-    return told
+        lines.append(_("A moving average of the weights is what is judged and kept."))
+    return lines
 
 
 def _about_judging(experiment: Experiment) -> list[str]:
-    training, told = experiment.training, []
+    training, lines = experiment.training, []
     early = training.early
     if early is not None:
-        told.append(
+        lines.append(
             _n(
                 "A phase ends early once {metric} has not improved for {n} epoch.",
                 "A phase ends early once {metric} has not improved for {n} epochs.",
@@ -284,19 +286,19 @@ def _about_judging(experiment: Experiment) -> list[str]:
             ).format(metric=_inside(early.metric), n=early.patience)
         )
     if training.best != "val_accuracy":
-        told.append(_("The best epoch is the one with the best {metric}.").format(metric=_inside(training.best)))
-    return told
+        lines.append(_("The best epoch is the one with the best {metric}.").format(metric=_inside(training.best)))
+    return lines
 
 
 # --- in figures -------------------------------------------------------------------------------------------------------
 
 
-def _figures(experiment: Experiment, anatomy: Anatomy, counts: dict[str, int]) -> None:
+def _figures(experiment: Experiment, anatomy: Anatomy, drawn: int) -> None:
     from core.models.freeze import counts as parameter_counts
 
     training = experiment.training
     found = parameter_counts(anatomy, experiment.plan(training.phases[-1]))
-    steps = training.steps(counts["train"])
+    steps = training.steps(drawn)
     components.metrics(
         [
             Figure(

@@ -1,1 +1,1 @@
-"""What pages share, in floors: shell, visualization, {runs, selection, plan}, kit, session, text."""
+"""What pages share, in floors: shell, {visualization, plan}, augmentation, {runs, selection}, kit, session, text."""

@@ -86,8 +86,10 @@ FULL = Experiment(
         False,
         processes=2,
         kept_mib=64,
+        draws="stream",
         precisions=("bf16", "fp32"),
         acts=(LiveChange(3, "rate", 0.5, 0), LiveChange(9, "unfreeze", 2, 1), LiveChange(11, "extend", 3, 1)),
+        sampler="oversample",
     ),
     freeze=FreezePlan("all"),
     augment=AugmentSpec(rotation=5.0),
@@ -306,14 +308,24 @@ def test_older_schemas_are_brought_up_to_date(schema: int) -> None:
     assert [phase.schedule for phase in read.training.phases] == [Schedule("constant"), Schedule("cosine")]
     assert read.model.head == HeadSpec(() if schema == 1 else (64,), dropout=0.25)
     assert (read.training.loss, read.training.mix, read.training.early) == (Loss(), Mix(), None)
-    assert (read.data.folds, read.series) == (0, "")
-    assert json.loads(read.to_json())["schema"] == 3
+    assert (read.data.folds, read.series, read.training.draws) == (0, "", "stream")
+    assert json.loads(read.to_json())["schema"] == 4
     assert Experiment.from_json(read.to_json()) == read
 
 
-@pytest.mark.parametrize("schema", [0, 4, "3", None, [3]])
+def test_runs_of_schema_3_and_before_draw_as_they_began() -> None:
+    record = json.loads(FULL.to_json())
+    cases = (("stream", 4, "stream"), ("image", 4, "image"), (None, 3, "stream"), (None, 4, "image"))
+    for draws, schema, found in cases:
+        training = {key: value for key, value in record["training"].items() if key != "draws"}
+        training |= {"draws": draws} if draws else {}
+        read = Experiment.from_json(json.dumps({**record, "schema": schema, "training": training}))
+        assert read.training.draws == found
+
+
+@pytest.mark.parametrize("schema", [0, 5, "4", None, [4]])
 def test_schemas_of_the_future_are_refused(schema: object) -> None:
-    with pytest.raises(InputError, match="this version reads schema 3"):
+    with pytest.raises(InputError, match="this version reads schema 4"):
         Experiment.from_json(json.dumps({**json.loads(FULL.to_json()), "schema": schema}))
 
 

@@ -78,6 +78,7 @@ SCENES = {
     "a network of pieces": task(
         ModelSpec("emnist_cnn", "none", init="he-normal", init_bias=0.01),
         Phase("train", "plan", 3, "adam", lr=1e-3, schedule=Schedule("step", every=1, gamma=0.5, warmup=0.5)),
+        sampler="oversample",
     ),
     "every option": task(
         ModelSpec("flowers_cnn", "none", image_size=48),
@@ -99,6 +100,7 @@ SCENES = {
         freeze=FreezePlan(1),
         augment=AugmentSpec.preset("basic"),
         ema=0.8,
+        sampler="weighted",
         acts=(LiveChange(2, "rate", 0.5), LiveChange(6, "unfreeze", 1), LiveChange(13, "extend", 1, phase=1)),
     ),
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.cli.common.helpers import roots
+from core.cli.common.helpers import revision_of, roots
 from core.cli.common.output import Output, table
 from core.data.dataset import Dataset
 from core.messages import Progress
@@ -18,10 +18,10 @@ _LISTED = 20
 
 def check(arguments: argparse.Namespace, output: Output) -> None:
     """Looks for what is wrong with images."""
-    from core.data.sources import open_dataset
+    from core.data.sources import open_spec
     from core.workflows.data_check.check import check as look
 
-    dataset = open_dataset(arguments.source, roots=roots(arguments))
+    dataset = open_spec(_spec(arguments), roots=roots(arguments))
     found = look(
         dataset,
         features=not arguments.quick,
@@ -110,20 +110,27 @@ def split(arguments: argparse.Namespace, output: Output) -> None:
 
 def _all_training(arguments: argparse.Namespace, output: Output) -> Dataset:
     """Opens a source of which nothing is held out."""
-    from core.data.sources import open_dataset
+    from core.data.sources import open_spec
 
-    dataset = open_dataset(arguments.source, roots=roots(arguments), seed=arguments.seed)
+    dataset = open_spec(replace(_spec(arguments), seed=arguments.seed), roots=roots(arguments))
     output.progress("note: nothing is held out; divide what is written with --group-by stem, so that no copy straddles")
     return replace(dataset, items=tuple(replace(item, split="train") for item in dataset.items))
 
 
+def _spec(arguments: argparse.Namespace) -> DataSpec:
+    """Returns the source as the revision that is named has it."""
+    from core.data.sources import absolute_source
+
+    return DataSpec(absolute_source(arguments.source), revision=revision_of(arguments.source, arguments.revision))
+
+
 def _divided(arguments: argparse.Namespace, output: Output) -> Dataset:
     """Opens a source and divides it as the words say."""
-    from core.data.sources import absolute_source, open_spec
+    from core.data.sources import open_spec
     from core.workflows.data_check.dividing import divide
 
-    spec = DataSpec(
-        absolute_source(arguments.source),
+    spec = replace(
+        _spec(arguments),
         val_share=arguments.val,
         test_share=arguments.test,
         seed=arguments.seed,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from core.cli.common.output import Output, share, table
+from core.cli.common.output import Output, leaky, share, table
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def _run(arguments: argparse.Namespace, output: Output) -> None:
         *table(rows, ("class", "precision", "recall", "F1", "images")),
         *(f"left out: {image.reason}" for image in found.unreadable),
     ]
+    leaks = None if arguments.data else run.status().leaks
+    lines[1:1] = leaky(leaks)
     if found.seen:
         lines.append(f"left out: {found.seen} images that the run learned from")
     record = scores.as_record()
@@ -85,6 +87,7 @@ def _run(arguments: argparse.Namespace, output: Output) -> None:
         "classes": list(found.predictions.classes),
         "unreadable": [{"key": image.key, "reason": image.reason} for image in found.unreadable],
         "seen": found.seen,
+        "leaks": leaks and leaks.groups,
     }
     output.result(record, lines)
 
@@ -173,4 +176,6 @@ def compare_runs(arguments: argparse.Namespace, output: Output) -> None:
     ]
     if found.disagree is not None:
         lines.append(f"{found.disagree} pictures that one gets right and the other wrong")
-    output.result({**dataclasses.asdict(found), "interval": [low, high]}, lines)
+    if found.leaky:
+        lines.append(f"leaky, so their accuracies flatter them: {', '.join(found.leaky)}")
+    output.result({**dataclasses.asdict(found), "interval": [low, high], "leaky": list(found.leaky)}, lines)

@@ -182,9 +182,9 @@ def add_metrics(
         settings: The methods' settings that the maps were made with.
     """
     for (name, explanation), row in zip(found.items(), rows, strict=True):
-        record, said = metrics(network, x, explanation.heatmap, output, settings=settings)
+        record, report = metrics(network, x, explanation.heatmap, output, settings=settings)
         row.update(record)
-        lines += ["", f"{name}:", *said] if len(found) > 1 else said
+        lines += ["", f"{name}:", *report] if len(found) > 1 else report
 
 
 def metrics(

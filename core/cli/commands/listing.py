@@ -140,7 +140,7 @@ def runs(arguments: argparse.Namespace, output: Output) -> None:
             row["backbone"] or "-",
             row["preset"] or "-",
             f"{row['epoch']}/{row['epochs'] or '-'}",
-            share(row["best_val_accuracy"]),
+            share(row["best_val_accuracy"]) + (" leaky" if row["leaks"] else ""),
         )
         for row in rows
     ]
@@ -168,6 +168,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "epoch": status.epoch,
         "epochs": experiment and experiment.training.epochs,
         "best_val_accuracy": status.best_val_accuracy,
+        "leaks": status.leaks and status.leaks.groups,
         "path": str(run.path),
     }
     return {**row, "unreadable": reasons} if reasons else row

@@ -12,6 +12,8 @@ from core.cli.common.training_options import given
 from core.errors import InputError
 from core.runs.status import LIVE
 from core.runs.store import Run
+from core.workflows.remedies import COMPARED, Remedied
+from core.workflows.remedies import table as remedied
 from core.workflows.run_series import Spread, Summary, members, start_series, summary
 
 POLL_SECONDS = 0.5
@@ -47,20 +49,25 @@ def series(arguments: argparse.Namespace, output: Output) -> int:
 def _started(arguments: argparse.Namespace) -> tuple[Run, ...]:
     from core.cli.common.experiment_args import experiment
 
-    if arguments.seeds is None and arguments.folds is None:
-        raise InputError("series needs --seeds 0,1,2 or --folds 5 (or the id of a series that was started).")
+    if arguments.seeds is None and arguments.folds is None and not arguments.remedies:
+        raise InputError(
+            "series needs --seeds 0,1,2, --folds 5 or --remedies (or the id of a series that was started)."
+        )
     return start_series(
         experiment(arguments),
         arguments.seeds or (),
         arguments.folds or 0,
         arguments.runs_dir,
+        remedies=COMPARED if arguments.remedies else (),
         roots=roots(arguments),
         owner=user(),
     )
 
 
 def _nothing_beside(arguments: argparse.Namespace) -> None:
-    words = [f"--{name}" for name in ("seeds", "folds", "experiment", "recipe") if getattr(arguments, name) is not None]
+    names = ("seeds", "folds", "experiment", "recipe")
+    words = [f"--{name}" for name in names if getattr(arguments, name) is not None]
+    words += ["--remedies"] if arguments.remedies else []
     others = [*given(arguments), *words]
     if others:
         raise InputError(
@@ -80,7 +87,8 @@ def _wait(runs: Sequence[Run], output: Output) -> None:
 
 
 def _report(runs: Sequence[Run], output: Output) -> int:
-    found = summary(runs)
+    found, under = summary(runs), remedied(runs)
+    under = under if len({one.remedy for one in under}) > 1 else ()
     record = {
         "series": runs[0].experiment.series,
         "runs": [{"run": run.id, "name": run.name, "state": run.state, "path": str(run.path)} for run in runs],
@@ -90,7 +98,9 @@ def _report(runs: Sequence[Run], output: Output) -> int:
             for name, spread in found.metrics.items()
         },
     }
-    output.result(record, _lines(found, len(runs)))
+    if under:
+        record["remedies"] = [one.as_record() for one in under]
+    output.result(record, _lines(found, len(runs)) + _remedy_lines(under))
     return 1 if found.left_out else 0
 
 
@@ -103,3 +113,21 @@ def _lines(found: Summary, count: int) -> list[str]:
 def _figures(name: str, spread: Spread) -> tuple[str, ...]:
     values = (spread.mean, spread.deviation, min(spread.values), max(spread.values))
     return tuple("-" if v is None else share(v) if name in SHARE_METRICS else f"{v:.3g}" for v in values)
+
+
+def _remedy_lines(under: Sequence[Remedied]) -> list[str]:
+    """Writes what each remedy did for the rarest class."""
+    if not under:
+        return []
+    first = under[0]
+    names = ("recall", "balanced_accuracy", "accuracy")
+    rows = [
+        (one.remedy, *(f"{share(one.figures[n])} ({_ends(one, n)})" for n in names if n in one.figures))
+        for one in under
+    ]
+    head = f"recall of {first.rarest} ({first.learned} learned from, {first.judged} of {first.split} judged)"
+    return ["", head, *table(rows, ("remedy", "its recall (95 %)", "balanced accuracy", "accuracy"))]
+
+
+def _ends(one: Remedied, name: str) -> str:
+    return " to ".join(share(end) for end in one.intervals[name])

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.cli.common.experiment_args import experiment
 from core.cli.common.helpers import gentle_stop, roots, user
-from core.cli.common.output import Output, share
+from core.cli.common.output import Output, leaky, share
 from core.cli.common.training_options import given
 from core.errors import InputError
 from core.models.anatomy_cache import blueprint
@@ -108,7 +108,8 @@ def report(run: Run, status: RunStatus, output: Output) -> int:
             f"best epoch {record['best_epoch']}: validation accuracy {share(record['val_accuracy'])}, "
             f"test accuracy {share(record['test_accuracy'])}"
         )
-    output.result(record, lines)
+    record["leaks"] = status.leaks and status.leaks.groups
+    output.result(record, [*lines, *leaky(status.leaks)])
     return 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from core import specs
 
 DATA = "data"
-VERBS = ("augment", "check", "import", "split")
+VERBS = ("augment", "check", "edit", "history", "import", "split")
 """What may follow ``data``; anything else is a source that is described."""
 
 
@@ -38,14 +38,43 @@ def add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     bring.add_argument("file", metavar="FILE")
     bring.add_argument("--name", required=True, metavar="NAME", help="what it is called from now on: --data NAME")
     bring.add_argument("--within", action="append", metavar="DIR", help="a table may name files below this folder, too")
+    _add_edit(add("data edit", "revisions.verbs", "Leave pictures out, relabel, move or merge them; files stay."))
+    history = add("data history", "revisions.verbs", "List the revisions of a source, the newest first.")
+    _add_source(history, revision=False)
     split = add("data split", DATA, "Divide images for training, validation and test, and write the folders.")
     _add_source(split)
     _add_division(split)
     split.add_argument("--write", metavar="DIR", help="write train, val and test with a folder a class")
 
 
-def _add_source(verb: argparse.ArgumentParser) -> None:
+def add_revision(verb: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Adds the word that takes a source as it was changed."""
+    verb.add_argument("--revision", metavar="H", help="hash or name of a revision of the source: data history SOURCE")
+
+
+def _add_edit(edit: argparse.ArgumentParser) -> None:
+    _add_source(edit)
+    edit.add_argument("--exclude", nargs="+", action="extend", default=[], metavar="KEY", help="leave pictures out")
+    edit.add_argument("--relabel", nargs="+", action="extend", default=[], metavar="KEY=CLASS", help="change a class")
+    edit.add_argument(
+        "--move", nargs="+", action="extend", default=[], metavar="KEY=SPLIT", help="put into train, val or test"
+    )
+    edit.add_argument(
+        "--merge", nargs="+", action="extend", default=[], metavar="OLD=NEW", help="rename a class, or merge it"
+    )
+    edit.add_argument(
+        "--keep", nargs="+", action="append", default=[], metavar="KEY", help="copies that may stand where they are"
+    )
+    edit.add_argument(
+        "--restore", nargs="+", action="extend", default=[], metavar="KEY", help="take pictures as they lie"
+    )
+    edit.add_argument("--name", default="", metavar="N", help="what the revision is called from now on")
+
+
+def _add_source(verb: argparse.ArgumentParser, *, revision: bool = True) -> None:
     verb.add_argument("source", metavar="SOURCE", help="a folder, a built-in set or an imported one")
+    if revision:
+        add_revision(verb)
     verb.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
 
 

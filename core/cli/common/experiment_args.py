@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.common.helpers import data_of, roots
 from core.cli.common.training_options import complete, given
+from core.data.revisions.store import adopt
 from core.errors import InputError
 from core.specs import DataSpec, EarlyStopping, Experiment, FreezePlan, Loss, Mix, ModelSpec, Phase, TrainingSpec
 from core.training.recipes import Recipe, make_recipe
@@ -155,6 +156,7 @@ def read(path: Path) -> Experiment:
     if path.is_dir():
         path /= "experiment.json"
     try:
+        adopt(path.parent)
         return Experiment.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError("The experiment {file} cannot be read: {reason}.", file=path, reason=error.strerror) from error

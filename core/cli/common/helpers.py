@@ -55,6 +55,7 @@ def data_of(arguments: argparse.Namespace) -> DataSpec:
     limit = getattr(arguments, "images_per_class", None)
     source = absolute_source(arguments.data)
     classes = getattr(arguments, "classes", None)
+    revision = getattr(arguments, "revision", None)
     return DataSpec(
         source,
         arguments.val_share,
@@ -64,7 +65,22 @@ def data_of(arguments: argparse.Namespace) -> DataSpec:
         val_of=getattr(arguments, "val_of", "all"),
         group_by=getattr(arguments, "group_by", ""),
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()) if classes else (),
+        revision=revision_of(arguments.data, revision),
     )
+
+
+def revision_of(source: str, reference: str | None) -> str:
+    """Returns the hash of a source's revision that ``--revision`` names by hash, its beginning, or name; or nothing.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not reference:
+        return ""
+    from core.data.revisions import store
+    from core.data.sources import open_dataset
+
+    return store.find(open_dataset(source).name, reference).hash
 
 
 def method_settings(words: Sequence[str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from core.runs.status_parts import LeakSearch
 
 
 class Output:
@@ -88,6 +89,11 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> list[str]:
 def share(value: float | None) -> str:
     """Writes a share as a percentage."""
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def leaky(leaks: LeakSearch | None) -> list[str]:
+    """Returns what is to be said beside the accuracy of a run whose pictures leak; nothing of others."""
+    return [str(leaks.warning)] if leaks is not None and leaks.warning else []
 
 
 def duration(seconds: float | None) -> str:

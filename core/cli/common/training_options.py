@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from core import specs
+from core.cli.common.data_options import add_revision
 
 _COMMON = ("help", "json", "quiet", "runs_dir")
 
@@ -97,6 +98,7 @@ def _add_what(what: argparse._ArgumentGroup) -> None:
         default="weights",
         help="as the weights want it, ImageNet's, measured on these images, 0..1, or -1..1",
     )
+    add_revision(what)
     what.add_argument("--classes", metavar="A,B", help="only these classes, in this order")
     what.add_argument("--name", default="", help="the run's name")
 
@@ -166,6 +168,14 @@ def _add_loop(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--smoothing", type=float, default=0.0, metavar="S", help="label smoothing, 0 to 0.9")
     group.add_argument("--focal-gamma", type=float, default=2.0, metavar="G", help="of the focal loss")
     group.add_argument("--balance", action="store_true", help="weigh classes by the inverse of their share")
+    group.add_argument(
+        "--sampler",
+        choices=specs.SAMPLERS,
+        default="shuffle",
+        help="which images an epoch shows: each once (default), or all classes equally often: weighted draws as many "
+        "with replacement, oversample repeats rare ones up to the largest class, undersample takes of each as many as "
+        "the rarest has",
+    )
     group.add_argument("--mixup", type=float, default=0.0, metavar="A", help="parameter of MixUp; 0 for none")
     group.add_argument("--cutmix", type=float, default=0.0, metavar="A", help="parameter of CutMix; 0 for none")
     group.add_argument("--clip", type=float, metavar="N", help="largest norm of the gradients")

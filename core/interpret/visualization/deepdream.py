@@ -121,7 +121,7 @@ def deep_dream(
     index = _index(channels, spot)
     with opened(network, spot, precision) as climber:
         start = from_bytes(picture[None], gray=climber.gray, device=climber.device)
-        before = float(_answer(climber, start, index))
+        before = float(_activation(climber, start, index))
         if not np.isfinite(before):
             raise InputError(
                 "The activations at {layer} are not numbers (nan or infinite), so nothing can be grown from them. "
@@ -130,7 +130,7 @@ def deep_dream(
             )
         found = _ascend(climber, start, index, depth, progress)
         bytes_ = to_bytes(found)
-        after = float(_answer(climber, from_bytes(bytes_, gray=climber.gray, device=climber.device), index))
+        after = float(_activation(climber, from_bytes(bytes_, gray=climber.gray, device=climber.device), index))
     return DeepDream(bytes_[0], to_bytes(start)[0], layer, before, after)
 
 
@@ -160,7 +160,7 @@ def _square_mean(output: Tensor, spot: Spot, index: Tensor | None) -> Tensor:
     return (maps if index is None else maps[:, index]).square().mean()
 
 
-def _answer(climber: Climber, picture: Tensor, index: Tensor | None) -> Tensor:
+def _activation(climber: Climber, picture: Tensor, index: Tensor | None) -> Tensor:
     with torch.no_grad():
         return _square_mean(climber.output(picture, exact=True), climber.spot, index)
 
@@ -174,10 +174,10 @@ def _sizes(climber: Climber, start: Tensor, depth: Depth) -> list[tuple[int, int
         size = (max(1, round(height * share)), max(1, round(width * share)))
         if octave:
             try:
-                answer = _answer(climber, _resized(start, size), None)
+                activation = _activation(climber, _resized(start, size), None)
             except (RuntimeError, AssertionError, ValueError, IndexError, ZeroDivisionError):
                 break
-            if not bool(answer.isfinite()):
+            if not bool(activation.isfinite()):
                 break
         found.append(size)
     return found[::-1]

@@ -288,9 +288,9 @@ def _channels(row: Layer, network: Network) -> tuple[Layout | None, int]:
 def _seen(network: Network, spot: Spot, size: int) -> Spot:
     """Returns the spot with the side that the network needs, tried out; and its place checked."""
     crop = network.preprocessing.crop
-    shape = _answer(network, spot, size)
+    shape = _output_size(network, spot, size)
     if shape is None:
-        works = [side for side in _sides(size) if side != crop and _answer(network, spot, side) is not None]
+        works = [side for side in _sides(size) if side != crop and _output_size(network, spot, side) is not None]
         if works:
             raise InputError(
                 "Pictures of {size} px are too small for the layer {layer}. Choose at least {least} px.",
@@ -299,7 +299,7 @@ def _seen(network: Network, spot: Spot, size: int) -> Spot:
                 least=works[0],
             )
         spot = Spot(spot.layer, spot.layout, spot.channels, spot.place, crop)
-        shape = _answer(network, spot, crop)
+        shape = _output_size(network, spot, crop)
     if shape is None:
         raise InputError(
             "The layer {layer} gives no answer to a picture of this network's size.", layer=spot.layer.name
@@ -323,7 +323,7 @@ def _sides(size: int) -> list[int]:
     return [side for side in (32, 48, 64, 96, 128, 160, 192, 224, 256, 320) if side > size]
 
 
-def _answer(network: Network, spot: Spot, size: int) -> tuple[int, int] | None:
+def _output_size(network: Network, spot: Spot, size: int) -> tuple[int, int] | None:
     """Returns height and width of the layer's map for a picture of this size; ``None`` where it gives none."""
     with Climber(network, spot) as climber, torch.no_grad():
         try:

@@ -93,7 +93,7 @@ class Flow(TorchFunctionMode):
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> object:
         kwargs = kwargs or {}
-        output = self._answer(func, args, kwargs)
+        output = self._output(func, args, kwargs)
         if isinstance(output, Tensor) or (type(output) in (tuple, list) and output and isinstance(output[0], Tensor)):
             name = func.__name__
             if name == "__get__":
@@ -103,7 +103,7 @@ class Flow(TorchFunctionMode):
             self._follow(name, args, kwargs, output)
         return output
 
-    def _answer(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever torch gives
+    def _output(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever torch gives
         if self.shapes_only:
             if func is F.batch_norm:
                 return torch.empty_like(args[0])

@@ -30,16 +30,23 @@ class Counts:
         train: That are learned from.
         val: That each epoch is judged on.
         test: That the best weights are judged on at the end.
+        drawn: That an epoch draws; ``None`` for those that are learned from, each once.
     """
 
     train: int
     val: int
     test: int = 0
+    drawn: int | None = None
 
     @property
     def total(self) -> int:
         """All of them."""
         return self.train + self.val + self.test
+
+    @property
+    def epoch(self) -> int:
+        """Images an epoch learns from."""
+        return self.train if self.drawn is None else self.drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +264,8 @@ class _Work:
 
     def _batches(self, batch: int) -> Iterator[int]:
         """Yields the sizes of the training batches; a last batch of one is left out, as in the loop."""
-        for size in _batches(self.counts.train, batch):
-            if size > 1 or self.counts.train == 1:
+        for size in _batches(self.counts.epoch, batch):
+            if size > 1 or self.counts.epoch == 1:
                 yield size
 
 

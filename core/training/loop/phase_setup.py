@@ -13,7 +13,7 @@ from core.data.augment import Augmenter
 from core.models import freeze
 from core.models.modes import eval_mode
 from core.models.network import Network
-from core.specs import Experiment, FreezePlan, Phase
+from core.specs import AugmentSpec, Experiment, FreezePlan, Phase, TrainingSpec
 from core.training.features.backbone_split import BackboneSplit, find_split
 from core.training.features.batch_sources import (
     AugmentSource,
@@ -29,6 +29,15 @@ from core.training.features.batch_sources import (
 from core.training.features.feature_store import FeatureStore, Form, free_memory_bytes, key_of
 from core.training.loop.events import ProgressEvent
 from core.training.optim.precision import choose_precision, trial_images
+
+
+def draws_by_image(training: TrainingSpec, spec: AugmentSpec) -> bool:
+    """Whether an augmentation's numbers are each image's own in an epoch; else all come from one stream.
+
+    What an epoch shows several times is changed anew each time; earlier runs go on as they began.
+    """
+    once = training.sampler in ("shuffle", "undersample")
+    return once and spec.active and (training.draws == "image" or bool(spec.operations))
 
 
 class PhaseSetup:
@@ -87,10 +96,13 @@ class PhaseSetup:
         return self.training.views if self._augment.active else 0
 
     def augment_source(self, epoch: int, generator: torch.Generator) -> AugmentSource:
-        """Returns how the training images of an epoch, from 0, are changed."""
+        """Returns how the training images of an epoch, from 0, are changed.
+
+        One that an epoch draws several times is changed each time anew, unless its views are fixed.
+        """
         if self.views:
             return epoch % self.views
-        return epoch if self._augment.operations else generator
+        return epoch if draws_by_image(self.training, self._augment) else generator
 
     def choose_precision(self) -> str:
         """Times a few passes of each number format on a real batch, in eval mode and without lasting effects."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.specs import TrainingSpec
 from core.training.loop.distributed import World
+from core.training.loop.sampling import epoch_order
 from core.training.optim.mixup import Mixer
 
 
@@ -32,15 +33,20 @@ class RngState:
         own = spec.seed + world.rank
         self.augmenting = torch.Generator(device).manual_seed(own)
         self.mixer = Mixer(spec.mix, classes, own) if spec.mix.active else None
-        self._device, self._world = device, world
+        self._device, self._world, self._sampler = device, world, spec.sampler
         self._shuffling = torch.Generator().manual_seed(spec.seed)
         self._before = self._shuffling.get_state()
         self._of_all: list[dict[str, Any]] = []
 
-    def order(self, positions: Tensor) -> Tensor:
-        """Returns the positions in the order of the epoch at work."""
+    def order(self, positions: Tensor, labels: Tensor) -> Tensor:
+        """Returns the positions that the epoch at work draws, in their order.
+
+        Args:
+            positions: Of the training images, ``N``.
+            labels: Of these, ``N``.
+        """
         self._before = self._shuffling.get_state()
-        return positions[torch.randperm(len(positions), generator=self._shuffling)]
+        return positions[epoch_order(self._sampler, labels, self._shuffling)]
 
     def gather(self) -> None:
         """Lets every process know the state of all, so that the first one can write it down."""

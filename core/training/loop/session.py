@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -66,19 +67,21 @@ class TrainingSession:
         self._rng = RngState(self.training, len(network.classes), device, world)
         labels = material.store.labels
         counts = torch.bincount(labels[material.train], minlength=len(network.classes))
-        self._criterion = Criterion(self.training.loss, counts, device)
+        self._drawn = self.training.drawn(counts.tolist())
+        loss = self.training.loss if self.training.weighted else replace(self.training.loss, balance="none")
+        self._criterion = Criterion(loss, counts, device)
         self._judge = Judgement(self.training.loss, len(network.classes), device)
         self._resumed: dict[str, Any] | None = None
 
     @property
     def images_per_epoch(self) -> int:
-        """Training images an epoch sees, see :meth:`core.training.loop.batching.EpochBatching.images`."""
-        return self._batching.images(len(self.material.train))
+        """Images an epoch draws, see :meth:`core.training.loop.batching.EpochBatching.images`."""
+        return self._batching.images(self._drawn)
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps an epoch."""
-        return self._batching.steps(len(self.material.train))
+        return self._batching.steps(self._drawn)
 
     @property
     def _phase_now(self) -> Phase:

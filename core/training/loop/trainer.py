@@ -178,7 +178,8 @@ class Trainer(TrainingSession):
         yield from self._prepare_epoch()
         if self._control.halt:
             return
-        order = self._rng.order(self.material.train)[: self.images_per_epoch]
+        train, labels = self.material.train, self.material.store.labels
+        order = self._rng.order(train, labels[train])[: self.images_per_epoch]
         self._meter.set_sums(self.state.sums)
         while self.state.done < len(order) and not self._control.halt:
             if self.state.joining:

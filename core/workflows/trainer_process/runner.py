@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from core.data.sources import open_spec
+from core.data.revisions import store as revisions
 from core.data.splits import split_warnings
 from core.device import memory_in_use, reuse_freed_memory
 from core.disk_cache import remove_leftovers
@@ -22,7 +22,7 @@ from core.models.network import Network, blank, load_into
 from core.runs import snapshots
 from core.runs.files import read_json, write_json
 from core.runs.recorder import EventSink, Recorder
-from core.runs.status import TransferCounts
+from core.runs.status_parts import LeakSearch, TransferCounts
 from core.runs.store import WRITTEN_BY_OTHERS, Run
 from core.specs import Experiment
 from core.training.checkpoints.checkpoint import BEST, NEXT, STATE, Checkpointer, load_pair, settle_pair
@@ -32,11 +32,15 @@ from core.training.features.batch_sources import Material
 from core.training.loop.distributed import joined
 from core.training.loop.events import CheckpointDue, EpochEnd, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
-from core.workflows.images import DATA_FILE, Decoded, decode, listed_again
+from core.workflows.data_check.leaks import Leaks, open_leaks
+from core.workflows.images import DATA_FILE, Decoded, decode, listed_again, open_source
 from core.workflows.network_loading import build_network
 from core.workflows.trainer_process.event_log import ControlPoller, EventLog, download_progress, reading_progress
 from core.workflows.trainer_process.frozen_check import FrozenCheck
 from core.workflows.trainer_process.observers import TrainingObservers
+
+LISTED = 1000
+"""Groups of leaking copies that a run's folder names."""
 
 
 def train(run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] | None = None) -> None:
@@ -69,7 +73,7 @@ def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
     reuse_freed_memory()
     experiment = run.experiment
     with joined(experiment.training.device) as (world, device):
-        dataset = open_spec(experiment.data, roots=roots)
+        dataset = open_source(run, roots=roots)
         network = build_network(
             experiment.model, dataset.classes, seed=experiment.training.seed, runs_dir=run.path.parent, roots=roots
         )
@@ -169,7 +173,7 @@ class _Training:
         self.recorder.update(doing="building the network", done=0, total=0)
         listed = listed_again(self.run, roots=self.roots) if self.resumes else None
         self.divided = listed is not None
-        self.dataset = listed or open_spec(self.experiment.data, roots=self.roots)
+        self.dataset = listed or open_source(self.run, roots=self.roots)
         seed = self.experiment.training.seed
         try:
             network = build_network(
@@ -230,6 +234,8 @@ class _Training:
 
     def _record_data(self, images: Decoded, fingerprint: str) -> None:
         dataset = images.dataset
+        if revision := self.experiment.data.revision:
+            revisions.write_into(self.run.path, revision)
         for sentence in split_warnings(dataset):
             self.recorder.log(str(sentence))
             self.emit({"event": "note", "text": str(sentence)})
@@ -242,8 +248,24 @@ class _Training:
             (number, item.key, dataset.classes[item.label])
             for number, item in sorted((place[bad.key] for bad in images.unreadable), key=lambda found: found[0])
         ]
-        write_json(self.run.path / DATA_FILE, {"fingerprint": fingerprint, "left_out": left_out})
+        leaks = self._leaks(images)
+        record = {"fingerprint": fingerprint, "left_out": left_out, "leaks": leaks.groups[:LISTED]}
+        write_json(self.run.path / DATA_FILE, record)
         self.recorder.update(images=len(dataset), unreadable_images=len(images.unreadable), done=0, total=0)
+
+    def _leaks(self, images: Decoded) -> Leaks:
+        """Looks for copies in different splits that nobody set aside, and records how many there are."""
+        self.recorder.update(doing="looking for leaks", done=0, total=0)
+        revision = revisions.of(images.dataset.name, self.experiment.data.revision)
+        found = open_leaks(images.dataset, revision, images.store)
+        count = LeakSearch(len(found.groups), sum(map(len, found.groups)), found.changed)
+        self.recorder.update(leaks=count)
+        if not found.changed:
+            self.recorder.log("leaks: only equal files were looked for, as the images are many")
+        if count.warning:
+            self.recorder.log(str(count.warning))
+            self.emit({"event": "note", "text": str(count.warning)})
+        return found
 
     def _record_weights(self, network: Network) -> None:
         """Writes what was taken over from an earlier run or a file.

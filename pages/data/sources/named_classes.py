@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core import settings
-from core.errors import InputError
-from core.messages import Progress
 from core.specs import DataSpec
-from pages.data.sources.taking_in import choose, refused, take_in
+from pages.data.sources.taking_in import make_classes
 from pages.ui.kit import components, form_fields
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n
@@ -60,7 +57,8 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
             )
         )
     if asked:
-        _make(cards, name.strip())
+        sent = [(label, [(file.name, file) for file in files]) for label, files in cards]
+        make_classes(sent, name.strip(), key="bl-classes", done=_renew)
     return None
 
 
@@ -84,34 +82,6 @@ def _card(key: str, place: int, *, folders: bool) -> tuple[str, Sequence[Uploade
         return name.strip(), files
 
 
-def _make(cards: Sequence[tuple[str, Sequence[UploadedFile]]], name: str) -> None:
-    from core.data.importing.uploaded import Incoming, free_name, import_classes
-
-    def work(progress: Progress) -> Path:
-        classes = _named(cards)
-        sent = {label: [Incoming(file.name, file) for file in files] for label, files in classes.items()}
-        return import_classes(sent, name or free_name("-".join(classes)), progress=progress)
-
-    found = take_in(work, key="bl-classes", cancel=lambda: None)
-    if isinstance(found, Path):
-        st.session_state[_LOT] = st.session_state.get(_LOT, 0) + 1
-        st.session_state[_COUNT] = 2
-        choose(found)
-    elif found is not None:
-        refused(found)
-
-
-def _named(cards: Sequence[tuple[str, Sequence[UploadedFile]]]) -> Mapping[str, Sequence[UploadedFile]]:
-    """Returns the files by class; a card with neither a name nor files counts for nothing."""
-    classes: dict[str, Sequence[UploadedFile]] = {}
-    for place, (label, files) in enumerate(cards, 1):
-        if not label and not files:
-            continue
-        if not label:
-            raise InputError("Class {n} has pictures but no name.", n=place)
-        if not files:
-            raise InputError("The class {name} has no pictures yet.", name=label)
-        if label in classes:
-            raise InputError("Two classes are called {name}.", name=label)
-        classes[label] = files
-    return classes
+def _renew() -> None:
+    st.session_state[_LOT] = st.session_state.get(_LOT, 0) + 1
+    st.session_state[_COUNT] = 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import streamlit as st
 
@@ -70,3 +71,44 @@ def choose(path: Path) -> None:
     choices.set_data(DataSpec(str(path), test_share=choices.TEST_SHARE), path.name)
     FROM.choose("upload")
     st.rerun()
+
+
+def make_classes(
+    cards: Sequence[tuple[str, Sequence[tuple[str, BinaryIO]]]], name: str, *, key: str, done: Callable[[], None]
+) -> None:
+    """Makes a source of classes with their pictures and chooses it, or says why that cannot be done.
+
+    Args:
+        cards: Names of classes with what was put into each; one with neither counts for nothing.
+        name: What the source is called; empty for the classes' names.
+        key: Stable start of the keys.
+        done: Called once it is made, before the page is drawn anew.
+    """
+    from core.data.importing.uploaded import Incoming, free_name, import_classes
+
+    def work(progress: Progress) -> Path:
+        classes = _named(cards)
+        sent = {label: [Incoming(*file) for file in files] for label, files in classes.items()}
+        return import_classes(sent, name or free_name("-".join(classes)), progress=progress)
+
+    found = take_in(work, key=key, cancel=lambda: None)
+    if isinstance(found, Path):
+        done()
+        choose(found)
+    elif found is not None:
+        refused(found)
+
+
+def _named(cards: Sequence[tuple[str, Sequence[tuple[str, BinaryIO]]]]) -> Mapping[str, Sequence[tuple[str, BinaryIO]]]:
+    classes: dict[str, Sequence[tuple[str, BinaryIO]]] = {}
+    for place, (label, files) in enumerate(cards, 1):
+        if not label and not files:
+            continue
+        if not label:
+            raise InputError("Class {n} has pictures but no name.", n=place)
+        if not files:
+            raise InputError("The class {name} has no pictures yet.", name=label)
+        if label in classes:
+            raise InputError("Two classes are called {name}.", name=label)
+        classes[label] = files
+    return classes

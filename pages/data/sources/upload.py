@@ -36,17 +36,22 @@ _TRIED, _LOT = "bl.upload.tried", "bl.upload.lot"
 
 
 def draw(known: DataSpec | None) -> str | None:
-    """Draws the fields for files and the list of uploads; returns the one that is chosen."""
+    """Draws the list of uploads and the fields for files; returns the upload that is chosen."""
     uploads = listed()
-    _incoming(first=not uploads)
     if not uploads:
+        _incoming(first=True)
         components.note(_("No upload yet. What you send is checked, and only its pictures are kept, on this machine."))
         return None
     choices.follow("bl-uploaded", known.source if known and known.source in uploads else uploads[0])
-    chosen: str = st.selectbox(
-        _("Uploaded, the newest first"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name
-    )
-    _room(chosen)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="bl-upload-room"):
+        chosen: str = st.selectbox(
+            _("Uploaded, the newest first"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name
+        )
+        if st.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
+            _delete(chosen)
+    with st.expander(_("Send other files"), icon=":material/upload:", key="bl-upload-more"):
+        _incoming(first=False)
+        _room()
     return chosen
 
 
@@ -112,18 +117,15 @@ def _take(files: Sequence[UploadedFile], name: str) -> None:
         refused(error)
 
 
-def _room(chosen: str) -> None:
-    """Says how much room the uploads take, and offers to delete the chosen one."""
+def _room() -> None:
+    """Says how much room the uploads take."""
     from core.uploads import usage
 
-    with st.container(horizontal=True, vertical_alignment="center", key="bl-upload-room"):
-        components.note(
-            _("{used} of {quota} used by all uploads.").format(
-                used=number_format.size(usage()), quota=number_format.size(settings.upload_quota())
-            )
+    components.note(
+        _("{used} of {quota} used by all uploads.").format(
+            used=number_format.size(usage()), quota=number_format.size(settings.upload_quota())
         )
-        if st.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
-            _delete(chosen)
+    )
 
 
 def _delete(path: str) -> None:

@@ -14,9 +14,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.file_names import file_name
+from core.runs.status_parts import LeakSearch
 from pages.ui.kit import nav
 from pages.ui.text import glossary, number_format
-from pages.ui.text.i18n import N_, _
+from pages.ui.text.i18n import N_, _, translate_error
 
 STATES = {
     "queued": (N_("Waiting"), "schedule", "wait"),
@@ -84,8 +85,8 @@ def help_sign(text: str, label: str) -> str:
     """
     if not text:
         return ""
-    said = escape(f"{label}: {text}")
-    return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{said}">?</button>'
+    label_text = escape(f"{label}: {text}")
+    return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{label_text}">?</button>'
 
 
 def term(key: str) -> str:
@@ -114,6 +115,17 @@ def badge(state: str) -> str:
     return (
         f'<span class="bl-badge bl-{tone}"><span class="bl-symbol" aria-hidden="true">{symbol}</span>'
         f"{escape(_(label))}</span>"
+    )
+
+
+def leaky(leaks: LeakSearch | None) -> str:
+    """Returns the HTML of the badge of a run whose pictures leak, with what that means; nothing of other runs."""
+    if leaks is None or leaks.warning is None:
+        return ""
+    sign = help_sign(translate_error(leaks.warning), _("Leaky"))
+    return (
+        f'<span class="bl-badge bl-bad"><span class="bl-symbol" aria-hidden="true">water_drop</span>'
+        f"{escape(_('Leaky'))}</span>{sign}"
     )
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from core.errors import InputError
 from core.runs.status import LIVE
 from core.specs import FreezePlan
+from pages.ui.augmentation import presets
 from pages.ui.kit import nav
 from pages.ui.lessons.table import Setup
-from pages.ui.plan import augmentation, freeze_plan
+from pages.ui.plan import freeze_plan
 from pages.ui.session import address, caches, choices
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def apply(setup: Setup) -> None:
     choices.set_freeze(setup.freeze)
     choices.set_train_choice(setup.train)
     choices.read_again("bl")
-    augmentation.read_again(setup.train.augment)
+    presets.read_again(setup.train.augment)
 
 
 def run() -> Run | None:

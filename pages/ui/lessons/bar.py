@@ -86,13 +86,13 @@ def _words(lesson: Lesson, number: int, text: str, stop: Stop) -> None:
         lines = [look]
     else:
         lines = [(_("Guess first:"), stop.predict), ("", stop.text), *([] if stop.act else [look])]
-    said = [(word, _(line)) for word, line in lines if line]
+    parts = [(word, _(line)) for word, line in lines if line]
     first = 1 if stop.act else 2  # without a button the sentence names what to press on the page
     shown, rest = (
         "".join(f"<p><b>{escape(word)}</b> {escape(line)}</p> " for word, line in part)
-        for part in (said[:first], said[first:])
+        for part in (parts[:first], parts[first:])
     )
-    sign = components.help_sign(" ".join(f"{word} {line}".strip() for word, line in said[first:]), _(stop.title))
+    sign = components.help_sign(" ".join(f"{word} {line}".strip() for word, line in parts[first:]), _(stop.title))
     st.html(
         f'<section class="bl-lesson" aria-label="{escape(where)}"><h2>{escape(_(stop.title))}</h2> '
         f'<span>{escape(where)}</span> {shown}<span class="bl-lesson-rest">{rest}</span>{sign}</section>',

@@ -11,8 +11,8 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import Experiment, TrainingSpec
 from core.training.recipes import DEFAULT_EPOCHS, make_recipe
+from pages.ui.augmentation import presets
 from pages.ui.kit import nav
-from pages.ui.plan import augmentation
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text.i18n import _
@@ -43,7 +43,7 @@ def take(experiment: Experiment) -> None:
     choices.set_model(experiment.model)
     choices.set_freeze(experiment.freeze)
     choices.set_train_choice(choice_of(experiment))
-    augmentation.read_again(experiment.augment)
+    presets.read_again(experiment.augment)
     choices.read_again("")
 
 

@@ -179,7 +179,7 @@ def _estimate(experiment: Experiment, *, start: bool) -> Estimate | InputError |
     """
     dataset = caches.divided(experiment.data)
     train, val, test = (len(dataset.positions(split)) for split in ("train", "val", "test"))
-    numbers = (train, val, test)
+    numbers = (train, val, test, experiment.training.drawn([*dataset.counts()["train"].values()]))
     key = (experiment, len(dataset.classes), numbers, _profile(experiment) is not None)
     if caches.known("estimates", key, entries=64):
         return caches.remember("estimates", key, lambda: None, entries=64)
@@ -191,7 +191,7 @@ def _estimate(experiment: Experiment, *, start: bool) -> Estimate | InputError |
     return None
 
 
-def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, int, int]) -> Estimate | InputError:
+def _work_out(experiment: Experiment, classes: int, numbers: tuple[int, int, int, int]) -> Estimate | InputError:
     from core.training.estimate.estimate import Counts
     from core.workflows.jobs.profile import estimate_here
 

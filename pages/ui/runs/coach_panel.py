@@ -10,7 +10,7 @@ import streamlit as st
 from core.runs.status import RunStatus
 from pages.ui.kit import components, style
 from pages.ui.runs import stage_health
-from pages.ui.runs.finding_cards import ICONS, card, said
+from pages.ui.runs.finding_cards import ICONS, card, translated
 from pages.ui.session import caches
 from pages.ui.text.i18n import N_, _, _n
 
@@ -209,7 +209,7 @@ def first_line(run: Run, status: RunStatus) -> None:
         first, more = remarks[0], len(remarks) - 1
         rest = _n("{n} more under Coach.", "{n} more under Coach.", more).format(n=more) if more else ""
         tone, icon = f" bl-{first.tone}", ICONS[first.tone]
-        text = f"<b>{escape(said(first.sentence))}</b> {escape(said(first.advice))} <i>{escape(rest)}</i>"
+        text = f"<b>{escape(translated(first.sentence))}</b> {escape(translated(first.advice))} <i>{escape(rest)}</i>"
     st.html(
         f'<p class="bl-coach-line{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
         f"<span>{text}</span></p>"

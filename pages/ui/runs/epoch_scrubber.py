@@ -101,17 +101,17 @@ def _words(run: Run, epoch: int, count: int) -> None:
     """Says where the training stood then."""
     book = caches.journal(run)
     epochs = book.epochs.column("epoch").tolist()
-    said = _("{n} snapshots, spread over the run.").format(n=count)
+    sentence = _("{n} snapshots, spread over the run.").format(n=count)
     if float(epoch) in epochs:
         row = epochs.index(float(epoch))
         loss, accuracy = (float(book.epochs.column(name)[row]) for name in ("val_loss", "val_accuracy"))
-        said = (
+        sentence = (
             _("Validation loss {loss}, accuracy {accuracy}.").format(
                 loss=number_format.number(loss), accuracy=number_format.percent(accuracy)
             )
-            + f" {said}"
+            + f" {sentence}"
         )
-    components.note(said)
+    components.note(sentence)
 
 
 def _moment(run: Run, epoch: int) -> Snapshot:
@@ -149,14 +149,14 @@ def _looks(run: Run, pinned: Pinned, moment: Snapshot, pictures: Mapping[str, ND
     classes = run.classes()
     tiles = []
     for index, image in enumerate(pinned.images):
-        said = moment.probabilities[index]
-        best = int(said.argmax())
+        probabilities = moment.probabilities[index]
+        best = int(probabilities.argmax())
         name = classes[best] if best < len(classes) else str(best)
         right = name == image.label
         tiles.append(
             Tile(
                 shown[index],
-                caption=f"{name} {number_format.percent(float(said[best]))}",
+                caption=f"{name} {number_format.percent(float(probabilities[best]))}",
                 note=_("right") if right else _("it is {label}").format(label=image.label),
                 alt=_("{key}: the network says {name}").format(key=image.key, name=name),
                 tone="good" if right else "bad",

@@ -37,13 +37,13 @@ def card(finding: Finding, key: str, below: Callable[[], None] | None = None) ->
         st.html(
             f'<div class="bl-remark bl-{finding.tone}">'
             f'<span class="bl-symbol" aria-hidden="true">{ICONS[finding.tone]}</span>'
-            f"<div><b>{escape(said(finding.sentence))}</b><p>{escape(said(finding.evidence))}</p>"
-            f'<p class="bl-advised">{escape(said(finding.advice))}</p></div></div>'
+            f"<div><b>{escape(translated(finding.sentence))}</b><p>{escape(translated(finding.evidence))}</p>"
+            f'<p class="bl-advised">{escape(translated(finding.advice))}</p></div></div>'
         )
         if below is not None:
             below()
 
 
-def said(sentence: Sentence) -> str:
+def translated(sentence: Sentence) -> str:
     """Returns a sentence in the person's language, its values filled in."""
     return _(sentence.template).format(**sentence.values)

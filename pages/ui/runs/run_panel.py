@@ -29,6 +29,7 @@ DOING = {
     "queued": N_("Waiting for the device"),
     "loading libraries": N_("Loading PyTorch"),
     "reading images": N_("Reading the images"),
+    "looking for leaks": N_("Looking for copies in different splits"),
     "building the network": N_("Building the network"),
     "downloading the weights": N_("Downloading the weights"),
     "computing features": N_("Computing the frozen backbone's features once"),
@@ -173,7 +174,8 @@ def _head(run: Run, status: RunStatus, key: str, happened: Sequence[run_controls
 def title(run: Run, status: RunStatus) -> None:
     """Draws a run's state and name."""
     st.html(
-        f'<div class="bl-live-title">{components.badge(status.state)}<b><bdi>{escape(run.name)}</bdi></b></div>',
+        f'<div class="bl-live-title">{components.badge(status.state)}{components.leaky(status.leaks)}'
+        f"<b><bdi>{escape(run.name)}</bdi></b></div>",
         width="stretch",
     )
 
@@ -309,8 +311,8 @@ def learned(run: Run, status: RunStatus) -> int | None:
 
 def reasons(status: Status) -> str:
     """Returns why not all of a run's record can be read, the first few reasons."""
-    said = [translate_error(fault) for fault in status.faults[:REASONS]]
-    return " ".join([*said, *(["…"] if len(status.faults) > REASONS else [])])
+    reasons = [translate_error(fault) for fault in status.faults[:REASONS]]
+    return " ".join([*reasons, *(["…"] if len(status.faults) > REASONS else [])])
 
 
 def message(status: Status) -> str:
@@ -326,6 +328,9 @@ def result_figures(run: Run, status: RunStatus) -> list[Figure]:
     trained, total = learned(run, status), status.total_parameters
     test = status.test_accuracy
     judged = _("on images never used before") if test is not None else _untested(status)
+    untrue = translate_error(status.leaks.warning) if status.leaks and status.leaks.warning else ""
+    if untrue and test is not None:
+        judged = _("leaky: copies of them are in other splits")
     about = _("Share of the held-out images that are classified right.")
     if status.val_accuracy is not None and status.precision == "bf16":
         about += " " + _("Judged once more in 32 bit; the curve was computed in 16 bit, where close calls may differ.")
@@ -336,7 +341,7 @@ def result_figures(run: Run, status: RunStatus) -> list[Figure]:
             _("best epoch {n}").format(n=best) if best else "",
             about,
         ),
-        Figure(_("Test accuracy"), number_format.percent(test), judged, glossary.explain("test")),
+        Figure(_("Test accuracy"), number_format.percent(test), judged, untrue or glossary.explain("test")),
         Figure(
             _("Learned"),
             number_format.count(trained),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,12 +12,13 @@ from core.runs.status import LIVE
 from pages.ui.kit import components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
-from pages.ui.session import run_list
-from pages.ui.text import number_format
+from pages.ui.session import caches, run_list
+from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _, _n
 
 if TYPE_CHECKING:
     from core.runs.store import Run
+    from core.workflows.remedies import Remedied
     from core.workflows.run_series import Spread, Summary
 
 SHOWN: dict[str, tuple[str, Callable[[float | None], str]]] = {
@@ -77,20 +79,66 @@ def draw(run: Run, runs: Sequence[Run], *, target: str = "runs") -> None:
     with st.container(border=True, key="bl-series"):
         components.section(
             _("The series"),
-            _n("{n} run of one recipe.", "{n} runs of one recipe, with other seeds or folds.", len(together)).format(
-                n=len(together)
-            ),
+            _n(
+                "{n} run of one recipe.", "{n} runs of one recipe, with other seeds, folds or remedies.", len(together)
+            ).format(n=len(together)),
         )
-        if found.metrics:
+        leaks = (run.recorded.leaks for run in together)
+        if badge := next((badge for badge in map(components.leaky, leaks) if badge), ""):
+            st.html(f"<p>{badge}</p>")
+        compared = _remedies(together)
+        if found.metrics and not compared:
             components.metrics([_figure(name, found.metrics[name]) for name in SHOWN if name in found.metrics])
             text = _n("Mean over {n} finished run.", "Mean ± standard deviation over {n} finished runs.", count)
             components.note(text.format(n=count) + _rest(found))
-        else:
+        elif not compared:
             components.note(_("Its figures are drawn here once a run of it has finished.") + _rest(found))
         with st.container(horizontal=True, key="bl-series-runs"):
             for other in together:
                 icon = f":material/{ICONS.get(other.state, 'science')}:"
                 nav.link(target, components.plain(_label(other)), icon=icon, run=other.id)
+
+
+def _remedies(together: Sequence[Run]) -> bool:
+    """Draws what each remedy did for the rarest class; returns whether the runs differ in their remedy."""
+    from core.workflows.remedies import remedy_of, table
+
+    if len({remedy_of(caches.experiment(run)) for run in together}) < 2:
+        return False
+    rows = table(together)
+    if not rows:
+        components.note(_("The recall of the rarest class under each remedy is drawn here once a run has finished."))
+        return True
+    caption = _("The rarest class: {name}").format(name=rows[0].rarest)
+    first, titles = rows[0], (_("its recall"), _("balanced accuracy"), _("accuracy"))
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in (_("Remedy"), *titles))
+    body = "".join(
+        f'<tr><th scope="row">{escape(_(display_names.REMEDIES[row.remedy]))}</th>'
+        + "".join(f"<td>{_with_interval(row, name)}</td>" for name in ("recall", "balanced_accuracy", "accuracy"))
+        + "</tr>"
+        for row in rows
+    )
+    st.html(
+        f'<div class="bl-scroll"><table class="bl-stages"><caption>{escape(caption)}'
+        f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+    held = _("test") if first.split == "test" else _("validation")
+    components.note(
+        _n(
+            "{n} image of it was learned from, {judged} of the {split} images judge it. In brackets 95 % intervals: "
+            "where they overlap, the runs do not say which remedy is better.",
+            "{n} images of it were learned from, {judged} of the {split} images judge it. In brackets 95 % intervals: "
+            "where they overlap, the runs do not say which remedy is better.",
+            first.learned,
+        ).format(n=first.learned, judged=first.judged, split=held),
+        term="recall",
+    )
+    return True
+
+
+def _with_interval(row: Remedied, name: str) -> str:
+    low, high = (number_format.percent(end) for end in row.intervals[name])
+    return escape(f"{number_format.percent(row.figures[name])} ({low} – {high})")
 
 
 def _label(run: Run) -> str:

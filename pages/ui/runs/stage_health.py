@@ -112,8 +112,8 @@ def sentence(rows: Sequence[Mapping[str, Any]]) -> str:
         words = _("The gradients reach {first}: it gets {ratio} of what {last} gets.")
     else:
         words = _("The gradients reach {first}: it gets {ratio} times what {last} gets.")
-    said = words.format(first=stage_title(first), last=stage_title(last), ratio=number_format.number(ratio, 2))
-    return f"{said} {text}".strip()
+    sentence = words.format(first=stage_title(first), last=stage_title(last), ratio=number_format.number(ratio, 2))
+    return f"{sentence} {text}".strip()
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -27,9 +27,9 @@ def main_layers(anatomy: Anatomy, names: Sequence[str]) -> tuple[str, ...]:
         anatomy: The network's anatomy.
         names: Layers that have something to show.
     """
-    from core.interpret.layout import main_layers as told  # torch comes with it
+    from core.interpret.layout import main_layers as layers  # torch comes with it
 
-    return told(anatomy, names)
+    return layers(anatomy, names)
 
 
 def layer_label(anatomy: Anatomy, name: str) -> str:
@@ -93,20 +93,20 @@ def picker(anatomy: Anatomy, names: Sequence[str], *, key: str, default: str | N
 
 def one_of(anatomy: Anatomy, names: Sequence[str], key: str, *, last: bool = False) -> str:
     """Draws the choice of one layer, of those that stand for a part; to begin with one in the middle, or the last."""
-    told = list(main_layers(anatomy, names))
+    layers = list(main_layers(anatomy, names))
     asked = st.session_state.get(_kept(MAPS))
-    if asked in names and asked not in told:
-        told = [name for name in names if name in {*told, asked}]
-    index = told.index(asked) if asked in told else len(told) - 1 if last else len(told) // 2
-    key = f"{key}-{len(told)}"
+    if asked in names and asked not in layers:
+        layers = [name for name in names if name in {*layers, asked}]
+    index = layers.index(asked) if asked in layers else len(layers) - 1 if last else len(layers) // 2
+    key = f"{key}-{len(layers)}"
     return str(
         st.selectbox(
             _("Layer"),
-            told,
+            layers,
             index=index,
             key=key,
             format_func=lambda name: layer_label(anatomy, name),
-            help=path_help(st.session_state.get(key, told[index])),
+            help=path_help(st.session_state.get(key, layers[index])),
         )
     )
 

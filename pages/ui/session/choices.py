@@ -317,7 +317,12 @@ def run_experiment() -> Experiment | None:
     """Returns the experiment of the chosen run; ``None`` where none is chosen, or it cannot be read."""
     try:
         chosen = run()
-        return None if chosen is None else caches.experiment(chosen)
+        found = None if chosen is None else caches.experiment(chosen)
+        if chosen is not None and found is not None and found.data.revision:
+            from core.data.revisions.store import adopt
+
+            adopt(chosen.path)  # one that was made elsewhere
+        return found
     except InputError:
         return None
 

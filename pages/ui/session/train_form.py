@@ -41,6 +41,7 @@ class TrainChoice:
         course: Id of the course's recipe looked at last; kept likewise.
         seeds: Runs that are started with one seed after the other.
         folds: Parts of a k-fold cross-validation; 0 for none.
+        remedies: Whether the remedies against imbalance are compared, a run for each.
     """
 
     preset: str = "linear-probe"
@@ -61,6 +62,7 @@ class TrainChoice:
     course: str = ""
     precision: str = "auto"
     loss: Loss = field(default_factory=Loss)
+    sampler: str = "shuffle"
     mix: Mix = field(default_factory=Mix)
     clip: float | None = None
     accumulate: int = 1
@@ -75,6 +77,7 @@ class TrainChoice:
     kept_mib: int = 512
     seeds: int = 1
     folds: int = 0
+    remedies: bool = False
 
     def __post_init__(self) -> None:
         one_of("preset", self.preset, PRESETS)
@@ -88,6 +91,8 @@ class TrainChoice:
         whole("seeds", self.seeds, low=1, high=MOST_RUNS)
         if self.folds != 0:
             whole("folds", self.folds, low=2, high=MOST_RUNS)
+        if not isinstance(self.remedies, bool):
+            raise InputError("{name} is {value}. It must be true or false.", name="remedies", value=self.remedies)
 
     @property
     def by_phase(self) -> bool:

@@ -56,6 +56,95 @@ _DONE = {
     "trivialaugment": N_("one of 14 changes, such as shear, rotation or contrast, at a random strength"),
     "augmix": N_("a mixture of several chains of changes (AugMix)"),
 }
+NAMES = {
+    "crop": N_("Random crop"),
+    "colour": N_("Brightness, contrast, saturation"),
+    "flip": N_("Mirror"),
+    "vertical-flip": N_("Vertical flip"),
+    "rotation": N_("Rotation"),
+    "shift": N_("Shift"),
+    "shear": N_("Shear"),
+    "zoom": N_("Zoom"),
+    "perspective": N_("Perspective"),
+    "elastic": N_("Elastic"),
+    "brightness": N_("Brightness"),
+    "contrast": N_("Contrast"),
+    "saturation": N_("Saturation"),
+    "hue": N_("Hue"),
+    "gray": N_("Grayscale"),
+    "blur": N_("Gaussian blur"),
+    "sharpness": N_("Sharpness"),
+    "equalise": N_("Equalise"),
+    "posterise": N_("Posterise"),
+    "solarise": N_("Solarise"),
+    "noise": N_("Gaussian noise"),
+    "erasing": N_("Random erasing"),
+    "autoaugment": "AutoAugment",
+    "randaugment": "RandAugment",
+    "trivialaugment": "TrivialAugment",
+    "augmix": "AugMix",
+    "mixup": "MixUp",
+    "cutmix": "CutMix",
+}
+"""What a card of an operation is called."""
+GROUPS = {
+    "geometry": N_("Geometry"),
+    "colour": N_("Colour"),
+    "sharpness": N_("Sharpness and noise"),
+    "erasing": N_("Erasing"),
+    "policies": N_("Automatic policies"),
+    "batch": N_("Batch level"),
+}
+ABOUT = {
+    "crop": N_("A part of the image, of this share of its area or more and 3:4 to 4:3 in shape, fills the square."),
+    "colour": N_("Each of the three is multiplied by a factor of its own, up to so far from 1."),
+    "flip": N_("Left and right change places."),
+    "vertical-flip": N_("Top and bottom change places."),
+    "rotation": N_("Turned about the centre, either way."),
+    "shift": N_("Moved along each side, either way, by a share of it."),
+    "shear": N_("Each row is moved sideways, the further from the middle the more, by an angle either way."),
+    "zoom": N_("Above 1 the image is enlarged, below 1 it shrinks and what lies beyond the edge comes into sight."),
+    "perspective": N_("Seen from aside: each corner moves inward by up to half of this share of the side."),
+    "elastic": N_("Places move by smooth random steps, as handwriting varies."),
+    "brightness": N_("All values times a factor: below 1 is darker."),
+    "contrast": N_("The distance from the mean gray, times a factor."),
+    "saturation": N_("The distance of each colour from gray, times a factor: 0 is gray."),
+    "hue": N_("All colours move round the colour circle, either way; half of it turns red into cyan."),
+    "gray": N_("Colours are taken away; three equal channels stay."),
+    "blur": N_("Blurred by a Gaussian with a sigma of so many pixels of the network's input."),
+    "sharpness": N_("0 is smoothed, 1 as it is, 2 sharpened."),
+    "equalise": N_("The histogram of each colour is made even."),
+    "posterise": N_("Only so many bits of each colour stay: 1 leaves two values, 8 all."),
+    "solarise": N_("Values above this level are inverted."),
+    "noise": N_("Gaussian noise is added to every pixel; its standard deviation is a share of the range 0 to 255."),
+    "erasing": N_("A square of this share of the area gets the image's mean colour."),
+    "autoaugment": N_("One of 25 pairs of changes that were learned on ImageNet."),
+    "randaugment": N_("Two changes out of 14, at a fixed strength."),
+    "trivialaugment": N_("One change out of 14, at a random strength. Nothing to tune."),
+    "augmix": N_("Several chains of changes, mixed with the image itself."),
+    "mixup": N_("Two images of the batch are blended, and so are their labels. 0.2 blends little, 1 any shares."),
+    "cutmix": N_("A rectangle of one image is pasted into another; labels count by area. 1 is usual."),
+}
+"""What an operation does, in a sentence."""
+PAPERS = {
+    "crop": "Szegedy et al. 2015, arXiv:1409.4842",
+    "elastic": "Simard et al. 2003",
+    "erasing": "Zhong et al. 2020, arXiv:1708.04896",
+    "autoaugment": "Cubuk et al. 2019, arXiv:1805.09501",
+    "randaugment": "Cubuk et al. 2020, arXiv:1909.13719",
+    "trivialaugment": "Müller and Hutter 2021, arXiv:2103.10158",
+    "augmix": "Hendrycks et al. 2020, arXiv:1912.02781",
+    "mixup": "Zhang et al. 2018, arXiv:1710.09412",
+    "cutmix": "Yun et al. 2019, arXiv:1905.04899",
+}
+MISLEADING = {
+    "shear": N_(
+        "In degrees here, and in Keras too: its shear_range=0.2 there is a fifth of a degree, which nobody sees."
+    ),
+    "zoom": N_("Here a factor below 1 shrinks. In Keras it is the other way round: zoom_range below 1 enlarges."),
+}
+"""Names that mean something else elsewhere."""
+FILLS = {"reflect": N_("reflected"), "edge": N_("its last pixels repeated"), "black": N_("black"), "white": N_("white")}
 _UNITS = {"degrees": "{n}°", "pixels": "{n} px", "bits": N_("{n} bits")}
 
 
@@ -82,10 +171,10 @@ def changes(spec: AugmentSpec) -> str:
 
 def sentence(spec: AugmentSpec) -> str:
     """Says what training does with the images."""
-    said = changes(spec)
-    if not said:
+    changed = changes(spec)
+    if not changed:
         return _("No augmentation: a training image is the same each time it is seen.")
-    return _("Augmentation {name}, at random: {changes}.").format(name=title(spec), changes=said)
+    return _("Augmentation {name}, at random: {changes}.").format(name=title(spec), changes=changed)
 
 
 def _operation(operation: Operation) -> str:

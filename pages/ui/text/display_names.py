@@ -51,6 +51,29 @@ LOSSES = {
     "mse-mean": N_("Squares and mean (from the notes)"),
     "correlation": N_("Minus correlation (from the notes)"),
 }
+SAMPLERS = {
+    "shuffle": N_("Each image once"),
+    "weighted": N_("Weighted: classes equally often"),
+    "oversample": N_("Oversample rare classes"),
+    "undersample": N_("Cap at the rarest class"),
+}
+SAMPLED = {
+    "shuffle": N_("An epoch shows every training image once."),
+    "weighted": N_(
+        "An epoch draws as many images as there are, with replacement, so that each class comes equally often."
+    ),
+    "oversample": N_("An epoch repeats the images of rare classes until each is as large as the largest."),
+    "undersample": N_("An epoch shows of each class as many images as the rarest has, others in each epoch."),
+}
+"""What an epoch shows under each sampler."""
+REMEDIES = {
+    "none": N_("No remedy"),
+    "weights": N_("Class weights"),
+    "weighted": N_("Weighted sampler"),
+    "oversample": N_("Oversampling"),
+    "undersample": N_("Cap at the rarest class"),
+}
+"""Remedies against imbalance."""
 METRICS = {
     "val_loss": N_("Validation loss"),
     "val_accuracy": N_("Validation accuracy"),

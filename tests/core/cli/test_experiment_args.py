@@ -141,7 +141,7 @@ def test_nothing_of_the_training_is_missing_on_the_command_line() -> None:
     }
     unsaid = {
         Phase: {"trains", "freeze", "augment"},  # what the preset and --freeze decide
-        TrainingSpec: {"acts", "precisions"},  # what happened while it ran
+        TrainingSpec: {"acts", "precisions", "draws"},  # what happened while it ran, and how earlier runs drew
     }
     for kind in (TrainingSpec, Phase, Schedule, Loss, Mix):
         for name in {field.name for field in dataclasses.fields(kind)} - unsaid.get(kind, set()):

@@ -19,7 +19,7 @@ from core.runs import Run, RunStore, launch, queue
 from core.runs.files import read_json, write_json
 from core.runs.jobs import JobStore
 from core.runs.queue_entries import everything
-from core.runs.status import LaunchStamp
+from core.runs.status_parts import LaunchStamp
 from core.specs import DataSpec, Experiment, ModelSpec, Phase, TrainingSpec
 
 HOLDER = """

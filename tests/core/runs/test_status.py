@@ -16,7 +16,8 @@ from core.errors import InputError
 from core.runs import Recorder, Run, RunStore, launch, queue
 from core.runs.jobs import JobStore
 from core.runs.process import process_stamp
-from core.runs.status import ENDED, FILE, LIVE, RESUMABLE, JobStatus, LaunchStamp, RunStatus, Status, TransferCounts
+from core.runs.status import ENDED, FILE, LIVE, RESUMABLE, JobStatus, RunStatus, Status
+from core.runs.status_parts import LaunchStamp, TransferCounts
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 

@@ -77,3 +77,19 @@ def test_pictures_are_put_into_named_classes(open_page, words) -> None:
     assert not app.exception
     assert app.session_state["bl.data"].source == str(settings.uploads_dir() / "pets")
     assert "notes.txt" in words(app)
+
+
+@pytest.mark.parametrize("frames", [None, [[0]], [["x", "YQ=="]], [[0, "no base64!"]], [[99, "YQ=="]], "text"])
+def test_what_a_camera_never_sends_is_refused(frames: object, open_page, words, monkeypatch) -> None:
+    from pages.data.sources import webcam
+
+    sent = {"number": 1, "frames": frames, "last": True}
+    monkeypatch.setattr(webcam, "component", lambda *_names: lambda **_data: None)
+    app = open_page("data", **{"from": "webcam"}, session={"bl.webcam.frames": [(0, b"a")]})
+    monkeypatch.setattr(webcam, "_batch", lambda: sent)
+    monkeypatch.setattr(webcam, "component", lambda *_names: lambda **data: data["on_batch_change"]())
+    app.run()
+    app.run()
+    assert not app.exception
+    assert "What the camera sent could not be read" in words(app)
+    assert "bl.webcam.frames" not in app.session_state

@@ -83,6 +83,24 @@ def test_folds_that_the_images_cannot_give_are_refused_before_the_launch(open_pa
     assert not can_launch(app)
 
 
+def test_a_sampler_and_the_comparison_of_remedies_reach_the_runs(open_page, launched, words) -> None:
+    app = open_page("train", session=SHAPES)
+    app.selectbox(key="bl-sampler").set_value("oversample").run()
+    assert "repeats the images of rare classes" in words(app)
+    app.selectbox(key="bl-balance").set_value("balanced").run()
+    assert "the class weights are all 1" in words(app)
+    app.selectbox(key="bl-sampler").set_value("shuffle").run()
+    app.toggle(key="bl-remedies").set_value(True).run()
+    assert app.button(key="bl-launch").label == "Start 3 trainings"
+    launch(app)
+    assert [(run.training.sampler, run.training.loss.balance) for run in launched] == [
+        ("shuffle", "none"),
+        ("shuffle", "balanced"),
+        ("weighted", "none"),
+    ]
+    assert len({run.series for run in launched}) == 1
+
+
 def test_mixed_labels_do_not_go_with_the_course_s_losses(open_page, words) -> None:
     app = open_page("train", session=SHAPES)
     app.number_input(key="bl-mixup").set_value(0.2).run()

@@ -86,7 +86,7 @@ def test_operations_of_ones_own_stay_and_are_said(open_page, words) -> None:
 def test_mirrored_digits_are_warned_of(open_page, words, data, name, warned) -> None:
     choice = TrainChoice(augment=AugmentSpec.preset(name))
     said = words(open_page("train", session={"bl.data": DataSpec(data), "bl.train": choice}))
-    assert ("Mirrored signs" in said) is warned
+    assert ("contradicts the images" in said) is warned
 
 
 def test_every_operation_and_preset_has_words() -> None:

@@ -62,7 +62,7 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
     for row in learning:
         for key in [key for key in row if not used.get(key, True)]:
             del row[key]
-    weighted = training.loss.balance == "balanced"
+    weighted = training.weighted
     factors = {"factor(phase, done, per_epoch)": moves, "plateau.factor": plateaus, 'phase["rate"]': bool(acts)}
     return {
         "training": training,

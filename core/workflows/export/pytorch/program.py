@@ -19,15 +19,16 @@ from core.data.embedded import EMBEDDED
 from core.data.encoding import png
 from core.data.images import margin
 from core.data.sources import Dataset, open_spec
-from core.data.splits import split
 from core.errors import InputError
 from core.models.network import outline
 from core.runs.status import RunStatus
 from core.runs.store import Run
 from core.specs import Experiment, TrainingSpec
+from core.workflows.data_check.dividing import divide
 from core.workflows.export.pytorch import learning, network
 from core.workflows.export.pytorch.network import START
 from core.workflows.export.pytorch.source import render
+from core.workflows.images import open_source
 
 __all__ = ["SPLIT", "START", "command", "export", "script", "ships_with_app", "split_csv", "write"]
 
@@ -49,7 +50,7 @@ def script(source: Run | Experiment, *, roots: Sequence[Path] | None = None) -> 
         InputError: The network cannot be built, or the images that tell its classes are not there.
     """
     experiment, run = (source.experiment, source) if isinstance(source, Run) else (source, None)
-    classes = (run.classes() if run else ()) or _dataset(experiment, roots).classes
+    classes = (run.classes() if run else ()) or _dataset(source, roots).classes
     copy_head = _same_classes(experiment, classes, run.path.parent if run else None)
     return write(experiment, classes, run.status() if run else RunStatus(), title=source.name, copy_head=copy_head)
 
@@ -101,7 +102,7 @@ def split_csv(source: Run | Experiment, *, roots: Sequence[Path] | None = None) 
     if isinstance(source, Run) and source.split_rows():
         return (source.path / SPLIT).read_bytes().decode("utf-8")
     experiment = source.experiment if isinstance(source, Run) else source
-    dataset = split(_dataset(experiment, roots), experiment.data)
+    dataset = divide(_dataset(source, roots), experiment.data)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("key", "label", "split"))
@@ -126,16 +127,15 @@ def export(source: Run | Experiment, target: IO[bytes], *, roots: Sequence[Path]
     Returns:
         Number of images.
     """
-    experiment = source.experiment if isinstance(source, Run) else source
-    dataset = _dataset(experiment, roots)
+    dataset = _dataset(source, roots)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for place, item in enumerate(dataset.items):
             archive.writestr(f"{item.key}.png", png(dataset.load(place), repeats=True))
     return len(dataset)
 
 
-def _dataset(experiment: Experiment, roots: Sequence[Path] | None) -> Dataset:
-    return open_spec(experiment.data, roots=roots)
+def _dataset(source: Run | Experiment, roots: Sequence[Path] | None) -> Dataset:
+    return open_source(source, roots=roots) if isinstance(source, Run) else open_spec(source.data, roots=roots)
 
 
 def _same_classes(experiment: Experiment, classes: Sequence[str], runs_dir: Path | None) -> bool:

@@ -53,6 +53,18 @@ SCENES: dict[str, tuple[Experiment, AugmentSpec | None]] = {
         ),
         STRONG,
     ),
+    "classes equally often, operations drawn anew": (
+        experiment(
+            Phase("a", "plan", 2, lr=0.01),
+            PLAN,
+            freeze=FreezePlan("all"),
+            augment=AugmentSpec.preset("trivialaugment"),
+            sampler="weighted",
+        ),
+        AugmentSpec.preset("trivialaugment"),
+    ),
+    "numbers of one stream, as before schema 4": (experiment(PLAN, augment=STRONG, draws="stream"), STRONG),
+    "further operations": (experiment(PLAN, augment=AugmentSpec.preset("trivialaugment")), STRONG),
     "acts to repeat": (
         experiment(
             HEAD,

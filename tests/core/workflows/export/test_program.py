@@ -124,7 +124,9 @@ MORE = {
     "pretrained, without what stands aside": task(ModelSpec("googlenet", channels=1), HEAD),
     "EfficientNet-Lite": task(ModelSpec("efficientnet_lite2"), HEAD, loss=Loss("correlation")),
     "drawn orthogonally": task(ModelSpec("densenet121", "none", channels=1, init="orthogonal"), HEAD),
-    "all zeros": task(ModelSpec("mnist_cnn", "none", channels=3, init="zeros"), HEAD, loss=Loss("mse-mean")),
+    "all zeros": task(
+        ModelSpec("mnist_cnn", "none", channels=3, init="zeros"), HEAD, loss=Loss("mse-mean"), sampler="undersample"
+    ),
     "handed on": task(ModelSpec("mnist_cnn", "run:some"), HEAD, source="digits", loss=Loss("l1")),
     "handed on from a file": task(ModelSpec("mnist_cnn", "file:/some.pt"), HEAD, clip=1.0),
     "each phase its own images": task(

@@ -1,0 +1,26 @@
+"""What augmentation will do to these images: cards, draws, a batch, and copies on disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.specs import DataSpec
+from pages.ui.augmentation import batch_view, cards
+from pages.ui.selection.image_picker import image_picker
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+
+
+def draw(_spec: DataSpec, dataset: Dataset) -> None:
+    """Draws the view."""
+    image_picker()
+    st.fragment(_parts)(dataset)
+
+
+def _parts(dataset: Dataset) -> None:
+    """Draws what a changed card changes, and nothing else of the page anew."""
+    cards.draw(dataset)
+    batch_view.draw(dataset)
