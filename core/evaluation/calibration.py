@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special, stats
 
 from core.evaluation.intervals import CONFIDENCE, Floats, Integers, Interval
 
 BINS = 15
 RESAMPLES = 400
+_TINY = 1e-30
 
 
 class Bin(NamedTuple):
@@ -79,3 +80,27 @@ def calibration_interval(confidence: Floats, right: Integers, groups: Integers |
     widened = (units / max(units - BINS, units / 2)) ** 0.5
     half = float(draws.std() * stats.t.ppf((1 + CONFIDENCE) / 2, max(units - 1, 1))) * widened
     return max(0.0, value - added - half), min(1.0, value + half)
+
+
+def temperature(labels: Integers, probabilities: Floats) -> float:
+    """Returns the temperature that makes probabilities fit best: above 1 the network was too sure.
+
+    It is fitted on validation images and says something of others only (Guo et al. 2017, arXiv:1706.04599).
+
+    Args:
+        labels: True class of each image, ``N``.
+        probabilities: ``N x K``, each row adding up to 1.
+    """
+    logits, rows = np.log(np.clip(probabilities, _TINY, None)), np.arange(len(labels))
+
+    def loss(exponent: float) -> float:
+        scaled = logits / np.exp(exponent)
+        return float((special.logsumexp(scaled, axis=1) - scaled[rows, labels]).mean())
+
+    found = optimize.minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def at_temperature(probabilities: Floats, temperature: float) -> Floats:
+    """Returns the probabilities, ``N x K``, that the same logits give at another temperature."""
+    return np.asarray(special.softmax(np.log(np.clip(probabilities, _TINY, None)) / temperature, axis=1))

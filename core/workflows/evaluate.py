@@ -66,6 +66,25 @@ def recorded(run: Run) -> dict[str, Evaluation]:
     return found
 
 
+def grouped(run: Run, found: Evaluation, *, roots: Sequence[Path] | None = None) -> Evaluation:
+    """Returns an evaluation with the groups of its images, which what a run left behind does not hold.
+
+    Args:
+        run: Whose own images were judged.
+        found: The evaluation.
+        roots: Folders that the images must lie under, links resolved; ``None`` for no limit.
+
+    Raises:
+        InputError: The division keeps groups together, and the images cannot be opened any more.
+    """
+    if found.groups is not None or not run.experiment.data.group_by:
+        return found
+    keys = set(found.predictions.keys)
+    dataset = reopen(run, roots=roots)
+    dataset = dataset.subset(place for place, item in enumerate(dataset.items) if item.key in keys)
+    return replace(found, groups=_groups(run, dataset, found.predictions.keys, roots))
+
+
 def evaluate(
     run: Run, source: str | None = None, *, checkpoint: str = "best", roots: Sequence[Path] | None = None
 ) -> Evaluation:

@@ -9,13 +9,13 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
-from pages.evaluate import confusion_chart, mistakes
+from pages.evaluate import confusion_chart, curves_view, figures_view, matrix_view, mistakes
 from pages.evaluate.confusion import draw_confusion, draw_per_class
 from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.runs import learning_curves, run_panel
-from pages.ui.selection import network_picker, subjects
-from pages.ui.session import caches
+from pages.ui.selection import network_picker, subjects, view_strip
+from pages.ui.session import address, caches
 from pages.ui.text import display_names as names
 from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import N_, _, translate_error
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from core.runs.store import Run
     from core.workflows.evaluate import Evaluation
 
+VIEWS = {
+    "overview": N_("Overview"),
+    "figures": N_("All figures"),
+    "curves": N_("Curves"),
+    "matrix": N_("Matrix from elsewhere"),
+}
+WITH_ANSWERS = frozenset({"figures", "curves"})
+"""Views of what a run answered."""
+VIEW = address.Bound("view", kept="bl.evaluate.view")
 SPLITS = {"test": N_("Test"), "val": N_("Validation"), "all": N_("All images")}
 
 
@@ -43,6 +52,7 @@ def render() -> None:
             target="train",
             icon="fact_check",
         )
+        matrix_view.draw()
         return
     status = run.status()
     with right:
@@ -54,9 +64,12 @@ def render() -> None:
         return
     run_panel.ended(run, status)
     found = _evaluations(run)
-    if found:
-        _judgement(run, found)
-    if len(caches.journal(run).epochs):
+    view = view_strip.choose(VIEWS, VIEW, "bl-eval-view", without=frozenset() if found else WITH_ANSWERS)
+    if view == "matrix":
+        matrix_view.draw()
+    elif found:
+        _judgement(run, found, view)
+    if view == "overview" and len(caches.journal(run).epochs):
         components.section(_("How it got there"))
         learning_curves.pair(run, status, key="bl-eval-curves", marks=run_panel.marks(run, status))
     if found:
@@ -117,7 +130,7 @@ def _judge(run: Run) -> Evaluation:
     return evaluate(run, roots=caches.roots())
 
 
-def _judgement(run: Run, found: dict[str, Evaluation]) -> None:
+def _judgement(run: Run, found: dict[str, Evaluation], view: str) -> None:
     order = [split for split in SPLITS if split in found]
     split = order[0]
     if len(order) > 1:
@@ -136,6 +149,12 @@ def _judgement(run: Run, found: dict[str, Evaluation]) -> None:
             or order[0]
         )
     judged = found[split]
+    if view == "figures":
+        figures_view.draw(run, judged)
+        return
+    if view == "curves":
+        curves_view.draw(run, judged, found.get("val") if split != "val" else None)
+        return
     _answer(judged)
     leaks = run.recorded.leaks
     if leaks is not None and leaks.warning:

@@ -109,6 +109,28 @@ def _exact(figure: Figure) -> str:
     return f' class="bl-exact" tabindex="0" data-tip="{escape(figure.exact)}"' if figure.exact else ""
 
 
+def figure_tables(groups: Sequence[Sequence[tuple[str, str, str, str]]], *, heads: tuple[str, str, str]) -> None:
+    """Draws tables of figures side by side; they wrap where the window is narrow.
+
+    Args:
+        groups: The rows of each table: what the figure is called, what that means, its value, its interval.
+        heads: What the three columns are called; those of the table behind are for those who do not see it.
+    """
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
+    tables = "".join(
+        f"<table><thead><tr>{head}</tr></thead><tbody>"
+        + "".join(
+            f'<tr><th scope="row">{escape(name)}{help_sign(text, name)}</th><td><bdi>{escape(value)}</bdi></td>'
+            f"<td><bdi>{escape(interval)}</bdi></td></tr>"
+            for name, text, value, interval in rows
+        )
+        + "</tbody></table>"
+        for rows in groups
+        if rows
+    )
+    st.html(f'<div class="bl-figure-tables">{tables}</div>')
+
+
 def badge(state: str) -> str:
     """Returns the HTML of a run state's badge."""
     label, symbol, tone = STATES.get(state, (state, "help", "wait"))

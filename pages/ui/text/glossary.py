@@ -45,6 +45,71 @@ TERMS: Mapping[str, Term] = {
     "precision": Term(N_("Precision"), N_("Of the images that are given this class, the share that belongs to it.")),
     "recall": Term(N_("Recall"), N_("Of the images that belong to this class, the share that is given it.")),
     "f1": Term(N_("F1"), N_("Harmonic mean of precision and recall: high only where both are."), "van Rijsbergen 1979"),
+    "error rate": Term(N_("Error rate"), N_("Share of the images that are classified wrong: 1 − accuracy.")),
+    "top-k accuracy": Term(
+        N_("Top-k accuracy"), N_("Share of the images whose true class is among the k most probable ones.")
+    ),
+    "specificity": Term(
+        N_("Specificity"), N_("Of the images that do not belong to the positive class, the share that is not given it.")
+    ),
+    "macro mean": Term(
+        N_("Macro mean"),
+        N_("The figure of each class that occurs, averaged: a rare class counts as much as a frequent one."),
+    ),
+    "weighted mean": Term(
+        N_("Weighted mean"), N_("The figure of each class, averaged with its number of images as the weight.")
+    ),
+    "micro mean": Term(
+        N_("Micro mean"), N_("All classes' decisions in one pool, each image and class being one yes or no.")
+    ),
+    "one against the rest": Term(
+        N_("One against the rest"),
+        N_("Each class in turn is the positive one, all others together are the negative one."),
+    ),
+    "mcc": Term(
+        N_("Matthews correlation coefficient (MCC)"),
+        N_("Correlation of true and predicted class: 1 is perfect, 0 is chance; sizes of classes do not flatter it."),
+        "Matthews 1975; Gorodkin 2004",
+        "https://doi.org/10.1016/j.compbiolchem.2004.09.006",
+    ),
+    "kappa": Term(
+        N_("Cohen's kappa"),
+        N_("How much of the agreement with the labels is beyond what the class shares alone would bring."),
+        "Cohen 1960",
+        "https://doi.org/10.1177/001316446002000104",
+    ),
+    "roc auc": Term(
+        N_("Area under the ROC curve (AUC)"),
+        N_(
+            "How probable it is that an image of the class is given a higher probability of it than one of another: 1 "
+            "parts all, 0.5 is chance. It looks good on rare classes; see precision against recall beside it."
+        ),
+        "Fawcett 2006",
+        "https://doi.org/10.1016/j.patrec.2005.10.010",
+    ),
+    "average precision": Term(
+        N_("Average precision"),
+        N_("Mean precision over all thresholds, weighted by the recall that each adds; chance is the class's share."),
+        "Davis and Goadrich 2006",
+        "https://doi.org/10.1145/1143844.1143874",
+    ),
+    "brier score": Term(
+        N_("Brier score"),
+        N_("Mean squared distance of the probabilities from the truth (0 or 1), summed over the classes; 0 is best."),
+        "Brier 1950",
+    ),
+    "ece": Term(
+        N_("Expected calibration error (ECE)"),
+        N_("Mean distance of how sure it is from how often it is right, over 15 bins of equally many images."),
+        "Naeini et al. 2015; Nixon et al. 2019",
+        _arxiv("1904.01685"),
+    ),
+    "coverage": Term(
+        N_("Coverage"),
+        N_("Share of the images that are answered where the least sure ones are left to a person."),
+        "Geifman and El-Yaniv 2017",
+        _arxiv("1705.08500"),
+    ),
     "log loss": Term(
         N_("Log loss"),
         N_(
