@@ -73,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
     board.add_argument("run", metavar="RUN")
     board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")
+    _add_leak_lab(add("leak-lab", "job", "Divide pictures carelessly and carefully, and compare the accuracies."))
     _add_profile(add("profile", "job", "Measure a network here, so that trainings of it can be estimated."))
     job = verbs.add_parser("job", parents=[common])  # for the processes of jobs: without a help text it is not listed
     job.set_defaults(verb=("core.cli.commands.job", "job"))
@@ -108,6 +109,19 @@ def _add_heat_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("--of", choices=("predicted", "truth"), default="predicted", help="the class explained")
     study.add_argument("--images", type=int, metavar="N", help="held-out images to look at, at most; 400 by default")
     study.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
+
+
+def _add_leak_lab(lab: argparse.ArgumentParser) -> None:
+    lab.set_defaults(verb=("core.cli.commands.job", "leak_lab"))
+    lab.add_argument("source", metavar="PATH|NAME", nargs="?", default="brains")
+    lab.add_argument("--group-by", metavar="HOW", help="relatives: folder, stem, near, column:NAME or pattern:REGEX")
+    lab.add_argument("--copies", type=int, metavar="K", help="changed copies of each picture, made before and after")
+    lab.add_argument("--augment", metavar="PRESET", default="basic", help="how the copies are changed (default basic)")
+    lab.add_argument("--labels", choices=("own", "lot"), help="the pictures' own labels, or labels drawn by lot")
+    lab.add_argument("--images", type=int, metavar="N", help="pictures that take part at most")
+    lab.add_argument("--seed", type=int, default=0, metavar="N")
+    lab.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
+    lab.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")
 
 
 def _add_profile(profile: argparse.ArgumentParser) -> None:

@@ -80,6 +80,13 @@ JOB_KINDS = {
             N_("The study ended with an error that was not foreseen; its log has the details."),
         ),
         JobKind(
+            "leaks",
+            "core.workflows.jobs.leak",
+            "LeakRequest",
+            N_("The leak lab ended with an error that was not foreseen; its log has the details."),
+            waits_for="device",
+        ),
+        JobKind(
             "dreams",
             "core.workflows.jobs.visualization",
             "VisualizationJob",

@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import InputError, RunMissing
 from core.runs.status import LIVE
 from pages.shortcut import result, setup
-from pages.ui.kit import components
+from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import queue_panel, run_panel
 from pages.ui.selection import subjects
@@ -123,6 +123,7 @@ def _follow(plan: Plan, prepared: Prepared, runs: dict[str, Run]) -> None:
     result.trained(runs, ARM_NAMES)
     result.draw(plan, prepared, runs, ARM_NAMES, leave=_forget)
     st.button(_("Try another mark"), icon=":material/refresh:", key="bl-shortcut-anew", on_click=_forget)
+    nav.link("leak", _("The other lab: would the accuracy hold on pictures of somebody else?"))
     components.next_step("heatmaps", _("Look into the network that took the bait"), run=runs["with-mark"].id)
 
 

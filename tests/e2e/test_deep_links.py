@@ -28,6 +28,7 @@ TITLES = {
     "filters": "Filters",
     "heatmaps": "Heatmaps",
     "shortcut": "Shortcut lab",
+    "leak": "Leak lab",
     "about": "Notes and terms",
 }
 SECTIONS = ("Build", "Judge", "Look inside", "Reference")
@@ -183,6 +184,7 @@ CASES: dict[str, tuple[str, dict[str, str], tuple[Callable[[Page], None], ...]]]
     "filters": ("filters", {RUN: ""}, (pick("Alike"),)),
     "heatmaps": ("heatmaps", {RUN: ""}, (pick("Classes"),)),
     "shortcut": ("shortcut", {}, (pick("Watermark"),)),
+    "leak": ("leak", {}, (pick("Their own"),)),
     "home": ("", {}, ()),
 }
 

@@ -30,6 +30,7 @@ PAGES = {
     "filters": {"run": ""},
     "heatmaps": {"run": ""},
     "shortcut": {},
+    "leak": {},
     "about": {},
 }
 """The pages, each with something on it; an empty ``run`` stands for the trained one."""

@@ -83,6 +83,17 @@ def test_a_network_falls_for_a_planted_mark(calm: Page, visit: Visit) -> None:
     expect(page.get_by_role("main")).to_contain_text("the network has to look at the object")
 
 
+def test_a_careless_division_promises_what_a_careful_one_does_not_keep(calm: Page, visit: Visit) -> None:
+    page = visit(calm, "leak")
+    expect(page.get_by_role("main").get_by_text("group 2").first).to_be_visible()
+    page.get_by_role("button", name="Divide twice and measure").click()
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible(timeout=120_000)
+    said = page.get_by_text(re.compile("^Nearest picture: .* torn apart")).first.inner_text()
+    careless, honest = (float(share) for share in re.findall(r"([\d.]+)\s%", said)[:2])
+    assert careless > 90, said
+    assert 40 < honest < 60, said
+
+
 def test_pictures_grow_are_kept_and_can_be_given_up(
     calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page]
 ) -> None:

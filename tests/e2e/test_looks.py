@@ -28,6 +28,7 @@ PAGES = (
     "filters",
     "heatmaps",
     "shortcut",
+    "leak",
     "about",
 )
 OF_A_RUN = ("evaluate", "runs", "feature_maps", "filters", "heatmaps")

@@ -41,6 +41,8 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
     _left_out(found)
     for finding in findings:
         card.draw(spec, dataset, found, finding)
+    if check_job.leaking(found, dataset):
+        nav.link("leak", _("What a leak does to an accuracy: the leak lab"))
     _uneven(dataset)
     if not findings:
         text = _("Nothing is wrong that could be found.") if found.featured else _("Nothing is wrong at first sight.")

@@ -63,6 +63,13 @@ PLACES: Mapping[str, Place] = {
             N_("Look inside"),
         ),
         Place(
+            "leak",
+            N_("Leak lab"),
+            N_("Would the accuracy hold on pictures of somebody else?"),
+            ":material/water_drop:",
+            N_("Look inside"),
+        ),
+        Place(
             "about",
             N_("Notes and terms"),
             N_("Where does this come from, and what do the words mean?"),

@@ -43,7 +43,7 @@ _NAMED = {
 _DATA, _DATA_TITLE = "bl.data", "bl.data.title"
 _MODEL, _FREEZE, _TRAIN, _IMAGE = "bl.model", "bl.freeze", "bl.train", "bl.image"
 _SETUP_SEEN, _FOLLOWED = "bl.setup.seen", "bl.followed."
-_PLANNING = frozenset(("data", "backbone", "anatomy", "shortcut"))
+_PLANNING = frozenset(("data", "backbone", "anatomy", "shortcut", "leak"))
 """Pages about what will be trained: no run is their subject, whatever their address names."""
 
 

@@ -25,10 +25,12 @@ from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
 from core.workflows.jobs.heatmap_study import StudyRequest
 from core.workflows.jobs.job_process import JobContext
+from core.workflows.jobs.leak import LeakRequest
 from core.workflows.jobs.lr_finder import rate_request
 from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
 from core.workflows.jobs.visualization import VisualizationJob
+from core.workflows.leak.experiment import LeakPlan
 
 NET = ModelSpec("mnist_cnn", "none")
 EXPERIMENT = Experiment(
@@ -38,6 +40,7 @@ REQUESTS: dict[str, JobRequest] = {
     "rankings": RankingRequest(DataSpec("shapes"), (NET, ModelSpec("resnet18")), 8, "cpu"),
     "rates": rate_request(EXPERIMENT),
     "heat-studies": StudyRequest("some-run", "1", settings={"samples": 3}, most=4),
+    "leaks": LeakRequest.of(LeakPlan("shapes", copies=2, group_by=""), "cpu"),
     "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
     "profiles": profile_request(NET, "cpu"),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
@@ -75,6 +78,7 @@ EARLIER: dict[str, dict[str, Any]] = {
         "device": "auto",
     },
     "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
+    "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
 }
 """Requests as jobs had them before there was a table of kinds; that of a rate holds a whole experiment."""

@@ -1,0 +1,1 @@
+"""The page Leak lab: the same pictures divided carelessly and carefully."""
