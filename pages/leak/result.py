@@ -38,7 +38,7 @@ def draw(found: LeakResult, guess: int) -> None:
     from core.workflows.leak.verdict import findings
 
     components.section(_("What happened"))
-    finding_cards.draw(findings(found), key="bl-leak")
+    finding_cards.draw(findings(found), key="bl-leak-said")
     components.why(
         _(
             "A network with millions of weights can learn every training picture by heart. On a relative it then "
@@ -60,7 +60,7 @@ def _figure(found: LeakResult, arm: str) -> Figure:
             high=number_format.percent(measured.interval[1]),
             n=number_format.exact(measured.judged),
         ),
-        _("Share that the nearest training picture names right; the 95 % interval is over groups of relatives."),
+        _("Share that the nearest training picture names right; the 95 %\u00a0interval is over groups of relatives."),
     )
 
 
@@ -102,8 +102,8 @@ def sentence(found: LeakResult) -> str:
     """Returns the line of text under the chart."""
     careless, honest = found.measured["before"], found.measured[found.honest]
     return _(
-        "Nearest picture: {a} torn apart, {b} kept together. Linear head: {c} and {d}. Bars with 95 % intervals over "
-        "{groups} groups of relatives; dotted: guessing, {chance}."
+        "Nearest picture: {a} torn apart, {b} kept together. Linear head: {c} and {d}. Bars with 95 %\u00a0intervals "
+        "over {groups} groups of relatives; dotted: guessing, {chance}."
     ).format(
         a=number_format.percent(careless["nearest"].accuracy),
         b=number_format.percent(honest["nearest"].accuracy),

@@ -125,10 +125,10 @@ def _remedies(together: Sequence[Run]) -> bool:
     held = _("test") if first.split == "test" else _("validation")
     components.note(
         _n(
-            "{n} image of it was learned from, {judged} of the {split} images judge it. In brackets 95 % intervals: "
-            "where they overlap, the runs do not say which remedy is better.",
-            "{n} images of it were learned from, {judged} of the {split} images judge it. In brackets 95 % intervals: "
-            "where they overlap, the runs do not say which remedy is better.",
+            "{n} image of it was learned from, {judged} of the {split} images judge it. In brackets 95 %\u00a0"
+            "intervals: where they overlap, the runs do not say which remedy is better.",
+            "{n} images of it were learned from, {judged} of the {split} images judge it. In brackets 95 %\u00a0"
+            "intervals: where they overlap, the runs do not say which remedy is better.",
             first.learned,
         ).format(n=first.learned, judged=first.judged, split=held),
         term="recall",
