@@ -228,6 +228,22 @@ def margin(prep: Preprocessing) -> int:
     return _centre(prep.resize, prep.crop)
 
 
+def lost(size: tuple[int, int], prep: Preprocessing) -> tuple[float, float]:
+    """Returns how much :func:`fit` cuts off at the left and right, and at the top and bottom.
+
+    Args:
+        size: Width and height of the image, in pixels.
+        prep: How it becomes a square.
+
+    Returns:
+        Pixels of the image itself, at each of the two sides; 0 where nothing is cut off.
+    """
+    if prep.fit != "crop":
+        return 0.0, 0.0
+    kept = prep.crop * min(size) / prep.resize
+    return max(0.0, (size[0] - kept) / 2), max(0.0, (size[1] - kept) / 2)
+
+
 def to_tensor(image: Image.Image, prep: Preprocessing, *, fitted: bool = False) -> torch.Tensor:
     """Returns the network's input for one image: float32 of shape 1xCxHxW, fitted and normalised.
 

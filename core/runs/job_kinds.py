@@ -94,6 +94,13 @@ JOB_KINDS = {
             waits_for="device",
         ),
         JobKind(
+            "known-sets",
+            "core.workflows.jobs.known_set",
+            "KnownSetRequest",
+            N_("The fetching ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",
+        ),
+        JobKind(
             "profiles",
             "core.workflows.jobs.profile",
             "ProfileRequest",

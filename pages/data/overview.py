@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import DataSpec
+from pages.data.classes import draw_chooser
 from pages.data.samples import draw_samples
 from pages.ui.kit import charts, components
 from pages.ui.kit.components import Figure
@@ -28,6 +29,7 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
         _shares(spec)
     with chart:
         _classes(dataset)
+        draw_chooser(spec)
     draw_samples(spec, dataset)
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import settings
 from core.specs import DataSpec
-from pages.data.sources import named_classes, upload, webcam
+from pages.data.sources import known_sets, named_classes, upload, webcam
 from pages.data.sources.taking_in import FROM
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import empty
@@ -22,6 +22,7 @@ SOURCE_KINDS = {
     "upload": N_("Upload"),
     "classes": N_("Your own classes"),
     "webcam": N_("Webcam"),
+    "torchvision": N_("torchvision"),
 }
 SOURCE_TEXTS = {
     "shapes": N_("Generated shapes on cluttered backgrounds. Where each object is, is known."),
@@ -55,6 +56,7 @@ def choose_source() -> DataSpec | None:
         "upload": upload.draw,
         "classes": named_classes.draw,
         "webcam": webcam.draw,
+        "torchvision": known_sets.draw,
     }
     source = drawn[kind or "embedded"](known)
     if not source:

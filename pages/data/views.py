@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.specs import DataSpec
-from pages.data import augmentation, overview
+from pages.data import augmentation, network_input, overview
 from pages.data.problems import view as problems
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import N_
@@ -33,6 +33,7 @@ VIEWS = {
     "overview": View(N_("Overview"), overview.draw),
     "problems": View(N_("Problems"), problems.draw),
     "augmentation": View(N_("Augmentation"), augmentation.draw),
+    "input": View(N_("As the network sees it"), network_input.draw),
 }
 """All views, by their names in the address."""
 VIEW = Bound("view", kept="bl.data.view")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -162,7 +163,7 @@ def _rows(models: Sequence[ModelSpec], sample: Dataset, work: _Work) -> Iterator
         except InputError as error:
             yield Ranked(model, problem=Sentence(error.template, error.values))
             continue
-        groups.setdefault((prep.resize, prep.crop, prep.interpolation), []).append((model, prep))
+        groups.setdefault((prep.resize, prep.crop, prep.interpolation, prep.fit), []).append((model, prep))
     bad: tuple[Unreadable, ...] = ()
     for members in groups.values():
         readable = sample.without(image.key for image in bad)
@@ -170,16 +171,17 @@ def _rows(models: Sequence[ModelSpec], sample: Dataset, work: _Work) -> Iterator
             bad += store.fill(progress=lambda done, total: work.report("reading images", done=done, total=total))
             left_out = {image.key for image in bad}
             good = [place for place, item in enumerate(readable.items) if item.key not in left_out]
-            for model, _ in members:
-                yield _one(model, store, torch.tensor(good, dtype=torch.long), work)
+            for model, prep in members:
+                yield _one(model, prep, store, torch.tensor(good, dtype=torch.long), work)
 
 
-def _one(model: ModelSpec, store: PixelStore, positions: Tensor, work: _Work) -> Ranked:
+def _one(model: ModelSpec, prep: Preprocessing, store: PixelStore, positions: Tensor, work: _Work) -> Ranked:
     """Scores one network; what keeps it from being scored is its problem alone."""
     begin, device = time.perf_counter(), str(work.device)
     work.report("building the network", model.backbone)
     try:
         network, own_classes = _network(model, work)
+        network = dataclasses.replace(network, preprocessing=prep)
         features, answers, precision = _features(network, store, positions, work)
         work.report("comparing", model.backbone)
         labels = store.labels[positions].numpy()

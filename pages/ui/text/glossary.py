@@ -233,6 +233,13 @@ TERMS: Mapping[str, Term] = {
         "Polyak and Juditsky 1992",
         "https://doi.org/10.1137/0330046",
     ),
+    "normalisation": Term(
+        N_("Normalisation"),
+        N_(
+            "Pixels are scaled to 0..1, then each colour's mean is subtracted and the rest divided by its deviation: "
+            "the range of numbers that the weights were made for."
+        ),
+    ),
     "batch norm": Term(
         N_("Batch norm"),
         N_("Scales a layer's values by mean and deviation of the batch; in evaluation by averages kept from training."),

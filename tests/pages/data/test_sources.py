@@ -93,3 +93,88 @@ def test_what_a_camera_never_sends_is_refused(frames: object, open_page, words, 
     assert not app.exception
     assert "What the camera sent could not be read" in words(app)
     assert "bl.webcam.frames" not in app.session_state
+
+
+def test_classes_are_chosen_left_out_and_ordered(open_page, params, words) -> None:
+    app = open_page("data", data="letters")
+    app.multiselect(key="bl-classes-take").set_value(["Z", "A", "M"]).run()
+    app.button(key="bl-classes-use").click().run()
+    assert app.session_state["bl.data"].classes == ("Z", "A", "M")
+    assert "3 of 26 classes are taken." in words(app)
+    again = open_page("data", **params(app))
+    assert again.session_state["bl.data"].classes == ("Z", "A", "M")
+    app.button(key="bl-classes-all").click().run()
+    assert app.session_state["bl.data"].classes == ()
+    app.segmented_control(key="bl-classes-way").set_value("leave").run()
+    app.multiselect(key="bl-classes-leave").set_value(["B"]).run()
+    app.button(key="bl-classes-use").click().run()
+    assert len(app.session_state["bl.data"].classes) == 25
+    app.multiselect(key="bl-classes-leave").set_value(list("BCDEFGHIJKLMNOPQRSTUVWXYZ")).run()
+    app.button(key="bl-classes-use").click().run()
+    assert not app.exception
+    assert "Name at least two classes" in " ".join(warning.value for warning in app.warning)
+
+
+def test_classes_are_merged_and_renamed_by_a_revision(open_page, image_folder) -> None:
+    from core.specs import DataSpec
+
+    root = image_folder("pets", classes=("cat", "kitten", "dog"))
+    app = open_page("data", session={"bl.data": DataSpec(str(root), classes=("kitten", "dog", "cat"))})
+    app.multiselect(key="bl-merge-classes").set_value(["cat", "kitten"]).run()
+    app.text_input(key="bl-merge-name").set_value("feline").run()
+    app.button(key="bl-merge-do").click().run()
+    assert not app.exception
+    known = app.session_state["bl.data"]
+    assert known.classes == ("feline", "dog")
+    assert known.revision
+    assert sorted(path.name for path in root.iterdir()) == ["cat", "dog", "kitten"]
+    app.multiselect(key="bl-merge-classes").set_value(["feline", "dog"]).run()
+    app.text_input(key="bl-merge-name").set_value("pet").run()
+    app.button(key="bl-merge-do").click().run()
+    assert app.session_state["bl.data"] == known
+    assert app.warning
+
+
+def test_fit_and_normalisation_are_chosen_for_the_network(open_page, words, image_folder) -> None:
+    from core.specs import DataSpec
+    from pages.ui.session.choices import model_params
+
+    root = image_folder("wide")
+    app = open_page("data", session={"bl.data": DataSpec(str(root))}, view="input")
+    assert not app.exception
+    said = words(app)
+    assert "C × H × W: 3 × 224 × 224" in list(app.table[0].value["Shape"])
+    assert "cuts off" in said
+    app.segmented_control(key="bl-fit").set_value("pad").run()
+    app.segmented_control(key="bl-normalise").set_value("data").run()
+    assert not app.exception
+    model = app.session_state["bl.model"]
+    assert (model.fit, model.normalise, len(model.colours)) == ("pad", "data", 2)
+    app.segmented_control(key="bl-normalise").set_value("255").run()
+    model = app.session_state["bl.model"]
+    assert (model.fit, model.normalise, model.colours) == ("pad", "255", ())
+    assert "Mean (0, 0, 0) and deviation (1, 1, 1)" in words(app)
+    again = open_page(
+        "data", backbone=model.backbone, network=model_params(model)["network"], view="input", data=str(root)
+    )
+    assert again.session_state["bl.model"] == model
+
+
+def test_each_normalisation_is_measured_on_request(open_page, image_folder) -> None:
+    from core.specs import DataSpec, ModelSpec
+
+    root = image_folder("two")
+    session = {"bl.data": DataSpec(str(root)), "bl.model": ModelSpec("squeezenet1_1", "none", image_size=64)}
+    app = open_page("data", session=session, view="input")
+    app.button(key="bl-normalise-measure-go").click().run()
+    app.run()
+    assert not app.exception
+    table = app.dataframe[-1].value
+    assert list(table["Normalisation"]) == [
+        "The weights' own",
+        "ImageNet's",
+        "Measured on these images",
+        "Only / 255",
+        "−1 to 1",
+    ]
+    assert table["Accuracy of frozen features"].notna().all()

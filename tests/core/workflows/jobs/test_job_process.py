@@ -25,6 +25,7 @@ from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
 from core.workflows.jobs.heatmap_study import StudyRequest
 from core.workflows.jobs.job_process import JobContext
+from core.workflows.jobs.known_set import KnownSetRequest
 from core.workflows.jobs.leak import LeakRequest
 from core.workflows.jobs.lr_finder import rate_request
 from core.workflows.jobs.profile import profile_request
@@ -44,6 +45,7 @@ REQUESTS: dict[str, JobRequest] = {
     "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
     "profiles": profile_request(NET, "cpu"),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
+    "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
 }
 EARLIER: dict[str, dict[str, Any]] = {
     "rankings": {
@@ -80,6 +82,7 @@ EARLIER: dict[str, dict[str, Any]] = {
     "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
     "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
+    "known-sets": {"name": "MNIST", "called": "digits-of-mine"},
 }
 """Requests as jobs had them before there was a table of kinds; that of a rate holds a whole experiment."""
 KINDS = pytest.mark.parametrize("kind", JOB_KINDS.values(), ids=JOB_KINDS)

@@ -1,0 +1,43 @@
+"""Fetching a known set in the background: a process of its own, with progress, that can be cancelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from core.runs.jobs import Job, JobRequest
+from core.workflows.jobs.job_process import JobContext
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSetRequest(JobRequest):
+    """Which set is fetched.
+
+    Attributes:
+        name: As torchvision calls it.
+        called: What the data source is called.
+    """
+
+    kind: ClassVar[str] = "known-sets"
+    name: str
+    called: str
+
+
+def work(request: KnownSetRequest, context: JobContext) -> None:
+    """Fetches the set and makes a data source of it."""
+    from core.data.importing.known_sets import fetch_set
+
+    def report(doing: str, done: int, total: int) -> None:
+        context.raise_if_cancelled()
+        context.progress(doing, done, total)
+
+    context.progress("loading libraries")
+    path = fetch_set(request.name, request.called, progress=report)
+    context.job.write_result({"path": str(path)})
+
+
+def result(job: Job) -> Path | None:
+    """Returns the source's folder; ``None`` where it is not there (any more)."""
+    path = job.result.get("path")
+    return Path(path) if isinstance(path, str) and Path(path).is_dir() else None

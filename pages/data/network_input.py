@@ -1,0 +1,262 @@
+"""As the network sees it: how a picture becomes the square, how it is normalised, and the tensor that enters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.errors import InputError
+from core.messages import StagedProgress
+from core.specs import FITS, NORMALISATIONS, DataSpec, ModelSpec
+from pages.ui.kit import components, form_fields
+from pages.ui.kit.page_states import broken, busy
+from pages.ui.kit.tiles import Tile, grid
+from pages.ui.selection import user_images
+from pages.ui.selection.image_picker import Place, image_picker
+from pages.ui.session import caches, choices
+from pages.ui.text import display_names, number_format
+from pages.ui.text.i18n import N_, _, translate_error
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+    from core.data.dataset import Dataset
+    from core.workflows.advisor.normalisations import Normalised
+
+FIT_NAMES = {"squeeze": N_("Squeeze"), "crop": N_("Crop"), "pad": N_("Pad")}
+NORMALISATION_NAMES = {
+    "weights": N_("The weights' own"),
+    "imagenet": N_("ImageNet's"),
+    "data": N_("Measured on these images"),
+    "255": N_("Only / 255"),
+    "half": N_("−1 to 1"),
+}
+ABOUT = {
+    "weights": N_("As the images were that the weights learned from. Frozen features need it."),
+    "imagenet": N_("Mean and deviation of the million photographs of ImageNet, whatever the weights were made with."),
+    "data": N_("Mean 0 and deviation 1 over your training images: for networks that learn from the start."),
+    "255": N_("Values from 0 to 1. Weights that were made for another normalisation no longer fit."),
+    "half": N_("Values from −1 to 1, whatever the images are."),
+}
+_PLACE = Place("bl-input-image", "picture", "input")
+_TILE = 224
+Colours = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def draw(spec: DataSpec, dataset: Dataset) -> None:
+    """Draws how pictures become the network's input; what is chosen here is part of the network that is trained."""
+    model = choices.model()
+    components.note(
+        _("For {network}, which you chose. What you choose here is used in training and in every prediction.").format(
+            network=display_names.backbone(model.backbone)
+        )
+    )
+    choice = image_picker(place=_PLACE)
+    fit = form_fields.choice(
+        _("How a picture becomes the square"), FITS, "bl-fit", names=FIT_NAMES, value=model.fit, wrap=True
+    )
+    how = form_fields.choice(
+        _("Normalisation"), NORMALISATIONS, "bl-normalise", names=NORMALISATION_NAMES, value=model.normalise, wrap=True
+    )
+    components.note(_(ABOUT[how]), term="normalisation")
+    try:
+        wanted = _wanted(model, fit, how, spec, dataset)
+    except InputError as error:
+        broken(_("The colours cannot be measured"), translate_error(error), icon="palette", tone="warn")
+        return
+    if wanted != model:
+        choices.set_model(wanted)
+        st.rerun()
+    if choice is not None:
+        _picture(wanted, choice.data, choice.name)
+    _accuracies(spec, dataset, wanted)
+
+
+def _wanted(model: ModelSpec, fit: str, how: str, spec: DataSpec, dataset: Dataset) -> ModelSpec:
+    if (fit, how) == (model.fit, model.normalise):
+        return model
+    fitted = replace(model, fit=fit)
+    return replace(fitted, normalise=how, colours=_colours(fitted, spec, dataset) if how == "data" else ())
+
+
+def _colours(model: ModelSpec, spec: DataSpec, dataset: Dataset) -> Colours:
+    """Returns mean and deviation of the training images' colours, measured once."""
+    from core.data.statistics import colours
+    from core.models.catalog.catalog import prepared
+
+    prep = prepared(replace(model, normalise="weights", colours=()))
+    key = (spec, hash(dataset.items), prep.fit, prep.resize, prep.crop)
+    if caches.known("colours", key):
+        return caches.remember("colours", key, lambda: colours(dataset, prep))
+    with busy(_("Measuring the colours of the training images …"), 80):
+        return caches.remember("colours", key, lambda: colours(dataset, prep))
+
+
+def _picture(model: ModelSpec, data: bytes, name: str) -> None:
+    from core.data.images import fit, lost, open_image
+    from core.models.catalog.catalog import prepared
+
+    try:
+        image = open_image(data, name=name)
+        prep = prepared(model)
+    except InputError as error:
+        components.note(translate_error(error))
+        return
+    tiles = []
+    for way in FITS:
+        fitted = prep.fitted(way)
+        side, top = lost(image.size, fitted)
+        cut = _("nothing is cut off")
+        if side or top:
+            cut = _("cuts off {side} px left and right, {top} px top and bottom").format(
+                side=number_format.exact(round(side)), top=number_format.exact(round(top))
+            )
+        elif way == "squeeze" and image.width != image.height:
+            cut = _("the shape changes by {share}").format(
+                share=number_format.percent(max(image.size) / min(image.size) - 1, 0)
+            )
+        title = _(FIT_NAMES[way]) + (f" · {_('chosen')}" if way == model.fit else "")
+        tiles.append(Tile(fit(image, fitted), title, cut, tone="good" if way == model.fit else ""))
+    components.section(
+        _("The square"),
+        _("Of {width} × {height} pixels, {side} × {side} enter the network.").format(
+            width=image.width, height=image.height, side=prep.crop
+        ),
+    )
+    with st.container(key="bl-fits"):
+        grid(tiles, size=_TILE, pixelated=max(image.size) < prep.crop)
+    _sheet(image, model)
+
+
+def _sheet(image: Image.Image, model: ModelSpec) -> None:
+    """Draws the tensor on its way: the file's pixels, scaled to 0..1, normalised."""
+    import numpy as np
+    import torch
+
+    from core.data.images import fit, normalise
+    from core.models.catalog.catalog import prepared
+
+    prep = prepared(model)
+    pixels = torch.from_numpy(np.array(fit(image, prep)))
+    planes = pixels.permute(2, 0, 1).contiguous()
+    entering = normalise(planes.unsqueeze(0), prep)[0]
+    rows = (
+        (_("As decoded"), "H × W × C", pixels.permute(2, 0, 1), pixels),
+        (_("Scaled to 0..1"), "C × H × W", planes.float() / 255, planes.float() / 255),
+        (_("Normalised: this enters"), "C × H × W", entering, entering),
+    )
+    components.section(
+        _("The tensor that enters"),
+        _("Mean {mean} and deviation {std} of red, green and blue are subtracted and divided by.").format(
+            mean=_three(prep.mean), std=_three(prep.std)
+        ),
+        help=_("A network takes numbers: one plane a colour, in the range that its weights were made for."),
+    )
+    columns: dict[str, list[str]] = {}
+    for title, order, by_colour, whole in rows:
+        for head, text in _facts(title, order, by_colour, whole).items():
+            columns.setdefault(head, []).append(text)
+    st.table(columns)
+
+
+def _facts(title: str, order: str, planes: torch.Tensor, whole: torch.Tensor) -> Mapping[str, str]:
+    values = planes.float()
+    return {
+        _("Step"): title,
+        _("Shape"): f"{order}: " + " × ".join(map(str, whole.shape)),
+        _("Type"): str(whole.dtype).removeprefix("torch."),
+        _("Least"): _number(float(values.min())),
+        _("Greatest"): _number(float(values.max())),
+        _("Mean of each colour"): ", ".join(_number(float(plane.mean())) for plane in values),
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _three(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:.3g}" for value in values) + ")"
+
+
+def _accuracies(spec: DataSpec, dataset: Dataset, model: ModelSpec) -> None:
+    """Measures, once asked for, what frozen features are worth under each normalisation."""
+    components.section(
+        _("What the normalisation is worth"),
+        help=_("The accuracy of a linear probe on frozen features, each image judged by a probe fitted without it."),
+    )
+
+    def work(report: StagedProgress) -> list[Normalised]:
+        from core.workflows.advisor.normalisations import compare_normalisations
+
+        return caches.remember(
+            "normalisations",
+            key,
+            lambda: compare_normalisations(
+                spec, base, _colours(base, spec, dataset), roots=caches.roots(), progress=report
+            ),
+            entries=8,
+        )
+
+    base = replace(model, normalise="weights", colours=())
+    key = (spec, base, hash(dataset.items))
+    rows = user_images.on_request(
+        key,
+        work,
+        _("Up to 200 training images go through the frozen network under each normalisation; about half a minute."),
+        _("Measure each normalisation"),
+        icon=":material/speed:",
+        key="bl-normalise-measure",
+    )
+    if rows is None:
+        return
+    labels = [item.label for item in dataset.items if item.split == "train"]
+    chance = max(map(labels.count, set(labels)), default=0) / max(1, len(labels))
+    _table(rows, model.normalise, chance)
+
+
+def _table(rows: list[Normalised], chosen: str, chance: float) -> None:
+    measured = [row for row in rows if row.accuracy is not None]
+    if measured:
+        best = max(measured, key=lambda row: row.accuracy or 0.0)
+        now = next((row for row in measured if row.how == chosen), best)
+        text = (
+            _("**{best}**, which is chosen, gives the most: {most} of {n} images.")
+            if now.accuracy == best.accuracy
+            else _("**{best}** gives the most, {most} of {n} images; {now}, which is chosen, {here}.")
+        )
+        if now.accuracy == best.accuracy:
+            best = now
+        st.markdown(
+            text.format(
+                best=_(NORMALISATION_NAMES[best.how]),
+                most=number_format.percent(best.accuracy, 1),
+                n=number_format.exact(best.images),
+                now=_(NORMALISATION_NAMES[now.how]),
+                here=number_format.percent(now.accuracy, 1),
+            )
+            + " "
+            + _("Always naming the largest class gives {chance}.").format(chance=number_format.percent(chance, 0))
+        )
+    st.dataframe(
+        {
+            _("Normalisation"): [_(NORMALISATION_NAMES[row.how]) for row in rows],
+            _("Mean"): [_three(row.preprocessing.mean) for row in rows],
+            _("Deviation"): [_three(row.preprocessing.std) for row in rows],
+            _("Accuracy of frozen features"): [None if row.accuracy is None else 100 * row.accuracy for row in rows],
+        },
+        hide_index=True,
+        key="bl-normalise-table",
+        column_config={
+            _("Accuracy of frozen features"): st.column_config.ProgressColumn(
+                format="%.1f %%", min_value=0, max_value=100
+            )
+        },
+    )
+    for row in rows:
+        if row.problem is not None:
+            components.note(_(row.problem.template).format(**row.problem.values))
