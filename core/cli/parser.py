@@ -11,7 +11,7 @@ from core import specs
 from core.cli.commands.evaluate import add_compare_runs, add_evaluate
 from core.cli.commands.feature_maps import add_compare, add_features
 from core.cli.commands.filters import add_dream, add_filters
-from core.cli.common.data_options import add_data
+from core.cli.common.data_options import add_data, add_revision
 from core.cli.common.training_options import add_settings, whole_numbers
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
@@ -202,6 +202,7 @@ def _add_inside(explain: argparse.ArgumentParser) -> None:
 def _add_rank(rank: argparse.ArgumentParser, advise: argparse.ArgumentParser) -> None:
     for verb in (rank, advise):
         verb.add_argument("--data", metavar="PATH|NAME", required=True)
+        add_revision(verb)
         verb.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
         verb.add_argument("--seed", type=int, default=0, metavar="S", help="of the split")
         verb.add_argument("--val-share", type=float, default=0.2, metavar="SHARE")

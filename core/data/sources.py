@@ -15,6 +15,7 @@ from core.data.folders import class_folders
 from core.data.revisions import store as revisions
 from core.data.revisions.applying import revised
 from core.data.revisions.record import Revision
+from core.errors import InputError
 from core.messages import Sentence
 from core.specs import DataSpec
 
@@ -59,7 +60,7 @@ def open_dataset(
         dataset = class_folders.open_folder(source, roots=roots, least_classes=2 if classes is None else 1)
     if classes is not None:
         dataset = dataset.relabelled(classes)
-    return dataset if images_per_class is None else _limited(dataset, images_per_class, seed)
+    return _limited(dataset, DataSpec(source, seed=seed, images_per_class=images_per_class))
 
 
 def open_spec(spec: DataSpec, *, roots: Sequence[Path] | None = None) -> Dataset:
@@ -89,10 +90,12 @@ def revise(spec: DataSpec, revision: Revision, *, roots: Sequence[Path] | None =
     opened = open_dataset(spec.source, roots=roots, seed=spec.seed)
     revision = dataclasses.replace(revision, source=opened.name)
     before, after = dict(revisions.of(opened.name, spec.revision).merged), dict(revision.merged)
-    classes = dict.fromkeys(
-        after.get(name, name) for chosen in spec.classes for name in opened.classes if before.get(name, name) == chosen
-    )
-    new = dataclasses.replace(spec, classes=tuple(classes), revision=revision.hash)
+    now: dict[str, list[str]] = {}
+    for name in opened.classes:
+        now.setdefault(before.get(name, name), []).append(after.get(name, name))
+    classes = dict.fromkeys(new for chosen in spec.classes for new in now.get(chosen, [chosen]))
+    caps = {new: most for name, most in spec.class_caps for new in now.get(name, [name])}
+    new = dataclasses.replace(spec, classes=tuple(classes), class_caps=tuple(caps.items()), revision=revision.hash)
     _chosen(new, opened, revision)
     revisions.save(revision)
     return new
@@ -102,7 +105,7 @@ def _chosen(spec: DataSpec, dataset: Dataset, revision: Revision | None) -> Data
     """Returns what of a source a spec chooses, as a revision has it."""
     dataset = revised(dataset, revision) if revision is not None else dataset
     dataset = dataset.only(spec.classes) if spec.classes else dataset
-    return dataset if spec.images_per_class is None else _limited(dataset, spec.images_per_class, spec.seed)
+    return _limited(dataset, spec)
 
 
 def absolute_source(source: str) -> str:
@@ -120,13 +123,38 @@ def named(source: str) -> str:
     return str(path) if "\0" not in source and not Path(source).is_dir() and path.is_dir() else source
 
 
-def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:
-    """Keeps at most ``limit`` images of each class and split, in their former order."""
+def _limited(dataset: Dataset, spec: DataSpec) -> Dataset:
+    """Keeps as many images of each class and split as a spec takes of them, in their former order.
+
+    Raises:
+        InputError: It names a class that is not there.
+    """
+    caps = dict(spec.class_caps)
+    if spec.images_per_class is None and spec.class_share == 1 and not caps:
+        return dataset
+    for name, cap in caps.items():
+        if name not in dataset.classes:
+            raise InputError(
+                "{title} has no class {name} of which there could be at most {most} images. Its classes: {known}.",
+                title=dataset.title,
+                name=name,
+                most=cap,
+                known=", ".join(dataset.classes[:10]),
+            )
+    images = Counter((item.split, item.label) for item in dataset.items)
+    most = {
+        (split, label): min(
+            spec.images_per_class or count,
+            caps.get(dataset.classes[label], count),
+            max(1, round(spec.class_share * count)),
+        )
+        for (split, label), count in images.items()
+    }
     taken: Counter[tuple[str, int]] = Counter()
     kept = []
-    for index in sorted(range(len(dataset)), key=lambda i: shuffle_key(seed, dataset.items[i].key)):
+    for index in sorted(range(len(dataset)), key=lambda i: shuffle_key(spec.seed, dataset.items[i].key)):
         item = dataset.items[index]
-        if taken[item.split, item.label] < limit:
+        if taken[item.split, item.label] < most[item.split, item.label]:
             taken[item.split, item.label] += 1
             kept.append(index)
     return dataset.subset(sorted(kept))

@@ -8,7 +8,7 @@ from core.messages import N_, Sentence
 
 _LEAKY = N_(
     "Leaky: copies of the same picture stand in more than one split (groups: {n}). The run is judged on pictures that "
-    "it has seen, so its accuracy flatters it."
+    "it has seen, so its accuracy flatters it. Move the copies into one split and train again."
 )
 
 

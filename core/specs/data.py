@@ -104,6 +104,8 @@ class DataSpec:
             ``pattern:REGEX`` finds the same, or look-alikes (``near``); empty for equal files only.
         classes: The classes to take, in this order; empty for all.
         anew: Whether a division that the data bring is set aside, and all their images are divided by the shares.
+        class_share: Share of the images of each class that are taken, chosen at random.
+        class_caps: Classes of which at most so many images are taken, each with that number.
         revision: Hash of what a person changed of the source, see :mod:`core.data.revisions`; empty for its files as
             they lie.
     """
@@ -120,6 +122,8 @@ class DataSpec:
     classes: tuple[str, ...] = ()
     anew: bool = False
     revision: str = ""
+    class_share: float = 1.0
+    class_caps: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, str) or not self.source.strip():
@@ -148,12 +152,26 @@ class DataSpec:
                 "revision is {value}. It must be the hash of a revision, 20 digits from 0 to f.",
                 value=str(self.revision)[:60],
             )
+        number("class_share", self.class_share, low=0.0, high=1.0, above=True)
+        _check_caps(self)
         if isinstance(self.classes, list):  # as JSON has it
             object.__setattr__(self, "classes", tuple(self.classes))
         if not isinstance(self.classes, tuple) or not all(isinstance(name, str) and name for name in self.classes):
             raise InputError("classes must be a list of names of classes.")
         if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
             raise InputError("classes is {names}. Name at least two classes, each once.", names=", ".join(self.classes))
+
+
+def _check_caps(spec: DataSpec) -> None:
+    try:
+        caps = tuple(sorted((name, most) for name, most in spec.class_caps))  # JSON has lists
+    except (TypeError, ValueError):
+        caps = (("", 0),)
+    if not all(isinstance(name, str) and name for name, _ in caps) or len(dict(caps)) < len(caps):
+        raise InputError("class_caps must be a list of classes, each once with the most images of it.")
+    for name, most in caps:
+        whole(f"class_caps of {name}", most, low=1, high=10**7)
+    object.__setattr__(spec, "class_caps", caps)
 
 
 def _check_group_by(value: object) -> None:

@@ -7,11 +7,12 @@ from html import escape
 
 import streamlit as st
 
+from core.errors import InputError
 from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, Phase, Schedule, TrainingSpec
 from pages.ui.kit.components import help_sign
 from pages.ui.plan import freeze_plan
 from pages.ui.text import augmentation_words, display_names, glossary, number_format
-from pages.ui.text.i18n import N_, _, _n
+from pages.ui.text.i18n import N_, _, _n, translate_error
 from pages.ui.text.number_format import number, percent
 
 POOLS = {"average": N_("mean of each channel"), "flatten": N_("every value of the last map")}
@@ -56,11 +57,25 @@ def _images(spec: DataSpec) -> list[Row]:
         (_("Fold that validates"), folds, "fold"),
         (_("Held out for the test"), percent(spec.test_share), "test"),
         (_("Most images of a class"), number_format.exact(spec.images_per_class) if spec.images_per_class else "", ""),
+        (_("Most images of a class of its own"), ", ".join(f"{name} {most}" for name, most in spec.class_caps), ""),
+        (_("Share of each class"), percent(spec.class_share) if spec.class_share < 1 else "", ""),
         (_("Classes"), ", ".join(spec.classes), ""),
-        (_("Revision of the data"), spec.revision, ""),
+        (_("Changed of the data"), _changed(spec.revision), ""),
         (_("Kept together"), f"{_(GROUPS.get(kind, kind))} {what}".strip(), ""),
         (_("Seed of the split"), str(spec.seed), "seed"),
     ]
+
+
+def _changed(revision: str) -> str:
+    """Returns what was changed of the data in words; of a revision that is not here its hash."""
+    if not revision:
+        return ""
+    from core.data.revisions.store import load
+
+    try:
+        return ", ".join(translate_error(sentence) for sentence in load(revision).changes())
+    except InputError:
+        return revision
 
 
 def _network(spec: ModelSpec) -> list[Row]:

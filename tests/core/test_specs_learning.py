@@ -32,7 +32,20 @@ from core.specs import (
 
 FULL = Experiment(
     data=DataSpec(
-        "photos", 0.25, 0.1, 4, 30, folds=5, fold=3, val_of="rest", group_by="stem", classes=("cats", "dogs"), anew=True
+        "photos",
+        0.25,
+        0.1,
+        4,
+        30,
+        folds=5,
+        fold=3,
+        val_of="rest",
+        group_by="stem",
+        classes=("cats", "dogs"),
+        anew=True,
+        revision="0123456789abcdef0123",
+        class_share=0.5,
+        class_caps=(("cats", 9),),
     ),
     model=ModelSpec(
         "own",

@@ -47,6 +47,9 @@ BESIDE_RECIPE = (
     "group_by",
     "classes",
     "images_per_class",
+    "class_share",
+    "class_cap",
+    "revision",
     "fit",
     "normalise",
 )

@@ -66,7 +66,20 @@ def data_of(arguments: argparse.Namespace) -> DataSpec:
         group_by=getattr(arguments, "group_by", ""),
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()) if classes else (),
         revision=revision_of(arguments.data, revision),
+        class_share=getattr(arguments, "class_share", 1.0),
+        class_caps=_caps(getattr(arguments, "class_cap", ())),
     )
+
+
+def _caps(words: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Reads the ``CLASS=N`` words of ``--class-cap``."""
+    found = {}
+    for word in words:
+        name, _, value = word.rpartition("=")
+        if not name or not value.isascii() or not value.isdigit():
+            raise InputError("--class-cap {word} is not CLASS=N, such as cats=50.", word=word)
+        found[name] = int(value)
+    return tuple(found.items())
 
 
 def revision_of(source: str, reference: str | None) -> str:

@@ -28,6 +28,10 @@ def add_settings(train: argparse.ArgumentParser) -> None:
         "--group-by", default="", metavar="HOW", help="folder, stem, near, column:NAME or pattern:REGEX stays together"
     )
     split.add_argument("--images-per-class", type=int, metavar="N", help="only so many of each class")
+    split.add_argument("--class-share", type=float, default=1.0, metavar="SHARE", help="only this share of each class")
+    split.add_argument(
+        "--class-cap", nargs="+", action="extend", default=[], metavar="CLASS=N", help="only so many of one class"
+    )
     defaults = {}
     for action in train._actions:
         if action.dest not in _COMMON:

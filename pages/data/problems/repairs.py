@@ -35,8 +35,10 @@ def current(spec: DataSpec, dataset: Dataset) -> Revision:
 
 def apply(spec: DataSpec, revision: Revision) -> None:
     """Makes a revision the one in force, and draws the page anew; one that cannot be is refused in words."""
+    from core.data.sources import revise
+
     try:
-        changed = replace(spec, revision=store.save(revision).hash)
+        changed = revise(spec, revision, roots=caches.roots())
         caches.divided(changed)
     except InputError as error:
         st.session_state[_REFUSED] = error

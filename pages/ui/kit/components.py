@@ -146,8 +146,8 @@ def leaky(leaks: LeakSearch | None) -> str:
         return ""
     sign = help_sign(translate_error(leaks.warning), _("Leaky"))
     return (
-        f'<span class="bl-badge bl-bad"><span class="bl-symbol" aria-hidden="true">water_drop</span>'
-        f"{escape(_('Leaky'))}</span>{sign}"
+        '<span class="bl-leaky"><span class="bl-badge bl-bad"><span class="bl-symbol" aria-hidden="true">water_drop'
+        f"</span>{escape(_('Leaky'))}</span>{sign}</span>"
     )
 
 

@@ -153,6 +153,26 @@ def test_what_was_given_is_told_from_what_is_usual() -> None:
     assert given(arguments, "name") == ["--data", "--backbone", "--norm", "--images-per-class"]
 
 
+def test_classes_can_be_capped_one_by_one() -> None:
+    data = read_experiment(
+        build_parser().parse_args(
+            [
+                "train",
+                "--data",
+                "digits",
+                "--backbone",
+                "mnist_cnn",
+                "--class-share",
+                "0.5",
+                "--class-cap",
+                "3=9",
+                "1=4",
+            ]
+        )
+    ).data
+    assert (data.class_share, data.class_caps) == (0.5, (("1", 4), ("3", 9)))
+
+
 # ---------------------------------------------------------------- the course
 
 

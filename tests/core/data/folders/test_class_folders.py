@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.data.sources import open_dataset
+from core.data.sources import open_dataset, open_spec
 from core.errors import InputError
+from core.specs import DataSpec, from_record
 from tests.core.data.conftest import encoded, photo
 
 Tree = Callable[..., Path]
@@ -208,6 +211,19 @@ def test_a_sample_of_each_class_is_seeded(tree: Tree) -> None:
     assert first.counts() == {"all": {"a": 5, "b": 5}}
     assert first == open_dataset(str(root), images_per_class=5, seed=1)
     assert first != open_dataset(str(root), images_per_class=5, seed=2)
+
+
+def test_a_class_can_have_a_share_and_a_cap_of_its_own(tree: Tree) -> None:
+    root = tree(images(*(f"{name}/{number}.png" for name in "ab" for number in range(20))))
+    spec = DataSpec(str(root), class_share=0.5, class_caps=(("b", 3),))
+    assert open_spec(spec).counts() == {"all": {"a": 10, "b": 3}}
+    assert open_spec(replace(spec, images_per_class=7)).counts() == {"all": {"a": 7, "b": 3}}
+    with pytest.raises(InputError, match="no class c of which there could be at most 3"):
+        open_spec(replace(spec, class_caps=(("c", 3),)))
+    assert from_record(DataSpec, "data", json.loads(json.dumps(asdict(spec)))) == spec
+    for caps in ((("a", 0),), (("a", 1), ("a", 2)), (("a",),), 5):
+        with pytest.raises(InputError, match="class_caps"):
+            replace(spec, class_caps=caps)
 
 
 def test_labels_may_follow_a_network(tree: Tree) -> None:

@@ -150,9 +150,10 @@ def test_a_division_with_a_revision_is_complete_and_heeds_the_moves(moves: dict[
 
 
 def test_classes_that_a_spec_chooses_follow_a_merger_and_its_undoing(folder: Path) -> None:
-    spec = DataSpec(str(folder), classes=("owls", "dogs"))
+    spec = DataSpec(str(folder), classes=("owls", "dogs"), class_caps=(("owls", 3),))
     merged = revise(spec, store.of(str(folder)).merging({"owls": "birds"}))
     assert merged.classes == ("birds", "dogs")
+    assert open_spec(merged).counts() == {"all": {"birds": 3, "dogs": 8}}
     assert revise(merged, store.of(str(folder), store.load(merged.revision).parent)) == spec
 
 
