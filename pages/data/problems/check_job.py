@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.data.sources import is_embedded
 from core.errors import InputError
 from core.runs.launch import start_job
 from core.runs.status import LIVE
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from core.workflows.data_check.report import Check
 
 LOOKED_AT, FEATURED = 20_000, 2_000
-"""Up to so many images are looked at without being asked; up to so many by the network, too."""
+"""Up to so many images are looked at without being asked; up to so many by the network, too, if they are a person's."""
 
 DISPLAY = job_panel.JobDisplay(
     failed=N_("The check of the images failed"),
@@ -46,7 +47,7 @@ def begin(spec: DataSpec, dataset: Dataset) -> Job | None:
     """
     job = data_check.latest(caches.check_request(spec))
     if job is None and len(dataset) <= LOOKED_AT:
-        job = start(spec, features=len(dataset) <= FEATURED)
+        job = start(spec, features=len(dataset) <= FEATURED and not is_embedded(spec.source))
     return job
 
 
@@ -83,10 +84,12 @@ def draw(spec: DataSpec, dataset: Dataset, *, here: bool) -> None:
         job_panel.ended(job, DISPLAY)
         count = number_format.exact(len(dataset))
         if found is None:
-            _offer(
-                _("{n} images have not been opened yet.").format(n=count), _("Check every image"), spec, features=False
-            )
-        elif not found.featured:
+            text = _("{n} images have not been opened yet.").format(n=count)
+            _offer(text, _("Check every image"), spec, features=False)
+        elif found.featured or not here:
+            text = _n("{n} image is checked.", "{n} images are checked.", len(dataset))
+            st.caption(text.format(n=count))
+        else:
             text = _("Turned and cropped copies, doubtful labels and odd pictures are found by the network only.")
             _offer(text, _("Look with the network, too"), spec, features=True)
 

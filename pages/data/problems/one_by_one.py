@@ -60,7 +60,7 @@ def draw(spec: DataSpec, dataset: Dataset, finding: Finding | None, doubted: int
     unit = left[later]
     position = places(dataset)[unit.keys[0]]
     number = doubted - len(left) + later + 1
-    with st.container(key="bl-wrap-one"):
+    with st.container(key="bl-wrapsmall-one"):
         picture, choice = st.columns([1.2, 1], gap="large")
     with picture:
         (image,) = caches.thumbnails(spec, (position,), _PX)

@@ -123,8 +123,8 @@ def _uneven(dataset: Dataset) -> None:
         share = learned[most] / max(1, sum(learned.values()))
         text = _(
             "{most} has {many} training images, {least} has {few}. Whoever always says {most} is right in {share} "
-            "already: an accuracy counts only above that, and {least} is missed most easily. On Train, “Rare classes "
-            "count more” makes up for it."
+            "already: an accuracy counts only above that, and {least} is missed most easily. On Train, class weights "
+            "or a sampler under “More” make up for it."
         )
         components.note(
             text.format(
