@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Download, Page, TimeoutError, expect
+from playwright.sync_api import Download, Error, Page, TimeoutError, expect
 
 MOST = 90
 """Controls that a page's walk clicks at most: more is a page gone wrong."""
@@ -36,6 +36,8 @@ PAGES = {
 """The pages, each with something on it; an empty ``run`` stands for the trained one."""
 UNTOUCHED = re.compile(r"camera|Cancel|Stop\b", re.IGNORECASE)
 """What needs a device that is not there, or undoes what was clicked just before."""
+ACTS = ("button", "choice", "download", "drawn", "switch")
+"""Kinds of controls that show something else after each click."""
 ENOUGH = {"button": 4, "choice": 12, "drawn": 5}
 """Controls of one kind under one key that stand for all of them: padlocks, rows of runs, pictures."""
 
@@ -92,7 +94,8 @@ FINGERPRINT = (
     + SHARED
     + """
   const inputs = every(document, 'input, textarea').map(each => each.value + each.checked);
-  const names = ['aria-expanded', 'aria-checked', 'aria-selected', 'aria-pressed', 'open', 'data-state'];
+  const names = ['aria-expanded', 'aria-checked', 'aria-selected', 'aria-pressed', 'open', 'data-state',
+    'data-selected'];
   const states = every(document, names.map(name => `[${name}]`).join())
     .map(each => names.map(name => each.getAttribute(name)));
   const pictures = every(document, 'img').map(each => each.src.slice(-200));
@@ -101,6 +104,34 @@ FINGERPRINT = (
     document.querySelectorAll('canvas, svg, iframe').length]);
 }"""
 )
+REST = (
+    """async ([quiet, most]) => {
+  const fingerprint = """
+    + FINGERPRINT
+    + """;
+  const pause = ms => new Promise(done => setTimeout(done, ms));
+  const runs = () => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState !== 'notRunning';
+  let since = performance.now(), shown = fingerprint(), left = most;
+  for (const end = since + 60000; performance.now() < end && left > 0;) {
+    await pause(30);
+    const now = performance.now();
+    if (runs()) { since = Infinity; continue; }
+    if (since === Infinity) { since = now; shown = fingerprint(); continue; }
+    if (now - since < quiet) continue;
+    const after = fingerprint();
+    if (after === shown && !document.querySelector('[data-testid="stSkeleton"]')) return after;
+    left -= now - since;
+    since = now;
+    shown = after;
+  }
+  return runs() ? '' : shown;
+}"""
+)
+"""Waits until no script runs and the page stays as it is for a while, or work under way has changed it for long enough:
+the page's fingerprint, or nothing where its script runs on."""
+QUIET_MS, DELAYED_MS, WORK_MS = 150, 300, 2000
+"""How long a page stays as it is before it counts as at rest; the same after what is sent with a delay; and how long
+a page that shows work under way is waited for."""
 
 
 @dataclass
@@ -111,13 +142,12 @@ class Walk:
         page: The browser's page.
         open: Opens the page anew.
         clicked: What was clicked: kind, key, words.
-        dead: Buttons that changed nothing.
+        dead: Buttons and choices that changed nothing.
         saved: Files that buttons gave.
     """
 
     page: Page
     open: Callable[[], None]
-    settled: Callable[[Page], Page]
     clicked: set[tuple[str, str, str]] = field(default_factory=set)
     dead: list[str] = field(default_factory=list)
     saved: list[Download] = field(default_factory=list)
@@ -174,17 +204,21 @@ class Walk:
                     else "ArrowRight"
                 )
             elif kind == "select":
+                part.scroll_into_view_if_needed(timeout=5000)
                 part.click(timeout=5000)
                 options = page.get_by_role("option")
-                options.first.wait_for(timeout=5000)
+                with suppress(TimeoutError):  # scrolling has closed the list
+                    options.first.wait_for(timeout=800)
+                if not options.count():
+                    part.press("ArrowDown", timeout=5000)
                 options.last.click(timeout=5000)
             elif kind == "text":
                 part.fill("res", timeout=5000)
                 part.press("Enter")
             else:
                 part.click(timeout=5000)
-        self._look(control)
-        if kind in ("button", "download", "drawn") and not self._changed(before, files):
+        changes = self._look(control) != before or kind not in ACTS
+        if not changes and not self._changed(before, files):
             self.dead.append(f"{control['key']}: {control['words']}")
         if page.get_by_role("dialog").count() and not page.get_by_test_id("stPopoverBody").count():
             page.keyboard.press("Escape")
@@ -197,24 +231,21 @@ class Walk:
         self.open()
         self._rest()
 
-    def _rest(self) -> None:
-        """Waits until the page stands still, or a while where it shows work under way."""
-        self.settled(self.page)
-        before = ""
-        for _attempt in range(12):
-            now = self.page.evaluate(FINGERPRINT)
-            if now == before:
-                return
-            before = now
-            self.page.wait_for_timeout(200)
-            self.settled(self.page)
+    def _rest(self, quiet: int = QUIET_MS) -> str:
+        """Waits until the page stands still, or a while where it shows work under way; returns its fingerprint."""
+        while True:
+            with suppress(Error):  # the page itself is another one
+                shown = str(self.page.evaluate(REST, [quiet, WORK_MS]))
+                assert shown, "the page's script does not end"
+                return shown
 
-    def _look(self, control: dict[str, Any]) -> None:
-        """Finds what failed after a click."""
-        self._rest()
+    def _look(self, control: dict[str, Any]) -> str:
+        """Finds what failed after a click; returns the fingerprint of what is shown then."""
+        shown = self._rest(DELAYED_MS if control["kind"] in ("slider", "number", "text") else QUIET_MS)
         said = f"after {control}"
         assert self.page.get_by_test_id("stException").count() == 0, said
         assert self.page.get_by_text("Something went wrong on this page").count() == 0, said
+        return shown
 
     def _changed(self, before: str, files: int) -> bool:
         """Returns whether a click has done anything: the page, its address, or a file."""
@@ -234,11 +265,16 @@ def busy_server(own_server: Any, trained: Any, copy_run: Callable[..., Any]) -> 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_control_of_a_page_does_something_and_nothing_fails(
-    name: str, busy_server: tuple[Any, str], calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page]
+    name: str, busy_server: tuple[Any, str], calm: Page, visit: Callable[..., Page]
 ) -> None:
     server, run = busy_server
     query = {**PAGES[name], **({"run": run} if "run" in PAGES[name] else {})}
-    walk = Walk(calm, lambda: visit(calm, name, at=server, **query), settled)
+
+    def anew() -> None:
+        end_work(server.home)  # a page may show what is at work instead of what it showed before
+        visit(calm, name, at=server, **query)
+
+    walk = Walk(calm, anew)
     try:
         walk.go()
     finally:
