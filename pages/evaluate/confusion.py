@@ -31,10 +31,9 @@ def draw_confusion(
         pick: Called with the cell that was clicked.
     """
     classes = judged.predictions.classes
-    clickable = len(classes) <= confusion_chart.CLICKABLE
     components.section(
         _("What it takes for what"),
-        _("Click a cell to see its images below.") if clickable else "",
+        _("Click a cell to see its images below."),
         help=glossary.explain("confusion matrix"),
     )
     shown = form_fields.choice(
@@ -54,7 +53,7 @@ def draw_confusion(
         if points and (cell := confusion_chart.cell(points[0])) is not None:
             pick(cell)
 
-    charts.show(chart, key=_CHART, alt=_confusion_words(judged), selectable=clicked if clickable else False)
+    charts.show(chart, key=_CHART, alt=_confusion_words(judged), selectable=clicked)
 
 
 def _confusion_words(judged: Evaluation) -> str:

@@ -1,6 +1,7 @@
 """The drawing of a confusion matrix: what is right apart from the mistakes, which have a scale of their own.
 
-Cells are bars, because the browser says which bar is hovered and clicked; of many classes they are two images instead.
+Cells are bars, because the browser says which bar is hovered and clicked; of many classes they are two images, under
+points that are not seen.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pages.ui.text.i18n import _
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-CLICKABLE = 30
-"""Most classes whose cells can be clicked, and carry their figures."""
+FIGURED = 30
+"""Most classes whose cells carry their figures."""
+DRAWN_POINTS = 2_000
+"""Points up to which the browser draws each by itself; more of them are left to its graphics unit."""
 RIGHT, WRONG = "23,144,140", "213,40,40"
 """Teal for what is right, red for mistakes, laid over the page's ground: alike in both themes."""
 INK = ("#17232a", "#f2f7f7")
@@ -49,10 +52,11 @@ def draw(
     height = int(min(max(280, 120 + 54 * count), 860))
     chart = charts.figure(height, hovermode="closest", barmode="overlay", bargap=0, showlegend=False)
     values = shares if as_shares else counts
-    if count <= CLICKABLE:
+    if count <= FIGURED:
         _bars(chart, values, classes, as_shares=as_shares)
     else:
-        _images(chart, values, classes, as_shares=as_shares)
+        _images(chart, values, as_shares=as_shares)
+        _points(chart, values, classes, side=(height - 120) / count, as_shares=as_shares)
     if marked is not None:
         row, column = marked
         edges = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
@@ -129,10 +133,10 @@ def _bars(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_share
     )
 
 
-def _images(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_shares: bool) -> None:
+def _images(chart: Figure, values: np.ndarray, *, as_shares: bool) -> None:
     """Draws many classes: without gaps, which would hide cells of a few pixels."""
     go = charts.plotly()
-    right, names = np.eye(len(classes), dtype=bool), [charts.text(name) for name in classes]
+    right = np.eye(len(values), dtype=bool)
     for part, colour, bar in ((right, RIGHT, False), (~right, WRONG, True)):
         most = float(values[part].max(initial=0)) or 1.0
         shown = part & (values > 0)
@@ -142,12 +146,7 @@ def _images(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_sha
                     [float(value) if there else None for value, there in zip(*row, strict=True)]
                     for row in zip(values, shown, strict=True)
                 ],
-                customdata=[
-                    [[i, j, true, predicted, float(values[i, j])] for j, predicted in enumerate(names)]
-                    for i, true in enumerate(names)
-                ],
-                hoverongaps=False,
-                hovertemplate=_hover(as_shares=as_shares),
+                hoverinfo="skip",
                 colorscale=[[0, f"rgba({colour},.55)"], [1, f"rgba({colour},1)"]],
                 zmin=0,
                 zmax=most,
@@ -161,3 +160,27 @@ def _images(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_sha
                 },
             )
         )
+
+
+def _points(chart: Figure, values: np.ndarray, classes: Sequence[str], *, side: float, as_shares: bool) -> None:
+    """Lays a point that is not seen over each cell with images: of an image the browser does not say what is clicked.
+
+    Args:
+        side: Height of a cell in px.
+    """
+    go, names = charts.plotly(), [charts.text(name) for name in classes]
+    cells = [(int(row), int(column)) for row, column in np.argwhere(values > 0)]
+    unseen = {"marker": {"opacity": 0}}
+    chart.add_trace(
+        (go.Scatter if len(cells) <= DRAWN_POINTS else go.Scattergl)(
+            mode="markers",
+            x=[column for _row, column in cells],
+            y=[row for row, _column in cells],
+            marker={"opacity": 0, "size": max(side, 2), "symbol": "square", "color": f"rgb({WRONG})"},
+            customdata=[[row, column, names[row], names[column], float(values[row, column])] for row, column in cells],
+            hovertemplate=_hover(as_shares=as_shares),
+            selected=unseen,
+            unselected=unseen,
+        )
+    )
+    chart.update_layout(hoverdistance=max(int(side / 2), 2))

@@ -194,10 +194,11 @@ def shown(page: Page, settled: Settled) -> list[str]:
     page.mouse.move(0, 0)  # an icon under the mouse is another one
     last: list[str] = []
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    page.wait_for_timeout(600)
-    for _ in range(20):
+    page.wait_for_timeout(300)
+    for _ in range(50):
         settled(page)
-        page.wait_for_timeout(800)
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+        page.wait_for_timeout(300)
         texts = [main(page).inner_text(), page.locator(".st-key-bl-context").inner_text()]
         said = [line.strip() for text in texts for line in text.split("\n") if line.strip()]
         fields = page.eval_on_selector_all('[data-testid="stMain"] input', FIELDS)

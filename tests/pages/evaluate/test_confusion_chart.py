@@ -49,13 +49,12 @@ def test_two_hundred_classes_have_no_gaps_and_names_that_do_not_overlap() -> Non
     counts = np.diag(np.full(200, 9))
     counts[3, 150] = 1
     chart = drawn(counts, [f"species {i}" for i in range(200)])
-    right, wrong = chart.data
+    right, wrong, _points = chart.data
     assert not right.xgap
     assert not wrong.xgap
     assert [row[i] for i, row in enumerate(right.z)] == [9.0] * 200
     assert wrong.z[3][150] == 1.0
     assert sum(value is not None for row in wrong.z for value in row) == 1
-    assert wrong.customdata[3][150][2:] == ["species 3", "species 150", 1.0]
     assert 15 < len(chart.layout.xaxis.tickvals) < 40
     assert chart.layout.xaxis.tickangle == -40
 
@@ -66,6 +65,17 @@ def test_a_click_says_which_cell_and_the_shown_one_is_framed() -> None:
     assert confusion_chart.cell({"customdata": chart.data[0].customdata[5]}) == (1, 2)
     assert confusion_chart.cell({"customdata": None}) is None
     assert confusion_chart.cell({}) is None
+
+
+def test_a_click_says_which_cell_of_any_number_of_classes() -> None:
+    counts = np.diag(np.full(200, 9))
+    counts[3, 150] = 1
+    *_images, points = drawn(counts, [f"species {i}" for i in range(200)]).data
+    assert points.type in ("scatter", "scattergl")  # of an image the browser does not say what is clicked
+    assert len(points.x) == 201
+    place = [*zip(points.y, points.x, strict=True)].index((3, 150))
+    assert list(points.customdata[place][2:]) == ["species 3", "species 150", 1.0]
+    assert confusion_chart.cell({"customdata": points.customdata[place]}) == (3, 150)
 
 
 def test_names_are_slanted_as_soon_as_one_does_not_fit() -> None:
