@@ -165,8 +165,7 @@ def _images(chart: Figure, values: np.ndarray, *, as_shares: bool) -> None:
 def _points(chart: Figure, values: np.ndarray, classes: Sequence[str], *, side: float, as_shares: bool) -> None:
     """Lays a point that is not seen over each cell with images: of an image the browser does not say what is clicked.
 
-    Args:
-        side: Height of a cell in px.
+    Cells are ``side`` px high.
     """
     go, names = charts.plotly(), [charts.text(name) for name in classes]
     cells = [(int(row), int(column)) for row, column in np.argwhere(values > 0)]

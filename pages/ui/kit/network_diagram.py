@@ -212,7 +212,8 @@ def block_row(anatomy: Anatomy, stage: Stage, states: States, *, chosen: str) ->
         state = block_state(block, states)
         shape = shape_words((*(block.spatial or ()), *((block.channels,) if block.channels else ())))
         paths = (_("{n} paths side by side, joined").format(n=block.branches),) if block.branches > 1 else ()
-        lines = (f"{block.kind} · {number_format.count(block.parameters)}", shape, *paths)
+        sort = layer_names.sort(anatomy, block.name, block.kind)
+        lines = (sort, parameter_words(block.parameters), shape, *paths)
         parts.append(
             Part(
                 block_id(anatomy, block),
@@ -238,16 +239,17 @@ def layer_row(anatomy: Anatomy, block: Block, states: States, *, chosen: str) ->
         layer = anatomy.layer(name)
         state = states.of(name)
         short = name.removeprefix(f"{block.name}.")
-        size = f" · {number_format.count(layer.own_parameters)}" if layer.own_parameters else ""
-        lines = (f"{layer.kind}{size}", map_words(layer.output_shape, layer.layout))
+        size = parameter_words(layer.own_parameters) if layer.own_parameters else ""
+        sort = layer_names.sort(anatomy, name, layer.kind)
+        lines = (sort, size, map_words(layer.output_shape, layer.layout))
         parts.append(
             Part(
                 name,
                 short,
                 lines,
                 state,
-                label=", ".join((name, *lines, _(STATES.get(state, "")))),
-                help=name,
+                label=", ".join((name, *filter(None, lines), _(STATES.get(state, "")))),
+                help=f"{name} · {layer.kind}",
                 **lock(short, state, states.open(name), head=layer.stage == "head"),
             )
         )

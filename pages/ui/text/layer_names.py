@@ -40,6 +40,9 @@ KINDS = {
     "StochasticDepth": N_("stochastic depth"),
     "Identity": N_("identity"),
     "SqueezeExcitation": N_("squeeze and excitation"),
+    "Conv2dNormActivation": N_("convolution with norm"),
+    "ConvNormAct": N_("convolution with norm"),
+    "SameConv2d": N_("convolution"),
     "Sequential": N_("part"),
     "Parameter": N_("parameter"),
 }
@@ -59,6 +62,20 @@ def layer(anatomy: Anatomy, name: str) -> str:
 
     title = layer_titles(anatomy).get(name)
     return name if title is None else _words(title)
+
+
+def sort(anatomy: Anatomy, name: str, kind: str) -> str:
+    """Returns what a layer or block is, without where it stands, such as *depthwise 3 × 3*; else its class.
+
+    Args:
+        anatomy: The network's anatomy.
+        name: Its module path.
+        kind: Its class.
+    """
+    from core.models.anatomy.layer_titles import layer_titles
+
+    title = layer_titles(anatomy).get(name)
+    return (_what(title) if title else "") or (_(KINDS[kind]) if kind in KINDS else kind)
 
 
 def _words(title: LayerTitle) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.models.anatomy.examine import anatomy_of
+from core.specs import FreezePlan
+from pages.ui.kit import network_diagram
 from pages.ui.text import layer_names
 
 
@@ -32,3 +34,14 @@ def test_no_two_layers_read_alike(network: str) -> None:
     anatomy = anatomy_of(network)
     words = [layer_names.layer(anatomy, layer.name) for layer in anatomy.layers]
     assert len(set(words)) == len(words)
+
+
+def test_the_cards_of_blocks_and_layers_say_what_they_are() -> None:
+    anatomy = anatomy_of("efficientnet_lite0")
+    stage = anatomy.stages[0]
+    plan = network_diagram.States(anatomy, FreezePlan())
+    blocks = network_diagram.block_row(anatomy, stage, plan, chosen="").parts
+    assert blocks[0].lines[0] == "convolution with norm"
+    assert "Conv2dNormActivation" in blocks[0].help  # the class, on hover
+    layers = network_diagram.layer_row(anatomy, stage.blocks[0], plan, chosen="").parts
+    assert [layer.lines[0] for layer in layers] == ["convolution 3 × 3", "batch norm", "ReLU6"]
