@@ -86,6 +86,8 @@ def _recall(found: Check) -> None:
         return
     kind, share = rows[0]
     text = _("Of copies planted among your pictures, it finds {share} of those {kind}, and no fewer of other kinds.")
+    if share == 1:
+        text = _("It finds every copy that was planted among your pictures, of each of these kinds.")
     components.note(text.format(share=number_format.percent(share), kind=_(PLANTED.get(kind, kind))))
     components.probabilities([(_(PLANTED.get(name, name)), part) for name, part in rows])
 

@@ -81,9 +81,12 @@ def warn(dataset: Dataset, spec: AugmentSpec) -> None:
         return
     from core.workflows.advisor.augmentation_risks import risks
 
+    said = []
     for sentence in risks(spec, draws.facts(dataset)):
         values = {key: _(value) if isinstance(value, str) else value for key, value in sentence.values.items()}
-        broken(_("This contradicts the images"), _(sentence.template).format(**values), icon="flip", tone="warn")
+        said.append(_(sentence.template).format(**values))
+    if said:
+        broken(_("This contradicts the images"), " ".join(said), icon="flip", tone="warn")
 
 
 # --- presets and switches ---------------------------------------------------------------------------------------------

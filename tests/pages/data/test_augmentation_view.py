@@ -110,3 +110,10 @@ def test_a_name_that_misleads_is_explained(open_page: Any, words: Any) -> None:
     assert "shear_range=0.2 there is a fifth of a degree" in words(app)
     assert "about" in words(app)
     assert "ms an image" in words(app)
+
+
+def test_several_contradictions_stand_in_one_place(open_page: Any, words: Any) -> None:
+    app = open_page("data", session={"bl.data": DataSpec("digits", images_per_class=8)}, **VIEW)
+    app.segmented_control(key="bl-aug-preset").set_value("strong").run()
+    assert not app.exception
+    assert words(app).count("This contradicts the images") == 1

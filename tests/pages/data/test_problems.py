@@ -146,7 +146,7 @@ def test_the_limit_decides_what_counts_as_a_copy(open_page, image_folder, words,
     assert f"{number_format.percent(0.9)} of those cropped by 10 %" in words(app)
     app.slider(key="bl-copy-limit").set_value(-0.3).run()
     assert "Twice in one split (2)" in titles(app)
-    assert f"{number_format.percent(1.0)} of those" in words(app)
+    assert "It finds every copy that was planted" in words(app)
     again = open_page("data", **params(app))
     assert "Twice in one split (2)" in titles(again)
 
