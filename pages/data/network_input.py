@@ -27,14 +27,6 @@ if TYPE_CHECKING:
     from core.data.dataset import Dataset
     from core.workflows.advisor.normalisations import Normalised
 
-FIT_NAMES = {"squeeze": N_("Squeeze"), "crop": N_("Crop"), "pad": N_("Pad")}
-NORMALISATION_NAMES = {
-    "weights": N_("The weights' own"),
-    "imagenet": N_("ImageNet's"),
-    "data": N_("Measured on these images"),
-    "255": N_("Only / 255"),
-    "half": N_("−1 to 1"),
-}
 ABOUT = {
     "weights": N_("As the images were that the weights learned from. Frozen features need it."),
     "imagenet": N_("Mean and deviation of the million photographs of ImageNet, whatever the weights were made with."),
@@ -57,10 +49,15 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
     )
     choice = image_picker(place=_PLACE)
     fit = form_fields.choice(
-        _("How a picture becomes the square"), FITS, "bl-fit", names=FIT_NAMES, value=model.fit, wrap=True
+        _("How a picture becomes the square"), FITS, "bl-fit", names=display_names.FITS, value=model.fit, wrap=True
     )
     how = form_fields.choice(
-        _("Normalisation"), NORMALISATIONS, "bl-normalise", names=NORMALISATION_NAMES, value=model.normalise, wrap=True
+        _("Normalisation"),
+        NORMALISATIONS,
+        "bl-normalise",
+        names=display_names.NORMALISATIONS,
+        value=model.normalise,
+        wrap=True,
     )
     components.note(_(ABOUT[how]), term="normalisation")
     try:
@@ -119,7 +116,7 @@ def _picture(model: ModelSpec, data: bytes, name: str) -> None:
             cut = _("the shape changes by {share}").format(
                 share=number_format.percent(max(image.size) / min(image.size) - 1, 0)
             )
-        title = _(FIT_NAMES[way]) + (f" · {_('chosen')}" if way == model.fit else "")
+        title = _(display_names.FITS[way]) + (f" · {_('chosen')}" if way == model.fit else "")
         tiles.append(Tile(fit(image, fitted), title, cut, tone="good" if way == model.fit else ""))
     components.section(
         _("The square"),
@@ -233,10 +230,10 @@ def _table(rows: list[Normalised], chosen: str, chance: float) -> None:
             best = now
         st.markdown(
             text.format(
-                best=_(NORMALISATION_NAMES[best.how]),
+                best=_(display_names.NORMALISATIONS[best.how]),
                 most=number_format.percent(best.accuracy, 1),
                 n=number_format.exact(best.images),
-                now=_(NORMALISATION_NAMES[now.how]),
+                now=_(display_names.NORMALISATIONS[now.how]),
                 here=number_format.percent(now.accuracy, 1),
             )
             + " "
@@ -244,7 +241,7 @@ def _table(rows: list[Normalised], chosen: str, chance: float) -> None:
         )
     st.dataframe(
         {
-            _("Normalisation"): [_(NORMALISATION_NAMES[row.how]) for row in rows],
+            _("Normalisation"): [_(display_names.NORMALISATIONS[row.how]) for row in rows],
             _("Mean"): [_three(row.preprocessing.mean) for row in rows],
             _("Deviation"): [_three(row.preprocessing.std) for row in rows],
             _("Accuracy of frozen features"): [None if row.accuracy is None else 100 * row.accuracy for row in rows],

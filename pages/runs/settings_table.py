@@ -86,6 +86,12 @@ def _network(spec: ModelSpec) -> list[Row]:
         (_("Drawn after"), spec.init if spec.weights == "none" and spec.init != "own" else "", ""),
         (_("Input"), _("{n} px").format(n=spec.image_size) if spec.image_size else _("the backbone's own size"), ""),
         (_("Channels"), {1: _("1 (gray)"), 3: _("3 (colour)")}.get(spec.channels or 0, ""), ""),
+        (_("Pictures become squares by"), _(display_names.FITS[spec.fit]) if spec.fit != "crop" else "", ""),
+        (
+            _("Normalisation"),
+            _(display_names.NORMALISATIONS[spec.normalise]) if spec.normalise != "weights" else "",
+            "normalisation",
+        ),
         (_("Head"), head + " · " + _("classes") if head else _("one linear layer"), "head"),
         (_("Features from"), _(POOLS.get(spec.head.pool, "")), ""),
         (_("Dropout"), percent(spec.head.dropout) if spec.head.dropout else "", ""),

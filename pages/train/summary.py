@@ -220,6 +220,11 @@ def settings(experiment: Experiment) -> list[str]:
     """Returns what differs from the usual, a sentence each."""
     training = experiment.training
     lines = [*_about_loss(experiment), *_about_steps(experiment), *_about_judging(experiment)]
+    fit, normalise = experiment.model.fit, experiment.model.normalise
+    if fit != "crop":
+        lines.append(_("Pictures become squares by: {way}.").format(way=_(display_names.FITS[fit]).lower()))
+    if normalise != "weights":
+        lines.append(_("Normalisation: {name}.").format(name=_(display_names.NORMALISATIONS[normalise])))
     if training.deterministic:
         lines.append(_("Only algorithms that repeat exactly are used."))
     if training.compile:

@@ -6,6 +6,7 @@ from core import specs
 from core.data.embedded import EMBEDDED
 from core.interpret.attribution.explain import FAMILIES, METHODS
 from core.training.recipes import DEFAULT_EPOCHS
+from pages.data import network_input
 from pages.data.source import SOURCE_TEXTS
 from pages.heatmaps import method_texts
 from pages.train import recipe_picker
@@ -19,6 +20,11 @@ def test_data_sets_have_a_name_and_a_sentence() -> None:
 def test_families_of_methods_have_a_way_to_read_their_maps() -> None:
     assert all(method_texts.reading(row).endswith(".") for row in METHODS.values())
     assert {row.family for row in METHODS.values()} == set(FAMILIES)
+
+
+def test_ways_to_prepare_a_picture_have_a_name() -> None:
+    assert set(display_names.FITS) == set(specs.FITS)
+    assert set(display_names.NORMALISATIONS) == set(specs.NORMALISATIONS) == set(network_input.ABOUT)
 
 
 def test_recipes_have_a_name_and_a_sentence() -> None:

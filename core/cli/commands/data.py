@@ -14,6 +14,7 @@ from core.messages import Progress
 from core.specs import DataSpec
 
 _LISTED = 20
+_KNOWN = "torchvision:"
 
 
 def check(arguments: argparse.Namespace, output: Output) -> None:
@@ -50,11 +51,18 @@ def _groups(title: str, groups: Sequence[Sequence[str]]) -> list[str]:
 
 
 def bring(arguments: argparse.Namespace, output: Output) -> None:
-    """Makes a data source of a file."""
+    """Makes a data source of a file, or of a set that torchvision knows."""
     from core.data.importing.importer import import_data
     from core.data.sources import open_dataset
 
-    folder = import_data(arguments.file, arguments.name, roots=roots(arguments), progress=_passing(output, "taken in"))
+    known = str(arguments.file).removeprefix(_KNOWN)
+    if known != str(arguments.file):
+        from core.data.importing.known_sets import fetch_set
+
+        folder = fetch_set(known, arguments.name, progress=lambda doing, *done: _passing(output, doing)(*done))
+    else:
+        taken_in = _passing(output, "taken in")
+        folder = import_data(arguments.file, arguments.name, roots=roots(arguments), progress=taken_in)
     dataset = open_dataset(str(folder))
     record = {
         "name": folder.name,

@@ -17,7 +17,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -50,7 +50,12 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 
 
 def unpack_zip(
-    file: Path | bytes | BinaryIO, name: str, destination_root: Path | None = None, *, progress: Progress | None = None
+    file: Path | bytes | BinaryIO,
+    name: str,
+    destination_root: Path | None = None,
+    *,
+    progress: Progress | None = None,
+    beside: Callable[[PurePosixPath], bool] = lambda _: False,
 ) -> Path:
     """Unpacks the images of a zip archive into a new folder.
 
@@ -59,6 +64,7 @@ def unpack_zip(
         name: The archive's name, which the folder is named after.
         destination_root: Where the folder is made; the folder of uploads by default.
         progress: Called with images unpacked and all; what it raises ends the work, and nothing is left behind.
+        beside: Which files, other than images, are taken out too.
 
     Returns:
         The new folder. It holds image files only, in the archive's folders, and what was left out as
@@ -74,10 +80,11 @@ def unpack_zip(
             size = stream.seek(0, os.SEEK_END)
             _check_upload(stream, size, name)
             with zipfile.ZipFile(stream) as archive:
-                images, notes = _accepted(archive, size, name)
+                images, notes = _accepted(archive, size, name, beside)
                 root.mkdir(parents=True, exist_ok=True)
                 _sweep(root)
-                used = uploads.usage(destination_root)
+                inside = root.is_relative_to(settings.uploads_dir())
+                used = uploads.usage(None if inside else destination_root)
                 uploads.check_room(sum(info.file_size for _, info in images), name, root, used)
                 return _extract(archive, images, notes, root, name, allowed=_allowed_bytes(size), progress=progress)
     except OSError as error:
@@ -133,7 +140,9 @@ def _directory_bytes(stream: BinaryIO, size: int) -> int:
     return min(stated, size)
 
 
-def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Entry], list[Note]]:
+def _accepted(
+    archive: zipfile.ZipFile, size: int, name: str, beside: Callable[[PurePosixPath], bool]
+) -> tuple[list[_Entry], list[Note]]:
     """Checks every entry; returns the image files with the paths they will have, and the notes on others."""
     entries = archive.infolist()
     if len(entries) > MAX_ENTRIES:
@@ -160,7 +169,7 @@ def _accepted(archive: zipfile.ZipFile, size: int, name: str) -> tuple[list[_Ent
             raise InputError(
                 "{name} holds another archive, {entry}. Unpack that one first.", name=name, entry=str(path)
             )
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES and not beside(path):
             notes.append(Note("convertible" if path.suffix.lower() in CONVERTIBLE else "no image", str(path)))
             continue
         if info.compress_type not in _METHODS:

@@ -132,6 +132,13 @@ def _fetching(name: str, folder: Path, progress: StagedProgress) -> Iterator[Non
         yield
     except InputError:
         raise
+    except ImportError as error:
+        raise InputError(
+            "torchvision needs the package {package} for {name}, which is not installed here. Install it, or take "
+            "another set.",
+            package=error.name or str(error)[:60],
+            name=name,
+        ) from error
     except (OSError, RuntimeError, EOFError) as error:
         if isinstance(error, RuntimeError) and "corrupted" in str(error).lower():
             raise InputError(

@@ -25,6 +25,8 @@ from core.messages import Progress
 ENDINGS = ("zip", "csv", "tsv", "txt", "xlsx", "xlsm", "jsonl", "npz", "npy", "parquet", "bin", "gz")
 """Endings of the files that are imported, beside those of pictures; IDX files have none."""
 MOST_FILES = 200_000
+_INSIDE = (".csv", ".tsv", ".xlsx", ".jsonl", ".npz", ".npy", ".parquet", ".bin")
+"""Files of a zip that are imported where it holds no pictures in folders of classes."""
 _TOGETHER = (".bin", ".parquet")
 """Kinds of which the files of one folder are one set."""
 
@@ -67,8 +69,7 @@ def import_files(files: Sequence[Incoming], name: str = "", *, progress: Progres
     sent = [(path, stream) for path, stream in sent if path.name and not is_litter(path)]
     zips = [path for path, _ in sent if path.suffix.lower() == ".zip"]
     if len(zips) == 1 == len(sent):
-        called = Collected(name or free_name(zips[0].stem), zips[0].name).name
-        return _usable(unpack_zip(sent[0][1], f"{called}.zip", progress=progress))
+        return _unpacked(sent[0][1], zips[0].name, name, progress)
     staged = hidden_folder(settings.uploads_dir())
     try:
         _stage(sent, staged)
@@ -222,6 +223,30 @@ def _adopted(staged: Path, pictures: Sequence[PurePosixPath], others: Sequence[P
     staged.chmod(0o755)
     staged.rename(target.path)
     return target.path
+
+
+def _unpacked(stream: BinaryIO, sent: str, name: str, progress: Progress | None) -> Path:
+    """Makes a source of a zip: of its folders of pictures, else of the table or the arrays that it holds."""
+    called = Collected(name or free_name(PurePosixPath(sent).stem), sent).name
+    try:
+        return _usable(unpack_zip(stream, f"{called}.zip", progress=progress))
+    except InputError as error:
+        staged = hidden_folder(settings.uploads_dir())
+        try:
+            inner = unpack_zip(stream, sent, staged, beside=_is_inside)
+            paths = [PurePosixPath(path.relative_to(inner)) for path in inner.rglob("*") if path.is_file()]
+            paths = [path for path in paths if not is_litter(path)]
+            if not any(map(_is_inside, paths)):
+                raise error
+            return _imported(inner, paths, called, progress)
+        except InputError as second:
+            raise error if second.template == error.template else second from None
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+
+def _is_inside(path: PurePosixPath) -> bool:
+    return path.suffix.lower() in _INSIDE or "idx3" in path.name or "idx1" in path.name
 
 
 def _usable(folder: Path) -> Path:

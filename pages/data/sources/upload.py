@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 WHAT = {"files": N_("Files"), "folder": N_("A whole folder")}
 ABOUT = {
     "files": N_(
-        "A zip with one folder for each class · a table (CSV, TSV, Excel) of paths and classes with its pictures, or "
-        "of a class and pixels · npz, or npy with its labels · IDX images with their labels, as of MNIST · binaries of "
-        "CIFAR or STL-10 · parquet with a column of images."
+        "A zip with one folder for each class, or with any of these · a table (CSV, TSV, Excel) of paths and classes "
+        "with its pictures, or of a class and pixels · npz, or npy with its labels · IDX images with their labels, as "
+        "of MNIST · binaries of CIFAR or STL-10 · parquet with a column of images."
     ),
     "folder": N_(
         "One folder for each class, with or without train, val and test above them; or a table with its pictures."

@@ -83,6 +83,14 @@ METRICS = {
     "train_accuracy": N_("Training accuracy"),
 }
 """What an epoch can be judged by."""
+FITS = {"squeeze": N_("Squeeze"), "crop": N_("Crop"), "pad": N_("Pad")}
+NORMALISATIONS = {
+    "weights": N_("The weights' own"),
+    "imagenet": N_("ImageNet's"),
+    "data": N_("Measured on these images"),
+    "255": N_("Only / 255"),
+    "half": N_("−1 to 1"),
+}
 
 
 def data(source: str) -> str:

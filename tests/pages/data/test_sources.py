@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -178,3 +179,76 @@ def test_each_normalisation_is_measured_on_request(open_page, image_folder) -> N
         "−1 to 1",
     ]
     assert table["Accuracy of frozen features"].notna().all()
+
+
+def _parquet(size: int, count: int = 4) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stream = io.BytesIO()
+    images = [{"bytes": bytes([n]) * size, "path": "a.png"} for n in range(count)]
+    rows = {"image": images, "label": ["cat", "dog"] * (count // 2)}
+    pq.write_table(pa.table(rows), stream, compression="zstd")
+    return stream.getvalue()
+
+
+HOSTILE = {
+    "wrong delimiter": ("a.csv", b"path label\nx.png cat\n", "has one column"),
+    "formula": ("a.csv", b"path,label\n=1+1,cat\n", "holds a formula"),
+    "roots": ("a.csv", b"path,label\n/etc/passwd,cat\n../x.png,dog\n", "leads outside the folders"),
+    "zip upward": ("a.zip", None, "leads outside the archive"),
+    "cut off": ("a.npz", ARRAYS.getvalue()[:-200], "damaged or cut short"),
+    "no parquet": ("a.parquet", b"PAR1 nothing PAR1", "is no parquet file"),
+    "parquet bomb": ("a.parquet", _parquet(3_000_000), "grows far too much"),
+    "parquet of no pictures": ("a.parquet", _parquet(100), "holds no images that can be read"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_files_are_sentences_on_the_page(kind: str, open_page, words, monkeypatch) -> None:
+    name, data, sentence = HOSTILE[kind]
+    if data is None:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr("../../cat/1.png", picture(1))
+        data = stream.getvalue()
+    monkeypatch.setenv("BACKBONE_LAB_QUOTA_MB", "10")
+    app = open_page("data", **{"from": "upload"})
+    app.file_uploader(key="bl-upload-files-0").set_value([sent(name, data)]).run()
+    assert not app.exception
+    said = words(app)
+    assert "This was not taken" in said
+    assert sentence in said
+    assert not settings.uploads_dir().exists() or not list(settings.uploads_dir().iterdir())
+
+
+def test_too_many_classes_are_a_sentence(open_page, words, monkeypatch) -> None:
+    monkeypatch.setattr("core.data.importing.collected.MOST_CLASSES", 5)
+    rows = "path,label\n" + "".join(f"{n}.png,{n}\n" for n in range(12))
+    app = open_page("data", **{"from": "upload"})
+    files = [sent("a.csv", rows.encode()), *[sent(f"{n}.png", picture(n)) for n in range(12)]]
+    app.file_uploader(key="bl-upload-files-0").set_value(files).run()
+    assert "has more than 5 classes" in words(app)
+
+
+def test_a_torchvision_set_is_chosen_once_its_job_is_done(open_page, image_folder, monkeypatch) -> None:
+    import shutil
+
+    from core.runs import launch
+    from core.runs.jobs import JobStore
+    from core.runs.recorder import Recorder
+
+    monkeypatch.setattr(launch, "spawn", lambda *_: None)
+    app = open_page("data", **{"from": "torchvision"})
+    app.selectbox(key="bl-known-set").set_value("MNIST").run()
+    app.button(key="bl-known-fetch").click().run()
+    assert not app.exception
+    (job,) = JobStore("known-sets").list()
+    assert job.request == {"name": "MNIST", "called": "MNIST"}
+    path = settings.uploads_dir() / "MNIST"
+    shutil.copytree(image_folder("for mnist"), path)
+    job.write_result({"path": str(path)})
+    Recorder(job).update(state="finished")
+    app.run()
+    assert not app.exception
+    assert app.session_state["bl.data"].source == str(path)

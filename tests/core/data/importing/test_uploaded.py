@@ -46,6 +46,17 @@ LABELS = np.arange(8, dtype=np.uint8) % 2
 ROWS = "".join(f"{name},{name[:3]}\n" for name in PICTURES)
 GOOD: dict[str, tuple[dict[str, bytes], str, int]] = {
     "zip": ({"My pets.zip": zipped(PICTURES)}, "My-pets", 6),
+    "zip of a table with its pictures": (
+        {
+            "listed.zip": zipped(
+                {"d/list.csv": f"path,label\n{ROWS}".replace("/", "_").encode(), "d/README.txt": b"x"}
+                | {f"d/{name.replace('/', '_')}": data for name, data in PICTURES.items()}
+            )
+        },
+        "listed",
+        6,
+    ),
+    "zip of arrays": ({"arrays.zip": zipped({"labels.npy": npy(LABELS), "images.npy": npy(IMAGES)})}, "arrays", 8),
     "table with its pictures": ({"list.csv": f"path,label\n{ROWS}".encode(), **PICTURES}, "list", 6),
     "pixels": ({"p.csv": "\n".join(f"{n % 2},{','.join(['7'] * 64)}" for n in range(4)).encode()}, "p", 4),
     "IDX": ({"train-images-idx3-ubyte": idx(IMAGES), "train-labels-idx1-ubyte": idx(LABELS)}, "x", 8),
