@@ -182,11 +182,11 @@ def _retriever(name: str, room: int, progress: StagedProgress) -> Callable[..., 
 
 
 def _collect(part: Any, split: str, target: Collected) -> None:  # noqa: ANN401 - torchvision's sets share no type
-    classes = list(getattr(part, "classes", ()))
+    classes = [name[0] if isinstance(name, tuple) else str(name) for name in getattr(part, "classes", ())]
     files = _files(part)
     for place in range(len(part)):
         image, label = part[place]
-        title = str(classes[label]) if 0 <= int(label) < len(classes) else str(int(label))
+        title = classes[int(label)] if 0 <= int(label) < len(classes) else str(int(label))
         if files is not None:
             target.add_file(files[place], title, split)
         else:
