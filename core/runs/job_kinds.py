@@ -80,6 +80,13 @@ JOB_KINDS = {
             N_("The study ended with an error that was not foreseen; its log has the details."),
         ),
         JobKind(
+            "maps",
+            "core.workflows.jobs.picture_map",
+            "MapRequest",
+            N_("The map ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",
+        ),
+        JobKind(
             "leaks",
             "core.workflows.jobs.leak",
             "LeakRequest",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.specs import DataSpec
-from pages.data import augmentation, network_input, overview
+from pages.data import augmentation, map_view, network_input, overview
 from pages.data.problems import view as problems
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import N_
@@ -32,6 +32,7 @@ class View:
 VIEWS = {
     "overview": View(N_("Overview"), overview.draw),
     "problems": View(N_("Problems"), problems.draw),
+    "map": View(N_("Map"), map_view.draw),
     "augmentation": View(N_("Augmentation"), augmentation.draw),
     "input": View(N_("As the network sees it"), network_input.draw),
 }

@@ -51,16 +51,28 @@ def draw(spec: DataSpec, dataset: Dataset, found: Check, finding: Finding) -> No
         on_change="rerun",
     ) as card:
         if card.open:
-            st.fragment(_inside)(spec, dataset, found, finding)
+            inside(spec, dataset, found, finding)
+
+
+def inside(spec: DataSpec, dataset: Dataset, found: Check | None, finding: Finding) -> None:
+    """Draws the pictures of a finding and what can be done about them.
+
+    Args:
+        spec: The chosen data.
+        dataset: Its images, divided.
+        found: What the check found; ``None`` where what is drawn comes from elsewhere.
+        finding: What is drawn.
+    """
+    st.fragment(_inside)(spec, dataset, found, finding)
 
 
 @guarded
-def _inside(spec: DataSpec, dataset: Dataset, found: Check, finding: Finding) -> None:
+def _inside(spec: DataSpec, dataset: Dataset, found: Check | None, finding: Finding) -> None:
     kind = finding.kind
     st.html(f'<p class="bl-note">{escape(_(kind.why))}</p>')
     key = f"bl-finding-{kind.id}"
     shown = _page(finding, f"{key}-page")
-    if kind.id == "unreadable":
+    if kind.id == "unreadable" and found is not None:
         _unreadable(found, shown)
     else:
         _pictures(spec, dataset, finding, shown, key)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -100,7 +100,14 @@ def figure(height: int = 280, **layout: Any) -> Figure:
     return chart
 
 
-def show(chart: Figure, *, key: str, alt: str, selectable: bool | Callable[[], None] = False) -> PlotlyState | None:
+def show(
+    chart: Figure,
+    *,
+    key: str,
+    alt: str,
+    selectable: bool | Callable[[], None] = False,
+    modes: Sequence[Literal["points", "lasso"]] = ("points",),
+) -> PlotlyState | None:
     """Draws a figure and, under it, the line that says what it shows.
 
     Args:
@@ -109,6 +116,7 @@ def show(chart: Figure, *, key: str, alt: str, selectable: bool | Callable[[], N
             :mod:`pages.ui.kit.growing_chart`.
         alt: The translated line of text: also read out in the chart's stead.
         selectable: Whether clicking a mark reruns the page, and what is called before; then the selection is returned.
+        modes: Whether marks are clicked, or a ring is drawn round them, too.
     """
     event = None
     with st.container(key=f"bl-chart-{key}", gap="xxsmall"):
@@ -119,7 +127,7 @@ def show(chart: Figure, *, key: str, alt: str, selectable: bool | Callable[[], N
                 config=CONFIG,
                 alt=alt,
                 on_select=selectable if callable(selectable) else "rerun",
-                selection_mode=("points",),
+                selection_mode=modes,
             )
         else:
             st.plotly_chart(chart, key=key, config=CONFIG, alt=alt)

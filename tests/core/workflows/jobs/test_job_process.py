@@ -28,6 +28,7 @@ from core.workflows.jobs.job_process import JobContext
 from core.workflows.jobs.known_set import KnownSetRequest
 from core.workflows.jobs.leak import LeakRequest
 from core.workflows.jobs.lr_finder import rate_request
+from core.workflows.jobs.picture_map import MapRequest
 from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
 from core.workflows.jobs.visualization import VisualizationJob
@@ -44,6 +45,7 @@ REQUESTS: dict[str, JobRequest] = {
     "leaks": LeakRequest.of(LeakPlan("shapes", copies=2, group_by=""), "cpu"),
     "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
     "profiles": profile_request(NET, "cpu"),
+    "maps": MapRequest(DataSpec("shapes"), "7"),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
     "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
 }
@@ -79,6 +81,7 @@ EARLIER: dict[str, dict[str, Any]] = {
         "precision": "fp32",
         "device": "auto",
     },
+    "maps": {"data": {"source": "shapes"}, "stamp": "0"},
     "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
     "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
