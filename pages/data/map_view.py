@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -37,6 +37,8 @@ DISPLAY = job_panel.JobDisplay(
 )
 METHODS = {"pacmap": "PaCMAP", "t-sne": "t-SNE", "pca": "PCA"}
 """Names of methods are names: they are not translated."""
+WAYS: dict[Literal["points", "lasso"], str] = {"points": N_("A click"), "lasso": N_("A ring")}
+"""How pictures are chosen: by a click, or by dragging a ring round them."""
 COLOURED = {"class": N_("Class"), "split": N_("Split"), "finding": N_("Finding")}
 CHOSEN = Kind(
     "map",
@@ -57,7 +59,7 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
     """Draws the map, or offers to make one; below it what is chosen there."""
     request = MapRequest.of(caches.check_request(spec))
     job = latest_job(request)
-    if job_panel.draw(job, DISPLAY, key="bl-map"):
+    if job_panel.draw(job, DISPLAY, key="bl-map-job"):
         return
     found = None if job is None else job_panel.result(job)
     if found is None:
@@ -65,17 +67,18 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-map-controls"):
         by = form_fields.choice(_("Colours"), COLOURED, "bl-map-colours", default="class")
+        way = form_fields.choice(_("Choose by"), WAYS, "bl-map-way", default="points")
     named = _named(spec, dataset, by)
     event = charts.show(
-        _figure(found, named),
-        key="bl-map-chart",
-        alt=_alt(found, named, by),
-        selectable=True,
-        modes=("points", "lasso"),
+        _figure(found, named, way), key=f"bl-map-chart-{way}", alt=_alt(found, named, by), selectable=True, modes=(way,)
     )
     keys = _chosen(event, named)
     if not keys:
-        components.note(_("Click a point to see its picture, or draw a ring round several by dragging."))
+        components.note(
+            _("Click a point to see its picture.")
+            if way == "points"
+            else _("Draw a ring round some points by dragging to see their pictures.")
+        )
         return
     _act(spec, dataset, keys)
 
@@ -112,9 +115,9 @@ def _named(spec: DataSpec, dataset: Dataset, by: str) -> dict[str, str]:
     return named
 
 
-def _figure(found: PictureMap, named: dict[str, str]) -> Figure:
+def _figure(found: PictureMap, named: dict[str, str], way: str) -> Figure:
     go = charts.plotly()
-    drawn = charts.figure(520, hovermode="closest", dragmode="lasso")
+    drawn = charts.figure(520, hovermode="closest", dragmode="lasso" if way == "lasso" else False)
     names = sorted(set(named.values()), key=lambda name: (-list(named.values()).count(name), name))
     shown = names[: len(charts.OTHERS)]
     points = go.Scatter if len(found.keys) <= _VECTOR else go.Scattergl
