@@ -95,11 +95,11 @@ def test_a_careless_division_promises_what_a_careful_one_does_not_keep(calm: Pag
 
 
 def test_a_click_on_the_map_shows_its_picture_and_leaves_it_out(calm: Page, visit: Visit) -> None:
-    page = visit(calm, "data", data="circles?per_class=8", view="map")
+    page = visit(calm, "data", data="shapes", split="v20t20s0n8", view="map")
     page.get_by_role("button", name=re.compile("Draw the map of")).click()
     points = page.locator(".st-key-bl-map-chart-points path.point")
-    expect(points).to_have_count(16, timeout=90_000)
-    expect(page.get_by_role("main")).to_contain_text("16 images as points by")
+    expect(points).to_have_count(32, timeout=90_000)
+    expect(page.get_by_role("main")).to_contain_text("32 images as points by")
     page.wait_for_timeout(1500)  # the chart is laid out once more when its width is known
     box = points.nth(3).bounding_box()
     assert box is not None
@@ -109,7 +109,7 @@ def test_a_click_on_the_map_shows_its_picture_and_leaves_it_out(calm: Page, visi
     page.mouse.up()
     expect(page.get_by_role("main")).to_contain_text("1 picture is ticked.")
     page.get_by_role("button", name="Leave out", exact=True).click()
-    expect(points).to_have_count(15)
+    expect(points).to_have_count(31)
 
 
 def test_pictures_grow_are_kept_and_can_be_given_up(
