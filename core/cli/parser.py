@@ -11,6 +11,7 @@ from core import specs
 from core.cli.commands.evaluate import add_compare_runs, add_evaluate
 from core.cli.commands.feature_maps import add_compare, add_features
 from core.cli.commands.filters import add_dream, add_filters
+from core.cli.commands.leaving.export import add_export
 from core.cli.common.data_options import add_data, add_revision
 from core.cli.common.training_options import add_settings, whole_numbers
 
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_dream(add("dream", "filters", "Grow the pictures that channels or classes look for.", runs))
     _add_finder(add("lr-find", "lr_find", "Find a learning rate: a range test before training.", runs))
     _add_heat_study(add("heat-study", "heat_study", "Look at the heatmaps of many pictures together.", runs))
+    add_export(add, runs)
     board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
     board.add_argument("run", metavar="RUN")
     board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")

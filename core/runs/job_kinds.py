@@ -121,6 +121,14 @@ JOB_KINDS = {
             N_("The check of the images ended with an error that was not foreseen; its log has the details."),
             waits_for="nothing",
         ),
+        JobKind(
+            "exports",
+            "core.workflows.jobs.model_export",
+            "ExportRequest",
+            N_("Writing the model ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",
+            kept=12,
+        ),
     )
 }
 """All kinds, by their ids."""

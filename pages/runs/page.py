@@ -13,7 +13,7 @@ from pages.runs import settings_table, table
 from pages.ui.kit import components, nav, one_shot_button
 from pages.ui.kit.page_states import broken, empty
 from pages.ui.plan import another_like
-from pages.ui.runs import queue_panel, reproduce, run_panel, series_panel
+from pages.ui.runs import queue_panel, reproduce, run_panel, series_panel, take_model
 from pages.ui.session import choices, run_list
 from pages.ui.text.i18n import _, _n, translate_error
 
@@ -66,6 +66,8 @@ def _one(run: Run, runs: list[Run]) -> None:
         if spec is not None:
             with st.expander(_("What was set"), icon=":material/tune:", key="bl-set"):
                 settings_table.draw(spec)
+            if ended and run.has_weights:
+                take_model.draw(run)
             reproduce.draw(run)
     if ended and run.has_weights:
         components.next_step("evaluate", _("Judge it"), run=run.id)

@@ -11,7 +11,16 @@ from core.runs.status import LIVE, RunStatus
 from core.specs import Experiment
 from pages.ui.kit import components
 from pages.ui.plan import another_like, experiment_plan
-from pages.ui.runs import coach_panel, learning_curves, queue_panel, reproduce, run_controls, run_panel, series_panel
+from pages.ui.runs import (
+    coach_panel,
+    learning_curves,
+    queue_panel,
+    reproduce,
+    run_controls,
+    run_panel,
+    series_panel,
+    take_model,
+)
 from pages.ui.session import address, caches, choices
 from pages.ui.text.i18n import _
 
@@ -86,6 +95,8 @@ def _result(run: Run, status: RunStatus) -> None:
         coach_panel.first_line(run, status)
         learning_curves.pair(run, status, key="bl-train-done", marks=run_panel.marks(run, status))
         run_panel.sections(run, status, key="bl-train-done")
+    if run.has_weights:
+        take_model.draw(run)
     reproduce.draw(run)
     if status.state in ("failed", "interrupted"):
         with st.expander(_("The end of its log"), icon=":material/article:", key="bl-log"):

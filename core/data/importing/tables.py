@@ -139,7 +139,7 @@ def _excel(path: Path) -> Iterator[list[str]]:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > 500_000_000:
                 raise InputError("{name} grows far too much when it is unpacked. It was not opened.", name=path.name)
-        import openpyxl  # type: ignore[import-untyped]
+        import openpyxl
 
         book = openpyxl.load_workbook(path, read_only=True, data_only=False)
         for number, row in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):

@@ -28,6 +28,7 @@ from core.workflows.jobs.job_process import JobContext
 from core.workflows.jobs.known_set import KnownSetRequest
 from core.workflows.jobs.leak import LeakRequest
 from core.workflows.jobs.lr_finder import rate_request
+from core.workflows.jobs.model_export import ExportRequest
 from core.workflows.jobs.picture_map import MapRequest
 from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
@@ -46,10 +47,12 @@ REQUESTS: dict[str, JobRequest] = {
     "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
     "profiles": profile_request(NET, "cpu"),
     "maps": MapRequest(DataSpec("shapes"), "7"),
+    "exports": ExportRequest("some-run", "12", "5", "pt2"),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
     "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
 }
 EARLIER: dict[str, dict[str, Any]] = {
+    "exports": {"run": "some-run", "weights": "best", "stamp": "5", "format": "onnx"},
     "rankings": {
         "data": {"source": "shapes", "val_share": 0.2, "test_share": 0.0, "seed": 0},
         "models": [{"backbone": "resnet18", "weights": "default", "image_size": None, "head": {"hidden": []}}],

@@ -1,0 +1,1 @@
+"""Verbs that take something out of the lab."""

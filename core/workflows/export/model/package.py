@@ -1,0 +1,246 @@
+"""A network packed to leave the lab: the file, its classes, how images become its input, a model card, a program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from core.errors import InputError
+from core.models.catalog import catalog
+from core.runs.store import Run
+from core.workflows.checkpoints import network_at
+from core.workflows.evaluate import recorded
+from core.workflows.export.model import formats
+from core.workflows.export.model.parity import LIMIT, Parity, compare, pictures_of
+
+_EXCEL_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A network that was written and agrees with its checkpoint.
+
+    Attributes:
+        format: Name in :data:`core.workflows.export.model.formats.FORMATS`.
+        bytes: Size of the network's file.
+        parity: How far its answers are from the checkpoint's.
+    """
+
+    format: str
+    bytes: int
+    parity: Parity
+
+    def as_record(self) -> dict[str, Any]:
+        """Returns it as JSON-ready data."""
+        return {
+            "format": self.format,
+            "bytes": self.bytes,
+            "opset": formats.OPSET if self.format == "onnx" else None,
+            **asdict(self.parity),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Exported:
+        """Reads what :meth:`as_record` wrote."""
+        parity = Parity(**{name: record[name] for name in Parity.__dataclass_fields__})
+        return cls(str(record["format"]), int(record["bytes"]), parity)
+
+
+def export_file(
+    run: Run,
+    name: str,
+    path: Path,
+    *,
+    checkpoint: str = "best",
+    roots: Sequence[Path] | None = None,
+    step: Callable[[str], object] = str,
+) -> Exported:
+    """Writes a run's network into one file, and takes it away again where it does not answer as the checkpoint does.
+
+    Args:
+        run: With weights.
+        name: A format of :data:`core.workflows.export.model.formats.FORMATS`.
+        path: The file.
+        checkpoint: Which weights, as for :func:`core.workflows.checkpoints.network_at`.
+        roots: Folders that the run's images must lie under, links resolved; ``None`` for no limit.
+        step: Called with what is being done.
+
+    Raises:
+        InputError: There are no such weights or no such format, the exporter cannot write this network, or what it
+            wrote answers otherwise.
+        OSError: The file cannot be written.
+    """
+    form = formats.format_named(name)
+    step("building the network")
+    network = network_at(run, checkpoint, roots=roots)
+    images, own = pictures_of(run, roots=roots)
+    step("writing the file")
+    try:
+        with network.lock:
+            form.write(formats.Deployed(network.model, network.preprocessing).eval(), network, path)
+        step("comparing its answers")
+        parity = compare(network, form.open(path, run.experiment.model, network.classes), images, own=own)
+    except (OSError, InputError):
+        raise
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        raise InputError(
+            "{format} cannot hold this network ({reason}). Take another format.",
+            format=form.title,
+            reason=str(error).strip().split("\n", 1)[0][:200] or type(error).__name__,
+        ) from error
+    if not parity.agrees:
+        path.unlink(missing_ok=True)
+        raise InputError(
+            "The {format} file answers otherwise than the checkpoint: by up to {difference}, where {limit} is allowed. "
+            "It is not handed out; take another format.",
+            format=form.title,
+            difference=f"{parity.max_difference:.2g}",
+            limit=f"{LIMIT:.0e}",
+        )
+    return Exported(name, path.stat().st_size, parity)
+
+
+def export_package(
+    run: Run,
+    name: str,
+    target: Path | IO[bytes],
+    *,
+    checkpoint: str = "best",
+    roots: Sequence[Path] | None = None,
+    step: Callable[[str], object] = str,
+) -> Exported:
+    """Writes a zip with the network's file and all that is needed to use it without this project.
+
+    Args:
+        run: As for :func:`export_file`, as are the others.
+        name: Likewise.
+        target: The zip.
+        checkpoint: Likewise.
+        roots: Likewise.
+        step: Likewise.
+
+    Raises:
+        InputError: As for :func:`export_file`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model.{formats.format_named(name).ending}"
+        found = export_file(run, name, path, checkpoint=checkpoint, roots=roots, step=step)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            archive.write(path, path.name)
+            for inside, text in companions(run, found, checkpoint).items():
+                archive.writestr(inside, text)
+    return found
+
+
+def companions(run: Run, found: Exported, checkpoint: str = "best") -> dict[str, str | bytes]:
+    """Returns the files that belong beside the network: by name, their contents.
+
+    ``config.json`` (how images become its input), the classes as CSV, JSON and Excel, ``MODEL_CARD.md``, and
+    ``predict.py`` where the format runs without this project.
+    """
+    experiment, classes = run.experiment, run.classes()
+    preprocessing = catalog.prepared(experiment.model)
+    model = f"model.{formats.FORMATS[found.format].ending}"
+    files: dict[str, str | bytes] = {
+        "config.json": json.dumps(
+            {
+                "model": model,
+                "input": {"name": formats.INPUT, "shape": ["N", 3, preprocessing.crop, preprocessing.crop]},
+                "output": {"name": formats.OUTPUT, "shape": ["N", len(classes)]},
+                "preprocessing": asdict(preprocessing),
+                "normalisation": "beside" if found.format == "safetensors" else "inside",
+                "classes": list(classes),
+                "network": asdict(experiment.model),
+                "run": run.id,
+                "checkpoint": checkpoint,
+                "parity": found.as_record(),
+            },
+            indent=2,
+            ensure_ascii=False,
+        ),
+        "classes.csv": classes_csv(classes),
+        "classes.json": json.dumps(list(classes), ensure_ascii=False, indent=0),
+        "classes.xlsx": classes_excel(classes),
+        "MODEL_CARD.md": model_card(run, found, checkpoint),
+    }
+    if found.format != "safetensors":
+        template = _templates().get_template("predict.py.j2")
+        colour = tuple(round(255 * value) for value in preprocessing.mean)
+        files["predict.py"] = template.render(format=found.format, prep=preprocessing, model=model, colour=colour)
+    return files
+
+
+def classes_csv(classes: Sequence[str]) -> str:
+    """Returns the classes as CSV, ``index,name``; a name that a spreadsheet would take for a formula is quoted."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["index", "name"])
+    safe = (f"'{name}" if name.startswith(_EXCEL_STARTS) else name for name in classes)
+    writer.writerows(enumerate(safe))
+    return buffer.getvalue()
+
+
+def classes_excel(classes: Sequence[str]) -> bytes:
+    """Returns the classes as an Excel workbook, every name as text."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.active
+    sheet.title = "classes"
+    sheet.append(["index", "name"])
+    for index, name in enumerate(classes):
+        sheet.append([index, None])
+        cell = sheet.cell(row=index + 2, column=2)
+        cell.value, cell.data_type = "".join(sign for sign in name if sign.isprintable()), "s"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def model_card(run: Run, found: Exported, checkpoint: str = "best") -> str:
+    """Returns a model card (Mitchell et al. 2019, arXiv:1810.03993) in Markdown: data, recipe, figures, limits."""
+    experiment, status = run.experiment, run.status()
+    splits = {name: sum(row["split"] == name for row in run.split_rows()) for name in ("train", "val", "test")}
+    judged = recorded(run) if checkpoint == "best" else {}
+    part = judged.get("test") or judged.get("val")
+    figures = None if part is None else part.figures()
+    return (
+        _templates()
+        .get_template("model_card.md.j2")
+        .render(
+            run=run,
+            experiment=experiment,
+            status=status,
+            classes=run.classes(),
+            splits=splits,
+            part=part,
+            figures=figures,
+            found=found,
+            checkpoint=checkpoint,
+            limit=LIMIT,
+            title=formats.FORMATS[found.format].title,
+        )
+    )
+
+
+@cache
+def _templates() -> Environment:
+    folder = Path(__file__).parent / "templates"
+    return Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
