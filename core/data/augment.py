@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from core.data.operations.apply import count_of, operate
 from core.data.operations.draws import Drawn, drawn, numbers
+from core.data.operations.resampling import resampled
 from core.specs import AugmentSpec
 
 _ASPECT = math.log(4 / 3)
@@ -138,11 +139,7 @@ class Augmenter:
             torch.stack([mirror * views.width * cosine, -views.height * sine, views.right], 1),
             torch.stack([mirror * views.width * sine, views.height * cosine, views.down], 1),
         ]
-        shape = [len(batch), batch.shape[1], self.size, self.size]
-        grid = F.affine_grid(torch.stack(rows, 1), shape, align_corners=False)
-        pixels = batch.to(torch.float32, memory_format=torch.contiguous_format)
-        sampled = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-        return sampled.round_().clamp_(0, 255).to(torch.uint8)
+        return resampled(batch, torch.stack(rows, 1), self.size, "reflection")
 
     def _coloured(self, images: Tensor, rng: torch.Generator | Drawn) -> Tensor:
         """Multiplies brightness, contrast (about the mean grey) and saturation (about each pixel's grey).

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.data.operations.draws import Drawn, numbers
+from core.data.operations.resampling import resampled
 from core.specs import OPERATIONS, AugmentSpec, Operation
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 EACH = 4
 """Numbers that one operation takes: whether it is done, how strongly, and two more."""
 _PLANE = ("flip", "vertical-flip", "rotation", "shift", "shear", "zoom")
+_FLIPS = {"flip": -1, "vertical-flip": -2}
 _SIGNED = ("rotation", "shear", "hue")
 _SEEDS = 1 << 24
 
@@ -48,6 +50,9 @@ def operate(images: Tensor, spec: AugmentSpec, rng: torch.Generator | Drawn) -> 
         value = low + (high - low) * strength
         if operation.name in _SIGNED:
             value = torch.where(second < 0.5, -value, value)
+        if operation.name in _FLIPS and not moved:  # exact, and quicker than sampling
+            images = torch.where(done.view(-1, 1, 1, 1), images.flip(_FLIPS[operation.name]), images)
+            continue
         if operation.name in _PLANE:
             step = _shift(low, high, first, second) if operation.name == "shift" else _plane(operation.name, value)
             plane = torch.where(done.view(-1, 1, 1), plane @ step, plane)
@@ -92,12 +97,14 @@ def _shift(low: float, high: float, first: Tensor, second: Tensor) -> Tensor:
 def _resampled(images: Tensor, plane: Tensor, fill: str) -> Tensor:
     """Samples each image through its map, bilinearly; one that is not moved is left as it is."""
     still = (plane == torch.eye(3, device=plane.device)).flatten(1).all(1)
-    grid = F.affine_grid(plane[:, :2], list(images.shape), align_corners=False)
-    pixels = images.to(torch.float32, memory_format=torch.contiguous_format)
     mode = {"reflect": "reflection", "edge": "border"}.get(fill, "zeros")
-    white = 255.0 if fill == "white" else 0.0
-    sampled = F.grid_sample(pixels - white, grid, mode="bilinear", padding_mode=mode, align_corners=False) + white
-    return torch.where(still.view(-1, 1, 1, 1), images, sampled.round_().clamp_(0, 255).to(torch.uint8))
+    white, side = 255.0 if fill == "white" else 0.0, images.shape[-1]
+    if images.device.type != "cpu":  # which rows they are, a GPU would have to be waited for
+        return torch.where(still.view(-1, 1, 1, 1), images, resampled(images, plane[:, :2], side, mode, white))
+    rows = (~still).nonzero().squeeze(1)
+    images = images.clone()
+    images[rows] = resampled(images[rows], plane[rows, :2], side, mode, white)
+    return images
 
 
 def _each(images: Tensor, operation: Operation, done: Tensor, value: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -169,10 +176,20 @@ def _functional(name: str, *, whole: bool = False, strength: bool = True) -> Cha
 
 
 def _blur(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
-    from torchvision.transforms.v2 import functional as V
-
-    side = min(2 * math.ceil(3 * value) + 1, 2 * ((min(image.shape[-2:]) - 1) // 2) + 1)
-    return V.gaussian_blur(image, [side, side], [value, value])
+    """Blurs along one side and then the other, to three sigma, the edge reflected: a sixth of the time of a square."""
+    reach = min(math.ceil(3 * value), min(image.shape[-2:]) - 1)
+    places = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    weights = torch.exp(-0.5 * (places / value) ** 2)
+    weights = (weights / weights.sum()).tolist()
+    pixels = F.pad(image[None].float(), (reach, reach, reach, reach), mode="reflect")[0]
+    for axis in (-1, -2):
+        length = pixels.shape[axis] - 2 * reach
+        total = pixels.narrow(axis, reach, length) * weights[reach]
+        for step in range(1, reach + 1):
+            pair = pixels.narrow(axis, reach - step, length) + pixels.narrow(axis, reach + step, length)
+            total.add_(pair, alpha=weights[reach + step])
+        pixels = total
+    return pixels.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def _gray(image: Tensor, _value: float, _first: float, _second: float) -> Tensor:

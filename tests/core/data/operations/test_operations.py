@@ -93,6 +93,10 @@ def test_strengths_that_are_fixed_equal_torchvision() -> None:
         ours = changed(batch, Operation(name, low=value, high=value))
         theirs = torch.stack([reference(image, value) for image in batch])
         assert (ours.int() - theirs.int()).abs().max() <= 1, name
+    for sigma in (0.5, 2.0, 5.0):
+        ours = changed(batch, Operation("blur", low=sigma, high=sigma))
+        side = 2 * int(np.ceil(3 * sigma)) + 1
+        assert (ours.int() - V.gaussian_blur(batch, [side, side], [sigma, sigma]).int()).abs().max() <= 1
     ours = changed(batch, Operation("posterise", low=3.0, high=3.0))
     assert torch.equal(ours, V.posterize(batch, 3))
 
