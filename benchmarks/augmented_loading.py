@@ -3,11 +3,11 @@
     python -m benchmarks.augmented_loading [cards|strip] --data FOLDER [--images 256] [--repeat 3]
 
 The folder has one folder a class. The usual two recipes are flip with crop, and these with rotation and colour; "cards"
-measures every operation by itself, done to every image. The other side's workers are started and warm before an epoch is
-timed; ours has decoded its images, as from the second epoch on, and ``first`` is its first epoch, which decodes. Sides
-take turns; figures are medians, in ms an image of wall time, of batches of 32 normalised images of 224 px. "strip" is
-what the Data page does when a slider is moved: 7 draws on the card and 24 of all together, encoded. Prints one JSON
-line.
+measures every operation by itself, done to every image. The other side's workers are started and warm before an epoch
+is timed; ours has decoded its images, as from the second epoch on, and ``first`` is its first epoch, which decodes.
+Sides take turns; figures are medians, in ms an image, of batches of 32 normalised images of 224 px: of wall time and of
+processor time with that of the workers, which tells more where others use the machine. "strip" is what the Data page
+does when a slider is moved: 7 draws on the card and 24 of all together, encoded. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import psutil
 import torch
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
@@ -127,23 +128,30 @@ def _case(
             yield normalise(augmenter(pixels, drawn(0, epoch, positions.numpy(), augmenter.numbers)), PREP)
 
     with PixelStore(dataset, PREP, canvas=True, max_bytes=1 << 30) as store:
-        first = _ms(lambda: ours(store, 0), len(places))
+        first, _ = _ms(lambda: ours(store, 0), len(places))
         _ms(lambda: iter(loader), len(places))
         rows = [
-            (_ms(lambda: iter(loader), len(places)), _ms(lambda epoch=epoch: ours(store, epoch), len(places)))
+            (*_ms(lambda: iter(loader), len(places)), *_ms(lambda epoch=epoch: ours(store, epoch), len(places)))
             for epoch in range(1, repeat + 1)
         ]
-    figures = {"theirs": median(row[0] for row in rows), "ours": median(row[1] for row in rows), "first": first}
-    return {name: round(value, 2) for name, value in figures.items()} | {
-        "times": round(figures["theirs"] / figures["ours"], 2)
-    }
+    theirs, theirs_cpu, own, own_cpu = (median(column) for column in zip(*rows, strict=True))
+    figures = {"theirs": theirs, "ours": own, "times": theirs / own, "first": first}
+    figures |= {"theirs_cpu": theirs_cpu, "ours_cpu": own_cpu, "times_cpu": theirs_cpu / own_cpu}
+    return {name: round(value, 2) for name, value in figures.items()}
 
 
-def _ms(batches: Callable[[], Iterator[object]], count: int) -> float:
-    begin = time.perf_counter()
+def _ms(batches: Callable[[], Iterator[object]], count: int) -> tuple[float, float]:
+    """Returns wall and processor time, the latter with that of the workers, in ms an image."""
+    own = psutil.Process()
+
+    def used() -> float:
+        rows = [process.cpu_times() for process in (own, *own.children())]
+        return sum(row.user + row.system for row in rows)
+
+    begin, before = time.perf_counter(), used()
     for _ in batches():
         pass
-    return 1000 * (time.perf_counter() - begin) / count
+    return 1000 * (time.perf_counter() - begin) / count, 1000 * (used() - before) / count
 
 
 def _strip(data: str, repeat: int) -> dict[str, object]:
@@ -152,22 +160,28 @@ def _strip(data: str, repeat: int) -> dict[str, object]:
     square = canvas(dataset.load(0), PREP)
     strong = AugmentSpec.preset("strong")
 
-    def moved(spec: AugmentSpec, both: AugmentSpec, seed: int) -> float:
-        begin = time.perf_counter()
+    def moved(spec: AugmentSpec, both: AugmentSpec, seed: int) -> tuple[float, float]:
+        begin = time.perf_counter(), time.process_time()
         for one, draws, side in ((spec, 7, 208), (both, 24, 184)):
             seen = views(square, one, PREP.crop, seed=seed, position=0, epochs=range(draws))
             for picture in seen:
                 compact(picture, side)
-        return 1000 * (time.perf_counter() - begin)
+        return 1000 * (time.perf_counter() - begin[0]), 1000 * (time.process_time() - begin[1])
 
-    rows = {}
+    rows, cpu = {}, {}
     for name in OPERATIONS:
         alone = AugmentSpec(operations=(Operation(name),))
         both = AugmentSpec(True, 0.4, 15.0, 0.3, alone.operations)
         moved(alone, both, 0)
-        rows[name] = round(float(np.median([moved(alone, both, seed) for seed in range(repeat)])), 1)
+        found = np.median([moved(alone, both, seed) for seed in range(repeat)], axis=0)
+        rows[name], cpu[name] = (round(float(value), 1) for value in found)
     moved(strong, strong, 0)
-    return {"on_top_of_strong": rows, "slowest": max(rows.values()), "strong": round(moved(strong, strong, 1), 1)}
+    return {
+        "on_top_of_strong": rows,
+        "slowest": max(rows.values()),
+        "slowest_cpu": max(cpu.values()),
+        "strong": round(moved(strong, strong, 1)[0], 1),
+    }
 
 
 if __name__ == "__main__":

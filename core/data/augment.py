@@ -112,9 +112,8 @@ class Augmenter:
     def _mirrored(self, images: Tensor, views: _Views) -> Tensor:
         if images.device.type != "cpu":  # which rows they are, a GPU would have to be waited for
             return torch.where(views.mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
-        rows = views.mirrored.nonzero().squeeze(1)
-        if len(rows):
-            images[rows] = images[rows].flip(-1)
+        for row in views.mirrored.nonzero().squeeze(1).tolist():
+            images[row] = images[row].flip(-1)
         return images
 
     def _sliced(self, batch: Tensor, views: _Views) -> Tensor:

@@ -128,6 +128,14 @@ JOB_KINDS = {
             N_("Writing the model ended with an error that was not foreseen; its log has the details."),
             waits_for="nothing",
             kept=12,
+            waits_for="nothing",
+        ),
+        JobKind(
+            "copies",
+            "core.workflows.jobs.offline_copies",
+            "CopiesRequest",
+            N_("Writing ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",
         ),
     )
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import DataSpec
+from pages.data import offline_copies
 from pages.ui.augmentation import batch_view, cards
 from pages.ui.selection.image_picker import image_picker
 
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from core.data.dataset import Dataset
 
 
-def draw(_spec: DataSpec, dataset: Dataset) -> None:
+def draw(spec: DataSpec, dataset: Dataset) -> None:
     """Draws the view."""
     image_picker()
-    st.fragment(_parts)(dataset)
+    st.fragment(_parts)(spec, dataset)
 
 
-def _parts(dataset: Dataset) -> None:
+def _parts(spec: DataSpec, dataset: Dataset) -> None:
     """Draws what a changed card changes, and nothing else of the page anew."""
     cards.draw(dataset)
     batch_view.draw(dataset)
+    offline_copies.draw(spec, dataset)

@@ -9,6 +9,7 @@ from core.errors import InputError
 from core.models import freeze
 from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
+from core.training.loop.phase_setup import draws_by_image
 from core.training.optim import schedules
 from core.training.optim.losses import LEAST_SPREAD
 from core.training.optim.optimizers import FUSED_OPTIMIZERS, _kind, stage_rates
@@ -45,6 +46,7 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
             names=", ".join(dict.fromkeys(operation.name for operation in further)),
         )
     augments = [spec for phase in training.phases if (spec := experiment.augmentation(phase)).active]
+    by_image = bool(training.views) or any(draws_by_image(training, spec) for spec in augments)
     bf16 = "bf16" in precisions
     used = {"schedule": moves or plateaus, "augment": bool(augments), "bf16": bf16, "head_alone": bf16}
     phases, acts, thawed = [], [], 0
@@ -70,6 +72,8 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
         "mix": training.mix,
         "quick": training.device != "cpu" and not training.deterministic,
         "augments": bool(augments),
+        "by_image": bool(augments) and by_image,
+        "streams": bool(augments) and not by_image,
         "rotates": any(spec.rotation for spec in augments),
         "colours": any(spec.color for spec in augments),
         "stages": _stages(shape, learning),

@@ -21,6 +21,7 @@ from core.data.images import margin
 from core.data.sources import Dataset, open_spec
 from core.errors import InputError
 from core.models.network import outline
+from core.runs.files import read_json
 from core.runs.status import RunStatus
 from core.runs.store import Run
 from core.specs import Experiment, TrainingSpec
@@ -28,7 +29,7 @@ from core.workflows.data_check.dividing import divide
 from core.workflows.export.pytorch import learning, network
 from core.workflows.export.pytorch.network import START
 from core.workflows.export.pytorch.source import render
-from core.workflows.images import open_source
+from core.workflows.images import DATA_FILE, open_source
 
 __all__ = ["SPLIT", "START", "command", "export", "script", "ships_with_app", "split_csv", "write"]
 
@@ -52,11 +53,18 @@ def script(source: Run | Experiment, *, roots: Sequence[Path] | None = None) -> 
     experiment, run = (source.experiment, source) if isinstance(source, Run) else (source, None)
     classes = (run.classes() if run else ()) or _dataset(source, roots).classes
     copy_head = _same_classes(experiment, classes, run.path.parent if run else None)
-    return write(experiment, classes, run.status() if run else RunStatus(), title=source.name, copy_head=copy_head)
+    status, left_out = (run.status(), _left_out(run)) if run else (RunStatus(), ())
+    return write(experiment, classes, status, title=source.name, copy_head=copy_head, left_out=left_out)
 
 
 def write(
-    experiment: Experiment, classes: Sequence[str], status: RunStatus, *, title: str = "", copy_head: bool = True
+    experiment: Experiment,
+    classes: Sequence[str],
+    status: RunStatus,
+    *,
+    title: str = "",
+    copy_head: bool = True,
+    left_out: Sequence[int] = (),
 ) -> str:
     """Writes the program of an experiment, without a look at a run's folder or at images.
 
@@ -66,6 +74,7 @@ def write(
         status: What a run found where the experiment leaves it open: ``batch_size``, ``precision``, ``device``.
         title: Name of the run; empty for that of the experiment.
         copy_head: Whether handed-on weights come from a network with the same classes, as far as is known.
+        left_out: Places of images that the run could not read, among all that were listed.
 
     Raises:
         InputError: The network cannot be built.
@@ -83,6 +92,7 @@ def write(
         "precision": formats if len(set(precisions)) > 1 else precisions[0],
         "device": status.device or training.device,
         "margin": margin(shape.preprocessing),
+        "left_out": list(left_out),
     }
     context |= network.context(experiment.model, shape, copy_head=copy_head)
     return render(context | learning.context(experiment, shape, precisions))
@@ -136,6 +146,11 @@ def export(source: Run | Experiment, target: IO[bytes], *, roots: Sequence[Path]
 
 def _dataset(source: Run | Experiment, roots: Sequence[Path] | None) -> Dataset:
     return open_source(source, roots=roots) if isinstance(source, Run) else open_spec(source.data, roots=roots)
+
+
+def _left_out(run: Run) -> list[int]:
+    rows = read_json(run.path / DATA_FILE).get("left_out")
+    return [int(row[0]) for row in rows] if isinstance(rows, list) else []
 
 
 def _same_classes(experiment: Experiment, classes: Sequence[str], runs_dir: Path | None) -> bool:

