@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -131,7 +132,7 @@ def _case(
         first, _ = _ms(lambda: ours(store, 0), len(places))
         _ms(lambda: iter(loader), len(places))
         rows = [
-            (*_ms(lambda: iter(loader), len(places)), *_ms(lambda epoch=epoch: ours(store, epoch), len(places)))
+            (*_ms(lambda: iter(loader), len(places)), *_ms(partial(ours, store, epoch), len(places)))
             for epoch in range(1, repeat + 1)
         ]
     theirs, theirs_cpu, own, own_cpu = (median(column) for column in zip(*rows, strict=True))

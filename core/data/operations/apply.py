@@ -179,8 +179,8 @@ def _blur(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
     """Blurs along one side and then the other, to three sigma, the edge reflected: a sixth of the time of a square."""
     reach = min(math.ceil(3 * value), min(image.shape[-2:]) - 1)
     places = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    weights = torch.exp(-0.5 * (places / value) ** 2)
-    weights = (weights / weights.sum()).tolist()
+    bell = torch.exp(-0.5 * (places / value) ** 2)
+    weights: list[float] = (bell / bell.sum()).tolist()
     pixels = F.pad(image[None].float(), (reach, reach, reach, reach), mode="reflect")[0]
     for axis in (-1, -2):
         length = pixels.shape[axis] - 2 * reach
