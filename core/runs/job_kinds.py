@@ -128,7 +128,6 @@ JOB_KINDS = {
             N_("Writing the model ended with an error that was not foreseen; its log has the details."),
             waits_for="nothing",
             kept=12,
-            waits_for="nothing",
         ),
         JobKind(
             "copies",
