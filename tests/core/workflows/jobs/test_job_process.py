@@ -29,8 +29,8 @@ from core.workflows.jobs.known_set import KnownSetRequest
 from core.workflows.jobs.leak import LeakRequest
 from core.workflows.jobs.lr_finder import rate_request
 from core.workflows.jobs.model_export import ExportRequest
-from core.workflows.jobs.picture_map import MapRequest
 from core.workflows.jobs.offline_copies import CopiesRequest
+from core.workflows.jobs.picture_map import MapRequest
 from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
 from core.workflows.jobs.visualization import VisualizationJob
