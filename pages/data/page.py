@@ -27,6 +27,7 @@ def render() -> None:
             dataset = caches.divided(spec)
     except InputError as error:
         broken(_("These images cannot be used"), translate_error(error), icon="folder_off", tone="warn")
+        repairs.offer_files(spec)
         return
     changed = spec.source != getattr(choices.data(), "source", None)
     choices.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)

@@ -97,6 +97,13 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
             _history(spec, revision, known)
 
 
+def offer_files(spec: DataSpec) -> None:
+    """Offers the files as they lie, where data cannot be used and what was changed of them may be why."""
+    if spec.revision and st.button(_("Take the files as they lie"), icon=":material/folder:", key="bl-repair-files"):
+        choices.set_data(replace(spec, revision="", classes=(), class_caps=()), choices.data_title())
+        st.rerun()
+
+
 def undo(spec: DataSpec, revision: Revision) -> None:
     """Takes the last change back."""
     apply(spec, store.of(revision.source, revision.parent))
