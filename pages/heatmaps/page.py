@@ -51,7 +51,7 @@ def render() -> None:
         return
     _study(subject)
     run = subject.target.run
-    components.next_step("feature_maps", _("See what each layer answers"), run=None if run is None else run.id)
+    components.next_step("feature_maps", _("See every layer's feature maps"), run=None if run is None else run.id)
 
 
 def _study(subject: Subject) -> None:

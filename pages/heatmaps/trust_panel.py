@@ -112,7 +112,7 @@ def _tested(
     subject: Subject, heat: Heatmap, settings: Mapping[str, int] | None, known: tuple[Hashable, ...]
 ) -> Trust | None:
     """Returns what was found, made once when it is asked for; ``None`` before."""
-    there = caches.known(SHELF, known, entries=ENTRIES)
+    there = caches.known(SHELF, known, entries=ENTRIES) or _reread(known)
     if not there and st.session_state.get(ASKED) != known:
         st.button(
             _("Test this map"),
@@ -129,9 +129,10 @@ def _tested(
     progress = None if there else _bar(place)
 
     def make() -> Trust:
+        from core.workflows.inspection import trust_store
         from core.workflows.inspection.trust import trust
 
-        return trust(
+        found = trust(
             subject.network,
             subject.input(),
             heat,
@@ -139,6 +140,8 @@ def _tested(
             mask=region_panel.object_mask(subject),
             progress=progress,
         )
+        trust_store.save(known, found)
+        return found
 
     try:
         return caches.remember(SHELF, known, make, entries=ENTRIES)
@@ -147,6 +150,17 @@ def _tested(
         return None
     finally:
         place.empty()
+
+
+def _reread(known: tuple[Hashable, ...]) -> bool:
+    """Whether it was measured before the server's restart; then the shelf has it from now on."""
+    from core.workflows.inspection import trust_store
+
+    found = trust_store.load(known)
+    if found is None:
+        return False
+    caches.remember(SHELF, known, lambda: found, entries=ENTRIES)
+    return True
 
 
 def _passes(heat: Heatmap) -> int:

@@ -34,7 +34,7 @@ STEPS = (
     ("anatomy", N_("See what is in it, and click what may learn.")),
     ("train", N_("Start it in a process of its own and watch it learn.")),
     ("evaluate", N_("See how good it is, and what it takes for what.")),
-    ("heatmaps", N_("Look inside: heatmaps, feature maps, filters.")),
+    ("heatmaps", N_("See where it looked, and what each layer finds in the image.")),
 )
 RECENT = 5
 

@@ -203,7 +203,7 @@ def shown(page: Page, settled: Settled) -> list[str]:
         said = [line.strip() for text in texts for line in text.split("\n") if line.strip()]
         fields = page.eval_on_selector_all('[data-testid="stMain"] input', FIELDS)
         now = [re.sub(r"\d+([.,]\d+)? (s|ms|min|h)\b", "TIME", line) for line in (*said, *fields)]
-        if now and now == last:
+        if now and now == last and "…" not in now:  # a figure that is on its way
             break
         last = now
     return last

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from playwright.sync_api import Download, Error, Page, TimeoutError, expect
 
-MOST = 90
+MOST = 200
 """Controls that a page's walk clicks at most: more is a page gone wrong."""
 PAGES = {
     "": {},

@@ -278,7 +278,7 @@ TERMS: Mapping[str, Term] = {
         "Araujo et al. 2019",
         "https://distill.pub/2019/computing-receptive-fields/",
     ),
-    "feature map": Term(N_("Feature map"), N_("What one channel of a layer answers at every place of the image.")),
+    "feature map": Term(N_("Feature map"), N_("The activations of one channel, one for each place of the image.")),
     "kernel": Term(
         N_("Kernel"),
         N_("The small grid of weights that is moved over a map; all kernels of one output channel are its filter."),

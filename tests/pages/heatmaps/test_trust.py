@@ -9,6 +9,7 @@ import pytest
 from core.interpret.explanation_metrics.faithfulness import Settings
 from core.workflows.inspection import trust as lab
 from pages.heatmaps import region_panel, trust_panel
+from pages.ui.session import caches
 
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
@@ -40,6 +41,10 @@ def test_a_map_is_tested_when_asked_and_kept(open_page, learned, words, monkeypa
     assert "Would a heatmap notice a shortcut?" in [link.proto.label for link in app.get("page_link")]
     assert [item.label for item in app.button].count("Test this map") == 0
     monkeypatch.setattr(lab, "trust", lambda *_args, **_more: pytest.fail("it was tested before"))
+    app.run()
+    assert not app.exception
+    assert "Infidelity" in words(app)
+    caches._shelf.cache_clear()  # as after the server's restart
     app.run()
     assert not app.exception
     assert "Infidelity" in words(app)
