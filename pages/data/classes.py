@@ -16,6 +16,7 @@ from pages.ui.text.i18n import N_, _, translate_error
 
 WAYS = {"take": N_("Take"), "leave": N_("Leave out")}
 _REFUSED = "bl.classes.refused"
+_MERGED, _NAME = "bl-merge-classes", "bl-merge-name"
 
 
 def draw_chooser(spec: DataSpec) -> None:
@@ -78,8 +79,8 @@ def _set_classes(spec: DataSpec, known: tuple[str, ...], wanted: tuple[str, ...]
 
 def _merge(spec: DataSpec, known: tuple[str, ...]) -> None:
     shown = spec.classes or known
-    picked = st.multiselect(_("Classes to be called otherwise"), shown, key="bl-merge-classes")
-    name = st.text_input(_("What they are called together"), key="bl-merge-name", max_chars=100).strip()
+    picked = st.multiselect(_("Classes to be called otherwise"), shown, key=_MERGED)
+    name = st.text_input(_("What they are called together"), key=_NAME, max_chars=100).strip()
     components.note(_("The files stay as they are: this makes a revision, and earlier ones can be taken again."))
     st.button(
         _("Merge") if len(picked) > 1 else _("Rename"),
@@ -102,7 +103,7 @@ def _renamed(spec: DataSpec, names: Mapping[str, str]) -> None:
         st.session_state[_REFUSED] = error
         return
     _set(wanted)
-    st.session_state["bl-merge-classes"], st.session_state["bl-merge-name"] = [], ""
+    st.session_state[_MERGED], st.session_state[_NAME] = [], ""
 
 
 def _set(spec: DataSpec) -> None:

@@ -58,7 +58,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
         )
     if asked:
         sent = [(label, [(file.name, file) for file in files]) for label, files in cards]
-        make_classes(sent, name.strip(), key="bl-classes", done=_renew)
+        make_classes(sent, name.strip(), key="bl-named", done=_renew)
     return None
 
 
