@@ -116,7 +116,9 @@ def _add_heat_study(study: argparse.ArgumentParser) -> None:
 def _add_leak_lab(lab: argparse.ArgumentParser) -> None:
     lab.set_defaults(verb=("core.cli.commands.job", "leak_lab"))
     lab.add_argument("source", metavar="PATH|NAME", nargs="?", default="brains")
-    lab.add_argument("--group-by", metavar="HOW", help="relatives: folder, stem, near, column:NAME or pattern:REGEX")
+    lab.add_argument(
+        "--group-by", metavar="HOW", help="relatives: folder, stem, near, exif, column:NAME or pattern:REGEX"
+    )
     lab.add_argument("--copies", type=int, metavar="K", help="changed copies of each picture, made before and after")
     lab.add_argument("--augment", metavar="PRESET", default="basic", help="how the copies are changed (default basic)")
     lab.add_argument("--labels", choices=("own", "lot"), help="the pictures' own labels, or labels drawn by lot")

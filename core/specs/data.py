@@ -12,6 +12,8 @@ from core.specs.checks import number, one_of, whole
 
 SPLITS = ("train", "val", "test")
 FITS = ("squeeze", "crop", "pad")
+MOST_GAP = 86_400
+"""Seconds between two pictures of one burst, at most."""
 NORMALISATIONS = ("weights", "imagenet", "data", "255", "half")
 
 
@@ -101,7 +103,8 @@ class DataSpec:
         val_of: What ``val_share`` is a share of: ``all`` images, or the ``rest`` that the test leaves.
         group_by: Which images must not be torn apart: those in one ``folder`` below their class, with one name
             ``stem`` (``aug_0`` of ``aug_0_17.png``), with one value in ``column:NAME``, in whose name
-            ``pattern:REGEX`` finds the same, or look-alikes (``near``); empty for equal files only.
+            ``pattern:REGEX`` finds the same, taken in one burst (``exif``: by one camera, each within 30 s of the one
+            before; ``exif:60`` for 60 s), or look-alikes (``near``); empty for equal files only.
         classes: The classes to take, in this order; empty for all.
         anew: Whether a division that the data bring is set aside, and all their images are divided by the shares.
         class_share: Share of the images of each class that are taken, chosen at random.
@@ -178,9 +181,12 @@ def _check_group_by(value: object) -> None:
     kind, _, rest = value.partition(":") if isinstance(value, str) else ("?", "", "")
     if value == "" or (kind in ("folder", "stem", "near") and value == kind) or (kind == "column" and rest):
         return
+    if kind == "exif" and (value == kind or (rest.isascii() and rest.isdigit() and 0 < int(rest[:9]) <= MOST_GAP)):
+        return
     if kind != "pattern" or not rest or len(rest) > 200:
         raise InputError(
-            "group_by is {value}. Choose folder, stem, near, column:NAME or pattern:REGEX.", value=str(value)[:60]
+            "group_by is {value}. Choose folder, stem, near, exif, exif:SECONDS, column:NAME or pattern:REGEX.",
+            value=str(value)[:60],
         )
     try:
         re.compile(rest)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import DataSpec
+from pages.data import division
 from pages.data.classes import draw_chooser
 from pages.data.samples import draw_samples
 from pages.ui.kit import charts, components
@@ -143,10 +144,11 @@ def _shares(spec: DataSpec) -> None:
             step=10,
             help=_("Few images make a quick trial, and show what transfer is worth."),
         )
-    changed = replace(changed, seed=int(seed), images_per_class=int(limit) or None)
-    if changed != spec:
-        choices.set_data(changed, choices.data_title())
-        st.rerun()
+        changed = replace(changed, seed=int(seed), images_per_class=int(limit) or None)
+        if not whole or spec.anew:
+            changed = division.draw(changed)
+    division.settle(spec, changed)
+    division.write(spec, caches.divided(spec))
 
 
 def _anew(spec: DataSpec) -> bool:

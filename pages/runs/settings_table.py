@@ -16,7 +16,7 @@ from pages.ui.text.i18n import N_, _, _n, translate_error
 from pages.ui.text.number_format import number, percent
 
 POOLS = {"average": N_("mean of each channel"), "flatten": N_("every value of the last map")}
-GROUPS = {"folder": N_("one folder"), "stem": N_("one name"), "near": N_("look-alikes")}
+GROUPS = {"folder": N_("one folder"), "stem": N_("one name"), "near": N_("look-alikes"), "exif": N_("one burst")}
 
 Row = tuple[str, str, str]
 """What was set, its value, and the glossary's term for it, if any."""

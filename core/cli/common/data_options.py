@@ -88,7 +88,8 @@ def _add_division(verb: argparse.ArgumentParser, test: float = 0.1) -> None:
         "--group-by",
         default="",
         metavar="HOW",
-        help="keep together: folder, stem, near (look-alikes), column:NAME or pattern:REGEX",
+        help="keep together: folder, stem, near (look-alikes), exif (a burst; exif:60 for gaps up to 60 s), "
+        "column:NAME or pattern:REGEX",
     )
     verb.add_argument("--seed", type=int, default=0, metavar="S")
     verb.add_argument("--anew", action="store_true", help="set a division that the images bring aside")

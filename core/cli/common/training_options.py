@@ -25,7 +25,10 @@ def add_settings(train: argparse.ArgumentParser) -> None:
     split.add_argument("--test-share", type=float, default=0.0, metavar="SHARE")
     split.add_argument("--val-of", choices=("all", "rest"), default="all", help="what --val-share is a share of")
     split.add_argument(
-        "--group-by", default="", metavar="HOW", help="folder, stem, near, column:NAME or pattern:REGEX stays together"
+        "--group-by",
+        default="",
+        metavar="HOW",
+        help="folder, stem, near, exif, column:NAME or pattern:REGEX stays together",
     )
     split.add_argument("--images-per-class", type=int, metavar="N", help="only so many of each class")
     split.add_argument("--class-share", type=float, default=1.0, metavar="SHARE", help="only this share of each class")

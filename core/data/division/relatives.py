@@ -8,11 +8,16 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path, PurePosixPath
+
+from PIL import ExifTags, Image
 
 from core.data.dataset import Dataset
 from core.errors import InputError
 
+GAP = 30
+"""Seconds between two pictures of one burst, where nobody says otherwise."""
 _COPY = re.compile(
     r"(?P<stem>.+?)(?:"
     r"[ _.\-]+(?:copy|aug\w*?|flip\w*?|rot\w*?|crop\w*?|mirror\w*?|shift\w*?|zoom\w*?)?[ _.\-]*\(?\d+\)?"
@@ -41,7 +46,9 @@ def relatives(
         wanted = set(keys)
         groups = [[key for key in group if key in wanted] for group in near]
         return tuple(tuple(group) for group in groups if len(group) > 1)
-    group_of = {"folder": _by_folder, "stem": _by_stem, "column": _by_column, "pattern": _by_pattern}[kind]
+    group_of = {"folder": _by_folder, "stem": _by_stem, "column": _by_column, "pattern": _by_pattern, "exif": _by_time}[
+        kind
+    ]
     named = group_of(dataset, name)
     found: dict[str, list[str]] = defaultdict(list)
     for key in keys:
@@ -131,6 +138,40 @@ def _by_folder(dataset: Dataset, _name: str) -> Callable[[str], str | None]:
 
 def _by_stem(_dataset: Dataset, _name: str) -> Callable[[str], str | None]:
     return stem_of
+
+
+def _by_time(dataset: Dataset, name: str) -> Callable[[str], str | None]:
+    """Groups pictures of one camera into bursts: each was taken at most so many seconds after the one before."""
+    gap = int(name or GAP)
+    taken = sorted(row for item in dataset.items if (row := _taken(dataset, item.key)) is not None)
+    if not taken:
+        raise InputError(
+            "No picture of {title} records when it was taken (EXIF, DateTimeOriginal). Choose another way to group.",
+            title=dataset.title,
+        )
+    burst: dict[str, str] = {}
+    before: tuple[str, datetime] | None = None
+    first = ""
+    for camera, when, key in taken:
+        if before is None or before[0] != camera or (when - before[1]).total_seconds() > gap:
+            first = f"{camera} {when}".strip()
+        before, burst[key] = (camera, when), first
+    return burst.get
+
+
+def _taken(dataset: Dataset, key: str) -> tuple[str, datetime, str] | None:
+    """Returns camera, time and key of a picture that records when it was taken; ``None`` for others."""
+    try:
+        path = dataset.reader.path(key)
+        if path is None:
+            return None
+        with Image.open(path) as image:
+            exif = image.getexif()
+            when = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
+            camera = str(exif.get(ExifTags.Base.Model, ""))[:60].strip("\0 ")
+        return camera, datetime.strptime(str(when)[:19], "%Y:%m:%d %H:%M:%S"), key
+    except (OSError, InputError, ValueError, SyntaxError, TypeError, KeyError, Image.DecompressionBombError):
+        return None  # no picture, or no time: whoever loads it raises what is wrong
 
 
 def _by_column(dataset: Dataset, name: str) -> Callable[[str], str | None]:
