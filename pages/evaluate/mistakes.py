@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.data.encoding import compact
 from core.errors import InputError
+from pages.evaluate import repair
 from pages.ui.kit import components, nav
-from pages.ui.kit.tile_sheet import gallery
+from pages.ui.kit.tile_sheet import ticked_gallery
 from pages.ui.kit.tiles import Tile
 from pages.ui.selection import picture_list
 from pages.ui.session import caches
@@ -160,15 +161,22 @@ def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None 
     picked = None
     if tiles:
         at = keys.index(reveal) if reveal in keys else None
-        picked = gallery(
+        picked, toggled = ticked_gallery(
             tiles,
             key="bl-eval-mistakes",
+            ticked=[number for number, key in enumerate(keys) if key in repair.ticked(run)],
             size=168,
             help=_("See where it looked"),
             chosen=at,
             reveal=at is not None,
             pixelated=small,
         )
+        if toggled is not None:
+            repair.ticked(run).symmetric_difference_update({keys[toggled]})
+            st.rerun()
+        named = predictions.probabilities.argmax(axis=1)
+        answers = {predictions.keys[row]: predictions.classes[named[row]] for row in rows}
+        repair.draw(run, predictions.classes, answers)
     if gone := len(rows) - len(tiles):
         components.note(
             _n("{n} picture is not there any more.", "{n} pictures are not there any more.", gone).format(n=gone)

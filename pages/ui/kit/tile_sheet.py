@@ -74,6 +74,8 @@ def ticked_gallery(
     ticked: Collection[int],
     size: int = 150,
     help: str = "",
+    chosen: int | None = None,
+    reveal: bool = False,
     pixelated: bool = False,
 ) -> tuple[int | None, int | None]:
     """Draws pictures as :func:`gallery` does, each with a box to tick.
@@ -84,12 +86,24 @@ def ticked_gallery(
         ticked: Numbers of the pictures that are ticked now.
         size: Side of a picture, in CSS pixels.
         help: What a click on a picture does, translated; shown on hover.
+        chosen: Number of the picture that is chosen now; ``None`` where none ever is.
+        reveal: Whether the page scrolls to the chosen picture.
         pixelated: Whether small pictures are enlarged without blur.
 
     Returns:
         The number of the picture that was just clicked, and of that whose box was, else ``None``.
     """
-    return _gallery(tiles, key, size, help, pixelated=pixelated, ticked=sorted(ticked), tick=_("Tick this picture"))
+    return _gallery(
+        tiles,
+        key,
+        size,
+        help,
+        chosen=chosen,
+        reveal=reveal,
+        pixelated=pixelated,
+        ticked=sorted(ticked),
+        tick=_("Tick this picture"),
+    )
 
 
 def _gallery(tiles: Sequence[Tile], key: str, size: int, help: str, **more: object) -> tuple[int | None, int | None]:

@@ -17,10 +17,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Stands in for the gallery, which lives in the browser: collects its pictures and clicks none."""
     tiles: list[Any] = []
 
-    def gallery(drawn: list[Any], **_options: Any) -> None:
+    def gallery(drawn: list[Any], **_options: Any) -> tuple[None, None]:
         tiles[:] = drawn
+        return None, None
 
-    monkeypatch.setattr(mistakes, "gallery", gallery)
+    monkeypatch.setattr(mistakes, "ticked_gallery", gallery)
     return tiles
 
 
@@ -93,7 +94,7 @@ def test_back_from_a_heatmap_leads_to_the_mistake_that_was_clicked(
     open_page, learned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(mistakes, "gallery", lambda _tiles, **options: calls.append(options))
+    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **options: (calls.append(options), None))
     run = learned()
     key = next(row["key"] for row in run.split_rows() if row["split"] == "test")  # the first is the one mistake
     app = open_page("evaluate", run=run.id, session={mistakes._LEFT: mistakes.Place(run.id, "test", key)})
@@ -105,7 +106,7 @@ def test_back_from_a_heatmap_leads_to_the_mistake_that_was_clicked(
 
 def test_a_click_on_a_mistake_opens_its_heatmap(open_page, learned, monkeypatch: pytest.MonkeyPatch) -> None:
     gone: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr(mistakes, "gallery", lambda _tiles, **_options: 0)
+    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **_options: (0, None))
     monkeypatch.setattr(mistakes.nav, "go", lambda name, **params: gone.append((name, params)))
     run = learned()
     app = open_page("evaluate", run=run.id)
