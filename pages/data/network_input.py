@@ -116,7 +116,7 @@ def _picture(model: ModelSpec, data: bytes, name: str) -> None:
             cut = _("the shape changes by {share}").format(
                 share=number_format.percent(max(image.size) / min(image.size) - 1, 0)
             )
-        title = _(display_names.FITS[way]) + (f" · {_('chosen')}" if way == model.fit else "")
+        title = _(display_names.FITS[way]) + (" · " + _("chosen") if way == model.fit else "")
         tiles.append(Tile(fit(image, fitted), title, cut, tone="good" if way == model.fit else ""))
     components.section(
         _("The square"),

@@ -171,9 +171,9 @@ def _coverage(judged: Evaluation) -> None:
     reached = np.flatnonzero(curve.y >= 0.99)
     last = int(reached[-1]) if len(reached) else None
     words = (
-        _("It answers {share} of the images with 99 % right where it may leave those below {sure} to a person.").format(
-            share=percent(float(curve.x[last])), sure=percent(float(curve.thresholds[last]))
-        )
+        _(
+            "It answers {share} of the images with 99 %\u00a0right where it may leave those below {sure} to a person."
+        ).format(share=percent(float(curve.x[last])), sure=percent(float(curve.thresholds[last])))
         if last is not None and curve.y[-1] < 0.99
         else _("It is right in {share} of all images; being surer does not bring it to 99 %.").format(
             share=percent(float(curve.y[-1]))

@@ -99,7 +99,7 @@ def draw(run: Run, judged: Evaluation) -> None:
         figures = of(run, judged)
     components.section(
         _("Every figure, with where it lies"),
-        _("The interval holds the figure on endlessly many such images with 95 % confidence: few images make it wide."),
+        _("The interval holds the figure on endlessly many such images with 95 %\u00a0confidence; few make it wide."),
     )
     if figures.groups is not None:
         components.note(
@@ -130,7 +130,7 @@ def table(figures: Figures, *, key: str) -> None:
         for group in GROUPS.values()
     ]
     with st.container(key=key):
-        components.figure_tables(groups, heads=(_("Figure"), _("Value"), _("95 % interval")))
+        components.figure_tables(groups, heads=(_("Figure"), _("Value"), _("95 %\u00a0interval")))
 
 
 def shown(name: str, value: float) -> str:

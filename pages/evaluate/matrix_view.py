@@ -16,7 +16,7 @@ from pages.ui.text.i18n import N_, _, translate_error
 from pages.ui.text.number_format import percent
 
 EXAMPLES = {
-    "203 33\n41 136": N_("Brain scans, 5 % for testing"),
+    "203 33\n41 136": N_("Brain scans, 5 %\u00a0for testing"),
     "1204 202\n338 737": N_("Brain scans, 30 %"),
     "1613 320\n417 958": N_("Brain scans, 40 %"),
     "209 33\n50 121": N_("Brain scans, with dropout"),
@@ -36,7 +36,7 @@ SLIPS = (
         "2TP / (2TP + FP + FN) is the F1 of one class (MCI: 0.7861 in the first matrix); 0.8160 beside it is the mean "
         "over both."
     ),
-    N_("A coin is no floor here: always naming AD is right in 58.3 % of the pictures."),
+    N_("A coin is no floor here: always naming AD is right in 58.3 %\u00a0of the pictures."),
     N_("The intervals of all six overlap: none of them is shown to be better than another."),
 )
 """What the notes say of these matrices, and what holds."""

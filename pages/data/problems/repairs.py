@@ -26,6 +26,7 @@ TICKED = "bl.ticked."
 """Begin of the keys under which the session has what is ticked of a finding."""
 _REFUSED = "bl.repair.refused"
 _SHOWN = 12
+_SYMBOL = "healing"
 
 
 def current(spec: DataSpec, dataset: Dataset) -> Revision:
@@ -87,8 +88,8 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="bl-repairs"):
         st.html(
-            '<p class="bl-note"><span class="bl-symbol" aria-hidden="true">healing</span> '
-            f"{escape(said(revision))}</p>",
+            '<p class="bl-note"><span class="bl-symbol" aria-hidden="true">'
+            f"{_SYMBOL}</span> {escape(said(revision))}</p>",
             width="stretch",
         )
         if st.button(_("Undo"), icon=":material/undo:", key="bl-repair-undo", help=_("Takes the last change back.")):

@@ -144,10 +144,11 @@ def leaky(leaks: LeakSearch | None) -> str:
     """Returns the HTML of the badge of a run whose pictures leak, with what that means; nothing of other runs."""
     if leaks is None or leaks.warning is None:
         return ""
-    sign = help_sign(translate_error(leaks.warning), _("Leaky"))
+    word = _("Leaky")
+    sign = help_sign(translate_error(leaks.warning), word)
     return (
         '<span class="bl-leaky"><span class="bl-badge bl-bad"><span class="bl-symbol" aria-hidden="true">water_drop'
-        f"</span>{escape(_('Leaky'))}</span>{sign}</span>"
+        f"</span>{escape(word)}</span>{sign}</span>"
     )
 
 
