@@ -94,7 +94,6 @@ def warn(dataset: Dataset, spec: AugmentSpec) -> None:
 
 def _presets(now: Plan) -> None:
     name = now.augment.preset_name or "own"
-    options = [*AUGMENT_PRESETS, *(["own"] if name == "own" else [])]
     key = f"{_KEY}-preset"
     st.session_state[key] = name
 
@@ -105,7 +104,7 @@ def _presets(now: Plan) -> None:
 
     st.segmented_control(
         _("Preset"),
-        options,
+        list(words.TITLES),  # always all: a control whose options change sends its former choice once more
         key=key,
         format_func=lambda one: _(words.TITLES[one]),
         on_change=picked,
