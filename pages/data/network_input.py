@@ -61,7 +61,7 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
     )
     components.note(_(ABOUT[how]), term="normalisation")
     try:
-        wanted = _wanted(model, fit, how, spec, dataset)
+        wanted = _wanted(model, fit, how, spec)
     except InputError as error:
         broken(_("The colours cannot be measured"), translate_error(error), icon="palette", tone="warn")
         return
@@ -73,24 +73,16 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
     _accuracies(spec, dataset, wanted)
 
 
-def _wanted(model: ModelSpec, fit: str, how: str, spec: DataSpec, dataset: Dataset) -> ModelSpec:
-    if (fit, how) == (model.fit, model.normalise):
-        return model
-    fitted = replace(model, fit=fit)
-    return replace(fitted, normalise=how, colours=_colours(fitted, spec, dataset) if how == "data" else ())
+def _wanted(model: ModelSpec, fit: str, how: str, spec: DataSpec) -> ModelSpec:
+    colours = _colours(replace(model, fit=fit), spec) if how == "data" else ()
+    return replace(model, fit=fit, normalise=how, colours=colours)
 
 
-def _colours(model: ModelSpec, spec: DataSpec, dataset: Dataset) -> Colours:
-    """Returns mean and deviation of the training images' colours, measured once."""
-    from core.data.statistics import colours
-    from core.models.catalog.catalog import prepared
-
-    prep = prepared(replace(model, normalise="weights", colours=()))
-    key = (spec, hash(dataset.items), prep.fit, prep.resize, prep.crop)
-    if caches.known("colours", key):
-        return caches.remember("colours", key, lambda: colours(dataset, prep))
+def _colours(model: ModelSpec, spec: DataSpec) -> Colours:
+    if caches.colours_known(model, spec):
+        return caches.colours(model, spec)
     with busy(_("Measuring the colours of the training images …"), 80):
-        return caches.remember("colours", key, lambda: colours(dataset, prep))
+        return caches.colours(model, spec)
 
 
 def _picture(model: ModelSpec, data: bytes, name: str) -> None:
@@ -193,9 +185,7 @@ def _accuracies(spec: DataSpec, dataset: Dataset, model: ModelSpec) -> None:
         return caches.remember(
             "normalisations",
             key,
-            lambda: compare_normalisations(
-                spec, base, _colours(base, spec, dataset), roots=caches.roots(), progress=report
-            ),
+            lambda: compare_normalisations(spec, base, _colours(base, spec), roots=caches.roots(), progress=report),
             entries=8,
         )
 

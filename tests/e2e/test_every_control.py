@@ -162,7 +162,11 @@ class Walk:
                 fresh = False
                 continue
             if self.page.get_by_test_id("stPopoverBody").count():
-                self.page.keyboard.press("Escape")
+                for _attempt in range(3):  # the first may close a list that is open in it
+                    self.page.keyboard.press("Escape")
+                    self.page.wait_for_timeout(300)
+                    if not self.page.get_by_test_id("stPopoverBody").count():
+                        break
                 expect(self.page.get_by_test_id("stPopoverBody")).to_have_count(0)
                 continue
             if fresh:

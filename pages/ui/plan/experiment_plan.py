@@ -117,7 +117,7 @@ def experiment(choice: TrainChoice, made: Recipe) -> Experiment:
         return Experiment(data, run.model, training, run.freeze, run.augment, name)
     return Experiment(
         data=data,
-        model=replace(choices.model(), weights=made.weights),
+        model=caches.normalised(replace(choices.model(), weights=made.weights), data),
         training=choice.training(made.phases),
         freeze=made.freeze,
         augment=choice.augment,

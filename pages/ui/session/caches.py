@@ -76,6 +76,38 @@ def _listed(key: str, stamp: int) -> Dataset:  # noqa: ARG001 - the stamp is par
     return open_spec(DataSpec(**json.loads(key)), roots=roots())
 
 
+def normalised(model: ModelSpec, data: DataSpec) -> ModelSpec:
+    """Returns a network that normalises by the images with what is measured on these ones, whatever it had before.
+
+    Raises:
+        InputError: The data are not there, or no image can be read.
+    """
+    if model.normalise != "data":
+        return model
+    return dataclasses.replace(model, colours=colours(model, data))
+
+
+def _square(model: ModelSpec, data: DataSpec) -> tuple[Any, ...]:
+    from core.models.catalog.catalog import prepared
+
+    prep = prepared(dataclasses.replace(model, normalise="weights", colours=()))
+    return (_key(data), _stamp(data.source), prep.fit, prep.resize, prep.crop)
+
+
+def colours_known(model: ModelSpec, data: DataSpec) -> bool:
+    """Whether :func:`colours` were measured already, so that no busy face need be shown."""
+    return known("colours", _square(model, data))
+
+
+def colours(model: ModelSpec, data: DataSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns mean and deviation of the training images' colours, as squares of the network, measured once."""
+    from core.data import statistics
+    from core.models.catalog.catalog import prepared
+
+    prep = prepared(dataclasses.replace(model, normalise="weights", colours=()))
+    return remember("colours", _square(model, data), lambda: statistics.colours(divided(data), prep))
+
+
 def anchored(spec: DataSpec) -> DataSpec:
     """Returns the spec with its folder's full path, checked to lie where the pages may read: what a run is given.
 

@@ -161,6 +161,16 @@ def test_fit_and_normalisation_are_chosen_for_the_network(open_page, words, imag
     assert again.session_state["bl.model"] == model
 
 
+def test_measured_colours_are_those_of_the_images_that_are_trained_on(image_folder) -> None:
+    from core.specs import DataSpec, ModelSpec
+    from pages.ui.session import caches
+
+    before = ModelSpec("squeezenet1_1", "none", normalise="data", colours=((0.1,) * 3, (0.2,) * 3))
+    found = caches.normalised(before, DataSpec(str(image_folder("two"))))
+    assert found.colours != before.colours
+    assert caches.normalised(ModelSpec("resnet18"), DataSpec("shapes")) == ModelSpec("resnet18")
+
+
 def test_each_normalisation_is_measured_on_request(open_page, image_folder) -> None:
     from core.specs import DataSpec, ModelSpec
 
