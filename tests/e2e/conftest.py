@@ -356,6 +356,8 @@ def visit(server: Server, settled: Callable[[Page], Page]) -> Callable[..., Page
     def go(page: Page, name: str = "", *, at: Server | None = None, settle: bool = True, **query: str) -> Page:
         page.goto(f"{(at or server).url}/{name}" + (f"?{urlencode(query)}" if query else ""))
         expect(page.get_by_role("heading", level=1)).to_be_visible()
+        if settle:
+            page.wait_for_function("window.backboneLabHistory")  # a click before it is there is no step to go back to
         return settled(page) if settle else page
 
     return go

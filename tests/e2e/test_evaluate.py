@@ -48,3 +48,19 @@ def test_back_from_a_heatmap_finds_the_mistake_again(
     expect(calm).to_have_url(re.compile(r"/evaluate\?"))
     found = settled(calm).locator(TILES).filter(has=calm.get_by_role("img", name=name, exact=True))
     calm.wait_for_function(IN_VIEW, arg=found.element_handle())
+
+
+def test_from_a_cell_to_a_training_on_repaired_images_in_four_clicks(
+    calm: Page, trained: Any, visit: Callable[..., Page], run_tools: Any, server: Any
+) -> None:
+    visit(calm, "evaluate", run=trained.id)
+    calm.locator(CELLS).nth(1).click(force=True)
+    calm.locator(".bl-gallery input[type=checkbox], .bl-gallery [role=checkbox]").first.click()
+    calm.get_by_role("button", name="It is right: relabel as it says").click()
+    expect(calm.get_by_role("main")).to_contain_text("Since this run: 1 pictures in another class")
+    calm.get_by_role("button", name="Train again").click()
+    calm.wait_for_url(re.compile(r"/train\?"))
+    expect(calm.get_by_role("main")).to_contain_text("Digits, trained, repaired")
+    (run,) = [run for run in run_tools.listed(server.runs) if run.name == "Digits, trained, repaired"]
+    run_tools.end(run)
+    assert run.experiment.data.revision
