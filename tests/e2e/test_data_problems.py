@@ -94,5 +94,5 @@ def test_a_leak_is_repaired_and_labels_are_decided_by_keys(
     calm.keyboard.type("2x")  # typing decides nothing
     expect(calm.get_by_text("2 of 3")).to_be_visible()
     calm.keyboard.press("Escape")
-    expect(calm.locator(".st-key-bl-repairs")).to_contain_text(re.compile("1 pictures in another class"))
+    expect(calm.locator(".st-key-bl-repairs")).to_contain_text(re.compile("1 in another class"))
     assert len(list(leaky.rglob("*.png"))) == 16 * 3 + 2 + 6 * 3, "no file is touched"

@@ -57,7 +57,7 @@ def test_from_a_cell_to_a_training_on_repaired_images_in_four_clicks(
     calm.locator(CELLS).nth(1).click(force=True)
     calm.locator(".bl-gallery input[type=checkbox], .bl-gallery [role=checkbox]").first.click()
     calm.get_by_role("button", name="It is right: relabel as it says").click()
-    expect(calm.get_by_role("main")).to_contain_text("Since this run: 1 pictures in another class")
+    expect(calm.get_by_role("main")).to_contain_text("Since this run: 1 in another class")
     calm.get_by_role("button", name="Train again").click()
     calm.wait_for_url(re.compile(r"/train\?"))
     expect(calm.get_by_role("main")).to_contain_text("Digits, trained, repaired")

@@ -19,10 +19,10 @@ MAX_NAME = 80
 COPIES = "copies"
 """The kind of a kept finding that says: these may stand where they are, whatever copies they are."""
 _WORDS = {
-    "excluded": (N_("{n} pictures left out"), N_("{n} pictures taken back in")),
-    "relabelled": (N_("{n} pictures in another class"), N_("{n} pictures in their old class again")),
-    "moved": (N_("{n} pictures moved to another split"), N_("{n} pictures back in the split that they fell into")),
-    "kept": (N_("{n} findings set aside"), N_("{n} findings open again")),
+    "excluded": (N_("{n} left out"), N_("{n} taken back in")),
+    "relabelled": (N_("{n} in another class"), N_("{n} in the old class again")),
+    "moved": (N_("{n} moved to another split"), N_("{n} back in the split of the division")),
+    "kept": (N_("{n} set aside as no problem"), N_("{n} open again")),
 }
 _NO_RECORD = N_("This is no record of a revision: {reason}.")
 

@@ -50,8 +50,8 @@ def test_edits_make_revisions_that_other_verbs_take(
     listed = result(capsys, "data", "history", source)["revisions"]
     assert [one["revision"] for one in listed] == [second["revision"], first["revision"]]
     assert main(["data", "history", str(source)]) == 0
-    assert "3 pictures left out" not in (shown := capsys.readouterr().out)
-    assert "1 pictures left out; green is called blue" in shown, "what changed since its parent"
+    assert "3 left out" not in (shown := capsys.readouterr().out)
+    assert "1 left out; green is called blue" in shown, "what changed since its parent"
     assert sum(result(capsys, "data", "split", source)["counts"]["train"].values()) == 21, "the files stay"
 
 

@@ -76,14 +76,14 @@ def test_an_address_brings_what_was_repaired(open_page, copied, params, words) -
     app = pressed(problems(open_page, copied), "bl-finding-leaks-exclude_strays")
     again = open_page("data", **params(app))
     assert again.session_state["bl.data"].revision == app.session_state["bl.data"].revision
-    assert "1 pictures left out" in words(again)
+    assert "1 left out" in words(again)
 
 
 def test_what_is_kept_is_not_named_again(open_page, copied, words) -> None:
     app = pressed(problems(open_page, copied), "bl-finding-leaks-keep")
     assert not any(title.startswith("In two splits") for title in titles(app))
     assert "In two classes (1)" in titles(app), "another finding on the same pictures"
-    assert "1 findings set aside" in words(app)
+    assert "1 set aside as no problem" in words(app)
     pressed(app, "bl-repair-take-files")
     assert "In two splits (1)" in titles(app)
 

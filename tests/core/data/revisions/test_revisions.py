@@ -93,11 +93,11 @@ def test_changes_are_said_since_the_parent() -> None:
     first = Revision("s").excluding(["a", "b"])
     second = first.restoring(["a"]).relabelling({"c": "cats"}).merging({"dogs": "cats"})
     assert [str(sentence) for sentence in second.changes(first)] == [
-        "1 pictures taken back in",
-        "1 pictures in another class",
+        "1 taken back in",
+        "1 in another class",
         "dogs is called cats",
     ]
-    assert [str(sentence) for sentence in first.changes()] == ["2 pictures left out"]
+    assert [str(sentence) for sentence in first.changes()] == ["2 left out"]
 
 
 @pytest.fixture
