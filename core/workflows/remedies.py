@@ -83,7 +83,7 @@ def rarest_class(run: Run) -> tuple[str, int] | None:
 
 
 def table(runs: Iterable[Run]) -> tuple[Remedied, ...]:
-    """Returns what the finished runs among some reached, on the test images where there are any."""
+    """Returns what the finished runs among some reached, on the test images where there are any, by remedy."""
     from core.workflows.evaluate import recorded
 
     found = []
@@ -101,4 +101,4 @@ def table(runs: Iterable[Run]) -> tuple[Remedied, ...]:
         count = int((evaluation.predictions.labels == label).sum())
         remedy = remedy_of(run.experiment)
         found.append(Remedied(run.id, remedy, evaluation.split, *rarest, count, values, intervals))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda row: list(REMEDIES).index(row.remedy)))

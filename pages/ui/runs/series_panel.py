@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.runs.status import LIVE
-from pages.ui.kit import components, nav
+from pages.ui.kit import components, nav, style
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
 from pages.ui.session import caches, run_list
@@ -118,6 +118,7 @@ def _remedies(together: Sequence[Run]) -> bool:
         + "</tr>"
         for row in rows
     )
+    style.send("watching.css")
     st.html(
         f'<div class="bl-scroll"><table class="bl-stages"><caption>{escape(caption)}'
         f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
