@@ -194,7 +194,7 @@ def _accuracies(spec: DataSpec, dataset: Dataset, model: ModelSpec) -> None:
     rows = user_images.on_request(
         key,
         work,
-        _("Up to 200 training images go through the frozen network under each normalisation; about half a minute."),
+        _("Up to 120 training images go through the frozen network under each normalisation: about 20 seconds."),
         _("Measure each normalisation"),
         icon=":material/speed:",
         key="bl-normalise-measure",

@@ -34,8 +34,9 @@ PAGES = {
     "about": {},
 }
 """The pages, each with something on it; an empty ``run`` stands for the trained one."""
-UNTOUCHED = re.compile(r"camera|Cancel|Stop\b", re.IGNORECASE)
-"""What needs a device that is not there, or undoes what was clicked just before."""
+UNTOUCHED = re.compile(r"camera|Cancel|Stop\b|Measure each", re.IGNORECASE)
+"""What needs a device that is not there, undoes what was clicked just before, or computes longer than a page is waited
+for where others use the machine."""
 ACTS = ("button", "choice", "download", "drawn", "switch")
 """Kinds of controls that show something else after each click."""
 ENOUGH = {"button": 4, "choice": 12, "drawn": 5}

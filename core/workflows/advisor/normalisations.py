@@ -15,7 +15,7 @@ from core.models.catalog.catalog import prepared
 from core.specs import NORMALISATIONS, DataSpec, ModelSpec, Preprocessing
 from core.workflows.advisor.rank_backbones import RankingProgress, rank
 
-IMAGES = 200
+IMAGES = 120
 """Training images that the comparison looks at, at most."""
 DOING = N_("Running images through the frozen network: {done} of {total}")
 
