@@ -33,6 +33,7 @@ SEED = Bound("drawn", kept="bl.augment.drawn")
 """A seed of the draws other than the training's."""
 DRAWS, STRIP = 24, 7
 _KEY = "bl-aug"
+_OPENED = "bl.augment.opened"
 _TILE, _STRIP_TILE, _SHARP = 92, 104, 64
 _STEPS = {"degrees": 0.5, "share": 0.01, "factor": 0.05, "pixels": 0.05, "bits": 1.0, "level": 1.0, "strength": 0.1}
 _FORMATS = {"degrees": "%g°", "share": "%.2f", "factor": "× %.2f", "pixels": "%.2f px"}
@@ -46,16 +47,18 @@ def plan() -> Plan:
     return Plan(choice.augment, choice.mix)
 
 
-def take(wanted: Plan) -> None:
-    """Chooses, for this page and for Train alike."""
+def take(wanted: Plan, **opened: str) -> None:
+    """Chooses, for this page and for Train alike; ``operation`` opens a card as well."""
     choice = choices.train_choice()
     choices.set_train_choice(replace(choice, augment=wanted.augment, mix=wanted.mix))
     presets.read_again(wanted.augment)
-    choices.show_setup_in_address()
+    st.session_state[_OPENED] = opened
 
 
 def draw(dataset: Dataset) -> None:
     """Draws the presets, the switches, the open card, the warnings and 24 draws of all together."""
+    # here and not in the fields' callbacks: what those write into the address, a fragment's run does not send
+    choices.show_setup_in_address(**st.session_state.pop(_OPENED, {}))
     now = plan()
     _presets(now)
     with st.container(key="bl-wrap-augment"):
@@ -94,7 +97,7 @@ def warn(dataset: Dataset, spec: AugmentSpec) -> None:
 
 def _presets(now: Plan) -> None:
     name = now.augment.preset_name or "own"
-    key = f"{_KEY}-preset"
+    key = f"{_KEY}-preset-{name}"  # one of its own for each: a browser sends a control's former choice once more
     st.session_state[key] = name
 
     def picked() -> None:
@@ -104,7 +107,7 @@ def _presets(now: Plan) -> None:
 
     st.segmented_control(
         _("Preset"),
-        list(words.TITLES),  # always all: a control whose options change sends its former choice once more
+        list(words.TITLES),
         key=key,
         format_func=lambda one: _(words.TITLES[one]),
         on_change=picked,
@@ -149,10 +152,11 @@ def _switches(now: Plan) -> None:
 
 def _switched(now: Plan, key: str, on: list[str]) -> None:
     picked = st.session_state[key] or []
+    opened = {}
     for name in set(picked) ^ set(on):
         now = settings.changed(now, name, replace(settings.setting(now, name), on=name in picked))
-        SHOWN.choose(name)
-    take(now)
+        opened = {SHOWN.param: name}
+    take(now, **opened)
 
 
 def _open(now: Plan) -> str:

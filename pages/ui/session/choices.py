@@ -287,11 +287,15 @@ def _read_setup() -> None:
         address.refuse("setup", error)
 
 
-def show_setup_in_address() -> None:
-    """Writes training choices and freeze plan into the address, so that a reload or a shared link finds them."""
+def show_setup_in_address(**others: str | None) -> None:
+    """Writes training choices and freeze plan into the address, so that a reload or a shared link finds them.
+
+    Args:
+        others: Parameters that change with them; of two writes by one click a browser takes the first alone.
+    """
     text = to_address(train_choice(), freeze())
     st.session_state[_SETUP_SEEN] = text
-    address.write(setup=text)
+    address.write(setup=text, **others)
 
 
 def run_id() -> str | None:

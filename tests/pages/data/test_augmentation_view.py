@@ -37,7 +37,7 @@ def chosen(app: Any) -> TrainChoice:
 
 def test_a_card_is_turned_on_set_and_carried(open_page: Any, params: Any) -> None:
     app = open_page("data", session=SHAPES, **VIEW)
-    assert app.segmented_control(key="bl-aug-preset").value == "none"
+    assert app.segmented_control(key="bl-aug-preset-none").value == "none"
     app.pills(key="bl-aug-on-geometry").set_value(["shear"]).run()
     assert chosen(app).augment == AugmentSpec(operations=(Operation("shear", 1.0, 0.0, 10.0),))
     assert app.selectbox(key="bl-aug-operation").value == "shear"
@@ -46,14 +46,14 @@ def test_a_card_is_turned_on_set_and_carried(open_page: Any, params: Any) -> Non
     app.selectbox(key="bl-aug-fill").set_value("white").run()
     wanted = AugmentSpec(operations=(Operation("shear", 0.5, 5.0, 20.0),), fill="white")
     assert chosen(app).augment == wanted
-    assert app.segmented_control(key="bl-aug-preset").value == "own"
+    assert app.segmented_control(key="bl-aug-preset-own").value == "own"
     app.pills(key="bl-aug-on-batch").set_value(["cutmix"]).run()
     assert chosen(app).mix == Mix(cutmix=1.0)
     again = open_page("train", session=SHAPES, setup=params(app)["setup"])
     assert (chosen(again).augment, chosen(again).mix) == (wanted, Mix(cutmix=1.0))
     assert again.segmented_control(key="bl-augment").value == "own"
     app.pills(key="bl-aug-on-batch").set_value([]).run()
-    app.segmented_control(key="bl-aug-preset").set_value("brain-paper").run()
+    app.segmented_control(key="bl-aug-preset-own").set_value("brain-paper").run()
     assert chosen(app).augment == AugmentSpec.preset("brain-paper")
     assert app.pills(key="bl-aug-on-geometry").value == ["flip", "rotation", "shift", "shear", "zoom"]
     assert not app.exception
@@ -114,6 +114,6 @@ def test_a_name_that_misleads_is_explained(open_page: Any, words: Any) -> None:
 
 def test_several_contradictions_stand_in_one_place(open_page: Any, words: Any) -> None:
     app = open_page("data", session={"bl.data": DataSpec("digits", images_per_class=8)}, **VIEW)
-    app.segmented_control(key="bl-aug-preset").set_value("strong").run()
+    app.segmented_control(key="bl-aug-preset-none").set_value("strong").run()
     assert not app.exception
     assert "This contradicts the images" in words(app)
