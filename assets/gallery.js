@@ -46,7 +46,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     watch.observe(root.ownerDocument.querySelector('[data-testid="stMainBlockContainer"]') ?? root);
     for (const event of ['wheel', 'touchstart', 'keydown', 'pointerdown']) window.addEventListener(event, end, {signal: leave.signal});
     setTimeout(end, 4000);
-    chosen.focus({preventScroll: true});
+    (chosen.querySelector('button') ?? chosen).focus({preventScroll: true});
     show();
     return end;
   }

@@ -158,7 +158,7 @@ def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None 
         pictures.append(image)
         keys.append(key)
     small = all(image.startswith(b"\x89PNG") for image in pictures)  # only small pictures are encoded so
-    picked = None
+    picked, above = None, st.container()
     if tiles:
         at = keys.index(reveal) if reveal in keys else None
         picked, toggled = ticked_gallery(
@@ -176,7 +176,8 @@ def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None 
             st.rerun()
         named = predictions.probabilities.argmax(axis=1)
         answers = {predictions.keys[row]: predictions.classes[named[row]] for row in rows}
-        repair.draw(run, predictions.classes, answers)
+        with above:
+            repair.draw(run, predictions.classes, answers)
     if gone := len(rows) - len(tiles):
         components.note(
             _n("{n} picture is not there any more.", "{n} pictures are not there any more.", gone).format(n=gone)
