@@ -82,7 +82,7 @@ TERMS: Mapping[str, Term] = {
         N_("Area under the ROC curve (AUC)"),
         N_(
             "How probable it is that an image of the class is given a higher probability of it than one of another: 1 "
-            "parts all, 0.5 is chance. It looks good on rare classes; see precision against recall beside it."
+            "parts all, 0.5 is chance; on rare classes it flatters, so see precision against recall beside it."
         ),
         "Fawcett 2006",
         "https://doi.org/10.1016/j.patrec.2005.10.010",

@@ -44,7 +44,7 @@ def test_what_a_card_sets_it_shows(preset: str, steps: list[tuple[str, Setting]]
         before = {card: setting(plan, card) for card in CARDS if card != name}
         plan = changed(plan, name, asked)
         found = setting(plan, name)
-        strong = name in OPERATIONS or (asked.low if name == "crop" else 1 - asked.high) < 1
+        strong = name in OPERATIONS or (asked.low < 1 if name == "crop" else asked.high > 0)
         assert found.on == (asked.on and strong) or (name == "rotation" and asked.high == 0)
         if found.on:
             assert (found.probability, found.low, found.high) == pytest.approx(
