@@ -31,6 +31,7 @@ MODES = {
     "picture": N_("A picture, dreamt into"),
 }
 SIZES = (64, 96, 128, 192, 256)
+STEPS = (32, 64, 128, 256, 512)
 MOST_CLASSES = 12
 _WANTED, _CHOSEN = "bl.dream.wanted", "bl.dream.chosen"
 PAPER = ("Olah, Mordvintsev, Schubert 2017, Feature Visualization", "https://doi.org/10.23915/distill.00007")
@@ -110,8 +111,8 @@ def _place() -> Place:
     if where != "place":
         return "centre"
     left, right = st.columns(2)
-    down = left.number_input(_("Row"), 0, 511, 0, key="bl-dream-row", persist_state="session")
-    across = right.number_input(_("Column"), 0, 511, 0, key="bl-dream-column", persist_state="session")
+    down = left.number_input(_("Row"), 0, 511, **form_fields.number("bl-dream-row", 0, 0, 511))
+    across = right.number_input(_("Column"), 0, 511, **form_fields.number("bl-dream-column", 0, 0, 511))
     return (int(down), int(across))
 
 
@@ -144,26 +145,20 @@ def _recipe(place: Place) -> Recipe:
         size = st.select_slider(
             _("Size"),
             SIZES,
-            grown.SIZE,
-            key="bl-dream-size",
-            persist_state="session",
+            **form_fields.kept("bl-dream-size").widget("bl-dream-size", SIZES, grown.SIZE, begun=True),
             format_func=lambda side: _("{n} px").format(n=side),
         )
         steps = st.select_slider(
             _("Steps"),
-            (32, 64, 128, 256, 512),
-            grown.STEPS,
-            key="bl-dream-steps",
-            persist_state="session",
+            STEPS,
+            **form_fields.kept("bl-dream-steps").widget("bl-dream-steps", STEPS, grown.STEPS, begun=True),
             help=_("More steps make a clearer pattern."),
         )
         seed = st.number_input(
             _("Seed"),
             0,
             10_000,
-            0,
-            key="bl-dream-seed",
-            persist_state="session",
+            **form_fields.number("bl-dream-seed", 0, 0, 10_000),
             help=_("Another seed starts from other noise; what stays the same is what the channel looks for."),
         )
     return grown.Recipe(int(size), int(steps), int(seed), place)

@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.runs.jobs import Job
 from core.runs.launch import start_job
 from core.workflows.jobs.visualization import VisualizationJob
-from pages.ui.kit import components, page_states
+from pages.ui.kit import components, form_fields, page_states
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker, layer_picker, subjects
 from pages.ui.selection.network_picker import Target
@@ -66,24 +66,20 @@ def draw(target: Target, network: Network) -> None:
 def _depth() -> Depth:
     from core.interpret.visualization import deepdream
 
-    strength = st.slider(_("Strength"), 0.2, 3.0, 1.0, 0.1, key="bl-deep-strength", persist_state="session")
+    strength = st.slider(_("Strength"), 0.2, 3.0, step=0.1, **form_fields.number("bl-deep-strength", 1.0, 0.2, 3.0))
     with components.more("bl-deep-more"):
         octaves = st.slider(
             _("Octaves"),
             1,
             6,
-            4,
-            key="bl-deep-octaves",
-            persist_state="session",
+            **form_fields.number("bl-deep-octaves", 4, 1, 6),
             help=_("Sizes at which the picture is changed: in the small ones large patterns grow."),
         )
-        steps = st.slider(_("Steps at each size"), 2, 60, 10, key="bl-deep-steps", persist_state="session")
+        steps = st.slider(_("Steps at each size"), 2, 60, **form_fields.number("bl-deep-steps", 10, 2, 60))
         side = st.select_slider(
             _("Longest side"),
             SIDES,
-            deepdream.LONGEST_SIDE,
-            key="bl-deep-side",
-            persist_state="session",
+            **form_fields.kept("bl-deep-side").widget("bl-deep-side", SIDES, deepdream.LONGEST_SIDE, begun=True),
             format_func=lambda n: _("{n} px").format(n=n),
         )
     return deepdream.Depth(int(octaves), steps=int(steps), strength=float(strength), side=int(side))

@@ -197,6 +197,23 @@ def test_a_picture_is_dreamt_into(open_page, words) -> None:
     assert "times as strong" in words(app)
 
 
+@pytest.mark.usefixtures("galleries")
+def test_what_is_grown_and_how_is_in_the_address(open_page, learned, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(progress, "grow", lambda _target, _network, ask, _place: asked.append(ask))
+    params = {"dream-mode": "classes", "dream-size": "64", "dream-steps": "32", "dream-seed": "7"}
+    app = open_page("filters", view="dreams", run=learned().id, **params)
+    grow(app).click().run()
+    assert not app.exception
+    assert (asked[0].recipe.size, asked[0].recipe.steps, asked[0].recipe.seed) == (64, 32, 7)
+    app.number_input(key="bl-dream-seed").set_value(9).run()
+    assert app.query_params["dream-seed"] == "9"
+    app = open_page("filters", view="dreams", layer="conv1", **BACKBONE, **{"dream-mode": "picture", "deep-steps": "3"})
+    assert app.slider(key="bl-deep-steps").value == 3
+    app.slider(key="bl-deep-strength").set_value(1.5).run()
+    assert app.query_params["deep-strength"] == "1.5"
+
+
 # --- alike, over epochs -----------------------------------------------------------------------------------------------
 
 
