@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
 from core.specs import DataSpec
 from pages.data import offline_copies
 from pages.ui.augmentation import batch_view, cards
@@ -16,13 +14,8 @@ if TYPE_CHECKING:
 
 
 def draw(spec: DataSpec, dataset: Dataset) -> None:
-    """Draws the view."""
+    """Draws the view; not as a fragment, in which clicks were lost while the address was written."""
     image_picker()
-    st.fragment(_parts)(spec, dataset)
-
-
-def _parts(spec: DataSpec, dataset: Dataset) -> None:
-    """Draws what a changed card changes, and nothing else of the page anew."""
     cards.draw(dataset)
     batch_view.draw(dataset)
     offline_copies.draw(spec, dataset)

@@ -97,12 +97,12 @@ def warn(dataset: Dataset, spec: AugmentSpec) -> None:
 
 def _presets(now: Plan) -> None:
     name = now.augment.preset_name or "own"
-    key = f"{_KEY}-preset-{name}"  # one of its own for each: a browser sends a control's former choice once more
+    key = f"{_KEY}-preset-{name}"  # one of its own for each, so that none has a former choice
     st.session_state[key] = name
 
     def picked() -> None:
         wanted = st.session_state[key]
-        if wanted in AUGMENT_PRESETS:
+        if wanted != name and wanted in AUGMENT_PRESETS:
             take(replace(now, augment=AugmentSpec.preset(wanted)))
 
     st.segmented_control(
@@ -135,25 +135,24 @@ def _switches(now: Plan) -> None:
         )
     count = len(now.augment.operations)
     if count > 1:
-        key = f"{_KEY}-pick"
-        st.session_state[key] = now.augment.pick
-
-        def picked() -> None:
-            take(replace(now, augment=replace(now.augment, pick=int(st.session_state[key]))))
-
-        st.selectbox(
+        _set(
+            st.selectbox,
             _("Done to an image"),
-            range(count),
-            key=key,
+            f"{_KEY}-pick",
+            now.augment.pick,
+            lambda pick: take(replace(now, augment=replace(now.augment, pick=int(pick)))),
+            options=range(count),
             format_func=lambda n: _("{n} of these, by lot").format(n=n) if n else _("all that are on"),
-            on_change=picked,
         )
 
 
 def _switched(now: Plan, key: str, on: list[str]) -> None:
     picked = st.session_state[key] or []
     opened = {}
-    for name in set(picked) ^ set(on):
+    turned = set(picked) ^ set(on)
+    if not turned:
+        return
+    for name in turned:
         now = settings.changed(now, name, replace(settings.setting(now, name), on=name in picked))
         opened = {SHOWN.param: name}
     take(now, **opened)
@@ -261,9 +260,18 @@ def _take(now: Plan, name: str, wanted: Setting, **values: float | bool) -> None
 def _set(
     widget: Callable[..., object], label: str, key: str, value: object, then: Callable[..., None], **options: object
 ) -> None:
-    """Draws a field that shows ``value``, and calls ``then`` with what a person makes of it."""
+    """Draws a field that shows ``value``, and calls ``then`` with what a person makes of it.
+
+    A click that comes while the page is being drawn ends that. The fields that are not drawn any more by then report
+    what they had as if somebody had chosen it: that is no change.
+    """
     st.session_state[key] = value
-    widget(label, key=key, on_change=lambda: then(st.session_state[key]), **options)
+
+    def changed() -> None:
+        if st.session_state[key] != value:
+            then(st.session_state[key])
+
+    widget(label, key=key, on_change=changed, **options)
 
 
 def _strip(dataset: Dataset, now: Plan, name: str, shown: Picture) -> None:
