@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from openpyxl import load_workbook
 from PIL import Image
 from playwright.sync_api import Page
@@ -94,6 +95,17 @@ def is_run(name: str, data: bytes) -> None:
         assert {"status.json", "split.csv", "predictions.parquet", "log.txt"} <= set(inside)
 
 
+def is_model(name: str, data: bytes) -> None:
+    """The network opens and gives as many logits as there are classes; its program and its card lie beside it."""
+    assert name.endswith("pt2.zip")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        assert {"predict.py", "classes.csv", "classes.xlsx", "MODEL_CARD.md"} <= set(archive.namelist())
+        side = json.loads(archive.read("config.json"))["preprocessing"]["crop"]
+        network = torch.export.load(io.BytesIO(archive.read("model.pt2"))).module()
+    assert network(torch.rand(3, 3, side, side)).shape == (3, 10)
+
+
 def is_program(name: str, data: bytes) -> None:
     assert name == "train_again.py"
     compile(data, name, "exec")
@@ -120,6 +132,17 @@ def is_archive_of_images(name: str, data: bytes) -> None:
 def runs(page: Page, visit: Visit, settled: Settled, trained: Any) -> None:
     visit(page, "runs", run=trained.id)
     page.get_by_text("Do it again elsewhere").click()
+    settled(page)
+
+
+def model(page: Page, visit: Visit, settled: Settled, trained: Any) -> None:
+    visit(page, "runs", run=trained.id, format="pt2")
+    page.get_by_text("Take the model").click()
+    begin = page.locator(".st-key-bl-take-start button:visible")
+    begin.or_(page.locator(".st-key-bl-take-download button:visible")).wait_for()
+    if begin.count():
+        begin.click()
+    page.locator(".st-key-bl-take-download button:visible").wait_for()
     settled(page)
 
 
@@ -164,6 +187,7 @@ WAYS: dict[str, tuple[Callable[[Page, Visit, Settled, Any], None], Callable[[str
     "bl-repeat-split": (runs, is_split),
     "bl-repeat-experiment": (runs, is_experiment),
     "bl-repeat-images": (runs, is_archive_of_images),
+    "bl-take-download": (model, is_model),
     "bl-maps-png": (layer, is_picture),
     "bl-maps-npz": (layer, is_arrays),
     "bl-all-png": (layers, is_pictures),
