@@ -8,7 +8,9 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 
-def test_a_dot_on_the_map_and_a_row_of_the_table_choose_a_network(calm: Page, visit: Callable[..., Page]) -> None:
+def test_a_dot_on_the_map_and_a_row_of_the_table_choose_a_network(
+    calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page]
+) -> None:
     visit(calm, "backbone", backbone="resnet18", weights="none")
     chosen = calm.get_by_role("combobox", name="Network")
     expect(chosen).to_have_value(re.compile("ResNet-18"))
@@ -19,9 +21,11 @@ def test_a_dot_on_the_map_and_a_row_of_the_table_choose_a_network(calm: Page, vi
     dots.nth(lowest).click(force=True)  # where it is by now: the page may still grow above it
     expect(chosen).to_have_value(re.compile("AlexNet"))
     expect(calm).to_have_url(re.compile("backbone=alexnet"))
+    settled(calm)
     calm.get_by_role("textbox", name="Search").fill("shufflenet 1.5")
     calm.get_by_role("textbox", name="Search").press("Enter")
-    calm.get_by_role("radio", name="Table").click(force=True)
+    calm.wait_for_timeout(700)  # the search is on its way
+    settled(calm).get_by_role("radio", name="Table").click(force=True)
     table = calm.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()
     expect(calm.get_by_role("main")).to_contain_text("Click a column's name to sort")

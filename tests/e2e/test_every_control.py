@@ -254,7 +254,7 @@ class Walk:
 
     def _changed(self, before: str, files: int) -> bool:
         """Returns whether a click has done anything: the page, its address, or a file."""
-        for _attempt in range(20):
+        for _attempt in range(60):
             if len(self.saved) > files or self.page.evaluate(FINGERPRINT) != before:
                 return True
             self.page.wait_for_timeout(150)
