@@ -90,28 +90,31 @@ def split(dataset: Dataset, spec: DataSpec, near: Iterable[Sequence[str]] | None
         )
     else:
         result = dataset
-    result = _moved(result)
+    return _whole(_moved(result))
+
+
+def _whole(result: Dataset) -> Dataset:
+    """Returns a divided data set that can be trained on; says why where it lacks training or validation images."""
     present = {item.split for item in result.items}
-    if not {"train", "val"} <= present and result.copies:
+    if {"train", "val"} <= present:
+        return result
+    if result.copies:
         raise InputError(
             "{title} holds the same files over and over ({copies} of {images} are copies): nothing is left to validate "
             "on that is not learned from. Add other images.",
-            title=dataset.title,
+            title=result.title,
             copies=sum(len(group) - 1 for group in result.copies),
             images=len(result),
         )
-    if not {"train", "val"} <= present and result.moved:
+    if result.moved:
         raise InputError(
             "Too many pictures of {title} were moved to other splits: {split} is left without any. Move some back.",
-            title=dataset.title,
+            title=result.title,
             split="train" if "train" not in present else "val",
         )
-    if not {"train", "val"} <= present:
-        raise InputError(
-            "{title} has too few images to hold some out for validation: at least one class needs two.",
-            title=dataset.title,
-        )
-    return result
+    raise InputError(
+        "{title} has too few images to hold some out for validation: at least one class needs two.", title=result.title
+    )
 
 
 def split_warnings(dataset: Dataset) -> list[Sentence]:
