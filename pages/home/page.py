@@ -1,4 +1,4 @@
-"""Home: what the lab does, the walk and the film, the path in six steps, the lessons, and the recent runs."""
+"""Home: what the lab does, the walk and the film, the path in six steps, the other walks, and the recent runs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pages.ui.kit import components, nav, tiles
 from pages.ui.kit.page_states import busy, empty, guarded
 from pages.ui.kit.style import asset
 from pages.ui.kit.tiles import Tile
-from pages.ui.lessons import bar as lesson_bar
-from pages.ui.lessons.table import FIRST_WALK, LESSONS
 from pages.ui.runs import run_panel
 from pages.ui.session import address, caches, choices, run_list
 from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.walks import bar as walk_bar
+from pages.ui.walks.table import FIRST_WALK, WALKS
 
 if TYPE_CHECKING:
     from core.runs.store import Run
@@ -53,8 +53,8 @@ def render() -> None:
             _result(run)
     with st.container(key="bl-home-path", gap="small"):
         _path()
-    with st.container(key="bl-home-lessons", gap="small"):
-        _lessons()
+    with st.container(key="bl-home-walks", gap="small"):
+        _walks()
     with st.container(key="bl-home-recent", gap="small"):
         _recent()
     nav.link("about", _("The notes this grew out of, and what the terms mean"))
@@ -95,7 +95,7 @@ def _hero() -> None:
         with picture:
             st.html(_illustration())
     if walk:
-        lesson_bar.begin(FIRST_WALK)
+        walk_bar.begin(FIRST_WALK)
     if watch:
         _start()
 
@@ -229,21 +229,21 @@ def _path() -> None:
                 st.html(f'<p class="bl-step-text">{escape(_(text))}</p>')
 
 
-def _lessons() -> None:
-    components.section(_("One thing at a time"), _("Lessons of a few minutes: guess first, press once, look."))
-    with st.container(key="bl-lessons"):
-        for name, lesson in LESSONS.items():
+def _walks() -> None:
+    components.section(_("One thing at a time"), _("Walks of a few minutes: guess first, press once, look."))
+    with st.container(key="bl-walks"):
+        for name, walk in WALKS.items():
             if name == FIRST_WALK:
                 continue
-            with st.container(key=f"bl-lesson-card-{name}", gap="xxsmall", border=True):
-                nav.link(lesson.stops[0].page, _(lesson.title), icon=f":material/{lesson.icon}:", lesson=name)
-                st.html(f'<p class="bl-step-text">{escape(_(lesson.about))}</p>')
-        with st.container(key="bl-lesson-card-class", gap="xxsmall", border=True):
-            with st.popover(_("For a class"), icon=":material/share:", key="bl-lesson-links", type="tertiary"):
-                components.note(_("Each opens a lesson with its images, network and recipe, on any number of laptops."))
-                for name, lesson in LESSONS.items():
-                    st.code(f"{_address()}/{lesson.stops[0].page}?lesson={name}", language=None, wrap_lines=True)
-            text = _("Links to send: a lesson each, for every laptop.")
+            with st.container(key=f"bl-walk-card-{name}", gap="xxsmall", border=True):
+                nav.link(walk.stops[0].page, _(walk.title), icon=f":material/{walk.icon}:", walk=name)
+                st.html(f'<p class="bl-step-text">{escape(_(walk.about))}</p>')
+        with st.container(key="bl-walk-card-class", gap="xxsmall", border=True):
+            with st.popover(_("For a class"), icon=":material/share:", key="bl-walk-links", type="tertiary"):
+                components.note(_("Each opens a walk with its images, network and recipe, on any number of laptops."))
+                for name, walk in WALKS.items():
+                    st.code(f"{_address()}/{walk.stops[0].page}?walk={name}", language=None, wrap_lines=True)
+            text = _("Links to send: a walk each, for every laptop.")
             st.html(f'<p class="bl-step-text">{escape(text)}</p>')
 
 

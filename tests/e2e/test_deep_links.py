@@ -29,9 +29,10 @@ TITLES = {
     "heatmaps": "Heatmaps",
     "shortcut": "Shortcut lab",
     "leak": "Leak lab",
+    "learn": "Learn",
     "about": "Notes and terms",
 }
-SECTIONS = ("Build", "Judge", "Look inside", "Reference")
+SECTIONS = ("Build", "Judge", "Look inside", "Learn", "Reference")
 NAME = "Digits, trained"
 SHOWS = {
     "": re.compile("Test image with heatmap for the class"),

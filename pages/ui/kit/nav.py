@@ -69,6 +69,7 @@ PLACES: Mapping[str, Place] = {
             ":material/water_drop:",
             N_("Look inside"),
         ),
+        Place("learn", N_("Learn"), N_("How does it work, number by number?"), ":material/school:", N_("Learn")),
         Place(
             "about",
             N_("Notes and terms"),

@@ -7,11 +7,11 @@ from streamlit.navigation.page import StreamlitPage
 
 from pages.ui.kit import components, nav, style
 from pages.ui.kit.page_states import boundary
-from pages.ui.lessons import bar
 from pages.ui.session import address, choices, warmup
 from pages.ui.shell import server, sidebar
 from pages.ui.text import i18n
 from pages.ui.text.i18n import _, translate_error
+from pages.ui.walks import bar
 
 NAME = "Backbone Lab"
 _REFUSED = "bl.shell.refused"

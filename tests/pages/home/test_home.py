@@ -6,7 +6,7 @@ import pytest
 
 from core.runs import launch
 from core.runs.store import RunStore
-from pages.ui.lessons.table import FIRST_WALK, LESSONS
+from pages.ui.walks.table import FIRST_WALK, WALKS
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def test_a_kept_result_whose_run_is_deleted_is_forgotten(open_page, words, make_
     assert "See transfer learning happen" in words(app)
 
 
-def test_every_lesson_has_a_card_and_a_link_for_a_class(open_page, words) -> None:
+def test_every_walk_has_a_card_and_a_link_for_a_class(open_page, words) -> None:
     said = words(open_page("home"))
-    for name, lesson in LESSONS.items():
-        assert f"?lesson={name}" in said
-        assert name == FIRST_WALK or lesson.about in said
+    for name, walk in WALKS.items():
+        assert f"?walk={name}" in said
+        assert name == FIRST_WALK or walk.about in said
 
 
 def test_recent_runs_are_listed_with_their_state(open_page, words, make_run) -> None:

@@ -12,9 +12,9 @@ from core.runs.status import LIVE
 from core.specs import FreezePlan
 from pages.ui.augmentation import presets
 from pages.ui.kit import nav
-from pages.ui.lessons.table import Setup
 from pages.ui.plan import freeze_plan
 from pages.ui.session import address, caches, choices
+from pages.ui.walks.table import Setup
 
 if TYPE_CHECKING:
     from core.runs.store import Run
@@ -59,7 +59,7 @@ def apply(setup: Setup) -> None:
 
 
 def run() -> Run | None:
-    """Returns the run of this lesson; ``None`` where there is none, or none any more."""
+    """Returns the run of this walk; ``None`` where there is none, or none any more."""
     try:
         return choices.run()
     except InputError:
@@ -127,12 +127,12 @@ def worst(found: Run) -> str:
 
 def _finish() -> None:
     found = run()
-    LESSON.choose(None)
+    WALK.choose(None)
     nav.go("home", run=None if found is None else found.id)
 
 
-LESSON = address.Bound("lesson", kept="bl.lesson")
-"""The lesson with its stop: ``first-walk.3``; a bare name begins it."""
+WALK = address.Bound("walk", kept="bl.walk")
+"""The walk with its stop: ``first-walk.3``; a bare name begins it."""
 ACTIONS: Mapping[str, Action] = {
     "take-data": Action(_nothing, leads_on=True),
     "take-network": Action(_nothing, leads_on=True),

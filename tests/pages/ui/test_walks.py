@@ -1,4 +1,4 @@
-"""Lessons: their table, what a link sets up, and what each stop's button does."""
+"""Walks: their table, what a link sets up, and what each stop's button does."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from core.runs.store import Run, RunStore
 from core.specs import Experiment, FreezePlan
 from core.training.recipes import make_recipe
 from pages.ui.kit import nav
-from pages.ui.lessons import bar
-from pages.ui.lessons.actions import ACTIONS, worst
-from pages.ui.lessons.table import FIRST_WALK, LESSONS, Lesson, Stop
+from pages.ui.walks import bar
+from pages.ui.walks.actions import ACTIONS, worst
+from pages.ui.walks.table import FIRST_WALK, WALKS, Stop, Walk
 
-STOPS = [(name, number) for name, lesson in LESSONS.items() for number in range(1, len(lesson.stops) + 1)]
+STOPS = [(name, number) for name, walk in WALKS.items() for number in range(1, len(walk.stops) + 1)]
 
 
 def _bar(page: str) -> None:
-    from pages.ui.lessons import bar
     from pages.ui.session import choices
+    from pages.ui.walks import bar
 
     bar.draw(page)
     import streamlit as st
@@ -34,20 +34,20 @@ def _bar(page: str) -> None:
 def at_stop() -> Callable[..., AppTest]:
     """Draws the bar alone: on a stop's own page, or on ``page``."""
 
-    def drawn(lesson: str, page: str = "", **query: str) -> AppTest:
-        name, _dot, number = lesson.partition(".")
+    def drawn(walk: str, page: str = "", **query: str) -> AppTest:
+        name, _dot, number = walk.partition(".")
         app = AppTest.from_function(
-            _bar, args=(page or LESSONS[name].stops[int(number or 1) - 1].page,), default_timeout=60
+            _bar, args=(page or WALKS[name].stops[int(number or 1) - 1].page,), default_timeout=60
         )
-        for key, value in {"lesson": lesson, **query}.items():
+        for key, value in {"walk": walk, **query}.items():
             app.query_params[key] = value
         return app.run()
 
     return drawn
 
 
-def test_there_is_a_walk_of_six_stops_and_five_lessons() -> None:
-    assert [stop.page for stop in LESSONS[FIRST_WALK].stops] == [
+def test_there_is_a_walk_of_six_stops_and_five_walks() -> None:
+    assert [stop.page for stop in WALKS[FIRST_WALK].stops] == [
         "data",
         "backbone",
         "anatomy",
@@ -55,12 +55,12 @@ def test_there_is_a_walk_of_six_stops_and_five_lessons() -> None:
         "evaluate",
         "heatmaps",
     ]
-    assert set(LESSONS) - {FIRST_WALK} == {"overfitting", "freezing", "augmentation", "shortcut", "trust"}
+    assert set(WALKS) - {FIRST_WALK} == {"overfitting", "freezing", "augmentation", "shortcut", "trust"}
 
 
 @pytest.mark.parametrize(("name", "number"), STOPS)
 def test_a_stop_has_a_page_a_sentence_and_a_button_that_there_is(name: str, number: int) -> None:
-    stop = LESSONS[name].stops[number - 1]
+    stop = WALKS[name].stops[number - 1]
     assert stop.page in nav.PLACES
     assert stop.title
     assert stop.text.endswith((".", "?"))
@@ -74,22 +74,22 @@ def test_a_stop_has_a_page_a_sentence_and_a_button_that_there_is(name: str, numb
 
 @pytest.mark.parametrize(("name", "number"), STOPS)
 def test_a_stop_is_drawn_on_its_page_and_waits_on_others(name: str, number: int, at_stop, words) -> None:
-    stop = LESSONS[name].stops[number - 1]
+    stop = WALKS[name].stops[number - 1]
     app = at_stop(f"{name}.{number}")
     assert not app.exception
     assert stop.title in words(app)
-    assert app.query_params["lesson"] == f"{name}.{number}"
+    assert app.query_params["walk"] == f"{name}.{number}"
     app = at_stop(f"{name}.{number}", page="runs")
     assert "waits at stop" in words(app)
-    assert app.button(key="bl-lesson-back")
+    assert app.button(key="bl-guide-back")
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_a_bare_link_sets_the_lesson_up_and_a_later_one_leaves_all_as_it_is(name: str, at_stop) -> None:
-    setup = LESSONS[name].stops[0].setup
+@pytest.mark.parametrize("name", WALKS)
+def test_a_bare_link_sets_the_walk_up_and_a_later_one_leaves_all_as_it_is(name: str, at_stop) -> None:
+    setup = WALKS[name].stops[0].setup
     app = at_stop(name)
     data, model, freeze, train = app.session_state["seen"]
-    assert app.query_params["lesson"] == f"{name}.1"
+    assert app.query_params["walk"] == f"{name}.1"
     if setup is not None:
         assert (data, model, freeze, train) == (setup.data, setup.model, setup.freeze, setup.train)
     app = at_stop(f"{name}.1", backbone="resnet18")
@@ -97,27 +97,36 @@ def test_a_bare_link_sets_the_lesson_up_and_a_later_one_leaves_all_as_it_is(name
 
 
 @pytest.mark.parametrize("asked", ["nonsense", "first-walk.99", "first-walk.0", "../../etc", "x" * 5000])
-def test_an_address_that_names_no_lesson_does_no_harm(asked: str) -> None:
+def test_an_address_that_names_no_walk_does_no_harm(asked: str) -> None:
     app = AppTest.from_function(_bar, args=("data",))
-    app.query_params["lesson"] = asked
+    app.query_params["walk"] = asked
     app.run()
     assert not app.exception
     assert bool(app.button) == asked.startswith("first")
 
 
+def test_a_link_from_when_walks_were_called_lessons_opens_the_walk(words) -> None:
+    app = AppTest.from_function(_bar, args=("train",), default_timeout=60)
+    app.query_params["lesson"] = "overfitting"
+    app.run()
+    assert app.query_params["walk"] == "overfitting.1"
+    assert "lesson" not in app.query_params
+    assert WALKS["overfitting"].stops[0].title in words(app)
+
+
 def test_freeze_freezes_and_says_what_to_look_at(at_stop, words) -> None:
     app = at_stop("freezing")
     assert app.session_state["seen"][2] == FreezePlan("all")
-    app.button(key="bl-lesson-act").click().run()
+    app.button(key="bl-guide-act").click().run()
     assert not app.exception
     assert app.session_state["seen"][2].trainable_stages == 0
     assert app.session_state["seen"][3].preset == "linear-probe"
     assert "Look at this:" in words(app)
-    assert app.button(key="bl-lesson-next")
+    assert app.button(key="bl-guide-next")
 
 
 def test_a_run_behind_another_waits_and_does_not_learn_yet(at_stop, words) -> None:
-    walk = LESSONS[FIRST_WALK]
+    walk = WALKS[FIRST_WALK]
     run = RunStore().create(Experiment(walk.stops[0].setup.data, walk.stops[0].setup.model, make_recipe("full")))
     said = words(at_stop(f"{FIRST_WALK}.4", run=run.id))
     assert "It waits for its turn" in said
@@ -137,10 +146,10 @@ def pressed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Stop], Experiment]:
 
         with monkeypatch.context() as patched:
             patched.setattr(launch, "start", start)
-            patched.setattr(bar, "LESSONS", {"alone": Lesson("Alone", "", "", (stop,))})
+            patched.setattr(bar, "WALKS", {"alone": Walk("Alone", "", "", (stop,))})
             app = AppTest.from_function(_bar, args=("train",), default_timeout=60)
-            app.query_params["lesson"] = "alone"
-            app.run().button(key="bl-lesson-act").click().run()
+            app.query_params["walk"] = "alone"
+            app.run().button(key="bl-guide-act").click().run()
         assert not app.exception
         (experiment,) = launched
         assert app.query_params["run"] == RunStore().list()[0].id
@@ -149,9 +158,9 @@ def pressed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Stop], Experiment]:
     return press
 
 
-@pytest.mark.parametrize(("name", "number"), [(n, k) for n, k in STOPS if LESSONS[n].stops[k - 1].act == "train"])
+@pytest.mark.parametrize(("name", "number"), [(n, k) for n, k in STOPS if WALKS[n].stops[k - 1].act == "train"])
 def test_train_starts_what_the_stop_sets_up(name: str, number: int, pressed: Callable[[Stop], Experiment]) -> None:
-    stop = LESSONS[name].stops[number - 1]
+    stop = WALKS[name].stops[number - 1]
     experiment, setup = pressed(stop), stop.setup
     assert setup is not None
     assert experiment.name == setup.train.name
@@ -171,11 +180,11 @@ def test_the_surest_mistake_is_opened(learned: Callable[..., Run]) -> None:
 
 
 @pytest.mark.slow
-def test_the_lesson_on_overfitting_ends_in_the_coach_saying_so(pressed: Callable[[Stop], Experiment]) -> None:
+def test_the_walk_on_overfitting_ends_in_the_coach_saying_so(pressed: Callable[[Stop], Experiment]) -> None:
     from core.api import train
     from core.workflows.coach.diagnose import advise_run
 
-    run = train(pressed(LESSONS["overfitting"].stops[0]))
+    run = train(pressed(WALKS["overfitting"].stops[0]))
     counts: dict[str, Counter[str]] = {"train": Counter(), "val": Counter()}
     for row in run.split_rows():
         counts[row["split"]][row["label"]] += 1

@@ -1,4 +1,4 @@
-"""The first walk, by a person's own hand, and the lessons' links."""
+"""The first walk, by a person's own hand, and the walks' links."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINKS = {
 
 
 def bar(page: Page) -> Locator:
-    return page.locator(".st-key-bl-lesson")
+    return page.locator(".st-key-bl-guide")
 
 
 def press(page: Page, name: str) -> None:
@@ -36,7 +36,7 @@ def is_one_row(page: Page) -> None:
     """Whether the bar leaves the first screen to the page, on a projector and on a desktop."""
     for width, height in ((1024, 768), (1440, 900)):
         page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_function("document.querySelector('.st-key-bl-lesson').offsetHeight <= 64")
+        page.wait_for_function("document.querySelector('.st-key-bl-guide').offsetHeight <= 64")
 
 
 def test_the_walk_goes_from_images_to_where_it_looked(
@@ -82,8 +82,8 @@ def test_the_walk_goes_from_images_to_where_it_looked(
 
 
 @pytest.mark.parametrize("name", LINKS)
-def test_a_lessons_link_opens_it_set_up(name: str, calm: Page, visit: Callable[..., Page]) -> None:
-    visit(calm, LINKS[name], lesson=name)
+def test_a_walks_link_opens_it_set_up(name: str, calm: Page, visit: Callable[..., Page]) -> None:
+    visit(calm, LINKS[name], walk=name)
     heading(calm, HEADINGS[LINKS[name]])
     expect(bar(calm)).to_contain_text("Guess first:")
     expect(calm.locator(".st-key-bl-context")).to_contain_text("EfficientNet-Lite0")
@@ -95,23 +95,23 @@ def test_a_lessons_link_opens_it_set_up(name: str, calm: Page, visit: Callable[.
         expect(calm.get_by_role("radio", name="Backbone", exact=True)).to_be_checked()
     press(calm, "Leave")
     expect(bar(calm)).to_have_count(0)
-    assert "lesson=" not in calm.url
+    assert "walk=" not in calm.url
 
 
-def test_a_lessons_training_starts_with_one_click(
+def test_a_walks_training_starts_with_one_click(
     calm: Page, visit: Callable[..., Page], run_tools: Any, server: Any
 ) -> None:
-    visit(calm, "train", lesson="overfitting")
+    visit(calm, "train", walk="overfitting")
     press(calm, "Start the training")
-    expect(calm.get_by_role("main")).to_contain_text("Lesson: overfitting")
+    expect(calm.get_by_role("main")).to_contain_text("Walk: overfitting")
     moments = "It waits for its turn|It learns|Look at this"  # it may wait for long, and 40 images are soon learned
     expect(bar(calm)).to_contain_text(re.compile(moments))
     calm.wait_for_url(re.compile("run="))
-    (run,) = [run for run in run_tools.listed(server.runs) if run.name == "Lesson: overfitting"]
+    (run,) = [run for run in run_tools.listed(server.runs) if run.name == "Walk: overfitting"]
     try:
-        run_tools.until(lambda: run.has_weights, TRAINING_MS / 1000, "the first epoch of the lesson's training")
+        run_tools.until(lambda: run.has_weights, TRAINING_MS / 1000, "the first epoch of the walk's training")
         run.request_stop()  # the other epochs show nothing new
-        run_tools.until(lambda: run.state in ("finished", "stopped"), what="the end of the lesson's training")
+        run_tools.until(lambda: run.state in ("finished", "stopped"), what="the end of the walk's training")
         expect(bar(calm).get_by_role("button", name="Next: The cure")).to_be_visible()
         expect(bar(calm)).to_contain_text("Look at this")
     finally:

@@ -1,4 +1,4 @@
-"""The lessons: the first walk, and five that show one thing each. A new lesson is a row."""
+"""The walks: the first walk, and five that show one thing each. A new walk is a row."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """A lesson: ``/<page of the first stop>?lesson=<name>`` opens it.
+class Walk:
+    """A walk: ``/<page of the first stop>?walk=<name>`` opens it.
 
     Attributes:
         title: What it is called.
@@ -71,8 +71,8 @@ class Lesson:
 FIRST_WALK = "first-walk"
 _FEW = DataSpec("shapes", val_share=0.5, images_per_class=20)
 _SOME = DataSpec("shapes", val_share=0.5, images_per_class=60)
-LESSONS: Mapping[str, Lesson] = {
-    FIRST_WALK: Lesson(
+WALKS: Mapping[str, Walk] = {
+    FIRST_WALK: Walk(
         N_("First walk"),
         N_("The whole path once, by your own hand: six stops, about three minutes."),
         "hiking",
@@ -126,7 +126,7 @@ LESSONS: Mapping[str, Lesson] = {
             ),
         ),
     ),
-    "overfitting": Lesson(
+    "overfitting": Walk(
         N_("Overfitting"),
         N_("Few images, everything learns, many epochs: learned by heart."),
         "show_chart",
@@ -140,7 +140,7 @@ LESSONS: Mapping[str, Lesson] = {
                 act="train",
                 label=N_("Start the training"),
                 setup=Setup(
-                    _FEW, SMALL, FreezePlan("all"), train=TrainChoice("full", epochs=15, name="Lesson: overfitting")
+                    _FEW, SMALL, FreezePlan("all"), train=TrainChoice("full", epochs=15, name="Walk: overfitting")
                 ),
             ),
             Stop(
@@ -151,11 +151,11 @@ LESSONS: Mapping[str, Lesson] = {
                 look=N_("The gap between the curves, and whether the coach still complains."),
                 act="train",
                 label=N_("Train the head alone"),
-                setup=Setup(_FEW, SMALL, train=TrainChoice(epochs=15, name="Lesson: overfitting, frozen")),
+                setup=Setup(_FEW, SMALL, train=TrainChoice(epochs=15, name="Walk: overfitting, frozen")),
             ),
         ),
     ),
-    "freezing": Lesson(
+    "freezing": Walk(
         N_("Freezing"),
         N_("The same network, pretrained and frozen, or from random weights."),
         "ac_unit",
@@ -178,7 +178,7 @@ LESSONS: Mapping[str, Lesson] = {
                 look=N_("The accuracy after the first epoch, and the seconds it took."),
                 act="train",
                 label=N_("Start the training"),
-                setup=Setup(SHAPES, SMALL, train=TrainChoice(name="Lesson: frozen backbone")),
+                setup=Setup(SHAPES, SMALL, train=TrainChoice(name="Walk: frozen backbone")),
             ),
             Stop(
                 "train",
@@ -192,12 +192,12 @@ LESSONS: Mapping[str, Lesson] = {
                     SHAPES,
                     replace(SMALL, weights="none"),
                     FreezePlan("all"),
-                    train=TrainChoice("scratch", epochs=4, name="Lesson: random weights"),
+                    train=TrainChoice("scratch", epochs=4, name="Walk: random weights"),
                 ),
             ),
         ),
     ),
-    "augmentation": Lesson(
+    "augmentation": Walk(
         N_("Augmentation"),
         N_("The same images with and without random changes."),
         "flip",
@@ -210,7 +210,7 @@ LESSONS: Mapping[str, Lesson] = {
                 look=N_("The gap between training and validation accuracy."),
                 act="train",
                 label=N_("Train without augmentation"),
-                setup=Setup(_SOME, SMALL, LAST_STAGE, TrainChoice("two-phase", epochs=14, name="Lesson: plain images")),
+                setup=Setup(_SOME, SMALL, LAST_STAGE, TrainChoice("two-phase", epochs=14, name="Walk: plain images")),
             ),
             Stop(
                 "train",
@@ -227,13 +227,13 @@ LESSONS: Mapping[str, Lesson] = {
                     SMALL,
                     LAST_STAGE,
                     TrainChoice(
-                        "two-phase", epochs=14, augment=AugmentSpec.preset("basic"), name="Lesson: augmented images"
+                        "two-phase", epochs=14, augment=AugmentSpec.preset("basic"), name="Walk: augmented images"
                     ),
                 ),
             ),
         ),
     ),
-    "shortcut": Lesson(
+    "shortcut": Walk(
         N_("Shortcut"),
         N_("A mark beside the object gives the class away; the network takes the bait."),
         "call_split",
@@ -247,7 +247,7 @@ LESSONS: Mapping[str, Lesson] = {
             ),
         ),
     ),
-    "trust": Lesson(
+    "trust": Walk(
         N_("Trust"),
         N_("A heatmap always looks convincing: test whether it is."),
         "verified",
@@ -263,4 +263,4 @@ LESSONS: Mapping[str, Lesson] = {
         ),
     ),
 }
-"""All lessons by their name in an address, in the order they are offered."""
+"""All walks by their name in an address, in the order they are offered."""

@@ -1,0 +1,230 @@
+"""Any convolution of one's own network on one's own picture: a click on its map, and the sum behind that value."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.data.encoding import png
+from core.errors import InputError
+from pages.learn import number_grid, own_network
+from pages.learn.number_grid import Grid, signed, written
+from pages.ui.kit import components, form_fields
+from pages.ui.kit.page_states import broken, guarded
+from pages.ui.kit.tile_sheet import Sheet, sheet
+from pages.ui.selection import subjects
+from pages.ui.selection.subjects import Subject
+from pages.ui.session import caches
+from pages.ui.text import layer_names
+from pages.ui.text.i18n import N_, _, _n, translate_error
+
+if TYPE_CHECKING:
+    from core.lessons.layer_arithmetic import Cell, Recorded, Step
+
+AT = form_fields.kept("bl-learn-at")
+LAYER, CHANNEL, SLICE = "bl-learn-layer", "bl-learn-channel", "bl-learn-slice"
+MAP_PX = 392
+STEPS = {
+    "sum": N_("Sum over all channels"),
+    "bias": N_("plus the bias"),
+    "norm": N_("Batch norm"),
+    "activation": N_("Activation"),
+}
+
+
+def draw() -> None:
+    """Draws the choice of network and picture, and the arithmetic of one value."""
+    subject = own_network.subject()
+    if subject is not None:
+        st.fragment(_arithmetic)(subject)
+
+
+@guarded
+def _arithmetic(subject: Subject) -> None:
+    from core.lessons.layer_arithmetic import cell, convolutions
+
+    names = convolutions(subject.network.anatomy)
+    if not names:
+        subjects.callout(_("This network has no convolution: there is no kernel that slides over a map."))
+        return
+    with st.container(key="bl-learn-own-row", horizontal=True, vertical_alignment="bottom"):
+        layer = own_network.layer(subject, names, LAYER)
+        recorded = recorded_of(subject, layer)
+        count = len(recorded.output)
+        channel = int(
+            st.number_input(
+                _("Channel of {all}, from 0").format(all=count),
+                0,
+                count - 1,
+                width=190,
+                **form_fields.number(CHANNEL, 0, 0, count - 1),
+            )
+        )
+    with st.container(key="bl-wrap-learn-own"):
+        left, right = st.columns([1, 1.15], gap="large")
+    with left:
+        row, column = _map(subject, recorded, channel)
+    try:
+        found = cell(recorded, channel, row, column)
+    except InputError as error:
+        broken(_("This value cannot be written out"), translate_error(error), icon="report", tone="warn")
+        return
+    with right:
+        _ladder(subject, recorded, found)
+    _channels(found)
+
+
+def recorded_of(subject: Subject, layer: str) -> Recorded:
+    """Returns what a pass left of a layer; a few are kept."""
+    from core.lessons.layer_arithmetic import record
+
+    return caches.remember(
+        "learn-layers", (*subject.key, layer), lambda: record(subject.network, subject.input(), layer), entries=6
+    )
+
+
+def _map(subject: Subject, recorded: Recorded, channel: int) -> tuple[int, int]:
+    """Draws a channel's map, of which a cell can be clicked; returns its row and column."""
+    from core.interpret.drawing.tile_sheets import tile
+
+    rows, columns = recorded.output.shape[1:]
+    row, column = _place(rows, columns)
+    zoom = max(1, round(MAP_PX / max(rows, columns)))
+    picture = caches.remember(
+        "learn-maps",
+        (*subject.key, recorded.layer, channel),
+        lambda: png(tile(recorded.output[channel][None], tile_px=zoom * max(rows, columns), colormap="blue-red")),
+        entries=32,
+    )
+    drawn = Sheet(picture, zoom * columns, zoom * rows, columns, rows * columns, (zoom, zoom), 0)
+    alt = _("Map of channel {n}, {h} × {w}: blue below zero, red above; click a cell for its sum").format(
+        n=channel, h=rows, w=columns
+    )
+    names = [f"{index // columns}, {index % columns}" for index in range(rows * columns)]
+    chosen = row * columns + column
+    picked = sheet(drawn, key="bl-learn-map", alt=alt, label=_("Row, column {n}"), names=names, chosen=chosen)
+    if picked is not None and picked != chosen:
+        row, column = picked // columns, picked % columns
+        AT.choose(f"{row}.{column}")
+        st.rerun(scope="fragment")
+    components.note(alt)
+    return row, column
+
+
+def _place(rows: int, columns: int) -> tuple[int, int]:
+    """Returns the chosen cell; where none fits, the one in the middle."""
+    first, _dot, second = (AT.asked() or "").partition(".")
+    if first.isdecimal() and second.isdecimal() and int(first) < rows and int(second) < columns:
+        return int(first), int(second)
+    return rows // 2, columns // 2
+
+
+def _ladder(subject: Subject, recorded: Recorded, found: Cell) -> None:
+    """Draws the steps from the sum to what the next layer gets, each beside torch's own value."""
+    where = layer_names.layer(subject.network.anatomy, recorded.layer)
+    components.section(
+        _("Row {row}, column {column} of channel {n}").format(row=found.row, column=found.column, n=found.channel),
+        _n(
+            "{count} product in {channels} channel", "{count} products in {channels} channels", found.patch.numel()
+        ).format(count=found.patch.numel(), channels=len(found.channels)),
+    )
+    body = "".join(_line(step, previous) for step, previous in zip(found.steps, (None, *found.steps), strict=False))
+    last = found.steps[-1]
+    st.html(
+        f'<table class="bl-ladder" aria-label="{escape(where)}"><thead><tr><th>{escape(_("Step"))}</th>'
+        f"<th>{escape(_('Figures'))}</th><th>{escape(_('Here'))}</th><th>{escape(_('torch'))}</th></tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
+    if last.torch_value is not None:
+        components.note(
+            _("The network itself has {value} there, worked out with 7 digits; the difference is {gap}.").format(
+                value=written(last.torch_value), gap=written(abs(last.value - last.torch_value), 2)
+            )
+        )
+    if len(found.steps) < 3:
+        components.note(
+            _(
+                "Nothing else of this value is shown: what follows mixes channels, adds another path, or is one module "
+                "that runs in several places."
+            )
+        )
+
+
+def _line(step: Step, previous: Step | None) -> str:
+    """Returns a step as a row of the table: its name, its figures, its value, torch's value."""
+    before = previous.value if previous is not None else 0.0
+    parts = step.parts
+    if step.kind == "bias":
+        text = f"{written(before)} + {signed(parts['b'])}"
+    elif step.kind == "norm":
+        text = (
+            f"({written(before)} − {signed(parts['μ'])}) / √({written(parts['σ²'])} + {written(parts['ε'])})"
+            f" · {signed(parts['γ'])} + {signed(parts['β'])}"
+        )
+    elif step.kind == "activation":
+        text = f"f({written(before)})"
+    else:
+        text = ""
+    own = "" if step.torch_value is None else written(step.torch_value)
+    return (
+        f"<tr><td>{escape(_(STEPS[step.kind]))}</td><td><bdi>{escape(text)}</bdi></td>"
+        f"<td><bdi>{escape(written(step.value))}</bdi></td><td><bdi>{escape(own)}</bdi></td></tr>"
+    )
+
+
+def _channels(found: Cell) -> None:
+    """Draws patch and kernel of one channel, the strongest at first, and the sums of all."""
+    order = found.sums.abs().argsort(descending=True).tolist()
+    components.section(
+        _("Patch × kernel, channel by channel"),
+        _("A bar a channel of the input: what it adds to the sum. Choose one to see its products."),
+    )
+    options = [found.channels[place] for place in order]
+    with st.container(key="bl-learn-slice-row", horizontal=True, vertical_alignment="bottom"):
+        chosen = int(
+            st.selectbox(
+                _("Channel of the input, strongest first"),
+                options,
+                format_func=lambda channel: _("Channel {n}: {sum}").format(
+                    n=channel, sum=written(float(found.sums[channel - found.channels.start]))
+                ),
+                width=330,
+                **form_fields.kept(SLICE).widget(SLICE, options, options[0]),
+            )
+        )
+    place = chosen - found.channels.start
+    patch, kernel = found.patch[place], found.kernel[place]
+    margin = {(i, j) for i, line in enumerate(found.margin.tolist()) for j, out in enumerate(line) if out}
+    number_grid.show(
+        Grid(patch.tolist(), _("Patch"), outside=margin),
+        "×",
+        Grid(kernel.tolist(), _("Kernel")),
+        "=",
+        Grid((patch * kernel).tolist(), _("Products")),
+        "→",
+        Grid([[float(found.sums[place])]], _("Their sum")),
+    )
+    if margin:
+        components.note(_("Dashed cells lie in the margin: padding, not picture."))
+    _sums(found, order)
+
+
+def _sums(found: Cell, order: list[int]) -> None:
+    shown = order[:12]
+    most = float(found.sums.abs().max()) or 1.0
+    items = "".join(
+        f'<li class="{"bl-below" if float(found.sums[p]) < 0 else ""}"><span>{found.channels[p]}</span>'
+        f'<i style="inline-size:{max(1.0, 100 * abs(float(found.sums[p])) / most):.1f}%"></i>'
+        f"<b><bdi>{escape(written(float(found.sums[p])))}</bdi></b></li>"
+        for p in shown
+    )
+    st.html(f'<ol class="bl-sums" aria-label="{escape(_("What each channel adds"))}">{items}</ol>')
+    rest = float(found.sums[order[len(shown) :]].sum())
+    text = _("These add up to {shown}").format(shown=written(float(found.sums[shown].sum())))
+    if len(order) > len(shown):
+        text = _("These twelve add up to {shown}, the other {n} to {rest}").format(
+            shown=written(float(found.sums[shown].sum())), n=len(order) - len(shown), rest=written(rest)
+        )
+    components.note(_("{parts}: {total} in all.").format(parts=text, total=written(found.steps[0].value)))

@@ -1,0 +1,1 @@
+"""Parts of the lesson on logits, softmax and cross-entropy."""

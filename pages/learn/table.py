@@ -1,0 +1,12 @@
+"""The lessons in their order. A new lesson is a file in ``pages/learn/lessons`` and its name here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pages.learn.lesson import Lesson
+from pages.learn.lessons import backward, convolution, cross_entropy
+
+LESSONS: Mapping[str, Lesson] = {
+    lesson.name: lesson for lesson in (convolution.LESSON, backward.LESSON, cross_entropy.LESSON)
+}

@@ -1,0 +1,97 @@
+"""The map and the frame: what is predicted is scored, the answer is shown when asked for, a link opens a state."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.learn.table import LESSONS
+from pages.ui.kit import nav
+
+
+def test_the_map_names_every_lesson_with_its_question_and_minutes(open_page, words) -> None:
+    app = open_page("learn")
+    assert not app.exception
+    said = words(app)
+    for lesson in LESSONS.values():
+        assert lesson.question.split(",")[0] in said
+        assert f"{lesson.minutes} minutes" in said
+
+
+def test_a_lesson_that_there_is_not_is_said(open_page, words) -> None:
+    assert "no lesson of the name <b>" in words(open_page("learn", lesson="<b>")).replace("&lt;", "<").replace(
+        "&gt;", ">"
+    )
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_asks_first_scores_and_shows_the_answer_when_asked(name: str, open_page, words) -> None:
+    app: AppTest = open_page("learn", lesson=name)
+    assert not app.exception
+    question = LESSONS[name].ask()
+    assert question.answer in question.options
+    assert set(question.slips) <= set(question.options) - {question.answer}
+    assert len(question.options) > 1
+    assert question.because not in words(app)
+    assert app.button(key="bl-learn-give").disabled
+    wrong = next(option for option in question.options if option != question.answer)
+    app.radio(key=f"bl-learn-said-{name}").set_value(wrong).run()
+    app.button(key="bl-learn-give").click().run()
+    assert not app.exception
+    kept = app.session_state["bl.learn.predictions"][name]
+    assert (kept.said, kept.right) == (wrong, False)
+    assert app.query_params["step"] == ["play"] or app.query_params["step"] == "play"
+    assert "The answer:" not in words(app)
+    app.button(key="bl-learn-reveal").click().run()
+    assert not app.exception
+    assert "The answer:" in words(app)
+    app.button(key="bl-learn-anew").click().run()
+    assert name not in app.session_state["bl.learn.predictions"]
+    app.radio(key=f"bl-learn-said-{name}").set_value(question.answer).run()
+    app.button(key="bl-learn-give").click().run()
+    assert app.session_state["bl.learn.predictions"][name].right
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_names_pages_and_a_source(name: str) -> None:
+    lesson, why = LESSONS[name], LESSONS[name].why()
+    assert all(page in nav.PLACES for page, _sentence in lesson.used)
+    assert lesson.used
+    assert why.source[1].startswith("https://")
+    assert why.formula
+
+
+@pytest.mark.parametrize("name", [name for name, lesson in LESSONS.items() if lesson.own])
+def test_a_lesson_on_ones_own_network_opens_by_its_link(name: str, open_page, words) -> None:
+    app = open_page("learn", lesson=name, step="play", image="sample:cat", **{"learn-on": "own"})
+    assert not app.exception
+    assert "Something went wrong" not in words(app)
+    assert "does not work" not in words(app)
+
+
+def test_the_way_back_shows_the_notes_figures_and_the_slip_of_the_mean(open_page, words) -> None:
+    app = open_page("learn", lesson="backward", step="play")
+    assert "dL/dF[1, 1] = 1 · 2 + 1 · 3 + 1 · 3 + 1 · 1 = <b>9</b>" in words(app)
+    app.button_group(key="bl-learn-loss").set_value("mean").run()
+    assert "= <b>2.25</b>" in words(app)
+    assert "hands back 1/4" in words(app)
+    app.number_input(key="bl-learn-row").set_value(2).run()
+    assert "dL/dF[2, 1]" in words(app)
+    assert "= <b>1.75</b>" in words(app)
+    bad = open_page("learn", lesson="backward", step="play", **{"learn-xb": "1,2;cat"})
+    assert "is no number" in words(bad)
+    assert not bad.exception
+
+
+def test_the_figures_of_a_loss_are_torchs(open_page, words) -> None:
+    import torch
+
+    from pages.learn.number_grid import written
+
+    app = open_page("learn", lesson="cross-entropy", step="play", **{"learn-logit-0": "0.5", "learn-temperature": "2"})
+    logits = torch.tensor([0.5, 1.0, -1.0], dtype=torch.float64, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(logits[None] / 2, torch.tensor([0]))
+    loss.backward()
+    said = words(app)
+    for value in (*torch.softmax(logits.detach() / 2, 0).tolist(), *logits.grad.tolist(), float(loss.detach())):
+        assert f"<bdi>{written(value)}</bdi>" in said
