@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from core.evaluation.differences import welch
 from core.evaluation.predictions import Predictions
 from core.runs.store import Run, RunStore
 from core.workflows.checkpoints import run_at
@@ -140,25 +141,16 @@ def paired_interval(only_first: int, only_second: int, pictures: int) -> tuple[f
 
 def of_recipes(first: Sequence[Run], second: Sequence[Run]) -> Comparison:
     """Compares two recipes over the seeds of their runs, by Welch's test."""
-    from scipy import stats
-
     parts = [[recorded(run) for run in side] for side in (first, second)]
     split = "test" if all("test" in one for side in parts for one in side) else "val"
     judged = [[one[split].predictions for one in side] for side in parts]
     if len({frozenset(zip(p.keys, p.labels.tolist(), strict=True)) for side in judged for p in side}) > 1:
         raise InputError("The runs of the two recipes were judged on different pictures. Divide their data alike.")
     a, b = ([float(_right(p).mean()) for p in side] for side in judged)
-    if len(set(a)) == 1 and len(set(b)) == 1:  # without any spread there is no test
-        difference = b[0] - a[0]
-        p_value, ends = float(difference == 0), (difference, difference)
-    else:
-        found = stats.ttest_ind(b, a, equal_var=False)
-        p_value, between = float(found.pvalue), found.confidence_interval(0.95)
-        ends = (float(between.low), float(between.high))
+    found = welch(a, b)
     means = float(np.mean(a)), float(np.mean(b))
-    return Comparison(
-        "recipes", RECIPES, means[1] - means[0], ends, p_value, None, means, (len(a), len(b)), "Welch over seeds"
-    )
+    counts, test = (len(a), len(b)), "Welch over seeds"
+    return Comparison("recipes", RECIPES, found.difference, found.interval, found.p_value, None, means, counts, test)
 
 
 def _recipe(reference: str, runs_dir: Path | str | None) -> tuple[Run, ...] | None:

@@ -1,0 +1,80 @@
+"""Whether differences of means are larger than chance, when the same thing was repeated: over seeds, not pictures.
+
+A share of few pictures is known in steps only (100 pictures allow whole percents), so that three repetitions may agree
+by chance. The spread is therefore taken to be at least that of one picture on the edge, which is right or wrong by a
+toss: with steps of width w a variance of w**2 / 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from core.evaluation.intervals import CONFIDENCE, Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """How two means differ.
+
+    Attributes:
+        difference: Mean of the second less that of the first.
+        interval: Its 95 % interval.
+        p_value: How often a difference at least as large comes from chance alone.
+    """
+
+    difference: float
+    interval: Interval
+    p_value: float
+
+
+def welch(first: Sequence[float], second: Sequence[float], step: float = 0.0) -> Contrast:
+    """Compares two means by Welch's test (1947, doi:10.1093/biomet/34.1-2.28).
+
+    Args:
+        first: At least two values.
+        second: Likewise.
+        step: Width of the steps that the values are known in.
+    """
+    means, errors, parts = [], [], []
+    for values in (first, second):
+        squared = _variance(values, step) / len(values)
+        means.append(float(np.mean(values)))
+        errors.append(squared)
+        parts.append(squared**2 / (len(values) - 1))
+    difference, total = means[1] - means[0], sum(errors)
+    if total == 0:  # without any spread there is no test
+        return Contrast(difference, (difference, difference), float(difference == 0))
+    freedom = total**2 / sum(parts)
+    half = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) * total**0.5
+    p_value = float(2 * special.stdtr(freedom, -abs(difference) / total**0.5))
+    return Contrast(difference, (difference - half, difference + half), p_value)
+
+
+def mean_interval(values: Sequence[float], step: float = 0.0) -> Interval | None:
+    """Returns the 95 % interval of a mean by Student's t; ``None`` for a single value."""
+    if len(values) < 2:
+        return None
+    mean, squared = float(np.mean(values)), _variance(values, step)
+    half = float(special.stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * (squared / len(values)) ** 0.5
+    return mean - half, mean + half
+
+
+def _variance(values: Sequence[float], step: float) -> float:
+    return max(float(np.var(values, ddof=1)), step**2 / 4)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Returns p-values corrected so that among true null hypotheses any is refused in 5 % of families at most.
+
+    (Holm 1979, Scandinavian Journal of Statistics 6, 65-70.)
+    """
+    order = np.argsort(p_values, kind="stable")
+    found, least = np.ones(len(p_values)), 0.0
+    for place, index in enumerate(order.tolist()):
+        least = max(least, min(1.0, (len(p_values) - place) * p_values[index]))
+        found[index] = least
+    return tuple(found.tolist())
