@@ -24,12 +24,14 @@ from core.specs.learning import (
     Schedule,
 )
 from core.specs.model import INITS, LEARNS, NORM_MODES, PIECES, POOLS, WEIGHTS, FreezePlan, HeadSpec, ModelSpec, Piece
+from core.specs.study import DESIGNS, Factor, Level, Study
 from core.specs.training import OPTIMIZERS, PRECISIONS, PRESETS, TRAINS, Phase, TrainingSpec
 
 __all__ = [
     "AUGMENTATIONS",
     "AUGMENT_PRESETS",
     "BALANCES",
+    "DESIGNS",
     "FILLS",
     "FITS",
     "INITS",
@@ -55,8 +57,10 @@ __all__ = [
     "DataSpec",
     "EarlyStopping",
     "Experiment",
+    "Factor",
     "FreezePlan",
     "HeadSpec",
+    "Level",
     "LiveChange",
     "Loss",
     "Mix",
@@ -67,6 +71,7 @@ __all__ = [
     "Preprocessing",
     "Range",
     "Schedule",
+    "Study",
     "TrainingSpec",
     "from_record",
 ]
