@@ -80,6 +80,14 @@ JOB_KINDS = {
             N_("The study ended with an error that was not foreseen; its log has the details."),
         ),
         JobKind(
+            "studies",
+            "core.workflows.jobs.study",
+            "StudyRequest",
+            N_("The study ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",  # each member waits for its own turn
+            kept=500,
+        ),
+        JobKind(
             "maps",
             "core.workflows.jobs.picture_map",
             "MapRequest",

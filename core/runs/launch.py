@@ -17,7 +17,7 @@ from core.runs import control
 from core.runs.jobs import Job, JobRequest, JobStore
 from core.runs.process import launch_stamp, spawn
 from core.runs.queue import changing, known_device
-from core.runs.status import LIVE, RunStatus
+from core.runs.status import LIVE, JobStatus, RunStatus
 from core.runs.status_parts import LaunchStamp
 from core.runs.store import Run, RunStore
 from core.specs import Experiment
@@ -173,6 +173,31 @@ def start_job(
         shutil.rmtree(job.path, ignore_errors=True)
         raise InputError("The process cannot be started: {reason}.", reason=error.strerror) from error
     return job
+
+
+def restart_job(job: Job, *, roots: Sequence[Path] | None = None) -> None:
+    """Starts a process that goes on with a job that ended; one at work is left alone.
+
+    Only kinds whose work takes up what was found before are started again.
+
+    Args:
+        job: The job.
+        roots: Folders that the process may read images under, links resolved; ``None`` for no limit.
+
+    Raises:
+        InputError: Its folder cannot be written, or no process can be started.
+    """
+    with changing(job.path.parent.parent):
+        before = job.recorded
+        if job.state in LIVE:
+            return
+        (job.path / "control").unlink(missing_ok=True)
+        JobStatus(doing="queued", owner=before.owner, launched=time.time(), spawned=launch_stamp()).write(job.path)
+    try:
+        spawn(job.path, ("job", str(job.path)), roots)
+    except OSError as error:
+        before.write(job.path)
+        raise InputError("The process cannot be started: {reason}.", reason=error.strerror) from error
 
 
 def stop(run: Run) -> None:

@@ -176,7 +176,7 @@ def summary(runs: Iterable[Run]) -> Summary:
         status = run.status()
         if status.state == "finished":
             finished.append(run.id)
-            rows.append(_figures(run, status))
+            rows.append(figures_of(run, status))
         else:
             (live if status.state in LIVE else left_out).append(run.id)
     shared = [name for name in METRICS if rows and all(name in row for row in rows)]
@@ -190,7 +190,7 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(tuple(values), statistics.fmean(values), deviation)
 
 
-def _figures(run: Run, status: RunStatus) -> dict[str, float]:
+def figures_of(run: Run, status: RunStatus) -> dict[str, float]:
     """Returns a finished run's metrics as far as it has them."""
     epoch = next((row for row in run.metrics()[0] if row.get("epoch") == status.best_epoch), {})
     judged = {name: getattr(status, name, None) for name in METRICS}

@@ -19,7 +19,7 @@ from core.runs.job_kinds import JOB_KINDS, JobKind
 from core.runs.jobs import Job, JobRequest, JobStore, latest_job
 from core.runs.launch import start_job
 from core.runs.recorder import Recorder
-from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.specs import AugmentSpec, DataSpec, Experiment, Factor, ModelSpec, Study, TrainingSpec
 from core.training.recipes import make_recipe
 from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
@@ -35,16 +35,21 @@ from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
 from core.workflows.jobs.visualization import VisualizationJob
 from core.workflows.leak.experiment import LeakPlan
+from core.workflows.studies import members as studies
 
 NET = ModelSpec("mnist_cnn", "none")
 EXPERIMENT = Experiment(
     DataSpec("shapes"), NET, TrainingSpec("full", make_recipe("full", weights="none").phases, device="cpu")
 )
+STUDY = Study(EXPERIMENT, (Factor.of("training.batch_size", 2, 4),))
 REQUESTS: dict[str, JobRequest] = {
     "rankings": RankingRequest(DataSpec("shapes"), (NET, ModelSpec("resnet18")), 8, "cpu"),
     "rates": rate_request(EXPERIMENT),
     "heat-studies": StudyRequest("some-run", "1", settings={"samples": 3}, most=4),
     "leaks": LeakRequest.of(LeakPlan("shapes", copies=2, group_by=""), "cpu"),
+    "studies": studies.StudyRequest(
+        Study(EXPERIMENT, (Factor.of("training.batch_size", 2, 4),)).as_record(), "earlier"
+    ),
     "dreams": VisualizationJob("mnist_cnn", "conv1", "none", (0, 3), place=(1, 2), device="cpu"),
     "profiles": profile_request(NET, "cpu"),
     "maps": MapRequest(DataSpec("shapes"), "7"),
@@ -86,6 +91,7 @@ EARLIER: dict[str, dict[str, Any]] = {
         "precision": "fp32",
         "device": "auto",
     },
+    "studies": {"study": {"experiment": {}, "factors": []}},
     "maps": {"data": {"source": "shapes"}, "stamp": "0"},
     "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
     "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
