@@ -14,6 +14,7 @@ from core.cli.commands.filters import add_dream, add_filters
 from core.cli.commands.leaving.export import add_export
 from core.cli.common.data_options import add_data, add_revision
 from core.cli.common.training_options import add_settings, whole_numbers
+from core.specs.study import DESIGNS
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
 
@@ -53,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_data(add)
     _add_train(add("train", "train", "Train, in the foreground.", runs))
     _add_series(add("series", "series", "Train a recipe with several seeds or over folds; or tell of a series.", runs))
+    _add_study(add("study", "study", "Train a design over settings as one object; or tell of a study.", runs))
     _add_acting(add, runs)
     add_evaluate(add, runs)
     add_compare_runs(add, runs)
@@ -157,6 +159,27 @@ def _add_series(series: argparse.ArgumentParser) -> None:
         "--remedies", action="store_true", help="a run without remedy against imbalance, one with weights, one sampled"
     )
     series.add_argument("--background", action="store_true", help="do not wait for the runs")
+
+
+def _add_study(study: argparse.ArgumentParser) -> None:
+    add_settings(study)
+    study.add_argument("file", metavar="FILE.json", nargs="?", help="a study as JSON, as the page Studies gives it")
+    words = study.add_argument_group("study")
+    words.add_argument(
+        "--grid", action="append", default=[], metavar="FIELD=A,B", help="a field and its values: lr=0.1,0.01"
+    )
+    words.add_argument(
+        "--range", action="append", default=[], metavar="FIELD=A:B[:log|:whole]", help="a field between two ends"
+    )
+    words.add_argument("--sampling", choices=DESIGNS, help="by default grid, or random where there is a range")
+    words.add_argument("--samples", type=int, metavar="N", help="settings that random and sobol draw")
+    words.add_argument("--seeds", type=whole_numbers, metavar="S,S", help="each setting once with each: 0,1,2")
+    words.add_argument("--adopt", metavar="STUDY", help="count the finished runs of an earlier study, where the same")
+    words.add_argument("--background", action="store_true", help="do not wait for the runs")
+    words.add_argument("--status", metavar="STUDY", help="tell of a study")
+    words.add_argument("--resume", metavar="STUDY", help="train what is missing, and what failed again")
+    words.add_argument("--list", action="store_true", help="list the studies")
+    words.add_argument("--measure", metavar="NAME", help="what is compared, such as val_loss; by default test accuracy")
 
 
 def _add_acting(add: Callable[..., _Parser], runs: _Parser) -> None:
