@@ -16,7 +16,7 @@ from core.data.splits import split_warnings
 from core.device import memory_in_use, reuse_freed_memory
 from core.disk_cache import remove_leftovers
 from core.errors import Cancelled, InputError
-from core.evaluation.predictions import predict_store, write_predictions
+from core.evaluation.predictions import write_predictions
 from core.models.catalog import catalog
 from core.models.network import Network, blank, load_into
 from core.runs import snapshots
@@ -37,6 +37,7 @@ from core.workflows.images import DATA_FILE, Decoded, decode, listed_again, open
 from core.workflows.network_loading import build_network
 from core.workflows.trainer_process.event_log import ControlPoller, EventLog, download_progress, reading_progress
 from core.workflows.trainer_process.frozen_check import FrozenCheck
+from core.workflows.trainer_process.judging import judge
 from core.workflows.trainer_process.observers import TrainingObservers
 
 LISTED = 1000
@@ -332,10 +333,9 @@ class _Training:
             "test_accuracy": None,
             **frozen_check.verify(network.model, learned),
         }
-        positions: list[int] = []
-        for split in ("val", "test"):
-            positions += images.positions(split)
-        probabilities = predict_store(network, images.store, positions, self.device)
+        material, test = material_of(images), images.positions("test")
+        positions = [*material.val.tolist(), *test]
+        probabilities = judge(network, material, test, self.experiment, self.device)
         known = {item.key: item for item in images.dataset.items}
         items = [known[images.store.dataset.items[position].key] for position in positions]
         write_predictions(self.run.path / "predictions.parquet", items, probabilities, network.classes)
