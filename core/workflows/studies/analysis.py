@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from core.evaluation.differences import holm, mean_interval, welch
 from core.evaluation.intervals import Interval
 from core.messages import N_, Sentence
-from core.specs.study import Factor, Study
+from core.specs.study import Factor, Level, Study
+from core.workflows.studies.design import level_text
 from core.workflows.studies.members import Standing
 
 MEASURES = ("test_accuracy", "val_accuracy", "val_balanced_accuracy", "val_f1", "val_loss", "seconds")
@@ -27,6 +28,7 @@ LOW_IS_GOOD = ("val_loss", "seconds")
 LEAST_SEEDS = 3
 SIGNIFICANT = 0.05
 TREES = 200
+Naming = Callable[[Factor, Level], str]
 REST, SEEDS = "together", "seeds"
 """Parts of the variance that no single factor has: several factors together, and other seeds of one setting."""
 
@@ -115,28 +117,31 @@ def measures(found: Iterable[Standing]) -> tuple[str, ...]:
     return tuple(name for name in MEASURES if done and all(name in figures for figures in done))
 
 
-def analyse(study: Study, found: Sequence[Standing], measure: str | None = None) -> Analysis:
+def analyse(
+    study: Study, found: Sequence[Standing], measure: str | None = None, named: Naming = level_text
+) -> Analysis:
     """Works out what a study's members say.
 
     Args:
         study: The study.
         found: How its members stand.
         measure: One of :func:`measures`; by default the first of them.
+        named: What a value of a factor is called in sentences.
     """
     offered = measures(found)
     chosen = measure if measure in offered else offered[0] if offered else MEASURES[0]
     judged = [one.judged for one in found if one.finished and one.judged]
     step = 1 / min(judged) if judged and chosen in MEASURES[:2] else 0.0
-    rows = table(study, found, chosen, step)
+    rows = table(study, found, chosen, step, named)
     differences = compared(rows, step, low_is_good=chosen in LOW_IS_GOOD)
     shares = importance(study.factors, rows)
     return Analysis(chosen, rows, shares, differences, sentences(rows, differences, chosen))
 
 
-def table(study: Study, found: Sequence[Standing], measure: str, step: float = 0.0) -> tuple[Row, ...]:
-    """Returns a row for each setting."""
-    from core.workflows.studies.design import level_text
-
+def table(
+    study: Study, found: Sequence[Standing], measure: str, step: float = 0.0, named: Naming = level_text
+) -> tuple[Row, ...]:
+    """Returns a row for each setting; its arguments are those of :func:`analyse`, and the measure's steps."""
     settings: dict[int, list[Standing]] = defaultdict(list)
     for one in found:
         settings[one.member.setting].append(one)
@@ -148,7 +153,7 @@ def table(study: Study, found: Sequence[Standing], measure: str, step: float = 0
         rows.append(
             Row(
                 setting,
-                ", ".join(level_text(factor, level) for factor, level in zip(study.factors, levels, strict=True)),
+                ", ".join(named(factor, level) for factor, level in zip(study.factors, levels, strict=True)),
                 tuple(level.label for level in levels),
                 values,
                 tuple(one.run.id for one in done if one.run is not None),
@@ -266,7 +271,6 @@ LARGER = N_(
     "pairs). The clearest: {better} is better than {worse} by {difference} (95 %: {low} to {high}; p = {p})."
 )
 NOT_TOLD_APART = N_("The best, {best}, cannot be told from {others}.")
-AND_MORE = N_("{names} and {count} more")
 
 
 def sentences(rows: Sequence[Row], differences: Sequence[Difference], measure: str) -> tuple[Sentence, ...]:
@@ -304,9 +308,7 @@ def _rivals(differences: Sequence[Difference], measure: str) -> list[Sentence]:
     rivals.sort(key=lambda row: -sign * (row.mean or 0.0))
     if not rivals:
         return []
-    shown = "; ".join(row.label for row in rivals[:3])
-    more = len(rivals) - 3
-    others: object = Sentence(AND_MORE, {"names": shown, "count": more}) if more > 0 else shown
+    others = "; ".join(row.label for row in rivals[:3]) + ("; …" if len(rivals) > 3 else "")
     return [Sentence(NOT_TOLD_APART, {"best": best.label, "others": others})]
 
 

@@ -172,12 +172,9 @@ def _depth_width(_: DataSpec) -> Study:
 
 def _stack(depth: int, width: int) -> list[dict[str, Any]]:
     """Returns convolutions of one width, each with pooling."""
-    block = [
-        {"kind": "conv", "size": width, "kernel": 3, "padding": 1},
-        {"kind": "relu"},
-        {"kind": "max-pool", "kernel": 2},
-    ]
-    return [*(piece for _ in range(depth) for piece in block), {"kind": "flatten"}]
+    convolution: dict[str, Any] = {"kind": "conv", "size": width, "kernel": 3, "padding": 1}
+    block: list[dict[str, Any]] = [convolution, {"kind": "relu"}, {"kind": "max-pool", "kernel": 2}]
+    return [*(block * depth), {"kind": "flatten"}]
 
 
 def _frozen(data: DataSpec) -> Study:
@@ -204,7 +201,7 @@ def _handed_on(source: str, target: str, network: str, channels: int | None = No
     return make
 
 
-_CATS_DOGS = {
+_CATS_DOGS: Mapping[tuple[str, ...], float] = {
     ("VGG16", "augmented"): 0.87,
     ("VGG16", "not augmented"): 0.899,
     ("ResNet50", "augmented"): 0.632,

@@ -91,8 +91,9 @@ def test_studies_that_cannot_be_told_apart_or_are_too_large_are_refused() -> Non
     large = Study(BASE, (Factor.of("training.batch_size", *range(1, 41)),), seeds=tuple(range(8)))
     with pytest.raises(InputError, match=f"has 320 runs. At most {MOST_MEMBERS}"):
         expand(large)
-    with pytest.raises(InputError, match="are the same experiment"):
-        expand(Study(BASE, (Factor.of("training.batch_size", 4, 4.0, 8),)))
+    alike = Factor("size", tuple(Level(name, (("training.batch_size", 4),)) for name in ("four", "fore")))
+    with pytest.raises(InputError, match="four and fore are the same experiment"):
+        expand(Study(BASE, (alike,)))
     twice = Factor("kind", (Level("a", (("training.batch_size", 2),)), Level("b", (("training.batch_size", 3),))))
     with pytest.raises(InputError, match="set by two factors"):
         expand(Study(BASE, (Factor.of("training.batch_size", 4, 8), twice)))

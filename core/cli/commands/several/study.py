@@ -87,16 +87,16 @@ def _range(word: str) -> Factor:
     """Reads ``training.phases.lr=0.0001:0.1:log``."""
     name, _, text = word.partition("=")
     ends = text.split(":")
-    kinds = {"": {}, "log": {"log": True}, "whole": {"whole": True}}
     kind = ends[2] if len(ends) > 2 else ""
     try:
         low, high = float(ends[0]), float(ends[1])
-        more = kinds[kind]
-    except (ValueError, IndexError, KeyError) as error:
+        if kind not in ("", "log", "whole"):
+            raise ValueError
+    except (ValueError, IndexError) as error:
         raise InputError(
             "--range is {text}. Write a field and two ends, then log or whole if wished: lr=0.0001:0.1:log.", text=word
         ) from error
-    return Factor(full_name(name.strip()), low=low, high=high, **more)
+    return Factor(full_name(name.strip()), low=low, high=high, log=kind == "log", whole=kind == "whole")
 
 
 def _value(text: str) -> object:
