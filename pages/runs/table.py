@@ -138,7 +138,7 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         row = _row(run, labels[run.id])
         if row is not None:
             groups.setdefault(run_list.series_of(run) or run.id, []).append(row)
-    return [rows[0] if len(rows) == 1 else _together(rows) for rows in groups.values()]
+    return [rows[0] if len(rows) == 1 else _together(rows, series) for series, rows in groups.items()]
 
 
 def _row(run: Run, name: str) -> Row | None:
@@ -168,18 +168,24 @@ def _row(run: Run, name: str) -> Row | None:
     )
 
 
-def _together(rows: Sequence[Row]) -> Row:
-    """Returns the row of a series: means over its runs, and how many have finished."""
+def _together(rows: Sequence[Row], series: str) -> Row:
+    """Returns the row of a series, means over its runs; or of a study, whose runs differ and have none."""
+    from core.workflows.studies.members import part_of
+
+    study = part_of(series) is not None
     done = _(components.STATES["finished"][0])
     finished = [row for row in rows if row.state == done]
     base = rows[-1].name.partition(" · seed ")[0].partition(" · fold ")[0].partition(" · remedy ")[0]
+    name = _("{name} · series of {n}").format(name=base, n=len(rows))
+    if study:
+        name = _("{name} · study of {n}").format(name=base.partition(" · ")[0], n=len(rows))
     return replace(
         rows[0],
         ids=tuple(i for row in rows for i in row.ids),
-        name=_("{name} · series of {n}").format(name=base, n=len(rows)),
+        name=name,
         state=done if len(finished) == len(rows) else _("{n} of {total}").format(n=len(finished), total=len(rows)),
-        test=_mean(row.test for row in finished),
-        validation=_mean(row.validation for row in finished),
+        test=None if study else _mean(row.test for row in finished),
+        validation=None if study else _mean(row.validation for row in finished),
         time=sum(row.time for row in rows),
         fault=next((row.fault for row in rows if row.fault), ""),
         leaky=next((row.leaky for row in rows if row.leaky), ""),

@@ -24,6 +24,7 @@ TITLES = {
     "train": "Train",
     "evaluate": "Evaluate",
     "runs": "Runs",
+    "studies": "Studies",
     "feature_maps": "Feature maps",
     "filters": "Filters",
     "heatmaps": "Heatmaps",

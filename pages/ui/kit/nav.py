@@ -41,6 +41,13 @@ PLACES: Mapping[str, Place] = {
         Place("evaluate", N_("Evaluate"), N_("How good, and where not?"), ":material/fact_check:", N_("Judge")),
         Place("runs", N_("Runs"), N_("Which was better, and why?"), ":material/history:", N_("Judge")),
         Place(
+            "studies",
+            N_("Studies"),
+            N_("Which settings matter, and what is chance?"),
+            ":material/grid_on:",
+            N_("Judge"),
+        ),
+        Place(
             "feature_maps",
             N_("Feature maps"),
             N_("What does each layer see?"),

@@ -73,6 +73,12 @@ def draw(run: Run, runs: Sequence[Run], *, target: str = "runs") -> None:
     if not together:
         return
     from core.workflows.run_series import summary
+    from core.workflows.studies.members import part_of
+
+    study = part_of(run_list.series_of(run))
+    if study is not None:  # whose runs differ, so that they have no mean
+        nav.link("studies", _("Part of a study: what its settings say together"), study=study.id)
+        return
 
     found = summary(together)
     count = len(found.finished)

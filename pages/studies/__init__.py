@@ -1,0 +1,1 @@
+"""Studies: settings varied by a design, over seeds, as one object; what matters, and what is chance."""
