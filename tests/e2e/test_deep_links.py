@@ -182,6 +182,7 @@ CASES: dict[str, tuple[str, dict[str, str], tuple[Callable[[Page], None], ...]]]
     "tab of a run": ("train", {RUN: ""}, (pick("Coach"),)),
     "judged": ("evaluate", {RUN: ""}, (pick("Shares of each true class"),)),
     "runs": ("runs", {RUN: ""}, ()),
+    "studies": ("studies", {"data": "digits"}, (pick("Of your own"), pick("Sobol"))),
     "maps": ("feature_maps", {RUN: ""}, (pick("All layers"),)),
     "filters": ("filters", {RUN: ""}, (pick("Alike"),)),
     "heatmaps": ("heatmaps", {RUN: ""}, (pick("Classes"),)),

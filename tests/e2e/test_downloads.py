@@ -19,6 +19,10 @@ from PIL import Image
 from playwright.sync_api import Page
 from safetensors.numpy import load
 
+from core.runs.jobs import JobStore
+from core.specs.study import Factor, Study
+from core.workflows.studies.members import StudyRequest
+
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 Visit = Callable[..., Page]
 Settled = Callable[[Page], Page]
@@ -154,6 +158,17 @@ def layers(page: Page, visit: Visit, _settled: Settled, trained: Any) -> None:
     visit(page, "feature_maps", run=trained.id, view="all")
 
 
+def study(page: Page, visit: Visit, _settled: Settled, trained: Any) -> None:
+    wanted = Study(trained.experiment, (Factor.of("training.phases.lr", 0.001, 0.01),))
+    made = JobStore("studies", trained.path.parent).create(StudyRequest(wanted.as_record()).as_record())
+    visit(page, "studies", study=made.id)
+
+
+def is_study(name: str, data: bytes) -> None:
+    assert name.endswith(".json")
+    assert Study.from_json(data.decode()).factors[0].name == "training.phases.lr"
+
+
 def heatmap(page: Page, visit: Visit, _settled: Settled, trained: Any) -> None:
     visit(page, "heatmaps", run=trained.id)
 
@@ -192,6 +207,7 @@ WAYS: dict[str, tuple[Callable[[Page, Visit, Settled, Any], None], Callable[[str
     "bl-maps-npz": (layer, is_arrays),
     "bl-all-png": (layers, is_pictures),
     "bl-all-npz": (layers, is_arrays),
+    "bl-study-file": (study, is_study),
     "bl-heat-save": (heatmap, is_picture),
     "bl-table-csv": (table, is_table),
     "bl-table-excel": (table, is_workbook),

@@ -26,6 +26,7 @@ PAGES = {
     "train": {"data": "digits", "split": "v20t20s0n20", "backbone": "squeezenet1_1", "weights": "none"},
     "evaluate": {"run": ""},
     "runs": {"run": ""},
+    "studies": {},
     "feature_maps": {"run": ""},
     "filters": {"run": ""},
     "heatmaps": {"run": ""},

@@ -24,6 +24,7 @@ PAGES = (
     "train",
     "evaluate",
     "runs",
+    "studies",
     "feature_maps",
     "filters",
     "heatmaps",
