@@ -5,9 +5,9 @@
 
 Prints one JSON line. ``alarms`` simulates studies of equal settings: each training has an accuracy of its own (seeds
 scatter by 1.4 points) and is judged on the same images; the share of studies with a difference "larger than chance" is
-printed for several sizes. ``probes`` does a study in the process that a page starts for it, and single trainings one after the other, each
-in a process and with a cache of its own; of the singles a few are timed, and the median stands for all. The
-processor's seconds tell more than the clock's where others use the machine.
+printed for several sizes. ``probes`` does a study in the process that a page starts for it, and single trainings one
+after the other, each in a process and with a cache of its own; of the singles a few are timed, and the median stands
+for all. The processor's seconds tell more than the clock's where others use the machine.
 """
 
 from __future__ import annotations
