@@ -11,7 +11,7 @@ from core.specs import Experiment
 from core.specs.study import DESIGNS, MOST_SAMPLES, Study
 from pages.studies import factor_fields, launching, words
 from pages.ui.kit import components, form_fields, nav
-from pages.ui.kit.page_states import broken, empty
+from pages.ui.kit.page_states import broken, busy, empty
 from pages.ui.plan import experiment_plan
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names
@@ -69,7 +69,8 @@ def _base() -> Experiment | None:
         )
         return None
     try:
-        found = run if kind == "run" and run is not None else _planned()
+        with busy(_("Looking through images and network …"), height=60):
+            found = run if kind == "run" and run is not None else _planned()
     except InputError as error:
         broken(_("This does not fit together yet"), translate_error(error), icon="report", tone="warn")
         return None

@@ -88,7 +88,7 @@ def heatmap(factors: Sequence[Factor], rows: Sequence[Row], measure: str, across
             colorscale=charts.COLORSCALE,
             xgap=2,
             ygap=2,
-            colorbar={"title": {"text": _axis(measure), "side": "right"}, "thickness": 12},
+            colorbar={"title": {"text": _axis(measure), "side": "right", "font": {"size": 14}}, "thickness": 12},
             hovertemplate="%{x}, %{y}: %{text}<extra></extra>",
         )
     )
@@ -113,7 +113,7 @@ def parallel(factors: Sequence[Factor], rows: Sequence[Row], measure: str) -> Fi
             titles = [words.value(factor.name, label) for label in order]
             ticks = {"tickvals": list(range(len(order))), "ticktext": titles}
         dimensions.append({"label": words.field(factor.name), "values": values, **ticks})
-    scaled = [_scaled(row.mean or 0.0, measure) for row in known]
+    scaled = [float(f"{_scaled(row.mean or 0.0, measure):.4g}") for row in known]
     dimensions.append({"label": _axis(measure), "values": scaled})
     chart = charts.figure(360)
     chart.add_trace(
@@ -124,7 +124,7 @@ def parallel(factors: Sequence[Factor], rows: Sequence[Row], measure: str) -> Fi
             tickfont={"size": 13},
         )
     )
-    chart.update_layout(margin={"l": 80, "r": 60, "t": 60, "b": 24})
+    chart.update_layout(margin={"l": 100, "r": 110, "t": 60, "b": 24})
     return chart
 
 
