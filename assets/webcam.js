@@ -1,19 +1,6 @@
 // A burst of pictures a class: while a button is held, frames are taken. They stay in the browser until they are sent,
 // a batch at a time, the next one when the server has the last.
-const PER_SECOND = 10, SIDE = 256, BATCH = 24, SHOWN = 6;
-
-const why = (error) => ({
-  NotAllowedError: 'denied', SecurityError: 'denied', NotFoundError: 'missing', OverconstrainedError: 'missing',
-  NotReadableError: 'busy', AbortError: 'busy',
-}[error.name] ?? 'other');
-
-const frame = (video) => {
-  const scale = SIDE / Math.min(video.videoWidth, video.videoHeight), canvas = document.createElement('canvas');
-  canvas.width = Math.round(video.videoWidth * scale);
-  canvas.height = Math.round(video.videoHeight * scale);
-  canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
-  return canvas.toDataURL('image/jpeg', 0.85);
-};
+const PER_SECOND = 10, BATCH = 24, SHOWN = 6;
 
 export default ({data, parentElement, setTriggerValue}) => {
   const root = parentElement.querySelector('.bl-webcam'), at = (name) => root.querySelector(name);

@@ -15,8 +15,8 @@ from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import finding_cards
+from pages.ui.selection import trust_word
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -27,15 +27,8 @@ if TYPE_CHECKING:
     from core.interpret.attribution.heatmap import Heatmap
     from core.workflows.inspection.trust import Trust
 
-SHELF, ENTRIES = "trust", 256
 ASKED = "bl.trust.asked"
 KEY = "bl-trust"
-WORDS: Mapping[str, tuple[str, str, str]] = {
-    "trust": (N_("Trust it"), "check_circle", "good"),
-    "partly": (N_("Partly"), "warning", "warn"),
-    "not": (N_("Do not"), "cancel", "bad"),
-}
-"""What each word of :class:`core.workflows.inspection.trust_verdict.Verdict` is called, with its symbol and tone."""
 TITLES = {
     "deletion": N_("Deletion"),
     "insertion": N_("Insertion"),
@@ -73,7 +66,7 @@ def word(
     """
     if heat.empty:
         return None
-    known = (*subject.key, *identity(heat, settings))
+    known = (*subject.key, *trust_word.identity(heat, settings))
     question = _("Can this map be trusted?") if not method else _("Can {method} be trusted here?").format(method=method)
     asked = f'<p class="bl-trust-question">{escape(question)}</p>'
     place = st.empty()
@@ -84,7 +77,7 @@ def word(
     from core.workflows.inspection.trust_verdict import verdict
 
     judged = verdict(found)
-    title, icon, tone = WORDS[judged.word]
+    title, icon, tone = trust_word.WORDS[judged.word]
     place.html(  # together: beside the answer there is little height
         f'{asked}<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
         f"<b>{escape(_(title))}</b><span>{escape(finding_cards.translated(judged.reason.sentence))}</span></p>"
@@ -103,16 +96,11 @@ def more(subject: Subject, heat: Heatmap, found: Trust | None) -> None:
     region_panel.draw(subject, heat, key=KEY)
 
 
-def identity(heat: Heatmap, settings: Mapping[str, int] | None) -> tuple[Hashable, ...]:
-    """Returns what distinguishes a heatmap from others of the same picture and network."""
-    return heat.method, heat.layer, heat.target, heat.against, tuple(sorted((settings or {}).items()))
-
-
 def _tested(
     subject: Subject, heat: Heatmap, settings: Mapping[str, int] | None, known: tuple[Hashable, ...]
 ) -> Trust | None:
     """Returns what was found, made once when it is asked for; ``None`` before."""
-    there = caches.known(SHELF, known, entries=ENTRIES) or _reread(known)
+    there = trust_word.there(known)
     if not there and st.session_state.get(ASKED) != known:
         st.button(
             _("Test this map"),
@@ -129,10 +117,9 @@ def _tested(
     progress = None if there else _bar(place)
 
     def make() -> Trust:
-        from core.workflows.inspection import trust_store
         from core.workflows.inspection.trust import trust
 
-        found = trust(
+        return trust(
             subject.network,
             subject.input(),
             heat,
@@ -140,27 +127,14 @@ def _tested(
             mask=region_panel.object_mask(subject),
             progress=progress,
         )
-        trust_store.save(known, found)
-        return found
 
     try:
-        return caches.remember(SHELF, known, make, entries=ENTRIES)
+        return trust_word.tested(known, make)
     except InputError as error:
         broken(_("This map cannot be tested"), translate_error(error), icon="report", tone="warn")
         return None
     finally:
         place.empty()
-
-
-def _reread(known: tuple[Hashable, ...]) -> bool:
-    """Whether it was measured before the server's restart; then the shelf has it from now on."""
-    from core.workflows.inspection import trust_store
-
-    found = trust_store.load(known)
-    if found is None:
-        return False
-    caches.remember(SHELF, known, lambda: found, entries=ENTRIES)
-    return True
 
 
 def _passes(heat: Heatmap) -> int:

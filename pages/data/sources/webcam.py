@@ -14,7 +14,7 @@ from core import settings
 from core.errors import InputError
 from core.specs import DataSpec
 from pages.data.sources.taking_in import make_classes, refused
-from pages.ui.kit import components
+from pages.ui.kit import camera, components
 from pages.ui.kit.style import component
 from pages.ui.text.i18n import N_, _
 
@@ -32,17 +32,7 @@ _HTML = """<div class="bl-webcam"><div class="stage"><div class="view"><video pl
 <div><div class="classes"></div><div class="do"><button type="button" class="send"></button><progress hidden></progress>
 </div></div></div>"""
 _LABELS = {
-    "start": N_("Start the camera"),
-    "stop": N_("Stop the camera"),
-    "asking": N_("Allow the camera where the browser asks for it."),
-    "insecure": N_(
-        "This browser gives no camera to a page without https. Open the page by https, or on this machine by localhost."
-    ),
-    "denied": N_("The camera was denied. Allow it for this page in the browser's settings, then start it again."),
-    "missing": N_("No camera was found. Connect one, or put pictures into “Your own classes”."),
-    "busy": N_("The camera cannot be read: another program may be using it. Close that, then start it again."),
-    "gone": N_("The camera is gone. Connect it, then start it again; the pictures so far are still here."),
-    "other": N_("The camera could not be started. Put pictures into “Your own classes” instead."),
+    **camera.LABELS,
     "hold": N_("Hold to record"),
     "last": N_("Delete the last"),
     "count": N_("Pictures: {n}"),
@@ -86,7 +76,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
         "most": MOST_PICTURES,
         "refused": done is not None,
     }
-    component("webcam", _HTML, "webcam.js", "webcam.css")(data=data, key=_KEY, on_batch_change=_receive)
+    component("webcam", _HTML, camera.SCRIPT + "webcam.js", "webcam.css")(data=data, key=_KEY, on_batch_change=_receive)
     components.note(_("Ten pictures a second. They stay in this browser until you make a data source of them."))
     if isinstance(done, InputError):
         refused(done)

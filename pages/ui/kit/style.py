@@ -33,9 +33,9 @@ def send(name: str) -> None:
 
 @lru_cache
 def component(name: str, html: str | None, js: str, css: str | None = None) -> Callable[..., Any]:
-    """Returns a component of the browser, whose program and style are assets."""
-    look = asset(css) if css else None
-    return st.components.v2.component(f"backbone_lab_{name}", html=html, css=look, js=asset(js))
+    """Returns a component of the browser; its style and program (of one file or several) are assets."""
+    look, program = asset(css) if css else None, "".join(map(asset, js.split()))
+    return st.components.v2.component(f"backbone_lab_{name}", html=html, css=look, js=program)
 
 
 def apply() -> None:

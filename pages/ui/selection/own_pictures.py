@@ -71,7 +71,7 @@ def take(files: Sequence[UploadedFile], kind: str = "upload") -> ImageChoice | N
     here.refused, here.lots = [], here.lots + 1
     for file in files:
         choice = ImageChoice(kind, _("Camera picture") if kind == "camera" else file.name, file.getvalue())
-        refused = _refused(choice)
+        refused = keep(choice)
         if refused:
             here.refused.append(refused)
         else:
@@ -79,8 +79,8 @@ def take(files: Sequence[UploadedFile], kind: str = "upload") -> ImageChoice | N
     return first
 
 
-def _refused(choice: ImageChoice) -> str:
-    """Keeps a picture; returns why it cannot be used, empty where it can."""
+def keep(choice: ImageChoice) -> str:
+    """Keeps a picture for the session; returns why it cannot be used, empty where it can."""
     from core.data.folders.passed_over import Note
     from core.data.images import CONVERTIBLE, read_image
 

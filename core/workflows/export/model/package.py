@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import tempfile
 import zipfile
@@ -22,8 +20,7 @@ from core.workflows.checkpoints import network_at
 from core.workflows.evaluate import recorded
 from core.workflows.export.model import formats
 from core.workflows.export.model.parity import LIMIT, Parity, compare, pictures_of
-
-_EXCEL_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from core.workflows.export.tables import csv_table, excel_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Exported:
         return {
             "format": self.format,
             "bytes": self.bytes,
-            "opset": formats.OPSET if self.format == "onnx" else None,
+            "opset": formats.OPSET if self.format in ("onnx", "web") else None,
             **asdict(self.parity),
         }
 
@@ -169,43 +166,16 @@ def companions(run: Run, found: Exported, checkpoint: str = "best") -> dict[str,
             indent=2,
             ensure_ascii=False,
         ),
-        "classes.csv": classes_csv(classes),
+        "classes.csv": csv_table(("index", "name"), enumerate(classes)),
         "classes.json": json.dumps(list(classes), ensure_ascii=False, indent=0),
-        "classes.xlsx": classes_excel(classes),
+        "classes.xlsx": excel_table("classes", ("index", "name"), enumerate(classes)),
         "MODEL_CARD.md": model_card(run, found, checkpoint),
     }
-    if found.format != "safetensors":
+    if found.format not in ("safetensors", "web"):
         template = _templates().get_template("predict.py.j2")
         colour = tuple(round(255 * value) for value in preprocessing.mean)
         files["predict.py"] = template.render(format=found.format, prep=preprocessing, model=model, colour=colour)
     return files
-
-
-def classes_csv(classes: Sequence[str]) -> str:
-    """Returns the classes as CSV, ``index,name``; a name that a spreadsheet would take for a formula is quoted."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["index", "name"])
-    safe = (f"'{name}" if name.startswith(_EXCEL_STARTS) else name for name in classes)
-    writer.writerows(enumerate(safe))
-    return buffer.getvalue()
-
-
-def classes_excel(classes: Sequence[str]) -> bytes:
-    """Returns the classes as an Excel workbook, every name as text."""
-    from openpyxl import Workbook
-
-    book = Workbook()
-    sheet = book.active
-    sheet.title = "classes"
-    sheet.append(["index", "name"])
-    for index, name in enumerate(classes):
-        sheet.append([index, None])
-        cell = sheet.cell(row=index + 2, column=2)
-        cell.value, cell.data_type = "".join(sign for sign in name if sign.isprintable()), "s"
-    buffer = io.BytesIO()
-    book.save(buffer)
-    return buffer.getvalue()
 
 
 def model_card(run: Run, found: Exported, checkpoint: str = "best") -> str:
