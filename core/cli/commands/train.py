@@ -6,7 +6,6 @@ import argparse
 import os
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from core.cli.common.experiment_args import experiment
@@ -19,9 +18,6 @@ from core.runs.process import program
 from core.runs.status import RunStatus
 from core.runs.store import Run, RunStore
 from core.training.recipes import idle_phases
-
-PREDICTED_TOGETHER = 64
-"""Images that are decoded and classified at a time."""
 
 
 def train(arguments: argparse.Namespace, output: Output) -> int:
@@ -120,55 +116,6 @@ def _nothing_beside(arguments: argparse.Namespace) -> None:
             "--run trains a run that was made before and reads all else from it, so {word} cannot stand beside it.",
             word=others[0],
         )
-
-
-def predict(arguments: argparse.Namespace, output: Output) -> int:
-    """Classifies images; one that cannot be read costs the others nothing. Returns 2 if there was one."""
-    from core.data.images import open_image
-    from core.evaluation.predictions import predict_images
-    from core.workflows.network_loading import load_network
-
-    if arguments.top_k < 1:
-        raise InputError("--top-k is {value}. It must be at least 1.", value=arguments.top_k)
-    paths = [path for given in arguments.images for path in _pictures(Path(given))]
-    network = load_network(arguments.run, runs_dir=arguments.runs_dir)
-    answers: list[dict[str, Any]] = []
-    for start in range(0, len(paths), PREDICTED_TOGETHER):
-        opened = []
-        for path in paths[start : start + PREDICTED_TOGETHER]:
-            answers.append({"image": str(path)})
-            try:
-                opened.append((open_image(path, name=str(path)), answers[-1]))
-            except InputError as error:
-                answers[-1]["error"] = str(error)
-        if not opened:
-            continue
-        for (_, answer), row in zip(opened, predict_images(network, [image for image, _ in opened]), strict=True):
-            order = row.argsort()[::-1][: arguments.top_k]
-            answer["top"] = [{"class": network.classes[index], "probability": float(row[index])} for index in order]
-    lines = [
-        answer.get("error")
-        or f"{answer['image']}: " + ", ".join(f"{top['class']} {share(top['probability'])}" for top in answer["top"])
-        for answer in answers
-    ]
-    output.result({"predictions": answers}, lines)
-    return 2 if any("error" in answer for answer in answers) else 0
-
-
-def _pictures(path: Path) -> list[Path]:
-    """Returns the file itself, or all pictures below a folder.
-
-    Raises:
-        InputError: It is a folder without pictures.
-    """
-    from core.data.images import SUFFIXES
-
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    if not found:
-        raise InputError("The folder {path} holds no pictures.", path=str(path))
-    return found
 
 
 def show(record: dict[str, Any], output: Output) -> None:
