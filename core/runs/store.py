@@ -1,4 +1,4 @@
-"""Runs as folders: make, list, open, rename, delete, pack.
+"""Runs as folders: make, list, open, rename, delete.
 
 A run is a folder ``<utc>-<slug>-<4 hex>``. ``experiment.json`` is written once; ``status.json`` is replaced by the
 training process; ``metrics.jsonl`` and ``steps.jsonl`` grow. Whether a run is alive is not believed but looked up: a
@@ -14,12 +14,10 @@ import shutil
 import stat
 import time
 import unicodedata
-import zipfile
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from core import settings
 from core.errors import InputError, RunMissing
@@ -205,21 +203,6 @@ class Run:
         if not self.exists:
             raise _missing(self.id)
         write_atomic(self.path / "label.txt", cleaned + "\n")
-
-    def pack(self, target: IO[bytes]) -> None:
-        """Writes the folder as a zip archive.
-
-        Lock files, the weights of single epochs (they may take far more than all the rest), and what is removed
-        meanwhile are left out.
-        """
-        if not self.exists:
-            raise _missing(self.id)
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(self.path.rglob("*")):
-                inside = file.relative_to(self.path)
-                if file.is_file() and not file.name.startswith(".") and inside.parts[0] != "weights":
-                    with suppress(FileNotFoundError):  # a run that ends gives up its state
-                        archive.write(file, Path(self.id) / inside)
 
 
 class RunStore:

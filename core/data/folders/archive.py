@@ -46,7 +46,8 @@ _PART = ".part-"
 _UNIX = 3
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst")
 _Entry = tuple[PurePosixPath, zipfile.ZipInfo]
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+"""Ways of packing that are unpacked."""
 
 
 def unpack_zip(
@@ -76,7 +77,7 @@ def unpack_zip(
     """
     root = destination_root if destination_root is not None else settings.uploads_dir()
     try:
-        with _opened(file) as stream, _as_input_errors(name):
+        with opened(file) as stream, as_input_errors(name):
             size = stream.seek(0, os.SEEK_END)
             _check_upload(stream, size, name)
             with zipfile.ZipFile(stream) as archive:
@@ -94,7 +95,8 @@ def unpack_zip(
 
 
 @contextmanager
-def _opened(file: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
+def opened(file: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
+    """Opens what an archive was given as."""
     if isinstance(file, str | Path):
         with Path(file).open("rb") as stream:
             yield stream
@@ -105,7 +107,7 @@ def _opened(file: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _as_input_errors(name: str) -> Iterator[None]:
+def as_input_errors(name: str) -> Iterator[None]:
     """Turns what a damaged archive raises into one sentence."""
     try:
         yield
@@ -121,6 +123,15 @@ def _as_input_errors(name: str) -> Iterator[None]:
 
 def _check_upload(stream: BinaryIO, size: int, name: str) -> None:
     uploads.check_size(size, name)
+    check_table_of_contents(stream, size, name)
+
+
+def check_table_of_contents(stream: BinaryIO, size: int, name: str) -> None:
+    """Makes sure that an archive's table of contents, which is read into memory at once, is not too long.
+
+    Raises:
+        InputError: It is.
+    """
     if _directory_bytes(stream, size) > _DIRECTORY_BYTES:
         raise _too_many(name)
 
@@ -172,7 +183,7 @@ def _accepted(
         if path.suffix.lower() not in SUFFIXES and not beside(path):
             notes.append(Note("convertible" if path.suffix.lower() in CONVERTIBLE else "no image", str(path)))
             continue
-        if info.compress_type not in _METHODS:
+        if info.compress_type not in METHODS:
             raise NotImplementedError(info.compress_type)
         if path in images:
             raise InputError("{name} holds {entry} twice.", name=name, entry=str(path))

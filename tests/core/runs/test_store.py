@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import os
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -168,32 +166,6 @@ def test_open_takes_an_id_or_a_path(store: RunStore, run: Run) -> None:
     assert RunStore("elsewhere").open(run.path) == run
     with pytest.raises(RunMissing, match="There is no run nothing under"):
         store.open("nothing")
-
-
-def test_pack_holds_the_folder_without_locks(run: Run) -> None:
-    (run.path / ".trainer.lock").touch()
-    target = io.BytesIO()
-    run.pack(target)
-    names = zipfile.ZipFile(target).namelist()
-    assert f"{run.id}/experiment.json" in names
-    assert not any(".trainer.lock" in name for name in names)
-
-
-def test_pack_leaves_out_what_is_removed_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    (run.path / "resume.pt").touch()
-    write = zipfile.ZipFile.write
-
-    def late(archive: zipfile.ZipFile, file: Path, *rest: object) -> None:
-        if file.name == "resume.pt":
-            file.unlink()
-        write(archive, file, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(zipfile.ZipFile, "write", late)
-    target = io.BytesIO()
-    run.pack(target)
-    names = zipfile.ZipFile(target).namelist()
-    assert f"{run.id}/experiment.json" in names
-    assert f"{run.id}/resume.pt" not in names
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
