@@ -45,7 +45,7 @@ def draw(run: Run) -> None:
         name = st.segmented_control(
             _("Format"),
             list(FORMATS),
-            format_func=lambda name: FORMATS[name].title,
+            format_func=lambda name: _(FORMATS[name].title),
             required=True,
             wrap=True,
             **FORMAT.widget("bl-take-format", list(FORMATS), next(iter(FORMATS))),
@@ -109,6 +109,11 @@ def _ready(run: Run, job: Job, found: Exported) -> None:
         "bl-take-download",
         help=_("The network, its classes (CSV, Excel, JSON), a model card, and a program that classifies pictures."),
     )
+    if found.format == "web":
+        components.note(
+            _("Unpack it and open model.html in a browser: pictures are prepared there as they were in training.")
+        )
+        return
     inside = found.format != "safetensors"
     components.note(
         _("Normalisation is inside the file; resizing and cropping are in predict.py and config.json beside it.")

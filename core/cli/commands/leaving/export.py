@@ -14,7 +14,7 @@ def add_export(add: Callable[..., argparse.ArgumentParser], runs: argparse.Argum
     """Adds the verb."""
     verb = add("export", "leaving.export", "Write a run's network for use elsewhere, checked against it.", runs)
     verb.add_argument("run", metavar="RUN", help="at another moment: RUN@start, RUN@last, RUN@12")
-    verb.add_argument("--format", default="onnx", metavar="FORMAT", help="onnx, pt2, safetensors or torchscript")
+    verb.add_argument("--format", default="onnx", metavar="FORMAT", help="onnx, web, pt2, safetensors or torchscript")
     verb.add_argument(
         "--out",
         required=True,

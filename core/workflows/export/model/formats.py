@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from core.errors import InputError
 from core.messages import N_
 from core.models.network import Network, blank, load_into, save
 from core.specs import ModelSpec, Preprocessing
+from core.workflows.export.model import web
 
 OPSET = 18
 """Version of ONNX's operators: read by every onnxruntime since 1.14."""
@@ -149,6 +151,20 @@ def _open_onnx(path: Path, _spec: ModelSpec, _classes: tuple[str, ...]) -> Run:
     return lambda images: torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
 
 
+def _write_web(deployed: Deployed, network: Network, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.onnx"
+        _write_onnx(deployed, network, model)
+        web.write_page(model.read_bytes(), path, network.classes, network.preprocessing, (INPUT, OUTPUT))
+
+
+def _open_web(path: Path, spec: ModelSpec, classes: tuple[str, ...]) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.onnx"
+        model.write_bytes(web.model_of(path))
+        return _open_onnx(model, spec, classes)
+
+
 def _write_torchscript(deployed: Deployed, network: Network, path: Path) -> None:
     with _quiet(), torch.no_grad():
         torch.jit.trace(deployed, example(network.preprocessing.crop), check_trace=False).save(str(path))
@@ -190,6 +206,17 @@ FORMATS = {
         "onnx",
         _write_onnx,
         _open_onnx,
+        ("onnx", "onnxscript", "onnxruntime"),
+    ),
+    "web": Format(
+        N_("Web page"),
+        N_(
+            "One file that runs the network in any browser, on pictures and on the camera, without a server; no "
+            "picture leaves the browser."
+        ),
+        "html",
+        _write_web,
+        _open_web,
         ("onnx", "onnxscript", "onnxruntime"),
     ),
     "pt2": Format(
