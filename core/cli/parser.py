@@ -12,6 +12,9 @@ from core.cli.commands.evaluate import add_compare_runs, add_evaluate
 from core.cli.commands.feature_maps import add_compare, add_features
 from core.cli.commands.filters import add_dream, add_filters
 from core.cli.commands.leaving.export import add_export
+from core.cli.commands.leaving.packing import add_packing
+from core.cli.commands.leaving.predict import add_predict
+from core.cli.commands.leaving.report import add_report
 from core.cli.common.data_options import add_data, add_revision
 from core.cli.common.training_options import add_settings, whole_numbers
 from core.specs.study import DESIGNS
@@ -58,10 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_acting(add, runs)
     add_evaluate(add, runs)
     add_compare_runs(add, runs)
-    predict = add("predict", "train", "Classify images.", runs)
-    predict.add_argument("run", metavar="RUN")
-    predict.add_argument("images", metavar="IMAGE", nargs="+")
-    predict.add_argument("--top-k", type=int, default=5, metavar="K")
+    add_predict(add, runs)
     _add_inside(add("explain", "explain", "Make a heatmap.", runs))
     add_features(add("features", "feature_maps", "Draw feature maps.", runs))
     add_compare(add("compare", "feature_maps", "Set two networks side by side on an image.", runs))
@@ -74,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_finder(add("lr-find", "lr_find", "Find a learning rate: a range test before training.", runs))
     _add_heat_study(add("heat-study", "heat_study", "Look at the heatmaps of many pictures together.", runs))
     add_export(add, runs)
+    add_packing(add, runs)
+    add_report(add, runs)
     board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
     board.add_argument("run", metavar="RUN")
     board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")

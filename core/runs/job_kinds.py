@@ -138,6 +138,21 @@ JOB_KINDS = {
             kept=12,
         ),
         JobKind(
+            "answers",
+            "core.workflows.jobs.leaving.answers",
+            "AnswersRequest",
+            N_("The predictions ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",
+        ),
+        JobKind(
+            "reports",
+            "core.workflows.jobs.leaving.report",
+            "ReportRequest",
+            N_("Writing the report ended with an error that was not foreseen; its log has the details."),
+            waits_for="nothing",
+            kept=12,
+        ),
+        JobKind(
             "copies",
             "core.workflows.jobs.offline_copies",
             "CopiesRequest",

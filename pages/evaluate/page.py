@@ -13,7 +13,7 @@ from pages.evaluate import confusion_chart, curves_view, figures_view, matrix_vi
 from pages.evaluate.confusion import draw_confusion, draw_per_class
 from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.components import Figure
-from pages.ui.runs import learning_curves, run_panel
+from pages.ui.runs import learning_curves, report_panel, run_panel
 from pages.ui.selection import network_picker, subjects, view_strip
 from pages.ui.session import address, caches
 from pages.ui.text import display_names as names
@@ -72,6 +72,8 @@ def render() -> None:
     if view == "overview" and len(caches.journal(run).epochs):
         components.section(_("How it got there"))
         learning_curves.pair(run, status, key="bl-eval-curves", marks=run_panel.marks(run, status))
+    if found and view == "overview":
+        report_panel.draw(run)
     if found:
         components.next_step("heatmaps", _("See where it looks"), run=run.id)
     elif not run.has_weights:

@@ -9,11 +9,11 @@ import streamlit as st
 
 from core.runs.status import LIVE, RunStatus
 from core.runs.store import RunStore
-from pages.runs import settings_table, table
+from pages.runs import settings_table, table, taking_in
 from pages.ui.kit import components, nav, one_shot_button
 from pages.ui.kit.page_states import broken, empty
 from pages.ui.plan import another_like
-from pages.ui.runs import queue_panel, reproduce, run_panel, series_panel, take_model
+from pages.ui.runs import queue_panel, report_panel, reproduce, run_panel, series_panel, take_model
 from pages.ui.session import choices, run_list
 from pages.ui.text.i18n import _, _n, translate_error
 
@@ -35,6 +35,7 @@ def render() -> None:
             target="data",
             icon="history",
         )
+        taking_in.draw()
         return
     one_shot_button.refusal()
     queue_panel.panel(key="bl-runs-queue")
@@ -46,6 +47,7 @@ def render() -> None:
     chosen = next((run for run in everything if run.id == choices.run_id()), (runs or helpers)[0])
     _one(chosen, everything)
     _helpers(helpers)
+    taking_in.draw()
 
 
 def _one(run: Run, runs: list[Run]) -> None:
@@ -68,6 +70,8 @@ def _one(run: Run, runs: list[Run]) -> None:
                 settings_table.draw(spec)
             if ended and run.has_weights:
                 take_model.draw(run)
+            if ended:
+                report_panel.draw(run)
             reproduce.draw(run)
     if ended and run.has_weights:
         components.next_step("evaluate", _("Judge it"), run=run.id)
@@ -91,10 +95,13 @@ def _actions(run: Run, status: RunStatus) -> None:
             _rename(run, status)
         components.download(
             _("Download"),
-            components.on_disk(run.pack),
+            components.on_disk(lambda file: taking_in.pack(run, file)),
             f"{run.id}.zip",
             "bl-download-run",
-            help=_("The whole folder: settings, curves, weights, predictions, log."),
+            help=_(
+                "The whole run: settings, curves, weights, predictions, log. “A run from elsewhere” takes it in again, "
+                "here or on another machine."
+            ),
         )
         alive = status.state in LIVE
         if st.button(

@@ -31,6 +31,7 @@ TITLES = {
     "shortcut": "Shortcut lab",
     "leak": "Leak lab",
     "learn": "Learn",
+    "try_it": "Try it",
     "about": "Notes and terms",
 }
 SECTIONS = ("Build", "Judge", "Look inside", "Learn", "Reference")

@@ -6,6 +6,7 @@ import ast
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,24 @@ def is_model(name: str, data: bytes) -> None:
     assert network(torch.rand(3, 3, side, side)).shape == (3, 10)
 
 
+def is_report(name: str, data: bytes) -> None:
+    """The report has its figures and pictures inside, and names nothing elsewhere."""
+    assert name.endswith("report.html")
+    text = data.decode()
+    assert "It names one of its classes" in text
+    assert "<svg" in text
+    assert not re.search(r"(src|href)=.https?:", text)
+
+
+def is_predictions(name: str, data: bytes) -> None:
+    if name.endswith(".xlsx"):
+        assert load_workbook(io.BytesIO(data)).active.max_row == 3
+        return
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+    assert [float(row["probability"]) for row in rows] == sorted(float(row["probability"]) for row in rows)
+    assert len(rows) == 2
+
+
 def is_program(name: str, data: bytes) -> None:
     assert name == "train_again.py"
     compile(data, name, "exec")
@@ -147,6 +166,26 @@ def model(page: Page, visit: Visit, settled: Settled, trained: Any) -> None:
     if begin.count():
         begin.click()
     page.locator(".st-key-bl-take-download button:visible").wait_for()
+    settled(page)
+
+
+def report(page: Page, visit: Visit, settled: Settled, trained: Any) -> None:
+    visit(page, "runs", run=trained.id)
+    page.locator(".st-key-bl-report summary").click()
+    page.locator(".st-key-bl-report-start button:visible").click()
+    page.locator(".st-key-bl-report-download button:visible").wait_for()
+    settled(page)
+
+
+def predictions(page: Page, visit: Visit, settled: Settled, trained: Any) -> None:
+    visit(page, "try_it", run=trained.id)
+    files = []
+    for number in range(2):
+        buffer = io.BytesIO()
+        Image.new("RGB", (40, 40), (90 * number, 60, 200)).save(buffer, "PNG")
+        files.append({"name": f"{number}.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+    page.locator('[data-testid="stFileUploader"] input').set_input_files(files)
+    page.locator(".st-key-bl-try-csv button:visible").wait_for()
     settled(page)
 
 
@@ -203,6 +242,9 @@ WAYS: dict[str, tuple[Callable[[Page, Visit, Settled, Any], None], Callable[[str
     "bl-repeat-experiment": (runs, is_experiment),
     "bl-repeat-images": (runs, is_archive_of_images),
     "bl-take-download": (model, is_model),
+    "bl-report-download": (report, is_report),
+    "bl-try-csv": (predictions, is_predictions),
+    "bl-try-excel": (predictions, is_predictions),
     "bl-maps-png": (layer, is_picture),
     "bl-maps-npz": (layer, is_arrays),
     "bl-all-png": (layers, is_pictures),

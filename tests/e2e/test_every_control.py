@@ -32,6 +32,7 @@ PAGES = {
     "heatmaps": {"run": ""},
     "shortcut": {},
     "leak": {},
+    "try_it": {"run": ""},
     "about": {},
 }
 """The pages, each with something on it; an empty ``run`` stands for the trained one."""

@@ -30,6 +30,7 @@ PAGES = (
     "heatmaps",
     "shortcut",
     "leak",
+    "try_it",
     "about",
 )
 OF_A_RUN = ("evaluate", "runs", "feature_maps", "filters", "heatmaps")

@@ -40,6 +40,7 @@ MIME = {
     "zip": "application/zip",
     "json": "application/json",
     "py": "text/x-python",
+    "html": "text/html",
     "npz": "application/zip",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }

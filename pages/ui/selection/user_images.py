@@ -31,6 +31,7 @@ DOING = {
     "looking": N_("Running them through the network: {done} of {total}"),
     "comparing": N_("Comparing the layers: {done} of {total} images"),
     "measuring": N_("Measuring the layers: {done} of {total}"),
+    "testing": N_("Testing the heatmaps: {done} of {total} passes"),
 }
 
 

@@ -27,6 +27,8 @@ from core.workflows.jobs.heatmap_study import StudyRequest
 from core.workflows.jobs.job_process import JobContext
 from core.workflows.jobs.known_set import KnownSetRequest
 from core.workflows.jobs.leak import LeakRequest
+from core.workflows.jobs.leaving.answers import AnswersRequest
+from core.workflows.jobs.leaving.report import ReportRequest
 from core.workflows.jobs.lr_finder import rate_request
 from core.workflows.jobs.model_export import ExportRequest
 from core.workflows.jobs.offline_copies import CopiesRequest
@@ -56,9 +58,13 @@ REQUESTS: dict[str, JobRequest] = {
     "exports": ExportRequest("some-run", "12", "5", "pt2"),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
     "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
+    "answers": AnswersRequest("some-run", "12", "5", "20260101T000000-0a1b2c3d"),
+    "reports": ReportRequest("some-run", "12", "5"),
     "copies": CopiesRequest(DataSpec("shapes"), AugmentSpec.preset("brain-paper"), 5, 0, "many shapes"),
 }
 EARLIER: dict[str, dict[str, Any]] = {
+    "answers": {"run": "some-run", "weights": "best", "stamp": "5", "lot": "a"},
+    "reports": {"run": "some-run", "weights": "best", "stamp": "5"},
     "exports": {"run": "some-run", "weights": "best", "stamp": "5", "format": "onnx"},
     "rankings": {
         "data": {"source": "shapes", "val_share": 0.2, "test_share": 0.0, "seed": 0},

@@ -1,0 +1,1 @@
+"""Try it: what a trained network says of new pictures."""
