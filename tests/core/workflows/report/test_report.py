@@ -30,7 +30,8 @@ def run(image_folder: Callable[..., Path]) -> Run:
     """A run of a small network with one mistake on its test images; a class's name is markup, another Persian."""
     data = DataSpec(str(image_folder("colours", (MARKUP, PERSIAN), 12)), val_share=0.25, test_share=0.25)
     model, recipe = ModelSpec("mnist_cnn", "none"), make_recipe("scratch", weights="none")
-    made = RunStore().create(Experiment(data, model, TrainingSpec("scratch", recipe.phases), name="<b>Mine</b>"))
+    training = TrainingSpec("scratch", recipe.phases)
+    made = RunStore().create(Experiment(data, model, training, freeze=recipe.freeze, name="<b>Mine</b>"))
     dataset = split(open_dataset(data.source), data)
     recorder = Recorder(made)
     recorder.classes(dataset.classes)
