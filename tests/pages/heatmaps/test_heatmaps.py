@@ -24,9 +24,9 @@ from pages.ui.session.lru_store import LruStore
 BACKBONE = {"backbone": "shufflenet_v2_x0_5", "weights": "none"}
 
 
-def twin(run: Run) -> Run:
+def twin(run: Run, ending: str = "ffff") -> Run:
     """Copies a run's folder, name and all."""
-    path = run.path.with_name(run.path.name[:-4] + "ffff")
+    path = run.path.with_name(run.path.name[:-4] + ending)
     shutil.copytree(run.path, path)
     return Run(path)
 
@@ -212,6 +212,19 @@ def test_a_contrast_holds_over_runs_and_a_foreign_class_is_said(open_page, learn
     assert not app.exception
     assert "red rather than blue" in words(app)
     assert "does not know red; says" in words(app)
+
+
+def test_one_picture_goes_through_many_runs(open_page, learned, words) -> None:
+    first = learned()
+    others = [twin(first, f"{number:04x}") for number in range(4)]
+    chosen = ",".join([first.id, *(run.id for run in others)])
+    app = open_page("heatmaps", run=first.id, view="runs", runs=f"{chosen},gone")
+    assert not app.exception
+    assert "All 5 runs say" in words(app)
+    app.multiselect(key="bl-heat-runs").set_value([others[0].id]).run()
+    assert not app.exception
+    assert "The run says" in words(app)
+    assert app.query_params["runs"] in (others[0].id, [others[0].id])
 
 
 def test_runs_of_one_name_stay_apart(open_page, learned) -> None:
