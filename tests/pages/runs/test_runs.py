@@ -12,7 +12,7 @@ from core import settings
 from core.runs.files import write_atomic
 from core.runs.store import Run, RunStore
 from core.specs import AUGMENT_PRESETS, AugmentSpec, EarlyStopping, Mix
-from pages.runs import settings_table
+from pages.runs import settings_table, taking_in
 from pages.ui.kit import components
 from pages.ui.session import run_list
 from pages.ui.text import augmentation_words
@@ -46,7 +46,9 @@ def test_the_archive_is_what_the_download_takes(make_run) -> None:
     from streamlit.runtime.download_data_util import convert_data_to_bytes_and_infer_mime
 
     run = make_run("finished")
-    data, _mime = convert_data_to_bytes_and_infer_mime(components.on_disk(run.pack)(), TypeError("refused"))
+    data, _mime = convert_data_to_bytes_and_infer_mime(
+        components.on_disk(lambda file: taking_in.pack(run, file))(), TypeError("refused")
+    )
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         assert f"{run.id}/metrics.jsonl" in archive.namelist()
