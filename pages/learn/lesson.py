@@ -49,6 +49,7 @@ class Lesson:
         why: Returns what stands behind "Why?".
         used: Where the app uses it: name of a page and a sentence.
         own: Draws the same on the person's own network and picture; ``None`` where that makes no sense.
+        own_alone: Whether ``play`` itself is on the person's own network.
         pose: Draws what belongs to the question, before the prediction; ``None`` for words alone.
     """
 
@@ -62,4 +63,5 @@ class Lesson:
     why: Callable[[], Why]
     used: tuple[tuple[str, str], ...]
     own: Callable[[], None] | None = None
+    own_alone: bool = False
     pose: Callable[[], None] | None = None

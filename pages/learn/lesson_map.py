@@ -49,7 +49,7 @@ def _card(number: int, lesson: Lesson) -> None:
             f'<p class="bl-learn-question">{escape(_(lesson.question))}</p>'
             f'<p class="bl-learn-facts"><span>{escape(minutes)}</span>{_state(lesson)}</p>'
         )
-        if lesson.own is not None:
+        if lesson.own is not None or lesson.own_alone:
             nav.link(
                 "learn",
                 _("On your own network"),

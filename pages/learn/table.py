@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pages.learn.lesson import Lesson
-from pages.learn.lessons import backward, convolution, cross_entropy
+from pages.learn.lessons import backward, convolution, cross_entropy, heatmap, pooling, sizes, uneven
 
 LESSONS: Mapping[str, Lesson] = {
-    lesson.name: lesson for lesson in (convolution.LESSON, backward.LESSON, cross_entropy.LESSON)
+    lesson.name: lesson
+    for lesson in (
+        convolution.LESSON,
+        sizes.LESSON,
+        pooling.LESSON,
+        backward.LESSON,
+        cross_entropy.LESSON,
+        heatmap.LESSON,
+        uneven.LESSON,
+    )
 }

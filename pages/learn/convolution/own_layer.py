@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.data.encoding import png
 from core.errors import InputError
-from pages.learn import number_grid, own_network
+from pages.learn import map_click, number_grid, own_network
 from pages.learn.number_grid import Grid, signed, written
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import broken, guarded
-from pages.ui.kit.tile_sheet import Sheet, sheet
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
@@ -87,38 +85,21 @@ def recorded_of(subject: Subject, layer: str) -> Recorded:
 
 def _map(subject: Subject, recorded: Recorded, channel: int) -> tuple[int, int]:
     """Draws a channel's map, of which a cell can be clicked; returns its row and column."""
-    from core.interpret.drawing.tile_sheets import tile
-
     rows, columns = recorded.output.shape[1:]
-    row, column = _place(rows, columns)
-    zoom = max(1, round(MAP_PX / max(rows, columns)))
-    picture = caches.remember(
+    chosen = map_click.place(AT, rows, columns, usual=(rows // 2, columns // 2))
+    drawn = caches.remember(
         "learn-maps",
         (*subject.key, recorded.layer, channel),
-        lambda: png(tile(recorded.output[channel][None], tile_px=zoom * max(rows, columns), colormap="blue-red")),
+        lambda: map_click.picture(recorded.output[channel], MAP_PX),
         entries=32,
     )
-    drawn = Sheet(picture, zoom * columns, zoom * rows, columns, rows * columns, (zoom, zoom), 0)
     alt = _("Map of channel {n}, {h} × {w}: blue below zero, red above; click a cell for its sum").format(
         n=channel, h=rows, w=columns
     )
-    names = [f"{index // columns}, {index % columns}" for index in range(rows * columns)]
-    chosen = row * columns + column
-    picked = sheet(drawn, key="bl-learn-map", alt=alt, label=_("Row, column {n}"), names=names, chosen=chosen)
-    if picked is not None and picked != chosen:
-        row, column = picked // columns, picked % columns
-        AT.choose(f"{row}.{column}")
+    if map_click.draw(drawn, (rows, columns), AT, chosen, key="bl-learn-map", alt=alt, side_px=MAP_PX):
         st.rerun(scope="fragment")
     components.note(alt)
-    return row, column
-
-
-def _place(rows: int, columns: int) -> tuple[int, int]:
-    """Returns the chosen cell; where none fits, the one in the middle."""
-    first, _dot, second = (AT.asked() or "").partition(".")
-    if first.isdecimal() and second.isdecimal() and int(first) < rows and int(second) < columns:
-        return int(first), int(second)
-    return rows // 2, columns // 2
+    return chosen
 
 
 def _ladder(subject: Subject, recorded: Recorded, found: Cell) -> None:

@@ -95,3 +95,41 @@ def test_the_figures_of_a_loss_are_torchs(open_page, words) -> None:
     said = words(app)
     for value in (*torch.softmax(logits.detach() / 2, 0).tolist(), *logits.grad.tolist(), float(loss.detach())):
         assert f"<bdi>{written(value)}</bdi>" in said
+
+
+def test_a_chain_is_followed_and_the_notes_counts_are_shown(open_page, words, params) -> None:
+    app = open_page("learn", lesson="sizes", step="play")
+    assert "7,845 parameters" in words(app)
+    app.selectbox(key="bl-learn-chain").set_value("autoencoder").run()
+    assert not app.exception
+    assert "28 px come back as 31" in words(app)
+    assert ">557<" in words(app)
+    app.text_area(key="bl-learn-layers").set_value("conv 4 3 2\nflatten").run()
+    assert "4 × 13 × 13" in words(app)
+    assert "conv 4 3 2" in params(app)["layers"]
+    app.text_input(key="bl-learn-wanted").set_value("676").run()
+    assert "Reached" in words(app)
+    for layers, says in (("conv 0 3", "channels is 0"), ("linear 5", "Put flatten before"), ("x", "is no layer")):
+        assert says in words(open_page("learn", lesson="sizes", step="play", layers=layers))
+    assert "is no shape" in words(open_page("learn", lesson="sizes", step="play", input="1 2"))
+
+
+def test_the_families_are_compared_and_resnet18_is_explained(open_page, words) -> None:
+    said = words(open_page("learn", lesson="sizes", step="play", **{"learn-sizes": "families"}))
+    for figure in ("138,357,544", "11,689,512", "11,511,784", "9,600", "172,032", "4.09 G"):
+        assert figure in said
+
+
+def test_pooling_shows_the_notes_figures(open_page, words) -> None:
+    said = words(open_page("learn", lesson="pooling", step="play", **{"learn-pool": "mean"}))
+    assert ">152.5<" in said
+    assert "mean pooling is a convolution" in said
+    assert "does not fit" in words(open_page("learn", lesson="pooling", step="play", **{"learn-pool-map": "1"}))
+
+
+def test_uneven_classes_compare_the_cures_with_always_naming_the_common_one(open_page, words) -> None:
+    app = open_page("learn", lesson="uneven", step="play")
+    assert "Always the common class</td><td><bdi>95" in words(app)
+    app.slider(key="bl-learn-share").set_value(10).run()
+    assert not app.exception
+    assert "Always the common class</td><td><bdi>90" in words(app)

@@ -1,0 +1,81 @@
+"""Sizes and parameters of one's own network: the formulas of any layer that has a window, filled in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.learn import own_network
+from pages.ui.kit import components
+from pages.ui.kit.components import Figure
+from pages.ui.kit.page_states import guarded
+from pages.ui.selection import subjects
+from pages.ui.selection.subjects import Subject
+from pages.ui.text import layer_names, number_format
+from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from core.models.anatomy.records import Anatomy, Layer
+
+
+def draw() -> None:
+    """Draws the choice of network and layer, and that layer's sums."""
+    subject = own_network.subject()
+    if subject is not None:
+        st.fragment(_layer)(subject)
+
+
+@guarded
+def _layer(subject: Subject) -> None:
+    anatomy = subject.network.anatomy
+    names = [layer.name for layer in anatomy.layers if layer.leaf and layer.output_shape and layer.formula]
+    if not names:
+        subjects.callout(_("No layer of this network has a parameter."))
+        return
+    name = own_network.layer(subject, names, "bl-learn-sized")
+    layer = anatomy.layer(name)
+    components.metrics(
+        [
+            Figure(_("In"), _shape(layer.input_shape), _("channels × height × width")),
+            Figure(_("Out"), _shape(layer.output_shape), _("of the network at {n} px").format(n=anatomy.input_size)),
+            Figure(
+                _("Parameters"),
+                number_format.exact(layer.own_parameters),
+                _("of {all} in all").format(all=number_format.exact(anatomy.total)),
+            ),
+            Figure(_("Multiply-adds"), number_format.count(layer.own_macs), _("for one picture")),
+        ],
+        compact=True,
+    )
+    _size(layer)
+    st.html(f'<p class="bl-learn-terms"><bdi>{layer.formula.replace("*", " · ")}</bdi></p>')
+    components.note(_("Where the parameters come from: window, channels in, bias, channels out."))
+    _largest(anatomy)
+
+
+def _size(layer: Layer) -> None:
+    from core.models.anatomy.sliding_window import window_of
+
+    window = window_of(layer)
+    if window is None or not window.rounding:
+        return
+    kernel = str(window.kernel) if window.dilation == 1 else rf"({window.dilation}\cdot({window.kernel}-1)+1)"
+    st.latex(
+        rf"\left\l{window.rounding}\frac{{{window.size}+2\cdot{window.padding}-{kernel}}}{{{window.stride}}}"
+        rf"\right\r{window.rounding}+1={window.result}"
+    )
+
+
+def _largest(anatomy: Anatomy) -> None:
+    """Draws the stages' parameters beside each other: where most of them are."""
+    parts = [
+        (layer_names.stage(stage.name), float(stage.parameters), "accent" if stage.name == "head" else "frozen")
+        for stage in anatomy.stages
+    ]
+    components.section(_("Where the parameters are"))
+    components.bar(parts, label=_("Parameters of each stage"))
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or number_format.DASH
