@@ -147,7 +147,7 @@ def estimate(
         memory,
         MEASURED,
         reading_seconds=counts.total * profile.decode if counts.total >= WORKERS else profile.decode * WORKERS,
-        judging_seconds=work.forward(judged, phases[-1].precision),
+        judging_seconds=work.forward(judged),
     )
 
 
@@ -178,36 +178,37 @@ class _Work:
             momentum=phase.momentum,
             device_type=self.device_type,
         )
-        each = self._features(plan, precision)
+        each, judged = self._features(plan, precision), self._features(plan, "fp32") * self.counts.val
         train = self.counts.train * (max(1, training.views) if augmented else 1)
         again = not training.mix.active and (not augmented or training.views > 0)
-        cached = each > 0 and again and self._fit(each * (train + self.counts.val))
-        images_kept = self.counts.val + (train if cached else 0) if each else 0
-        kept = images_kept * each if images_kept * each <= free_memory_bytes() else 0
+        cached = each > 0 and again and self._fit(each * train + judged)
+        kept = judged + (each * train if cached else 0)
+        kept = kept if kept <= free_memory_bytes() else 0
         found = PhaseEstimate(
             phase.name, phase.epochs, precision, cached, replace(memory, features=kept, images=images)
         )
         if profile is None:
             return found
         learn = profile.optimizer(anatomy, plan, phase.optimizer)
-        once = self._trial(plan) + self._before(plan, images_kept, precision)
+        once = self._trial(plan) + (self._before(plan, train, precision) if cached else 0.0)
+        once += self._before(plan, self.counts.val, "fp32") if each else 0.0
         epoch = sum(self._step(phase, precision, size, cached=cached) + learn for size in self._batches(batch))
         if each:  # validation on features that are there already
             for size in _batches(self.counts.val, batch):
-                epoch += profile.behind(anatomy, plan, precision, size, learns=False)
+                epoch += profile.behind(anatomy, plan, "fp32", size, learns=False)
                 epoch += profile.head(anatomy, size, learns=False)
         else:
-            epoch += self.forward(self.counts.val, precision)
+            epoch += self.forward(self.counts.val)
         step = self._step(phase, precision, batch, cached=cached) + learn
         return replace(found, step_seconds=step, epoch_seconds=epoch, once_seconds=once)
 
-    def forward(self, images: int, precision: str) -> float:
-        """Returns the seconds to send images through the whole network once, without a graph."""
+    def forward(self, images: int) -> float:
+        """Returns the seconds to judge images: once through the whole network, in float32, without a graph."""
         if self.profile is None:
             return 0.0
         seconds = 0.0
         for size in _batches(images, self.experiment.training.images):
-            seconds += self.profile.forward(self.anatomy, precision, size) + self.profile.prepare.at(size)
+            seconds += self.profile.forward(self.anatomy, "fp32", size) + self.profile.prepare.at(size)
             seconds += self.profile.head(self.anatomy, size, learns=False)
         return seconds
 

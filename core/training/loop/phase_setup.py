@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 
 import torch
@@ -84,6 +84,8 @@ class PhaseSetup:
         self._in_memory = True
         self._at_once = self.training.images
         self._features: FeatureSource | None = None
+        self._judged: FeatureSource | None = None
+        self._forms: dict[str, Form] = {}
 
     @property
     def stage(self) -> str | None:
@@ -125,21 +127,27 @@ class PhaseSetup:
             return choose_precision("auto", self.device, work, repr(what))
 
     def choose_sources(self, precision: str) -> None:
-        """Decides what is kept, and makes the batch sources."""
+        """Decides what is kept, and makes the batch sources.
+
+        Epochs are judged in float32 whatever they are trained in, as is everything that is said of a network later.
+        """
         self.pixels.precision = precision
         compiled = self.training.compile and self.device.type == "cuda"
         if compiled:
             self.pixels.model = torch.compile(self.network.model)  # type: ignore[assignment]
+        exact = self.pixels if precision == "fp32" else replace(self.pixels, precision="fp32")
+        self.val = exact
         if self.split is None:
             return
         suffix: nn.Module = torch.compile(self.split.suffix) if compiled else self.split.suffix  # type: ignore[assignment]
+        self._features = FeatureSource(self.pixels, self.split, suffix)
+        self._judged = self._features if exact is self.pixels else FeatureSource(exact, self.split, suffix)
         again = not self._augment.active or bool(self.views)
         train = len(self.material.train) * max(1, self.views)
-        self.cached = again and not self.training.mix.active and self._fit(train + len(self.material.val))
-        kept = self.cached or self._fit(len(self.material.val))
-        self._features = FeatureSource(self.pixels, self.split, suffix)
+        self.cached = again and not self.training.mix.active and self._fit(train)
+        kept = self.cached or self._fit(0)
         self.train = self._features if self.cached else FrozenSource(self.pixels, self.split, suffix)
-        self.val = self._features if kept else self.train
+        self.val = self._judged if kept else FrozenSource(exact, self.split, suffix)
 
     def prepare_features(self, epoch: int, parts: int = 1) -> Iterator[ProgressEvent]:
         """Finds or computes the features that an epoch needs and that are not there yet.
@@ -151,26 +159,28 @@ class PhaseSetup:
             parts: Into how many parts a batch is split because it did not fit into memory; 1 for whole.
         """
         self._at_once = -(-self.training.images // parts)
-        if self._features is not None and self.val is self._features:
-            together = self.cached and not self.views
-            wanted = [self.material.train, self.material.val] if together else [self.material.val]
-            yield from self._gather(torch.cat(wanted), None)
-        if self.cached and self.views:
-            yield from self._gather(self.material.train, epoch % self.views)
+        learned, judged = self.material.train, self.material.val
+        keeps = self._judged is not None and self.val is self._judged
+        if keeps and self.cached and not self.views and self._judged is self._features:
+            yield from self._gather(self._features, torch.cat([learned, judged]), None)
+            return
+        if keeps:
+            yield from self._gather(self._judged, judged, None)
+        if self.cached:
+            yield from self._gather(self._features, learned, epoch % self.views if self.views else None)
 
-    def _gather(self, positions: Tensor, view: int | None) -> Iterator[ProgressEvent]:
-        source = self._features
+    def _gather(self, source: FeatureSource | None, positions: Tensor, view: int | None) -> Iterator[ProgressEvent]:
         if source is None or view in source.kept:
             return
         positions = positions.unique()  # in rising order: the same images make the same file, however they are divided
         wanted = FeatureRequest(
-            self.pixels,
+            source.pixels,
             source.split,
-            self._form,
+            self._form(source),
             positions,
             self._at_once,
             view,
-            self._key(positions, view),
+            self._key(source.pixels, positions, view),
             self._in_memory,
         )
         for item in wanted.gather(self._store):
@@ -180,21 +190,27 @@ class PhaseSetup:
             elif item < len(positions):
                 yield ProgressEvent("computing features", item, len(positions))
         if view not in source.kept:
-            live = FrozenSource(self.pixels, source.split, source.suffix)
-            self.cached, self.train = False, live
-            self.val = live if view is None else self.val
+            live = FrozenSource(source.pixels, source.split, source.suffix)
+            if source is self._features:
+                self.cached, self.train = False, live
+            if source is self._judged and view is None:
+                self.val = live
 
-    @cached_property
-    def _form(self) -> Form:
+    def _form(self, source: FeatureSource) -> Form:
         """What one image's features look like."""
-        assert self.split is not None
-        prep = self.network.preprocessing
-        blank = torch.zeros(1, prep.channels, prep.crop, prep.crop, device=self.device)
-        return Form.of(extract(self.pixels, self.split, blank.contiguous(memory_format=torch.channels_last)))
+        if source.pixels.precision not in self._forms:
+            prep = self.network.preprocessing
+            blank = torch.zeros(1, prep.channels, prep.crop, prep.crop, device=self.device)
+            blank = blank.contiguous(memory_format=torch.channels_last)
+            self._forms[source.pixels.precision] = Form.of(extract(source.pixels, source.split, blank))
+        return self._forms[source.pixels.precision]
 
-    def _fit(self, images: int) -> bool:
-        """Whether the features of so many images can be kept, and where."""
-        size = images * self._form.bytes
+    def _fit(self, train: int) -> bool:
+        """Whether the features of so many views of training images, and of all that are judged, can be kept."""
+        assert self._features is not None
+        assert self._judged is not None
+        size = len(self.material.val) * self._form(self._judged).bytes
+        size += train * self._form(self._features).bytes if train else 0
         self._in_memory = size <= free_memory_bytes()
         shared = self.material.store.fingerprint_of(self.material.val) is not None
         return self._in_memory or (shared and size <= self._store.free_bytes())
@@ -204,7 +220,7 @@ class PhaseSetup:
         assert self.split is not None
         return self.split.digest()
 
-    def _key(self, positions: Tensor, view: int | None) -> str | None:
+    def _key(self, source: PixelSource, positions: Tensor, view: int | None) -> str | None:
         """Returns the name of some images' features; ``None`` if these pixels are not known."""
         pixels = self.material.store.fingerprint_of(positions)
         if pixels is None:
@@ -215,4 +231,4 @@ class PhaseSetup:
             else (view, self.training.seed, len(self.material.store), positions.tolist(), asdict(self._augment))
         )
         prep = self.network.preprocessing
-        return key_of((self._digest, pixels, changed, asdict(prep), self.pixels.precision, self._at_once), self.device)
+        return key_of((self._digest, pixels, changed, asdict(prep), source.precision, self._at_once), self.device)

@@ -131,8 +131,6 @@ def draw(
         entries=48,
     )
     text = sentence(book, measure)
-    if measure == "loss" and status.precision == "bf16":
-        text += " " + _("Computed in 16 bit: judged in 32 bit, it may differ by a few percent.")
     low = share_floor(_lines(book, MEASURES[measure])) if MEASURES[measure].kind == "share" else 0.0
     if low:
         text += " " + _("The axis begins at {value}.").format(value=number_format.percent(low))

@@ -332,8 +332,6 @@ def result_figures(run: Run, status: RunStatus) -> list[Figure]:
     if untrue and test is not None:
         judged = _("leaky: copies of them are in other splits")
     about = _("Share of the held-out images that are classified right.")
-    if status.val_accuracy is not None and status.precision == "bf16":
-        about += " " + _("Judged once more in 32 bit; the curve was computed in 16 bit, where close calls may differ.")
     return [
         Figure(
             _("Validation accuracy"),

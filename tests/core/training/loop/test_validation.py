@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from sklearn import metrics
+from tiny import PREP, epochs, experiment, run, tiny
 from torch.nn import functional as F
 
-from core.specs import METRICS, Loss
+from core.data.images import normalise
+from core.specs import METRICS, FreezePlan, Loss, Phase
+from core.training.features.batch_sources import Material
 from core.training.loop.validation import Judgement, higher_is_better, oriented, value_of
 
 CPU = torch.device("cpu")
@@ -68,3 +73,23 @@ def test_every_metric_has_a_direction(metric: str) -> None:
     worse, better = (2.0, 1.0) if "loss" in metric else (1.0, 2.0)
     assert oriented(metric, better) > oriented(metric, worse)
     assert value_of(metric, {metric: 0.25}) == 0.25
+
+
+@pytest.mark.parametrize("part", ["head", "last stage", "everything"])
+def test_epochs_are_judged_in_float32_whatever_they_are_trained_in(
+    material: Callable[..., Material], part: str
+) -> None:
+    phase = Phase("head", "head", 1, lr=0.05) if part == "head" else Phase("fine-tune", "plan", 1, lr=0.01)
+    plan = {"head": FreezePlan(), "last stage": FreezePlan(1), "everything": FreezePlan("all")}[part]
+    task = experiment(phase, freeze=plan)
+    task = dataclasses.replace(task, training=dataclasses.replace(task.training, precision="bf16"))
+    images, network = material(), tiny()
+    (ended,) = epochs(run(network, images, task))
+    inputs, labels = normalise(images.store.batch(images.val), PREP), images.store.labels[images.val]
+
+    def loss(*, half: bool) -> float:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            return F.cross_entropy(network.model.eval()(inputs).double(), labels).item()
+
+    assert ended.val_loss == pytest.approx(loss(half=False), rel=1e-5)
+    assert loss(half=True) != pytest.approx(loss(half=False), rel=1e-5)
