@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.specs import DataSpec, ModelSpec
 from pages.backbone import ranking_panel
 from pages.ui.augmentation import presets
-from pages.ui.kit import components, nav, style
+from pages.ui.kit import clicks, components, nav, style
 from pages.ui.kit.page_states import busy, empty
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names
@@ -132,7 +132,7 @@ def _buttons(spec: ModelSpec, data: DataSpec, advice: Advice) -> None:
     chosen = _is_chosen(spec, advice)
     with st.container(horizontal=True, vertical_alignment="center", key="bl-advice-buttons"):
         label = _("This recipe is chosen") if chosen else _("Use this recipe")
-        if st.button(
+        if clicks.button(
             label,
             type="primary",
             icon=":material/check:" if chosen else ":material/auto_fix_high:",
@@ -153,7 +153,7 @@ def _buttons(spec: ModelSpec, data: DataSpec, advice: Advice) -> None:
     ranking_panel.progress(data, alone=True)
     if ranking_panel.live(data):
         return
-    if advice.kind == "" and st.button(
+    if advice.kind == "" and clicks.button(
         _("Measure how like they are"),
         icon=":material/straighten:",
         key="bl-advice-measure",

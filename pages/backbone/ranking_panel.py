@@ -13,7 +13,7 @@ from core.specs import DataSpec, ModelSpec
 from core.workflows.advisor.ranking import IMAGES, Ranking
 from core.workflows.jobs.ranking import RankingRequest, latest
 from pages.backbone import ranking_result
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.runs import job_panel
 from pages.ui.session import address, caches, choices
 from pages.ui.text import display_names
@@ -138,13 +138,14 @@ def _setup(spec: ModelSpec, data: DataSpec) -> None:
         on_change=lambda: RANKED.choose(",".join(st.session_state[_NAMES])),
         help=_("To begin with: those whose weights are on this machine. Others are downloaded when their turn comes."),
     )
-    if right.button(
+    if clicks.button(
         _("Rank them"),
         icon=":material/leaderboard:",
         disabled=live(data) or not picked,
         key="bl-ranking-start",
         width="stretch",
         help=_("One pass of at most 1,000 training images through each; it goes on if you leave."),
+        into=right,
     ):
         start(data, [spec if name == CHOSEN else ModelSpec(name) for name in picked], IMAGES)
         st.rerun()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import ModelSpec
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, clicks, components, form_fields
 from pages.ui.session import choices
 from pages.ui.text import display_names, number_format
 from pages.ui.text.glossary import TERMS
@@ -61,7 +61,7 @@ def draw(found: Ranking, spec: ModelSpec) -> None:
     if (
         best is not None
         and best != spec
-        and st.button(
+        and clicks.button(
             _("Take {name}").format(name=components.plain(title(best))), icon=":material/check:", key="bl-ranking-take"
         )
     ):

@@ -12,7 +12,7 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.specs import INITS, ModelSpec
-from pages.ui.kit import components, form_fields, one_shot_button, page_states
+from pages.ui.kit import clicks, components, form_fields, one_shot_button, page_states
 from pages.ui.selection import network_picker
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
@@ -137,7 +137,7 @@ def _fetch(name: str, weights: str) -> None:
         if size
         else _("Download the weights")
     )
-    if st.button(label, key="bl-download", icon=":material/download:"):
+    if clicks.button(label, key="bl-download", icon=":material/download:"):
         catalog.download(name, weights)
         st.rerun()
     if job is None:
@@ -168,7 +168,7 @@ def _watch(name: str, weights: str) -> None:
         )
     else:
         st.progress(0.0, _("{done} so far").format(done=number_format.size(progress.done)))
-    if st.button(_("Cancel"), key="bl-download-cancel", icon=":material/close:"):
+    if clicks.button(_("Cancel"), key="bl-download-cancel", icon=":material/close:"):
         job.cancel()
         st.rerun()
 
@@ -287,7 +287,7 @@ def _room(picked: str) -> None:
                 used=number_format.size(usage()), quota=number_format.size(settings.upload_quota())
             )
         )
-        if st.button(_("Delete this file"), icon=":material/delete:", key="bl-weight-delete"):
+        if clicks.button(_("Delete this file"), icon=":material/delete:", key="bl-weight-delete"):
             _delete(Path(picked))
 
 
@@ -307,7 +307,7 @@ def _delete(path: Path) -> None:
                 key="bl-weight-delete-now",
                 on_click=lambda: one_shot_button.attempt(lambda: _remove(path)),
             )
-            if st.button(_("Keep it"), key="bl-weight-delete-not") or gone:
+            if clicks.button(_("Keep it"), key="bl-weight-delete-not") or gone:
                 st.rerun()
 
     ask()

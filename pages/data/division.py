@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.file_names import file_name
 from core.specs import DataSpec
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
@@ -94,7 +94,7 @@ def write(spec: DataSpec, dataset: Dataset) -> None:
         )
         usual = file_name(f"{dataset.title} split")
         name = st.text_input(_("Name of the folder"), usual, max_chars=60, key="bl-division-name")
-        if st.button(_("Write"), icon=":material/save:", key="bl-division-go"):
+        if clicks.button(_("Write"), icon=":material/save:", key="bl-division-go"):
             _write(spec, dataset, caches.roots()[0] / file_name(name or usual))
     done = st.session_state.get(WRITTEN)
     if done is None or done[0] != spec:

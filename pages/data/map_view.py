@@ -13,7 +13,7 @@ from core.specs import DataSpec
 from core.workflows.jobs.picture_map import MapRequest
 from pages.data.problems import card, repairs
 from pages.data.problems.findings import Finding, Kind, Unit, open_findings
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, clicks, components, form_fields
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches
@@ -87,7 +87,7 @@ def _offer(request: MapRequest, dataset: Dataset) -> None:
     components.note(
         _("Here every image will be a point: those that a pretrained network finds alike lie near each other.")
     )
-    if st.button(
+    if clicks.button(
         _("Draw the map of {n} images").format(n=number_format.exact(len(dataset))),
         icon=":material/scatter_plot:",
         key="bl-map-draw",

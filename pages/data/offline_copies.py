@@ -12,7 +12,7 @@ from core.runs.jobs import latest_job
 from core.runs.launch import start_job
 from core.specs import DataSpec
 from core.workflows.jobs.offline_copies import MOST_COPIES, Copies, CopiesRequest
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches, choices
@@ -62,7 +62,7 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
         found: Copies | None = job_panel.result(job)
         if found is not None and (settings.uploads_dir() / found.name).is_dir():
             _written(found)
-        elif st.button(_("Write them"), icon=":material/save:", key="bl-copies-start"):
+        elif clicks.button(_("Write them"), icon=":material/save:", key="bl-copies-start"):
             start_job(request, roots=caches.roots(), owner=queue_panel.owner())
             st.rerun()
 
@@ -92,6 +92,6 @@ def _written(found: Copies) -> None:
             name=found.name, n=number_format.exact(total), before=number_format.exact(sum(found.before.values()))
         )
     )
-    if st.button(_("Use these images"), icon=":material/photo_library:", key="bl-copies-use"):
+    if clicks.button(_("Use these images"), icon=":material/photo_library:", key="bl-copies-use"):
         choices.set_data(DataSpec(str(settings.uploads_dir() / found.name)), found.name)
         st.rerun()

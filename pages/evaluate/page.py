@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
 from pages.evaluate import confusion_chart, curves_view, figures_view, matrix_view, mistakes
 from pages.evaluate.confusion import draw_confusion, draw_per_class
-from pages.ui.kit import components, form_fields, page_states
+from pages.ui.kit import clicks, components, form_fields, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.runs import learning_curves, report_panel, run_panel
 from pages.ui.selection import network_picker, subjects, view_strip
@@ -115,7 +115,7 @@ def _evaluations(run: Run) -> dict[str, Evaluation]:
     key = (run.id, run.checkpoint.stat().st_mtime_ns)
     if not caches.known("judged", key):
         components.note(_("It was never judged on images it did not learn from. Its best weights still can be."))
-        if not st.button(_("Judge the best weights"), type="primary", icon=":material/fact_check:", key="bl-judge"):
+        if not clicks.button(_("Judge the best weights"), type="primary", icon=":material/fact_check:", key="bl-judge"):
             return {}
     try:
         with page_states.busy(_("Judging the held-out images …")):

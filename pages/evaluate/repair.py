@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.launch import start
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.runs import queue_panel
 from pages.ui.session import caches, choices
 from pages.ui.session.address import Bound
@@ -50,9 +50,9 @@ def draw(run: Run, classes: Sequence[str], called: dict[str, str]) -> None:
             names = [called[key] for key in chosen if key in called]
             st.session_state.setdefault(_CLASS, names[0] if names else classes[0])
             label = st.selectbox(_("Class"), list(classes), key=_CLASS)
-            if st.button(_("Relabel"), icon=":material/sell:", key="bl-eval-relabel-now"):
+            if clicks.button(_("Relabel"), icon=":material/sell:", key="bl-eval-relabel-now"):
                 _change(run, lambda revision: revision.relabelling(dict.fromkeys(chosen, label)))
-        if st.button(
+        if clicks.button(
             _("It is right: relabel as it says"),
             icon=":material/fact_check:",
             disabled=not any(key in called for key in chosen),
@@ -60,7 +60,7 @@ def draw(run: Run, classes: Sequence[str], called: dict[str, str]) -> None:
             help=_("Each ticked picture gets the class that the network takes it for; the files stay."),
         ):
             _change(run, lambda revision: revision.relabelling({key: called[key] for key in chosen if key in called}))
-        if st.button(_("Leave out"), icon=":material/block:", disabled=not chosen, key="bl-eval-exclude"):
+        if clicks.button(_("Leave out"), icon=":material/block:", disabled=not chosen, key="bl-eval-exclude"):
             _change(run, lambda revision: revision.excluding(chosen))
         text = _n("{n} picture is ticked.", "{n} pictures are ticked.", len(chosen)).format(n=len(chosen))
         st.caption(text if chosen else _("A wrong label? Tick the picture."), width="content")
@@ -113,10 +113,10 @@ def _since(run: Run) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="bl-eval-repaired"):
         components.note(_("Since this run: {changes}.").format(changes=", ".join(sentences)))
-        if st.button(_("Undo"), icon=":material/undo:", key="bl-eval-repair-undo"):
+        if clicks.button(_("Undo"), icon=":material/undo:", key="bl-eval-repair-undo"):
             REPAIRED.choose(None if now.parent in ("", before.hash) else now.parent)
             st.rerun()
-        if st.button(
+        if clicks.button(
             _("Train again"),
             type="primary",
             icon=":material/replay:",

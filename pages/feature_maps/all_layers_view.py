@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.feature_maps import download, layer_view
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.page_states import guarded
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
@@ -132,7 +132,7 @@ def _row(
     """Draws one layer: its name as a button, its figures, its maps."""
     with st.container(key=f"bl-all-row-{index}", gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button(
+            if clicks.button(
                 components.plain(layer_names.layer(subject.network.anatomy, name)),
                 key=f"bl-all-open-{index}",
                 type="tertiary",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, clicks, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import Sheet, sheet
 from pages.ui.selection import checkpoint_picker, subjects
@@ -296,9 +296,11 @@ def _onward(layer: str, number: int) -> None:
     from pages.ui.visualization import activation_maximization
 
     with st.container(horizontal=True):
-        if st.button(_("See the feature map of filter {n}").format(n=number), icon=":material/grid_view:"):
+        if clicks.button(
+            _("See the feature map of filter {n}").format(n=number), icon=":material/grid_view:", key="bl-filters-map"
+        ):
             layers.go_to_channel(layer, number)
-        if st.button(_("See what it looks for"), icon=":material/blur_on:", key="bl-filters-dream"):
+        if clicks.button(_("See what it looks for"), icon=":material/blur_on:", key="bl-filters-dream"):
             activation_maximization.show_channel(layer, number)
             address.write(view="dreams", layer=layer)
             st.rerun()

@@ -11,7 +11,7 @@ import streamlit as st
 from core.data.encoding import png
 from core.errors import InputError
 from pages.filters import kernels_view
-from pages.ui.kit import components, page_states
+from pages.ui.kit import clicks, components, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.selection import picture_list, subjects
 from pages.ui.selection.network_picker import Target
@@ -191,7 +191,9 @@ def _life(target: Target, network: Network, layer: str) -> None:
     components.section(_("Dead filters"), _("Filters whose channels none of the run's held-out images activates."))
     key = (*target.key, layer)
     if not caches.known("life", key):
-        if not st.button(_("Run the run's images through it"), icon=":material/monitor_heart:", key="bl-filters-life"):
+        if not clicks.button(
+            _("Run the run's images through it"), icon=":material/monitor_heart:", key="bl-filters-life"
+        ):
             return
         if not _looked(target, network, layer, key):
             return

@@ -12,7 +12,7 @@ from core.data.encoding import png
 from core.messages import Progress
 from pages.heatmaps import controls
 from pages.heatmaps.controls import Choice, Look
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
@@ -146,7 +146,7 @@ def _asked(choice: Choice, wait: float, key: tuple[Hashable, ...]) -> bool:
             _("{method} takes about {time} here").format(method=choice.row.title, time=duration(wait)),
             _("It asks the network many times. You can cancel it, and others can use the network meanwhile."),
         )
-        if st.button(_("Draw it"), key=token, type="primary", icon=":material/play_arrow:"):
+        if clicks.button(_("Draw it"), key=token, type="primary", icon=":material/play_arrow:"):
             st.session_state[BEGUN] = token
             st.rerun()
     return False

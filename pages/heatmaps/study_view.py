@@ -13,7 +13,7 @@ from core.runs.launch import start_job
 from core.workflows.jobs.heatmap_study import StudyRequest, weights_stamp
 from pages.heatmaps import study_result
 from pages.heatmaps.controls import Choice
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.page_states import empty
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import picture_list
@@ -78,7 +78,7 @@ def _start(request: StudyRequest, *, again: bool) -> None:
             )
         )
     label = _("Study them again") if again else _("Study all held-out pictures")
-    if st.button(label, icon=":material/grid_view:", key="bl-study-start", type="tertiary" if again else "primary"):
+    if clicks.button(label, icon=":material/grid_view:", key="bl-study-start", type="tertiary" if again else "primary"):
         start_job(request, roots=caches.roots(), owner=queue_panel.owner())
         st.rerun()
 

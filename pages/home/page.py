@@ -13,7 +13,7 @@ from core.runs.status import LIVE, RunStatus
 from core.runs.store import RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
-from pages.ui.kit import components, nav, tiles
+from pages.ui.kit import clicks, components, nav, tiles
 from pages.ui.kit.page_states import busy, empty, guarded
 from pages.ui.kit.style import asset
 from pages.ui.kit.tiles import Tile
@@ -87,8 +87,10 @@ def _hero() -> None:
             title = _("See transfer learning happen")
             st.html(f'<header class="bl-hero"><h1>{escape(title)}</h1><p>{escape(about)}</p></header>')
             with st.container(horizontal=True, vertical_alignment="center", key="bl-ways-in"):
-                walk = st.button(_("Take the walk"), type="primary", icon=":material/hiking:", key="bl-walk")
-                watch = st.button(_("Watch it instead"), icon=":material/play_arrow:", type="tertiary", key="bl-tour")
+                walk = clicks.button(_("Take the walk"), type="primary", icon=":material/hiking:", key="bl-walk")
+                watch = clicks.button(
+                    _("Watch it instead"), icon=":material/play_arrow:", type="tertiary", key="bl-tour"
+                )
             components.note(
                 _("Six stops, a click each: images, network, freezing, training, a mistake, a heatmap. Offline.")
             )
@@ -129,7 +131,7 @@ def _result(run: Run) -> None:
     status = run.status()
     choices.choose_run(run.id)
     alive = status.state in LIVE
-    if st.button(_("Back to the beginning"), icon=":material/arrow_back:", type="tertiary", key="bl-home-back"):
+    if clicks.button(_("Back to the beginning"), icon=":material/arrow_back:", type="tertiary", key="bl-home-back"):
         RESULT.choose(None)
         st.rerun()
     title = _("Learning, as it happens") if alive else _("What it learned")

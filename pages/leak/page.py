@@ -9,7 +9,7 @@ from core.runs.launch import start_job
 from core.workflows.jobs.leak import LeakRequest
 from core.workflows.leak.experiment import LeakPlan
 from pages.leak import result, setup
-from pages.ui.kit import components, form_fields, nav
+from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import subjects
 from pages.ui.session import caches, choices
@@ -53,7 +53,7 @@ def _guess(plan: LeakPlan, *, known: bool, shown: bool) -> int:
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-leak-start"):
         guess = st.slider(_("Your guess"), 0, 100, format="%d %%", width=320, **form_fields.number(GUESS, 50, 0, 100))
-        if st.button(
+        if clicks.button(
             _("Divide twice and measure"),
             type="secondary" if shown else "primary",
             disabled=shown,

@@ -10,7 +10,7 @@ from core.errors import InputError
 from pages.learn import predictions
 from pages.learn.lesson import Lesson, Question
 from pages.learn.table import LESSONS
-from pages.ui.kit import components, form_fields, nav
+from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.kit.page_states import broken
 from pages.ui.session import address
 from pages.ui.text.i18n import N_, _, _n, translate_error
@@ -74,7 +74,7 @@ def _predict(lesson: Lesson, question: Question) -> None:
             key=f"bl-learn-said-{lesson.name}",
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button(
+            if clicks.button(
                 _("That is my prediction"),
                 type="primary",
                 icon=":material/how_to_vote:",
@@ -84,7 +84,7 @@ def _predict(lesson: Lesson, question: Question) -> None:
                 predictions.give(lesson.name, question, str(said))
                 STEP.choose("play")
                 st.rerun()
-            if st.button(_("Try it without one"), type="tertiary", key="bl-learn-skip"):
+            if clicks.button(_("Try it without one"), type="tertiary", key="bl-learn-skip"):
                 STEP.choose("play")
                 st.rerun()
 
@@ -95,12 +95,12 @@ def _said(lesson: Lesson, question: Question, *, shown: bool) -> None:
     said = question.options.get(kept.said, "") if kept else ""
     with st.container(key="bl-learn-said", border=True, horizontal=True, vertical_alignment="center"):
         st.html(_verdict(question, said, kept, shown=shown), width="stretch")
-        if not shown and st.button(
+        if not shown and clicks.button(
             _("Show the answer"), icon=":material/visibility:", key="bl-learn-reveal", type="secondary"
         ):
             STEP.choose("answer")
             st.rerun()
-        if st.button(_("Predict anew"), icon=":material/replay:", key="bl-learn-anew", type="tertiary"):
+        if clicks.button(_("Predict anew"), icon=":material/replay:", key="bl-learn-anew", type="tertiary"):
             predictions.take_back(lesson.name)
             STEP.choose(None)
             st.rerun()

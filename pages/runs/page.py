@@ -10,7 +10,7 @@ import streamlit as st
 from core.runs.status import LIVE, RunStatus
 from core.runs.store import RunStore
 from pages.runs import settings_table, table, taking_in
-from pages.ui.kit import components, nav, one_shot_button
+from pages.ui.kit import clicks, components, nav, one_shot_button
 from pages.ui.kit.page_states import broken, empty
 from pages.ui.plan import another_like
 from pages.ui.runs import queue_panel, report_panel, reproduce, run_panel, series_panel, take_model
@@ -91,7 +91,7 @@ def _ways(run: Run, status: RunStatus) -> None:
 def _actions(run: Run, status: RunStatus) -> None:
     with st.container(horizontal=True, key="bl-acts"):
         another_like.button(run)
-        if st.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
+        if clicks.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
             _rename(run, status)
         components.download(
             _("Download"),
@@ -104,7 +104,7 @@ def _actions(run: Run, status: RunStatus) -> None:
             ),
         )
         alive = status.state in LIVE
-        if st.button(
+        if clicks.button(
             _("Delete"),
             icon=":material/delete:",
             key="bl-delete",
@@ -136,7 +136,7 @@ def _delete(run: Run, status: RunStatus) -> None:
         sure = _sure(status)
         with st.container(horizontal=True):
             gone = _done(_("Delete for good"), "bl-delete-now", lambda: _remove(run), sure=sure)
-            if st.button(_("Keep it"), key="bl-delete-not") or gone:
+            if clicks.button(_("Keep it"), key="bl-delete-not") or gone:
                 st.rerun()
 
     ask()

@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import InputError, RunMissing
 from core.runs.status import LIVE
 from pages.shortcut import result, setup
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import queue_panel, run_panel
 from pages.ui.selection import subjects
@@ -51,7 +51,9 @@ def _start(plan: Plan) -> None:
         _("A small network learns with marks and, once more, without; a pretrained one learns with them."),
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(_("Plant the mark and train"), type="primary", icon=":material/play_arrow:", key="bl-shortcut-go"):
+        if clicks.button(
+            _("Plant the mark and train"), type="primary", icon=":material/play_arrow:", key="bl-shortcut-go"
+        ):
             st.session_state[BEGUN] = plan
             st.session_state[GO] = True
             st.rerun()
@@ -149,7 +151,7 @@ def _watch(runs: dict[str, Run]) -> None:
         if status.state not in (*LIVE, "finished"):
             text = _("Ended early")
         st.progress(share, text=f"{_(ARM_NAMES[arm])}: {text}")
-    if st.button(_("Cancel"), icon=":material/close:", key="bl-shortcut-cancel"):
+    if clicks.button(_("Cancel"), icon=":material/close:", key="bl-shortcut-cancel"):
         for run in runs.values():
             if run.state in LIVE:
                 run.request_stop()

@@ -11,7 +11,7 @@ from core.runs.store import RunStore
 from core.specs import Experiment
 from core.specs.study import Study
 from core.workflows.studies.design import expand
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import queue_panel
 from pages.ui.session import caches
@@ -45,7 +45,7 @@ def draw(study: Study, *, key: str, seconds: float | None = None) -> None:
     else:
         text += " · " + _("how long it takes is known once the first run has ended")
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-row"):
-        started = st.button(_("Start the study"), type="primary", icon=":material/play_arrow:", key=key)
+        started = clicks.button(_("Start the study"), type="primary", icon=":material/play_arrow:", key=key)
         st.html(f'<p class="bl-note" data-study-size="{len(members)}">{text}</p>')
     if len(study.seeds) < 3:
         components.note(_("With fewer than three seeds no difference can be told from chance."))

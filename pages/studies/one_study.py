@@ -14,7 +14,7 @@ from core.runs.status import LIVE, JobStatus
 from core.specs.study import Study
 from core.workflows.studies.members import Standing
 from pages.studies import launching, result_view, words
-from pages.ui.kit import components, nav, one_shot_button
+from pages.ui.kit import clicks, components, nav, one_shot_button
 from pages.ui.kit.page_states import guarded
 from pages.ui.runs import job_panel
 from pages.ui.session import caches
@@ -118,7 +118,7 @@ def _actions(job: Job, study: Study, found: Sequence[Standing]) -> None:
         if not left and not alive:
             wanted = max(SEEDS, len(study.seeds) + 2)
             text = _("Train {n} seeds").format(n=wanted)
-            if st.button(text, icon=":material/add:", key="bl-study-seeds", help=_more_seeds()):
+            if clicks.button(text, icon=":material/add:", key="bl-study-seeds", help=_more_seeds()):
                 launching.start(_seeded(study, wanted), adopts=job.id)
         components.download(
             _("As a file"),

@@ -13,7 +13,7 @@ from core.runs.launch import start_job
 from core.runs.status import JobStatus
 from core.specs import Experiment
 from core.workflows.jobs.lr_finder import RateRequest, rate_request
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, clicks, components
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names, number_format
@@ -79,7 +79,7 @@ def _phase(experiment: Experiment) -> int:
 
 def _start(request: RateRequest, *, again: bool) -> None:
     label = _("Find it again") if again else _("Find a rate")
-    if st.button(
+    if clicks.button(
         label, icon=":material/query_stats:", key="bl-finder-start", type="tertiary" if again else "secondary"
     ):
         start_job(request, roots=caches.roots(), owner=queue_panel.owner())
@@ -110,7 +110,7 @@ def _curve(curve: RateCurve, phase: int, take: Take) -> None:
     charts.show(figure(curve), key="bl-finder-curve", alt=sentence(curve))
     if curve.suggested is not None:
         label = _("Use {rate}").format(rate=_rate(curve.suggested))
-        if st.button(label, icon=":material/check:", key="bl-finder-use"):
+        if clicks.button(label, icon=":material/check:", key="bl-finder-use"):
             take(phase, float(curve.suggested))
     components.why(
         _(

@@ -25,7 +25,7 @@ from pages.train import (
     summary,
 )
 from pages.ui.augmentation import presets
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.kit.page_states import busy, empty
 from pages.ui.plan import cost_estimate, experiment_plan
 from pages.ui.session import address, caches
@@ -203,7 +203,7 @@ def _start(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy, second
             width=220,
             help=_("What it is called in lists. Without one its data, network and recipe are its name."),
         )
-        started = st.button(
+        started = clicks.button(
             label.format(n=count),
             type="primary",
             icon=":material/play_arrow:",

@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.specs import OPTIMIZERS, AugmentSpec, FreezePlan, Phase
 from pages.train import schedule_editor
-from pages.ui.kit import components, form_fields, nav
+from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
 from pages.ui.session import choices
 from pages.ui.text import augmentation_words, display_names
@@ -89,7 +89,7 @@ def _buttons(phases: tuple[Phase, ...], index: int) -> None:
         ("remove", "delete", _("Remove"), last == 0, lambda: removed(phases, index)),
     )
     for name, icon, words, off, act in acts:
-        if st.button(words, icon=f":material/{icon}:", key=f"bl-phase-{name}", disabled=off, type="tertiary"):
+        if clicks.button(words, icon=f":material/{icon}:", key=f"bl-phase-{name}", disabled=off, type="tertiary"):
             wanted, st.session_state[_PHASE] = act()
             choices.set_train_choice(replace(choices.train_choice(), phases=wanted))
             choices.read_again("bl-phase-")

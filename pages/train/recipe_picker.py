@@ -12,7 +12,7 @@ from core.training.course_recipes import COURSE
 from core.training.recipes import DEFAULT_EPOCHS
 from pages.train import course_recipes, phase_editor
 from pages.ui.augmentation import presets
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.plan import experiment_plan
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
@@ -136,7 +136,7 @@ def _offered() -> list[str]:
 def below(choice: TrainChoice, classes: int) -> None:
     """Draws the ways on from a recipe: to change its phases, and back to where everything began."""
     with st.container(horizontal=True, key="bl-recipe-ways"):
-        if choice.preset != "custom" and st.button(
+        if choice.preset != "custom" and clicks.button(
             _("Edit its phases"),
             icon=":material/edit:",
             key="bl-edit-phases",
@@ -146,7 +146,7 @@ def below(choice: TrainChoice, classes: int) -> None:
             choices.set_train_choice(to_phases(choice, classes))
             choices.read_again("bl-")
             st.rerun()
-        if choice != TrainChoice() and st.button(
+        if choice != TrainChoice() and clicks.button(
             _("Start over"),
             icon=":material/restart_alt:",
             key="bl-start-over",

@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
 from core.specs import Experiment
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.plan import another_like, experiment_plan
 from pages.ui.runs import (
     coach_panel,
@@ -78,7 +78,7 @@ def show(run: Run) -> None:
         components.note(
             _("This page only looks on: close it, reload it or open it elsewhere, and the training goes on.")
         )
-        if st.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
+        if clicks.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
             _new()
         return
     _result(run, status)
@@ -108,7 +108,7 @@ def _result(run: Run, status: RunStatus) -> None:
 def _ways_on(run: Run, status: RunStatus) -> None:
     """Draws what can be done with a run that has ended: go on with it, train it again, set up another."""
     with st.container(horizontal=True, key="bl-after"):
-        if run.can_resume and st.button(
+        if run.can_resume and clicks.button(
             _("Resume"),
             type="primary",
             icon=":material/resume:",
@@ -116,10 +116,12 @@ def _ways_on(run: Run, status: RunStatus) -> None:
             help=_("Goes on from the last state that was written, bit by bit as if it had never been interrupted."),
         ):
             resume(run)
-        if status.state != "finished" and st.button(_("Train this again"), icon=":material/replay:", key="bl-again"):
+        if status.state != "finished" and clicks.button(
+            _("Train this again"), icon=":material/replay:", key="bl-again"
+        ):
             launch(run.experiment, status.estimate_seconds)
         another_like.button(run)
-        if st.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
+        if clicks.button(_("Set up another training"), icon=":material/add:", key="bl-another"):
             _new()
 
 

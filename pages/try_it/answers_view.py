@@ -11,7 +11,7 @@ from core.runs.launch import start_job
 from core.runs.status import LIVE
 from core.workflows.jobs.leaving.answers import AnswersRequest
 from pages.try_it import grid, limits
-from pages.ui.kit import components, form_fields, page_states
+from pages.ui.kit import clicks, components, form_fields, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection.checkpoint_picker import MomentTarget
@@ -86,7 +86,7 @@ def _answers(target: Target, lot: Lot) -> Answers | None:
     found: Answers | None = job_panel.result(job)
     if found is not None:
         return found
-    if job.state not in LIVE and st.button(
+    if job.state not in LIVE and clicks.button(
         _n("Ask about the picture", "Ask about the {n} pictures", count).format(n=number_format.exact(count)),
         icon=":material/play_arrow:",
         type="primary",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import settings
 from core.errors import Cancelled, InputError
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.kit.page_states import broken
 from pages.ui.session import address
 from pages.ui.text import number_format
@@ -44,7 +44,7 @@ def chosen() -> Lot | None:
 def others(lot: Lot) -> bool:
     """Draws the switch for others in their place, and the button that forgets them; returns whether it is on."""
     wanted = st.toggle(_("Give others"), key=_OTHERS)
-    if st.button(
+    if clicks.button(
         _("Forget these"),
         icon=":material/delete:",
         key="bl-try-forget",

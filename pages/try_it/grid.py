@@ -11,7 +11,7 @@ import streamlit as st
 from core.data.encoding import compact
 from core.errors import InputError
 from core.messages import StagedProgress
-from pages.ui.kit import components, form_fields, nav
+from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
 from pages.ui.selection import own_pictures, trust_word, user_images
@@ -221,7 +221,9 @@ def _closer(target: Target, lot: Lot, found: Answers, row: int) -> None:
             components.note(_("There is no evidence for this class in the last layer, so the map is empty."))
     with right:
         components.probabilities(found.top(row, 5), marked=found.classes[found.predicted[row]])
-        if st.button(_("Look closer in Heatmaps"), icon=":material/local_fire_department:", key="bl-try-look-closer"):
+        if clicks.button(
+            _("Look closer in Heatmaps"), icon=":material/local_fire_department:", key="bl-try-look-closer"
+        ):
             choice = ImageChoice("upload", name, (lot.path / name).read_bytes())
             own_pictures.keep(choice)
             choices.set_image(choice)

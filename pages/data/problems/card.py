@@ -12,7 +12,7 @@ from core.specs import SPLITS, DataSpec
 from pages.data.problems import one_by_one, repairs
 from pages.data.problems.findings import Action, Finding, Unit
 from pages.data.samples import places, show_whole
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, clicks, components
 from pages.ui.kit.page_states import guarded
 from pages.ui.kit.tile_sheet import ticked_gallery
 from pages.ui.kit.tiles import Tile
@@ -176,7 +176,7 @@ def _buttons(spec: DataSpec, dataset: Dataset, finding: Finding, key: str) -> No
             if action == "relabel":
                 with st.popover(_(label), icon=symbol, help=_(what), disabled=disabled):
                     _relabel(spec, dataset, finding, ticked, key)
-            elif st.button(
+            elif clicks.button(
                 _(label),
                 key=f"{key}-{action}",
                 type="primary" if first else "secondary",
@@ -192,5 +192,5 @@ def _buttons(spec: DataSpec, dataset: Dataset, finding: Finding, key: str) -> No
 
 def _relabel(spec: DataSpec, dataset: Dataset, finding: Finding, ticked: Sequence[str], key: str) -> None:
     label = st.selectbox(_("Class"), dataset.classes, key=f"{key}-class")
-    if st.button(_("Relabel"), key=f"{key}-relabel", icon=":material/sell:", disabled=not ticked) and label:
+    if clicks.button(_("Relabel"), key=f"{key}-relabel", icon=":material/sell:", disabled=not ticked) and label:
         repairs.act(spec, dataset, finding, "relabel", ticked, label)

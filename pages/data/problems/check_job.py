@@ -12,7 +12,7 @@ from core.runs.launch import start_job
 from core.runs.status import LIVE
 from core.specs import DataSpec
 from core.workflows.jobs import data_check
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches
@@ -103,7 +103,7 @@ def _renew(job: Job | None, stamp: int) -> None:
 def _offer(text: str, label: str, spec: DataSpec, *, features: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="bl-check-offer"):
         st.caption(text, width="stretch")
-        if st.button(label, icon=":material/health_and_safety:", key="bl-check"):
+        if clicks.button(label, icon=":material/health_and_safety:", key="bl-check"):
             start(spec, features=features)
             st.rerun()
 

@@ -10,7 +10,7 @@ from core.specs import DataSpec
 from pages.data.problems import repairs
 from pages.data.problems.findings import Finding, Unit
 from pages.data.samples import places
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.session import caches
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import _
@@ -33,7 +33,7 @@ def asked() -> bool:
 
 def button() -> None:
     """Draws the button that begins it."""
-    if st.button(_("One by one"), icon=":material/slideshow:", key="bl-one-begin", help=_("Decide by keys.")):
+    if clicks.button(_("One by one"), icon=":material/slideshow:", key="bl-one-begin", help=_("Decide by keys.")):
         st.session_state.pop(_LATER, None)
         ONE.choose("suspects")
         st.rerun()
@@ -76,11 +76,13 @@ def draw(spec: DataSpec, dataset: Dataset, finding: Finding | None, doubted: int
         st.markdown(text.format(label=components.plain(label), suggested=components.plain(unit.suggested)))
         _classes(spec, dataset, finding, unit, label)
         with st.container(horizontal=True, key="bl-one-more"):
-            if st.button(_("Keep"), icon=":material/check:", key="bl-one-keep", shortcut="K"):
+            if clicks.button(_("Keep"), icon=":material/check:", key="bl-one-keep", shortcut="K"):
                 repairs.act(spec, dataset, finding, "keep", unit.keys)
-            if st.button(_("Leave out"), icon=":material/block:", key="bl-one-exclude", shortcut="X"):
+            if clicks.button(_("Leave out"), icon=":material/block:", key="bl-one-exclude", shortcut="X"):
                 repairs.act(spec, dataset, finding, "exclude", unit.keys)
-            if len(left) > 1 and st.button(_("Later"), icon=":material/skip_next:", key="bl-one-later", shortcut="L"):
+            if len(left) > 1 and clicks.button(
+                _("Later"), icon=":material/skip_next:", key="bl-one-later", shortcut="L"
+            ):
                 st.session_state[_LATER] = later + 1
                 st.rerun()
             _undo(spec, dataset, disabled=not revision.changed)
@@ -93,7 +95,7 @@ def _classes(spec: DataSpec, dataset: Dataset, finding: Finding, unit: Unit, lab
     listed = [name for name in dataset.classes if name in {label, unit.suggested, *others[: KEYS - 2]}]
     with st.container(horizontal=True, key="bl-one-classes"):
         for number, name in enumerate(listed, 1):
-            if st.button(
+            if clicks.button(
                 components.plain(name),
                 key=f"bl-one-class-{number}",
                 type="primary" if name == unit.suggested else "secondary",
@@ -104,16 +106,16 @@ def _classes(spec: DataSpec, dataset: Dataset, finding: Finding, unit: Unit, lab
     rest = [name for name in dataset.classes if name not in listed]
     if rest:
         other = st.selectbox(_("Another class"), rest, index=None, key="bl-one-other")
-        if other is not None and st.button(_("Relabel"), key="bl-one-relabel", icon=":material/sell:"):
+        if other is not None and clicks.button(_("Relabel"), key="bl-one-relabel", icon=":material/sell:"):
             repairs.act(spec, dataset, finding, "relabel", unit.keys, other)
 
 
 def _undo(spec: DataSpec, dataset: Dataset, *, disabled: bool = False) -> None:
-    if st.button(_("Undo"), icon=":material/undo:", key="bl-one-undo", shortcut="U", disabled=disabled):
+    if clicks.button(_("Undo"), icon=":material/undo:", key="bl-one-undo", shortcut="U", disabled=disabled):
         repairs.undo(spec, repairs.current(spec, dataset))
 
 
 def _close() -> None:
-    if st.button(_("Back to all"), icon=":material/close:", key="bl-one-close"):
+    if clicks.button(_("Back to all"), icon=":material/close:", key="bl-one-close"):
         ONE.choose(None)
         st.rerun()

@@ -15,7 +15,7 @@ from core.data.revisions.record import Revision
 from core.errors import InputError
 from core.specs import DataSpec
 from pages.data.problems.findings import Action, Finding, Unit, changed
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.session import caches, choices
 from pages.ui.text.i18n import _, translate_error
 
@@ -92,7 +92,9 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
             f"{_SYMBOL}</span> {escape(said(revision))}</p>",
             width="stretch",
         )
-        if st.button(_("Undo"), icon=":material/undo:", key="bl-repair-undo", help=_("Takes the last change back.")):
+        if clicks.button(
+            _("Undo"), icon=":material/undo:", key="bl-repair-undo", help=_("Takes the last change back.")
+        ):
             undo(spec, revision)
         with st.popover(_("History"), icon=":material/history:", key="bl-repair-history"):
             _history(spec, revision, known)
@@ -100,7 +102,9 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
 
 def offer_files(spec: DataSpec) -> None:
     """Offers the files as they lie, where data cannot be used and what was changed of them may be why."""
-    if spec.revision and st.button(_("Take the files as they lie"), icon=":material/folder:", key="bl-repair-files"):
+    if spec.revision and clicks.button(
+        _("Take the files as they lie"), icon=":material/folder:", key="bl-repair-files"
+    ):
         choices.set_data(replace(spec, revision="", classes=(), class_caps=()), choices.data_title())
         st.rerun()
 
@@ -124,5 +128,5 @@ def _history(spec: DataSpec, revision: Revision, known: list[Revision]) -> None:
             st.html(f"<p>{escape(said(row))} <small>{when}</small></p>", width="stretch")
             here = row.hash == revision.hash
             label = _("In force") if here else _("Take this")
-            if st.button(label, disabled=here, key=f"bl-repair-take-{row.hash or 'files'}"):
+            if clicks.button(label, disabled=here, key=f"bl-repair-take-{row.hash or 'files'}"):
                 apply(spec, row)

@@ -10,7 +10,7 @@ import streamlit as st
 from core.specs import DataSpec
 from pages.data.problems import card, check_job, limit, one_by_one, repairs
 from pages.data.problems.findings import open_findings
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.session import caches
 from pages.ui.text import number_format
@@ -48,7 +48,7 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
         text = _("Nothing is wrong that could be found.") if found.featured else _("Nothing is wrong at first sight.")
         st.success(text, icon=":material/check_circle:")
     limit.draw(spec, dataset, found)
-    if not check_job.live(check_job.begin(spec, dataset)) and st.button(
+    if not check_job.live(check_job.begin(spec, dataset)) and clicks.button(
         _("Check again"),
         icon=":material/refresh:",
         key="bl-check-again",

@@ -8,7 +8,7 @@ from core.errors import InputError
 from core.runs.status import LIVE, JobStatus
 from core.specs import DataSpec
 from pages.data.sources.taking_in import choose, refused
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.kit.page_states import busy
 from pages.ui.runs import job_panel
 from pages.ui.session import caches
@@ -63,7 +63,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
             disabled=working,
             help=_("What the images are called here: letters, digits, - and _."),
         ).strip()
-        asked = st.button(
+        asked = clicks.button(
             _("Fetch"), type="primary", icon=":material/download:", key="bl-known-fetch", disabled=working
         )
     components.note(

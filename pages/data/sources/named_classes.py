@@ -10,7 +10,7 @@ import streamlit as st
 from core import settings
 from core.specs import DataSpec
 from pages.data.sources.taking_in import make_classes
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n
 
@@ -43,7 +43,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
                 with column:
                     cards.append(_card(f"{lot}-{place}", place, folders=folders))
     with st.container(horizontal=True, vertical_alignment="center", key="bl-classes-do"):
-        asked = st.button(_("Make a data source"), type="primary", icon=":material/dataset:", key="bl-classes-make")
+        asked = clicks.button(_("Make a data source"), type="primary", icon=":material/dataset:", key="bl-classes-make")
         st.button(
             _("Another class"),
             icon=":material/add:",

@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.messages import Progress
 from core.specs import DataSpec
 from pages.data.sources.taking_in import FROM, choose, refused, take_in
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.session import choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
@@ -47,7 +47,7 @@ def draw(known: DataSpec | None) -> str | None:
         chosen: str = st.selectbox(
             _("Uploaded, the newest first"), uploads, key="bl-uploaded", format_func=lambda path: Path(path).name
         )
-        if st.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
+        if clicks.button(_("Delete this upload"), icon=":material/delete:", key="bl-upload-delete"):
             _delete(chosen)
     with st.expander(_("Send other files"), icon=":material/upload:", key="bl-upload-more"):
         _incoming(first=False)
@@ -137,8 +137,10 @@ def _delete(path: str) -> None:
             ).format(name=components.plain(Path(path).name))
         )
         with st.container(horizontal=True):
-            gone = st.button(_("Delete for good"), type="primary", icon=":material/delete:", key="bl-upload-delete-now")
-            kept = st.button(_("Keep it"), key="bl-upload-delete-not")
+            gone = clicks.button(
+                _("Delete for good"), type="primary", icon=":material/delete:", key="bl-upload-delete-now"
+            )
+            kept = clicks.button(_("Keep it"), key="bl-upload-delete-not")
         if gone:
             from core.uploads import delete
 

@@ -8,7 +8,7 @@ from core.errors import InputError
 from core.lessons.kernels import KERNELS, PRESETS
 from pages.learn.convolution import state
 from pages.learn.convolution.state import Bench
-from pages.ui.kit import form_fields
+from pages.ui.kit import clicks, form_fields
 from pages.ui.kit.page_states import broken
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -122,7 +122,7 @@ def _typed(bench: Bench) -> None:
             height=110,
             help=_("A row a line; an empty line between channels, / between kernels; or a list as in Python."),
         )
-    if st.button(_("Take these numbers"), key="bl-learn-take"):
+    if clicks.button(_("Take these numbers"), key="bl-learn-take"):
         try:
             picture = read_grids(st.session_state[_TEXT_X], most=state.PICTURE_MOST, what=N_("The picture"))[0]
             kernels = read_grids(st.session_state[_TEXT_K], most=state.KERNELS_MOST, what=N_("The kernel"))

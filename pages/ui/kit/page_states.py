@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 import streamlit as st
 
 from core.errors import InputError, OutOfMemory, RunMissing, StorageError, WeightsUnavailable, storage_error
+from pages.ui.kit import clicks
 from pages.ui.text.i18n import _, translate_error
 
 LOG = logging.getLogger("backbone_lab.pages")
@@ -37,7 +38,7 @@ def empty(title: str, text: str, *, action: str | None = None, target: str | Non
         _block("bl-face", icon, title, text)
         if not action:
             return False
-        pressed = st.button(action, type="primary", key=f"bl-empty-action-{icon}")
+        pressed = clicks.button(action, type="primary", key=f"bl-empty-action-{icon}")
         if pressed and target:
             from pages.ui.kit import nav
 
@@ -106,7 +107,7 @@ def _unforeseen() -> None:
         ),
         kept=_("Your choices and all runs are kept. A training that is under way goes on."),
     )
-    if st.button(_("Try again"), key="bl-try-again", icon=":material/refresh:"):
+    if clicks.button(_("Try again"), key="bl-try-again", icon=":material/refresh:"):
         st.rerun()
 
 

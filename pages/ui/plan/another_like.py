@@ -6,13 +6,11 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
 from core.errors import InputError
 from core.specs import Experiment, TrainingSpec
 from core.training.recipes import DEFAULT_EPOCHS, make_recipe
 from pages.ui.augmentation import presets
-from pages.ui.kit import nav
+from pages.ui.kit import clicks, nav
 from pages.ui.session import caches, choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text.i18n import _
@@ -27,7 +25,7 @@ def button(run: Run) -> None:
         experiment = caches.experiment(run)
     except InputError:
         return
-    if st.button(
+    if clicks.button(
         _("Set up another like this"),
         icon=":material/content_copy:",
         key="bl-another-like",

@@ -18,7 +18,7 @@ from core.runs.jobs import latest_job
 from core.runs.launch import start_job
 from core.runs.status import LIVE, JobStatus
 from core.specs import Experiment, FreezePlan
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.plan import experiment_plan, freeze_plan
@@ -119,7 +119,7 @@ def measure_button(experiment: Experiment | None) -> None:
         job_panel.cancel(job, job.status(), key="bl-costs-cancel", label=_("Cancel measuring"), type="tertiary")
         return
     job_panel.ended(job, DISPLAY)
-    if st.button(
+    if clicks.button(
         _("Measure its speed here"),
         icon=":material/speed:",
         key="bl-costs-measure",

@@ -10,7 +10,7 @@ from core.runs.jobs import Job, latest_job
 from core.runs.launch import start_job
 from core.runs.status import LIVE
 from core.workflows.jobs.leaving.report import ReportRequest, file_of
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches
 from pages.ui.text import number_format
@@ -54,7 +54,7 @@ def draw(run: Run, key: str = "bl-report") -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="bl-report-do"):
             if job is not None and found is not None:
                 _ready(run, job, found)
-            if st.button(
+            if clicks.button(
                 _("Write it anew") if found else _("Write the report"),
                 icon=":material/edit_document:",
                 key="bl-report-start",

@@ -10,7 +10,7 @@ from core.runs.jobs import Job, latest_job
 from core.runs.launch import start_job
 from core.runs.status import LIVE
 from core.workflows.jobs.model_export import ExportRequest, package_of
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.kit.components import Figure
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches
@@ -66,7 +66,7 @@ def draw(run: Run) -> None:
         found: Exported | None = job_panel.result(job)
         if job is not None and found is not None:
             _ready(run, job, found)
-        elif st.button(
+        elif clicks.button(
             _("Write and check it"),
             icon=":material/rule:",
             key="bl-take-start",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.errors import InputError
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.selection import picture_list
 from pages.ui.session.choices import ImageChoice
 from pages.ui.text import number_format
@@ -129,7 +129,7 @@ def draw(key: str, choose: Callable[[ImageChoice], None]) -> None:
         st.camera_input(_("Camera"), label_visibility="collapsed", **field_(f"{key}-shot-{here.lots}", "camera"))
     for sentence in here.refused:
         components.note(sentence)
-    if here.pictures and st.button(
+    if here.pictures and clicks.button(
         _n("Take out your picture", "Take out your {n} pictures", len(here.pictures)).format(n=len(here.pictures)),
         key=f"{key}-forget",
         icon=":material/delete:",

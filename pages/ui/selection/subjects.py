@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.data.encoding import png
 from core.errors import InputError, WeightsUnavailable
-from pages.ui.kit import components, form_fields, nav, page_states, style
+from pages.ui.kit import clicks, components, form_fields, nav, page_states, style
 from pages.ui.kit.tiles import data_uri
 from pages.ui.selection import checkpoint_picker, image_picker, network_picker
 from pages.ui.selection.network_picker import Target
@@ -135,7 +135,7 @@ def waiting(run: Run | None) -> bool:
     page_states.broken(_("No weights yet"), text.format(name=run.name), icon="hourglass_empty", tone="warn")
     with st.container(horizontal=True):
         nav.link("train", _("See how it goes"), run=run.id)
-        if st.button(_("Look into the bare backbone"), icon=":material/layers:"):
+        if clicks.button(_("Look into the bare backbone"), icon=":material/layers:", key="bl-subject-bare"):
             choices.set_model(run.experiment.model)
             network_picker.choose_kind("backbone")
             st.rerun()
@@ -180,13 +180,20 @@ def _not_here(target: Target, wants: str, error: WeightsUnavailable | None) -> N
     page_states.broken(_("These weights are not on this machine"), text, icon="cloud_off", tone="warn")
     with st.container(horizontal=True):
         again = _("Try again") if error else _("Download them")
-        if st.button(again, type="primary" if error is None else "secondary", icon=":material/download:"):
+        if clicks.button(
+            again,
+            type="primary" if error is None else "secondary",
+            icon=":material/download:",
+            key="bl-subject-download",
+        ):
             st.session_state[wants] = True
             st.rerun()
-        if st.button(_("Use random weights"), icon=":material/casino:"):
+        if clicks.button(_("Use random weights"), icon=":material/casino:", key="bl-subject-random"):
             network_picker.choose_model(target.reference, "none")
             st.rerun()
-        if target.reference != LITE and st.button(_("Use EfficientNet-Lite0"), icon=":material/layers:"):
+        if target.reference != LITE and clicks.button(
+            _("Use EfficientNet-Lite0"), icon=":material/layers:", key="bl-subject-lite"
+        ):
             network_picker.choose_model(LITE, "default")
             st.rerun()
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import StagedProgress
-from pages.ui.kit import charts, components, form_fields, nav
+from pages.ui.kit import charts, clicks, components, form_fields, nav
 from pages.ui.selection import picture_list
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches, choices
@@ -205,7 +205,7 @@ def asked(text: str, label: str, *, icon: str, key: str, primary: bool = False) 
     with place.container():
         if text:
             components.note(text)
-        pressed = st.button(label, icon=icon, key=key, type="primary" if primary else "secondary")
+        pressed = clicks.button(label, icon=icon, key=key, type="primary" if primary else "secondary")
     if pressed:
         place.empty()
     return pressed

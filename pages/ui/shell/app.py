@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from pages.ui.kit import components, nav, style
+from pages.ui.kit import clicks, components, nav, style
 from pages.ui.kit.page_states import boundary
 from pages.ui.session import address, choices, warmup
 from pages.ui.shell import server, sidebar
@@ -40,6 +40,7 @@ def run() -> None:
     with sidebar.beside(), boundary():
         bar.draw(name)
         chosen.run()
+    clicks.forget()
     choices.carry()
     with above:
         _refusals(name)

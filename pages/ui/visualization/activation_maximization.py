@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.data.encoding import png
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.network_picker import Target
@@ -180,7 +180,7 @@ def _answer(target: Target, network: Network, ask: VisualizationRequest) -> None
         progress.ended(job)
         place, begin = st.container(), st.empty()
         text = _n("Grow {n} picture", "Grow {n} pictures", len(missing)).format(n=len(missing))
-        if begin.button(text, type="primary", icon=":material/blur_on:", key="bl-dream-grow"):
+        if clicks.button(text, type="primary", icon=":material/blur_on:", key="bl-dream-grow", into=begin):
             begin.empty()
             progress.grow(target, network, ask, place)
             st.rerun()
@@ -254,7 +254,7 @@ def _large(target: Target, network: Network, ask: VisualizationRequest, one: Vis
         with st.container(horizontal=True):
             if not better:
                 text = _("Grow it larger: {size} px, {steps} steps").format(size=recipe.size, steps=recipe.steps)
-                if st.button(text, icon=":material/zoom_in:", key="bl-dream-larger"):
+                if clicks.button(text, icon=":material/zoom_in:", key="bl-dream-larger"):
                     progress.grow(
                         target,
                         network,
@@ -265,7 +265,7 @@ def _large(target: Target, network: Network, ask: VisualizationRequest, one: Vis
             components.download(
                 _("Download"), png(shown.image, repeats=True), f"{one.layer}-{one.channel}.png", "bl-dream-download"
             )
-            if ask.layer and st.button(_("See its feature map"), icon=":material/grid_view:", key="bl-dream-maps"):
+            if ask.layer and clicks.button(_("See its feature map"), icon=":material/grid_view:", key="bl-dream-maps"):
                 layer_picker.go_to_channel(ask.layer, one.channel)
 
 

@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.runs.jobs import Job
 from core.runs.launch import start_job
 from core.workflows.jobs.visualization import VisualizationJob
-from pages.ui.kit import components, form_fields, page_states
+from pages.ui.kit import clicks, components, form_fields, page_states
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker, layer_picker, subjects
 from pages.ui.selection.network_picker import Target
@@ -103,7 +103,7 @@ def _answer(target: Target, network: Network, image: ImageChoice, layer: str, de
         progress.ended(job)
         place, begin = st.container(), st.empty()
         subjects.picture(picture, alt=image.name, most=480)
-        if begin.button(_("Dream"), type="primary", icon=":material/blur_on:", key="bl-deep-start"):
+        if clicks.button(_("Dream"), type="primary", icon=":material/blur_on:", key="bl-deep-start", into=begin):
             begin.empty()
             _dream(target, network, picture, layer, depth, key, place)
             st.rerun()

@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.session import address, choices
 from pages.ui.text.i18n import _
 from pages.ui.walks.actions import ACTIONS, WALK, Progress, apply, run
@@ -69,7 +69,7 @@ def _stop(name: str, walk: Walk, number: int) -> None:
     following = None if last else walk.stops[number]
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="bl-guide-buttons"):
         if action and progress is Progress.OPEN:
-            if st.button(_(stop.label), type="primary", icon=":material/touch_app:", key="bl-guide-act"):
+            if clicks.button(_(stop.label), type="primary", icon=":material/touch_app:", key="bl-guide-act"):
                 action.act()
                 if action.leads_on and following is not None:
                     _go(name, number + 1, following)
@@ -78,7 +78,7 @@ def _stop(name: str, walk: Walk, number: int) -> None:
             found = run()
             waits = found is not None and found.state == "queued"
             components.note(_("It waits for its turn …") if waits else _("It learns …"))
-        elif following is not None and st.button(
+        elif following is not None and clicks.button(
             _("Next: {title}").format(title=_(following.title)),
             type="primary",
             icon=":material/arrow_forward:",
@@ -118,13 +118,13 @@ def _away(name: str, walk: Walk, number: int) -> None:
     )
     st.html(f'<section class="bl-guide"><p>{escape(text)}</p></section>', width="stretch")
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="bl-guide-buttons"):
-        if st.button(_("Go on"), icon=":material/arrow_forward:", key="bl-guide-back"):
+        if clicks.button(_("Go on"), icon=":material/arrow_forward:", key="bl-guide-back"):
             _show(name, number, stop)
         _leave()
 
 
 def _leave() -> None:
-    if st.button(_("Leave"), icon=":material/close:", type="tertiary", key="bl-guide-leave"):
+    if clicks.button(_("Leave"), icon=":material/close:", type="tertiary", key="bl-guide-leave"):
         WALK.choose(None)
         st.rerun()
 
