@@ -3,7 +3,8 @@
 A picture of more than :data:`LARGE_PIXELS` is never held in full beside its file's own pixels: it is converted in
 bands, each reduced before the next one is touched. Cameras that record 10, 12 or 14 bits save them in files of 16,
 which say nothing of it: scaled by the file's range they are black. So greys are scaled by the bits in use: of a set of
-pictures (:class:`SetDepth`), else of the picture itself.
+pictures (:class:`SetDepth`), else of the picture itself. So are colours of 16 bits, which Pillow cuts to their upper 8:
+those that use fewer are decoded anew by torchvision and tifffile.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ import threading
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 LARGE_PIXELS = 40_000_000
 """Pictures of more pixels are reduced by a whole factor while they are decoded."""
 
 DEPTHS = (8, 10, 12, 14, 16)
-"""Bits that greys are recorded with."""
+"""Bits that greys and colours are recorded with."""
+
+DEEP = ";16"
+"""What the mode of a picture of several channels ends with that holds 16 bits of each."""
 
 DEEP_SUFFIXES = frozenset({".png", ".tif", ".tiff"})
 """Endings of files that may hold 16 bits a pixel without saying how many are in use."""
@@ -32,6 +39,7 @@ MOST_LOOKED_AT = 256
 """Pictures of a set, evenly over its list, whose bits are counted."""
 
 _BAND_PIXELS = 4_000_000
+_ONE_LARGE = threading.Lock()
 
 BROKEN = (
     OSError,
@@ -63,6 +71,11 @@ def factor_of(size: tuple[int, int], least: int | None = None) -> int:
     return max(small, math.ceil(math.sqrt(width * height / LARGE_PIXELS)))
 
 
+def alone(image: Image.Image) -> AbstractContextManager[object]:
+    """Returns the context in which a picture is decoded: of large ones one at a time, as each takes up to 510 MB."""
+    return _ONE_LARGE if image.width * image.height > LARGE_PIXELS else nullcontext()
+
+
 def rgb(image: Image.Image, depth: SetDepth | None = None, factor: int = 1) -> Image.Image:
     """Converts any mode to a new RGB image that remembers nothing of its file: transparency is laid on white.
 
@@ -86,13 +99,76 @@ def rgb(image: Image.Image, depth: SetDepth | None = None, factor: int = 1) -> I
     return out
 
 
+def deep_colours(image: Image.Image) -> bool:
+    """Whether a picture, opened and not loaded yet, has several channels of 16 bits, which Pillow cuts to the upper 8.
+
+    Those with a word on transparency or orientation beside their pixels are left to Pillow.
+    """
+    if not isinstance(image, ImageFile.ImageFile) or not image.tile:
+        return False
+    if image.format not in ("PNG", "TIFF") or image.width * image.height > LARGE_PIXELS:
+        return False
+    arguments = image.tile[0].args
+    layout = arguments if isinstance(arguments, str) else str(arguments[0])
+    turned = image.format == "TIFF" and image.getexif().get(0x0112, 1) != 1
+    return layout.startswith(("RGB", "LA")) and ";16" in layout and "transparency" not in image.info and not turned
+
+
+def deep_picture(source: Path | BinaryIO, kind: str, depth: SetDepth | None) -> Image.Image | None:
+    """Returns a picture of 16 bits a colour with the bits in use brought to 8.
+
+    Args:
+        source: The file.
+        kind: ``PNG`` or ``TIFF``.
+        depth: As for :func:`rgb`.
+
+    Returns:
+        The picture; ``None`` where all 16 bits are in use, so that the upper 8 are right, or it cannot be read so.
+    """
+    values = _colours(source, kind)
+    if values is None:
+        return None
+    colours = values[..., : 1 if values.shape[2] < 3 else 3]
+    bits = bits_in_use(float(colours.max())) if depth is None else depth.bits
+    if bits == DEPTHS[-1]:
+        return None
+    scaled = _scaled(values, 0.0, float((1 << bits) - 1))
+    if values.shape[2] in (2, 4):
+        scaled[..., -1] = values[..., -1] >> 8
+    return Image.fromarray(scaled)
+
+
+def _colours(source: Path | BinaryIO, kind: str) -> np.ndarray | None:
+    """Returns the values of 16 bits, ``H x W x C``; ``None`` where the libraries do not read them."""
+    try:
+        file = BytesIO(source.read_bytes()) if isinstance(source, Path) else source
+        file.seek(0)
+        if kind == "PNG":
+            import torch
+            from torchvision.io import ImageReadMode, decode_image
+
+            data = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
+            values = decode_image(data, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
+        else:
+            from tifffile import TiffFile
+
+            with TiffFile(file) as opened:
+                page = opened.pages[0]
+                values = page.asarray()
+                if page.axes == "SYX":
+                    values = np.moveaxis(values, 0, 2)
+    except (*BROKEN, ImportError):  # what is damaged is said where Pillow reads it
+        return None
+    return values if values.dtype == np.uint16 and values.ndim == 3 and values.shape[2] <= 4 else None
+
+
 def bits_in_use(brightest: float) -> int:
     """Returns the least of :data:`DEPTHS` that holds a value."""
     return next((bits for bits in DEPTHS if brightest < 1 << bits), DEPTHS[-1])
 
 
 class SetDepth:
-    """How many bits the greys of a set of pictures use, counted when it is first asked for.
+    """How many bits the greys and colours of a set of pictures use, counted when it is first asked for.
 
     Args:
         root: Folder that the keys are relative to.
@@ -128,6 +204,9 @@ def _brightest(path: Path) -> float:
     """Returns the largest value of a picture of 16 bits; 0 of any other and of what cannot be read."""
     try:
         with Image.open(path, formats=("PNG", "TIFF")) as image:
+            if deep_colours(image):
+                values = _colours(path, image.format or "")
+                return 0 if values is None else float(values[..., : 1 if values.shape[2] < 3 else 3].max())
             return _extremes(image)[1] if _counts(image) and image.width * image.height <= LARGE_PIXELS else 0
     except BROKEN:  # what is wrong with it is said where it is read
         return 0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from core.data.decoding import BROKEN, SetDepth, factor_of, rgb
+from core.data.decoding import BROKEN, DEEP, SetDepth, alone, deep_colours, deep_picture, factor_of, rgb
 from core.errors import InputError
 from core.specs import Preprocessing
 
@@ -29,7 +29,7 @@ warnings.filterwarnings("ignore", module=r"PIL\..*")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 MAX_PIXELS = 100_000_000
-"""Largest image that is decoded, in pixels."""
+"""Largest image that is decoded, in pixels; 510 MB at most while it is, as Pillow takes four bytes a pixel."""
 
 MAX_PNG_BYTES = 500_000_000
 """Largest PNG file that is read again without its texts."""
@@ -80,7 +80,7 @@ class Decoded:
 
     Attributes:
         image: Upright RGB pixels.
-        mode: Pillow's mode of the file, such as ``L``, ``CMYK`` or ``I;16``.
+        mode: Pillow's mode of the file, such as ``L``, ``CMYK``, ``I;16`` or, in its manner, ``RGB;16``.
         format: Pillow's name of the file format, such as ``JPEG``.
         size: Width and height of the file's picture, upright. The image is smaller where it was reduced.
     """
@@ -145,12 +145,8 @@ def read_image(
             factor = factor_of(size, least)
             if factor > 1:  # only JPEG can be decoded smaller than it is
                 image.draft(None, (size[0] // factor, size[1] // factor))
-            image.load()
-            _check_size(image.width * image.height, name)
-            drafted = max(1, round(size[0] / image.width))
-            turn = _turn(image)
-            upright = _turned(rgb(image, depth, max(1, factor // drafted)), turn)
-            return Decoded(upright, image.mode, image.format or "", size if turn in _LEVEL else size[::-1])
+            with alone(image):
+                return _decoded(image, source, size, factor, depth, name)
     except InputError:
         raise
     except UnidentifiedImageError as error:
@@ -170,6 +166,26 @@ def read_image(
         raise InputError(
             "{name} is damaged or cut short and cannot be decoded ({reason}).", name=name, reason=_short(error)
         ) from error
+
+
+def _decoded(
+    image: Image.Image,
+    source: Path | bytes | BinaryIO,
+    size: tuple[int, int],
+    factor: int,
+    depth: SetDepth | None,
+    name: str,
+) -> Decoded:
+    deep = deep_colours(image)
+    image.load()
+    _check_size(image.width * image.height, name)
+    drafted = max(1, round(size[0] / image.width))
+    turn = _turn(image)
+    file = Path(source) if isinstance(source, str) else cast("Path | BinaryIO", source)
+    picture = deep_picture(file, image.format or "", depth) if deep else None
+    upright = _turned(rgb(picture or image, depth, max(1, factor // drafted)), turn)
+    mode = image.mode + DEEP if deep else image.mode
+    return Decoded(upright, mode, image.format or "", size if turn in _LEVEL else size[::-1])
 
 
 def _without_texts(source: Path | bytes | BinaryIO, name: str) -> bytes:

@@ -23,7 +23,7 @@ from core.messages import Sentence
 COLUMNS_FILE = ".columns.json"
 """What an import notes beside its images: for each column of its table a value by key."""
 _DEPTH = 8
-_WRAPPERS = 3
+_WRAPPERS = _DEPTH
 _IGNORED = 1000
 _SILENT = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini"})
 
@@ -268,6 +268,14 @@ def _class_names(
     if not first:
         _nothing(source, scan)
     if len(first) < least_classes:
+        folders, images = scan.entries(scan.root / next(iter(first)))
+        if folders and not images:  # with fewer it would have been looked through
+            raise InputError(
+                "In {path} more than {most} folders stand one within another before the images come. Choose the one "
+                "that holds the folders of the classes.",
+                path=source,
+                most=_WRAPPERS,
+            )
         raise InputError(
             "{path} holds a single class, {name}. Put the images of each class in a folder of its own, two at least.",
             path=source,

@@ -10,7 +10,7 @@ from core.data.decoding import SetDepth
 from core.data.folders.reader import FolderReader, locate
 from core.errors import InputError
 
-_MOST_BASES, _WRAPPERS = 200, 3
+_MOST_BASES, _WRAPPERS = 200, 8
 
 
 def open_listed(
@@ -53,10 +53,13 @@ def open_listed(
 def _base_of(path: Path, keys: Sequence[str], sample: int = 16) -> Path:
     """Returns the folder that keys are relative to: the source, or one that it wraps."""
     some = keys[:: max(1, len(keys) // sample)]
-    candidates = [path]
-    for _ in range(_WRAPPERS):
-        candidates += [inner for folder in candidates for inner in _folders_in(folder)][:_MOST_BASES]
-    found = {folder: sum((folder / key).is_file() for key in some) for folder in dict.fromkeys(candidates)}
+    found: dict[Path, int] = {}
+    level = [path]
+    for _ in range(_WRAPPERS + 1):
+        found |= {folder: sum((folder / key).is_file() for key in some) for folder in level}
+        if max(found.values()) == len(some):
+            break
+        level = [inner for folder in level for inner in _folders_in(folder)][:_MOST_BASES]
     return max(found, key=lambda folder: found[folder])
 
 

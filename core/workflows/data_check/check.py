@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.dataset import Dataset
-from core.data.decoding import SetDepth
+from core.data.decoding import DEEP, SetDepth
 from core.data.scan.looks import THUMB, Looks, look_at
 from core.errors import InputError
 from core.messages import Progress, StagedProgress
@@ -224,7 +224,8 @@ def _sizes(looks: Looks) -> Sizes | None:
 def _bits(dataset: Dataset, looks: Looks) -> int | None:
     """Returns by how many bits the pictures that record 16 are scaled; ``None`` where there are none such."""
     depth: SetDepth | None = getattr(dataset.reader, "depth", None)
-    deep = np.char.startswith(looks.modes, "I") & np.isin(looks.formats, ("PNG", "TIFF"))
+    deep = np.char.startswith(looks.modes, "I") | np.char.endswith(looks.modes, DEEP)
+    deep &= np.isin(looks.formats, ("PNG", "TIFF"))
     return depth.bits if depth is not None and bool(deep.any()) else None
 
 

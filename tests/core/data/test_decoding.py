@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import struct
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, JpegImagePlugin
 
 from core.data import decoding
 from core.data.decoding import SetDepth
 from core.data.images import open_image, read_image
 from core.data.sources import open_dataset
+from core.errors import InputError
 from core.workflows.data_check.check import check
 
 
@@ -54,6 +60,58 @@ def test_a_single_picture_is_scaled_by_its_own_bits(bits: int, kind: str) -> Non
     values = grey((1 << bits) - 1)
     opened = np.asarray(open_image(encoded(Image.fromarray(values), kind)))
     assert (opened[..., 1] == np.rint(values * (255 / ((1 << bits) - 1)))).all()
+
+
+def colours(bits: int, channels: int = 3) -> np.ndarray:
+    """Returns ramps of 16 bits a colour, 32x32, each the other way round; a fourth channel is opaque."""
+    ramp = grey((1 << bits) - 1)
+    return np.stack([ramp, ramp[::-1], ramp.T, np.full_like(ramp, 65535)][:channels], axis=2)
+
+
+def coloured(values: np.ndarray, kind: str) -> bytes:
+    """Encodes colours of 16 bits, as Pillow cannot."""
+    file = io.BytesIO()
+    if kind == "TIFF":
+        tifffile.imwrite(file, values, photometric="rgb")
+        return file.getvalue()
+    height, width, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    file.write(b"\x89PNG\r\n\x1a\n")
+    head = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    for name, data in ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        file.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_colours_of_16_bits_are_scaled_by_the_bits_in_use(bits: int, channels: int, kind: str) -> None:
+    values = colours(bits, channels)
+    opened = np.asarray(open_image(coloured(values, kind)))
+    assert (opened == np.rint(values[..., :3] * (255 / ((1 << bits) - 1)))).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_colours_that_use_all_16_bits_are_as_pillow_reads_them(kind: str) -> None:
+    file = coloured(colours(16), kind)
+    with Image.open(io.BytesIO(file)) as image:
+        assert (np.asarray(open_image(file)) == np.asarray(image)).all()
+
+
+def test_a_set_of_colours_is_scaled_as_one(tmp_path: Path) -> None:
+    for number, bits in enumerate((12, 9)):
+        folder = tmp_path / "set" / "ab"[number]
+        folder.mkdir(parents=True)
+        (folder / "0.png").write_bytes(coloured(colours(bits), "PNG"))
+    dataset = open_dataset(str(tmp_path / "set"))
+    assert [max(high for _low, high in dataset.load(place).getextrema()) for place in range(2)] == [255, 32]
+    assert check(dataset, features=False).bits == 12
+
+
+def test_damaged_colours_of_16_bits_are_said_to_be_damaged() -> None:
+    with pytest.raises(InputError, match="damaged or cut short"):
+        open_image(coloured(colours(12), "PNG")[:-60])
 
 
 def test_a_dark_picture_of_a_full_set_stays_dark(tmp_path: Path) -> None:
@@ -100,6 +158,25 @@ def test_large_pictures_are_reduced_in_bands(mode: str, monkeypatch: pytest.Monk
     assert max(held) <= 2_000, "never all of it at once"
     whole = plain(Image.fromarray(noise) if mode == "I;16" else image).reduce(2)
     assert (np.asarray(decoded.image) == np.asarray(whole)).all()
+
+
+def test_of_large_pictures_one_is_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "LARGE_PIXELS", 10_000)
+    at_work, most = 0, 0
+
+    def reduced(image: Image.Image, *_rest: object) -> Image.Image:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        time.sleep(0.02)
+        at_work -= 1
+        return image.convert("RGB")
+
+    monkeypatch.setattr("core.data.images.rgb", reduced)
+    file = encoded(Image.new("RGB", (200, 200)), "PNG")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_image, [file] * 8))
+    assert most == 1
 
 
 def test_large_jpeg_files_are_decoded_smaller_than_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

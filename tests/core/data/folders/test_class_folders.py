@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.data.folders.listed import open_listed
 from core.data.sources import open_dataset, open_spec
 from core.errors import InputError
 from core.specs import DataSpec, from_record
@@ -78,6 +79,22 @@ def test_a_wrapping_folder_is_looked_through(tree: Tree) -> None:
     assert dataset.root == root / "pets"
     root = tree(images("pets/train/a/1.png", "pets/train/b/1.png", "pets/val/a/2.png"), "wrapped-splits")
     assert open_dataset(str(root)).presplit
+
+
+@pytest.mark.parametrize("deep", [5, 8])
+def test_many_wrapping_folders_are_looked_through_and_found_again(tree: Tree, deep: int) -> None:
+    inner = "/".join(f"w{number}" for number in range(deep))
+    root = tree(images(f"{inner}/a/1.png", f"{inner}/b/1.png"))
+    opened = open_dataset(str(root))
+    assert opened.classes == ("a", "b")
+    rows = [(item.key, opened.classes[item.label], "train") for item in opened.items]
+    assert open_listed(str(root), rows, opened.classes).root == opened.root
+
+
+def test_where_too_many_folders_wrap_the_images_it_says_so(tree: Tree) -> None:
+    inner = "/".join(f"w{number}" for number in range(9))
+    error = refusal(str(tree(images(f"{inner}/a/1.png", f"{inner}/b/1.png"))))
+    assert "more than 8 folders stand one within another" in str(error)
 
 
 def test_a_picture_beside_a_wrapper_is_in_no_class(tree: Tree) -> None:
