@@ -109,7 +109,7 @@ def deep_colours(image: Image.Image) -> bool:
     if image.format not in ("PNG", "TIFF") or image.width * image.height > LARGE_PIXELS:
         return False
     arguments = image.tile[0].args
-    layout = arguments if isinstance(arguments, str) else str(arguments[0])
+    layout = arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
     turned = image.format == "TIFF" and image.getexif().get(0x0112, 1) != 1
     return layout.startswith(("RGB", "LA")) and ";16" in layout and "transparency" not in image.info and not turned
 
