@@ -15,6 +15,7 @@ from core.errors import InputError
 from core.models.anatomy.examine import Anatomy, examine
 from core.models.anatomy.stages import HEAD, NECK
 from core.models.anatomy.trace import input_channels, side, trace
+from core.models.architectures.sigmoid_output import SigmoidOutput
 from core.models.modes import eval_mode, forward_to
 from core.specs import HeadSpec
 
@@ -112,6 +113,8 @@ def build_head(
 ) -> Anatomy:
     """Gives ``model`` a new head for ``num_classes`` classes, in place.
 
+    Where the network had one sigmoid output, it has one again for two classes.
+
     The new weights are Glorot-uniform (Glorot and Bengio, 2010, https://proceedings.mlr.press/v9/glorot10a.html) and
     the biases zero, so that all classes start about equally likely. They depend on ``seed`` alone, not on torch's
     global generator, which is left as it is.
@@ -152,6 +155,8 @@ def build_head(
     with torch.device("meta"):
         if spec.hidden:
             head: nn.Module = MlpHead(features, spec.hidden, num_classes, spec.dropout, conv=conv)
+        elif isinstance(old, SigmoidOutput) and num_classes == old.classes:
+            head = SigmoidOutput(features, spec.dropout)
         else:
             head = (ConvHead if conv else LinearHead)(features, num_classes, spec.dropout)
     if place.device.type != "meta":

@@ -16,7 +16,7 @@ from core.specs.learning import EarlyStopping, LiveChange, Loss, Mix, Schedule
 from core.specs.model import FreezePlan, HeadSpec, ModelSpec, Piece
 from core.specs.training import Phase, TrainingSpec
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of ``experiment.json``; older ones are brought up to it when they are read."""
 
 _T = TypeVar("_T")
@@ -94,7 +94,7 @@ class Experiment:
 def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     """Brings an older experiment to the schema of this version."""
     schema = record.pop("schema", SCHEMA)
-    if schema not in (1, 2, 3, SCHEMA):
+    if schema not in (1, 2, 3, 4, SCHEMA):
         raise InputError(
             "The experiment has schema {schema}; this version reads schema {known}.", schema=schema, known=SCHEMA
         )
@@ -102,13 +102,24 @@ def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     if schema == 1 and isinstance(model, dict) and "dropout" in model:  # dropout moved into the head
         kept = {key: value for key, value in model.items() if key != "dropout"}
         record = {**record, "model": {**kept, "head": {"dropout": model["dropout"]}}}
+    if schema < SCHEMA and isinstance(record.get("model"), dict):
+        record = {**record, "model": _model_up_to_date(record["model"])}
     training = record.get("training")
-    if schema < SCHEMA and isinstance(training, dict):  # a run that goes on draws as it began
+    if schema < 4 and isinstance(training, dict):  # a run that goes on draws as it began
         training = {"draws": "stream", **training}
         record = {**record, "training": training}
     if schema < 3 and isinstance(training, dict) and isinstance(training.get("phases"), list):
         record = {**record, "training": {**training, "phases": [_phase_up_to_date(p) for p in training["phases"]]}}
     return record
+
+
+def _model_up_to_date(model: dict[str, Any]) -> dict[str, Any]:
+    """Names a small network as it is called since schema 5, and keeps the layers of one that has others since."""
+    if model.get("backbone") == "flowers_cnn":
+        return {**model, "backbone": "five_classes_cnn"}
+    if model.get("backbone") == "alzheimer_cnn" and not model.get("design"):
+        return {**model, "design": _FORMER_BRAIN_CNN}
+    return model
 
 
 def _phase_up_to_date(phase: object) -> object:
@@ -170,6 +181,20 @@ _LISTS: dict[str, tuple[str, Any]] = {
     "acts": ("act", LiveChange),
     "operations": ("operation", Operation),
 }
+_FORMER_BRAIN_CNN = [
+    *(
+        piece
+        for size in (32, 32, 64, 64)
+        for piece in (
+            {"kind": "conv", "size": size, "kernel": 3, "padding": 1},
+            {"kind": "relu"},
+            {"kind": "max-pool", "kernel": 2},
+        )
+    ),
+    {"kind": "flatten"},
+    *(piece for size in (128, 64) for piece in ({"kind": "linear", "size": size}, {"kind": "relu"})),
+]
+"""The layers of ``alzheimer_cnn`` up to schema 4."""
 _RECORDS: dict[str, Any] = {
     "head": HeadSpec,
     "freeze": FreezePlan,

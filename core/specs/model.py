@@ -33,6 +33,8 @@ PIECES: Mapping[str, tuple[str, ...]] = {
     "global-average-pool": (),
     "flatten": (),
     "linear": ("size",),
+    "transposed-conv": ("size", "kernel", "stride", "padding"),
+    "unflatten": ("size",),
 }
 """What a network of one's own is built from, and which settings each piece has."""
 
@@ -43,7 +45,7 @@ class Piece:
 
     Attributes:
         kind: One of :data:`PIECES`.
-        size: Output channels of a convolution, output features of a linear layer.
+        size: Output channels of a convolution, output features of a linear layer, channels of an unflattened map.
         kernel: Side of the window of a convolution or a pool, in pixels.
         stride: Step of that window; 0 for 1 (convolution) or the window's side (pool).
         padding: Pixels added on each side.

@@ -30,6 +30,8 @@ LAYER_KINDS = {
     "global-average-pool": N_("Global average pool"),
     "flatten": N_("Flatten"),
     "linear": N_("Linear"),
+    "transposed-conv": N_("Transposed convolution"),
+    "unflatten": N_("Unflatten"),
 }
 USUAL = {
     "conv": Piece("conv", size=16, kernel=3, padding=1),
@@ -38,6 +40,8 @@ USUAL = {
     "average-pool": Piece("average-pool", kernel=2),
     "dropout": Piece("dropout", rate=0.25),
     "linear": Piece("linear", size=64),
+    "transposed-conv": Piece("transposed-conv", size=16, kernel=2, stride=2),
+    "unflatten": Piece("unflatten", size=1),
 }
 """What a layer is when it is added; kinds without settings are not listed."""
 
@@ -59,7 +63,7 @@ def settings(number: int, piece: Piece) -> Piece:
     values: dict[str, Any] = {}
     for name in PIECES[piece.kind]:
         label, low, high = {
-            "size": (_("Channels") if piece.kind == "conv" else _("Outputs"), 1, 16_384),
+            "size": (_("Outputs") if piece.kind == "linear" else _("Channels"), 1, 16_384),
             "kernel": (_("Window"), 1, 63),
             "stride": (_("Stride"), 1, 63),
             "padding": (_("Padding"), 0, 31),
@@ -68,7 +72,7 @@ def settings(number: int, piece: Piece) -> Piece:
         value = getattr(piece, name)
         plain = 0  # what stands for the usual stride: 1 for a convolution, the window for a pool
         if name == "stride":
-            plain = 1 if piece.kind == "conv" else values["kernel"]
+            plain = 1 if "conv" in piece.kind else values["kernel"]
             value = value or plain
         field = f"{key}-{piece.kind}-{name}"
         choices.follow(field, value)

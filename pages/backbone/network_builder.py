@@ -100,6 +100,14 @@ def draw(spec: ModelSpec, classes: int | None = None) -> ModelSpec:
     return made
 
 
+def _single(draft: Draft) -> bool:
+    """Tells whether the layers on the screen are those of a small network that ends in one sigmoid output."""
+    from core.models.architectures import small_networks
+
+    network = small_networks.NETWORKS.get(str(draft.made[0]))
+    return network is not None and network.single and draft.design == network.design
+
+
 def _source(spec: ModelSpec) -> tuple[object, ...]:
     return spec.backbone, spec.design, spec.image_size, spec.channels
 
@@ -248,7 +256,7 @@ def _layers(draft: Draft, outputs: int) -> bool:
             slots.append((above, name, st.container(width=290)))
             _menu(draft, number, place)
     # Only now all settings are known, and what a layer gives depends on those before it.
-    steps = trace_design(draft.design, draft.channels, draft.size, outputs)
+    steps = trace_design(draft.design, draft.channels, draft.size, outputs, single=_single(draft))
     most = max(step.parameters for step in steps)
     below = st.container(gap=None)
     for step, following in zip(steps, [*steps[1:], None], strict=True):
@@ -324,7 +332,7 @@ def _add(draft: Draft) -> None:
 def _summary(draft: Draft, outputs: int, *, from_data: bool) -> None:
     from core.models.architectures.small_networks import trace_design
 
-    steps = trace_design(draft.design, draft.channels, draft.size, outputs)
+    steps = trace_design(draft.design, draft.channels, draft.size, outputs, single=_single(draft))
     total = sum(step.parameters for step in steps)
     dense = sum(step.parameters for step in steps if step.piece.kind == "linear")
     for_whom = _("the classes of your data") if from_data else _("its usual number of classes")

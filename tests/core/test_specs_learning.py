@@ -322,7 +322,7 @@ def test_older_schemas_are_brought_up_to_date(schema: int) -> None:
     assert read.model.head == HeadSpec(() if schema == 1 else (64,), dropout=0.25)
     assert (read.training.loss, read.training.mix, read.training.early) == (Loss(), Mix(), None)
     assert (read.data.folds, read.series, read.training.draws) == (0, "", "stream")
-    assert json.loads(read.to_json())["schema"] == 4
+    assert json.loads(read.to_json())["schema"] == 5
     assert Experiment.from_json(read.to_json()) == read
 
 
@@ -336,9 +336,21 @@ def test_runs_of_schema_3_and_before_draw_as_they_began() -> None:
         assert read.training.draws == found
 
 
-@pytest.mark.parametrize("schema", [0, 5, "4", None, [4]])
+def test_small_networks_of_schema_4_keep_their_layers_and_names() -> None:
+    record = json.loads(FULL.to_json())
+    for name, found in (("alzheimer_cnn", "alzheimer_cnn"), ("flowers_cnn", "five_classes_cnn")):
+        model = {"backbone": name, "weights": "none"}
+        read = Experiment.from_json(json.dumps({**record, "schema": 4, "model": model})).model
+        assert read.backbone == found
+        sizes = [piece.size for piece in read.design if piece.kind == "conv"]
+        assert sizes == ([32, 32, 64, 64] if name == "alzheimer_cnn" else [])
+        now = Experiment.from_json(json.dumps({**record, "model": {"backbone": "alzheimer_cnn"}})).model
+        assert now.design == ()
+
+
+@pytest.mark.parametrize("schema", [0, 6, "5", None, [5]])
 def test_schemas_of_the_future_are_refused(schema: object) -> None:
-    with pytest.raises(InputError, match="this version reads schema 4"):
+    with pytest.raises(InputError, match="this version reads schema 5"):
         Experiment.from_json(json.dumps({**json.loads(FULL.to_json()), "schema": schema}))
 
 

@@ -81,7 +81,7 @@ SCENES = {
         sampler="oversample",
     ),
     "every option": task(
-        ModelSpec("flowers_cnn", "none", image_size=48),
+        ModelSpec("five_classes_cnn", "none", image_size=48),
         Phase("a", "plan", 3, "rmsprop", lr=1e-3, schedule=Schedule("plateau", patience=0, metric="val_f1")),
         Phase("b", "plan", 2, "sgd", lr=0.02, nesterov=True, weight_decay=1e-4, schedule=Schedule("one-cycle")),
         augment=AugmentSpec.preset("strong"),

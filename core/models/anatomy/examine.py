@@ -96,7 +96,7 @@ def _find_head(model: nn.Module, calls: list[Call], num_classes: int, name: str 
                 return call
             continue
         module = model.get_submodule(call.name)
-        if isinstance(module, nn.Linear) and module.out_features == num_classes:
+        if isinstance(module, nn.Linear) and getattr(module, "classes", module.out_features) == num_classes:
             return call
         if isinstance(module, nn.Conv2d) and module.out_channels == num_classes and module.kernel_size == (1, 1):
             return call

@@ -8,7 +8,7 @@ same with it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.errors import InputError
@@ -42,8 +42,10 @@ _PREFIX = {
     "global-average-pool": "pool",
     "flatten": "flatten",
     "linear": "linear",
+    "transposed-conv": "up",
+    "unflatten": "unflatten",
 }
-_WINDOWED = ("conv", "max-pool", "average-pool")
+_WINDOWED = ("conv", "max-pool", "average-pool", "transposed-conv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Step:
 
 
 def trace_design(
-    design: tuple[Piece, ...], channels: int, image_size: int, num_classes: int | None = None
+    design: tuple[Piece, ...], channels: int, image_size: int, num_classes: int | None = None, *, single: bool = False
 ) -> list[Step]:
     """Works out what each piece makes of its input.
 
@@ -87,6 +89,7 @@ def trace_design(
         image_size: Side of the image, in pixels.
         num_classes: Adds the last layer with so many outputs; ``None`` to leave it (and the flattening that only it
             would need) out.
+        single: Whether the last layer tells two classes apart by one sigmoid output.
 
     Returns:
         A step for each piece, up to the first that is impossible.
@@ -104,6 +107,9 @@ def trace_design(
             prefix = _PREFIX[part.kind]
             counters[prefix] = counters.get(prefix, 0) + (not title)
             step = _step(part, place, title or f"{prefix}{counters[prefix]}", shape)
+            if single and num_classes == 2 and title == HEAD:
+                count = shape[0] + 1
+                step = replace(step, parameters=count, formula=f"({shape[0]}+1)*1 = {count:,}")
             total += step.parameters
             problem = step.problem or _too_large(step, total)
             if problem is not None:
@@ -123,8 +129,12 @@ def _step(piece: Piece, index: int | None, name: str, shape: Shape) -> Step:
             values=shape[0],
         )
         return Step(piece, index, name, shape, (), problem=problem)
+    if piece.kind == "transposed-conv":
+        return _transposed(piece, index, name, shape)
     if piece.kind in _WINDOWED:
         return _windowed(piece, index, name, shape)
+    if piece.kind == "unflatten":
+        return _unflattened(piece, index, name, shape)
     if piece.kind == "global-average-pool":
         return Step(piece, index, name, shape, (shape[0], 1, 1))
     if piece.kind == "flatten":
@@ -135,6 +145,43 @@ def _step(piece: Piece, index: int | None, name: str, shape: Shape) -> Step:
     if piece.kind == "batch-norm":
         return Step(piece, index, name, shape, shape, 2 * shape[0], f"2*{shape[0]} = {2 * shape[0]:,}")
     return Step(piece, index, name, shape, shape)
+
+
+def _transposed(piece: Piece, index: int | None, name: str, shape: Shape) -> Step:
+    """A transposed convolution: each pixel paints a window, windows lie a stride apart, and the padding is cut off."""
+    channels, height, _ = shape
+    kernel, padding, stride = piece.kernel, piece.padding, piece.stride or 1
+    side = (height - 1) * stride - 2 * padding + kernel
+    filled = f"({height} - 1)*{stride} - {2 * padding} + {kernel} = {side}"
+    if side < 1:
+        problem = InputError(
+            "{layer} leaves nothing: (h - 1)s - 2p + k = {formula}. Choose less padding, or a larger window.",
+            layer=name,
+            formula=filled,
+        )
+        return Step(piece, index, name, shape, (), size_formula=filled, problem=problem)
+    count = (kernel * kernel * channels + 1) * piece.size
+    formula = f"({kernel}*{kernel}*{channels}+1)*{piece.size} = {count:,}"
+    return Step(piece, index, name, shape, (piece.size, side, side), count, formula, filled)
+
+
+def _unflattened(piece: Piece, index: int | None, name: str, shape: Shape) -> Step:
+    """Plain values laid out as a square map again."""
+    values = math.prod(shape)
+    side = math.isqrt(values // piece.size)
+    if len(shape) == 1 and piece.size * side * side == values and side:
+        return Step(
+            piece, index, name, shape, (piece.size, side, side), size_formula=f"{values} = {piece.size}*{side}*{side}"
+        )
+    problem = InputError(
+        "{layer} cannot lay {values} values out as {channels} square maps. Choose a linear layer before it with "
+        "{channels}·s·s outputs, such as {some}.",
+        layer=name,
+        values=values,
+        channels=piece.size,
+        some=piece.size * 49,
+    )
+    return Step(piece, index, name, shape, (), problem=problem)
 
 
 def _windowed(piece: Piece, index: int | None, name: str, shape: Shape) -> Step:
@@ -190,7 +237,9 @@ def _too_large(step: Step, total: int) -> InputError | None:
     return None
 
 
-def construct(design: tuple[Piece, ...], channels: int, image_size: int, num_classes: int) -> nn.Module:
+def construct(
+    design: tuple[Piece, ...], channels: int, image_size: int, num_classes: int, *, single: bool = False
+) -> nn.Module:
     """Builds a network from its pieces, in train mode, with torch's own initial weights.
 
     Args:
@@ -198,6 +247,7 @@ def construct(design: tuple[Piece, ...], channels: int, image_size: int, num_cla
         channels: Channels of the image.
         image_size: Side of the image, in pixels.
         num_classes: Outputs of the last layer.
+        single: Whether two classes are told apart by one sigmoid output.
 
     Returns:
         A sequence whose modules are called ``conv1``, ``norm1``, ``act1``, ``pool1``, ``dropout1``, ``flatten1``,
@@ -211,15 +261,47 @@ def construct(design: tuple[Piece, ...], channels: int, image_size: int, num_cla
 
     from torch import nn
 
-    steps = trace_design(design, channels, image_size, num_classes)
+    from core.models.architectures.sigmoid_output import SigmoidOutput
+
+    single = single and num_classes == 2
+    steps = trace_design(design, channels, image_size, num_classes, single=single)
     if steps[-1].problem is not None:
         raise steps[-1].problem
-    network = nn.Sequential(OrderedDict((step.name, _module(step)) for step in steps))
+    layers = OrderedDict((step.name, _module(step)) for step in steps)
+    if single:
+        layers[HEAD] = SigmoidOutput(steps[-1].input_shape[0])
+    network = nn.Sequential(layers)
     network.__dict__["input_channels"] = channels  # not to be read from a design without convolutions
     return network
 
 
-def _module(step: Step) -> nn.Module:
+def construct_body(design: tuple[Piece, ...], channels: int, image_size: int) -> nn.Sequential:
+    """Builds what the pieces make without a last layer for classes, such as a network that gives pictures back.
+
+    Args:
+        design: The pieces.
+        channels: Channels of the image.
+        image_size: Side of the image, in pixels.
+
+    Returns:
+        A sequence whose modules are called as by :func:`construct`, so that their weights fit there.
+
+    Raises:
+        InputError: A piece does not fit what reaches it, or the network is too large; the sentence has the formula.
+    """
+    from collections import OrderedDict
+
+    from torch import nn
+
+    steps = trace_design(design, channels, image_size)
+    if not steps:
+        raise InputError("The network has no layers yet. Add at least one, or start from one of the small networks.")
+    if steps[-1].problem is not None:
+        raise steps[-1].problem
+    return nn.Sequential(OrderedDict((step.name, _module(step)) for step in steps))
+
+
+def _module(step: Step) -> nn.Module:  # noqa: PLR0911 - one return a kind
     from torch import nn
 
     piece, entry = step.piece, step.input_shape[0]
@@ -228,6 +310,10 @@ def _module(step: Step) -> nn.Module:
             return nn.Conv2d(entry, piece.size, piece.kernel, piece.stride or 1, piece.padding)
         case "linear":
             return nn.Linear(entry, piece.size)
+        case "transposed-conv":
+            return nn.ConvTranspose2d(entry, piece.size, piece.kernel, piece.stride or 1, piece.padding)
+        case "unflatten":
+            return nn.Unflatten(1, step.shape)
         case "batch-norm":
             return nn.BatchNorm2d(entry) if len(step.input_shape) == 3 else nn.BatchNorm1d(entry)
         case "max-pool":

@@ -22,13 +22,15 @@ __all__ = [
     "alzheimer_cnn",
     "alzheimer_test1",
     "alzheimer_test2",
+    "cats_and_dogs_small_2",
     "construct",
     "emnist_cnn",
     "find",
-    "flowers_cnn",
+    "five_classes_cnn",
     "mnist_cnn",
     "preprocessing",
     "resolve",
+    "stride_cnn",
     "trace_design",
 ]
 
@@ -46,6 +48,7 @@ class SmallNetwork:
         input_size: Side of its square input, in pixels.
         num_classes: Classes it was meant for.
         design: Its pieces, without the last layer.
+        single: Whether it tells two classes apart by one sigmoid output.
     """
 
     name: str
@@ -56,6 +59,7 @@ class SmallNetwork:
     input_size: int
     num_classes: int
     design: tuple[Piece, ...]
+    single: bool = False
 
 
 def mnist_cnn(channels: tuple[int, ...] = (10, 20), kernel: int = 5, hidden: int = 50) -> tuple[Piece, ...]:
@@ -83,7 +87,7 @@ def emnist_cnn(channels: tuple[int, ...] = (6, 6), hidden: int = 50, slope: floa
 
 
 def alzheimer_cnn(
-    channels: tuple[int, ...] = (32, 32, 64, 64), hidden: tuple[int, ...] = (128, 64), dropout: float = 0.0
+    channels: tuple[int, ...] = (32, 32, 32, 32), hidden: tuple[int, ...] = (128, 64), dropout: float = 0.0
 ) -> tuple[Piece, ...]:
     """Returns the brain-scan network of the course: four convolutions, each with pooling, then dense 128 and 64."""
     return (*_blocks(channels), Piece("flatten"), *_dense(hidden, dropout))
@@ -106,11 +110,34 @@ def alzheimer_test2(
     return (*pieces, Piece("max-pool", kernel=2), Piece("flatten"), *_dense(hidden, dropout))
 
 
-def flowers_cnn(
+def five_classes_cnn(
     channels: tuple[int, ...] = (32, 64, 96, 96), hidden: tuple[int, ...] = (256,), dropout: float = 0.5
 ) -> tuple[Piece, ...]:
-    """Returns a sequential network for five flowers: convolutions with pooling, one dense layer, dropout."""
+    """Returns a sequential network for photos of five classes: convolutions with pooling, one dense layer, dropout."""
     return (*_blocks(channels), Piece("flatten"), *_dense(hidden, dropout))
+
+
+def cats_and_dogs_small_2(
+    channels: tuple[int, ...] = (32, 64, 128, 128), hidden: int = 512, dropout: float = 0.5
+) -> tuple[Piece, ...]:
+    """Returns the network of Chollet's book for cats and dogs: convolutions without padding, dropout, one dense layer.
+
+    With the defaults 150 px become 148, 74, 72, 36, 34, 17, 15 and 7, and 7 x 7 x 128 = 6,272 values enter the dense
+    layer.
+    """
+    pieces: list[Piece] = []
+    for size in channels:
+        pieces += [Piece("conv", size=size, kernel=3), Piece("relu"), Piece("max-pool", kernel=2)]
+    dense = (Piece("dropout", rate=dropout), Piece("linear", size=hidden), Piece("relu"))
+    return (*pieces, Piece("flatten"), *dense)
+
+
+def stride_cnn(channels: tuple[int, ...] = (32, 32), kernel: int = 3) -> tuple[Piece, ...]:
+    """Returns a network that steps by 2 instead of pooling: 28 px become 14 and 7, and 1,568 values the classes."""
+    pieces: list[Piece] = []
+    for size in channels:
+        pieces += [Piece("conv", size=size, kernel=kernel, stride=2, padding=kernel // 2), Piece("relu")]
+    return (*pieces, Piece("flatten"))
 
 
 def _blocks(channels: tuple[int, ...]) -> tuple[Piece, ...]:
@@ -160,8 +187,8 @@ _LISTED = (
         "alzheimer_cnn",
         N_("Alzheimer CNN"),
         N_(
-            "Four convolutions with pooling, then dense layers of 128 and 64, for gray brain scans of 64 px. The "
-            "source does not say how many channels each convolution has; 32, 32, 64 and 64 of 3 × 3 are taken here."
+            "Four convolutions of 32 channels and 3 × 3, each with pooling, then dense layers of 128 and 64, for gray "
+            "brain scans of 64 px. Its rivals have the same convolutions, but fewer."
         ),
         "",
         1,
@@ -196,10 +223,10 @@ _LISTED = (
         alzheimer_test2(),
     ),
     SmallNetwork(
-        "flowers_cnn",
-        N_("Five-flower CNN"),
+        "five_classes_cnn",
+        N_("Five-class CNN"),
         N_(
-            "A sequential network for colour photos of five flowers, the kind that overfits on a few hundred pictures. "
+            "A sequential network for colour photos of five classes, the kind that overfits on a few hundred pictures. "
             "The source gives no sizes; four convolutions of 32, 64, 96 and 96 channels and a dense layer of 256 with "
             "dropout are taken here."
         ),
@@ -207,7 +234,35 @@ _LISTED = (
         3,
         128,
         5,
-        flowers_cnn(),
+        five_classes_cnn(),
+    ),
+    SmallNetwork(
+        "cats_and_dogs_small_2",
+        N_("Cats and dogs, small"),
+        N_(
+            "Four convolutions without padding, each with pooling, then dropout and a dense layer of 512. One sigmoid "
+            "output tells the two classes apart, learned with binary cross-entropy (BCE); other numbers of classes get "
+            "an output each."
+        ),
+        "https://www.manning.com/books/deep-learning-with-python",
+        3,
+        150,
+        2,
+        cats_and_dogs_small_2(),
+        single=True,
+    ),
+    SmallNetwork(
+        "stride_cnn",
+        N_("Stride-2 CNN"),
+        N_(
+            "Two convolutions that step by 2 instead of pooling: 28 px become 14 and 7. Flattened, 1,568 values enter "
+            "the last layer, whose 7,845 parameters for five classes the notes work out."
+        ),
+        "",
+        1,
+        28,
+        5,
+        stride_cnn(),
     ),
 )
 

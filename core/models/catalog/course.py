@@ -62,7 +62,9 @@ class Course:
             raise InputError(
                 "The network has no layers yet. Add at least one, or start from one of the small networks."
             )
-        return small_networks.construct(design, shape.channels, shape.image_size, known.num_classes)
+        return small_networks.construct(
+            design, shape.channels, shape.image_size, known.num_classes, single=known.single
+        )
 
     def pretrained(self, name: str, entry: str, shape: Shape, report: Report | None) -> nn.Module:  # noqa: ARG002
         """Refuses: there are no weights."""
@@ -80,5 +82,7 @@ def _none(name: str) -> InputError:
 def _parameters(network: small_networks.SmallNetwork) -> int:
     if not network.design:
         return 0
-    steps = small_networks.trace_design(network.design, network.channels, network.input_size, network.num_classes)
+    steps = small_networks.trace_design(
+        network.design, network.channels, network.input_size, network.num_classes, single=network.single
+    )
     return sum(step.parameters for step in steps)

@@ -53,7 +53,8 @@ def test_a_small_network_is_shown_and_left_as_it_is(name: str, words: Callable[[
     assert made(app) == ModelSpec(name, "none")
     network = small_networks.NETWORKS[name]
     said = words(app)
-    for step in small_networks.trace_design(network.design, network.channels, network.input_size, network.num_classes):
+    given = (network.design, network.channels, network.input_size, network.num_classes)
+    for step in small_networks.trace_design(*given, single=network.single):
         assert " × ".join(map(str, step.shape)) in said
         assert step.formula in said
     assert made(app.run()) == ModelSpec(name, "none")
@@ -132,10 +133,10 @@ def test_another_kind_takes_its_usual_settings() -> None:
 
 
 def test_images_may_be_gray_or_of_any_size(words: Callable[[AppTest], str]) -> None:
-    app = opened(ModelSpec("flowers_cnn", "none"))
+    app = opened(ModelSpec("five_classes_cnn", "none"))
     app.number_input(key="bl-build-size").set_value(64).run()
     app.segmented_control(key="bl-build-channels").set_value(1).run()
-    assert made(app) == ModelSpec("flowers_cnn", "none", image_size=64, channels=1)
+    assert made(app) == ModelSpec("five_classes_cnn", "none", image_size=64, channels=1)
     assert "(3*3*1+1)*32 = 320" in words(app)
     app.number_input(key="bl-build-size").set_value(8).run()
     assert "floor((1 + 0 - 2)/2) + 1 = 0" in words(app)

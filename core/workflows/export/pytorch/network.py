@@ -9,6 +9,7 @@ from torch import nn
 
 from core.models.architectures import efficientnet_lite, small_networks
 from core.models.architectures.records import TIMM
+from core.models.architectures.sigmoid_output import SigmoidOutput
 from core.models.catalog import catalog
 from core.models.catalog.torchvision import _AUXILIARY, _options
 from core.models.heads import Unroll
@@ -54,6 +55,7 @@ def context(spec: ModelSpec, shape: Network, *, copy_head: bool) -> dict[str, An
             "features": shape.anatomy.head_features,
             "hidden": spec.head.hidden,
             "dropout": spec.head.dropout,
+            "single": isinstance(shape.model.get_submodule(shape.anatomy.head), SigmoidOutput),
         },
         **_pooling(spec, shape),
         **{"layers": (), "rows": (), "aside": (), "twin": "", "lite_weights": "", "lite_package": ""},
@@ -104,12 +106,14 @@ def _call(function: str, name: str, options: dict[str, Any]) -> str:
 
 def _layer(module: nn.Module) -> str:
     """Writes a plain layer with the settings that its class takes."""
+    if isinstance(module, SigmoidOutput):  # exchanged for the head
+        module = nn.Linear(module.in_features, 1, device="meta")
     given = []
     for name, parameter in list(inspect.signature(type(module).__init__).parameters.items())[1:]:
         value = getattr(module, name, None)
         if name in ("device", "dtype", "bias") or parameter.kind is parameter.VAR_KEYWORD or value is None:
             continue
-        if isinstance(value, tuple) and len(set(value)) == 1:
+        if isinstance(value, tuple) and len(set(value)) == 1 and not isinstance(module, nn.Unflatten):
             value = value[0]
         if parameter.default is parameter.empty:
             given.append(literal(value))

@@ -60,8 +60,9 @@ def test_published_counts(pieces: tuple[Piece, ...], channels: int, size: int, c
 @pytest.mark.parametrize("name", small_networks.NETWORKS)
 def test_pencil_and_torch_agree(name: str) -> None:
     network = small_networks.NETWORKS[name]
-    model = small_networks.construct(network.design, network.channels, network.input_size, network.num_classes)
-    steps = small_networks.trace_design(network.design, network.channels, network.input_size, network.num_classes)
+    given = (network.design, network.channels, network.input_size, network.num_classes)
+    model = small_networks.construct(*given, single=network.single)
+    steps = small_networks.trace_design(*given, single=network.single)
     x = torch.rand(2, network.channels, network.input_size, network.input_size)
     assert [child for child, _ in model.named_children()] == [step.name for step in steps]
     for step, layer in zip(steps, model.children(), strict=True):
@@ -70,6 +71,24 @@ def test_pencil_and_torch_agree(name: str) -> None:
         assert tuple(x.shape[1:]) == step.shape
         assert sum(p.numel() for p in layer.parameters()) == step.parameters
     assert x.shape == (2, network.num_classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "counts"),
+    [
+        ("cats_and_dogs_small_2", 2, [896, 18_496, 73_856, 147_584, 3_211_776, 513]),
+        ("cats_and_dogs_small_2", 3, [896, 18_496, 73_856, 147_584, 3_211_776, 513 * 3]),
+        ("stride_cnn", 5, [320, 9_248, 7_845]),
+        ("alzheimer_cnn", 2, [320, 9_248, 9_248, 9_248, 512 * 128 + 128, 128 * 64 + 64, 130]),
+    ],
+)
+def test_the_counts_of_the_notes_come_out(name: str, classes: int, counts: list[int]) -> None:
+    network = small_networks.NETWORKS[name]
+    given = (network.design, network.channels, network.input_size, classes)
+    steps = small_networks.trace_design(*given, single=network.single)
+    assert [step.parameters for step in steps if step.parameters] == counts
+    model = small_networks.construct(*given, single=network.single)
+    assert sum(value.numel() for value in model.parameters()) == sum(counts)
 
 
 def test_every_piece_builds_and_keeps_its_word() -> None:
@@ -161,7 +180,7 @@ def test_a_spec_resolves_to_design_channels_and_size() -> None:
 
 def test_it_is_built_on_meta_too() -> None:
     with OnMeta():
-        model = small_networks.construct(small_networks.flowers_cnn(), 3, 128, 5)
+        model = small_networks.construct(small_networks.five_classes_cnn(), 3, 128, 5)
     assert {value.device.type for value in model.parameters()} == {"meta"}
 
 

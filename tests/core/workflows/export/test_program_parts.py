@@ -56,6 +56,14 @@ def test_the_written_network_begins_with_the_same_values(spec: ModelSpec) -> Non
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
+def test_the_written_network_has_one_output_for_two_classes() -> None:
+    spec = ModelSpec("cats_and_dogs_small_2", "none", image_size=64, init="xavier-uniform")
+    ours = assemble(spec, ("a", "b"), seed=5).model.eval()
+    theirs = definitions(task(spec, HEAD, seed=5), ("a", "b"))["build"]().eval()
+    x = torch.rand(2, 3, 64, 64)
+    assert torch.equal(ours(x), theirs(x))
+
+
 @pytest.mark.parametrize(
     "spec",
     [
