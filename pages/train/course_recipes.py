@@ -12,7 +12,7 @@ from core.training.course_recipes import COURSE, CourseRun
 from pages.ui.kit import components, nav
 from pages.ui.session import choices
 from pages.ui.session.train_form import TrainChoice
-from pages.ui.text import augmentation_words, display_names
+from pages.ui.text import augmentation_words, display_names, number_format
 from pages.ui.text.i18n import _, _n
 
 KEPT = ("preset", "phases", "seed", "device")
@@ -26,20 +26,22 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
         choice: As it is.
         classes: Of the chosen images.
     """
-    choices.follow("bl-course", choice.course)
+    now = COURSE[choice.course]
+    choices.follow("bl-course", now.stands_for or now.id)
     picked = st.selectbox(
         _("Training of the notes"),
-        list(COURSE),
+        [run.id for run in COURSE.values() if not run.stands_for],
         key="bl-course",
         format_func=lambda name: _(COURSE[name].title),
         help=_("The trainings that the notes tell of, with their own numbers."),
     )
-    run = COURSE[picked]
+    run = _stand_in(COURSE[picked], wanted=bool(now.stands_for))
     st.html(f'<p class="bl-course">{escape(_(run.description))}</p>')
     _sets(run)
     if run.slip:
         components.note(_("A slip of the notes, avoided here: {slip}").format(slip=_(run.slip)))
     _needs(run, classes)
+    _division(run)
     components.note(
         _("It brings its own network, head and settings; the network that you chose is there again under Presets.")
     )
@@ -86,6 +88,47 @@ def head_words(head: HeadSpec) -> str:
     parts = ["Flatten"] if head.pool == "flatten" else []
     parts += [f"Linear({size})-ReLU" for size in head.hidden]
     return "-".join([*parts, *(["Dropout"] if head.dropout else []), "Linear"])
+
+
+def _stand_in(run: CourseRun, *, wanted: bool) -> CourseRun:
+    """Offers a run on EfficientNet-Lite0 where its own weights are not here; returns the run to take."""
+    from core.models.catalog import catalog
+
+    other = run.stand_in
+    if other is None or (not wanted and catalog.weights_state(run.model.backbone, run.model.weights) == "available"):
+        return run
+    choices.follow("bl-course-lite0", wanted)
+    on = st.toggle(
+        _("On EfficientNet-Lite0, whose weights are here"),
+        key="bl-course-lite0",
+        help=_(
+            "The weights of {network} are not on this machine and have to be downloaded first. The same recipe on a "
+            "smaller network needs no download; its figures are not those of the notes."
+        ).format(network=display_names.backbone(run.model.backbone)),
+    )
+    return other if on else run
+
+
+def _division(run: CourseRun) -> None:
+    """Offers to divide the chosen images as a run of the notes divided them."""
+    data = choices.chosen_data()
+    wanted = run.divided(data)
+    if run.division is None or data.folds:
+        return
+    test, val = (number_format.percent(share) for share in run.division)
+    if wanted == data:
+        components.note(
+            _("Divided as in the notes: {test} test, {val} of the rest validation.").format(test=test, val=val)
+        )
+        return
+    components.note(
+        _(
+            "The notes kept {test} for the test and {val} of the rest for validation; yours are divided otherwise."
+        ).format(test=test, val=val)
+    )
+    if st.button(_("Divide as the notes did"), icon=":material/call_split:", key="bl-course-divide"):
+        choices.set_data(wanted, choices.data_title())
+        st.rerun()
 
 
 def _needs(run: CourseRun, classes: int) -> None:

@@ -84,7 +84,10 @@ def _of_the_course(arguments: argparse.Namespace, options: argparse.Namespace) -
             known=", ".join(f"--{name.replace('_', '-')}" for name in BESIDE_RECIPE),
         )
     known = vars(arguments)
-    found = find(arguments.recipe).experiment(data_of(options), epochs=options.epochs, name=options.name)
+    run, data = find(arguments.recipe), data_of(options)
+    if not {"val_share", "test_share", "val_of"} & vars(arguments).keys():
+        data = run.divided(data)
+    found = run.experiment(data, epochs=options.epochs, name=options.name)
     changes = {key: known[key] for key in ("device", "seed", "precision", "batch_size") if key in known}
     model = {key: known[key] for key in ("weights", "image_size", "fit") if key in known}
     network = _measured(replace(found.model, **model), options.normalise, found.data, options)

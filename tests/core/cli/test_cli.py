@@ -59,8 +59,8 @@ def test_backbones_are_searched_filtered_and_sorted(call: Call) -> None:
     _, record, _ = call("backbones", "--family", "mobilenet", "--sort", "top1")
     assert [row["name"] for row in record["backbones"]] == ["mobilenet_v3_large", "mobilenet_v2", "mobilenet_v3_small"]
     assert record["backbones"][0]["entries"][0]["name"] == "IMAGENET1K_V2"
-    _, record, _ = call("backbones", "--search", "course flower")
-    assert [(row["name"], row["weights"]) for row in record["backbones"]] == [("flowers_cnn", "none")]
+    _, record, _ = call("backbones", "--search", "course five")
+    assert [(row["name"], row["weights"]) for row in record["backbones"]] == [("five_classes_cnn", "none")]
     status, _, error = call("backbones", "--family", "nope")
     assert status == 2
     assert "ResNeXt" in error

@@ -185,7 +185,12 @@ def of_the_course(*words: object) -> Experiment:
 def test_every_run_of_the_course_can_be_trained(name: str) -> None:
     found = of_the_course(name, "--weights", "none")
     assert found.training.phases == COURSE[name].training.phases
-    assert found.data == DataSpec("digits", images_per_class=4)
+    assert found.data == COURSE[name].divided(DataSpec("digits", images_per_class=4))
+
+
+def test_a_division_that_is_given_is_kept() -> None:
+    found = of_the_course("alzheimer-cnn-30", "--weights", "none", "--test-share", "0.1")
+    assert (found.data.test_share, found.data.val_share, found.data.val_of) == (0.1, 0.2, "all")
 
 
 def test_what_may_differ_from_the_course() -> None:

@@ -8,7 +8,18 @@ import pytest
 from train_page import OWN, PHASES, SHAPES, launch
 
 from core.errors import InputError
-from core.specs import AugmentSpec, DataSpec, EarlyStopping, FreezePlan, Loss, Mix, ModelSpec, Phase, TrainingSpec
+from core.specs import (
+    AugmentSpec,
+    DataSpec,
+    EarlyStopping,
+    FreezePlan,
+    HeadSpec,
+    Loss,
+    Mix,
+    ModelSpec,
+    Phase,
+    TrainingSpec,
+)
 from core.training.course_recipes import COURSE
 from core.training.recipes import make_recipe
 from pages.ui.session import train_form
@@ -123,7 +134,7 @@ def test_a_run_of_the_course_changes_no_choice_and_the_way_back_finds_them_all(o
     app.radio(key="bl-preset").set_value("two-phase").run()
     app.number_input(key="bl-epochs").set_value(7).run()
     app.segmented_control(key="bl-source").set_value("course").run()
-    app.selectbox(key="bl-course").set_value("flowers-cnn").run()
+    app.selectbox(key="bl-course").set_value("five-classes-cnn").run()
     said = words(app)
     assert "Early stopping watched the training loss" in said
     assert "The notes had 5 classes; yours have 4" in said
@@ -136,7 +147,7 @@ def test_a_run_of_the_course_changes_no_choice_and_the_way_back_finds_them_all(o
     assert launched[0].model == ModelSpec("efficientnet_lite0")
 
 
-@pytest.mark.parametrize("name", list(COURSE))
+@pytest.mark.parametrize("name", [run.id for run in COURSE.values() if not run.stands_for])
 def test_each_run_of_the_course_is_filled_in_as_it_is(open_page, launched, name) -> None:
     run = COURSE[name]
     app = open_page("train", session=SHAPES)
@@ -147,6 +158,31 @@ def test_each_run_of_the_course_is_filled_in_as_it_is(open_page, launched, name)
     assert found.training == run.training
     assert (found.model, found.freeze, found.augment) == (run.model, run.freeze, run.augment)
     assert run.title in found.name
+
+
+def test_a_run_whose_weights_are_elsewhere_is_offered_on_the_packaged_ones(open_page, launched, monkeypatch) -> None:
+    from core.models.catalog import catalog
+
+    monkeypatch.setattr(catalog, "weights_state", lambda *_which: "needs download")
+    app = open_page("train", session=SHAPES)
+    app.segmented_control(key="bl-source").set_value("course").run()
+    app.selectbox(key="bl-course").set_value("vgg16-cats-dogs").run()
+    app.toggle(key="bl-course-lite0").set_value(True).run()
+    assert app.selectbox(key="bl-course").value == "vgg16-cats-dogs"
+    launch(app)
+    (found,) = launched
+    assert found.model == ModelSpec("efficientnet_lite0", head=HeadSpec((4096,)))
+    assert (found.training, found.freeze) == (COURSE["vgg16-cats-dogs"].training, FreezePlan(1))
+
+
+def test_images_are_divided_as_in_the_notes_on_a_click(open_page, launched) -> None:
+    app = open_page("train", session=SHAPES)
+    app.segmented_control(key="bl-source").set_value("course").run()
+    app.selectbox(key="bl-course").set_value("alzheimer-cnn-30").run()
+    app.button(key="bl-course-divide").click().run()
+    assert not [button for button in app.button if button.key == "bl-course-divide"]
+    launch(app)
+    assert (launched[0].data.test_share, launched[0].data.val_share, launched[0].data.val_of) == (0.3, 0.1, "rest")
 
 
 def test_weights_that_are_elsewhere_are_told_of_before_the_recipe_is_taken(open_page, words, monkeypatch) -> None:
