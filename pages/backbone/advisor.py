@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
+from core.runs import launch
 from core.specs import DataSpec, ModelSpec
 from pages.backbone import ranking_panel
 from pages.ui.augmentation import presets
 from pages.ui.kit import clicks, components, nav, style
 from pages.ui.kit.page_states import busy, empty
+from pages.ui.runs import queue_panel
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, translate_error
@@ -29,6 +31,10 @@ RECIPES = {
     ("small", "different"): N_("Stage after stage"),
 }
 """What is done in each of the four situations, in a few words."""
+
+
+_BOTH = "bl.advice.both"
+"""Ids of the two runs that were started last: the advisor's and the notes'."""
 
 
 def draw(spec: ModelSpec, data: DataSpec | None) -> None:
@@ -67,6 +73,7 @@ def draw(spec: ModelSpec, data: DataSpec | None) -> None:
         _buttons(spec, anchored, advice)
         items = "".join(f"<li>{escape(_said(sentence))}</li>" for sentence in advice.evidence)
         st.html(f'<ul class="bl-evidence">{items}</ul>')
+    _notes(spec, anchored, advice)
     _why()
     ranking_panel.draw(spec, anchored)
 
@@ -163,6 +170,38 @@ def _buttons(spec: ModelSpec, data: DataSpec, advice: Advice) -> None:
 
         ranking_panel.start(data, (spec,), sample_size(len(caches.divided(data).classes)))
         st.rerun()
+
+
+def _notes(spec: ModelSpec, data: DataSpec, advice: Advice) -> None:
+    """Draws what the notes advise in this situation, why it differs, and the button that trains both ways."""
+    from core.workflows.advisor.notes_advice import both, notes_advice
+
+    anatomy = caches.anatomy(spec)
+    notes = notes_advice(advice, [stage.name for stage in anatomy.backbone_stages])
+    if notes is None:
+        return
+    with st.container(border=True, key="bl-notes-advice"):
+        st.html(f"<b>{escape(_said(notes.says))}</b> {escape(_said(notes.differs))}")
+        if notes.same:
+            return
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button(
+                _("Train both ways"),
+                icon=":material/compare_arrows:",
+                key="bl-notes-both",
+                help=_("Two trainings with the same images, changes, seed and epochs, one after the other."),
+            ):
+                try:
+                    pair = both(data, caches.normalised(spec, data), advice, notes, caches.anatomy(spec))
+                    runs = [launch.start(one, roots=caches.roots(), owner=queue_panel.owner()) for one in pair]
+                except InputError as error:
+                    components.note(translate_error(error))
+                    return
+                choices.choose_run(runs[0].id)
+                st.session_state[_BOTH] = tuple(run.id for run in runs)
+            started = st.session_state.get(_BOTH)
+            if started:
+                nav.link("runs", _("See both in Runs"), icon=":material/arrow_forward:", run=started[0])
 
 
 def _augmentation(strength: str) -> str:

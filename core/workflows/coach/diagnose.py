@@ -8,7 +8,7 @@ from typing import Any
 from core.messages import Sentence
 from core.runs.status import RunStatus
 from core.specs import Experiment
-from core.workflows.coach import curve_rules, health_rules, phase_rules
+from core.workflows.coach import curve_rules, health_rules, phase_rules, settings_rules
 from core.workflows.findings import Finding, RunEvidence, percent
 
 __all__ = ["Finding", "RunEvidence", "advise_run"]
@@ -57,6 +57,7 @@ def advise_run(
     found = [*phase_rules.judge_phases(run), *(finding for finding in found if finding.id not in hidden)]
     if curve_rules.learns(run) and not any(finding.tone != "good" for finding in found):
         found.insert(0, _healthy(run))
+    found += settings_rules.judge_settings(run)
     return tuple(sorted(found, key=lambda finding: TONE_ORDER[finding.tone]))
 
 

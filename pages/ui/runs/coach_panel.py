@@ -67,6 +67,22 @@ WHY: dict[str, tuple[str, str | None, tuple[str, str] | None]] = {
         r"w \leftarrow w - \eta\,\nabla L(w)",
         CYCLES,
     ),
+    "rate-kept": (
+        N_(
+            "A new head's first errors are large, and so are its first steps. Layers that were trained on millions of "
+            "pictures need small ones: at the head's rate they forget what they knew in a few batches."
+        ),
+        None,
+        ("Howard and Ruder 2018", "https://arxiv.org/abs/1801.06146"),
+    ),
+    "few-pictures": (
+        N_(
+            "An accuracy is a number of right answers divided by the number of pictures. From 100 pictures it is a "
+            "whole percent, whatever a report prints behind the point."
+        ),
+        r"a \in \{0, \tfrac1n, \tfrac2n, \dots, 1\}",
+        None,
+    ),
     "rate-too-low": (
         N_("Each step goes in the right direction, but not far enough for the epochs that there are."),
         r"w \leftarrow w - \eta\,\nabla L(w)",

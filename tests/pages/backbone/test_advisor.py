@@ -108,6 +108,32 @@ def test_a_measurement_marks_the_place_and_the_recipe_is_filled_in(
         assert app.session_state["bl.train"].augment.rotation > 0
 
 
+def test_the_notes_advice_stands_beside_and_both_are_trained_on_a_click(card, words, monkeypatch) -> None:
+    from core.runs import launch
+
+    started: list[tuple[Any, dict[str, Any]]] = []
+
+    def start(experiment: Any, **more: Any) -> Any:
+        started.append((experiment, more))
+        return type("Run", (), {"id": f"run-{len(started)}"})
+
+    monkeypatch.setattr(launch, "start", start)
+    make_job(ranking_of(Ranked(LITE0, scores(alike=False))))
+    app = card()
+    assert "The notes say: freeze the first layers and retrain the rest" in words(app)
+    app.button(key="bl-notes-both").click().run()
+    assert not app.exception
+    assert [experiment.training.preset for experiment, _ in started] == ["gradual", "fine-tune"]
+    assert all(more["roots"] for _, more in started)
+
+
+def test_where_the_notes_say_the_same_there_is_nothing_to_compare(card, words) -> None:
+    make_job(ranking_of(Ranked(LITE0, scores(alike=True))))
+    app = card()
+    assert "The notes say the same" in words(app)
+    assert "bl-notes-both" not in buttons(app)
+
+
 def test_random_weights_are_trained_from_scratch(card, words) -> None:
     app = card(ModelSpec("resnet18", "none"))
     assert not app.exception
