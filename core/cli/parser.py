@@ -11,6 +11,7 @@ from core import specs
 from core.cli.commands.evaluate import add_compare_runs, add_evaluate
 from core.cli.commands.feature_maps import add_compare, add_features
 from core.cli.commands.filters import add_dream, add_filters
+from core.cli.commands.giving.style import add_style
 from core.cli.commands.leaving.export import add_export
 from core.cli.commands.leaving.packing import add_packing
 from core.cli.commands.leaving.predict import add_predict
@@ -71,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_filters(add("filters", "filters", "Draw a layer's filters, and say which are alike or dead.", runs))
     add_dream(add("dream", "filters", "Grow the pictures that channels or classes look for.", runs))
+    add_style(add, runs)
     _add_finder(add("lr-find", "lr_find", "Find a learning rate: a range test before training.", runs))
     _add_heat_study(add("heat-study", "heat_study", "Look at the heatmaps of many pictures together.", runs))
     add_export(add, runs)

@@ -109,6 +109,20 @@ JOB_KINDS = {
             waits_for="device",
         ),
         JobKind(
+            "styles",
+            "core.workflows.jobs.style_transfer",
+            "StyleRequest",
+            N_("The style transfer ended with an error that was not foreseen; its log has the details."),
+            waits_for="device",
+        ),
+        JobKind(
+            "autoencoders",
+            "core.workflows.jobs.autoencoder",
+            "AutoencoderRequest",
+            N_("The autoencoder ended with an error that was not foreseen; its log has the details."),
+            waits_for="device",
+        ),
+        JobKind(
             "known-sets",
             "core.workflows.jobs.known_set",
             "KnownSetRequest",

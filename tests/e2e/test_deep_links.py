@@ -32,6 +32,8 @@ TITLES = {
     "leak": "Leak lab",
     "learn": "Learn",
     "try_it": "Try it",
+    "autoencoder": "Autoencoder",
+    "style": "Style transfer",
     "about": "Notes and terms",
 }
 SECTIONS = ("Build", "Judge", "Look inside", "Learn", "Reference")
@@ -191,6 +193,8 @@ CASES: dict[str, tuple[str, dict[str, str], tuple[Callable[[Page], None], ...]]]
     "heatmaps": ("heatmaps", {RUN: ""}, (pick("Classes"),)),
     "shortcut": ("shortcut", {}, (pick("Watermark"),)),
     "leak": ("leak", {}, (pick("Their own"),)),
+    "style": ("style", {}, (pick("Noise"),)),
+    "autoencoder": ("autoencoder", {}, (pick("A hidden square"),)),
     "home": ("", {}, ()),
 }
 

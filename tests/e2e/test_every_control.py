@@ -34,6 +34,8 @@ PAGES = {
     "shortcut": {},
     "leak": {},
     "try_it": {"run": ""},
+    "style": {},
+    "autoencoder": {"data": "digits", "split": "v20t20s0n20", "auto-epochs": "1"},
     "about": {},
 }
 """The pages, each with something on it; an empty ``run`` stands for the trained one."""

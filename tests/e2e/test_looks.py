@@ -31,6 +31,8 @@ PAGES = (
     "shortcut",
     "leak",
     "try_it",
+    "style",
+    "autoencoder",
     "about",
 )
 OF_A_RUN = ("evaluate", "runs", "feature_maps", "filters", "heatmaps")

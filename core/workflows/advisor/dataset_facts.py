@@ -109,7 +109,7 @@ def dataset_facts(dataset: Dataset, model: ModelSpec, scores: Transferability | 
     from core.models.catalog.catalog import backbone, entries, input_size
 
     counts = Counter(dataset.items[position].label for position in dataset.positions("train"))
-    side, gray = _looks(dataset)
+    side, gray = looks(dataset)
     has_weights = not model.design and bool(entries(backbone(model.backbone).name))
     return DatasetFacts(
         images=sum(counts.values()),
@@ -129,7 +129,7 @@ def sample_size(classes: int) -> int:
     return max(SAMPLE, SAMPLE_A_CLASS * classes)
 
 
-def _looks(dataset: Dataset) -> tuple[int | None, bool]:
+def looks(dataset: Dataset) -> tuple[int | None, bool]:
     """Returns the median short side of a few training images, and whether all of them are without colour."""
     positions = dataset.positions("train")
     sides, gray = [], True

@@ -7,18 +7,16 @@ before the work begins.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from core.errors import InputError
 from core.messages import Progress
 from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobRequest, JobStore
 from core.workflows.jobs.job_process import JobContext
+from core.workflows.jobs.pictures import decoded
 
 if TYPE_CHECKING:
     from core.interpret.visualization.deepdream import DeepDream
@@ -130,15 +128,11 @@ def deep(network: Network, request: VisualizationJob, progress: Progress | None 
     Raises:
         InputError: The picture cannot be read; or as :func:`core.interpret.visualization.deepdream.deep_dream`.
     """
-    from core.data.images import open_image
     from core.interpret.visualization.deepdream import Depth, deep_dream
 
-    try:
-        content = base64.b64decode(request.picture, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError("The request of this job is damaged. Make a new one.") from error
+    picture = decoded(request.picture)
     depth = Depth(request.octaves, steps=request.steps, strength=request.strength, side=request.size, seed=request.seed)
-    return deep_dream(network, open_image(content), request.layer, depth=depth, progress=progress)
+    return deep_dream(network, picture, request.layer, depth=depth, progress=progress)
 
 
 def keep(job: Job, dream: DeepDream) -> None:

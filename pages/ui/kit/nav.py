@@ -79,6 +79,20 @@ PLACES: Mapping[str, Place] = {
         ),
         Place("learn", N_("Learn"), N_("How does it work, number by number?"), ":material/school:", N_("Learn")),
         Place(
+            "autoencoder",
+            N_("Autoencoder"),
+            N_("What is left of a picture in a narrow place?"),
+            ":material/compress:",
+            N_("Learn"),
+        ),
+        Place(
+            "style",
+            N_("Style transfer"),
+            N_("What is content to a network, and what is style?"),
+            ":material/palette:",
+            N_("Learn"),
+        ),
+        Place(
             "about",
             N_("Notes and terms"),
             N_("Where does this come from, and what do the words mean?"),

@@ -10,6 +10,7 @@ from core.data.encoding import png
 from core.errors import InputError
 from core.runs.jobs import Job
 from core.runs.launch import start_job
+from core.workflows.jobs.pictures import encoded
 from core.workflows.jobs.visualization import VisualizationJob
 from pages.ui.kit import clicks, components, form_fields, page_states
 from pages.ui.runs import job_panel, queue_panel
@@ -147,7 +148,7 @@ def _request(target: Target, picture: PILImage, layer: str, depth: Depth) -> Vis
         seed=depth.seed,
         octaves=depth.octaves,
         strength=depth.strength,
-        picture=progress.as_text(picture, depth.side),
+        picture=encoded(picture, depth.side),
     )
 
 

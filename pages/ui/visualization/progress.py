@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.data.encoding import png, webp
+from core.data.encoding import png
 from core.runs.jobs import Job
 from core.runs.launch import start_job
 from core.runs.status import JobStatus
@@ -25,7 +24,6 @@ from pages.ui.text.i18n import N_, _, _n
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image as PILImage
     from streamlit.delta_generator import DeltaGenerator
 
     from core.interpret.visualization.activation_maximization import Visualization
@@ -212,10 +210,3 @@ def tile(one: Visualization, label: str) -> Tile:
     note = _("{value} · noise {noise}").format(value=subjects.number(one.reached), noise=subjects.number(one.noise))
     grown = png(one.image, repeats=True)
     return Tile(grown, label, note, alt=_("The picture that activates {name} most").format(name=label))
-
-
-def as_text(image: PILImage, side: int) -> str:
-    """Returns a PIL image as a file in base64, at most so many pixels wide and high, to be part of a request."""
-    picture = image.convert("RGB")
-    picture.thumbnail((side, side))
-    return base64.b64encode(webp(picture, quality=95)).decode()

@@ -20,7 +20,10 @@ from core.runs.jobs import Job, JobRequest, JobStore, latest_job
 from core.runs.launch import start_job
 from core.runs.recorder import Recorder
 from core.specs import AugmentSpec, DataSpec, Experiment, Factor, ModelSpec, Study, TrainingSpec
+from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, TrainingSpec
+from core.training.autoencoder.designs import DESIGNS
 from core.training.recipes import make_recipe
+from core.workflows.autoencoder.request import AutoencoderRequest
 from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
 from core.workflows.jobs.heatmap_study import StudyRequest
@@ -35,6 +38,7 @@ from core.workflows.jobs.offline_copies import CopiesRequest
 from core.workflows.jobs.picture_map import MapRequest
 from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
+from core.workflows.jobs.style_transfer import StyleRequest
 from core.workflows.jobs.visualization import VisualizationJob
 from core.workflows.leak.experiment import LeakPlan
 from core.workflows.studies import members as studies
@@ -60,6 +64,8 @@ REQUESTS: dict[str, JobRequest] = {
     "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
     "answers": AnswersRequest("some-run", "12", "5", "20260101T000000-0a1b2c3d"),
     "reports": ReportRequest("some-run", "12", "5"),
+    "styles": StyleRequest("mnist_cnn", "abc", "def", "none", "conv1", ("conv1", "conv2"), steps=3, device="cpu"),
+    "autoencoders": AutoencoderRequest(DataSpec("digits"), *DESIGNS["notes"].make(1, 28, 0), loss="l1", device="cpu"),
     "copies": CopiesRequest(DataSpec("shapes"), AugmentSpec.preset("brain-paper"), 5, 0, "many shapes"),
 }
 EARLIER: dict[str, dict[str, Any]] = {
@@ -99,6 +105,13 @@ EARLIER: dict[str, dict[str, Any]] = {
     },
     "studies": {"study": {"experiment": {}, "factors": []}},
     "maps": {"data": {"source": "shapes"}, "stamp": "0"},
+    "autoencoders": {
+        "data": {"source": "digits"},
+        "encoder": [{"kind": "flatten"}],
+        "decoder": [{"kind": "unflatten", "size": 1}],
+        "epochs": 3,
+    },
+    "styles": {"reference": "vgg19", "content": "abc", "look": "def", "style_layers": ["features.1"], "steps": 50},
     "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
     "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
@@ -106,6 +119,8 @@ EARLIER: dict[str, dict[str, Any]] = {
     "copies": {"data": {"source": "shapes"}, "augment": {"flip": True}, "copies": 2, "seed": 0, "name": "a"},
 }
 """Requests as jobs had them before there was a table of kinds; that of a rate holds a whole experiment."""
+OF_SPECS = ("data", "models", "model", "augment", "encoder", "decoder")
+"""What has more fields now than it was written with."""
 KINDS = pytest.mark.parametrize("kind", JOB_KINDS.values(), ids=JOB_KINDS)
 
 
@@ -143,7 +158,7 @@ def test_a_job_of_an_earlier_version_is_read(kind: JobKind) -> None:
     record = EARLIER.get(kind.id) or {"experiment": json.loads(EXPERIMENT.to_json()), "phase": 0}
     request = JobStore(kind.id).create(record).read_request()
     again = json.loads(json.dumps(request.as_record()))
-    known = {name: value for name, value in record.items() if name not in ("data", "models", "model", "augment")}
+    known = {name: value for name, value in record.items() if name not in OF_SPECS}
     assert known.items() <= again.items()
 
 

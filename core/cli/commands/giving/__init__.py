@@ -1,0 +1,1 @@
+"""Verbs of networks that give pictures back."""

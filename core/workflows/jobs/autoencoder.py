@@ -1,0 +1,181 @@
+"""Training an autoencoder in a process of its own, and keeping what is to be seen.
+
+This module loads no torch before the work begins.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InputError
+from core.runs.jobs import Job
+from core.workflows.autoencoder.folder import ENCODER, MAP, SHOWN, WEIGHTS, as_bytes, epoch_file, result, write_arrays
+from core.workflows.autoencoder.request import AutoencoderRequest
+from core.workflows.jobs.job_process import JobContext
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.training.autoencoder.training import Autoencoder, EpochResult
+
+__all__ = ["AutoencoderRequest", "result", "work"]
+
+KEPT, MAPPED = 8, 500
+"""Held-out pictures whose way is kept over the epochs; those that the map shows at most."""
+_COMPARED = 256
+"""Most latent values for which principal components of equal width are worked out."""
+
+
+def work(request: AutoencoderRequest, context: JobContext) -> None:
+    """Trains it and keeps what is to be seen."""
+    import torch
+
+    from core.device import resolve_device
+    from core.training.autoencoder.training import Autoencoder, pca_mse, spoil, train
+
+    device = resolve_device(request.device)
+    model = Autoencoder(request.encoder, request.decoder, request.channels, request.side, request.seed).to(device)
+    context.progress("reading images")
+    pictures, held_out, labels, classes = _pictures(request, context)
+    pictures, held_out = pictures.to(device), held_out.to(device)
+    recipe = request.recipe()
+    spoiled = spoil(held_out, recipe)
+    keeper = _Keeper(request, context, model, spoiled[:KEPT], held_out[:KEPT])
+    begin = time.monotonic()
+
+    def on_step(done: int, total: int) -> None:
+        context.progress("training", done, total)
+        context.raise_if_cancelled()
+
+    train(model, pictures, held_out, recipe, on_epoch=keeper, on_step=on_step)
+    keeper.record["seconds"] = round(time.monotonic() - begin, 2)
+    width = keeper.record["latents"]
+    keeper.record["copy_mse"] = float(torch.nn.functional.mse_loss(spoiled, held_out))
+    steps = request.epochs * -(-len(pictures) // request.batch_size)
+    context.progress("comparing", steps, steps)
+    if width <= _COMPARED:
+        keeper.record["pca_mse"] = pca_mse(pictures, spoiled, held_out, width)
+    _keep_map(context.job, model, spoiled[:MAPPED], held_out[:MAPPED], labels[:MAPPED], classes)
+    keeper.record["encoder_file"] = _keep_weights(context.job, model)
+    keeper.write()
+
+
+def _pictures(
+    request: AutoencoderRequest, context: JobContext
+) -> tuple[torch.Tensor, torch.Tensor, list[int], tuple[str, ...]]:
+    """Returns pictures to learn from and held-out ones, N x C x S x S from 0 to 1, the latter's labels, and classes."""
+    import torch
+
+    from core import settings
+    from core.data.pixel_store import PixelStore
+    from core.data.sources import open_spec
+    from core.models.architectures.small_networks import preprocessing
+    from core.workflows.data_check.dividing import divide
+
+    dataset = divide(open_spec(request.data, roots=context.roots), request.data)
+    generator = torch.Generator().manual_seed(request.seed)
+    chosen = {}
+    for split, most in (("train", request.images), ("val", max(MAPPED, request.images // 4))):
+        positions = torch.tensor(dataset.positions(split))
+        chosen[split] = positions[torch.randperm(len(positions), generator=generator)[:most]]
+    prep = preprocessing(request.side, request.channels)
+    with PixelStore(dataset, prep, max_bytes=settings.pixel_cache_limit()) as store:
+        wanted = torch.cat([*chosen.values()]).tolist()
+        failed = store.fill(wanted, lambda done, total: context.progress("reading images", done, total))
+        if failed:
+            raise failed[0].error or InputError("{name} cannot be read.", name=failed[0].key)
+        found = []
+        for positions in chosen.values():
+            pixels = store.batch(positions).float() / 255
+            found.append((pixels.mean(1, keepdim=True) if request.channels == 1 else pixels).contiguous())
+    return found[0], found[1], store.labels[chosen["val"]].tolist(), tuple(dataset.classes)
+
+
+class _Keeper:
+    """Keeps figures and pictures of a job as its epochs come."""
+
+    def __init__(
+        self,
+        request: AutoencoderRequest,
+        context: JobContext,
+        model: Autoencoder,
+        spoiled: torch.Tensor,
+        originals: torch.Tensor,
+    ) -> None:
+        from core.training.autoencoder.designs import sizes
+
+        down, up = sizes(request.encoder, request.decoder, request.channels, request.side)
+        self._job, self._model, self._spoiled = context.job, model, spoiled
+        self.record: dict[str, Any] = {
+            "rows": [],
+            "latents": math.prod(down[-1].shape),
+            "out_side": up[-1].shape[1],
+            "parameters": sum(step.parameters for step in (*down, *up)),
+            "pca_mse": None,
+            "copy_mse": 0.0,
+            "encoder_file": "",
+            "seconds": 0.0,
+        }
+        write_arrays(self._job.path / SHOWN, original=as_bytes(originals), seen=as_bytes(spoiled))
+
+    def __call__(self, row: EpochResult) -> None:
+        from core.training.autoencoder.training import give_back
+
+        given = as_bytes(give_back(self._model, self._spoiled))
+        write_arrays(self._job.path / epoch_file(row.epoch), given=given)
+        self.record["rows"].append(
+            {"epoch": row.epoch, "train_loss": row.train_loss, "val_loss": row.val_loss, "val_mse": row.val_mse}
+        )
+        self.write()
+
+    def write(self) -> None:
+        """Writes down what there is so far."""
+        self._job.write_result(self.record)
+
+
+def _keep_map(
+    job: Job,
+    model: Autoencoder,
+    spoiled: torch.Tensor,
+    held_out: torch.Tensor,
+    labels: list[int],
+    classes: tuple[str, ...],
+) -> None:
+    """Lays held-out pictures out by their latent values: themselves where these are two, else their two main axes."""
+    import numpy as np
+    import torch
+
+    from core.training.autoencoder.training import give_back, latents_of
+
+    values = latents_of(model, spoiled).cpu()
+    if values.shape[1] == 2:
+        mean, axes = torch.zeros(2), torch.eye(2)
+    else:
+        mean = values.mean(0)
+        count = min(2, *values.shape)
+        _u, _s, found = torch.svd_lowrank(values - mean, q=min(count + 4, *values.shape), niter=4)
+        axes = torch.zeros(2, values.shape[1])
+        axes[:count] = found[:, :count].T
+    write_arrays(
+        job.path / MAP,
+        places=((values - mean) @ axes.T).numpy(),
+        labels=np.array(labels, np.int64),
+        classes=np.array(classes),
+        original=as_bytes(held_out),
+        given=as_bytes(give_back(model, spoiled)),
+        mean=mean.numpy(),
+        axes=axes.numpy(),
+    )
+
+
+def _keep_weights(job: Job, model: Autoencoder) -> str:
+    """Keeps all weights in the job's folder, and the encoder's among the uploads, whence any network can take them."""
+    from core.models.network import save_state
+    from core.models.weights import uploads
+
+    save_state(model.state_dict(), job.path / WEIGHTS)
+    path = job.path / ENCODER
+    save_state(model.encoder.state_dict(), path)
+    return str(uploads.keep(f"autoencoder-{job.id}.safetensors", path.read_bytes()))

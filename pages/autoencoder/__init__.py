@@ -1,0 +1,1 @@
+"""Autoencoder: a network that gives pictures back through a narrow place."""

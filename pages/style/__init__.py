@@ -1,0 +1,1 @@
+"""Style transfer: one picture's content in another's style, as it grows."""
