@@ -235,6 +235,36 @@ def deep_dream(page: Page, visit: Visit, settled: Settled, trained: Any) -> None
     settled(page)
 
 
+def style(page: Page, visit: Visit, settled: Settled, _trained: Any) -> None:
+    small = {"style-size": "128", "style-steps": "10"}
+    visit(page, "style", content="sample:cat", style="sample:coffee", **small)
+    begin, save = (page.locator(f".st-key-{key} button:visible") for key in ("bl-style-go", "bl-style-download"))
+    begin.or_(save).first.wait_for()
+    if begin.count():
+        begin.click()
+    save.wait_for(timeout=120_000)
+    settled(page)
+
+
+def autoencoder(page: Page, visit: Visit, settled: Settled, _trained: Any) -> None:
+    visit(page, "autoencoder", data="digits", **{"auto-epochs": "2", "auto-images": "96"})
+    begin, save = (page.locator(f".st-key-{key} button:visible") for key in ("bl-auto-go", "bl-auto-download"))
+    begin.or_(save).first.wait_for()
+    if begin.count():
+        begin.click()
+    save.wait_for(timeout=120_000)
+    settled(page)
+
+
+def is_encoder(name: str, data: bytes) -> None:
+    assert name == "encoder.safetensors"
+    weights = load(data)
+    assert {key: value.shape for key, value in weights.items() if key.endswith("weight")} == {
+        "conv1.weight": (6, 1, 3, 3),
+        "conv2.weight": (4, 6, 3, 3),
+    }
+
+
 WAYS: dict[str, tuple[Callable[[Page, Visit, Settled, Any], None], Callable[[str, bytes], None]]] = {
     "bl-download-run": (runs, is_run),
     "bl-repeat-train_again": (runs, is_program),
@@ -255,6 +285,8 @@ WAYS: dict[str, tuple[Callable[[Page, Visit, Settled, Any], None], Callable[[str
     "bl-table-excel": (table, is_workbook),
     "bl-dream-download": (dream, is_picture),
     "bl-deep-download": (deep_dream, is_picture),
+    "bl-style-download": (style, is_picture),
+    "bl-auto-download": (autoencoder, is_encoder),
 }
 """Of a download's key: how it is reached, and what its file must be."""
 
