@@ -17,7 +17,7 @@ from pages.ui.text.i18n import N_, _
 VGG19, LITE0 = "vgg19", "efficientnet_lite0"
 STARTS = {"picture": N_("The picture"), "noise": N_("Noise")}
 SIZES = (128, 192, 256, 384, 512)
-USUAL_WEIGHT, USUAL_STEPS, USUAL_SIZE = 10.0, 200, 256
+USUAL_WEIGHT, USUAL_STEPS, USUAL_SIZE = 100.0, 200, 256
 WEIGHTS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
 

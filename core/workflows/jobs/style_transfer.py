@@ -58,7 +58,7 @@ class StyleRequest(JobRequest):
     weights: str = "default"
     content_layer: str = ""
     style_layers: tuple[str, ...] = ()
-    style_weight: float = 10.0
+    style_weight: float = 100.0
     start: str = "picture"
     size: int = 256
     steps: int = 200

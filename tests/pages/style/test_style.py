@@ -31,10 +31,10 @@ def test_what_is_chosen_is_asked_of_a_process_and_stands_in_the_address(open_pag
     assert not app.exception
     assert "VGG19, the network of the paper, is not on this machine" in words(app)
     app.segmented_control(key="bl-style-start").set_value("noise").run()
-    app.select_slider(key="bl-style-weight").set_value(100.0).run()
+    app.select_slider(key="bl-style-weight").set_value(300.0).run()
     app.slider(key="bl-style-steps").set_value(20).run()
     carried = params(app)
-    assert (carried["style-start"], carried["style-weight"], carried["style-steps"]) == ("noise", "100.0", "20")
+    assert (carried["style-start"], carried["style-weight"], carried["style-steps"]) == ("noise", "300.0", "20")
     app.button(key="bl-style-go").click().run()
     assert not app.exception
     assert [spoken[0] for spoken in spawned] == ["job"]
@@ -42,12 +42,12 @@ def test_what_is_chosen_is_asked_of_a_process_and_stands_in_the_address(open_pag
     assert (request.reference, request.start, request.style_weight, request.steps) == (
         "efficientnet_lite0",
         "noise",
-        100.0,
+        300.0,
         20,
     )
     assert request.content != request.look
     again = open_page("style", **carried)
-    assert again.select_slider(key="bl-style-weight").value == 100.0
+    assert again.select_slider(key="bl-style-weight").value == 300.0
     assert again.segmented_control(key="bl-style-start").value == "noise"
 
 

@@ -21,7 +21,7 @@ def add_style(add: Callable[..., argparse.ArgumentParser], runs: argparse.Argume
     )
     style.add_argument("--content-layer", default="", metavar="NAME", help="by default the paper's, or a late stage")
     style.add_argument("--style-layers", default="", metavar="A,B,...", help="likewise the ends of all stages")
-    style.add_argument("--style-weight", type=float, default=10.0, metavar="W", help="the content's is 1")
+    style.add_argument("--style-weight", type=float, default=100.0, metavar="W", help="the content's is 1")
     style.add_argument("--start", choices=("picture", "noise"), default="picture", help="what is painted over")
     style.add_argument("--size", type=int, default=256, metavar="PX", help="longest side")
     style.add_argument("--steps", type=int, default=200, metavar="N", help="of L-BFGS")
