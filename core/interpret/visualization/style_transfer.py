@@ -201,7 +201,7 @@ class _Features:
         self._probe.__enter__()
         for module in self._copy.modules():
             if getattr(module, "inplace", False):  # else a layer's maps would be overwritten by the one behind it
-                module.inplace = False
+                module.inplace = False  # type: ignore[assignment]
         for name in self._layouts:
             self._copy.get_submodule(name).register_forward_hook(self._hook(name))
         return self
@@ -281,10 +281,10 @@ def _optimise(
             found = loss(pixels)
             losses.append({name: float(value.detach()) for name, value in found.items()})
             total = found["total"] * scale
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
             return total
 
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        optimizer.step(closure)
         if not np.isfinite(losses[-1]["total"]) or not bool(pixels.isfinite().all()):
             raise InputError("The losses are no numbers any more. Choose other layers, or a smaller style weight.")
         with torch.no_grad():

@@ -178,7 +178,7 @@ def train(
             clean = pictures[part]
             loss = loss_of(recipe.loss, model(corrupted(clean, recipe.corruption, recipe.strength, generator)), clean)
             optimizer.zero_grad()
-            loss.mean().backward()  # type: ignore[no-untyped-call]
+            loss.mean().backward()
             optimizer.step()
             total += float(loss.detach().sum())
             on_step((epoch - 1) * steps + step + 1, recipe.epochs * steps)
