@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -125,7 +126,7 @@ def _grams(found: StyleResult) -> None:
             drawn = caches.remember(
                 "style-gram-pictures",
                 (str(found.job.path), layer, which),
-                lambda which=which: _picture(of_layer[which], top),
+                partial(_picture, of_layer[which], top),
                 entries=24,
             )
             subjects.picture(drawn, alt=_(title), title=_(title), sharp=True)
