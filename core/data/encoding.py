@@ -5,6 +5,8 @@ Neither NumPy nor Pillow is loaded before there is an image.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import zlib
 from pathlib import Path
@@ -100,3 +102,22 @@ def _file(image: Image.Image, kind: str, **settings: Any) -> bytes:
     stream = io.BytesIO()
     image.save(stream, kind, **settings)
     return stream.getvalue()
+
+
+def to_text(image: Image.Image, side: int) -> str:
+    """Returns a picture as an encoded file in base64, at most so many pixels wide and high, to be part of a request."""
+    picture = image.convert("RGB")
+    picture.thumbnail((side, side))
+    return base64.b64encode(webp(picture, quality=95)).decode()
+
+
+def from_text(text: str) -> bytes:
+    """Returns the encoded file that :func:`to_text` made a text of.
+
+    Raises:
+        InputError: The text is damaged.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("The request of this job is damaged. Make a new one.") from error

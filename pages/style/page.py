@@ -84,11 +84,11 @@ def _request(content: ImageChoice, look: ImageChoice, setup: Setup) -> StyleRequ
     Raises:
         InputError: One of them cannot be read.
     """
+    from core.data.encoding import to_text
     from core.data.images import open_image
-    from core.workflows.jobs.pictures import encoded
 
     def text(image: ImageChoice) -> str:
-        return encoded(open_image(image.data, name=image.name), setup.size)
+        return to_text(open_image(image.data, name=image.name), setup.size)
 
     return StyleRequest(
         setup.backbone,

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from core.data.encoding import from_text
 from core.errors import InputError
 from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobRequest
 from core.workflows.jobs.job_process import JobContext
-from core.workflows.jobs.pictures import decoded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,12 +134,13 @@ def work(request: StyleRequest, context: JobContext) -> None:
     """Lets the picture grow, and keeps it as it goes."""
     import numpy as np
 
+    from core.data.images import open_image
     from core.device import resolve_device, reuse_freed_memory
     from core.interpret.visualization.style_transfer import transfer_style, usual_layers
     from core.workflows.checkpoints import network_named
 
     plan = request.plan()
-    content, look = decoded(request.content), decoded(request.look)
+    content, look = (open_image(from_text(text)) for text in (request.content, request.look))
     device = resolve_device(request.device)
     if device.type == "cpu":
         reuse_freed_memory()

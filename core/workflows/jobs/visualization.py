@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from core.data.encoding import from_text
 from core.messages import Progress
 from core.runs.files import write_atomic
 from core.runs.jobs import Job, JobRequest, JobStore
 from core.workflows.jobs.job_process import JobContext
-from core.workflows.jobs.pictures import decoded
 
 if TYPE_CHECKING:
     from core.interpret.visualization.deepdream import DeepDream
@@ -128,9 +128,10 @@ def deep(network: Network, request: VisualizationJob, progress: Progress | None 
     Raises:
         InputError: The picture cannot be read; or as :func:`core.interpret.visualization.deepdream.deep_dream`.
     """
+    from core.data.images import open_image
     from core.interpret.visualization.deepdream import Depth, deep_dream
 
-    picture = decoded(request.picture)
+    picture = open_image(from_text(request.picture))
     depth = Depth(request.octaves, steps=request.steps, strength=request.strength, side=request.size, seed=request.seed)
     return deep_dream(network, picture, request.layer, depth=depth, progress=progress)
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.data.encoding import png
+from core.data.encoding import png, to_text
 from core.errors import InputError
 from core.runs.jobs import Job
 from core.runs.launch import start_job
-from core.workflows.jobs.pictures import encoded
 from core.workflows.jobs.visualization import VisualizationJob
 from pages.ui.kit import clicks, components, form_fields, page_states
 from pages.ui.runs import job_panel, queue_panel
@@ -148,7 +147,7 @@ def _request(target: Target, picture: PILImage, layer: str, depth: Depth) -> Vis
         seed=depth.seed,
         octaves=depth.octaves,
         strength=depth.strength,
-        picture=encoded(picture, depth.side),
+        picture=to_text(picture, depth.side),
     )
 
 

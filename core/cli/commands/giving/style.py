@@ -31,12 +31,13 @@ def add_style(add: Callable[..., argparse.ArgumentParser], runs: argparse.Argume
 
 def style(arguments: argparse.Namespace, output: Output) -> int:
     """Paints a picture in the style of another."""
-    from core.data.encoding import png
+    from core.data.encoding import check_ending, png
     from core.data.images import open_image
     from core.interpret.visualization.style_transfer import StylePlan, transfer_style, usual_layers
     from core.models.catalog import catalog
     from core.workflows.checkpoints import network_named
 
+    check_ending(Path(arguments.out))
     layers = tuple(name for name in arguments.style_layers.split(",") if name)
     plan = StylePlan(
         arguments.content_layer,

@@ -20,7 +20,6 @@ from core.runs.jobs import Job, JobRequest, JobStore, latest_job
 from core.runs.launch import start_job
 from core.runs.recorder import Recorder
 from core.specs import AugmentSpec, DataSpec, Experiment, Factor, ModelSpec, Study, TrainingSpec
-from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.autoencoder.designs import DESIGNS
 from core.training.recipes import make_recipe
 from core.workflows.autoencoder.request import AutoencoderRequest

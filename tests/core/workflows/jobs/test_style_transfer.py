@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.data.encoding import from_text, to_text
+from core.data.images import open_image
 from core.errors import InputError
 from core.runs.jobs import Job, JobStore
 from core.workflows.jobs import job_process
-from core.workflows.jobs.pictures import decoded, encoded
 from core.workflows.jobs.style_transfer import StyleRequest, result
 
 CONTENT = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 LOOK = Image.new("RGB", (70, 50), (200, 40, 20))
 ASKED = StyleRequest(
     "mnist_cnn",
-    encoded(CONTENT, 64),
-    encoded(LOOK, 64),
+    to_text(CONTENT, 64),
+    to_text(LOOK, 64),
     "none",
     "conv1",
     ("conv1", "conv2"),
@@ -93,5 +94,4 @@ def test_what_cannot_be_is_said(change: dict[str, object], said: str) -> None:
 
 
 def test_pictures_go_into_a_request_and_out_again() -> None:
-    again = decoded(encoded(LOOK, 32))
-    assert again.size == (32, 23)
+    assert open_image(from_text(to_text(LOOK, 32))).size == (32, 23)
