@@ -232,23 +232,25 @@ _LISTED = (
     ),
     _scans(
         "alzheimer-cnn",
-        N_("Alzheimer CNN, 5 % test"),
+        N_("Alzheimer CNN, 5 %\u00a0test"),
         N_(
             "Four convolutions of 32 filters with pooling, then dense layers, tell brain scans apart: Adam at 0.001, "
-            "batches of 64, Glorot weights and biases of 0.01. 5 % of the images test, 10 % of the rest validate. 30 "
-            "epochs are taken here."
+            "batches of 64, Glorot weights and biases of 0.01. 5 %\u00a0of the images test, 10 %\u00a0of the rest "
+            "validate. 30 epochs are taken here."
         ),
     ),
     _scans(
         "alzheimer-cnn-30",
-        N_("Alzheimer CNN, 30 % test"),
-        N_("The same with 30 % of the images kept for the test, and so fewer to learn from."),
+        N_("Alzheimer CNN, 30 %\u00a0test"),
+        N_("The same with 30 %\u00a0of the images kept for the test, and so fewer to learn from."),
         test=0.3,
     ),
     _scans(
         "alzheimer-cnn-40",
-        N_("Alzheimer CNN, 40 % test"),
-        N_("The same with 40 % of the images kept for the test. The notes write 50 %; their 3,308 pictures are 40 %."),
+        N_("Alzheimer CNN, 40 %\u00a0test"),
+        N_(
+            "The same with 40 %\u00a0of the images kept for the test. The notes write 50 %; their 3,308 pictures are 40 %."
+        ),
         test=0.4,
     ),
     _scans(

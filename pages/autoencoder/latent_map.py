@@ -134,6 +134,6 @@ def _plane(found: AutoencoderResult, laid: dict[str, NDArray[Any]]) -> None:
         caches.remember("auto-plane", (str(found.job.path),), made, entries=4),
         alt=_("Pictures decoded from a grid of places over the map"),
         title=_("The plane, decoded"),
-        text=_("{n} × {n} places over the middle 96 % of the map.").format(n=STEPS),
+        text=_("{n} × {n} places over the middle 96 %\u00a0of the map.").format(n=STEPS),
         most=620,
     )
