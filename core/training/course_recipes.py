@@ -248,9 +248,7 @@ _LISTED = (
     _scans(
         "alzheimer-cnn-40",
         N_("Alzheimer CNN, 40 %\u00a0test"),
-        N_(
-            "The same with 40 %\u00a0of the images kept for the test. The notes write 50 %; their 3,308 pictures are 40 %."
-        ),
+        N_("The same with 40 %\u00a0of the images for the test. The notes write 50 %; their 3,308 pictures are 40 %."),
         test=0.4,
     ),
     _scans(
