@@ -157,6 +157,7 @@ JOB_KINDS = {
             "AnswersRequest",
             N_("The predictions ended with an error that was not foreseen; its log has the details."),
             waits_for="nothing",
+            kept=12,
         ),
         JobKind(
             "reports",

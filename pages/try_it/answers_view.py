@@ -21,6 +21,8 @@ from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from core.workflows.new_images.answers import Answers
     from core.workflows.new_images.lots import Lot
 
@@ -57,8 +59,8 @@ def draw(target: Target, lot: Lot) -> None:
         _figures(found, limit)
     _said(found)
     _unreadable(found, lot)
-    rows = _rows(found, limit)
-    grid.draw(target, lot, found, rows, limit)
+    rows, beside = _rows(found, limit)
+    grid.draw(target, lot, found, rows, limit, beside)
     _tables(target, found, limit)
     components.next_step("heatmaps", _("See where it looks"), run=target.trained.id)
 
@@ -184,8 +186,8 @@ def _unreadable(found: Answers, lot: Lot) -> None:
             components.note(sentence)
 
 
-def _rows(found: Answers, limit: float) -> list[int]:
-    """Draws the choice of what is shown and returns its rows, the least sure first."""
+def _rows(found: Answers, limit: float) -> tuple[list[int], DeltaGenerator]:
+    """Draws the choice of what is shown; returns its rows, the least sure first, and the place beside it."""
     unsure = found.confidence < limit
     wrong = (found.labels >= 0) & (found.predicted != found.labels)
     masks = {"all": unsure | ~unsure, "unsure": unsure, "sure": ~unsure, "wrong": wrong & ~unsure}
@@ -201,8 +203,9 @@ def _rows(found: Answers, limit: float) -> list[int]:
             wrap=True,
         )
         grid.switch()
+        beside = st.container(width="content")
     mask = masks[shown if shown in offered else "all"]
-    return [row for row in found.least_sure() if mask[row]]
+    return [row for row in found.least_sure() if mask[row]], beside
 
 
 def _tables(target: Target, found: Answers, limit: float) -> None:

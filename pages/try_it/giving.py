@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import settings
 from core.errors import Cancelled, InputError
+from core.workflows.jobs.leaving.answers import forget
 from pages.ui.kit import clicks, components
 from pages.ui.kit.page_states import broken
 from pages.ui.session import address
@@ -50,6 +51,7 @@ def others(lot: Lot) -> bool:
         key="bl-try-forget",
         help=_("Deletes the pictures from this machine now; otherwise they go within {n} days.").format(n=_days()),
     ):
+        forget(lot.id)
         lot.forget()
         LOT.choose(None)
         st.rerun()

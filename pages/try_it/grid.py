@@ -23,6 +23,7 @@ from pages.ui.text.i18n import _, translate_error
 
 if TYPE_CHECKING:
     from PIL import Image
+    from streamlit.delta_generator import DeltaGenerator
 
     from core.interpret.attribution.heatmap import Heatmap
     from core.workflows.new_images.answers import Answers
@@ -60,8 +61,17 @@ def switch() -> None:
     )
 
 
-def draw(target: Target, lot: Lot, found: Answers, rows: Sequence[int], limit: float) -> None:
-    """Draws some rows of the answers, a page at a time."""
+def draw(target: Target, lot: Lot, found: Answers, rows: Sequence[int], limit: float, place: DeltaGenerator) -> None:
+    """Draws some rows of the answers, a page at a time.
+
+    Args:
+        target: The network.
+        lot: The pictures.
+        found: What it says of them.
+        rows: Which are shown, in this order.
+        limit: Below which it abstains.
+        place: Where the test of heatmaps is offered.
+    """
     maps = bool(st.session_state.get(_MAPS))
     pages = -(-len(rows) // PER_PAGE)
     key = f"bl-try-page-{lot.id}-{len(rows)}"
@@ -70,7 +80,8 @@ def draw(target: Target, lot: Lot, found: Answers, rows: Sequence[int], limit: f
     with st.spinner(_("Drawing the heatmaps …") if maps else _("Reading the pictures …"), show_time=True):
         looked = {row: _looked(target, lot, found, row, maps=maps) for row in shown}
     if maps:
-        _test(target, looked)
+        with place:
+            _test(target, looked)
     tiles = [_tile(target, found, row, looked[row], limit) for row in shown]
     kept = st.session_state.get(_OPEN)
     chosen = shown.index(kept[1]) if kept and kept[0] == lot.id and kept[1] in shown else None

@@ -35,6 +35,7 @@ _HTML = """<div class="bl-live off"><div class="stage"><div class="view"><video 
 
 def draw(target: Target) -> None:
     """Draws the camera and what a network says of it."""
+    st.session_state.pop(_FRAME, None)  # of an earlier visit
     network = subjects.load(target)
     if network is not None:
         st.fragment(_live)(network)
@@ -43,7 +44,7 @@ def draw(target: Target) -> None:
 @guarded
 def _live(network: Network) -> None:
     limit = limits.slider()
-    number, frame = st.session_state.pop(_FRAME, (0, b""))
+    number, frame = st.session_state.get(_FRAME, (0, b""))
     top: list[tuple[str, float]] = []
     word = ""
     if frame:

@@ -368,5 +368,6 @@ def links(run: Run) -> None:
     """Draws the ways on from a run: judge it, look inside."""
     with st.container(horizontal=True, key="bl-ways"):
         nav.link("evaluate", _("How good, and where not"), run=run.id)
+        nav.link("try_it", _("On new pictures"), run=run.id)
         nav.link("heatmaps", _("Where it looks"), run=run.id)
         nav.link("feature_maps", _("What each layer sees"), run=run.id)

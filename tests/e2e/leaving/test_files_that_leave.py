@@ -81,7 +81,9 @@ def test_the_web_page_answers_as_the_network_does(
     form.write(formats.Deployed(network.model, network.preprocessing).eval(), network, path)
     page.goto(path.as_uri())
     expect(page.locator("#say")).to_have_text("Ready.", timeout=60_000)
-    page.locator("#files").set_input_files([file, {"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"}])  # type: ignore[list-item]
+    broken = tmp_path / "x.png"
+    broken.write_bytes(b"no picture")
+    page.locator("#files").set_input_files([file, broken])
     expect(page.locator("#cards figure")).to_have_count(2)
     lines = page.locator("#cards figure li")
     expect(lines).to_have_count(3)

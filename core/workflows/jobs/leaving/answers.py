@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from core.runs.jobs import Job, JobRequest
+from core.runs.jobs import Job, JobRequest, JobStore
+from core.runs.status import LIVE
 from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
@@ -66,3 +69,13 @@ def result(job: Job) -> Answers | None:
     from core.workflows.new_images.answers import kept
 
     return kept(job.path) if job.result else None
+
+
+def forget(lot: str, runs_dir: Path | str | None = None) -> None:
+    """Deletes what was said of images that are forgotten; a job that is at work on them is ended."""
+    store = JobStore(AnswersRequest.kind, runs_dir)
+    for job in list(store.matching({"lot": lot})):
+        if job.state in LIVE:
+            job.request_stop()
+        else:
+            shutil.rmtree(job.path, ignore_errors=True)

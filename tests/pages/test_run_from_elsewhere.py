@@ -1,0 +1,36 @@
+"""A run that was packed elsewhere opens on every page, though its images are not here."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.runs.store import Run
+from core.workflows.packing.pack import pack
+from core.workflows.packing.unpack import import_run
+
+PAGES = ("train", "evaluate", "runs", "heatmaps", "feature_maps", "filters", "try_it", "home")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_opens(
+    name: str,
+    open_page: Callable[..., AppTest],
+    learned: Callable[..., Run],
+    words: Callable[[AppTest], str],
+    tmp_path: Path,
+) -> None:
+    run, packed = learned(), io.BytesIO()
+    pack(run, packed)
+    shutil.rmtree(run.path)
+    shutil.rmtree(tmp_path / "data" / "colours")
+    packed.seek(0)
+    taken = import_run(packed, "run.zip")
+    app = open_page(name, run=taken.id)
+    assert not app.exception
+    assert "Something went wrong" not in words(app)
