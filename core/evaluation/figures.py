@@ -19,6 +19,7 @@ from core.evaluation.intervals import (
     average_precision,
     influence_interval,
     percentile_interval,
+    ranked,
     resampled_counts,
     roc_auc,
     wilson_interval,
@@ -276,10 +277,12 @@ def _of_ranking(found: _Collected, truth: Integers, scores: Floats, groups: Inte
             for name in ("roc_auc", "average_precision"):
                 found.add_class(label, name, float("nan"), (float("nan"), float("nan")))
             continue
-        area, influence = roc_auc(positive, scores[:, label])
+        column = np.ascontiguousarray(scores[:, label])
+        known = ranked(column)
+        area, influence = roc_auc(positive, column, known)
         areas.append((area, influence, label))
         found.add_class(label, "roc_auc", area, _area_interval(area, influence, units, groups))
-        precise, influence = average_precision(positive, scores[:, label])
+        precise, influence = average_precision(positive, column, known)
         precisions.append((precise, influence))
         ends = _precision_interval(precise, influence, units[0], groups)
         found.add_class(label, "average_precision", precise, ends)

@@ -6,11 +6,13 @@ too narrow. Wherever groups are given, the group is what is resampled or summed 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, sparse, stats
+from scipy import optimize, sparse, special
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
@@ -81,6 +83,12 @@ def resampled_counts(
     return summed(actual, amounts * (actual == guesses)), summed(actual, amounts), summed(guesses, amounts)
 
 
+@lru_cache(maxsize=1024)
+def _student(freedom: int) -> float:
+    """Returns the quantile of Student's t that leaves half of what the confidence does not cover above it."""
+    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))
+
+
 def percentile_interval(value: float, draws: Floats, units: int) -> Interval:
     """Returns the percentiles between which a figure lies, widened as few units ask for.
 
@@ -96,7 +104,7 @@ def percentile_interval(value: float, draws: Floats, units: int) -> Interval:
         return float("nan"), float("nan")
     tail = 0.0
     if units > 1:
-        tail = float(stats.norm.cdf(stats.t.ppf((1 - CONFIDENCE) / 2, units - 1) * ((units + 1) / (units - 1)) ** 0.5))
+        tail = float(special.ndtr(-_student(units - 1) * ((units + 1) / (units - 1)) ** 0.5))
     low, high = np.quantile(draws, [tail, 1 - tail])
     return min(float(low), value), max(float(high), value)
 
@@ -117,9 +125,7 @@ def influence_interval(value: float, influence: Floats, scale: str, groups: Inte
     units = len(summed)
     if units < 2:
         return (0.0, 1.0) if scale == "logit" else (0.0, float("inf"))
-    error = float((units / (units - 1) * (summed**2).sum()) ** 0.5) * float(
-        stats.t.ppf((1 + CONFIDENCE) / 2, units - 1)
-    )
+    error = float((units / (units - 1) * (summed**2).sum()) ** 0.5) * _student(units - 1)
     if scale == "log":
         factor = float(np.exp(error / value)) if value > 0 else 1.0
         return value / factor, value * factor
@@ -151,40 +157,71 @@ def auc_score_interval(area: float, positives: int, negatives: int) -> Interval:
     return float(low), float(high)
 
 
-def roc_auc(positive: NDArray[np.bool_], scores: Floats) -> tuple[float, Floats]:
+class Ranked(NamedTuple):
+    """Scores in order: sorted once, for every figure that only asks which are higher.
+
+    Attributes:
+        order: Places of the scores, the lowest first, ``N``.
+        place: Number of each ordered score's distinct value, from 0, ``N``.
+        counts: How many scores have each distinct value, ``D``.
+    """
+
+    order: NDArray[np.intp]
+    place: NDArray[np.intp]
+    counts: Floats
+
+
+def ranked(scores: Floats) -> Ranked:
+    """Sorts scores, ``N``, at least one."""
+    order = np.argsort(scores)
+    values = scores[order]
+    place = np.concatenate([[0], np.cumsum(values[1:] != values[:-1])])
+    return Ranked(order, place, np.bincount(place).astype(np.float64))
+
+
+def roc_auc(positive: NDArray[np.bool_], scores: Floats, known: Ranked | None = None) -> tuple[float, Floats]:
     """Returns the area under the ROC curve and its derivative by each image's weight, by DeLong's placements.
 
-    (DeLong, DeLong and Clarke-Pearson 1988, doi:10.2307/2531595, through ranks as Sun and Xu 2014,
+    (DeLong, DeLong and Clarke-Pearson 1988, doi:10.2307/2531595, from one sort as Sun and Xu 2014,
     doi:10.1109/LSP.2014.2337313.)
 
     Args:
         positive: Whether each image is of the class, ``N``; some are and some are not.
         scores: How much each seems to be, ``N``.
+        known: The scores, sorted; by default they are sorted here.
     """
-    ranks = stats.rankdata(scores)
-    count, others = int(positive.sum()), int((~positive).sum())
-    above = (ranks[positive] - stats.rankdata(scores[positive])) / others
-    below = 1 - (ranks[~positive] - stats.rankdata(scores[~positive])) / count
-    area = float(above.mean())
+    order, place, counts = known or ranked(scores)
+    of_class = positive[order]
+    mine = np.bincount(place, weights=of_class, minlength=len(counts))
+    rest = counts - mine
+    count, others = float(mine.sum()), float(rest.sum())
+    above = (np.cumsum(rest) - rest / 2) / others  # of a positive image: the share of the others that it beats
+    below = 1 - (np.cumsum(mine) - mine / 2) / count
+    area = float(mine @ above) / count
+    each = (
+        (above - area) / count * (count / max(count - 1, 1)) ** 0.5,
+        (below - area) / others * (others / max(others - 1, 1)) ** 0.5,
+    )
     influence = np.empty(len(scores))
-    influence[positive] = (above - area) / count * (count / max(count - 1, 1)) ** 0.5
-    influence[~positive] = (below - area) / others * (others / max(others - 1, 1)) ** 0.5
+    influence[order] = np.where(of_class, each[0][place], each[1][place])
     return area, influence
 
 
-def average_precision(positive: NDArray[np.bool_], scores: Floats) -> tuple[float, Floats]:
+def average_precision(positive: NDArray[np.bool_], scores: Floats, known: Ranked | None = None) -> tuple[float, Floats]:
     """Returns the average precision and its derivative by each image's weight (the infinitesimal jackknife).
 
     Args:
         positive: Whether each image is of the class, ``N``; some are.
         scores: How much each seems to be, ``N``.
+        known: The scores, sorted; by default they are sorted here.
     """
-    distinct, place = np.unique(-scores, return_inverse=True)  # the highest score first
-    of_class = np.bincount(place, weights=positive, minlength=len(distinct))
-    found, named = np.cumsum(of_class), np.cumsum(np.bincount(place, minlength=len(distinct)))
+    order, place, counts = known or ranked(scores)
+    mine = positive[order]
+    of_class = np.bincount(place, weights=mine, minlength=len(counts))
+    found, named = (np.cumsum(each[::-1])[::-1] for each in (of_class, counts))  # the highest score first
     precision, count = found / named, of_class.sum()
     value = float((of_class * precision).sum() / count)
-    once, lost = of_class / named, of_class * precision / named
-    below = np.cumsum(once[::-1])[::-1], np.cumsum(lost[::-1])[::-1]
-    influence = positive * (precision[place] - value + below[0][place]) - below[1][place]
+    below = np.cumsum(of_class / named), np.cumsum(of_class * precision / named)
+    influence = np.empty(len(scores))
+    influence[order] = mine * (precision - value + below[0])[place] - below[1][place]
     return value, influence / count

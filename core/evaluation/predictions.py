@@ -125,13 +125,13 @@ def read_predictions(path: Path, classes: Sequence[str]) -> Predictions | None:
 
     if not path.is_file():
         return None
-    table = parquet.read_table(path).to_pydict()
+    table = parquet.read_table(path)
     place = {name: index for index, name in enumerate(classes)}
-    columns = [np.asarray(table[f"p_{index}"], dtype=np.float32) for index in range(len(classes))]
+    columns = [table[f"p_{index}"].to_numpy().astype(np.float32) for index in range(len(classes))]
     return Predictions(
-        keys=tuple(table["key"]),
-        splits=tuple(table["split"]),
-        labels=np.asarray([place[name] for name in table["label"]], dtype=np.int64),
+        keys=tuple(table["key"].to_pylist()),
+        splits=tuple(table["split"].to_pylist()),
+        labels=np.asarray([place[name] for name in table["label"].to_pylist()], dtype=np.int64),
         probabilities=np.stack(columns, axis=1),
         classes=tuple(classes),
     )
