@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import platform
 import subprocess
@@ -32,6 +33,8 @@ HEARTBEAT_SECONDS = 0.5
 _S = TypeVar("_S", bound=Status)
 EventSink = Callable[[dict[str, Any]], None]
 """Receives plain records about what goes on in a process, for whoever shows it."""
+BEFORE = "before.json"
+"""File of a run's folder: what the network was worth on the validation images before its first step."""
 STEP_POINTS = 2_000
 """Lines that ``steps.jsonl`` is meant to hold; the step curve is thinned to about this many."""
 
@@ -87,6 +90,10 @@ class Recorder(Generic[_S]):
             with path.open("r+b") as file:
                 file.write(content)
                 file.truncate()
+
+    def judged_before(self, record: dict[str, Any]) -> None:
+        """Writes the figures of epoch 0 into :data:`BEFORE`; what is no finite number is left out."""
+        write_json(self.run.path / BEFORE, {name: value for name, value in record.items() if math.isfinite(value)})
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Appends an epoch to ``metrics.jsonl``."""

@@ -206,6 +206,8 @@ class _Over(Exception):
 class _RangeTest(Trainer):
     """A training whose rate rises at every step, which takes note of each step's loss and ends when it explodes."""
 
+    judges_before = False
+
     def __init__(
         self,
         network: Network,

@@ -63,6 +63,23 @@ class ProgressEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedBefore:
+    """The network was judged on the validation images before its first step: epoch 0 of its curves.
+
+    Attributes:
+        val_loss: As of :class:`EpochEnd`, like the others.
+        val_accuracy: Share classified right.
+        val_balanced_accuracy: Mean over the classes of that share.
+        val_f1: Mean over the classes of the F1 score.
+    """
+
+    val_loss: float
+    val_accuracy: float
+    val_balanced_accuracy: float
+    val_f1: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Some optimizer steps were taken (reported a few times a second, not each step, but at least once an epoch).
 
@@ -190,7 +207,18 @@ class Finished:
     early: tuple[str, ...] = ()
 
 
-Event = Started | PhaseStarted | ProgressEvent | Step | Changed | Recovered | CheckpointDue | EpochEnd | Finished
+Event = (
+    Started
+    | PhaseStarted
+    | ProgressEvent
+    | JudgedBefore
+    | Step
+    | Changed
+    | Recovered
+    | CheckpointDue
+    | EpochEnd
+    | Finished
+)
 
 
 def as_record(event: Event) -> dict[str, Any]:

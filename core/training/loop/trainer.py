@@ -27,6 +27,7 @@ from core.training.loop.events import (
     EpochEnd,
     Event,
     Finished,
+    JudgedBefore,
     PhaseStarted,
     ProgressEvent,
     Recovered,
@@ -51,7 +52,13 @@ def fit(
 
 
 class Trainer(TrainingSession):
-    """The loop over phases, epochs and steps; made of what :class:`TrainingSession` takes."""
+    """The loop over phases, epochs and steps; made of what :class:`TrainingSession` takes.
+
+    Attributes:
+        judges_before: Whether the network is judged before its first step, too.
+    """
+
+    judges_before = True
 
     def run(self) -> Iterator[Event]:
         """Trains, and yields what happens.
@@ -116,6 +123,8 @@ class Trainer(TrainingSession):
         phase, prepared, control = self._phase_now, time.perf_counter(), self._control
         self._optimization.begin_phase()
         yield from self._prepare()
+        if self.state.step == 0 and self.judges_before:
+            prepared += yield from self._judge_before()
         while not control.halt and self.state.phase_epoch < phase.epochs + self.state.extra and not self._stagnates():
             yield from self._train_epoch()
             if control.halt and self.state.done < self.images_per_epoch:
@@ -127,6 +136,16 @@ class Trainer(TrainingSession):
             self._early.append(phase.name)
         if control.halt and self._complete:
             control.halt = None  # asked to stop when all was done
+
+    def _judge_before(self) -> Generator[Event, None, float]:
+        """Judges the network as it is before its first step, and returns how many seconds that took."""
+        yield from self._prepare_epoch()
+        if self._control.halt:
+            return 0.0
+        begin = time.perf_counter()
+        yield from self._validate()
+        yield JudgedBefore(**self._judge.result())
+        return time.perf_counter() - begin
 
     def _prepare(self) -> Generator[Event]:
         """Makes optimizer and batch sources for what learns now; on the way in, and when a stage joins in."""

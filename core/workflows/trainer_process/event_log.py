@@ -20,6 +20,7 @@ from core.training.loop.events import (
     EpochEnd,
     Event,
     Finished,
+    JudgedBefore,
     PhaseStarted,
     ProgressEvent,
     Recovered,
@@ -152,6 +153,8 @@ class EventLog:
             )
         elif isinstance(event, ProgressEvent):
             update(now=False, doing=event.doing, done=event.done, total=event.total)
+        elif isinstance(event, JudgedBefore):
+            self.recorder.judged_before(record)
         elif isinstance(event, Step):
             self._step(event)
         elif isinstance(event, EpochEnd):

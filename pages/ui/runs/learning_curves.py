@@ -123,7 +123,8 @@ def draw(
     """
     book = caches.journal(run)
     version = book.look()
-    asked = (status.epochs, status.steps, status.best_epoch, tuple(marks), steps, height)
+    before = _before(book)
+    asked = (status.epochs, status.steps, status.best_epoch, tuple(marks), steps, height, tuple(before.items()))
     spec = caches.remember(
         "curves",
         (run.id, measure, *(version if steps else (version[0], version[2])), asked, i18n.language()),
@@ -131,7 +132,10 @@ def draw(
         entries=48,
     )
     text = sentence(book, measure)
-    low = share_floor(_lines(book, MEASURES[measure])) if MEASURES[measure].kind == "share" else 0.0
+    known = MEASURES[measure]
+    low = share_floor(_with_before(_lines(book, known), known, before)) if known.kind == "share" else 0.0
+    if before and any(column in before for _name, column in known.columns):
+        text += " " + _("Epoch 0 is the network before training.")
     if low:
         text += " " + _("The axis begins at {value}.").format(value=number_format.percent(low))
     growing_chart.show(spec, key=key, alt=text)
@@ -187,18 +191,24 @@ def chart(
     What grows stands in its data sets alone: a browser that has the chart takes in new points without drawing it from
     nothing, as long as the axes hold.
     """
+    import numpy as np
+
     known, best = MEASURES[measure], status.best_epoch
     lines = _lines(book, known)
     titles = {name: _(known.title) if name == "only" else charts.split_label(name) for name in lines}
     rows = _rows(book, list(lines.values()), best)
     pointed = len(rows) <= POINTED
     curve = _step_curve(book, known, status) if steps and known.step else {"epoch": [], "value": []}
+    before, epochs = _before(book), book.epochs.column("epoch")[rows]
     shown = {name: line[rows] for name, line in lines.items()}
+    begun = _with_before(shown, known, before)
+    if begun is not shown:
+        epochs, shown = np.insert(epochs, 0, 0), begun
     values = [value for line in (*shown.values(), curve["value"]) for value in line]
     done = int(book.epochs.last.get("epoch", 0))
     return {
         "datasets": {
-            "epochs": arrow(epoch=book.epochs.column("epoch")[rows], **shown),
+            "epochs": arrow(epoch=epochs, **shown),
             "steps": arrow(**curve),
             "best": arrow(**_best(book, known, lines, best)),
             "phases": arrow(
@@ -223,7 +233,10 @@ def chart(
             *_phase_layers(labelled=len(book.phases) <= LABELLED_PHASES),
             _mark_layer(),
         ],
-        "encoding": {"x": epoch_axis(done, status.epochs), "y": _y_axis(known, values, share_floor(lines))},
+        "encoding": {
+            "x": epoch_axis(done, status.epochs),
+            "y": _y_axis(known, values, share_floor(_with_before(lines, known, before))),
+        },
     }
 
 
@@ -231,6 +244,25 @@ def _lines(book: Journal, known: Measure) -> dict[str, NDArray[np.float64]]:
     """Returns the values of each curve of a measure."""
     lines = {name: book.epochs.column(column) for name, column in known.columns}
     return {"only": lines["train"] - lines["val"]} if known.kind == "gap" else lines
+
+
+def _before(book: Journal) -> dict[str, float]:
+    """Returns what the network was worth on the validation images before training."""
+    from core.workflows.comparing.curves import judged_before
+
+    return judged_before(book.epochs.path.parent)
+
+
+def _with_before(
+    lines: dict[str, NDArray[np.float64]], known: Measure, before: Mapping[str, float]
+) -> dict[str, NDArray[np.float64]]:
+    """Returns the curves with the value before training in front, where one of them has it."""
+    import numpy as np
+
+    first = {name: before.get(column, math.nan) for name, column in known.columns if known.kind != "gap"}
+    if all(map(math.isnan, first.values())):
+        return lines
+    return {name: np.insert(line, 0, first[name]) for name, line in lines.items()}
 
 
 def _rows(book: Journal, lines: list[NDArray[np.float64]], best: int | None) -> NDArray[np.intp]:

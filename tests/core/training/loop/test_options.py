@@ -131,11 +131,12 @@ def test_early_stopping_ends_a_phase_and_says_so(material: Make, patience: int) 
 
 
 def test_early_stopping_counts_as_it_should(material: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    accuracies = iter([0.5, 0.6, 0.61, 0.605, 0.7, 0.7, 0.7, 0.7, 0.7])
+    accuracies = iter([0.9, 0.5, 0.6, 0.61, 0.605, 0.7, 0.7, 0.7, 0.7, 0.7])
     genuine = Judgement.result
     monkeypatch.setattr(Judgement, "result", lambda self: {**genuine(self), "val_accuracy": next(accuracies)})
     early = EarlyStopping("val_accuracy", patience=3, minimum=0.05)
     events = run(tiny(), material(), experiment(Phase("a", "head", 9, lr=0.01), early=early))
+    # 0.9, before training, counts for nothing
     # 0.61 and 0.605 are no improvement by 0.05 upon 0.6; 0.7 is one; three more epochs are borne
     assert [event.val_accuracy for event in epochs(events)] == [0.5, 0.6, 0.61, 0.605, 0.7, 0.7, 0.7, 0.7]
     assert events[-1].early == ("a",)  # type: ignore[union-attr]
@@ -148,6 +149,7 @@ def test_best_by_any_metric(material: Make, monkeypatch: pytest.MonkeyPatch, bes
     rows = iter(
         {"val_loss": loss, "val_accuracy": accuracy, "val_f1": f1, "val_balanced_accuracy": balanced}
         for loss, accuracy, f1, balanced in [
+            (0.1, 0.99, 0.99, 0.99),  # before training
             (0.9, 0.5, 0.3, 0.8),
             (0.8, 0.9, 0.4, 0.7),
             (0.7, 0.8, 0.9, 0.6),
