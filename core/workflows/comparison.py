@@ -7,7 +7,7 @@ anew for two *recipes* (Welch over seeds).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from core.evaluation import paired
 from core.evaluation.differences import welch
 from core.evaluation.predictions import Predictions
 from core.runs.store import Run, RunStore
 from core.workflows.checkpoints import run_at
-from core.workflows.evaluate import evaluate, recorded
+from core.workflows.comparing.recipe import recipe_key
+from core.workflows.evaluate import Evaluation, evaluate, grouped, recorded
 from core.workflows.run_series import members
 
 LEAST_SEEDS = 3
@@ -44,6 +46,7 @@ class Comparison:
         counts: Pictures that were compared, once for networks; or seeds of either recipe.
         test: The test's name.
         leaky: Names of the runs whose own pictures leak, where they are judged on these.
+        groups: Groups of related pictures that the test of two networks rests on; ``None`` where each is its own.
     """
 
     kind: str
@@ -56,6 +59,7 @@ class Comparison:
     counts: tuple[int, ...]
     test: str
     leaky: tuple[str, ...] = ()
+    groups: int | None = None
 
 
 def compare_runs(first: str, second: str, *, data: str | None = None, runs_dir: Path | str | None = None) -> Comparison:
@@ -81,11 +85,36 @@ def compare_runs(first: str, second: str, *, data: str | None = None, runs_dir: 
             raise InputError("Recipes are compared on what their runs held out, so --data cannot stand beside them.")
         return replace(of_recipes(sides[0], sides[1]), leaky=_leaky((*sides[0], *sides[1])))
     a, b = (_judged(reference, data, runs_dir) for reference in (first, second))
-    return replace(of_networks(a, b), leaky=() if data else _leaky((a[0], b[0])))
+    related = None if data else groups_of(*a)
+    return replace(
+        of_networks((a[0], a[1].predictions), (b[0], b[1].predictions), related),
+        leaky=() if data else _leaky((a[0], b[0])),
+    )
 
 
-def of_networks(first: tuple[Run, Predictions], second: tuple[Run, Predictions]) -> Comparison:
-    """Compares two networks on the pictures that both were judged on and neither learned from."""
+def groups_of(run: Run, judged: Evaluation, *, roots: Sequence[Path] | None = None) -> dict[str, int] | None:
+    """Returns the group of each picture by its key, where a run's division keeps groups together; else ``None``.
+
+    Raises:
+        InputError: As for :func:`core.workflows.evaluate.grouped`.
+    """
+    found = grouped(run, judged, roots=roots)
+    return None if found.groups is None else dict(zip(found.predictions.keys, found.groups, strict=True))
+
+
+def of_networks(
+    first: tuple[Run, Predictions], second: tuple[Run, Predictions], groups: Mapping[str, int] | None = None
+) -> Comparison:
+    """Compares two networks on the pictures that both were judged on and neither learned from.
+
+    Args:
+        first: A run and its answers.
+        second: Another.
+        groups: Group of each picture, where some are related: then the test rests on the groups.
+
+    Raises:
+        InputError: They know different classes, or were judged on no common picture.
+    """
     (run_a, a), (run_b, b) = first, second
     if sorted(a.classes) != sorted(b.classes):
         raise InputError(
@@ -105,7 +134,7 @@ def of_networks(first: tuple[Run, Predictions], second: tuple[Run, Predictions])
     right_a, right_b = _right(a)[rows_a], _right(b)[rows_b]
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     exact = only_a + only_b < FEW
-    return Comparison(
+    found = Comparison(
         "networks",
         NETWORKS,
         float(right_b.mean() - right_a.mean()),
@@ -115,6 +144,26 @@ def of_networks(first: tuple[Run, Predictions], second: tuple[Run, Predictions])
         (float(right_a.mean()), float(right_b.mean())),
         (len(pairs),),
         "McNemar, exact" if exact else "McNemar",
+    )
+    if groups is None:
+        return found
+    keys = [a.keys[row] for row in rows_a]
+    return _over_groups(found, right_a, right_b, [groups.get(key, -1 - place) for place, key in enumerate(keys)])
+
+
+def _over_groups(
+    found: Comparison, right_a: NDArray[np.bool_], right_b: NDArray[np.bool_], groups: Sequence[int]
+) -> Comparison:
+    """Returns a comparison of two networks with groups of related pictures as its unit."""
+    numbered = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    differences = paired.grouped_differences(right_a.astype(np.int64), right_b.astype(np.int64), numbered)
+    exact = np.count_nonzero(differences) < paired.FEW
+    return replace(
+        found,
+        interval=paired.grouped_interval(differences, np.bincount(numbered)),
+        p_value=paired.grouped_p(differences),
+        test="McNemar over groups, exact" if exact else "McNemar over groups (Obuchowski)",
+        groups=len(differences),
     )
 
 
@@ -172,11 +221,7 @@ def _recipe(reference: str, runs_dir: Path | str | None) -> tuple[Run, ...] | No
             seeds=len(seeds),
             least=LEAST_SEEDS,
         )
-    plain = {
-        replace(one, name="", series="", training=replace(one.training, seed=0)).to_json()
-        for one in (run.experiment for run in finished)
-    }
-    if len(plain) > 1:
+    if len({recipe_key(run.experiment) for run in finished}) > 1:
         raise InputError(
             "The runs of {name} differ by more than their seed, so they are not one recipe.", name=reference
         )
@@ -187,13 +232,12 @@ def _leaky(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(run.name for run in runs if (leaks := run.recorded.leaks) and leaks.groups)
 
 
-def _judged(reference: str, data: str | None, runs_dir: Path | str | None) -> tuple[Run, Predictions]:
+def _judged(reference: str, data: str | None, runs_dir: Path | str | None) -> tuple[Run, Evaluation]:
     run, checkpoint = run_at(reference, runs_dir=runs_dir)
     if data or checkpoint != "best":
-        return run, evaluate(run, data, checkpoint=checkpoint).predictions
+        return run, evaluate(run, data, checkpoint=checkpoint)
     known = recorded(run)
-    found = known.get("test") or known.get("val")
-    return run, found.predictions if found else evaluate(run).predictions
+    return run, known.get("test") or known.get("val") or evaluate(run)
 
 
 def _right(predictions: Predictions) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.cli.common.output import Output, leaky, share, table
@@ -13,6 +13,7 @@ from core.errors import InputError
 
 if TYPE_CHECKING:
     from core.evaluation.figures import Figures
+    from core.evaluation.slices import Slice
 
 SHOWN = (
     ("accuracy", "accuracy"),
@@ -38,6 +39,12 @@ def add_evaluate(add: Callable[..., argparse.ArgumentParser], runs: argparse.Arg
     verb = add("evaluate", "evaluate", "Judge a run, or a confusion matrix.", runs)
     verb.add_argument("run", metavar="RUN", nargs="?", help="at another moment: RUN@start, RUN@last, RUN@12")
     verb.add_argument("--data", metavar="PATH|NAME", help="other images than the run's own")
+    verb.add_argument(
+        "--slices",
+        nargs="*",
+        metavar="COLUMN",
+        help="accuracy within slices of its own images: by all columns, or by these (class, brightness, patient ...)",
+    )
     verb.add_argument(
         "--matrix", metavar="JSON", help="judge these counts, a row for each true class: [[203,33],[41,136]]"
     )
@@ -89,11 +96,39 @@ def _run(arguments: argparse.Namespace, output: Output) -> None:
         "seen": found.seen,
         "leaks": leaks and leaks.groups,
     }
+    if arguments.slices is not None:
+        if arguments.data:
+            raise InputError("--slices are of the run's own images, so --data cannot stand beside them.")
+        from core.workflows.slices import by_columns
+
+        parts = by_columns(run, found, only=arguments.slices)
+        record["slices"] = [one.as_record() for one in parts]
+        lines += _slice_lines(parts)
     output.result(record, lines)
 
 
+def _slice_lines(parts: Sequence[Slice]) -> list[str]:
+    """Writes the slices, the worst first."""
+    if not parts:
+        return ["", "no slice has five images or more"]
+    rows = [
+        (
+            one.column,
+            one.value,
+            one.images,
+            share(one.accuracy),
+            f"{share(one.interval[0])} to {share(one.interval[1])}",
+            share(one.rest),
+            "worse" if one.worse else "",
+        )
+        for one in parts
+    ]
+    told = "slices, the worst first; each interval holds by itself, 'worse' after Holm over all of them"
+    return ["", told, *table(rows, ("column", "slice", "images", "accuracy", "95 %", "the rest", ""))]
+
+
 def _matrix(arguments: argparse.Namespace, output: Output) -> None:
-    for word in ("run", "data"):
+    for word in ("run", "data", "slices"):
         if getattr(arguments, word) is not None:
             raise InputError("--matrix is judged by itself, so {word} cannot stand beside it.", word=word)
     try:
@@ -176,6 +211,8 @@ def compare_runs(arguments: argparse.Namespace, output: Output) -> None:
     ]
     if found.disagree is not None:
         lines.append(f"{found.disagree} pictures that one gets right and the other wrong")
+    if found.groups is not None:
+        lines.append(f"their division keeps related pictures together: the test rests on {found.groups} groups")
     if found.leaky:
         lines.append(f"leaky, so their accuracies flatter them: {', '.join(found.leaky)}")
     output.result({**dataclasses.asdict(found), "interval": [low, high], "leaky": list(found.leaky)}, lines)
