@@ -27,7 +27,9 @@ from core.runs.process import alive
 from core.runs.status import LARGEST, LIVE, REPEATABLE, RESUMABLE, RunStatus, State, Status
 from core.specs import Experiment
 
-WRITTEN_BY_OTHERS = ("label.txt", "queue.json")
+NOTES = "notes.json"
+"""File of a run's folder with its tags, group and note; see :mod:`core.runs.listing.annotations`."""
+WRITTEN_BY_OTHERS = ("label.txt", "queue.json", NOTES)
 """Files of a run's folder that people's processes replace, whatever the trainer does."""
 _DELETED = ".deleted-"
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.models.network import Network
     from core.runs.jobs import Job
     from core.runs.journal import Journal
+    from core.runs.listing.index import Entry, RunIndex
     from core.runs.store import Run
     from core.runs.usage import Meter, Usage
     from core.workflows.data_check.report import Check
@@ -348,11 +349,32 @@ def experiment(run: Run) -> Experiment:
 
 
 def course(run: Run, measure: str = "val_accuracy", points: int = 60) -> list[float]:
-    """Returns one measure over a run's epochs, thinned for a small line."""
-    from core.runs.journal import thinned
+    """Returns one measure over a run's epochs, thinned for a small line; read once for each state of its file."""
 
-    line = journal(run).epochs.column(measure)
-    return [float(value) for value in line[thinned([line], points)] if not math.isnan(value)]
+    def read() -> list[float]:
+        from core.runs.journal import thinned
+
+        line = journal(run).epochs.column(measure)
+        return [float(value) for value in line[thinned([line], points)] if not math.isnan(value)]
+
+    try:
+        found = (run.path / "metrics.jsonl").stat()
+    except OSError:
+        return []
+    key = (str(run.path), found.st_mtime_ns, found.st_size, measure, points)
+    return remember("courses", key, read, entries=2048)
+
+
+def entries() -> list[Entry]:
+    """Returns all runs with what a list shows of them, the newest first; each file is read once for each state."""
+    return _index(str(settings.runs_dir())).entries()
+
+
+@lru_cache(maxsize=4)
+def _index(root: str) -> RunIndex:
+    from core.runs.listing.index import RunIndex
+
+    return RunIndex(root)
 
 
 @st.cache_data(ttl=0.8, max_entries=16, show_spinner=False)

@@ -16,7 +16,9 @@ from core.errors import InputError
 from pages.ui.session import caches
 
 if TYPE_CHECKING:
+    from core.runs.listing.index import Entry
     from core.runs.store import Run
+    from core.specs import Experiment
 
 
 def listed(*, weights: bool = False, chosen: str | None = None) -> list[Run]:
@@ -26,18 +28,26 @@ def listed(*, weights: bool = False, chosen: str | None = None) -> list[Run]:
         weights: Whether only runs whose weights can be loaded are returned.
         chosen: Id of a run that is returned even if it is a helper, because a link led to it.
     """
-    from core.runs.store import RunStore
+    return [entry.run for entry in entries(chosen=chosen) if entry.run.has_weights or not weights]
 
-    runs = RunStore().list()
-    return [run for run in runs if (run.id == chosen or not is_helper(run)) and (run.has_weights or not weights)]
+
+def entries(*, chosen: str | None = None) -> list[Entry]:
+    """Returns the same runs with what a list shows of them; files that are as they were are not read again."""
+    return [entry for entry in caches.entries() if entry.run.id == chosen or not _of_lab(entry.experiment)]
 
 
 def is_helper(run: Run) -> bool:
     """Whether the shortcut lab started a run: its images lie where the lab writes them."""
     try:
-        above = Path(caches.experiment(run).data.source).parents
+        return _of_lab(caches.experiment(run))
     except InputError:
         return False
+
+
+def _of_lab(experiment: Experiment | None) -> bool:
+    if experiment is None:
+        return False
+    above = Path(experiment.data.source).parents
     return any(folder in above for folder in settings.lab_dirs())
 
 
@@ -54,7 +64,8 @@ def labels(runs: Sequence[Run]) -> dict[str, str]:
 
     A widget tells its options apart by their labels alone: of two that look the same it would always take the first.
     """
-    found = {run.id: run.name for run in runs}
+    names = {entry.run.path: entry.name for entry in caches.entries()}
+    found = {run.id: names.get(run.path) or run.name for run in runs}
     for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", None):
         counts = Counter(found.values())
         for run in runs:
