@@ -9,12 +9,12 @@ import streamlit as st
 
 from core.runs.status import LIVE, RunStatus
 from core.runs.store import RunStore
-from pages.runs import settings_table, table, taking_in
+from pages.runs import table, taking_in, together
 from pages.ui.kit import clicks, components, nav, one_shot_button
 from pages.ui.kit.page_states import broken, empty
-from pages.ui.plan import another_like
+from pages.ui.plan import another_like, settings_table
 from pages.ui.runs import queue_panel, report_panel, reproduce, run_panel, series_panel, take_model
-from pages.ui.session import choices, run_list
+from pages.ui.session import caches, choices, run_list
 from pages.ui.text.i18n import _, _n, translate_error
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ _NEW_NAME, _SURE = "bl-new-name", "bl-run-sure"
 def render() -> None:
     """Draws the page."""
     components.header("runs")
-    everything = RunStore().list()
+    entries = caches.entries()
+    everything = [entry.run for entry in entries]
     if not everything:
         empty(
             _("No runs yet"),
@@ -39,18 +40,19 @@ def render() -> None:
         return
     one_shot_button.refusal()
     queue_panel.panel(key="bl-runs-queue")
-    helpers = [run for run in everything if run_list.is_helper(run)]
-    runs = [run for run in everything if run not in helpers]
+    listed = run_list.entries()
+    runs = [entry.run for entry in listed]
+    helpers = [run for run in everything if run not in set(runs)]
     if runs:
-        alive = any(run.state in LIVE for run in runs)
+        alive = any(entry.status.state in LIVE for entry in listed)
         st.fragment(table.draw, run_every=2.0 if alive else None)(alive)
     chosen = next((run for run in everything if run.id == choices.run_id()), (runs or helpers)[0])
-    _one(chosen, everything)
+    _one(chosen, everything, sorted({tag for entry in entries for tag in entry.notes.tags}))
     _helpers(helpers)
     taking_in.draw()
 
 
-def _one(run: Run, runs: list[Run]) -> None:
+def _one(run: Run, runs: list[Run], tags: list[str]) -> None:
     """Draws the chosen run: its series, its figures, what can be done with it, and what was set."""
     status, (spec, fault) = run.status(), table.experiment(run)
     choices.choose_run(run.id)
@@ -64,7 +66,7 @@ def _one(run: Run, runs: list[Run]) -> None:
             run_panel.ended(run, status)
             components.metrics(run_panel.result_figures(run, status), compact=True)
         _ways(run, status)
-        _actions(run, status)
+        _actions(run, status, tags)
         if spec is not None:
             with st.expander(_("What was set"), icon=":material/tune:", key="bl-set"):
                 settings_table.draw(spec)
@@ -88,9 +90,10 @@ def _ways(run: Run, status: RunStatus) -> None:
     nav.link("train", label, icon=":material/resume:" if run.can_resume else ":material/replay:", run=run.id)
 
 
-def _actions(run: Run, status: RunStatus) -> None:
+def _actions(run: Run, status: RunStatus, tags: list[str]) -> None:
     with st.container(horizontal=True, key="bl-acts"):
         another_like.button(run)
+        together.beside(run, tags)
         if clicks.button(_("Rename"), icon=":material/edit:", key="bl-rename"):
             _rename(run, status)
         components.download(

@@ -24,17 +24,30 @@ Row = tuple[str, str, str]
 
 def draw(experiment: Experiment) -> None:
     """Draws the tables side by side; what was left as it usually is and does nothing is left out."""
-    training = experiment.training
-    parts = [
+    st.html(f'<div class="bl-settings">{"".join(_table(title, rows) for title, rows in _parts(experiment))}</div>')
+
+
+def words(experiment: Experiment) -> dict[str, str]:
+    """Returns every setting in words by what it is called; of several phases each with the phase's title."""
+    several = len(experiment.training.phases) > 1
+    found = {}
+    for place, (title, rows) in enumerate(_parts(experiment)):
+        for name, value, _term in rows:
+            known = several and place > 2
+            found[f"{title} · {name}" if known or name in found else name] = value
+    return found
+
+
+def _parts(experiment: Experiment) -> list[tuple[str, list[Row]]]:
+    return [
         (_("Images"), _images(experiment.data)),
         (_("Network"), _network(experiment.model)),
         (_("Training"), _training(experiment)),
         *(
             (_("Phase {n}: {name}").format(n=place, name=display_names.phase(phase.name)), _phase(experiment, phase))
-            for place, phase in enumerate(training.phases, start=1)
+            for place, phase in enumerate(experiment.training.phases, start=1)
         ),
     ]
-    st.html(f'<div class="bl-settings">{"".join(_table(title, rows) for title, rows in parts)}</div>')
 
 
 def _table(title: str, rows: Iterable[Row]) -> str:

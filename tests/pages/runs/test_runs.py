@@ -12,8 +12,9 @@ from core import settings
 from core.runs.files import write_atomic
 from core.runs.store import Run, RunStore
 from core.specs import AUGMENT_PRESETS, AugmentSpec, EarlyStopping, Mix
-from pages.runs import settings_table, taking_in
+from pages.runs import taking_in
 from pages.ui.kit import components
+from pages.ui.plan import settings_table
 from pages.ui.session import run_list
 from pages.ui.text import augmentation_words
 
