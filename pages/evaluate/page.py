@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
-from pages.evaluate import confusion_chart, curves_view, figures_view, matrix_view, mistakes
+from pages.evaluate import against_view, confusion_chart, curves_view, figures_view, matrix_view, mistakes, slices_view
 from pages.evaluate.confusion import draw_confusion, draw_per_class
+from pages.ui.comparing import answers
 from pages.ui.kit import clicks, components, form_fields, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.runs import learning_curves, report_panel, run_panel
@@ -29,9 +30,11 @@ VIEWS = {
     "overview": N_("Overview"),
     "figures": N_("All figures"),
     "curves": N_("Curves"),
+    "slices": N_("Slices"),
+    "changes": N_("Against another run"),
     "matrix": N_("Matrix from elsewhere"),
 }
-WITH_ANSWERS = frozenset({"figures", "curves"})
+WITH_ANSWERS = frozenset({"figures", "curves", "slices", "changes"})
 """Views of what a run answered."""
 VIEW = address.Bound("view", kept="bl.evaluate.view")
 SPLITS = {"test": N_("Test"), "val": N_("Validation"), "all": N_("All images")}
@@ -64,9 +67,13 @@ def render() -> None:
         return
     run_panel.ended(run, status)
     found = _evaluations(run)
-    view = view_strip.choose(VIEWS, VIEW, "bl-eval-view", without=frozenset() if found else WITH_ANSWERS)
+    others = answers.rivals(run) if found else []
+    without = (frozenset() if found else WITH_ANSWERS) | (frozenset() if others else {"changes"})
+    view = view_strip.choose(VIEWS, VIEW, "bl-eval-view", without=without)
     if view == "matrix":
         matrix_view.draw()
+    elif view == "changes":
+        against_view.draw(run, others)
     elif found:
         _judgement(run, found, view)
     if view == "overview" and len(caches.journal(run).epochs):
@@ -103,13 +110,7 @@ def _title(run: Run, status: RunStatus) -> None:
 
 def _evaluations(run: Run) -> dict[str, Evaluation]:
     """Returns what the run left behind, or what was judged here since; offers to judge where there is neither."""
-    from core.workflows.evaluate import recorded
-
-    try:
-        stamp = (run.path / "predictions.parquet").stat().st_mtime_ns
-    except OSError:
-        stamp = 0
-    found = caches.remember("recorded", (run.id, stamp), lambda: recorded(run), entries=16) if stamp else {}
+    found = answers.recorded(run)
     if found or not run.has_weights:
         return dict(found)
     key = (run.id, run.checkpoint.stat().st_mtime_ns)
@@ -154,10 +155,14 @@ def _judgement(run: Run, found: dict[str, Evaluation], view: str) -> None:
     if view == "figures":
         figures_view.draw(run, judged)
         return
+    if view == "slices":
+        slices_view.draw(run, judged)
+        return
     if view == "curves":
         curves_view.draw(run, judged, found.get("val") if split != "val" else None)
         return
     _answer(judged)
+    against_view.told(run, VIEW)
     leaks = run.recorded.leaks
     if leaks is not None and leaks.warning:
         subjects.callout(translate_error(leaks.warning), icon="water_drop")

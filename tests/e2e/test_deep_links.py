@@ -25,6 +25,7 @@ TITLES = {
     "evaluate": "Evaluate",
     "runs": "Runs",
     "studies": "Studies",
+    "compare": "Compare",
     "feature_maps": "Feature maps",
     "filters": "Filters",
     "heatmaps": "Heatmaps",

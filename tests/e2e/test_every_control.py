@@ -28,6 +28,7 @@ PAGES = {
     "evaluate": {"run": ""},
     "runs": {"run": ""},
     "studies": {},
+    "compare": {},
     "feature_maps": {"run": ""},
     "filters": {"run": ""},
     "heatmaps": {"run": ""},

@@ -40,7 +40,14 @@ PLACES: Mapping[str, Place] = {
         Place("train", N_("Train"), N_("Is it learning?"), ":material/play_circle:", N_("Build")),
         Place("evaluate", N_("Evaluate"), N_("How good, and where not?"), ":material/fact_check:", N_("Judge")),
         Place("try_it", N_("Try it"), N_("What does it say of new pictures?"), ":material/photo_camera:", N_("Judge")),
-        Place("runs", N_("Runs"), N_("Which was better, and why?"), ":material/history:", N_("Judge")),
+        Place("runs", N_("Runs"), N_("What have I trained?"), ":material/history:", N_("Judge")),
+        Place(
+            "compare",
+            N_("Compare"),
+            N_("Which was better, why, and by more than chance?"),
+            ":material/compare_arrows:",
+            N_("Judge"),
+        ),
         Place(
             "studies",
             N_("Studies"),
