@@ -146,17 +146,18 @@ def _interval(rows: NDArray[np.intp], right: NDArray[np.bool_], groups: Integers
 
 
 def _against_rest(rows: NDArray[np.intp], right: NDArray[np.bool_], groups: Integers | None) -> float:
-    """Returns the p-value of a slice against the rest: Fisher's exact test, or by the sums of groups."""
+    """Returns the p-value of a slice against the rest: Fisher's exact test, or a score test with groups as its unit."""
     inside = np.zeros(len(right), dtype=bool)
     inside[rows] = True
     hits, others = int(right[inside].sum()), int(right[~inside].sum())
     if groups is None:
         table = [[hits, len(rows) - hits], [others, len(right) - len(rows) - others]]
         return float(stats.fisher_exact(table).pvalue)
-    first, second = hits / len(rows), others / (len(right) - len(rows))
-    pull = np.where(inside, (right - first) / len(rows), (second - right) / (len(right) - len(rows)))
+    shares = hits / len(rows), others / (len(right) - len(rows))
+    # as if both had the accuracy of all, which is what is tested: a slice without any mistake has no spread of its own
+    pull = (right - right.mean()) * np.where(inside, 1 / len(rows), -1 / (len(right) - len(rows)))
     summed = np.bincount(groups, weights=pull)
     error = float((summed**2).sum() * len(summed) / max(len(summed) - 1, 1)) ** 0.5
     if not error or len(summed) < 2:
         return 1.0
-    return float(2 * special.stdtr(len(summed) - 1, -abs(first - second) / error))
+    return float(2 * special.stdtr(len(summed) - 1, -abs(shares[0] - shares[1]) / error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,6 +11,7 @@ from core.runs.status import LIVE
 from core.workflows.comparing.curves import AXES, Band, Curve, band, curve, judged_before, smoothed
 from core.workflows.comparing.recipe import recipes
 from pages.compare import settings_view
+from pages.compare.looks import Look, look
 from pages.ui.kit import charts, form_fields
 from pages.ui.kit.page_states import guarded
 from pages.ui.session import caches
@@ -25,24 +25,9 @@ if TYPE_CHECKING:
 
 MEASURES: Mapping[str, str] = {**display_names.METRICS, "lr": N_("Learning rate")}
 OVER = {"epoch": N_("Epochs"), "step": N_("Steps"), "images": N_("Images seen"), "seconds": N_("Training seconds")}
-COLOURS = (charts.TRAIN, charts.VAL, charts.TEST, *charts.OTHERS)
-DASHES = ("solid", "dash", "dot")
 STRONGEST = 0.95
 """The most that a curve is smoothed by."""
 HEIGHT = 420
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one line looks like."""
-
-    colour: str
-    dash: str
-
-
-def look(place: int) -> Look:
-    """Returns the look of the line at a place: colours first, then dashes."""
-    return Look(COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)])
 
 
 @guarded
@@ -166,6 +151,7 @@ def add_band(chart: Figure, found: Band, name: str, seen: Look, *, share: bool) 
         charts.plotly().Scatter(
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([mean + half, (mean - half)[::-1]]),
+            mode="lines",
             fill="toself",
             fillcolor=f"rgba({red},{green},{blue},.18)",
             line={"width": 0},

@@ -61,12 +61,13 @@ def two(runs: Sequence[Run], labels: Mapping[str, str]) -> tuple[Run, Run]:
         labels: What each is called.
     """
     by_id = {run.id: run for run in runs}
+    names = list(by_id)
     left, right = st.columns(2, gap="medium")
     first = left.selectbox(
-        _("First"), list(by_id), format_func=labels.get, **FIRST.widget("bl-compare-first", by_id, runs[0].id)
+        _("First"), names, format_func=labels.__getitem__, **FIRST.widget("bl-compare-first", names, runs[0].id)
     )
-    others = [name for name in by_id if name != first]
+    others = [name for name in names if name != first]
     second = right.selectbox(
-        _("Second"), others, format_func=labels.get, **SECOND.widget("bl-compare-second", others, others[0])
+        _("Second"), others, format_func=labels.__getitem__, **SECOND.widget("bl-compare-second", others, others[0])
     )
     return by_id[str(first)], by_id[str(second)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from core.runs.store import Run
-    from pages.compare.curves import Look
+    from pages.compare.looks import Look
 
 AXES = 5
 """Settings of the parallel coordinates, at most: more names do not fit beside one another."""

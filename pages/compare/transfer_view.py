@@ -15,6 +15,7 @@ from core.workflows.comparing import seeds, transfer
 from core.workflows.comparing.curves import Curve, band
 from pages.compare import curves
 from pages.compare.chance_view import points, recipe_of
+from pages.compare.looks import Look
 from pages.ui.kit import charts, components, form_fields, one_shot_button
 from pages.ui.kit.components import Figure
 from pages.ui.runs import queue_panel
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from core.runs.store import Run
 
-PRETRAINED = Bound("pretrained", kept="bl.compare.pretrained")
+PRETRAINED, SCRATCH = Bound("pretrained", kept="bl.compare.pretrained"), Bound("scratch", kept="bl.compare.scratch")
 GAINS = {"start": N_("Higher start"), "slope": N_("Higher slope"), "asymptote": N_("Higher asymptote")}
 MEANT = {
     "start": N_("Accuracy after the first epoch. Before it a new head is at chance, whatever lies below."),
@@ -67,11 +68,11 @@ def draw(runs: Sequence[Run], everything: Sequence[Run], labels: Mapping[str, st
         )  # fmt: skip
         return
     by_id = {run.id: run for run in offered}
-    asked = st.selectbox(
-        _("Pretrained run"),
+    left, right = st.columns(2, gap="medium")
+    asked = left.selectbox(
+        _("Pretrained"),
         list(by_id),
         format_func=lambda name: labels[name],
-        width=420,
         **PRETRAINED.widget("bl-compare-pretrained", by_id, offered[0].id),
     )
     run = by_id[str(asked)]
@@ -80,12 +81,9 @@ def draw(runs: Sequence[Run], everything: Sequence[Run], labels: Mapping[str, st
     if not rivals:
         _launch(run)
         return
-    theirs = _side(_nearest(run, rivals), everything)
-    components.note(
-        _("{pretrained} against {scratch}: the same images and network, seen from random weights.").format(
-            pretrained=labels[run.id].partition(" · seed ")[0], scratch=theirs.known.first.name
-        )
-    )
+    with right:
+        theirs = _rival(run, rivals, everything, labels)
+    components.note(_("Both have the same images, divided alike, and the same network; one began with random weights."))
     if not mine.lines or not theirs.lines:
         components.note(_("The comparison is drawn here once both have an epoch."))
         return
@@ -112,12 +110,23 @@ def _pretrained(runs: Sequence[Run]) -> list[Run]:
     return found
 
 
-def _nearest(run: Run, rivals: Sequence[Run]) -> Run:
-    """Returns the run from scratch that trained for as many epochs, else the newest."""
-    wanted = sum(phase.epochs for phase in caches.experiment(run).training.phases)
-    alike = [other for other in rivals if sum(p.epochs for p in caches.experiment(other).training.phases) == wanted]
-    ready = [other for other in alike if other.state == "finished"]
-    return (ready or alike or list(rivals))[0]
+def _rival(run: Run, rivals: Sequence[Run], everything: Sequence[Run], labels: Mapping[str, str]) -> Side:
+    """Draws the choice of the recipe from scratch, and returns it: at first one of as many epochs, with most seeds."""
+    sides = {recipe_of(other): _side(other, everything) for other in reversed(rivals)}
+    wanted = _epochs(run)
+    order = sorted(sides.values(), key=lambda side: (_epochs(side.known.first) != wanted, -len(side.known.finished)))
+    by_id = {side.known.first.id: side for side in order}
+    asked = st.selectbox(
+        _("From scratch"),
+        list(by_id),
+        format_func=lambda name: labels[name].partition(" · seed ")[0],
+        **SCRATCH.widget("bl-compare-from-scratch", by_id, order[0].known.first.id),
+    )
+    return by_id[str(asked)]
+
+
+def _epochs(run: Run) -> int:
+    return sum(phase.epochs for phase in caches.experiment(run).training.phases)
 
 
 def _side(first: Run, everything: Sequence[Run]) -> Side:
@@ -194,7 +203,7 @@ def _chart(theirs: Side, mine: Side, found: Sequence[transfer.Gain], level: floa
     chart = charts.figure(400, hovermode="closest")
     for side, colour, name in ((theirs, SCRATCH_COLOUR, _("From scratch")), (mine, PRETRAINED_COLOUR, _("Pretrained"))):
         together = band(side.lines)
-        look = curves.Look(colour, "solid")
+        look = Look(colour, "solid")
         if together is not None:
             curves.add_band(chart, together, name, look, share=True)
         else:

@@ -28,7 +28,7 @@ MOST_LOOKED_AT = 3000
 """Images that the page looks at: of more the command line does."""
 PICTURES = 12
 SIDE = 150
-_PICKED = "bl-eval-slices"
+_PICKED, _SLICED_BY = "bl-eval-slices", "bl-eval-sliced-by"
 
 
 def draw(run: Run, judged: Evaluation) -> None:
@@ -123,18 +123,13 @@ def _by(found: Sequence[Slice]) -> list[str]:
     columns = list(dict.fromkeys(one.column for one in sorted(found, key=lambda one: title(one.column))))
     bound = form_fields.kept("bl-sliced")
     chosen = [name for name in (bound.asked() or "").split("|") if name in columns]
-    st.session_state["bl-eval-sliced-by"] = chosen
+    st.session_state[_SLICED_BY] = chosen
 
     def remember() -> None:
-        bound.choose("|".join(st.session_state["bl-eval-sliced-by"]) or None)
+        bound.choose("|".join(st.session_state[_SLICED_BY]) or None)
 
     st.multiselect(
-        _("Slice by"),
-        columns,
-        format_func=title,
-        key="bl-eval-sliced-by",
-        on_change=remember,
-        placeholder=_("All columns"),
+        _("Slice by"), columns, format_func=title, key=_SLICED_BY, on_change=remember, placeholder=_("All columns")
     )
     return chosen
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.runs.listing.annotations import Annotations, annotate, annotations
+from core.runs.listing.annotations import Annotations, annotate, read_annotations
 from core.runs.store import RunStore
 from core.workflows.comparing.curves import MOST_RUNS
 from pages.ui.kit import nav, one_shot_button
@@ -81,7 +81,7 @@ def beside(run: Run, known_tags: Sequence[str]) -> None:
         run: The run.
         known_tags: Tags of all runs, to choose from.
     """
-    now = annotations(run.path)
+    now = read_annotations(run.path)
     with st.popover(_label(now), icon=":material/sell:", key="bl-beside"):
         for key, value in ((_ONE_TAGS, list(now.tags)), (_ONE_GROUP, now.group), (_ONE_NOTE, now.note)):
             st.session_state[f"{key}-{run.id}"] = value

@@ -41,7 +41,7 @@ class Annotations:
     archived: bool = False
 
 
-def annotations(folder: Path) -> Annotations:
+def read_annotations(folder: Path) -> Annotations:
     """Returns what stands beside a run; what cannot be read is as if it were not there.
 
     Args:
@@ -92,7 +92,7 @@ def annotate(
         raise RunMissing("The run {name} does not exist any more. Choose another one.", name=run.id)
     try:
         with FileLock(run.path / _LOCK, timeout=PATIENCE_SECONDS):
-            known = annotations(run.path)
+            known = read_annotations(run.path)
             if note is not None and known.note not in note:
                 raise InputError(
                     "Somebody else changed the note of {name} meanwhile. Theirs is shown now; add yours to it.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.runs import control
-from core.runs.listing.annotations import Annotations, annotations
+from core.runs.listing.annotations import Annotations, read_annotations
 from core.runs.status import FILE as STATUS
 from core.runs.status import LIVE, RunStatus
 from core.runs.store import NOTES, Run, RunStore, checked_state
@@ -87,7 +87,7 @@ def _read(run: Run, before: Entry | None) -> Entry:
             experiment = run.experiment
         except InputError as error:
             fault = error
-    return Entry(run, run.name, experiment, fault, run.recorded, annotations(run.path))
+    return Entry(run, run.name, experiment, fault, run.recorded, read_annotations(run.path))
 
 
 def _stamp(path: Path) -> Stamp:

@@ -106,10 +106,10 @@ def gains(scratch: Sequence[Curve], pretrained: Sequence[Curve]) -> tuple[Gain, 
     Raises:
         InputError: A side has no run with an epoch.
     """
-    sides = [[found for one in side if (found := course(one))] for side in (scratch, pretrained)]
+    sides = [[known for one in side if (known := course(one))] for side in (scratch, pretrained)]
     if not all(sides):
         raise InputError("Both sides need a run with at least one epoch.")
-    found = []
+    found = list[Gain]()
     for name in GAINS:
         a, b = (tuple(float(getattr(one, name)) for one in side) for side in sides)
         found.append(Gain(name, a, b, welch(a, b) if min(len(a), len(b)) > 1 else None))

@@ -62,7 +62,7 @@ def test_slices_come_worst_first_and_stand_in_the_address(open_page, words, para
     assert "Each interval holds by itself" in said
     table = next(frame.value for frame in app.dataframe if "verdict" in frame.value)
     assert list(table["accuracy"]) == sorted(table["accuracy"])
-    assert {"Class", "Brightness, 0 to 255"} <= set(table["column"])
+    assert "Class" in set(table["column"])
     app.multiselect(key="bl-eval-sliced-by").set_value(["class"]).run()
     assert not app.exception
     assert params(app)["sliced"] == "class"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.runs.files import write_atomic
-from core.runs.listing.annotations import annotate, annotations
+from core.runs.listing.annotations import annotate, read_annotations
 from core.runs.store import Run, RunStore
 from pages.runs.filters import Filter, holds
 from pages.runs.rows import rows_of
@@ -82,10 +82,10 @@ def test_tags_group_and_note_are_written_beside_one_run(open_page, three: list[R
     app.text_area(key=f"bl-one-note-{run.id}").set_value("Fine").run()
     app.multiselect(key=f"bl-one-tags-{run.id}").set_value(["good"]).run()
     assert not app.exception
-    found = annotations(run.path)
+    found = read_annotations(run.path)
     assert (found.tags, found.group, found.note) == (("good",), "Week 2", "Fine")
     app.button(key="bl-put-away").click().run()
-    assert annotations(run.path).archived
+    assert read_annotations(run.path).archived
     assert names(app) == {"Run 0"}
 
 
@@ -94,28 +94,26 @@ def test_what_somebody_else_wrote_meanwhile_stays(open_page, words, three: list[
     app = open_page("runs", run=run.id)
     annotate(run, add=["theirs"], note=("Look again", "Theirs"))
     app.multiselect(key=f"bl-one-tags-{run.id}").set_value(["كلاب"]).run()  # takes "good" away
-    assert annotations(run.path).tags == ("theirs", "كلاب")
+    assert read_annotations(run.path).tags == ("theirs", "كلاب")
     app = open_page("runs", run=run.id)
     annotate(run, note=("Theirs", "Theirs again"))
     app.text_area(key=f"bl-one-note-{run.id}").set_value("Mine").run()
-    assert annotations(run.path).note == "Theirs again"
+    assert read_annotations(run.path).note == "Theirs again"
     assert "Somebody else changed the note" in words(app)
 
 
 def test_ticked_runs_are_tagged_put_away_and_compared(open_page, three: list[Run]) -> None:
     ids = [run.id for run in three[:2][::-1]]
     app = open_page("runs")
-    key = next(
-        key for key in app.session_state.filtered_state if key.startswith("bl-runs-") and key[8:].lstrip("-").isdigit()
-    )
+    key = "bl-runs-" + app.dataframe[0].proto.id.rpartition("bl-runs-")[2]
     app.session_state[key] = {"selection": {"rows": [0, 1], "columns": [], "cells": []}}
     app.run()
     assert not app.exception
     app.text_input(key="bl-runs-tag").set_value("both").run()
     app.button(key="bl-runs-tag-now").click().run()
-    assert all("both" in annotations(RunStore().get(name).path).tags for name in ids)
+    assert all("both" in read_annotations(RunStore().get(name).path).tags for name in ids)
     app.button(key="bl-runs-archive").click().run()
-    assert all(annotations(RunStore().get(name).path).archived for name in ids)
+    assert all(read_annotations(RunStore().get(name).path).archived for name in ids)
 
 
 def test_a_run_that_changes_is_made_into_a_row_again(make_run) -> None:

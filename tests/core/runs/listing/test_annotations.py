@@ -10,7 +10,7 @@ import pytest
 from queued import experiment
 
 from core.errors import InputError, RunMissing
-from core.runs.listing.annotations import MOST_TAGS, Annotations, annotate, annotations
+from core.runs.listing.annotations import MOST_TAGS, Annotations, annotate, read_annotations
 from core.runs.store import NOTES, Run, RunStore
 
 
@@ -20,27 +20,29 @@ def run() -> Run:
 
 
 def test_what_is_written_is_read(run: Run) -> None:
-    assert annotations(run.path) == Annotations()
+    assert read_annotations(run.path) == Annotations()
     annotate(run, add=["  good \n one", "كلاب"], group="First week", note=("", "Line 1\nLine 2"), archived=True)
-    assert annotations(run.path) == Annotations(("good one", "كلاب"), "First week", "Line 1\nLine 2", archived=True)
+    assert read_annotations(run.path) == Annotations(
+        ("good one", "كلاب"), "First week", "Line 1\nLine 2", archived=True
+    )
     annotate(run, remove=["good one"], group="", archived=False)
-    assert annotations(run.path) == Annotations(("كلاب",), "", "Line 1\nLine 2")
+    assert read_annotations(run.path) == Annotations(("كلاب",), "", "Line 1\nLine 2")
 
 
 def test_two_people_who_tag_at_once_lose_nothing(run: Run) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: annotate(run, add=[f"tag {number:02d}"]), range(16)))
-    assert annotations(run.path).tags == tuple(f"tag {number:02d}" for number in range(16))
+    assert read_annotations(run.path).tags == tuple(f"tag {number:02d}" for number in range(16))
 
 
 def test_a_note_that_somebody_changed_meanwhile_is_not_overwritten(run: Run) -> None:
     annotate(run, note=("", "mine"))
     with pytest.raises(InputError, match="Somebody else changed the note"):
         annotate(run, note=("", "theirs"))
-    assert annotations(run.path).note == "mine"
+    assert read_annotations(run.path).note == "mine"
     annotate(run, note=("", "mine"))  # the same text twice is no conflict
     annotate(run, note=("mine", "ours"))
-    assert annotations(run.path).note == "ours"
+    assert read_annotations(run.path).note == "ours"
 
 
 def test_what_is_too_long_or_empty_is_refused(run: Run) -> None:
@@ -49,13 +51,13 @@ def test_what_is_too_long_or_empty_is_refused(run: Run) -> None:
             annotate(run, **change)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at most 20 tags"):
         annotate(run, add=[str(n) for n in range(MOST_TAGS + 1)])
-    assert annotations(run.path) == Annotations()
+    assert read_annotations(run.path) == Annotations()
 
 
 @pytest.mark.parametrize("text", ["[1", "[]", '{"tags": 7, "note": [], "archived": "yes"}', '{"tags": [1, ""]}'])
 def test_a_damaged_file_says_nothing(run: Run, text: str) -> None:
     (run.path / NOTES).write_text(text)
-    assert annotations(run.path) == Annotations()
+    assert read_annotations(run.path) == Annotations()
     annotate(run, add=["new"])
     assert json.loads((run.path / NOTES).read_text())["tags"] == ["new"]
 
