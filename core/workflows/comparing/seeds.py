@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.runs import launch
 from core.runs.status import LIVE
 from core.runs.store import Run
+from core.workflows.studies.members import part_of
 
 LEAST = 3
 """Seeds of a recipe that a comparison over seeds takes."""
@@ -79,6 +80,8 @@ def start_missing(
         InputError: A run cannot be started; those that were started are called off.
     """
     experiment, started = known.first.experiment, list[Run]()
+    if part_of(experiment.series) is not None:  # a study has the members that it was launched with
+        experiment = replace(experiment, series="")
     base = re.sub(r" · seed \d+.*$", "", known.first.name)
     try:
         for seed in known.missing:
