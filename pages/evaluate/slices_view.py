@@ -122,11 +122,11 @@ def _by(found: Sequence[Slice]) -> list[str]:
     """Draws the choice of columns, and returns those that were chosen; none for all."""
     columns = list(dict.fromkeys(one.column for one in sorted(found, key=lambda one: title(one.column))))
     bound = form_fields.kept("bl-sliced")
-    chosen = [name for name in (bound.asked() or "").split("|") if name in columns]
+    chosen = [name for name in (bound.asked() or "").split("\n") if name in columns]
     st.session_state[_SLICED_BY] = chosen
 
     def remember() -> None:
-        bound.choose("|".join(st.session_state[_SLICED_BY]) or None)
+        bound.choose("\n".join(st.session_state[_SLICED_BY]) or None)
 
     st.multiselect(
         _("Slice by"), columns, format_func=title, key=_SLICED_BY, on_change=remember, placeholder=_("All columns")

@@ -14,7 +14,8 @@ from pages.ui.text.i18n import N_, _
 
 SAMPLED = 60
 """Runs whose settings are offered as columns: the newest, since reading those of hundreds takes a while."""
-_BETWEEN = "|"
+_BETWEEN = "\n"
+"""Between values in the address: what no name of a tag, folder or setting has in it."""
 
 
 @dataclass(frozen=True, slots=True)

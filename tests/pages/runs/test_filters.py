@@ -19,7 +19,7 @@ def three(make_run) -> list[Run]:
     runs = [make_run("finished", test_accuracy=0.5 + n / 10) for n in range(3)]
     for number, run in enumerate(runs):
         run.rename(f"Run {number}")
-    annotate(runs[0], add=["good", "كلاب"], group="Week A", note=("", "Look again"))
+    annotate(runs[0], add=["good", "كلاب", "a|b, <i>c</i>"], group="Week A", note=("", "Look again"))
     annotate(runs[2], archived=True)
     return runs
 
@@ -60,8 +60,10 @@ def test_a_filter_and_a_column_stand_in_the_address(open_page, params) -> None:
     assert names(app) == {"Run 0"}
     assert list(app.dataframe[0].value["Optimizer"]) == ["AdamW"]
     carried = params(app)
-    assert (carried["by-tag"], carried["by-column"]) == ("good", "Learning rate|Optimizer")
-    again = open_page("runs", **{"by-tag": "good|no such tag", "by-column": "Optimizer|<b>"})
+    assert (carried["by-tag"], carried["by-column"]) == ("good", "Learning rate\nOptimizer")
+    app.multiselect(key="bl-runs-by-tag").set_value(["a|b, <i>c</i>"]).run()
+    assert names(app) == {"Run 0"}
+    again = open_page("runs", **{"by-tag": "good\nno such tag", "by-column": "Optimizer\n<b>"})
     assert names(again) == {"Run 0"}
     assert "Optimizer" in again.dataframe[0].value
 
