@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.ui.comparing import answers, changes_view
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.session import run_list
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import _, _n
@@ -68,7 +68,7 @@ def told(run: Run, view: Bound) -> None:
         components.note(
             _("Trained again from {name}: {fixed}, {broken}.").format(name=before.name, fixed=parts[0], broken=parts[1])
         )
-        if st.button(_("See what changed"), icon=":material/compare_arrows:", key="bl-eval-see-changes"):
+        if clicks.button(_("See what changed"), icon=":material/compare_arrows:", key="bl-eval-see-changes"):
             AGAINST.choose(before.id)
             view.choose("changes")
             st.rerun()

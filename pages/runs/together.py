@@ -10,7 +10,7 @@ import streamlit as st
 from core.runs.listing.annotations import Annotations, annotate, read_annotations
 from core.runs.store import RunStore
 from core.workflows.comparing.curves import MOST_RUNS
-from pages.ui.kit import nav, one_shot_button
+from pages.ui.kit import clicks, nav, one_shot_button
 from pages.ui.text.i18n import _, _n
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def draw(rows: Sequence[Row]) -> None:
     if len(ids) < 2:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="bl-runs-together"):
-        if st.button(
+        if clicks.button(
             _("Compare {n} runs").format(n=min(len(ids), MOST_RUNS)),
             type="primary",
             icon=":material/compare_arrows:",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.ui.comparing import answers, difference_chart
-from pages.ui.kit import charts, components, form_fields, nav
+from pages.ui.kit import charts, clicks, components, form_fields, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
@@ -206,7 +206,7 @@ def _of_cell(found: Changes, cell: tuple[int, int]) -> list[int]:
                 true=found.classes[cell[0]], predicted=found.classes[cell[1]], came=len(came), left=len(left)
             )
         )
-        if st.button(_("All changes"), icon=":material/close:", key="bl-changes-all"):
+        if clicks.button(_("All changes"), icon=":material/close:", key="bl-changes-all"):
             CELL.choose(None)
             st.rerun()
     return [*came, *left]
