@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,32 +13,17 @@ from core.specs import HeadSpec, ModelSpec
 from pages.ui.kit import components, style
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, busy
-from pages.ui.selection import image_picker, subjects
+from pages.ui.selection import field_pictures, image_picker, subjects
 from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as PILImage
-
-    from core.interpret.features.receptive_field import Field
     from core.models.anatomy.records import Anatomy
     from pages.ui.session.choices import ImageChoice
 
-MAX_SIDE_PX = 420
 PICTURE = image_picker.Place("bl-field-image", "picture", ".field")
 """A picture of its own: what is chosen here changes no other page."""
-WINDOW, UNDER = (230, 159, 0), (20, 20, 20)
-"""Colours of the window's frame and of the line that sets it off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A layer's field as the page keeps it: two pictures and the figures."""
-
-    theory: PILImage
-    measured: PILImage
-    field: Field
 
 
 def sheet(anatomy: Anatomy, spec: ModelSpec, classes: int | None, layer: str) -> None:
@@ -131,55 +116,16 @@ def _place(label: str, size: int, key: str) -> int:
 
 def _measure(
     spec: ModelSpec, anatomy: Anatomy, classes: int | None, image: ImageChoice, name: str, cell: tuple[int, int]
-) -> Drawn:
-    from core.data.images import fit, open_image, to_tensor
-    from core.interpret.drawing.overlay import overlay
-    from core.interpret.features.receptive_field import receptive_field
+) -> field_pictures.Drawn:
+    from core.data.images import fit, open_image
 
     plain = spec if classes else replace(spec, head=HeadSpec())
     network = caches.built(plain, classes or anatomy.num_classes)
-    prep = network.preprocessing
-    picture = fit(open_image(image.data, name=image.name), prep).convert("RGB")
-    field = receptive_field(network, to_tensor(picture, prep, fitted=True), name, cell=cell)
-    large = picture.resize(
-        (max(MAX_SIDE_PX, picture.width), max(MAX_SIDE_PX, picture.height)), 0 if picture.width < 96 else 3
-    )
-    scale = large.width / picture.width
-    dark = large.point(lambda value: value * 0.45)
-    measured = overlay(dark, field.effective**0.5, opacity=0.95, colormap="magma", fade=True)
-    return Drawn(
-        _framed(_dimmed(large, field.window, scale), field.window, scale), _framed(measured, field.window, scale), field
-    )
+    picture = fit(open_image(image.data, name=image.name), network.preprocessing).convert("RGB")
+    return field_pictures.draw(network, picture, name, cell)
 
 
-def _dimmed(image: PILImage, window: tuple[float, float, float, float], scale: float) -> PILImage:
-    """Returns the picture, dark outside of the window."""
-    dark = image.point(lambda value: value * 0.35)
-    top, left, bottom, right = (round(side * scale) for side in window)
-    box = (left, top, max(right, left + 1), max(bottom, top + 1))
-    dark.paste(image.crop(box), box)
-    return dark
-
-
-def _framed(image: PILImage, window: tuple[float, float, float, float], scale: float) -> PILImage:
-    """Returns the picture with the window's frame."""
-    from PIL import ImageDraw
-
-    image = image.copy()
-    top, left, bottom, right = (side * scale for side in window)
-    draw = ImageDraw.Draw(image)
-    for grow, colour, width in ((1, UNDER, 4), (0, WINDOW, 2)):
-        box = (
-            max(0, left - grow),
-            max(0, top - grow),
-            min(image.width - 1, max(right + grow, left + 3)),
-            min(image.height - 1, max(bottom + grow, top + 3)),
-        )
-        draw.rectangle(box, outline=colour, width=width)
-    return image
-
-
-def _answer(drawn: Drawn, called: str, remark: str) -> None:
+def _answer(drawn: field_pictures.Drawn, called: str, remark: str) -> None:
     field = drawn.field
     with st.container(key="bl-wrap-field"):
         left, right = st.columns(2, gap="large")
@@ -187,7 +133,7 @@ def _answer(drawn: Drawn, called: str, remark: str) -> None:
     with left:
         subjects.picture(
             drawn.theory,
-            most=MAX_SIDE_PX,
+            most=field_pictures.MAX_SIDE_PX,
             title=_("What it can see"),
             text=size,
             alt=_("The picture, dark outside of the window that one value of {layer} can see").format(layer=called),
@@ -195,7 +141,7 @@ def _answer(drawn: Drawn, called: str, remark: str) -> None:
     with right:
         subjects.picture(
             drawn.measured,
-            most=MAX_SIDE_PX,
+            most=field_pictures.MAX_SIDE_PX,
             title=_("What it looks at"),
             text=_("95 %\u00a0of the influence lies within {n} × {n} px").format(n=field.extent)
             if not field.empty

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pages.learn.lesson import Lesson
-from pages.learn.lessons import backward, convolution, cross_entropy, heatmap, pooling, sizes, uneven
+from pages.learn.lessons import (
+    backward,
+    convolution,
+    cross_entropy,
+    depth,
+    heatmap,
+    pooling,
+    race,
+    receptive,
+    sizes,
+    uneven,
+)
 
 LESSONS: Mapping[str, Lesson] = {
     lesson.name: lesson
@@ -14,7 +25,10 @@ LESSONS: Mapping[str, Lesson] = {
         sizes.LESSON,
         pooling.LESSON,
         backward.LESSON,
+        receptive.LESSON,
         cross_entropy.LESSON,
+        race.LESSON,
+        depth.LESSON,
         heatmap.LESSON,
         uneven.LESSON,
     )

@@ -38,6 +38,7 @@ def test_a_prediction_is_scored_then_the_window_slides(
     expect(page.locator(".bl-conv .total")).to_have_text("\N{MINUS SIGN}20")
     settled(page).get_by_role("button", name="Show the answer").click()
     expect(page.get_by_role("main")).to_contain_text("The answer: Three")
+    page.wait_for_url(re.compile(r"cell=1\.2"))
     settled(page.goto(page.url) and page)
     expect(page.locator(".bl-conv .total")).to_have_text("\N{MINUS SIGN}20")
 

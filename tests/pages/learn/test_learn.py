@@ -133,3 +133,13 @@ def test_uneven_classes_compare_the_cures_with_always_naming_the_common_one(open
     app.slider(key="bl-learn-share").set_value(10).run()
     assert not app.exception
     assert "Always the common class</td><td><bdi>90" in words(app)
+
+
+def test_the_race_keeps_its_optimizers_in_the_address_and_says_how_each_went(open_page, words, params) -> None:
+    app = open_page("learn", lesson="race", step="play", **{"learn-rates": "one", "learn-rate": "0"})
+    assert "exploded" in words(app)
+    app.button_group(key="bl-learn-optimizers").set_value(["Adam"]).run()
+    assert params(app)["learn-optimizers"] == "Adam"
+    assert "<td>SGD</td>" not in words(app)
+    assert "at least one" in words(open_page("learn", lesson="race", step="play", **{"learn-optimizers": "-"}))
+    assert not open_page("learn", lesson="race", step="play", **{"learn-race": "digits"}).exception
