@@ -26,7 +26,7 @@ def render() -> None:
         )
         return
     with st.container(key="bl-try-look", horizontal=True, vertical_alignment="bottom"):
-        run = network_picker.run_picker("bl-try-run", label_visibility="collapsed", width=260)
+        run = network_picker.run_picker("bl-try-run", label_visibility="collapsed", width=220)
         target = None if run is None else checkpoint_picker.choose(network_picker.target_of(run))
         way = form_fields.choice(_("What you give"), WAYS, "bl-try-give", default="files", label_visibility="collapsed")
         lot = None if way == "camera" else giving.chosen()
