@@ -154,7 +154,7 @@ def _said(found: Answers) -> None:
                 "The network knows no such class, so whatever it says of these is wrong; they are not counted: {names}."
             ).format(names=names)
         )
-    elif found.unseen:
+    elif len(found.unseen) > 1:  # a single one is what a zip or a folder of pictures is called
         known = ", ".join(found.classes[:MOST_NAMED]) + (" …" if len(found.classes) > MOST_NAMED else "")
         components.note(
             _(

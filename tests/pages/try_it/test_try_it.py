@@ -18,7 +18,7 @@ from core.workflows.new_images.lots import Lot, take
 from pages.try_it import answers_view
 
 Open = Callable[..., AppTest]
-COLOURS = {"red": (200, 60, 50), "blue": (50, 90, 200), "green <b>": (60, 190, 80)}
+COLOURS = {"red": (200, 60, 50), "blue": (50, 90, 200), "green <b>": (60, 190, 80), "yellow": (210, 190, 60)}
 
 
 def lot(*names: str, broken: int = 0) -> Lot:
@@ -64,10 +64,12 @@ def test_pictures_are_judged_by_their_folders(
 def test_folders_that_name_no_class_are_told(
     open_page: Open, learned: Callable[..., Run], words: Callable[[AppTest], str]
 ) -> None:
-    app = open_page("try_it", run=learned().id, lot=lot("green <b>").id)
-    said = words(app)
+    run = learned()
+    said = words(open_page("try_it", run=run.id, lot=lot("green <b>", "yellow").id))
     assert "No folder is named after a class of the network" in said
     assert "Right, of those answered" not in said
+    said = words(open_page("try_it", run=run.id, lot=lot("yellow").id))
+    assert "No folder is named" not in said, "one folder is what the pictures came in"
     assert "of 1 picture\n" in said.replace("<", "\n")
 
 
