@@ -168,6 +168,20 @@ JOB_KINDS = {
             kept=12,
         ),
         JobKind(
+            "robustness",
+            "core.workflows.jobs.judging.robustness",
+            "RobustnessRequest",
+            N_("The measurement ended with an error that was not foreseen; its log has the details."),
+            waits_for="device",
+        ),
+        JobKind(
+            "views",
+            "core.workflows.jobs.judging.test_time",
+            "ViewsRequest",
+            N_("Judging the views ended with an error that was not foreseen; its log has the details."),
+            waits_for="device",
+        ),
+        JobKind(
             "copies",
             "core.workflows.jobs.offline_copies",
             "CopiesRequest",

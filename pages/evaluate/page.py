@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.status import LIVE, RunStatus
 from pages.evaluate import against_view, confusion_chart, curves_view, figures_view, matrix_view, mistakes, slices_view
+from pages.evaluate.closer import robustness_view, views_view
 from pages.evaluate.confusion import draw_confusion, draw_per_class
 from pages.ui.comparing import answers
 from pages.ui.kit import clicks, components, form_fields, page_states
@@ -32,10 +33,14 @@ VIEWS = {
     "curves": N_("Curves"),
     "slices": N_("Slices"),
     "changes": N_("Against another run"),
+    "robustness": N_("Robustness"),
+    "views": N_("Several views"),
     "matrix": N_("Matrix from elsewhere"),
 }
 WITH_ANSWERS = frozenset({"figures", "curves", "slices", "changes"})
 """Views of what a run answered."""
+CLOSER = {"robustness": robustness_view.draw, "views": views_view.draw}
+"""Views that ask its network anew."""
 VIEW = address.Bound("view", kept="bl.evaluate.view")
 SPLITS = {"test": N_("Test"), "val": N_("Validation"), "all": N_("All images")}
 
@@ -69,11 +74,14 @@ def render() -> None:
     found = _evaluations(run)
     others = answers.rivals(run) if found else []
     without = (frozenset() if found else WITH_ANSWERS) | (frozenset() if others else {"changes"})
+    without |= frozenset() if run.has_weights else frozenset(CLOSER)
     view = view_strip.choose(VIEWS, VIEW, "bl-eval-view", without=without)
     if view == "matrix":
         matrix_view.draw()
     elif view == "changes":
         against_view.draw(run, others)
+    elif view in CLOSER:
+        CLOSER[view](run)
     elif found:
         _judgement(run, found, view)
     if view == "overview" and len(caches.journal(run).epochs):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.cli.commands.judging import closer
 from core.cli.common.output import Output, leaky, share, table
 from core.errors import InputError
 
@@ -48,10 +49,13 @@ def add_evaluate(add: Callable[..., argparse.ArgumentParser], runs: argparse.Arg
     verb.add_argument(
         "--matrix", metavar="JSON", help="judge these counts, a row for each true class: [[203,33],[41,136]]"
     )
+    closer.add_options(verb)
 
 
 def evaluate(arguments: argparse.Namespace, output: Output) -> None:
     """Judges a run on its own held-out images or on others, or a confusion matrix."""
+    if closer.closer(arguments, output):
+        return
     if arguments.matrix is not None:
         _matrix(arguments, output)
     elif arguments.run is None:

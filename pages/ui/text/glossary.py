@@ -126,6 +126,30 @@ TERMS: Mapping[str, Term] = {
         "Wilson 1927",
         "https://doi.org/10.1080/01621459.1927.10502953",
     ),
+    "corruption accuracy": Term(
+        N_("Mean corruption accuracy"),
+        N_(
+            "Mean accuracy over what pictures were spoilt by and its five strengths, each counting the same; attacks "
+            "are not among them."
+        ),
+        "Hendrycks & Dietterich 2019",
+        _arxiv("1903.12261"),
+    ),
+    "test-time augmentation": Term(
+        N_("Test-time augmentation"),
+        N_("The mean of the probabilities that a network gives to several views of one picture is the answer."),
+        "Krizhevsky et al. 2012",
+        "https://papers.nips.cc/paper/2012/hash/c399862d3b9d6b76c8436e924a68c45b-Abstract.html",
+    ),
+    "mcnemar": Term(
+        N_("McNemar's test"),
+        N_(
+            "Of the pictures that only one of two answers gets right: how often chance alone would deal them out as "
+            "unevenly."
+        ),
+        "McNemar 1947",
+        "https://doi.org/10.1007/BF02295996",
+    ),
     "confusion matrix": Term(
         N_("Confusion matrix"),
         N_("Counts how often each class (a row) is taken for each class (a column); the diagonal is right."),

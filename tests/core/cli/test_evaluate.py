@@ -103,3 +103,50 @@ def test_what_cannot_be_judged_is_refused(call: Call, words: tuple[str, ...], se
     status, _, error = call("evaluate", *words)
     assert status == 2
     assert sentence in error
+
+
+def test_a_run_is_judged_on_spoilt_pictures(call: Call, run: Run) -> None:
+    status, record, _ = call("evaluate", run.id, "--corruptions", "fog,attack", "--split", "val", "--pictures", 0)
+    assert status == 0
+    assert set(record["corruptions"]) == {"fog", "fgsm", "pgd"}
+    fog = record["corruptions"]["fog"]
+    assert len(fog["accuracy"]) == len(fog["intervals"]) == 6
+    assert fog["accuracy"][0] == record["accuracy"]
+    assert record["mean_corruption_accuracy"] == pytest.approx(sum(fog["accuracy"][1:]) / 5)
+    assert (record["split"], record["images"]) == ("val", record["of"])
+    only = call("evaluate", run.id, "--corruptions", "fgsm")[1]
+    assert only["mean_corruption_accuracy"] is None
+
+
+def test_a_run_is_judged_by_several_views(call: Call, run: Run) -> None:
+    status, record, _ = call("evaluate", run.id, "--tta", "mirror")
+    assert status == 0
+    assert record["views"] == 2
+    low, high = record["intervals"]["difference"]
+    assert low <= record["difference"] <= high
+    assert record["difference"] == pytest.approx(record["with"] - record["without"])
+    status, _, error = call("evaluate", run.id, "--tta", "4")
+    assert (status, "without augmentation" in error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--corruptions", "frost"), "no corruption frost"),
+        (("--corruptions", "fog", "--tta", "2"), "cannot stand beside"),
+        (("--corruptions", "fog", "--data", "shapes"), "cannot stand beside"),
+        (("--tta", "many"), "neither mirror nor crops"),
+        (("--tta", "0"), "draws"),
+        (("--split", "val"), "goes with"),
+        (("--corruptions", "fog", "--pictures", "-1"), "--pictures"),
+    ],
+)
+def test_what_cannot_be_judged_closer_is_refused(call: Call, run: Run, words: tuple[str, ...], said: str) -> None:
+    status, _, error = call("evaluate", run.id, *words)
+    assert status == 2
+    assert said in error
+
+
+def test_closer_looks_need_a_run(call: Call) -> None:
+    status, _, error = call("evaluate", "--tta", "mirror")
+    assert (status, "needs a RUN" in error) == (2, True)

@@ -27,6 +27,8 @@ from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
 from core.workflows.jobs.heatmap_study import StudyRequest
 from core.workflows.jobs.job_process import JobContext
+from core.workflows.jobs.judging.robustness import RobustnessRequest
+from core.workflows.jobs.judging.test_time import ViewsRequest
 from core.workflows.jobs.known_set import KnownSetRequest
 from core.workflows.jobs.leak import LeakRequest
 from core.workflows.jobs.leaving.answers import AnswersRequest
@@ -59,6 +61,8 @@ REQUESTS: dict[str, JobRequest] = {
     "profiles": profile_request(NET, "cpu"),
     "maps": MapRequest(DataSpec("shapes"), "7"),
     "exports": ExportRequest("some-run", "12", "5", "pt2"),
+    "robustness": RobustnessRequest("some-run", "5", "val", 50, ("fog", "pgd")),
+    "views": ViewsRequest("some-run", "5", "val", 0, "draws", 8, 1),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
     "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
     "answers": AnswersRequest("some-run", "12", "5", "20260101T000000-0a1b2c3d"),
@@ -111,6 +115,8 @@ EARLIER: dict[str, dict[str, Any]] = {
         "epochs": 3,
     },
     "styles": {"reference": "vgg19", "content": "abc", "look": "def", "style_layers": ["features.1"], "steps": 50},
+    "robustness": {"run": "some-run", "stamp": "5", "split": "test", "most": 0, "corruptions": ["fog"]},
+    "views": {"run": "some-run", "stamp": "5", "split": "test", "most": 0, "way": "mirror", "draws": 8, "seed": 0},
     "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
     "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},

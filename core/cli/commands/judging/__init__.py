@@ -1,0 +1,1 @@
+"""What ``evaluate`` judges more closely."""

@@ -1,0 +1,1 @@
+"""Jobs that judge a run more closely."""

@@ -1,0 +1,1 @@
+"""Evaluate's views that judge a run anew: spoilt pictures, and several views of each."""
