@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from core.cli.common.helpers import revision_of, roots
@@ -53,6 +54,7 @@ def _groups(title: str, groups: Sequence[Sequence[str]]) -> list[str]:
 def bring(arguments: argparse.Namespace, output: Output) -> None:
     """Makes a data source of a file, or of a set that torchvision knows."""
     from core.data.importing.importer import import_data
+    from core.data.importing.uploaded import import_zip
     from core.data.sources import open_dataset
 
     known = str(arguments.file).removeprefix(_KNOWN)
@@ -62,7 +64,9 @@ def bring(arguments: argparse.Namespace, output: Output) -> None:
         folder = fetch_set(known, arguments.name, progress=lambda doing, *done: _passing(output, doing)(*done))
     else:
         taken_in = _passing(output, "taken in")
-        folder = import_data(arguments.file, arguments.name, roots=roots(arguments), progress=taken_in)
+        zipped = str(arguments.file).lower().endswith(".zip") and Path(arguments.file).expanduser().is_file()
+        read = import_zip if zipped else partial(import_data, roots=roots(arguments))
+        folder = read(Path(arguments.file).expanduser(), arguments.name, progress=taken_in)
     dataset = open_dataset(str(folder))
     record = {
         "name": folder.name,

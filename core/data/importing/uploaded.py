@@ -82,6 +82,29 @@ def import_files(files: Sequence[Incoming], name: str = "", *, progress: Progres
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def import_zip(path: Path, name: str, *, progress: Progress | None = None) -> Path:
+    """Makes a data source of a zip on this machine, whatever importable files it holds.
+
+    Args:
+        path: The zip: of folders of pictures, of a table with its pictures, or of arrays with their labels.
+        name: What the source is called.
+        progress: Called with images taken in and all, 0 where that is not known.
+
+    Returns:
+        The source's folder.
+
+    Raises:
+        InputError: As for :func:`import_files`.
+    """
+    if is_embedded(name):
+        raise InputError("{name} is a built-in data set. Choose another name.", name=name)
+    try:
+        with path.open("rb") as stream:
+            return import_files([Incoming(path.name, stream)], name, progress=progress)
+    except OSError as error:
+        raise InputError("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror) from error
+
+
 def free_name(text: str) -> str:
     """Returns a name for a source after a text: letters, digits and dashes, with a number where it is taken."""
     stem = file_name(text, 50).strip("_-") or "upload"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.cli import main
@@ -83,6 +86,33 @@ def test_an_import_is_a_source_by_its_name(
     divided = result(capsys, "split", "mine", "--group-by", "column:patient")
     assert sum(sum(part.values()) for part in divided["counts"].values()) == 12
     assert "already" in problem(capsys, "import", source / "list.csv", "--name", "mine")
+
+
+def test_a_zip_holds_whatever_is_imported(
+    capsys: pytest.CaptureFixture[str], image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = image_folder(images=4)
+    pictures = sorted(source.glob("*/*.png"))
+    rows = "".join(f"{n}.png,{path.parent.name}\n" for n, path in enumerate(pictures))
+    tables, arrays, mixed = (tmp_path / f"{name}.zip" for name in ("tables", "arrays", "mixed"))
+    with zipfile.ZipFile(tables, "w") as archive:
+        archive.writestr("d/list.csv", f"path,label\n{rows}")
+        for n, path in enumerate(pictures):
+            archive.write(path, f"d/{n}.png")
+    found = result(capsys, "import", tables, "--name", "of-a-table")
+    assert (found["name"], found["counts"]) == ("of-a-table", {"all": {"blue": 4, "red": 4}})
+    stream = io.BytesIO()
+    np.savez(stream, x=np.arange(8 * 16 * 16, dtype=np.uint8).reshape(8, 16, 16), y=np.arange(8) % 2)
+    with zipfile.ZipFile(arrays, "w") as archive:
+        archive.writestr("all.npz", stream.getvalue())
+    assert sum(result(capsys, "import", arrays, "--name", "of-arrays")["counts"]["all"].values()) == 8
+    with zipfile.ZipFile(mixed, "w") as archive:
+        archive.writestr("notes.txt", "nothing")
+    assert "image" in problem(capsys, "import", mixed, "--name", "nothing")
+    assert "already" in problem(capsys, "import", arrays, "--name", "of-arrays")
+    assert "built-in" in problem(capsys, "import", tables, "--name", "shapes")
+    (tmp_path / "cut.zip").write_bytes(tables.read_bytes()[:200])
+    assert "zip" in problem(capsys, "import", tmp_path / "cut.zip", "--name", "cut").lower()
 
 
 def test_training_images_alone_are_copied(
