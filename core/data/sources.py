@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core import settings
@@ -74,7 +74,13 @@ def open_spec(spec: DataSpec, *, roots: Sequence[Path] | None = None) -> Dataset
     return _chosen(spec, open_dataset(spec.source, roots=roots, seed=spec.seed), revision)
 
 
-def revise(spec: DataSpec, revision: Revision, *, roots: Sequence[Path] | None = None) -> DataSpec:
+def revise(
+    spec: DataSpec,
+    revision: Revision,
+    *,
+    roots: Sequence[Path] | None = None,
+    check: Callable[[DataSpec], object] = lambda _: None,
+) -> DataSpec:
     """Stores a revision of a spec's source, and returns the spec that it is in force for.
 
     The classes that the spec chooses are called as the revision calls them.
@@ -83,9 +89,10 @@ def revise(spec: DataSpec, revision: Revision, *, roots: Sequence[Path] | None =
         spec: The images, with the revision that was in force before; :func:`core.data.revisions.store.of` returns it.
         revision: What is to be in force; one without changes takes the files as they lie.
         roots: Folders that the images must lie under.
+        check: Called with the new spec; what it refuses is not in the history.
 
     Raises:
-        InputError: As for :func:`open_spec`, or it cannot be stored. Nothing is stored then.
+        InputError: As for :func:`open_spec`, it cannot be stored, or ``check`` refuses it. Nothing is stored then.
     """
     opened = open_dataset(spec.source, roots=roots, seed=spec.seed)
     revision = dataclasses.replace(revision, source=opened.name)
@@ -97,7 +104,14 @@ def revise(spec: DataSpec, revision: Revision, *, roots: Sequence[Path] | None =
     caps = {new: most for name, most in spec.class_caps for new in now.get(name, [name])}
     new = dataclasses.replace(spec, classes=tuple(classes), class_caps=tuple(caps.items()), revision=revision.hash)
     _chosen(new, opened, revision)
+    known = revisions.is_stored(revision)
     revisions.save(revision)
+    try:
+        check(new)
+    except InputError:
+        if not known:
+            revisions.forget(revision)
+        raise
     return new
 
 

@@ -98,7 +98,8 @@ def _renamed(spec: DataSpec, names: Mapping[str, str]) -> None:
 
     try:
         source = caches.listed(replace(spec, classes=(), images_per_class=None)).name
-        wanted = revise(spec, store.of(source, spec.revision).merging(names), roots=caches.roots())
+        revision = store.of(source, spec.revision).merging(names)
+        wanted = revise(spec, revision, roots=caches.roots(), check=caches.divided)
     except InputError as error:
         st.session_state[_REFUSED] = error
         return

@@ -31,7 +31,7 @@ def revised(dataset: Dataset, revision: Revision) -> Dataset:
     missing = sorted(revision.keys - known)
     if missing and len(missing) == len(revision.keys):
         raise InputError(
-            "None of the {n} pictures that the revision {hash} names is in {title}: it was made for {source}.",
+            "The revision {hash} was made for {source}: it names pictures ({n}), and {title} has none of them.",
             n=len(missing),
             hash=revision.hash,
             title=dataset.title,
@@ -53,7 +53,7 @@ def revised(dataset: Dataset, revision: Revision) -> Dataset:
         split = moved.get(item.key, item.split) if dataset.presplit else item.split
         items.append(dataclasses.replace(item, label=place[new], split=split))
     _check_emptied(dataset, classes, names, Counter(item.label for item in items))
-    gone = Sentence("{n} pictures that the revision names are not there (any more).", {"n": len(missing)})
+    gone = Sentence("The revision names pictures that are not there (any more): {n}.", {"n": len(missing)})
     return dataclasses.replace(
         dataset,
         classes=classes,

@@ -52,6 +52,17 @@ def save(revision: Revision) -> Revision:
     return revision
 
 
+def is_stored(revision: Revision) -> bool:
+    """Whether the same changes of the same source are stored already."""
+    return _read(_folder(revision.source) / f"{revision.hash}.json") is not None
+
+
+def forget(revision: Revision) -> None:
+    """Takes a revision out of its source's history; no run may have been started with it."""
+    if revision.changed:
+        (_folder(revision.source) / f"{revision.hash}.json").unlink(missing_ok=True)
+
+
 def load(digest: str) -> Revision:
     """Returns a revision by its hash.
 

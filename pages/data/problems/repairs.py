@@ -39,8 +39,7 @@ def apply(spec: DataSpec, revision: Revision) -> None:
     from core.data.sources import revise
 
     try:
-        changed = revise(spec, revision, roots=caches.roots())
-        caches.divided(changed)
+        changed = revise(spec, revision, roots=caches.roots(), check=caches.divided)
     except InputError as error:
         st.session_state[_REFUSED] = error
     else:

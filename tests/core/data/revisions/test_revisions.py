@@ -115,11 +115,28 @@ def test_a_source_is_opened_as_its_revision_has_it_and_the_files_stay(folder: Pa
     opened = open_spec(new)
     assert opened.classes == ("cats", "dogs", "birds")
     assert opened.counts() == {"all": {"cats": 7, "dogs": 7, "birds": 9}}
-    assert "1 pictures that the revision names" in str(opened.ignored[-1][1])
+    assert str(opened.ignored[-1][1]) == "The revision names pictures that are not there (any more): 1."
     divided = split(opened, new)
     assert next(item.split for item in divided.items if item.key == held) == "train"
     assert open_spec(spec).items == before.items
     assert len(list(folder.rglob("*.*"))) == 24
+
+
+def test_what_its_caller_refuses_is_not_in_the_history(folder: Path) -> None:
+    spec = DataSpec(str(folder))
+    opened = open_spec(spec)
+    revision = Revision(opened.name).excluding([opened.items[0].key])
+
+    def refuse(_: DataSpec) -> None:
+        raise InputError("It cannot be divided.")
+
+    with pytest.raises(InputError, match="divided"):
+        revise(spec, revision, check=refuse)
+    assert store.history(opened.name) == []
+    revise(spec, revision)
+    with pytest.raises(InputError, match="divided"):
+        revise(spec, revision, check=refuse)
+    assert [one.hash for one in store.history(opened.name)] == [revision.hash]  # it was there before
 
 
 def test_relatives_are_still_known_by_the_folder_of_their_first_class(image_folder: Callable[..., Path]) -> None:
@@ -164,7 +181,7 @@ def test_classes_that_a_spec_chooses_follow_a_merger_and_its_undoing(folder: Pat
         (lambda r, keys: r.relabelling(dict.fromkeys(keys["owls"], "cats")), "No picture of owls is left"),
         (lambda r, keys: r.relabelling({keys["owls"][0]: "ants"}), "has no class ants. Its classes: cats, dogs, owls"),
         (lambda r, _: r.merging({"cats": "owls", "dogs": "owls"}), "has the one class owls"),
-        (lambda r, _: r.excluding(["a.png"]), "None of the 1 pictures"),
+        (lambda r, _: r.excluding(["a.png"]), "has none of them"),
     ],
 )
 def test_what_spoils_a_source_is_refused_and_not_stored(
