@@ -175,6 +175,13 @@ JOB_KINDS = {
             waits_for="device",
         ),
         JobKind(
+            "normalisations",
+            "core.workflows.jobs.normalisations",
+            "NormalisationRequest",
+            N_("The measurement ended with an error that was not foreseen; its log has the details."),
+            waits_for="device",
+        ),
+        JobKind(
             "views",
             "core.workflows.jobs.judging.test_time",
             "ViewsRequest",

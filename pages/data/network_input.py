@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
-from core.messages import StagedProgress
+from core.runs.jobs import latest_job
+from core.runs.launch import start_job
 from core.specs import FITS, NORMALISATIONS, DataSpec, ModelSpec
+from core.workflows.jobs.normalisations import NormalisationRequest
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import broken, busy
 from pages.ui.kit.tiles import Tile, grid
-from pages.ui.selection import user_images
+from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection.image_picker import Place, image_picker
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names, number_format
@@ -34,6 +36,11 @@ ABOUT = {
     "255": N_("Values from 0 to 1. Weights that were made for another normalisation no longer fit."),
     "half": N_("Values from −1 to 1, whatever the images are."),
 }
+DISPLAY = job_panel.JobDisplay(
+    failed=N_("The normalisations could not be measured"),
+    interrupted=N_("The measurement was interrupted"),
+    doing={"measuring colours": N_("Measuring the colours of the training images")},
+)
 _PLACE = Place("bl-input-image", "picture", "input")
 _TILE = 224
 Colours = tuple[tuple[float, ...], tuple[float, ...]]
@@ -179,31 +186,33 @@ def _accuracies(spec: DataSpec, dataset: Dataset, model: ModelSpec) -> None:
         help=_("The accuracy of a linear probe on frozen features, each image judged by a probe fitted without it."),
     )
 
-    def work(report: StagedProgress) -> list[Normalised]:
-        from core.workflows.advisor.normalisations import compare_normalisations
-
-        return caches.remember(
-            "normalisations",
-            key,
-            lambda: compare_normalisations(spec, base, _colours(base, spec), roots=caches.roots(), progress=report),
-            entries=8,
-        )
-
-    base = replace(model, normalise="weights", colours=())
-    key = (spec, base, hash(dataset.items))
-    rows = user_images.on_request(
-        key,
-        work,
-        _("Up to 120 training images go through the frozen network under each normalisation: about 20 seconds."),
-        _("Measure each normalisation"),
-        icon=":material/speed:",
-        key="bl-normalise-measure",
-    )
+    request = NormalisationRequest.of(caches.anchored(spec), model, caches.check_request(spec).stamp)
+    job = latest_job(request)
+    if job_panel.draw(job, DISPLAY, key="bl-normalise-job"):
+        return
+    rows: list[Normalised] | None = job_panel.result(job)
     if rows is None:
+        components.note(
+            _(
+                "Up to 120 training images go through the frozen network under each normalisation, in a process of its "
+                "own: about 20 seconds."
+            )
+        )
+        if st.button(_("Measure each normalisation"), icon=":material/speed:", key="bl-normalise-measure"):
+            _start(request)
         return
     labels = [item.label for item in dataset.items if item.split == "train"]
     chance = max(map(labels.count, set(labels)), default=0) / max(1, len(labels))
     _table(rows, model.normalise, chance)
+
+
+def _start(request: NormalisationRequest) -> None:
+    try:
+        start_job(request, roots=caches.roots(), owner=queue_panel.owner())
+    except InputError as error:
+        broken(_("It cannot be measured"), translate_error(error), icon="report", tone="warn")
+        return
+    st.rerun()
 
 
 def _table(rows: list[Normalised], chosen: str, chance: float) -> None:

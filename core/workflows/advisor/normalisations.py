@@ -6,9 +6,10 @@ part lose what they say of the classes, and no head brings that back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from core.messages import N_, Sentence, StagedProgress
 from core.models.catalog.catalog import prepared
@@ -38,6 +39,32 @@ class Normalised:
     accuracy: float | None
     images: int
     problem: Sentence | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """Returns it as JSON-ready data."""
+        problem = None
+        if self.problem is not None:
+            values = {name: str(value) for name, value in self.problem.values.items()}
+            problem = {"template": self.problem.template, "values": values}
+        return {**asdict(replace(self, problem=None)), "problem": problem}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Normalised:
+        """Reads what :meth:`as_record` returned.
+
+        Raises:
+            KeyError: It is damaged.
+            TypeError: Likewise.
+            ValueError: Likewise.
+        """
+        prep, problem, accuracy = record["preprocessing"], record["problem"], record["accuracy"]
+        return cls(
+            str(record["how"]),
+            Preprocessing(**{**prep, "mean": tuple(prep["mean"]), "std": tuple(prep["std"])}),
+            None if accuracy is None else float(accuracy),
+            int(record["images"]),
+            None if problem is None else Sentence(problem["template"], problem["values"]),
+        )
 
 
 def options(spec: ModelSpec, colours: tuple[tuple[float, ...], tuple[float, ...]]) -> dict[str, ModelSpec]:

@@ -171,14 +171,20 @@ def test_measured_colours_are_those_of_the_images_that_are_trained_on(image_fold
     assert caches.normalised(ModelSpec("resnet18"), DataSpec("shapes")) == ModelSpec("resnet18")
 
 
-def test_each_normalisation_is_measured_on_request(open_page, image_folder) -> None:
+def test_each_normalisation_is_measured_on_request(open_page, image_folder, monkeypatch) -> None:
+    from core.runs.jobs import JobStore
     from core.specs import DataSpec, ModelSpec
+    from core.workflows.jobs import job_process
+
+    def start(request, **_):
+        job_process.work(JobStore(request.kind).create(request.as_record()))
+
+    monkeypatch.setattr("pages.data.network_input.start_job", start)
 
     root = image_folder("two")
     session = {"bl.data": DataSpec(str(root)), "bl.model": ModelSpec("squeezenet1_1", "none", image_size=64)}
     app = open_page("data", session=session, view="input")
-    app.button(key="bl-normalise-measure-go").click().run()
-    app.run()
+    app.button(key="bl-normalise-measure").click().run()
     assert not app.exception
     table = app.dataframe[-1].value
     assert list(table["Normalisation"]) == [

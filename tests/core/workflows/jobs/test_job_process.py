@@ -35,6 +35,7 @@ from core.workflows.jobs.leaving.answers import AnswersRequest
 from core.workflows.jobs.leaving.report import ReportRequest
 from core.workflows.jobs.lr_finder import rate_request
 from core.workflows.jobs.model_export import ExportRequest
+from core.workflows.jobs.normalisations import NormalisationRequest
 from core.workflows.jobs.offline_copies import CopiesRequest
 from core.workflows.jobs.picture_map import MapRequest
 from core.workflows.jobs.profile import profile_request
@@ -62,6 +63,7 @@ REQUESTS: dict[str, JobRequest] = {
     "maps": MapRequest(DataSpec("shapes"), "7"),
     "exports": ExportRequest("some-run", "12", "5", "pt2"),
     "robustness": RobustnessRequest("some-run", "5", "val", 50, ("fog", "pgd")),
+    "normalisations": NormalisationRequest.of(DataSpec("shapes", val_share=0.4), NET, "7"),
     "views": ViewsRequest("some-run", "5", "val", 0, "draws", 8, 1),
     "checks": check_request(DataSpec("shapes", val_share=0.4), "7"),
     "known-sets": KnownSetRequest("FashionMNIST", "clothes-of-mine"),
@@ -117,6 +119,7 @@ EARLIER: dict[str, dict[str, Any]] = {
     "styles": {"reference": "vgg19", "content": "abc", "look": "def", "style_layers": ["features.1"], "steps": 50},
     "robustness": {"run": "some-run", "stamp": "5", "split": "test", "most": 0, "corruptions": ["fog"]},
     "views": {"run": "some-run", "stamp": "5", "split": "test", "most": 0, "way": "mirror", "draws": 8, "seed": 0},
+    "normalisations": {"data": {"source": "shapes"}, "model": {"backbone": "resnet18"}, "stamp": "0"},
     "checks": {"data": {"source": "shapes"}, "stamp": "0", "features": True, "format": 1},
     "leaks": {"plan": {"source": "shapes", "copies": 2}, "device": "cpu"},
     "profiles": {"model": {"backbone": "mnist_cnn", "weights": "none", "image_size": 28}, "device": "cpu"},
