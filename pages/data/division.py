@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.file_names import file_name
 from core.specs import DataSpec
 from pages.ui.kit import clicks, components
+from pages.ui.plan import folds
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
@@ -27,7 +28,6 @@ TOGETHER = {
     "near": N_("Look-alikes"),
 }
 OF = {"all": N_("Of all images"), "rest": N_("Of what the test leaves")}
-FOLDS = (0, 2, 3, 4, 5, 10)
 WRITTEN = "bl.division.written"
 """Where a division was written, its hash, and that of what was read back."""
 
@@ -50,26 +50,22 @@ def draw(spec: DataSpec) -> DataSpec:
             "Relatives never stand on both sides of a division: pictures of one patient, folder, burst or original."
         ),
     )
-    options = sorted({*FOLDS, spec.folds})
-    choices.follow("bl-data-folds", spec.folds)
-    folds = st.selectbox(
-        _("Folds"),
-        options,
-        key="bl-data-folds",
-        format_func=lambda n: str(n) if n else _("None"),
-        help=_("What the test leaves is dealt into so many folds, and one of them validates; Train runs them all."),
+    count = folds.choose(
+        "bl-data-folds",
+        spec.folds,
+        _("What the test leaves is dealt into so many folds, and one of them validates; Train runs them all."),
     )
     fold = 0
-    if folds:
-        choices.follow("bl-data-fold", min(spec.fold, folds - 1) + 1)
-        fold = int(st.number_input(_("Fold that validates"), 1, int(folds), key="bl-data-fold")) - 1
+    if count:
+        choices.follow("bl-data-fold", min(spec.fold, count - 1) + 1)
+        fold = int(st.number_input(_("Fold that validates"), 1, count, key="bl-data-fold")) - 1
     val_of = spec.val_of
-    if spec.test_share and not folds:
+    if spec.test_share and not count:
         choices.follow("bl-val-of", spec.val_of)
         val_of = st.selectbox(
             _("Validation is a share"), list(OF), key="bl-val-of", format_func=lambda name: _(OF[name])
         )
-    return replace(spec, group_by=group_by, folds=int(folds), fold=fold, val_of=val_of)
+    return replace(spec, group_by=group_by, folds=count, fold=fold, val_of=val_of)
 
 
 def settle(spec: DataSpec, changed: DataSpec) -> None:

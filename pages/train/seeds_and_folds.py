@@ -11,13 +11,11 @@ from core.workflows.remedies import COMPARED
 from pages.train import run_view
 from pages.ui.kit import components
 from pages.ui.kit.form_fields import whole
+from pages.ui.plan import folds
 from pages.ui.runs import queue_panel
-from pages.ui.session import caches, choices
+from pages.ui.session import caches
 from pages.ui.session.train_form import MOST_RUNS, TrainChoice
 from pages.ui.text.i18n import _, _n
-
-FOLDS = (0, 2, 3, 4, 5, 10)
-"""Folds that are offered; 0 for none."""
 
 
 def draw(choice: TrainChoice) -> TrainChoice:
@@ -32,19 +30,16 @@ def draw(choice: TrainChoice) -> TrainChoice:
         MOST_RUNS,
         _("So many runs, each with the next seed: they say how much of a difference is chance."),
     )
-    options = sorted({*FOLDS, choice.folds})
-    choices.follow("bl-folds", choice.folds)
-    folds = second.selectbox(
-        _("Folds"),
-        options,
-        key="bl-folds",
-        format_func=lambda n: str(n) if n else _("None"),
-        help=_(
+    every = folds.choose(
+        "bl-folds",
+        choice.folds,
+        _(
             "Cross-validation: the images outside the test are dealt into so many folds, and in each run another "
             "one validates."
         ),
+        second,
     )
-    choice = replace(choice, seeds=seeds, folds=int(folds))
+    choice = replace(choice, seeds=seeds, folds=every)
     if count(choice) > 1:
         components.note(words(choice))
     return choice

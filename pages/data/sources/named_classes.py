@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import settings
 from core.specs import DataSpec
+from pages.data.sources import classes_form
 from pages.data.sources.taking_in import make_classes
 from pages.ui.kit import clicks, components, form_fields
 from pages.ui.text import number_format
@@ -24,17 +25,10 @@ _LOT, _COUNT = "bl.classes.lot", "bl.classes.count"
 
 def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources are drawn
     """Draws a card for each class and the button that makes a source of them; it is chosen among the uploads."""
-    lot, count = st.session_state.get(_LOT, 0), st.session_state.get(_COUNT, 2)
+    lot, count = st.session_state.get(_LOT, 0), st.session_state.get(_COUNT, classes_form.LEAST)
     whole = form_fields.flag("bl-classes-whole")
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-classes-how"):
-        name = st.text_input(
-            _("Name"),
-            key=f"bl-classes-name-{lot}",
-            placeholder=_("my-pictures"),
-            max_chars=60,
-            width=320,
-            help=_("What the images are called here: letters, digits, - and _."),
-        )
+        name = classes_form.name_field(f"bl-classes-name-{lot}", 320)
         folders = st.toggle(_("Drop whole folders"), help=_("All pictures below a folder go into the class."), **whole)
     cards: list[tuple[str, Sequence[UploadedFile]]] = []
     for start in range(0, count, _COLUMNS):
@@ -44,13 +38,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
                     cards.append(_card(f"{lot}-{place}", place, folders=folders))
     with st.container(horizontal=True, vertical_alignment="center", key="bl-classes-do"):
         asked = clicks.button(_("Make a data source"), type="primary", icon=":material/dataset:", key="bl-classes-make")
-        st.button(
-            _("Another class"),
-            icon=":material/add:",
-            key="bl-classes-more",
-            disabled=count >= MOST_CLASSES,
-            on_click=lambda: st.session_state.update({_COUNT: count + 1}),
-        )
+        classes_form.another_class("bl-classes-more", _COUNT, MOST_CLASSES)
         components.note(
             _("At most {size} a file. Files that are no pictures are left out and named afterwards.").format(
                 size=number_format.size(settings.upload_limit())
@@ -58,7 +46,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
         )
     if asked:
         sent = [(label, [(file.name, file) for file in files]) for label, files in cards]
-        make_classes(sent, name.strip(), key="bl-named", done=_renew)
+        make_classes(sent, name, key="bl-named", done=_renew)
     return None
 
 
@@ -83,5 +71,4 @@ def _card(key: str, place: int, *, folders: bool) -> tuple[str, Sequence[Uploade
 
 
 def _renew() -> None:
-    st.session_state[_LOT] = st.session_state.get(_LOT, 0) + 1
-    st.session_state[_COUNT] = 2
+    classes_form.renew(_LOT, _COUNT)

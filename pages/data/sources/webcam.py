@@ -13,6 +13,7 @@ import streamlit as st
 from core import settings
 from core.errors import InputError
 from core.specs import DataSpec
+from pages.data.sources import classes_form
 from pages.data.sources.taking_in import make_classes, refused
 from pages.ui.kit import camera, components
 from pages.ui.kit.style import component
@@ -43,29 +44,16 @@ _LABELS = {
 
 def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources are drawn
     """Draws the camera and its classes; the source that is made is chosen among the uploads."""
-    lot, count = st.session_state.get(_LOT, 0), st.session_state.get(_COUNT, 2)
+    lot, count = st.session_state.get(_LOT, 0), st.session_state.get(_COUNT, classes_form.LEAST)
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-webcam-names"):
-        name = st.text_input(
-            _("Name"),
-            key=f"bl-webcam-name-{lot}",
-            placeholder=_("my-pictures"),
-            max_chars=60,
-            width=200,
-            help=_("What the images are called here: letters, digits, - and _."),
-        )
+        name = classes_form.name_field(f"bl-webcam-name-{lot}", 200)
         classes = [
             st.text_input(
                 _("Class {n}").format(n=place + 1), key=f"bl-webcam-class-{lot}-{place}", max_chars=100, width=180
             ).strip()
             for place in range(count)
         ]
-        st.button(
-            _("Another class"),
-            icon=":material/add:",
-            key="bl-webcam-more",
-            disabled=count >= MOST_CLASSES,
-            on_click=lambda: st.session_state.update({_COUNT: count + 1}),
-        )
+        classes_form.another_class("bl-webcam-more", _COUNT, MOST_CLASSES)
     shown = [given or _("Class {n}").format(n=place) for place, given in enumerate(classes, 1)]
     done = st.session_state.pop(_DONE, None)
     data = {
@@ -84,7 +72,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
         taken = [_of(st.session_state.get(_FRAMES, []), place) for place in range(count)]
         st.session_state.pop(_FRAMES, None)
         cards = [(title if files else given, files) for title, given, files in zip(shown, classes, taken, strict=True)]
-        make_classes(cards, name.strip(), key=_KEY, done=_renew)
+        make_classes(cards, name, key=_KEY, done=_renew)
     return None
 
 
@@ -95,8 +83,7 @@ def _of(frames: Sequence[tuple[int, bytes]], place: int) -> list[tuple[str, io.B
 
 
 def _renew() -> None:
-    st.session_state[_LOT] = st.session_state.get(_LOT, 0) + 1
-    st.session_state[_COUNT] = 2
+    classes_form.renew(_LOT, _COUNT)
 
 
 def _batch() -> object:
