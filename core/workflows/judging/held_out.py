@@ -83,9 +83,9 @@ def held_out(
             split=split[:40],
             known=", ".join(name for name in SPLITS if name in there),
         )
-    of = len(places := dataset.positions(split))
-    places = sorted(places, key=lambda place: shuffle_key(0, dataset.items[place].key))[: most or None]
-    dataset = dataset.subset(sorted(places))
+    every = dataset.positions(split)
+    drawn = sorted(every, key=lambda place: shuffle_key(0, dataset.items[place].key))[: most or None]
+    dataset = dataset.subset(sorted(drawn))
     with PixelStore(dataset, network.preprocessing, canvas=canvas, max_bytes=settings.pixel_cache_limit()) as store:
         bad = {image.key for image in store.fill()}
         rows = [(place, item) for place, item in enumerate(dataset.items) if item.key not in bad]
@@ -95,4 +95,4 @@ def held_out(
             )
         labels = np.asarray([item.label for _, item in rows], dtype=np.int64)
         keys = tuple(item.key for _, item in rows)
-        yield HeldOut(split, keys, labels, store, tuple(place for place, _ in rows), of)
+        yield HeldOut(split, keys, labels, store, tuple(place for place, _ in rows), len(every))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PLACE = Place("bl-robust-image", "picture", "robust")
 _SHOWN = Bound("strip")
-_SIDE = 148
+_SIDE = 124
 Rows = "list[tuple[Image.Image, np.ndarray]]"
 
 
