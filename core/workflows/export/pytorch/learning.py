@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.errors import InputError
 from core.models import freeze
 from core.models.network import Network
 from core.specs import Experiment, FreezePlan, Phase
@@ -13,6 +12,7 @@ from core.training.loop.phase_setup import draws_by_image
 from core.training.optim import schedules
 from core.training.optim.losses import LEAST_SPREAD
 from core.training.optim.optimizers import FUSED_OPTIMIZERS, _kind, stage_rates
+from core.workflows.export.pytorch import operations
 from core.workflows.export.pytorch.source import Code, literal
 
 SETTINGS = {
@@ -38,13 +38,6 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
     names = {phase.schedule.name for phase in training.phases}
     plateaus = "plateau" in names
     moves = bool(names - {"constant", "plateau"}) or any(phase.schedule.warmup for phase in training.phases)
-    further = [operation for phase in training.phases for operation in experiment.augmentation(phase).operations]
-    if further:
-        raise InputError(
-            "The program repeats mirroring, crops, rotation and colours, but not {names}. Train again with python -m "
-            "core train --experiment instead.",
-            names=", ".join(dict.fromkeys(operation.name for operation in further)),
-        )
     augments = [spec for phase in training.phases if (spec := experiment.augmentation(phase)).active]
     by_image = bool(training.views) or any(draws_by_image(training, spec) for spec in augments)
     bf16 = "bf16" in precisions
@@ -76,6 +69,7 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
         "streams": bool(augments) and not by_image,
         "rotates": any(spec.rotation for spec in augments),
         "colours": any(spec.color for spec in augments),
+        **operations.context(augments),
         "stages": _stages(shape, learning),
         "phases": phases,
         "acts": acts,
@@ -95,16 +89,13 @@ def context(experiment: Experiment, shape: Network, precisions: Sequence[str]) -
     }
 
 
-_AUGMENT = ("flip", "crop_scale", "rotation", "color")
-
-
 def _course(experiment: Experiment, phase: Phase) -> dict[str, Any]:
     """Returns how the rates change in a phase, and the images."""
     schedule, augment = phase.schedule, experiment.augmentation(phase)
     settings = ("name", "warmup", *SETTINGS.get(schedule.name, ()))
     return {
         "schedule": {key: getattr(schedule, key) for key in settings},
-        "augment": {key: getattr(augment, key) for key in _AUGMENT} if augment.active else None,
+        "augment": operations.settings(augment) if augment.active else None,
     }
 
 

@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.models.network import assemble
 from core.runs.status import RunStatus
 from core.runs.store import Run, RunStore
-from core.specs import AugmentSpec, Experiment, FreezePlan, HeadSpec, Loss, ModelSpec, Phase, Schedule
+from core.specs import AugmentSpec, Experiment, FreezePlan, HeadSpec, Loss, ModelSpec, Operation, Phase, Schedule
 from core.workflows.export.pytorch import program
 from core.workflows.trainer_process import worker
 
@@ -126,6 +126,11 @@ MORE = {
     "drawn orthogonally": task(ModelSpec("densenet121", "none", channels=1, init="orthogonal"), HEAD),
     "all zeros": task(
         ModelSpec("mnist_cnn", "none", channels=3, init="zeros"), HEAD, loss=Loss("mse-mean"), sampler="undersample"
+    ),
+    "further operations": task(
+        ModelSpec("mnist_cnn", "none"),
+        HEAD,
+        augment=AugmentSpec(operations=tuple(map(Operation, ("flip", "hue", "elastic", "augmix")))),
     ),
     "handed on": task(ModelSpec("mnist_cnn", "run:some"), HEAD, source="digits", loss=Loss("l1")),
     "handed on from a file": task(ModelSpec("mnist_cnn", "file:/some.pt"), HEAD, clip=1.0),
