@@ -18,14 +18,18 @@ from pages.ui.text.i18n import _, translate_error
 from pages.ui.text.number_format import percent
 
 if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
     from core.models.network import Network
     from core.runs.store import Run
     from pages.ui.session.choices import ImageChoice
 
+    Rows = list[tuple[Image.Image, np.ndarray]]
+
 _PLACE = Place("bl-robust-image", "picture", "robust")
 _SHOWN = Bound("strip")
 _SIDE = 124
-Rows = "list[tuple[Image.Image, np.ndarray]]"
 
 
 def draw(run: Run, names: list[str]) -> None:

@@ -29,7 +29,7 @@ class Chosen(NamedTuple):
 
     split: str
     most: int
-    count: int
+    total: int
 
 
 def choose(run: Run, key: str) -> Chosen | None:

@@ -71,7 +71,7 @@ def draw(run: Run) -> None:
     found = _measured(run, chosen)
     missing = [name for name in names if found is None or name not in found.answers]
     if missing:
-        _offer(request, missing, chosen.count)
+        _offer(request, missing, chosen.total)
     shown = [name for name in names if name not in missing]
     if found is not None and shown:
         _answer(found, shown)

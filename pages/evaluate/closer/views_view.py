@@ -84,7 +84,7 @@ def draw(run: Run) -> None:
         type="primary",
         icon=":material/filter_none:",
         key="bl-views-start",
-        help=_("{n} answers, in a process of its own.").format(n=number_format.exact(views * chosen.count)),
+        help=_("{n} answers, in a process of its own.").format(n=number_format.exact(views * chosen.total)),
     ):
         pictures.start(request)
 

@@ -40,8 +40,15 @@ class ViewsRequest(JobRequest):
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Reads what a request was written as."""
-        texts = (str(record[name]) for name in ("run", "stamp", "split"))
-        return cls(*texts, int(record["most"]), str(record["way"]), int(record["draws"]), int(record["seed"]))
+        return cls(
+            str(record["run"]),
+            str(record["stamp"]),
+            str(record["split"]),
+            int(record["most"]),
+            str(record["way"]),
+            int(record["draws"]),
+            int(record["seed"]),
+        )
 
 
 def work(request: ViewsRequest, context: JobContext) -> None:
