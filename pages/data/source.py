@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import settings
 from core.specs import DataSpec
-from pages.data.sources import known_sets, named_classes, upload, webcam
+from pages.data.sources import kaggle, known_sets, named_classes, upload, webcam
 from pages.data.sources.taking_in import FROM
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import empty
@@ -23,6 +23,7 @@ SOURCE_KINDS = {
     "classes": N_("Your own classes"),
     "webcam": N_("Webcam"),
     "torchvision": N_("torchvision"),
+    "kaggle": N_("Kaggle"),
 }
 SOURCE_TEXTS = {
     "shapes": N_("Generated shapes on cluttered backgrounds. Where each object is, is known."),
@@ -57,6 +58,7 @@ def choose_source() -> DataSpec | None:
         "classes": named_classes.draw,
         "webcam": webcam.draw,
         "torchvision": known_sets.draw,
+        "kaggle": kaggle.draw,
     }
     source = drawn[kind or "embedded"](known)
     if not source:

@@ -54,6 +54,7 @@ def _groups(title: str, groups: Sequence[Sequence[str]]) -> list[str]:
 def bring(arguments: argparse.Namespace, output: Output) -> None:
     """Makes a data source of a file, or of a set that torchvision knows."""
     from core.data.importing.importer import import_data
+    from core.data.importing.kaggle import PREFIX, fetch_kaggle
     from core.data.importing.uploaded import import_zip
     from core.data.sources import open_dataset
 
@@ -62,6 +63,10 @@ def bring(arguments: argparse.Namespace, output: Output) -> None:
         from core.data.importing.known_sets import fetch_set
 
         folder = fetch_set(known, arguments.name, progress=lambda doing, *done: _passing(output, doing)(*done))
+    elif str(arguments.file).startswith(PREFIX):
+        folder = fetch_kaggle(
+            str(arguments.file), arguments.name, progress=lambda doing, *done: _passing(output, doing)(*done)
+        )
     else:
         taken_in = _passing(output, "taken in")
         zipped = str(arguments.file).lower().endswith(".zip") and Path(arguments.file).expanduser().is_file()

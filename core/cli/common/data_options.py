@@ -35,7 +35,11 @@ def add_data(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_division(augment, test=0.0)
     bring = add("data import", DATA, "Make a data source of a table, an array file, parquet, IDX, a binary or a zip.")
     bring.set_defaults(verb=(f"core.cli.commands.{DATA}", "bring"))
-    bring.add_argument("file", metavar="FILE", help="the file, or torchvision:NAME for a set that torchvision fetches")
+    bring.add_argument(
+        "file",
+        metavar="FILE",
+        help="the file, torchvision:NAME for a set that torchvision fetches, or kaggle:OWNER/NAME",
+    )
     bring.add_argument("--name", required=True, metavar="NAME", help="what it is called from now on: --data NAME")
     bring.add_argument("--within", action="append", metavar="DIR", help="a table may name files below this folder, too")
     _add_edit(add("data edit", "revisions.verbs", "Leave pictures out, relabel, move or merge them; files stay."))

@@ -105,6 +105,30 @@ def import_zip(path: Path, name: str, *, progress: Progress | None = None) -> Pa
         raise InputError("{path} cannot be read: {reason}.", path=str(path), reason=error.strerror) from error
 
 
+def import_staged(staged: Path, name: str, *, progress: Progress | None = None) -> Path:
+    """Makes a data source of files that lie in a hidden folder of the uploads, where something fetched them.
+
+    Args:
+        staged: The folder; it becomes the source where it holds pictures in folders of classes.
+        name: What the source is called.
+        progress: Called with images taken in and all, 0 where that is not known.
+
+    Returns:
+        The source's folder.
+
+    Raises:
+        InputError: As for :func:`import_files`. Links are not followed.
+    """
+    for path in staged.rglob("*"):
+        if path.is_symlink():
+            path.unlink()
+    zips = [path for path in _files(staged) if path.suffix.lower() == ".zip"]
+    paths = _files(staged)
+    if len(zips) == 1 == len(paths):
+        return import_zip(staged / zips[0], name, progress=progress)
+    return _imported(staged, paths, name, progress)
+
+
 def free_name(text: str) -> str:
     """Returns a name for a source after a text: letters, digits and dashes, with a number where it is taken."""
     stem = file_name(text, 50).strip("_-") or "upload"
@@ -257,8 +281,7 @@ def _unpacked(stream: BinaryIO, sent: str, name: str, progress: Progress | None)
         staged = hidden_folder(settings.uploads_dir())
         try:
             inner = unpack_zip(stream, sent, staged, beside=_is_inside)
-            paths = [PurePosixPath(path.relative_to(inner)) for path in inner.rglob("*") if path.is_file()]
-            paths = [path for path in paths if not is_litter(path)]
+            paths = _files(inner)
             if not any(map(_is_inside, paths)):
                 raise error
             return _imported(inner, paths, called, progress)
@@ -266,6 +289,11 @@ def _unpacked(stream: BinaryIO, sent: str, name: str, progress: Progress | None)
             raise error if second.template == error.template else second from None
         finally:
             shutil.rmtree(staged, ignore_errors=True)
+
+
+def _files(folder: Path) -> list[PurePosixPath]:
+    found = [PurePosixPath(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [path for path in found if not is_litter(path)]
 
 
 def _is_inside(path: PurePosixPath) -> bool:

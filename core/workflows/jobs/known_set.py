@@ -1,4 +1,4 @@
-"""Fetching a known set in the background: a process of its own, with progress, that can be cancelled."""
+"""Fetching a set of torchvision or Kaggle in a process of its own, with progress, that can be cancelled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class KnownSetRequest(JobRequest):
     """Which set is fetched.
 
     Attributes:
-        name: As torchvision calls it.
+        name: As torchvision calls it; of a set of Kaggle ``kaggle:OWNER/NAME``.
         called: What the data source is called.
     """
 
@@ -26,6 +26,7 @@ class KnownSetRequest(JobRequest):
 
 def work(request: KnownSetRequest, context: JobContext) -> None:
     """Fetches the set and makes a data source of it."""
+    from core.data.importing.kaggle import PREFIX, fetch_kaggle
     from core.data.importing.known_sets import fetch_set
 
     def report(doing: str, done: int, total: int) -> None:
@@ -33,7 +34,8 @@ def work(request: KnownSetRequest, context: JobContext) -> None:
         context.progress(doing, done, total)
 
     context.progress("loading libraries")
-    path = fetch_set(request.name, request.called, progress=report)
+    fetch = fetch_kaggle if request.name.startswith(PREFIX) else fetch_set
+    path = fetch(request.name, request.called, progress=report)
     context.job.write_result({"path": str(path)})
 
 

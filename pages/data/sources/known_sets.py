@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from core.errors import InputError
@@ -15,14 +17,18 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
+if TYPE_CHECKING:
+    from core.runs.jobs import Job
+    from core.workflows.jobs.known_set import KnownSetRequest
+
 _STARTED = "bl.known-set.started"
 _USUAL = "FashionMNIST"
 
 
 def _progress(status: JobStatus, text: str) -> str:
-    if status.doing == "fetching" and status.total:
+    if status.doing == "fetching" and status.done:
         done, total = number_format.size(status.done), number_format.size(status.total)
-        return f"{text} · " + _("{done} of {total}").format(done=done, total=total)
+        return f"{text} · " + (_("{done} of {total}").format(done=done, total=total) if status.total else done)
     return job_panel.images_done(status, text)
 
 
@@ -36,13 +42,8 @@ DISPLAY = job_panel.JobDisplay(
 
 def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources are drawn
     """Draws the choice of a set and how far its fetching is; it is chosen among the uploads once it is there."""
-    from core.runs.jobs import latest_job
-    from core.runs.launch import start_job
-    from core.workflows.jobs.known_set import KnownSetRequest
-
     names = _names()
-    started: KnownSetRequest | None = st.session_state.get(_STARTED)
-    job = latest_job(started) if started is not None else None
+    job = begun(_STARTED)
     working = job is not None and job.state in LIVE
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-known-how"):
         name = st.selectbox(
@@ -73,20 +74,44 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
         )
     )
     if asked:
-        from core.data.importing.uploaded import free_name
-
-        request = KnownSetRequest(name, called or free_name(name))
-        try:
-            start_job(request, roots=caches.roots())
-        except InputError as error:
-            refused(error)
-            return None
-        st.session_state[_STARTED] = request
-        st.rerun()
-    if not job_panel.draw(job, DISPLAY, key="bl-known") and (path := job_panel.result(job)) is not None:
-        del st.session_state[_STARTED]
-        choose(path)
+        fetch(name, called or name, _STARTED)
+    take(job, _STARTED, "bl-known")
     return None
+
+
+def begun(state: str) -> Job | None:
+    """Returns the job that fetches what was asked for last.
+
+    Args:
+        state: Session key of its request.
+    """
+    from core.runs.jobs import latest_job
+
+    started: KnownSetRequest | None = st.session_state.get(state)
+    return latest_job(started) if started is not None else None
+
+
+def fetch(name: str, called: str, state: str) -> None:
+    """Starts the job that fetches a set, under a name that is free, or says why it cannot be started."""
+    from core.data.importing.uploaded import free_name
+    from core.runs.launch import start_job
+    from core.workflows.jobs.known_set import KnownSetRequest
+
+    request = KnownSetRequest(name, free_name(called) if name == called else called)
+    try:
+        start_job(request, roots=caches.roots())
+    except InputError as error:
+        refused(error)
+        return
+    st.session_state[state] = request
+    st.rerun()
+
+
+def take(job: Job | None, state: str, key: str) -> None:
+    """Draws how far a job is, and chooses what it fetched."""
+    if not job_panel.draw(job, DISPLAY, key=key) and (path := job_panel.result(job)) is not None:
+        del st.session_state[state]
+        choose(path)
 
 
 def _names() -> tuple[str, ...]:

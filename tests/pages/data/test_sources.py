@@ -268,3 +268,28 @@ def test_a_torchvision_set_is_chosen_once_its_job_is_done(open_page, image_folde
     app.run()
     assert not app.exception
     assert app.session_state["bl.data"].source == str(path)
+
+
+def test_a_set_of_kaggle_is_fetched_by_its_address(open_page, words, monkeypatch) -> None:
+    from core.runs import launch
+    from core.runs.jobs import JobStore
+    from pages.data.sources import kaggle
+
+    monkeypatch.setattr(launch, "spawn", lambda *_: None)
+    monkeypatch.setattr(kaggle, "find_spec", lambda _: None)
+    app = open_page("data", **{"from": "kaggle"})
+    assert not app.exception
+    assert "requirements-kaggle.txt" in words(app)
+    assert not any(button.key == "bl-kaggle-fetch" for button in app.button)
+    monkeypatch.setattr(kaggle, "find_spec", lambda _: object())
+    app.run()
+    app.text_input(key="bl-kaggle-address").set_value("pets").run()
+    app.button(key="bl-kaggle-fetch").click().run()
+    assert not app.exception
+    assert "owner/name" in words(app)
+    assert JobStore("known-sets").list() == []
+    app.text_input(key="bl-kaggle-address").set_value("https://www.kaggle.com/datasets/some-one/pets").run()
+    app.button(key="bl-kaggle-fetch").click().run()
+    assert not app.exception
+    (job,) = JobStore("known-sets").list()
+    assert job.request == {"name": "kaggle:some-one/pets", "called": "pets"}
