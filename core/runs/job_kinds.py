@@ -176,7 +176,7 @@ JOB_KINDS = {
         ),
         JobKind(
             "normalisations",
-            "core.workflows.jobs.normalisations",
+            "core.workflows.jobs.judging.normalisations",
             "NormalisationRequest",
             N_("The measurement ended with an error that was not foreseen; its log has the details."),
             waits_for="device",

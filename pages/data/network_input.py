@@ -12,8 +12,8 @@ from core.errors import InputError
 from core.runs.jobs import latest_job
 from core.runs.launch import start_job
 from core.specs import FITS, NORMALISATIONS, DataSpec, ModelSpec
-from core.workflows.jobs.normalisations import NormalisationRequest
-from pages.ui.kit import components, form_fields
+from core.workflows.jobs.judging.normalisations import NormalisationRequest
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.page_states import broken, busy
 from pages.ui.kit.tiles import Tile, grid
 from pages.ui.runs import job_panel, queue_panel
@@ -198,7 +198,7 @@ def _accuracies(spec: DataSpec, dataset: Dataset, model: ModelSpec) -> None:
                 "own: about 20 seconds."
             )
         )
-        if st.button(_("Measure each normalisation"), icon=":material/speed:", key="bl-normalise-measure"):
+        if clicks.button(_("Measure each normalisation"), icon=":material/speed:", key="bl-normalise-measure"):
             _start(request)
         return
     labels = [item.label for item in dataset.items if item.split == "train"]

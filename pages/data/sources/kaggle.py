@@ -11,7 +11,7 @@ from core.runs.status import LIVE
 from core.specs import DataSpec
 from pages.data.sources import known_sets
 from pages.data.sources.taking_in import refused
-from pages.ui.kit import components
+from pages.ui.kit import clicks, components
 from pages.ui.kit.page_states import empty
 from pages.ui.text.i18n import _
 
@@ -51,7 +51,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
             disabled=working,
             help=_("What the images are called here: letters, digits, - and _."),
         ).strip()
-        asked = st.button(
+        asked = clicks.button(
             _("Fetch"), type="primary", icon=":material/download:", key="bl-kaggle-fetch", disabled=working
         )
     components.note(

@@ -12,7 +12,7 @@ from core.workflows.jobs.heatmap_study import weights_stamp
 from core.workflows.jobs.judging.robustness import RobustnessRequest
 from pages.evaluate.closer import picture_strip, pictures
 from pages.evaluate.closer.words import GROUPS, ORIGINS, TITLES
-from pages.ui.kit import charts, components
+from pages.ui.kit import charts, clicks, components
 from pages.ui.kit.components import Figure
 from pages.ui.runs import job_panel
 from pages.ui.session import address, caches
@@ -124,7 +124,7 @@ def _offer(request: RobustnessRequest, missing: list[str], count: int) -> None:
     words = ", ".join(_(TITLES[name]) for name in missing)
     components.note(_("Not measured yet: {names}.").format(names=words))
     text = _n("Measure {n} of them", "Measure {n} of them", len(missing)).format(n=len(missing))
-    if st.button(
+    if clicks.button(
         text,
         type="primary",
         icon=":material/blur_on:",

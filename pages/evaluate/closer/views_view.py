@@ -10,7 +10,7 @@ from core.runs.jobs import latest_job
 from core.workflows.jobs.heatmap_study import weights_stamp
 from core.workflows.jobs.judging.test_time import ViewsRequest
 from pages.evaluate.closer import pictures
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, clicks, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.runs import job_panel
 from pages.ui.text import glossary, number_format
@@ -79,7 +79,7 @@ def draw(run: Run) -> None:
         _answer(found)
         return
     views = Views(way, draws).count
-    if st.button(
+    if clicks.button(
         _("Judge {n} views of each picture").format(n=views),
         type="primary",
         icon=":material/filter_none:",

@@ -1,1 +1,1 @@
-"""Jobs that judge a run more closely."""
+"""Jobs that judge more closely: a run under spoilt pictures or by several views, images under each normalisation."""

@@ -14,7 +14,7 @@ from core.runs.jobs import JobStore
 from core.specs import DataSpec, ModelSpec, Preprocessing
 from core.workflows.advisor.normalisations import Normalised, compare_normalisations
 from core.workflows.jobs import job_process
-from core.workflows.jobs.normalisations import NormalisationRequest, result
+from core.workflows.jobs.judging.normalisations import NormalisationRequest, result
 
 
 def test_every_normalisation_has_its_own_accuracy(image_folder: Callable[..., Path]) -> None:

@@ -27,6 +27,7 @@ from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
 from core.workflows.jobs.heatmap_study import StudyRequest
 from core.workflows.jobs.job_process import JobContext
+from core.workflows.jobs.judging.normalisations import NormalisationRequest
 from core.workflows.jobs.judging.robustness import RobustnessRequest
 from core.workflows.jobs.judging.test_time import ViewsRequest
 from core.workflows.jobs.known_set import KnownSetRequest
@@ -35,7 +36,6 @@ from core.workflows.jobs.leaving.answers import AnswersRequest
 from core.workflows.jobs.leaving.report import ReportRequest
 from core.workflows.jobs.lr_finder import rate_request
 from core.workflows.jobs.model_export import ExportRequest
-from core.workflows.jobs.normalisations import NormalisationRequest
 from core.workflows.jobs.offline_copies import CopiesRequest
 from core.workflows.jobs.picture_map import MapRequest
 from core.workflows.jobs.profile import profile_request
