@@ -34,6 +34,7 @@ def draw(found: AutoencoderResult) -> None:
             LABELS,
             **form_fields.kept("bl-auto-labels").widget("bl-auto-labels", LABELS, 20, begun=True),
             width=280,
+            help=_("Validation and test take their shares of them, as your images are divided."),
         )
         if st.button(
             _("Train both"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.data.encoding import png
-from pages.autoencoder.result import strip
+from pages.autoencoder.result import GAP, GREY, strip
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.selection import subjects
 from pages.ui.session import caches
@@ -128,7 +128,8 @@ def _plane(found: AutoencoderResult, laid: dict[str, NDArray[Any]]) -> None:
         grid = np.array([[x, y] for y in up[::-1] for x in across])
         pictures = found.decode(grid)
         rows = [strip(pictures[row * STEPS : (row + 1) * STEPS], TILE) for row in range(STEPS)]
-        return png(np.concatenate(rows, axis=0), repeats=True)
+        gap = np.full((GAP, rows[0].shape[1], 3), GREY, np.uint8)
+        return png(np.concatenate([part for row in rows for part in (row, gap)][:-1], axis=0), repeats=True)
 
     subjects.picture(
         caches.remember("auto-plane", (str(found.job.path),), made, entries=4),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SIDE, GAP = 84, 6
 """Side of a picture in the sheet, and the gap between two, in pixels."""
+GREY = 140
+"""Of the gaps: seen beside black and white pictures, in both themes."""
 
 
 def growing(found: AutoencoderResult) -> None:
@@ -70,14 +72,14 @@ def _sheet(found: AutoencoderResult, epoch: int) -> None:
 
 
 def strip(pictures: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
-    """Returns pictures N x S x S x 3 side by side, enlarged pixel by pixel, a light gap between them."""
+    """Returns pictures N x S x S x 3 side by side, enlarged pixel by pixel, a grey gap between them."""
     import numpy as np
     from PIL import Image
 
     rows = []
     for picture in pictures:
         large = np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
-        rows += [large, np.full((side, GAP, 3), 255, np.uint8)]
+        rows += [large, np.full((side, GAP, 3), GREY, np.uint8)]
     return np.concatenate(rows[:-1], axis=1)
 
 

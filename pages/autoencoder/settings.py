@@ -40,7 +40,7 @@ def draw(data: DataSpec, *, gray: bool) -> AutoencoderRequest | None:
             list(DESIGNS),
             **form_fields.kept("bl-auto-design").widget("bl-auto-design", DESIGNS, "notes", begun=True),
             format_func=lambda name: _(DESIGNS[name].title),
-            width=320,
+            width=300,
         )
         undone = form_fields.choice(
             _("It has to undo"),
@@ -53,9 +53,9 @@ def draw(data: DataSpec, *, gray: bool) -> AutoencoderRequest | None:
         if undone != "none":
             label = _("Strength of the noise") if undone == "noise" else _("Side of the square")
             strength = st.slider(
-                label, 0.05, 0.9, step=0.05, width=200, **form_fields.number("bl-auto-strength", 0.3, 0.05, 0.9)
+                label, 0.05, 0.9, step=0.05, width=170, **form_fields.number("bl-auto-strength", 0.3, 0.05, 0.9)
             )
-        epochs = st.slider(_("Epochs"), 1, 50, width=200, **form_fields.number("bl-auto-epochs", 10, 1, 50))
+        epochs = st.slider(_("Epochs"), 1, 50, width=150, **form_fields.number("bl-auto-epochs", 10, 1, 50))
     components.note(_(DESIGNS[name].description))
     with components.more("bl-auto-more"):
         request = _rare(data, name, gray, undone, float(strength), int(epochs))

@@ -178,4 +178,7 @@ def _keep_weights(job: Job, model: Autoencoder) -> str:
     save_state(model.state_dict(), job.path / WEIGHTS)
     path = job.path / ENCODER
     save_state(model.encoder.state_dict(), path)
-    return str(uploads.keep(f"autoencoder-{job.id}.safetensors", path.read_bytes()))
+    try:
+        return str(uploads.keep(f"autoencoder-{job.id}.safetensors", path.read_bytes()))
+    except InputError:  # no room among the uploads: it is still in the job's folder
+        return str(path)
