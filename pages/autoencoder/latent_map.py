@@ -12,6 +12,7 @@ from pages.ui.kit import charts, components, form_fields
 from pages.ui.selection import subjects
 from pages.ui.session import caches
 from pages.ui.session.address import Bound
+from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def draw(found: AutoencoderResult) -> None:
             "Each point is a held-out picture on the two main axes of its {n} latent values. Click one, or walk to "
             "places where none is."
         ).format(n=found.latents),
+        help=explain("latent values"),
     )
     laid = caches.remember("auto-map", (str(found.job.path),), found.map, entries=4)
     with st.container(key="bl-wrap-auto-map"):

@@ -13,6 +13,7 @@ from core.workflows.autoencoder.request import CORRUPTIONS, LOSSES, MOST_PICTURE
 from pages.ui.kit import components, form_fields
 from pages.ui.session import choices
 from pages.ui.text import number_format
+from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import N_, _, translate_error
 
 UNDONE = {"none": N_("Nothing"), "noise": N_("Noise"), "occlusion": N_("A hidden square")}
@@ -41,6 +42,7 @@ def draw(data: DataSpec, *, gray: bool) -> AutoencoderRequest | None:
             **form_fields.kept("bl-auto-design").widget("bl-auto-design", DESIGNS, "notes", begun=True),
             format_func=lambda name: _(DESIGNS[name].title),
             width=300,
+            help=explain("autoencoder"),
         )
         undone = form_fields.choice(
             _("It has to undo"),

@@ -13,6 +13,7 @@ from pages.ui.kit import charts, components, form_fields
 from pages.ui.selection import subjects
 from pages.ui.session import caches
 from pages.ui.text import layer_names
+from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _grams(found: StyleResult) -> None:
     components.section(
         _("What the network calls style"),
         _("Which channels of a layer answer together: the Gram matrices, before, after, and as they were meant to be."),
+        help=explain("gram matrix"),
     )
     request: StyleRequest = found.job.read_request()  # type: ignore[assignment]
     anatomy = caches.anatomy(ModelSpec(request.reference))

@@ -343,6 +343,28 @@ TERMS: Mapping[str, Term] = {
         "Geirhos et al. 2020",
         _arxiv("2004.07780"),
     ),
+    "autoencoder": Term(
+        N_("Autoencoder"),
+        N_("A network that has to give back its own input, through a place too narrow to pass it on as it is."),
+        "Vincent et al. 2010",
+        "https://www.jmlr.org/papers/v11/vincent10a.html",
+    ),
+    "latent values": Term(
+        N_("Latent values"),
+        N_("What the narrow place of an autoencoder holds of a picture: the numbers it is painted from again."),
+    ),
+    "transposed convolution": Term(
+        N_("Transposed convolution"),
+        N_("Each value of a map paints a window of weights into a larger map, where overlapping windows add up."),
+        "Dumoulin and Visin 2016",
+        _arxiv("1603.07285"),
+    ),
+    "gram matrix": Term(
+        N_("Gram matrix"),
+        N_("For each two channels of a layer how strongly they answer together, wherever that is in the picture."),
+        "Gatys et al. 2016",
+        "https://doi.org/10.1109/CVPR.2016.265",
+    ),
     "gradient norm": Term(
         N_("Gradient norm"), N_("Length of the gradient of a stage: how strongly the loss pulls at it.")
     ),
