@@ -58,7 +58,7 @@ _CATS_DOGS_SLIP = N_(
 )
 _CATS_DOGS_KEPT = N_(
     "When the last layers were freed, the rate stayed as high as for the new head, which wrecks pretrained features. "
-    "It is kept here as it was, so that you can see it; the coach says so too."
+    "The coach says so too."
 )
 _SCANS_SLIP = N_(
     "The slices were changed five times and saved before the split, so copies of one slice stood in training, "
@@ -85,6 +85,7 @@ def _cats_dogs(network: str, rate: float, description: str, thaw: tuple[str, ...
         freeze=FreezePlan(thaw=thaw),
         augment=AugmentSpec.preset("cats-dogs-paper" if changed else "none"),
         slip=_CATS_DOGS_SLIP if changed else _CATS_DOGS_KEPT,
+        slip_kept=not changed,
     )
 
 
@@ -182,10 +183,11 @@ _LISTED = (
         freeze=_EVERYTHING,
         augment=AugmentSpec.preset("five-classes"),
         slip=N_(
-            "Kept as they were: the base was never frozen, pixels were divided by 255 for weights that expect -1 to 1 "
+            "The base was never frozen, pixels were divided by 255 for weights that expect -1 to 1 "
             "in Keras, and early stopping watched the training loss, which falls for as long as a network overfits. "
             "Run it beside the one that is set right."
         ),
+        slip_kept=True,
     ),
     CourseRun(
         id="mobilenet-v2-five-classes",

@@ -28,6 +28,7 @@ class CourseRun:
         freeze: What learns.
         augment: How training images are changed.
         slip: What the notes did wrong, and what is done here instead; empty where there is nothing.
+        slip_kept: Whether the slip is left in, to be seen.
         division: Shares of the images that test, and of the rest that validate; ``None`` where the notes leave it open.
         stands_for: Id of the run whose network :data:`STAND_IN` stands in for; empty for the notes' own.
     """
@@ -42,6 +43,7 @@ class CourseRun:
     freeze: FreezePlan = field(default_factory=FreezePlan)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     slip: str = ""
+    slip_kept: bool = False
     division: tuple[float, float] | None = None
     stands_for: str = ""
 

@@ -39,7 +39,12 @@ def draw(choice: TrainChoice, classes: int) -> TrainChoice:
     st.html(f'<p class="bl-course">{escape(_(run.description))}</p>')
     _sets(run)
     if run.slip:
-        components.note(_("A slip of the notes, avoided here: {slip}").format(slip=_(run.slip)))
+        said = (
+            _("A slip of the notes, left in to be seen: {slip}")
+            if run.slip_kept
+            else _("A slip of the notes, avoided here: {slip}")
+        )
+        components.note(said.format(slip=_(run.slip)))
     _needs(run, classes)
     _division(run)
     components.note(
