@@ -24,7 +24,7 @@ from core.models.network import Network
 from core.runs.files import read_json, write_atomic, write_json
 from core.workflows.new_images.listing import truth
 
-TOGETHER = 256
+TOGETHER = 64
 """Images that are in memory at a time."""
 ARRAYS, RECORD = "answers.npz", "answers.json"
 
