@@ -15,6 +15,7 @@ from PIL import Image
 from core.data.images import normalise, to_tensor
 from core.data.pixel_store import PixelStore, centre, iterate
 from core.data.sources import Item
+from core.errors import InputError
 from core.models.network import Network
 from core.runs.files import write_atomic
 
@@ -120,21 +121,32 @@ def read_predictions(path: Path, classes: Sequence[str]) -> Predictions | None:
     Args:
         path: The run's ``predictions.parquet``.
         classes: Names in the order of the logits.
+
+    Raises:
+        InputError: The file is damaged, or is not of these classes.
     """
-    from pyarrow import parquet
+    from pyarrow import ArrowException, parquet
 
     if not path.is_file():
         return None
-    table = parquet.read_table(path)
     place = {name: index for index, name in enumerate(classes)}
-    columns = [table[f"p_{index}"].to_numpy().astype(np.float32) for index in range(len(classes))]
-    return Predictions(
-        keys=tuple(table["key"].to_pylist()),
-        splits=tuple(table["split"].to_pylist()),
-        labels=np.asarray([place[name] for name in table["label"].to_pylist()], dtype=np.int64),
-        probabilities=np.stack(columns, axis=1),
-        classes=tuple(classes),
-    )
+    try:
+        table = parquet.read_table(path)
+        columns = [table[f"p_{index}"].to_numpy().astype(np.float32) for index in range(len(classes))]
+        return Predictions(
+            keys=tuple(table["key"].to_pylist()),
+            splits=tuple(table["split"].to_pylist()),
+            labels=np.asarray([place[name] for name in table["label"].to_pylist()], dtype=np.int64),
+            probabilities=np.stack(columns, axis=1),
+            classes=tuple(classes),
+        )
+    except (OSError, KeyError, ValueError, TypeError, ArrowException) as error:
+        raise InputError(
+            "The answers that {run} left behind cannot be read: {file} is damaged, or of other classes. Judge its "
+            "weights again.",
+            run=path.parent.name,
+            file=path.name,
+        ) from error
 
 
 class Answer(NamedTuple):

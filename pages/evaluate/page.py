@@ -118,7 +118,11 @@ def _title(run: Run, status: RunStatus) -> None:
 
 def _evaluations(run: Run) -> dict[str, Evaluation]:
     """Returns what the run left behind, or what was judged here since; offers to judge where there is neither."""
-    found = answers.recorded(run)
+    try:
+        found = answers.recorded(run)
+    except InputError as error:
+        components.note(translate_error(error))
+        found = {}
     if found or not run.has_weights:
         return dict(found)
     key = (run.id, run.checkpoint.stat().st_mtime_ns)

@@ -79,3 +79,22 @@ def test_images_that_have_gone_are_not_sliced(open_page, words, learned) -> None
     app = open_page("evaluate", run=run.id, view="slices")
     assert not app.exception
     assert "These images cannot be sliced" in words(app)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 nothing of the kind", None])
+def test_damaged_answers_are_said_and_can_be_made_again(
+    open_page, words, again: tuple[Run, Run], damage: bytes | None
+) -> None:
+    first, second = again
+    if damage is None:  # the answers are of other classes
+        (second.path / "classes.json").write_text('{"classes": ["moon", "sun", "star"]}')
+    else:
+        (second.path / "predictions.parquet").write_bytes(damage)
+    app = open_page("evaluate", run=second.id)
+    assert not app.exception
+    assert "cannot be read: predictions.parquet is damaged, or of other classes" in words(app)
+    assert "Judge the best weights" in words(app)
+    for view in ("pictures", "chance"):
+        app = open_page("compare", runs=f"{first.id},{second.id}", view=view)
+        assert not app.exception
+        assert "predictions.parquet is damaged" in words(app)
