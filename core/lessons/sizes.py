@@ -173,11 +173,11 @@ def transposed_side(side: int, kernel: int, stride: int, padding: int) -> int:
 
 
 def _module(kind: str, numbers: dict[str, int], given: tuple[int, ...]) -> nn.Module:
-    window = {name: numbers[name] for name in ("stride", "padding", "dilation") if name in numbers}
+    stride, padding, dilation = (numbers.get(name, usual) for name, usual in _USUAL.items())
     if kind == "conv":
-        return nn.Conv2d(given[0], numbers["channels"], numbers["kernel"], **window)
+        return nn.Conv2d(given[0], numbers["channels"], numbers["kernel"], stride, padding, dilation)
     if kind == "transposed":
-        return nn.ConvTranspose2d(given[0], numbers["channels"], numbers["kernel"], **window)
+        return nn.ConvTranspose2d(given[0], numbers["channels"], numbers["kernel"], stride, padding)
     if kind in ("max", "mean"):
         return (nn.MaxPool2d if kind == "max" else nn.AvgPool2d)(numbers["kernel"], numbers["stride"])
     if kind == "norm":

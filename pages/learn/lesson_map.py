@@ -13,6 +13,7 @@ from pages.learn.table import LESSONS
 from pages.ui.kit import components, nav
 from pages.ui.selection import subjects
 from pages.ui.text.i18n import _, _n
+from pages.ui.walks.table import FIRST_WALK, WALKS
 
 
 def draw(*, missing: str | None = None) -> None:
@@ -39,6 +40,22 @@ def draw(*, missing: str | None = None) -> None:
     with st.container(key="bl-learn-map"):
         for number, lesson in enumerate(LESSONS.values(), start=1):
             _card(number, lesson)
+    _trainings()
+
+
+def _trainings() -> None:
+    """Draws the walks that show a thing in a real training, and the networks that give pictures back."""
+    components.section(
+        _("Seen in a real training"), _("A bar leads over the pages: guess first, press once, look at the run.")
+    )
+    with st.container(key="bl-learn-walks", horizontal=True):
+        for name, walk in WALKS.items():
+            if name != FIRST_WALK:
+                nav.link(walk.stops[0].page, _(walk.title), icon=f":material/{walk.icon}:", walk=name)
+    components.section(_("Networks that give pictures back"))
+    with st.container(key="bl-learn-pictures", horizontal=True):
+        for page in ("autoencoder", "style"):
+            nav.link(page)
 
 
 def _card(number: int, lesson: Lesson) -> None:

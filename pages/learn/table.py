@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pages.learn.lesson import Lesson
 from pages.learn.lessons import (
     backward,
+    batch_norm,
     convolution,
     cross_entropy,
     depth,
+    dropout,
     heatmap,
     pooling,
     race,
@@ -29,6 +31,8 @@ LESSONS: Mapping[str, Lesson] = {
         cross_entropy.LESSON,
         race.LESSON,
         depth.LESSON,
+        batch_norm.LESSON,
+        dropout.LESSON,
         heatmap.LESSON,
         uneven.LESSON,
     )

@@ -143,3 +143,27 @@ def test_the_race_keeps_its_optimizers_in_the_address_and_says_how_each_went(ope
     assert "<td>SGD</td>" not in words(app)
     assert "at least one" in words(open_page("learn", lesson="race", step="play", **{"learn-optimizers": "-"}))
     assert not open_page("learn", lesson="race", step="play", **{"learn-race": "digits"}).exception
+
+
+def test_batch_norm_and_dropout_show_torchs_figures(open_page, words) -> None:
+    import torch
+
+    from pages.learn.number_grid import written
+
+    values = torch.tensor([[2.0], [4.0], [4.0], [6.0]], dtype=torch.float64)
+    layer = torch.nn.BatchNorm1d(1).double()
+    wanted = float(layer(values)[0].detach())
+    said = words(open_page("learn", lesson="batch-norm", step="play"))
+    assert f"<b>{written(wanted)}</b>" in said
+    assert f"<bdi>{written(float(layer.running_var))}</bdi>" in said
+    assert "at least two values" in words(open_page("learn", lesson="batch-norm", step="play", **{"learn-norm": "3"}))
+    app = open_page("learn", lesson="dropout", step="play", **{"learn-drop-share": "0"})
+    assert "<bdi>36</bdi>" in words(app)
+    app.button(key="bl-learn-drop-again").click().run()
+    assert not app.exception
+
+
+def test_a_network_without_batch_norm_has_no_trap_and_says_so(open_page, words) -> None:
+    query = {"learn-on": "own", "backbone": "squeezenet1_1", "weights": "none", "image": "sample:cat"}
+    said = words(open_page("learn", lesson="batch-norm", step="play", **query))
+    assert "no batch norm that keeps figures" in said
