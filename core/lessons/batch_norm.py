@@ -117,7 +117,7 @@ def train_mode(network: Network, images: Tensor, *, batches: int = 5) -> Moved:
     norms = [m for m in model.modules() if isinstance(getattr(m, "running_mean", None), Tensor)]
     if not norms:
         raise InputError("The network {network} has no batch norm that keeps figures.", network=network.name)
-    first = [(m.running_mean.clone(), m.running_var.sqrt().clamp_min(1e-6)) for m in norms]  # type: ignore[operator,union-attr]
+    first = [(m.running_mean.clone(), m.running_var.sqrt().clamp_min(1e-6)) for m in norms]  # type: ignore[operator]
     weights = [p.clone() for p in model.parameters()]
     with torch.no_grad():
         before = model.eval()(images[:1]).softmax(1)[0]
