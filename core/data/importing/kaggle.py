@@ -86,8 +86,10 @@ def _fetch(slug: str, folder: Path, progress: StagedProgress) -> None:
 
     thread = threading.Thread(target=work, daemon=True, name="kaggle")
     thread.start()
-    while thread.is_alive():
+    working = True
+    while working:
         thread.join(_POLL)
+        working = thread.is_alive()  # what came at once is measured, too
         there = _size(folder)
         if there > room:
             raise InputError(
