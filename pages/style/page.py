@@ -127,7 +127,7 @@ def _paint(request: StyleRequest) -> None:
         type="primary",
         icon=":material/brush:",
         key="bl-style-go",
-        help=_("200 steps at 256 px take less than a minute with EfficientNet-Lite0 on two cores, and some two with VGG19."),
+        help=_("200 steps at 256 px: less than a minute with EfficientNet-Lite0 on two cores, some two with VGG19."),
     ):
         start_job(request, owner=queue_panel.owner())
         st.rerun()
