@@ -173,7 +173,7 @@ def report(page: Page, visit: Visit, settled: Settled, trained: Any) -> None:
     visit(page, "runs", run=trained.id)
     page.locator(".st-key-bl-report summary").click()
     page.locator(".st-key-bl-report-start button:visible").click()
-    page.locator(".st-key-bl-report-download button:visible").wait_for()
+    page.locator(".st-key-bl-report-download button:visible").wait_for(timeout=120_000)  # its heatmaps are tested
     settled(page)
 
 
