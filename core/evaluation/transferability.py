@@ -271,7 +271,7 @@ def _checked(labels: np.ndarray, images: int) -> tuple[np.ndarray, np.ndarray]:
     found, numbered, sizes = np.unique(given, return_inverse=True, return_counts=True)
     if len(found) < 2 or images < 3:
         raise InputError(
-            "{images} images of {classes} class(es) tell nothing about a network. Take at least 3 images of 2 classes.",
+            "So few images tell nothing of a network. Take at least 3 of 2 classes: {images} of {classes} were given.",
             images=images,
             classes=len(found),
         )

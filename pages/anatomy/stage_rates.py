@@ -36,13 +36,13 @@ def norms(anatomy: Anatomy, plan: FreezePlan) -> None:
     with right:
         components.note(
             _(
-                "Kept: frozen features are the same for an image in every epoch, whatever else is in its batch. The "
-                "default."
+                "Keep them: an image's features in the frozen part are the same in every epoch, whatever else is in "
+                "its batch. The default."
             )
             if plan.norm == "eval"
             else _(
-                "Followed: means and variances drift with each batch, so frozen parts answer differently each time. It "
-                "can help where your images look unlike photos, and needs batches of 16 or more."
+                "Follow them: means and variances drift with each batch, so frozen parts answer differently each time. "
+                "It can help where your images look unlike photos, and needs batches of 16 or more."
             )
         )
     if mode and mode != plan.norm:

@@ -17,7 +17,7 @@ from pages.ui.kit.page_states import broken
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches, choices
 from pages.ui.text import number_format
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -81,7 +81,7 @@ def _counts(before: dict[str, int], copies: int) -> None:
         for name in shown
     ]
     rest = len(before) - len(shown)
-    rows += [_("and {n} classes more").format(n=rest)] if rest else []
+    rows += [_n("and {n} class more", "and {n} classes more", rest).format(n=rest)] if rest else []
     components.note(_("Training images of {classes}.").format(classes=", ".join(rows)))
 
 

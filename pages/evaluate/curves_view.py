@@ -14,7 +14,7 @@ from pages.ui.kit import charts, components, page_states
 from pages.ui.kit.components import Figure
 from pages.ui.session.address import Bound
 from pages.ui.text import glossary, number_format
-from pages.ui.text.i18n import _
+from pages.ui.text.i18n import _, _n
 from pages.ui.text.number_format import percent
 
 if TYPE_CHECKING:
@@ -145,12 +145,14 @@ def _calibration(judged: Evaluation, other: Evaluation | None, error: float) -> 
             go.Scatter(
                 x=[p.confidence for p in points],
                 y=[p.accuracy for p in points],
-                customdata=[p.images for p in points],
+                customdata=[
+                    _n("{n} image", "{n} images", p.images).format(n=number_format.exact(p.images)) for p in points
+                ],
                 mode="lines+markers",
                 name=name,
                 line={"color": colour},
-                hovertemplate=_("sure {x}, right {y}, {n} images").format(
-                    x="%{x:.1%}", y="%{y:.1%}", n="%{customdata}"
+                hovertemplate=_("sure {x}, right {y}, {images}").format(
+                    x="%{x:.1%}", y="%{y:.1%}", images="%{customdata}"
                 ),
             )
         )

@@ -16,7 +16,7 @@ from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import address, caches
 from pages.ui.text import layer_names, number_format
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
     from core.interpret.drawing.tile_sheets import FeatureSheet
@@ -140,9 +140,11 @@ def _row(
                 help=layer_picker.path_help(name),
             ):
                 open_layer(name)
-            text = _("{n} channels of {h} × {w}, {share} at or below zero").format(
-                n=stats.channels, h=stats.height, w=stats.width, share=number_format.percent(stats.sparsity)
-            )
+            text = _n(
+                "{n} channel of {h} × {w}, {share} at or below zero",
+                "{n} channels of {h} × {w}, {share} at or below zero",
+                stats.channels,
+            ).format(n=stats.channels, h=stats.height, w=stats.width, share=number_format.percent(stats.sparsity))
             if stats.broken:
                 text += _("; {n} values are no finite numbers").format(n=number_format.exact(stats.broken))
             components.note(text)

@@ -15,7 +15,7 @@ from pages.ui.selection.subjects import Subject
 from pages.ui.selection.user_images import Own
 from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
-from pages.ui.text.i18n import _
+from pages.ui.text.i18n import _, _n
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -118,7 +118,7 @@ def _tiles(subject: Subject, own: Own, found: LayerAnswers, key: tuple[object, .
             n=number_format.exact(looked), all=number_format.exact(found.asked)
         )
     else:
-        count = _("Found among {n} images.").format(n=number_format.exact(looked))
+        count = _n("Found among {n} image.", "Found among {n} images.", looked).format(n=number_format.exact(looked))
     gone = _(" {n} of them cannot be read any more.").format(n=shown.gone) if shown.gone else ""
     components.note(f"{count} {frame}{gone}")
 

@@ -12,7 +12,7 @@ from pages.ui.kit.components import Figure
 from pages.ui.kit.tiles import Tile
 from pages.ui.runs import finding_cards
 from pages.ui.text import number_format
-from pages.ui.text.i18n import N_, _
+from pages.ui.text.i18n import N_, _, _n
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -55,7 +55,7 @@ def _figure(found: LeakResult, arm: str) -> Figure:
     return Figure(
         _(ARMS[arm]),
         number_format.percent(measured.accuracy),
-        _("{low} to {high} · {n} pictures").format(
+        _n("{low} to {high} · {n} picture", "{low} to {high} · {n} pictures", measured.judged).format(
             low=number_format.percent(measured.interval[0]),
             high=number_format.percent(measured.interval[1]),
             n=number_format.exact(measured.judged),
