@@ -9,7 +9,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs import launch
 from core.workflows.autoencoder.classifier import classifiers
-from pages.ui.kit import components, form_fields, nav
+from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.runs import queue_panel
 from pages.ui.session import caches, choices
 from pages.ui.text.i18n import _, translate_error
@@ -36,7 +36,7 @@ def draw(found: AutoencoderResult) -> None:
             width=280,
             help=_("Validation and test take their shares of them, as your images are divided."),
         )
-        if st.button(
+        if clicks.button(
             _("Train both"),
             icon=":material/compare_arrows:",
             key="bl-auto-both",

@@ -12,7 +12,7 @@ from core.runs.launch import start_job
 from core.runs.status import JobStatus
 from core.specs import DataSpec
 from pages.autoencoder import hand_on, latent_map, result, settings
-from pages.ui.kit import components, nav, page_states
+from pages.ui.kit import clicks, components, nav, page_states
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import subjects
 from pages.ui.session import caches, choices
@@ -76,7 +76,7 @@ def render() -> None:
     job_panel.ended(job, DISPLAY, kept=_("What was learned until then is kept."))
     found = job_panel.result(job)
     whole = found is not None and bool(found.encoder_file)
-    if not whole and st.button(
+    if not whole and clicks.button(
         _("Train"),
         type="primary",
         icon=":material/play_arrow:",

@@ -185,7 +185,7 @@ def _notes(spec: ModelSpec, data: DataSpec, advice: Advice) -> None:
         if notes.same:
             return
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button(
+            if clicks.button(
                 _("Train both ways"),
                 icon=":material/compare_arrows:",
                 key="bl-notes-both",

@@ -12,7 +12,7 @@ from core.runs.launch import start_job
 from core.runs.status import JobStatus
 from core.workflows.jobs.style_transfer import StyleRequest
 from pages.style import result, settings
-from pages.ui.kit import components, page_states
+from pages.ui.kit import clicks, components, page_states
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker, subjects
 from pages.ui.session import caches, choices
@@ -122,7 +122,7 @@ def _paint(request: StyleRequest) -> None:
         result.draw(found, whole=_whole(job))
         if _whole(job):
             return
-    if st.button(
+    if clicks.button(
         _("Paint") if found is None else _("Paint it again from the start"),
         type="primary",
         icon=":material/brush:",

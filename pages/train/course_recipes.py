@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.specs import HeadSpec, TrainingSpec
 from core.training.course_recipes import COURSE, CourseRun
-from pages.ui.kit import components, nav
+from pages.ui.kit import clicks, components, nav
 from pages.ui.session import choices
 from pages.ui.session.train_form import TrainChoice
 from pages.ui.text import augmentation_words, display_names, number_format
@@ -131,7 +131,7 @@ def _division(run: CourseRun) -> None:
             "The notes kept {test} for the test and {val} of the rest for validation; yours are divided otherwise."
         ).format(test=test, val=val)
     )
-    if st.button(_("Divide as the notes did"), icon=":material/call_split:", key="bl-course-divide"):
+    if clicks.button(_("Divide as the notes did"), icon=":material/call_split:", key="bl-course-divide"):
         choices.set_data(wanted, choices.data_title())
         st.rerun()
 

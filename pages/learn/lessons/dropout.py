@@ -8,7 +8,7 @@ from core.errors import InputError
 from pages.learn import number_grid, typed_grid
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import Grid, written
-from pages.ui.kit import components, form_fields
+from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.text.i18n import N_, _, translate_error
@@ -58,7 +58,7 @@ def _bench() -> None:
         )
         seed = form_fields.kept("bl-learn-drop-seed")
         number = int(seed.asked() or 0) if (seed.asked() or "0").isdecimal() else 0
-        if st.button(_("Draw anew"), icon=":material/casino:", key="bl-learn-drop-again"):
+        if clicks.button(_("Draw anew"), icon=":material/casino:", key="bl-learn-drop-again"):
             seed.choose(str((number + 1) % 1000))
             st.rerun(scope="fragment")
     if values is None:
