@@ -147,3 +147,27 @@ def test_the_homework_s_five_times(capsys: pytest.CaptureFixture[str], tmp_path:
     assert found["after"] == {"AD": 95, "MCI": 70}  # of 4,825 and 3,445
     divided = result(capsys, "split", tmp_path / "out", "--group-by", "stem")
     assert sum(sum(part.values()) for part in divided["counts"].values()) == 165
+
+
+def test_few_and_many_and_too_large_are_answered_in_words(
+    capsys: pytest.CaptureFixture[str],
+    image_folder: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from core import settings
+
+    source = image_folder(images=1)
+    picture = next(source.glob("*/*.png"))
+    assert "single class" in problem(capsys, image_folder("one", ("only",), 1))
+    many = tmp_path / "many"
+    for number in range(400):
+        (many / f"c{number:03d}").mkdir(parents=True)
+        (many / f"c{number:03d}" / "a.png").hardlink_to(picture)
+    assert len(result(capsys, many)["classes"]) == 400
+    packed = tmp_path / "big.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(60):
+            archive.write(picture, f"{'ab'[number % 2]}/{number}.png")
+    monkeypatch.setattr(settings, "upload_limit", lambda: packed.stat().st_size - 1)
+    assert "an upload may have" in problem(capsys, "import", packed, "--name", "big")
