@@ -2,24 +2,35 @@
 
 A 64-bit hash of the lowest frequencies (pHash: Zauner 2010, "Implementation and benchmarking of perceptual image hash
 functions") finds candidates; the correlation of the gray thumbnails decides. Brightness and contrast change neither.
+All pairs of hashes are compared, in blocks, which bounds the memory but for the pairs that are found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.images import WORKERS
 from core.data.scan.looks import THUMB
 
 CANDIDATE_BITS = 18
 """Bits of 64 in which the hashes of two pictures may differ so that their thumbnails are compared."""
-_FLAT = 4.0  # deviation of a thumbnail, of 255, that shows too little to be compared
-_ROWS = 256
-_DENSE = 20_000  # candidates of as many rows, from which on all are compared at once
-_AT_ONCE = 4096
+FLAT = 4.0
+"""Deviation of a thumbnail, of 255, below which it shows too little to be compared."""
+_ROWS, _COLUMNS = 64, 8192  # hashes that are compared at once: what a processor keeps at hand
+_DENSE = _ROWS * _COLUMNS // 16  # candidates among them, from which on all are correlated at once
+_WAITING = 8 * WORKERS
+_GATHERED = 4096  # pairs that are correlated at once
+
+
+_Number = TypeVar("_Number", np.uint8, np.float32)
+Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+"""Rows of the one of each pair, rows of the other, and how alike they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class Pairs:
     likeness: NDArray[np.float32]
 
     @classmethod
-    def of(cls, parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]) -> Pairs:
+    def of(cls, parts: list[Part]) -> Pairs:
         """Joins parts; of a pair that was found twice, the greater likeness counts."""
         if not parts:
             return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
@@ -51,24 +62,35 @@ class Pairs:
 
 def unit(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Returns thumbnails ``N x 32 x 32`` as vectors of mean 0 and length 1, ``N x 256``; flat ones as zeros."""
-    small = thumbs.reshape(len(thumbs), 16, 2, 16, 2).mean(axis=(2, 4), dtype=np.float32).reshape(len(thumbs), -1)
+    quarters = (thumbs[:, row::2, column::2].astype(np.float32) for row in (0, 1) for column in (0, 1))
+    small = sum(quarters, np.float32(0)).reshape(len(thumbs), -1) / 4
     small = small - small.mean(axis=1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
-    return np.where(length > _FLAT * 16, small / np.maximum(length, 1e-6), 0.0).astype(np.float32)
+    return np.where(length > FLAT * 16, small / np.maximum(length, 1e-6), 0.0).astype(np.float32)
 
 
-def turned(thumbs: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def turned(thumbs: NDArray[_Number]) -> list[NDArray[_Number]]:
     """Returns thumbnails in all eight ways that they can be turned and mirrored, first as they are."""
     quarters = [np.rot90(thumbs, k, axes=(1, 2)) for k in range(4)]
     return quarters + [quarter[:, :, ::-1] for quarter in quarters]
 
 
-def hashes(thumbs: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Returns a hash of 64 bits for each thumbnail: which of its lowest frequencies are above their median."""
+def hashes(thumbs: NDArray[np.uint8]) -> list[NDArray[np.uint64]]:
+    """Returns a hash of 64 bits for each thumbnail, in each of the eight ways that :func:`turned` has.
+
+    It says which of the lowest frequencies are above their median; turning swaps frequencies and changes their signs.
+    """
     place = np.arange(THUMB)
     basis = np.cos(np.pi * (place[None, :] + 0.5) * np.arange(1, 9)[:, None] / THUMB).astype(np.float32)
     low = basis @ thumbs.astype(np.float32) @ basis.T
-    flat = low.reshape(len(thumbs), 64)
+    columns = np.where(np.arange(1, 9) % 2, -1, 1).astype(np.float32)  # of waves that a mirror turns round
+    rows, across = columns[:, None], low.transpose(0, 2, 1)
+    quarters = [low, across * rows, low * rows * columns, across * columns]
+    return [_bits(way) for way in quarters + [quarter * columns for quarter in quarters]]
+
+
+def _bits(low: NDArray[np.float32]) -> NDArray[np.uint64]:
+    flat = low.reshape(len(low), 64)
     bits = flat > np.median(flat, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(np.uint64).reshape(-1)
 
@@ -81,59 +103,79 @@ def alike(thumbs: NDArray[np.uint8], least: float, rows: NDArray[np.int64] | Non
         least: Correlation, up to 1.
         rows: Only pairs with one of these, in rising order, on one side; by default all.
     """
-    return Pairs.of(list(_found(thumbs, least, rows)))
+    return Pairs.of(list(alike_parts(thumbs, least, rows)))
 
 
-def _found(
-    thumbs: NDArray[np.uint8], least: float, rows: NDArray[np.int64] | None
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    own_hash, own = hashes(thumbs), unit(thumbs)
-    shown: NDArray[np.bool_] = np.any(own, axis=1)
-    for way in turned(thumbs):
-        way_hash, way_unit = hashes(way), unit(np.ascontiguousarray(way))
-        wanted = np.arange(len(thumbs)) if rows is None else rows
-        for start in range(0, len(wanted), _ROWS):
-            part = wanted[start : start + _ROWS]
-            bits: NDArray[np.uint8] = np.bitwise_count(np.bitwise_xor.outer(own_hash[part], way_hash))
-            one, other = np.nonzero((bits <= CANDIDATE_BITS) & shown[part, None] & shown[None, :])
-            one = part[one]
-            kept = one < other if rows is None else one != other
+def alike_parts(thumbs: NDArray[np.uint8], least: float, rows: NDArray[np.int64] | None = None) -> Iterator[Part]:
+    """Yields what :func:`alike` returns, part by part; a pair may be found in several of the eight ways."""
+    own = unit(thumbs)
+    shown = np.flatnonzero(own.any(axis=1))
+    own, way_hashes = own[shown], hashes(thumbs[shown])
+    wanted = np.arange(len(shown)) if rows is None else np.flatnonzero(np.isin(shown, rows))
+    for way_hash, way in zip(way_hashes, turned(own.reshape(len(own), 16, 16)), strict=True):
+        search = _Search(way_hashes[0], way_hash, own, way.reshape(own.shape), least, rows is None)
+        parts = [wanted[start : start + _ROWS] for start in range(0, len(wanted), _ROWS)]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for start in range(0, len(parts), _WAITING):  # what is found is taken away before more is looked for
+                for found in pool.map(search.of, parts[start : start + _WAITING]):
+                    for first, second, likeness in found:
+                        one, other = shown[first], shown[second]
+                        yield np.minimum(one, other), np.maximum(one, other), likeness
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Pictures in one of the eight ways, among which those are looked for that are like some as they are."""
+
+    own_hash: NDArray[np.uint64]
+    way_hash: NDArray[np.uint64]
+    own: NDArray[np.float32]
+    way: NDArray[np.float32]
+    least: float
+    once: bool
+
+    def of(self, part: NDArray[np.int64]) -> list[Part]:
+        """Returns what is like some pictures, by their rows; where each pair counts once, those of higher rows."""
+        count = len(self.way_hash)
+        differing = np.empty((len(part), min(_COLUMNS, count)), np.uint64)
+        bits = np.empty(differing.shape, np.uint8)
+        found = []
+        for start in range(int(part[0]) // _COLUMNS * _COLUMNS if self.once else 0, count, _COLUMNS):
+            stop = min(count, start + _COLUMNS)
+            np.bitwise_xor(self.own_hash[part, None], self.way_hash[None, start:stop], out=differing[:, : stop - start])
+            np.bitwise_count(differing[:, : stop - start], out=bits[:, : stop - start])
+            one, other = _nonzero(bits[:, : stop - start] <= CANDIDATE_BITS)
+            kept = part[one] < other + start if self.once else part[one] != other + start
             one, other = one[kept], other[kept]
-            if len(one) > _DENSE:
-                likeness = (own[part] @ way_unit.T)[
-                    one - part[0] if rows is None else np.searchsorted(part, one), other
-                ]
-            else:
-                likeness = np.einsum("nd,nd->n", own[one], way_unit[other])
-            good = likeness >= least
-            yield np.minimum(one, other)[good], np.maximum(one, other)[good], likeness[good]
+            likeness = _correlated(self.own[part], self.way[start:stop], one, other)
+            good = likeness >= self.least
+            found.append((part[one[good]], other[good] + start, likeness[good]))
+        return found
 
 
-def shifted(one: NDArray[np.uint8], other: NDArray[np.uint8], most: int = 5) -> NDArray[np.float32]:
-    """Returns how well thumbnails correlate where they overlap, at the best of many shifts, mirrored or not.
-
-    Args:
-        one: uint8 ``P x 32 x 32``.
-        other: Those that they are compared with, one by one, of the same shape.
-        most: Pixels of the thumbnail that one is shifted by at most, each way.
-    """
-    if len(one) > _AT_ONCE:
-        starts = range(0, len(one), _AT_ONCE)
-        return np.concatenate([shifted(one[s : s + _AT_ONCE], other[s : s + _AT_ONCE], most) for s in starts])
-    best = np.full(len(one), -1.0, dtype=np.float32)
-    first = one.astype(np.float32)
-    for second in (other.astype(np.float32), other[:, :, ::-1].astype(np.float32)):
-        for down in range(-most, most + 1):
-            for right in range(-most, most + 1):
-                a = first[:, max(0, down) : THUMB + min(0, down), max(0, right) : THUMB + min(0, right)]
-                b = second[:, max(0, -down) : THUMB + min(0, -down), max(0, -right) : THUMB + min(0, -right)]
-                np.maximum(best, _correlation(a, b), out=best)
-    return best
+def _nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns what :func:`numpy.nonzero` does, faster where few are: eight at a time are passed over."""
+    flat = np.ascontiguousarray(mask).reshape(-1)
+    if flat.size % 8:
+        return np.nonzero(mask)  # type: ignore[return-value]
+    words = np.flatnonzero(flat.view(np.uint64))
+    places = (words[:, None] * 8 + np.arange(8)).reshape(-1)
+    one, other = np.divmod(places[flat[places]], mask.shape[1])
+    return one, other
 
 
-def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    a, b = (part.reshape(len(part), -1) for part in (one, other))
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    power = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
-    product = np.einsum("nd,nd->n", a, b)
-    return np.where(power > a.shape[1] * _FLAT**2, product / np.maximum(power, 1e-6), -1.0).astype(np.float32)
+def _correlated(
+    first: NDArray[np.float32], second: NDArray[np.float32], one: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    return np.asarray((first @ second.T)[one, other]) if len(one) > _DENSE else dots(first, second, one, other)
+
+
+def dots(
+    first: NDArray[np.float32], second: NDArray[np.float32], one: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Returns the products of row ``one`` of the first and row ``other`` of the second, pair by pair, ``P``."""
+    found = np.empty(len(one), np.float32)
+    for start in range(0, len(one), _GATHERED):
+        part = slice(start, start + _GATHERED)
+        np.einsum("nd,nd->n", first[one[part]], second[other[part]], out=found[part])
+    return found

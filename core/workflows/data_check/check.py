@@ -16,7 +16,7 @@ from core.data.decoding import DEEP, SetDepth
 from core.data.scan.looks import THUMB, Looks, look_at
 from core.errors import InputError
 from core.messages import Progress, StagedProgress
-from core.workflows.data_check.copies import copies, equal_groups, forest, limits_of
+from core.workflows.data_check.copies import copies, equal_groups, joining, limits_of
 from core.workflows.data_check.report import LOOSEST, Check, Doubt, Link, Sizes
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class _Rows:
         thumbs, labels = self.looks.thumbs[rows], self.labels[rows]
         features = None if self.features is None else self.features[rows]
         limits = limits_of(thumbs, features, labels)
-        pairs = forest(copies(thumbs, features, labels, limits, sizes=self.looks.sizes[rows], least=LOOSEST), len(rows))
+        pairs = joining(thumbs, features, labels, limits, self.looks.sizes[rows], LOOSEST)
         return tuple(
             Link(self.key(int(rows[one])), self.key(int(rows[other])), float(margin))
             for one, other, margin in zip(pairs.first, pairs.second, pairs.likeness, strict=True)

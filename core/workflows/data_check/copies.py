@@ -7,33 +7,27 @@ different classes, have in common by nature. What a search with these limits fin
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.scan.likeness import Pairs, alike, shifted, turned, unit
+from core.data.scan.alignment import rotated, shifted
+from core.data.scan.likeness import Pairs, Part, alike_parts, dots, turned, unit
 from core.data.scan.looks import Looks, groups_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LEAST_CORRELATION, LEAST_COSINE, LEAST_ALIGNED = 0.9, 0.85, 0.87
 """Limits that are never gone below: of thumbnails, of features, of thumbnails that were shifted onto each other.
 
 Of 802 photographs of cats and dogs no two exceed 0.86, 0.85 and 0.83."""
 _DEVIATIONS = 5.5  # above the middle of unrelated pairs, in Fisher's z
-_SAMPLE = 20_000
+_SAMPLE, _SAMPLE_OF_ALL, _SAMPLE_LEAST = 20_000, 200_000, 500  # pairs of a class, of all classes, of each of many
 _FEW = 8  # images of a class, with fewer of which all classes are taken together
 _ALIGNED_SAMPLE = 400
 _ROOM = 0.27  # by which a cosine may miss its limit where the thumbnails, shifted, are the same
-_NEIGHBOURS = 3
-_ROWS = 512
-_ANGLES = (-90, *(angle for angle in range(-60, 61, 5) if angle), 90)
-_OVERLAP = 0.4  # of the picture that must be seen in both, where one is rotated
+_HELD = 2_000_000  # pairs from which on those are forgotten that join nothing new
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +63,49 @@ def limits_of(thumbs: NDArray[np.uint8], features: NDArray[np.float32] | None, l
         labels: ``N``.
     """
     rng = np.random.default_rng(0)
-    own, ways = unit(thumbs), [unit(np.ascontiguousarray(way)) for way in turned(thumbs)]
-
-    def correlation(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.max([np.einsum("nd,nd->n", own[one], way[other]) for way in ways], axis=0)
-
-    pairs = [_pairs_within(labels, label, rng) for label in range(int(labels.max(initial=0)) + 1)]
+    own = unit(thumbs)
+    classes = int(labels.max(initial=0)) + 1
+    most = min(_SAMPLE, max(_SAMPLE_LEAST, _SAMPLE_OF_ALL // classes))
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(classes + 1))
+    pairs = [_pairs_within(order[low:high], most, rng) for low, high in pairwise(bounds)]
     together = _joined([pair for pair in pairs if len(pair[0])])
     between = rng.integers(0, max(1, len(labels)), (2, _SAMPLE))
     between = between[:, labels[between[0]] != labels[between[1]]] if len(labels) else between[:, :0]
-    every = [pair if len(pair[0]) >= _FEW * (_FEW - 1) // 2 else together for pair in pairs]
-    every.append((between[0], between[1]))
+    enough = [len(pair[0]) >= _FEW * (_FEW - 1) // 2 for pair in pairs]
 
-    def limits(likeness: object, least: float) -> NDArray[np.float32]:
-        return np.array([_above(likeness(*pair), least) for pair in every], dtype=np.float32)  # type: ignore[operator]
+    def limits(likeness: _Likeness, least: float) -> NDArray[np.float32]:
+        common = _above(likeness(*together), least)
+        own_limits = [
+            _above(likeness(*pair), least) if many else common for pair, many in zip(pairs, enough, strict=True)
+        ]
+        return np.array([*own_limits, _above(likeness(between[0], between[1]), least)], dtype=np.float32)
 
     few = rng.permutation(len(together[0]))[:_ALIGNED_SAMPLE]
     aligned = shifted(thumbs[together[0][few]], thumbs[together[1][few]]) if len(few) else np.empty(0, np.float32)
     known = features
     cosine = (
-        np.ones(len(every), np.float32)
+        np.ones(classes + 1, np.float32)
         if known is None
-        else limits(lambda one, other: np.einsum("nd,nd->n", known[one], known[other]), LEAST_COSINE)
+        else limits(lambda one, other: dots(known, known, one, other), LEAST_COSINE)
     )
-    return Limits(limits(correlation, LEAST_CORRELATION), cosine, _above(aligned, LEAST_ALIGNED))
+    return Limits(
+        limits(lambda one, other: _best_way(own, one, other), LEAST_CORRELATION), cosine, _above(aligned, LEAST_ALIGNED)
+    )
+
+
+_Likeness = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
+
+
+def _best_way(own: NDArray[np.float32], one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Returns the correlation of thumbnails in the best of the eight ways."""
+    best = np.full(len(one), -1.0, dtype=np.float32)
+    for start in range(0, len(one), _SAMPLE):
+        part = slice(start, start + _SAMPLE)
+        first = own[one[part]].reshape(-1, 16, 16)
+        for way in turned(own[other[part]].reshape(-1, 16, 16)):
+            np.maximum(best[part], np.einsum("nhw,nhw->n", first, way), out=best[part])
+    return best
 
 
 def _above(likeness: NDArray[np.float32], least: float) -> float:
@@ -104,13 +117,12 @@ def _above(likeness: NDArray[np.float32], least: float) -> float:
 
 
 def _pairs_within(
-    labels: NDArray[np.int64], label: int, rng: np.random.Generator
+    members: NDArray[np.int64], most: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    members = np.flatnonzero(labels == label)
-    if len(members) * (len(members) - 1) // 2 <= _SAMPLE:
+    if len(members) * (len(members) - 1) // 2 <= most:
         one, other = np.triu_indices(len(members), 1)
     else:
-        one, other = rng.integers(0, len(members), (2, _SAMPLE))
+        one, other = rng.integers(0, len(members), (2, most))
         one, other = one[one != other], other[one != other]
     return members[one], members[other]
 
@@ -146,22 +158,69 @@ def copies(
         sizes: Width and height of the pictures, ``N x 2``; with them, thumbnails are also compared rotated.
         least: Below 0, some of the pairs that just miss the limit are returned, too.
     """
+    return Pairs.of(list(_parts(thumbs, features, labels, limits, rows, sizes, least)))
+
+
+def joining(
+    thumbs: NDArray[np.uint8],
+    features: NDArray[np.float32] | None,
+    labels: NDArray[np.int64],
+    limits: Limits,
+    sizes: NDArray[np.int64],
+    least: float,
+) -> Pairs:
+    """Returns those of the pairs that :func:`copies` finds which suffice to join what is alike; see :func:`forest`.
+
+    However many pairs there are, a few millions of them are held at once.
+    """
+    held: list[Part] = []
+    for part in _parts(thumbs, features, labels, limits, None, sizes, least):
+        held.append(part)
+        if sum(len(one) for one, _, _ in held) > _HELD:
+            some = forest(Pairs.of(held), len(thumbs))
+            held = [(some.first, some.second, some.likeness)]
+    return forest(Pairs.of(held), len(thumbs))
+
+
+def _parts(
+    thumbs: NDArray[np.uint8],
+    features: NDArray[np.float32] | None,
+    labels: NDArray[np.int64],
+    limits: Limits,
+    rows: NDArray[np.int64] | None,
+    sizes: NDArray[np.int64] | None,
+    least: float,
+) -> Iterator[Part]:
+    """Yields pairs that are copies with their margins, part by part; a pair may come several times."""
     lowest = float(limits.correlation.min())
-    by_thumb = alike(thumbs, lowest + least * (1 - lowest), rows)
-    found = [_above_limit(by_thumb, limits.of(limits.correlation, labels[by_thumb.first], labels[by_thumb.second]))]
-    if features is not None:
-        near = _near(features, float(limits.cosine.min()), rows)
-        allowed = limits.of(limits.cosine, labels[near.first], labels[near.second])
-        found.append(_above_limit(near, allowed))
-        missed = (near.likeness < allowed) & (near.likeness >= allowed - _ROOM)
-        open_ = Pairs(near.first[missed], near.second[missed], near.likeness[missed])
-        aligned = shifted(thumbs[open_.first], thumbs[open_.second])
+    for one, other, likeness in alike_parts(thumbs, lowest + least * (1 - lowest), rows):
+        yield _kept(one, other, likeness, limits.of(limits.correlation, labels[one], labels[other]), least)
+    if features is None:
+        return
+    from core.workflows.data_check.neighbours import near_parts
+
+    for one, other, likeness in near_parts(features, float(limits.cosine.min()), _ROOM, rows):
+        allowed = limits.of(limits.cosine, labels[one], labels[other])
+        yield _kept(one, other, likeness, allowed, least)
+        missed = (likeness < allowed) & (likeness >= allowed - _ROOM)
+        first, second = one[missed], other[missed]
+        aligned = shifted(thumbs[first], thumbs[second])
         if sizes is not None:
-            aligned = np.maximum(aligned, _rotated(thumbs, sizes, open_.first, open_.second))
-        found.append(_above_limit(Pairs(open_.first, open_.second, aligned), np.full(len(aligned), limits.aligned)))
-    pairs = Pairs.of([(part.first, part.second, part.likeness) for part in found])
-    kept = pairs.likeness >= least
-    return Pairs(pairs.first[kept], pairs.second[kept], pairs.likeness[kept])
+            aligned = np.maximum(aligned, rotated(thumbs, sizes, first, second, limits.aligned))
+        yield _kept(first, second, aligned, np.full(len(aligned), limits.aligned), least)
+
+
+def _kept(
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    likeness: NDArray[np.float32],
+    limits: NDArray[np.floating],
+    least: float,
+) -> Part:
+    """Returns the pairs with how far above their limits they are, as far as that is ``least`` or more."""
+    margin = np.minimum((likeness - limits) / np.maximum(1 - limits, 1e-3), 1.0).astype(np.float32)
+    kept = margin >= least
+    return one[kept], other[kept], margin[kept]
 
 
 def forest(pairs: Pairs, count: int) -> Pairs:
@@ -182,66 +241,3 @@ def forest(pairs: Pairs, count: int) -> Pairs:
     tree = minimum_spanning_tree(coo_array((rank, (first, second)), shape=(count, count)).tocsr())
     kept = np.sort(tree.data.astype(np.int64)) - 1
     return Pairs(first[kept], second[kept], likeness[kept])
-
-
-def _rotated(
-    thumbs: NDArray[np.uint8], sizes: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Returns how well thumbnails correlate where they overlap, one of the pair rotated by the best of many angles."""
-    import torch
-    from torch.nn import functional as F
-
-    best = np.full(len(first), -1.0, dtype=np.float32)
-    for start in range(0, len(first), _ROWS):
-        part = slice(start, start + _ROWS)
-        one, other = (torch.from_numpy(thumbs[rows[part]].astype(np.float32))[:, None] for rows in (first, second))
-        own, theirs = (torch.from_numpy(sizes[rows[part]].astype(np.float32)) for rows in (first, second))
-        for angle in _ANGLES:
-            cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            turn = torch.tensor([[cosine, -sine], [sine, cosine]])
-            plane = turn[None] * theirs[:, None, :] / own[:, :, None]  # from places of the second to those of the first
-            grid = F.affine_grid(
-                torch.cat([plane, torch.zeros(len(plane), 2, 1)], 2), list(one.shape), align_corners=False
-            )
-            inside = (grid.abs() <= 1).all(-1)[:, None].float()
-            moved = F.grid_sample(one, grid, mode="bilinear", padding_mode="border", align_corners=False)
-            found = _masked(moved, other, inside).numpy()
-            np.maximum(best[part], found, out=best[part])
-    return best
-
-
-def _masked(one: Tensor, other: Tensor, inside: Tensor) -> Tensor:
-    """Returns the correlation of pictures ``B x 1 x H x W`` where ``inside`` is 1; -1 where too little overlaps."""
-    count = inside.sum((1, 2, 3))
-    a, b = (
-        (part - (part * inside).sum((2, 3), keepdim=True) / count.clamp(min=1).view(-1, 1, 1, 1)) * inside
-        for part in (one, other)
-    )
-    power = ((a**2).sum((1, 2, 3)) * (b**2).sum((1, 2, 3))).sqrt()
-    found = (a * b).sum((1, 2, 3)) / power.clamp(min=1e-6)
-    enough = (count >= _OVERLAP * inside[0].numel()) & (power > 16 * count)
-    return found.masked_fill(~enough, -1.0)
-
-
-def _above_limit(pairs: Pairs, limits: NDArray[np.floating]) -> Pairs:
-    margin = (pairs.likeness - limits) / np.maximum(1 - limits, 1e-3)
-    return Pairs(pairs.first, pairs.second, np.minimum(margin, 1.0).astype(np.float32))
-
-
-def _near(features: NDArray[np.float32], least: float, rows: NDArray[np.int64] | None) -> Pairs:
-    """Returns all pairs of a cosine of at least ``least``, and each picture's nearest ones as far as there is room."""
-    parts = []
-    wanted = np.arange(len(features)) if rows is None else rows
-    for start in range(0, len(wanted), _ROWS):
-        part = wanted[start : start + _ROWS]
-        cosine = features[part] @ features.T
-        cosine[np.arange(len(part)), part] = -1.0
-        count = min(_NEIGHBOURS, cosine.shape[1] - 1)
-        kept = cosine >= least
-        if count > 0:
-            nearest = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
-            kept[np.arange(len(part))[:, None], nearest] = True
-        kept &= cosine >= least - _ROOM
-        one, other = np.nonzero(kept)
-        parts.append((np.minimum(part[one], other), np.maximum(part[one], other), cosine[one, other]))
-    return Pairs.of(parts)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from core.data.scan import looks
-from core.data.scan.likeness import alike, shifted
+from core.data.scan import likeness, looks
+from core.data.scan.alignment import rotated, shifted
+from core.data.scan.likeness import CANDIDATE_BITS, alike, hashes, turned, unit
 from core.data.sources import open_dataset
 from tests.core.data.conftest import encoded, huge_png, photo
 
@@ -103,3 +104,47 @@ def test_figures_say_what_is_dark_flat_and_blurred() -> None:
     assert spread <= gray.std()
     blurred = sharp.filter(ImageFilter.GaussianBlur(20)).convert("L")
     assert looks._seen(b"", sharp.size, blurred).figures[2] < 0.12 < edges
+
+
+@pytest.mark.parametrize("chosen", [None, np.arange(3, 400, 7)])
+def test_blocks_find_the_pairs_that_comparing_all_does(
+    chosen: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = np.random.default_rng(5)
+    small = chance.integers(0, 256, (400, 4, 4)).repeat(8, axis=1).repeat(8, axis=2).astype(np.uint8)
+    small[50:60] = np.rot90(small[10:20], axes=(1, 2))
+    small[70:75] = 128
+    own = unit(small)
+    ways = zip(hashes(small), turned(own.reshape(-1, 16, 16)), strict=True)
+    first = hashes(small)[0]
+    best = np.full((400, 400), -1.0)
+    for bits, way in ways:
+        near = np.bitwise_count(first[:, None] ^ bits[None]) <= CANDIDATE_BITS
+        best = np.maximum(best, np.where(near, own @ way.reshape(400, -1).T, -1.0))
+    monkeypatch.setattr(likeness, "_COLUMNS", 96)
+    found = alike(small, 0.6, chosen)
+    one, other = np.nonzero(np.triu(best >= 0.6, 1) if chosen is None else best >= 0.6)
+    if chosen is not None:
+        within = np.isin(one, chosen) & (one != other)
+        one, other = np.minimum(one, other)[within], np.maximum(one, other)[within]
+    assert len(one) > 20
+    assert set(zip(found.first.tolist(), found.second.tolist(), strict=True)) == set(
+        zip(one.tolist(), other.tolist(), strict=True)
+    )
+
+
+def test_a_turned_thumbnail_has_the_hash_of_that_way() -> None:
+    small = thumbs(*[detailed(seed) for seed in range(20)])
+    for bits, way in zip(hashes(small), turned(small), strict=True):
+        assert np.bitwise_count(bits ^ hashes(np.ascontiguousarray(way))[0]).mean() < 0.5
+
+
+def test_rotated_copies_are_told_from_others_by_their_rings() -> None:
+    originals = [detailed(seed) for seed in range(12)]
+    turned_ones = [image.rotate(angle, expand=angle % 2 == 0) for angle, image in enumerate(originals, 15)]
+    small = thumbs(*originals, *turned_ones)
+    sizes = np.array([image.size for image in [*originals, *turned_ones]])
+    first = np.arange(12)
+    same = rotated(small, sizes, first, first + 12, 0.87)
+    others = rotated(small, sizes, first, np.roll(first, 1) + 12, 0.87)
+    assert same.min() > 0.87 > others.max()
