@@ -129,6 +129,7 @@ def _add_leak_lab(lab: argparse.ArgumentParser) -> None:
     lab.add_argument("--augment", metavar="PRESET", default="basic", help="how the copies are changed (default basic)")
     lab.add_argument("--labels", choices=("own", "lot"), help="the pictures' own labels, or labels drawn by lot")
     lab.add_argument("--images", type=int, metavar="N", help="pictures that take part at most")
+    lab.add_argument("--divisions", type=int, metavar="N", help="how often all are divided anew (default 5)")
     lab.add_argument("--seed", type=int, default=0, metavar="N")
     lab.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
     lab.add_argument("--within", action="append", metavar="DIR", help="refuse images outside this folder")

@@ -7,7 +7,7 @@ import streamlit as st
 from core.runs.jobs import latest_job
 from core.runs.launch import start_job
 from core.workflows.jobs.leak import LeakRequest
-from core.workflows.leak.experiment import LeakPlan
+from core.workflows.leak.record import LeakPlan
 from pages.leak import result, setup
 from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.runs import job_panel, queue_panel

@@ -17,7 +17,7 @@ from pages.ui.text.i18n import N_, _, _n
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
-    from core.workflows.leak.experiment import LeakResult
+    from core.workflows.leak.record import LeakResult
 
 ARMS = {
     "before": N_("Relatives torn apart"),
@@ -31,7 +31,7 @@ YAGIS = ("Yagis et al. 2021, Scientific Reports 11:22544", "https://doi.org/10.1
 
 def draw(found: LeakResult, guess: int) -> None:
     """Draws what came out, beside what was guessed."""
-    components.section(_("3 · Both accuracies"), _("The same pictures, each held out once, by four-fold validation."))
+    components.section(_("3 · Both accuracies"), _divided(found.plan.divisions))
     components.metrics([_figure(found, arm) for arm in found.measured] + [_guessed(found, guess)])
     charts.show(chart(found), key="bl-leak-chart", alt=sentence(found))
     _recognised(found)
@@ -50,6 +50,14 @@ def draw(found: LeakResult, guess: int) -> None:
     )
 
 
+def _divided(divisions: int) -> str:
+    return _n(
+        "The same pictures, each held out once, by four-fold validation.",
+        "The same pictures, each held out once by four-fold validation, in each of {n} divisions.",
+        divisions,
+    ).format(n=divisions)
+
+
 def _figure(found: LeakResult, arm: str) -> Figure:
     measured = found.measured[arm]["nearest"]
     return Figure(
@@ -60,7 +68,10 @@ def _figure(found: LeakResult, arm: str) -> Figure:
             high=number_format.percent(measured.interval[1]),
             n=number_format.exact(measured.judged),
         ),
-        _("Share that the nearest training picture names right; the 95 %\u00a0interval is over groups of relatives."),
+        _(
+            "Share that the nearest training picture names right, the mean over the divisions; the 95 %\u00a0interval "
+            "says how far other relatives and other labels would move it."
+        ),
     )
 
 
@@ -102,8 +113,8 @@ def sentence(found: LeakResult) -> str:
     """Returns the line of text under the chart."""
     careless, honest = found.measured["before"], found.measured[found.honest]
     return _(
-        "Nearest picture: {a} torn apart, {b} kept together. Linear head: {c} and {d}. Bars with 95 %\u00a0intervals "
-        "over {groups} groups of relatives; dotted: guessing, {chance}."
+        "Nearest picture: {a} torn apart, {b} kept together. Linear head: {c} and {d}. Bars with 95 %\u00a0intervals; "
+        "{groups} groups of relatives; dotted: guessing, {chance}."
     ).format(
         a=number_format.percent(careless["nearest"].accuracy),
         b=number_format.percent(honest["nearest"].accuracy),

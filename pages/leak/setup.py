@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.data.encoding import compact
 from core.errors import InputError
-from core.workflows.leak.experiment import LeakPlan
+from core.workflows.leak.record import LeakPlan
 from pages.ui.kit import components, form_fields, tiles
 from pages.ui.kit.page_states import broken
 from pages.ui.kit.tiles import Tile

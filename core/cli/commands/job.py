@@ -28,7 +28,8 @@ def job(arguments: argparse.Namespace, output: Output) -> None:
 
 def leak_lab(arguments: argparse.Namespace, output: Output) -> None:
     """Divides the same pictures carelessly and carefully, and reports both accuracies."""
-    from core.workflows.leak.experiment import PROBES, LeakPlan, run
+    from core.workflows.leak.experiment import run
+    from core.workflows.leak.record import PROBES, LeakPlan
     from core.workflows.leak.verdict import findings
 
     usual = LeakPlan.usual(arguments.source)
@@ -36,6 +37,7 @@ def leak_lab(arguments: argparse.Namespace, output: Output) -> None:
         "group_by": arguments.group_by,
         "copies": arguments.copies,
         "images": arguments.images,
+        "divisions": arguments.divisions,
         "by_lot": None if arguments.labels is None else arguments.labels == "lot",
     }
     plan = replace(
@@ -64,7 +66,8 @@ def leak_lab(arguments: argparse.Namespace, output: Output) -> None:
     remarks = findings(found)
     names = ("id", "tone", "sentence", "evidence")
     lines = table(rows, ("division", "nearest picture (95 %)", "linear head", "judged", "relative is nearest"))
-    lines += ["", f"guessing: {share(found.chance)}", *(f"{row.sentence} {row.evidence}" for row in remarks)]
+    lines += ["", f"divisions: {plan.divisions}", f"guessing: {share(found.chance)}"]
+    lines += [f"{row.sentence} {row.evidence}" for row in remarks]
     record = found.as_record(pictures=False)
     record["findings"] = [{name: str(getattr(row, name)) for name in names} for row in remarks]
     output.result(record, lines)

@@ -11,7 +11,7 @@ from core.runs.jobs import Job, JobRequest
 from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
-    from core.workflows.leak.experiment import LeakPlan, LeakResult
+    from core.workflows.leak.record import LeakPlan, LeakResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class LeakRequest(JobRequest):
     """What is tried.
 
     Attributes:
-        plan: The fields of a :class:`core.workflows.leak.experiment.LeakPlan`.
+        plan: The fields of a :class:`core.workflows.leak.record.LeakPlan`.
         device: ``auto``, ``cpu``, ``cuda``, ...
     """
 
@@ -44,7 +44,7 @@ class LeakRequest(JobRequest):
 
 def result(job: Job) -> LeakResult | None:
     """Returns what a job found; ``None`` where it found nothing or is damaged."""
-    from core.workflows.leak.experiment import LeakResult
+    from core.workflows.leak.record import LeakResult
 
     try:
         return LeakResult.from_record(job.result) if job.result else None
@@ -54,7 +54,8 @@ def result(job: Job) -> LeakResult | None:
 
 def work(request: LeakRequest, context: JobContext) -> None:
     """Carries out the plan."""
-    from core.workflows.leak.experiment import LeakPlan, run
+    from core.workflows.leak.experiment import run
+    from core.workflows.leak.record import LeakPlan
 
     def progress(done: int, total: int) -> None:
         context.raise_if_cancelled()

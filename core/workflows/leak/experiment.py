@@ -2,11 +2,13 @@
 
 Pictures have relatives: slices of one patient, or changed copies of one photograph. A careless division deals them out
 one by one, so that a network is judged on heads that it has learned; a careful one keeps relatives together, or copies
-only after it has divided. Every picture is judged once, by four-fold cross-validation, on frozen features of the
-packaged network: by the nearest training picture, which learns by heart as a large network does, and by a linear head.
+only after it has divided. Every picture is judged once by four-fold cross-validation, and that in several divisions, on
+frozen features of the packaged network: by the nearest training picture, which learns by heart as a large network does,
+and by a linear head.
 
-With labels drawn by lot nothing can be learned, so that half is all a careful division can find; the careless one
-still finds nearly all (Yagis et al. 2021, Scientific Reports 11:22544, doi:10.1038/s41598-021-01681-w, on brain MRI).
+With labels drawn by lot, anew for each division, nothing can be learned, so that half is all a careful division can
+find, on the average; the careless one still finds nearly all (Yagis et al. 2021, Scientific Reports 11:22544,
+doi:10.1038/s41598-021-01681-w, on brain MRI).
 """
 
 from __future__ import annotations
@@ -14,9 +16,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,158 +27,19 @@ from core.data.dataset import Dataset
 from core.data.division.relatives import equal_files, joined, relatives
 from core.data.sources import open_spec
 from core.errors import InputError
-from core.evaluation.figures import judge
-from core.evaluation.intervals import Interval
 from core.messages import Progress
-from core.specs import AUGMENT_PRESETS, AugmentSpec, DataSpec
-from core.specs.checks import one_of, whole
+from core.specs import AugmentSpec
+from core.workflows.leak.intervals import interval
+from core.workflows.leak.record import PROBES, LeakPlan, LeakResult, Measured, Shown
 
 ARMS = ("before", "grouped", "after")
 """Divided picture by picture, copies and all; relatives together; divided first and only training pictures copied."""
-PROBES = ("nearest", "linear")
 FOLDS = 4
 LEAST_GROUPS = 2 * FOLDS
 SHOWN = 4
 THUMBNAIL = 112
+_ROWS = 512
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class LeakPlan:
-    """What is tried.
-
-    Attributes:
-        source: Name of an embedded data set, or a folder's path.
-        group_by: Which pictures are relatives, as in :attr:`core.specs.DataSpec.group_by`; empty for equal files and
-            copies only.
-        copies: Changed copies made of each picture.
-        augment: How the copies are changed: a preset of augmentation.
-        by_lot: Whether labels are drawn by lot, one for each group of relatives, instead of the pictures' own.
-        images: Pictures that take part at most, without their copies.
-        seed: Seed of the choice, the copies, the lot and the division.
-    """
-
-    source: str = "brains"
-    group_by: str = "column:patient"
-    copies: int = 0
-    augment: str = "basic"
-    by_lot: bool = True
-    images: int = 600
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        whole("copies", self.copies, low=0, high=20)
-        whole("images", self.images, low=16, high=5000)
-        one_of("augment", self.augment, AUGMENT_PRESETS)
-        if not isinstance(self.by_lot, bool):
-            raise InputError("{name} is {value}. It must be true or false.", name="by_lot", value=str(self.by_lot)[:60])
-        self.data  # noqa: B018 (its checks)
-
-    @property
-    def data(self) -> DataSpec:
-        """The pictures that are chosen from."""
-        return DataSpec(self.source, seed=self.seed, group_by=self.group_by)
-
-    @classmethod
-    def usual(cls, source: str) -> LeakPlan:
-        """Returns what is tried with a source where a person has no wish."""
-        if source.partition("?")[0] == "brains":
-            return cls(source)
-        return cls(source, group_by="", copies=4, by_lot=False, images=120)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one probe reaches under one division.
-
-    Attributes:
-        accuracy: Share of the judged pictures that are right.
-        interval: Its 95 % interval over groups of relatives.
-        judged: Pictures judged.
-    """
-
-    accuracy: float
-    interval: Interval
-    judged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A judged picture and the training picture most like it under two divisions.
-
-    Attributes:
-        picture: JPEG, base64.
-        label: Its class.
-        neighbours: By arm: JPEG in base64, its class, and whether it is a relative.
-    """
-
-    picture: str
-    label: str
-    neighbours: Mapping[str, tuple[str, str, bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class LeakResult:
-    """What came out.
-
-    Attributes:
-        plan: What was tried.
-        classes: The classes.
-        pictures: Pictures that took part, without copies.
-        groups: Groups of relatives among them, those that stand alone included.
-        chance: Share of the largest class: what naming it always would reach.
-        measured: By arm and probe.
-        torn: By arm, the share of judged pictures that have a relative among the training pictures.
-        found: By arm, the share of judged pictures whose nearest training picture is a relative.
-        shown: Some pictures with their neighbours.
-    """
-
-    plan: LeakPlan
-    classes: tuple[str, ...]
-    pictures: int
-    groups: int
-    chance: float
-    measured: Mapping[str, Mapping[str, Measured]]
-    torn: Mapping[str, float]
-    found: Mapping[str, float]
-    shown: tuple[Shown, ...]
-
-    @property
-    def honest(self) -> str:
-        """The careful arm to compare with: copied after the division where there are copies, else grouped."""
-        return "after" if "after" in self.measured else "grouped"
-
-    def gap(self, probe: str = PROBES[0]) -> float:
-        """Returns how much the careless division promises too much, as a difference of shares."""
-        return self.measured["before"][probe].accuracy - self.measured[self.honest][probe].accuracy
-
-    def as_record(self, *, pictures: bool = True) -> dict[str, Any]:
-        """Returns plain values for JSON; ``pictures`` says whether the shown ones are among them."""
-        record = asdict(self) | {"gap": {probe: self.gap(probe) for probe in PROBES}}
-        if not pictures:
-            del record["shown"]
-        return record
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> LeakResult:
-        """Reads what :meth:`as_record` returned.
-
-        Raises:
-            KeyError, TypeError, ValueError, InputError: It is none.
-        """
-        measured = {
-            arm: {
-                probe: Measured(float(row["accuracy"]), (row["interval"][0], row["interval"][1]), int(row["judged"]))
-                for probe, row in rows.items()
-            }
-            for arm, rows in record["measured"].items()
-        }
-        shown = tuple(
-            Shown(row["picture"], row["label"], {arm: (a, b, bool(c)) for arm, (a, b, c) in row["neighbours"].items()})
-            for row in record["shown"]
-        )
-        plain = {name: record[name] for name in ("pictures", "groups", "chance", "torn", "found")}
-        return cls(LeakPlan(**record["plan"]), tuple(record["classes"]), measured=measured, shown=shown, **plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +92,8 @@ def run(
     from core.workflows.data_check.features import Eye, features_of
 
     pictures = _choose(plan, roots)
-    labels, classes = _labels(pictures)
+    drawn = [_labels(pictures, division) for division in range(plan.divisions)]
+    labels, classes = [own for own, _ in drawn], drawn[0][1]
     features = features_of(pictures.images(), pictures.digests(), Eye(device), progress)
     return measure(pictures, features, labels, classes)
 
@@ -249,43 +112,83 @@ def relatives_shown(
     return tuple(tuple(pictures.image(int(pictures.places[r]), int(pictures.copies[r])) for r in own) for own in rows)
 
 
-def measure(pictures: _Pictures, features: NDArray[np.float32], labels: Integers, classes: Sequence[str]) -> LeakResult:
-    """Divides, learns and judges; features are ``N x D`` of length 1, a row for each picture and copy."""
+def measure(
+    pictures: _Pictures, features: NDArray[np.float32], labels: Sequence[Integers], classes: Sequence[str]
+) -> LeakResult:
+    """Divides, learns and judges; features are ``N x D`` of length 1, a row for each picture and copy.
+
+    Args:
+        pictures: Who takes part.
+        features: What is known of them.
+        labels: The labels of all for each division, ``N`` each.
+        classes: Names of the classes.
+    """
     plan, groups = pictures.plan, pictures.groups
-    alike = features @ features.T
     measured: dict[str, dict[str, Measured]] = {}
     torn, found, nearest = {}, {}, {}
     for arm in ARMS if plan.copies else ARMS[:2]:
-        judged = np.flatnonzero(pictures.copies == 0) if arm == "after" else np.arange(len(labels))
-        neighbour = np.full(len(labels), -1, np.int64)
-        linear = np.full(len(labels), -1, np.int64)
-        related = np.zeros(len(labels), bool)
-        for held in _folds(arm, labels, groups, plan.seed):
-            learned = np.flatnonzero(~held)
-            own = judged[held[judged]]
-            neighbour[own] = learned[alike[np.ix_(own, learned)].argmax(axis=1)]
-            linear[own] = _linear(features[learned], labels[learned], features[own])
-            related[own] = np.isin(groups[own], groups[learned])
-        answers = {"nearest": labels[neighbour], "linear": linear}
+        judged = np.flatnonzero(pictures.copies == 0) if arm == "after" else np.arange(len(groups))
+        rounds = [
+            _judged(arm, features, own, groups, judged, plan.seed + division) for division, own in enumerate(labels)
+        ]
         measured[arm] = {
-            probe: _measured(labels[judged], said[judged], len(classes), groups[judged])
-            for probe, said in answers.items()
+            probe: Measured(
+                float(np.mean([part.right[probe].mean() for part in rounds])),
+                interval(
+                    [[float(part.right[probe][part.fold == fold].mean()) for fold in range(FOLDS)] for part in rounds],
+                    [part.right[probe] for part in rounds],
+                    groups[judged],
+                    anew=plan.by_lot,
+                ),
+                len(judged),
+            )
+            for probe in PROBES
         }
-        torn[arm] = float(related[judged].mean())
-        found[arm] = float((groups[neighbour[judged]] == groups[judged]).mean())
-        nearest[arm] = neighbour
-    originals = labels[pictures.copies == 0]
+        torn[arm] = float(np.mean([part.related for part in rounds]))
+        found[arm] = float(np.mean([(groups[part.neighbour] == groups[judged]).mean() for part in rounds]))
+        nearest[arm] = np.full(len(groups), -1, np.int64)
+        nearest[arm][judged] = rounds[0].neighbour
+    originals = [own[pictures.copies == 0] for own in labels]
     return LeakResult(
         plan,
         tuple(classes),
-        len(originals),
+        len(originals[0]),
         len(np.unique(groups)),
-        float(np.bincount(originals).max() / len(originals)),
+        float(np.mean([np.bincount(own).max() / len(own) for own in originals])),
         measured,
         torn,
         found,
-        _shown(pictures, nearest, labels, classes),
+        _shown(pictures, nearest, labels[0], classes),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What one division found of the judged pictures: who is right by each probe, and whom each is most like."""
+
+    right: Mapping[str, NDArray[np.bool_]]
+    fold: Integers
+    neighbour: Integers
+    related: float
+
+
+def _judged(
+    arm: str, features: NDArray[np.float32], labels: Integers, groups: Integers, judged: Integers, seed: int
+) -> _Judged:
+    neighbour, linear, fold = (np.full(len(labels), -1, np.int64) for _ in range(3))
+    related = np.zeros(len(labels), bool)
+    for number, held in enumerate(_folds(arm, labels, groups, seed)):
+        learned = np.flatnonzero(~held)
+        own = judged[held[judged]]
+        fold[own] = number
+        for start in range(0, len(own), _ROWS):
+            part = own[start : start + _ROWS]
+            neighbour[part] = learned[(features[part] @ features[learned].T).argmax(axis=1)]
+        linear[own] = _linear(features[learned], labels[learned], features[own])
+        related[own] = np.isin(groups[own], groups[learned])
+    said = {"nearest": labels[neighbour[judged]], "linear": linear[judged]}
+    right = {probe: answers == labels[judged] for probe, answers in said.items()}
+    return _Judged(right, fold[judged], neighbour[judged], float(related[judged].mean()))
 
 
 def _choose(plan: LeakPlan, roots: Sequence[Path] | None) -> _Pictures:
@@ -330,8 +233,8 @@ def _choose(plan: LeakPlan, roots: Sequence[Path] | None) -> _Pictures:
     return _Pictures(dataset, plan, places, copies, groups)
 
 
-def _labels(pictures: _Pictures) -> tuple[Integers, tuple[str, ...]]:
-    """Returns the label of each picture and copy, and the classes' names."""
+def _labels(pictures: _Pictures, division: int) -> tuple[Integers, tuple[str, ...]]:
+    """Returns the label of each picture and copy in a division, and the classes' names."""
     dataset, plan = pictures.dataset, pictures.plan
     own = np.array([dataset.items[place].label for place in pictures.places.tolist()], dtype=np.int64)
     present = np.unique(own)
@@ -339,7 +242,7 @@ def _labels(pictures: _Pictures) -> tuple[Integers, tuple[str, ...]]:
     if not plan.by_lot:
         return np.searchsorted(present, own), names
     count = int(pictures.groups.max()) + 1
-    drawn = np.random.default_rng([plan.seed, 1]).permutation(np.arange(count) % len(names))
+    drawn = np.random.default_rng([plan.seed, 1 + division]).permutation(np.arange(count) % len(names))
     return drawn[pictures.groups], names
 
 
@@ -365,12 +268,6 @@ def _linear(learned: NDArray[np.float32], labels: Integers, judged: NDArray[np.f
 
     head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(learned, labels)
     return np.asarray(head.predict(judged), dtype=np.int64)
-
-
-def _measured(labels: Integers, answers: Integers, classes: int, groups: Integers) -> Measured:
-    probabilities = np.where(np.arange(classes)[None] == answers[:, None], 0.9, 0.1)
-    figures = judge(labels, probabilities, groups.tolist())
-    return Measured(figures.values["accuracy"], figures.intervals["accuracy"], len(labels))
 
 
 def _shown(

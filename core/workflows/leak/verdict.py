@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.messages import Sentence
 from core.workflows.findings import Finding, figure, percent
-from core.workflows.leak.experiment import LeakResult
+from core.workflows.leak.record import LeakResult
 
 CLEAR = 0.05
 """Gap from which the careless division promises too much, if the intervals lie apart too."""

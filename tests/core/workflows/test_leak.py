@@ -19,7 +19,9 @@ from core.workflows.data_check import features
 from core.workflows.jobs import leak as job
 from core.workflows.jobs.leak import LeakRequest
 from core.workflows.leak import experiment
-from core.workflows.leak.experiment import LeakPlan, LeakResult, measure, relatives_shown, run
+from core.workflows.leak.experiment import measure, relatives_shown, run
+from core.workflows.leak.intervals import interval
+from core.workflows.leak.record import LeakPlan, LeakResult
 from core.workflows.leak.verdict import findings
 
 
@@ -55,7 +57,10 @@ def test_labels_by_lot_on_slices_are_recognised_where_patients_are_torn_apart_an
     assert found.gap() == pytest.approx(careless.accuracy - honest.accuracy)
     assert [row.id for row in findings(found)] == ["gap", "why", "lot"]
     assert findings(found)[0].tone == "bad"
-    assert LeakResult.from_record(json.loads(json.dumps(found.as_record()))) == found
+    record = json.loads(json.dumps(found.as_record()))
+    assert LeakResult.from_record(record) == found
+    del record["plan"]["divisions"]  # as it was written when all was divided once
+    assert LeakResult.from_record(record).plan.divisions == 1
 
 
 @pytest.mark.usefixtures("seen")
@@ -79,15 +84,44 @@ def test_the_figures_are_scikit_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = chance.normal(size=(30, 16))[groups] + chance.normal(scale=0.6, size=(120, 16))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     pictures = experiment._Pictures(None, LeakPlan(), np.arange(120), np.zeros(120, np.int64), groups)  # type: ignore[arg-type]
-    found = measure(pictures, vectors, labels, ("a", "b", "c"))
+    found = measure(pictures, vectors, [labels] * 3, ("a", "b", "c"))
     for arm, divider in (("before", StratifiedKFold), ("grouped", StratifiedGroupKFold)):
-        folds = divider(4, shuffle=True, random_state=0)
+        folds = [divider(4, shuffle=True, random_state=seed) for seed in range(3)]
         for probe, model in (
             ("nearest", KNeighborsClassifier(1)),
             ("linear", make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))),
         ):
-            said = cross_val_predict(model, vectors, labels, groups=groups, cv=folds)
+            said = [cross_val_predict(model, vectors, labels, groups=groups, cv=divided) for divided in folds]
             assert found.measured[arm][probe].accuracy == pytest.approx(float(np.mean(said == labels)))
+
+
+@pytest.mark.parametrize(("by_lot", "noise"), [(True, 0.6), (False, 0.6)])
+def test_the_interval_covers_guessing_where_labels_are_drawn_by_lot(
+    by_lot: bool, noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lots drawn anew for each division, and one lot for all of them: 95 % of 60 intervals should, 87 % must."""
+    monkeypatch.setattr(experiment, "_shown", lambda *_args: ())
+    monkeypatch.setattr(experiment, "_linear", lambda _features, labels, judged: np.resize(labels, len(judged)))
+    groups = np.repeat(np.arange(40), 3)
+    covered, single = [], []
+    for seed in range(60):
+        chance = np.random.default_rng(seed)
+        vectors = chance.normal(size=(40, 8))[groups] + chance.normal(scale=noise, size=(120, 8))
+        vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        lots = [chance.permutation(np.arange(40) % 2)[groups] for _ in range(5)]
+        plan = LeakPlan(by_lot=by_lot, seed=seed)
+        pictures = experiment._Pictures(None, plan, np.arange(120), np.zeros(120, np.int64), groups)  # type: ignore[arg-type]
+        found = measure(pictures, vectors, lots if by_lot else lots[:1] * 5, ("a", "b")).measured["grouped"]["nearest"]
+        covered.append(found.interval[0] <= 0.5 <= found.interval[1])
+        single.append(found.accuracy)
+    assert np.mean(covered) >= 0.87
+    assert abs(np.mean(single) - 0.5) < 0.03
+
+
+def test_an_interval_is_open_where_all_is_right() -> None:
+    low, high = interval([[1.0] * 4] * 5, [np.ones(40, bool)] * 5, np.repeat(np.arange(10), 4), anew=True)
+    assert 0.5 < low < 0.99
+    assert high == 1.0
 
 
 @pytest.mark.parametrize(

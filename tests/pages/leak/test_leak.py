@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.runs import launch
 from core.runs.jobs import JobStore
 from core.workflows.jobs.leak import LeakRequest
-from core.workflows.leak.experiment import LeakPlan, LeakResult, Measured, Shown
+from core.workflows.leak.record import LeakPlan, LeakResult, Measured, Shown
 
 JPEG = (
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////////////////////////////////////////////////////////////////////////////"

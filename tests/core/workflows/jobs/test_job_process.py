@@ -42,7 +42,7 @@ from core.workflows.jobs.profile import profile_request
 from core.workflows.jobs.ranking import RankingRequest
 from core.workflows.jobs.style_transfer import StyleRequest
 from core.workflows.jobs.visualization import VisualizationJob
-from core.workflows.leak.experiment import LeakPlan
+from core.workflows.leak.record import LeakPlan
 from core.workflows.studies import members as studies
 
 NET = ModelSpec("mnist_cnn", "none")
