@@ -78,7 +78,7 @@ class Augmenter:
         elif self.spec.crop_scale == 1.0:
             images = self._mirrored(self._centre(batch), views)
         elif batch.device.type == "cpu":
-            images = self._mirrored(self._sliced(batch, views), views)
+            images = self._sliced(batch, views)
         else:
             images = self._resampled(batch, views)
         if self.spec.color:
@@ -117,7 +117,7 @@ class Augmenter:
         return images
 
     def _sliced(self, batch: Tensor, views: _Views) -> Tensor:
-        """Slices each view out, to whole pixels, and resizes it, antialiased."""
+        """Slices each view out, to whole pixels, resizes it, antialiased, and mirrors it as it is put in its place."""
         side = batch.shape[-1]
         out = torch.empty(
             (len(batch), batch.shape[1], self.size, self.size), dtype=torch.uint8, memory_format=torch.channels_last
@@ -125,9 +125,11 @@ class Augmenter:
         sides = torch.stack([views.width, views.height], 1).mul(side).round().clamp(1, side)
         middles = torch.stack([views.right, views.down], 1).add(1).mul(side / 2)
         starts = torch.minimum((middles - sides / 2).round().clamp(min=0), side - sides)
+        mirrored = views.mirrored.tolist()
         for row, (left, top, width, height) in enumerate(torch.cat([starts, sides], 1).int().tolist()):
             view = batch[row : row + 1, :, top : top + height, left : left + width]
-            out[row] = F.interpolate(view, size=(self.size, self.size), mode="bilinear", antialias=True)[0]
+            seen = F.interpolate(view, size=(self.size, self.size), mode="bilinear", antialias=True)[0]
+            out[row] = seen.flip(-1) if mirrored[row] else seen
         return out
 
     def _resampled(self, batch: Tensor, views: _Views) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torchvision.transforms.v2 import functional as V
 
 from core.data.augment import Augmenter
+from core.data.operations import apply
 from core.data.operations.apply import operate
 from core.data.operations.draws import drawn
 from core.errors import InputError
@@ -164,3 +165,27 @@ def test_operate_without_moving_gives_the_same_pixels() -> None:
     batch = canvases(2)
     spec = AugmentSpec(operations=(Operation("rotation", low=0.0, high=0.0),))
     assert torch.equal(operate(batch, spec, drawn(0, 0, np.arange(2), 9)), batch)
+
+
+@pytest.mark.parametrize("value", [-0.4, -0.1, 0.0, 0.07, 0.5])
+def test_hue_is_within_a_level_of_torchvisions(value: float) -> None:
+    image = canvases(1)[0]
+    image[:, :4, :4] = 90  # gray has no hue
+    assert (apply._hue(image, value, 0, 0).int() - V.adjust_hue(image, value).int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_perspective_is_within_a_level_of_torchvisions(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[list[int]]] = []
+    real = apply._projection
+    monkeypatch.setattr(
+        apply,
+        "_projection",
+        lambda ends, corners: (asked.append([list(map(list, ends)), corners]), real(ends, corners))[1],
+    )
+    image = canvases(seed + 1)[seed]
+    found = apply._perspective(image, 0.4, seed / 7, 0.3)
+    ((ends, corners),) = asked
+    wanted = V.perspective(image, [list(corner) for corner in corners], ends)
+    assert (found.int() - wanted.int()).abs().max() <= 1
+    assert (found != image).any()
