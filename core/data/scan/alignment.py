@@ -68,7 +68,8 @@ def _shifted(one: NDArray[np.uint8], other: NDArray[np.uint8], most: int) -> NDA
 
 def _sums(thumbs: NDArray[np.float32], seen: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns the sums of thumbnails, and of their squares, over the part seen at each shift, ``P x S x S``."""
-    return seen @ thumbs @ seen.T, seen @ thumbs**2 @ seen.T
+    total, squares = (np.asarray(seen @ part @ seen.T, np.float32) for part in (thumbs, thumbs**2))
+    return total, squares
 
 
 def rotated(

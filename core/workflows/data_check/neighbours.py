@@ -79,9 +79,9 @@ def _sorted_out(features: Floats, least: float, room: float) -> Iterator[Part]:
                 yield over
                 found.append(nearest)
                 continue
-            one, other = hits.nonzero(as_tuple=True)
-            likely = products[one, other].numpy()
-            one, other = one.numpy() + start, other.numpy() + begin
+            places = hits.nonzero(as_tuple=True)
+            likely = products[places].numpy()
+            one, other = (ends.numpy() + first for ends, first in zip(places, (start, begin), strict=True))
             kept = one < other
             found.append((one[kept], other[kept], likely[kept]))
     yield from _checked(features, left, found, least, room)
