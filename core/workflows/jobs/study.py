@@ -1,8 +1,8 @@
 """A study outside of the page: one process that trains its members one after the other, each a run of its own.
 
 What costs most in a small training is not the training: starting a process and loading PyTorch take seconds, and the
-features of a frozen backbone are the same for every head. In one process the first is paid once, and the second is
-found in the features' files.
+features of a frozen backbone are the same for every head. In one process the first is paid once, the images are decoded
+once, and the features are found in their files.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from core.errors import InputError, StorageError
 from core.runs.jobs import Job
@@ -27,6 +28,9 @@ from core.workflows.jobs.job_process import JobContext
 from core.workflows.studies import members as folder
 from core.workflows.studies.design import Member, expand
 from core.workflows.studies.members import Standing, StudyRequest
+
+if TYPE_CHECKING:
+    from core.workflows.trainer_process.image_shelf import ImageShelf
 
 POLL_SECONDS = 0.3
 """Seconds between two looks at whether the study was asked to end."""
@@ -56,6 +60,7 @@ class _Work:
         self.members = expand(study, self.job.id)
         self.runs = folder.known_runs(self.job) or self._adopted(adopts)
         self.durations: list[float] = []
+        self.shelf: ImageShelf | None = None
 
     def carry_out(self) -> None:
         self._note()
@@ -101,14 +106,16 @@ class _Work:
 
     def _train(self, key: str, experiment: Experiment, before: Run | None) -> None:
         """Trains a member, or goes on with it; how it fails is recorded in its own folder, and the study goes on."""
+        from core.workflows.trainer_process.image_shelf import ImageShelf
         from core.workflows.trainer_process.worker import work as train
 
+        self.shelf = self.shelf or ImageShelf()
         run = self._queued(experiment, before)
         self.runs[key] = run.id
         self._note()
         with _forwarded(self.job, run):
             try:
-                train(run, roots=self.context.roots)
+                train(run, roots=self.context.roots, shelf=self.shelf)
             except StorageError:
                 raise
             except Exception as error:  # noqa: BLE001 (any member may fail in a way of its own)

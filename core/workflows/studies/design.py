@@ -132,7 +132,10 @@ def _experiment(study: Study, levels: Sequence[Level]) -> Experiment:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError("{field} is set by two factors. Vary it in one of them.", field=twice)
-    return with_settings(study.experiment, settings)
+    made = with_settings(study.experiment, settings)
+    if any(name.startswith("training.kept_mib") for name, _ in settings):
+        return made
+    return replace(made, training=replace(made.training, kept_mib=0))  # weights of epochs would fill the disk
 
 
 def _check(made: Experiment, study: Study, label: str, known: dict[str, str]) -> None:

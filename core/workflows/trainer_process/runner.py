@@ -37,6 +37,7 @@ from core.workflows.images import DATA_FILE, Decoded, decode, listed_again, open
 from core.workflows.network_loading import build_network
 from core.workflows.trainer_process.event_log import ControlPoller, EventLog, download_progress, reading_progress
 from core.workflows.trainer_process.frozen_check import FrozenCheck
+from core.workflows.trainer_process.image_shelf import ImageShelf
 from core.workflows.trainer_process.judging import judge
 from core.workflows.trainer_process.observers import TrainingObservers
 
@@ -44,7 +45,9 @@ LISTED = 1000
 """Groups of leaking copies that a run's folder names."""
 
 
-def train(run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] | None = None) -> None:
+def train(
+    run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] | None = None, shelf: ImageShelf | None = None
+) -> None:
     """Trains a run whose device is held, or goes on with one that was interrupted.
 
     Args:
@@ -52,13 +55,14 @@ def train(run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] |
         recorder: Writes its folder.
         emit: Receives each event as a record, for a progress display.
         roots: Folders that the images (and a weight file) must lie under, links resolved; ``None`` for no limit.
+        shelf: Keeps images for the next training of this process; ``None`` where there is none.
 
     Raises:
         InputError: The images, the weights or the device are not to be had, they changed since the run was
             interrupted, or the training diverged.
         OSError: The folder cannot be written.
     """
-    _Training(run, recorder, emit, roots).carry_out()
+    _Training(run, recorder, emit, roots, shelf or ImageShelf()).carry_out()
 
 
 def train_along(run: Run, roots: Sequence[Path] | None = None) -> None:
@@ -103,8 +107,10 @@ def material_of(images: Decoded) -> Material:
 class _Training:
     """One process's work on a run."""
 
-    def __init__(self, run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] | None) -> None:
-        self.run, self.recorder, self.emit, self.roots = run, recorder, emit, roots
+    def __init__(
+        self, run: Run, recorder: Recorder, emit: EventSink, roots: Sequence[Path] | None, shelf: ImageShelf
+    ) -> None:
+        self.run, self.recorder, self.emit, self.roots, self.shelf = run, recorder, emit, roots, shelf
         self.begin = time.perf_counter()
         self.experiment = run.experiment
         self.poller = ControlPoller(run, recorder)
@@ -193,14 +199,13 @@ class _Training:
     def _images(self, network: Network) -> Decoded:
         """Decodes the images; those of a run that goes on must be what they were."""
         self.recorder.update(doing="reading images", done=0, total=len(self.dataset))
-        images = decode(
-            self.dataset,
-            self.experiment.data,
-            network.preprocessing,
-            canvas=augments(self.experiment),
-            divided=self.divided,
-            progress=reading_progress(self.poller, self.recorder, self.emit),
-        )
+        spec, prep, canvas = self.experiment.data, network.preprocessing, augments(self.experiment)
+        progress = reading_progress(self.poller, self.recorder, self.emit)
+
+        def decoded() -> Decoded:
+            return decode(self.dataset, spec, prep, canvas=canvas, divided=self.divided, progress=progress)
+
+        images = decoded() if self.divided else self.shelf.images(self.dataset, spec, prep, decoded, canvas=canvas)
         fingerprint = images.store.fingerprint()
         if self.resumes:
             self._compare(images, fingerprint)
@@ -258,7 +263,7 @@ class _Training:
         """Looks for copies in different splits that nobody set aside, and records how many there are."""
         self.recorder.update(doing="looking for leaks", done=0, total=0)
         revision = revisions.of(images.dataset.name, self.experiment.data.revision)
-        found = open_leaks(images.dataset, revision, images.store)
+        found = self.shelf.leaks(lambda: open_leaks(images.dataset, revision, images.store))
         count = LeakSearch(len(found.groups), sum(map(len, found.groups)), found.changed)
         self.recorder.update(leaks=count)
         if not found.changed:

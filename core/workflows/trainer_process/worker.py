@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import filelock
 
@@ -23,18 +23,24 @@ from core.runs.recorder import EventSink, Recorder
 from core.runs.status import RunStatus, Status
 from core.runs.store import Run, RunStore
 
+if TYPE_CHECKING:
+    from core.workflows.trainer_process.image_shelf import ImageShelf
+
 RESERVED_BYTES = 1 << 16
 """Room that is kept on the disk while a process works, for what its status and log say at a failure."""
 _S = TypeVar("_S", bound=Status)
 
 
-def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None) -> RunStatus:
+def work(
+    run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | None = None, shelf: ImageShelf | None = None
+) -> RunStatus:
     """Trains a run in this process, from the queue to its final status.
 
     Args:
         run: A run in state *queued*.
         emit: Receives progress records, for a display.
         roots: Folders that images may be read under; ``None`` for no limit.
+        shelf: Keeps images for the next run that this process trains; ``None`` where there is none.
 
     Returns:
         The run's final status.
@@ -62,7 +68,7 @@ def work(run: Run, emit: EventSink = lambda _: None, *, roots: Sequence[Path] | 
                     recorder.update(state="starting", doing="loading libraries", ahead=0)
                     from core.workflows.trainer_process.runner import train
 
-                    train(run, recorder, emit, roots)
+                    train(run, recorder, emit, roots, shelf)
                 else:
                     state = "paused" if run.halting == "pause" else "stopped"
                     recorder.update(state=state, doing="", ended=time.time())
