@@ -40,20 +40,27 @@ def _list(jobs: list[Job]) -> None:
         title = _n("{n} earlier study", "{n} earlier studies", rest).format(n=rest)
         with st.expander(title, key="bl-studies-earlier"):
             for job in jobs[SHOWN:]:
-                _row(job)
+                _row(job, looked_at=False)
 
 
-def _row(job: Job) -> None:
+def _row(job: Job, *, looked_at: bool = True) -> None:
+    """Draws a study's line.
+
+    Args:
+        job: The study.
+        looked_at: Whether its runs are counted, or what its process counted last is said.
+    """
     from core.workflows.studies import members
 
     with st.container(horizontal=True, vertical_alignment="center", key=f"bl-study-{job.id}"):
         try:
-            study, found = members.study_of(job), members.standings(job)
+            study, status = members.study_of(job), job.recorded
+            found = members.standings(job) if looked_at else ()
         except InputError:
             components.note(_("The study {name} cannot be read.").format(name=job.id))
             return
         nav.link("studies", components.plain(words.title(study)), study=job.id)
-        done = sum(one.finished for one in found)
-        count = _n("{done} of {n} run finished", "{done} of {n} runs finished", len(found))
-        text = escape(count.format(done=done, n=len(found)))
+        done, total = (sum(one.finished for one in found), len(found)) if looked_at else (status.done, status.total)
+        count = _n("{done} of {n} run finished", "{done} of {n} runs finished", total)
+        text = escape(count.format(done=done, n=total))
         st.html(f"{components.badge(job.state)} <span class='bl-note'>{text}</span>")

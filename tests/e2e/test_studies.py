@@ -18,12 +18,13 @@ def test_two_fields_become_a_study_that_says_what_is_chance(
     page = visit(
         calm,
         "studies",
+        settle=False,  # the first plan loads PyTorch
         data="digits",
         split="v20t20s0n6",
         **{"studies-way": "own", "study-fields": json.dumps(FIELDS), "studies-seeds": "1"},
     )
     main = page.get_by_role("main")
-    expect(main).to_contain_text("4 settings × 1 seed = 4 runs")
+    expect(main).to_contain_text("4 settings × 1 seed = 4 runs", timeout=180_000)
     page.get_by_role("button", name="Start the study").click()
     expect(page).to_have_url(re.compile("study="))
     expect(main).to_contain_text("of 4 finished", timeout=180_000)

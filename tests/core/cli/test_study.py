@@ -107,6 +107,7 @@ def test_words_that_make_no_study_are_refused(
         (("--resume", "../x"), "no study ../x here"),
         (("--status", "nothing", "--lr", "3"), "--lr cannot stand beside"),
         (("--status", "nothing", "--grid", "lr=1,2"), "--grid cannot stand beside"),
+        (("--status", "nothing", "--measure", "luck"), "measure is luck. Choose one of: test_accuracy"),
         (("gone.json",), "gone.json cannot be read"),
         (("gone.json", "--grid", "lr=1,2"), "--grid cannot stand beside"),
     ],

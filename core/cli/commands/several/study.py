@@ -15,9 +15,10 @@ from core.errors import InputError
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import restart_job
 from core.runs.status import LIVE
+from core.specs.checks import one_of
 from core.specs.study import Factor, Study
 from core.workflows.studies import members as studies
-from core.workflows.studies.analysis import LOW_IS_GOOD, Analysis, Row, analyse, written
+from core.workflows.studies.analysis import LOW_IS_GOOD, MEASURES, Analysis, Row, analyse, written
 from core.workflows.studies.fields import full_name
 
 POLL_SECONDS = 0.5
@@ -27,6 +28,8 @@ def study(arguments: argparse.Namespace, output: Output) -> int:
     """Starts a study and waits for it; or reports one, goes on with one, or lists them."""
     if arguments.list:
         return _list(arguments, output)
+    if arguments.measure is not None:
+        one_of("measure", arguments.measure, MEASURES)
     known = arguments.status or arguments.resume
     if known:
         _nothing_beside(arguments, "--status" if arguments.status else "--resume")
