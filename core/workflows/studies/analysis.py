@@ -158,12 +158,20 @@ def table(
                 values,
                 tuple(one.run.id for one in done if one.run is not None),
                 statistics.fmean(values) if values else None,
-                mean_interval(values, step),
+                _interval(values, measure, step),
                 len(members),
                 sum(one.state in ("failed", "interrupted", "stopped", "unreadable") for one in members),
             )
         )
     return tuple(rows)
+
+
+def _interval(values: Sequence[float], measure: str, step: float) -> Interval | None:
+    """Returns the 95 % interval of a mean; that of a share does not leave 0 to 1."""
+    found = mean_interval(values, step)
+    if found is None or measure in LOW_IS_GOOD:
+        return found
+    return max(0.0, found[0]), min(1.0, found[1])
 
 
 def compared(rows: Sequence[Row], step: float = 0.0, *, low_is_good: bool = False) -> tuple[Difference, ...]:
@@ -262,9 +270,18 @@ ONE_SEED = N_(
     "Each setting has fewer than {least} finished seeds, so no difference can be told from chance: two trainings of "
     "one setting differ, too."
 )
-SOME_SEEDS = N_("{count} of the {settings} settings have fewer than {least} finished seeds and are not compared.")
+SOME_SEEDS = N_("Settings with fewer than {least} finished seeds are not compared: {count} of {settings}.")
 NONE_LARGER = N_(
     "None of the {pairs} differences between settings is larger than chance (Welch over seeds, Holm over the pairs)."
+)
+ONE_NOT = N_("The difference between the two settings is not larger than chance (Welch over seeds).")
+ONE_LARGER = N_(
+    "The difference is larger than chance (Welch over seeds): {better} is better than {worse} by {difference} (95 %: "
+    "{low} to {high}; p = {p})."
+)
+SINGLE_LARGER = N_(
+    "One of the {pairs} differences between settings is larger than chance (Welch over seeds, Holm over the pairs): "
+    "{better} is better than {worse} by {difference} (95 %: {low} to {high}; p = {p})."
 )
 LARGER = N_(
     "{count} of the {pairs} differences between settings are larger than chance (Welch over seeds, Holm over the "
@@ -284,7 +301,8 @@ def sentences(rows: Sequence[Row], differences: Sequence[Difference], measure: s
     rest = [Sentence(SOME_SEEDS, {"count": len(short), "settings": len(rows), "least": LEAST_SEEDS})] if short else []
     larger = [pair for pair in differences if pair.larger_than_chance]
     if not larger:
-        return (Sentence(NONE_LARGER, {"pairs": len(differences)}), *rest)
+        none = NONE_LARGER if len(differences) > 1 else ONE_NOT
+        return (Sentence(none, {"pairs": len(differences)}), *rest)
     first = larger[0]
     named: dict[str, object] = {
         "count": len(larger),
@@ -296,7 +314,8 @@ def sentences(rows: Sequence[Row], differences: Sequence[Difference], measure: s
         "high": written(first.interval[1], measure),
         "p": f"{first.p_value:.2g}",
     }
-    return (Sentence(LARGER, named), *_rivals(differences, measure), *rest)
+    template = LARGER if len(larger) > 1 else SINGLE_LARGER if len(differences) > 1 else ONE_LARGER
+    return (Sentence(template, named), *_rivals(differences, measure), *rest)
 
 
 def _rivals(differences: Sequence[Difference], measure: str) -> list[Sentence]:

@@ -61,6 +61,16 @@ def test_what_differs_is_told_and_what_does_not_is_not() -> None:
     assert str(rivals) == "The best, lr 0.1, cannot be told from lr 0.01."
 
 
+def test_a_single_difference_is_told_as_one() -> None:
+    two = Factor.of("training.phases.lr", 0.001, 0.01)
+    found = said(study_of(two), lambda m: 0.99 + 0.005 * m.seed)
+    assert str(found.sentences[0]).startswith("The difference between the two settings is not larger")
+    assert found.rows[0].interval is not None
+    assert found.rows[0].interval[1] == 1.0
+    one = said(study_of(RATES), lambda m: (0.6, 0.65, 0.69)[m.setting] + 0.02 * (m.seed - 1))
+    assert str(one.sentences[0]).startswith("One of the 3 differences")
+
+
 def test_low_losses_are_good() -> None:
     found = said(study_of(RATES), lambda m: (0.6, 0.9, 0.8)[m.setting] + 0.001 * m.seed, measure="val_loss")
     assert found.best is found.rows[1]
@@ -83,7 +93,8 @@ def test_members_that_failed_are_counted_and_the_rest_is_compared() -> None:
     )
     assert [row.failed for row in found.rows] == [0, 2, 0]
     assert len(found.differences) == 1
-    assert "1 of the 3 settings have fewer than 3" in str(found.sentences[-1])
+    assert "not compared: 1 of 3." in str(found.sentences[-1])
+    assert str(found.sentences[0]).startswith("The difference is larger than chance")
     nothing = said(study_of(RATES), lambda _: None)
     assert nothing.best is None
     assert nothing.importance == {}
