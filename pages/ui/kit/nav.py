@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from pages.ui.session import address
 from pages.ui.text.i18n import N_, _
 
 
@@ -132,18 +133,17 @@ def link(
 ) -> None:
     """Draws a link to a page; ``params`` (such as ``run=run.id``) go into its address, but for those of ``None``."""
     place = PLACES[name]
-    st.page_link(
-        page(name), label=label or _(place.title), icon=icon or place.icon, help=help, query_params=_given(params)
-    )
+    asked = address.of_link(name, _given(params)) or None
+    st.page_link(page(name), label=label or _(place.title), icon=icon or place.icon, help=help, query_params=asked)
 
 
 def go(name: str, **params: str | None) -> None:
     """Leaves for another page, with ``params`` in its address, but for those of ``None``."""
-    st.switch_page(page(name), query_params=_given(params))
+    st.switch_page(page(name), query_params=_given(params) or None)
 
 
-def _given(params: Mapping[str, str | None]) -> dict[str, str] | None:
-    return {name: value for name, value in params.items() if value is not None} or None
+def _given(params: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def _opener(name: str) -> Callable[[], None]:

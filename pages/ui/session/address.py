@@ -32,6 +32,10 @@ _REFUSED = "bl.address.refused"
 _LAST = "bl.address.last"
 """The page and the parameters that the session knows of."""
 _OPEN, _BEHIND = "bl.address.open", "bl.address.behind"
+_HERE = "bl.address.here"
+"""The name of the page that is shown."""
+_LINK = "link"
+"""Marks what a link asks for on its own page."""
 
 
 def read(name: str) -> str | None:
@@ -55,6 +59,10 @@ def write(**values: str | None) -> None:
 def _current() -> dict[str, str]:
     """Returns the parameters: the session's own where the browser asks with older ones."""
     now, page = st.query_params.to_dict(), _page()
+    if now.pop(_LINK, None) is not None:
+        st.query_params.from_dict(now)
+        st.session_state[_LAST] = (page, now)
+        return now
     last: tuple[str | None, dict[str, str]] = st.session_state.get(_LAST, (None, now))
     known_page, known = last
     if known != now and known_page == page and _own(now) and not by_history():
@@ -77,8 +85,18 @@ def _page() -> str:
     return "" if context is None else context.page_script_hash
 
 
-def begin() -> None:
-    """Begins a run of the page."""
+def of_link(page: str, params: dict[str, str]) -> dict[str, str]:
+    """Returns the parameters of a link.
+
+    A link to the page on which it stands is marked: for Streamlit no page changes then, so the browser keeps the old
+    address until it is written, and a request without any parameter would count as one that is late.
+    """
+    return {**params, _LINK: "1"} if st.session_state.get(_HERE) == page else params
+
+
+def begin(page: str) -> None:
+    """Begins a run of a page."""
+    st.session_state[_HERE] = page
     context = get_script_run_ctx(suppress_warning=True)
     by = context is not None and bool(getattr(context, "is_history_navigation", False))
     if _OPEN in st.session_state:

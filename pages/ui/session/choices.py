@@ -75,7 +75,7 @@ def arrive(page: str) -> None:
     Args:
         page: Its name. Where no run can be the subject, one that the address names is only chosen.
     """
-    address.begin()
+    address.begin(page)
     if page in _PLANNING and (named := address.read("run")) is not None:
         RUN.choose(named)
         address.write(run=None, chosen=named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -183,7 +184,7 @@ def _forgets() -> None:
 
     from pages.ui.session import address
 
-    address.begin()
+    address.begin("data")
     if st.button("Forget"):
         address.write(data=None)
     st.text(address.read("data") or "nothing")
@@ -198,6 +199,36 @@ def test_the_last_parameter_can_be_taken_out_where_the_browser_says_none() -> No
     app.run()
     assert app.button[0].click().run().text[0].value == "nothing"
     assert "data" not in app.query_params
+
+
+def _linked() -> None:
+    import streamlit as st
+
+    from pages.ui.session import address
+
+    address.begin("learn")
+    st.text(address.read("lesson") or "all")
+    st.json({page: address.of_link(page, {"lesson": "sizes"}) for page in ("learn", "data")})
+    address.end()
+
+
+def test_a_link_on_its_own_page_is_told_from_a_late_request_and_is_written(browser: Browser) -> None:
+    app = AppTest.from_function(_linked)
+    browser.url = "http://127.0.0.1/learn"  # the browser says no more of its address
+    app.query_params["lesson"] = "convolution"
+    assert json.loads(app.run().json[0].value) == {
+        "learn": {"lesson": "sizes", "link": "1"},
+        "data": {"lesson": "sizes"},
+    }
+    del app.query_params["lesson"]
+    assert app.run().text[0].value == "convolution"  # late
+    del app.query_params["lesson"]
+    app.query_params["link"] = "1"
+    assert app.run().text[0].value == "all"
+    app.query_params["link"], app.query_params["lesson"] = "1", "sizes"
+    assert app.run().text[0].value == "sizes"
+    assert app.query_params["lesson"] in ("sizes", ["sizes"])
+    assert "link" not in app.query_params
 
 
 def _cut_short() -> None:
