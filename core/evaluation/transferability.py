@@ -271,7 +271,8 @@ def _checked(labels: np.ndarray, images: int) -> tuple[np.ndarray, np.ndarray]:
     found, numbered, sizes = np.unique(given, return_inverse=True, return_counts=True)
     if len(found) < 2 or images < 3:
         raise InputError(
-            "So few images tell nothing of a network. Take at least 3 of 2 classes: {images} of {classes} were given.",
+            "So few images tell nothing of a network. Take at least 3 images, of at least 2 classes; images given: "
+            "{images}, of classes: {classes}.",
             images=images,
             classes=len(found),
         )

@@ -285,7 +285,7 @@ def _pairs(ready: Sequence[seeds.Seeds], labels: Mapping[str, str]) -> None:
         column_config={
             "pair": st.column_config.TextColumn(_("Pair"), width="medium"),
             "difference": st.column_config.NumberColumn(_("Points"), format="%+.1f"),
-            "interval": st.column_config.TextColumn(_("95 % interval")),
+            "interval": st.column_config.TextColumn(_("95 %\u00a0interval")),
             "p": st.column_config.TextColumn(_("p (Welch)")),
             "holm": st.column_config.TextColumn(_("p after Holm")),
             "verdict": st.column_config.TextColumn(_("Verdict")),

@@ -51,7 +51,7 @@ def draw(job: Job) -> None:
         st.html(f"<h2>{escape(words.title(study))}</h2>", width="content")
         st.html(components.badge(job.state), width="content")
     components.note(_what(study))
-    alive = job_panel.at_work(job, DISPLAY, key="bl-study")
+    alive = job_panel.at_work(job, DISPLAY, key="bl-study-job")
     if not alive:
         kept = _("Every run that has finished is kept; Go on trains the others.")
         job_panel.ended(job, DISPLAY, kept=kept)

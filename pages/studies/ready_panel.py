@@ -116,8 +116,8 @@ def _table(study: Study, ready: ReadyStudy) -> None:
         for levels in settings
     )
     style.send("watching.css")
-    caption = escape(_("Test accuracy in the notes"))
+    caption, noted = escape(_("Test accuracy in the notes")), escape(_("The notes"))
     st.html(
         f'<div class="bl-scroll"><table class="bl-stages"><caption>{caption}</caption><thead><tr>{head}'
-        f'<th scope="col">{escape(_("The notes"))}</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<th scope="col">{noted}</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )

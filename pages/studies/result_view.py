@@ -119,7 +119,7 @@ def _chart(study: Study, said: Analysis, view: str) -> None:
             charts.show(figure, key="bl-study-heatmap", alt=alt)
         else:
             figure = drawn.means(study.factors, said.rows, said.measure, across, other)
-            alt = _("Mean over seeds of each setting, with its 95 % interval where it has two seeds or more.")
+            alt = _("Mean over seeds of each setting, with its 95 %\u00a0interval where it has two seeds or more.")
             charts.show(figure, key="bl-study-means", alt=alt)
 
 
@@ -163,7 +163,7 @@ def _table(study: Study, said: Analysis) -> None:
     }
     measure = _(words.MEASURES[said.measure])
     columns[measure] = [words.measured(row.mean, said.measure) for row in said.rows]
-    columns[_("95 % interval")] = [_interval(row, said.measure) for row in said.rows]
+    columns[_("95 %\u00a0interval")] = [_interval(row, said.measure) for row in said.rows]
     columns[_("Seeds")] = [_("{n} of {total}").format(n=len(row.measured), total=row.members) for row in said.rows]
     if noted:
         columns[_("The notes")] = [number_format.percent(noted.get(row.values)) for row in said.rows]

@@ -245,7 +245,8 @@ _LISTED = (
         own=True,
         backbones=("vgg16",),
         remark=N_(
-            "After 25 epochs with augmentation the notes have 90.1 % on training and 83.4 % on validation photos."
+            "After 25 epochs with augmentation the notes have 90.1 %\u00a0on training and 83.4 %\u00a0on validation "
+            "photos."
         ),
     ),
     ReadyStudy(
@@ -255,17 +256,19 @@ _LISTED = (
         _fruit(LITE),
         own=True,
         backbones=(LITE,),
-        remark=N_("After 25 epochs of VGG16 the notes have 90.1 % on training and 83.4 % on validation photos."),
+        remark=N_(
+            "After 25 epochs of VGG16 the notes have 90.1 %\u00a0on training and 83.4 %\u00a0on validation photos."
+        ),
     ),
     ReadyStudy(
         "brain-shares",
-        N_("Brain scans: 5, 30 or 40 % for the test"),
+        N_("Brain scans: 5, 30 or 40 %\u00a0for the test"),
         N_("The Alzheimer CNN on generated slices of heads, the slices of a head kept together."),
         _shares,
         noted={("5 %",): 0.8208, ("30 %",): 0.782, ("40 %",): 0.777},
         remark=N_(
             "The notes copied slices five times before the division, so that relatives stood on both sides; always "
-            "naming AD gives 58.3 % of their pictures."
+            "naming AD gives 58.3 %\u00a0of their pictures."
         ),
     ),
     ReadyStudy(
@@ -291,7 +294,7 @@ _LISTED = (
         N_("SGD, RMSprop and Adam over learning rates"),
         N_("Five rates for each of three optimizers, on 600 handwritten digits."),
         _rates,
-        remark=N_("The notes: small rates hurt SGD alone; the accuracy goes from 50 to 99 % over the rates."),
+        remark=N_("The notes: small rates hurt SGD alone; the accuracy goes from 50 to 99 %\u00a0over the rates."),
     ),
     ReadyStudy(
         "depth-width",

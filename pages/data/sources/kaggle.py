@@ -36,7 +36,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
         address = st.text_input(
             _("Address of the set"),
             key="bl-kaggle-address",
-            placeholder="owner/name",
+            placeholder=_("owner/name"),
             max_chars=200,
             width=380,
             disabled=working,

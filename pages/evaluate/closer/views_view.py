@@ -48,7 +48,7 @@ def draw(run: Run) -> None:
     with st.container(key="bl-wrap-views"):
         left, right = st.columns([1, 1.6], gap="large")
     with left:
-        chosen = pictures.choose(run, "bl-views")
+        chosen = pictures.choose(run, "bl-views-of")
     if chosen is None:
         return
     problems = _problems(run)

@@ -19,7 +19,7 @@ HELP = {
     "dilation": N_("Cells from one tap of the kernel to the next."),
     "groups": N_("Channels and kernels are parted into so many groups; as many as channels is depthwise."),
 }
-_LIBRARY, _TEXT_X, _TEXT_K = "bl-learn-library", "bl-learn-text-x", "bl-learn-text-k"
+_LIBRARY, _TEXT_X, _TEXT_K, _TRY = "bl-learn-library", "bl-learn-text-x", "bl-learn-text-k", "bl-learn-try"
 
 
 def draw(bench: Bench) -> None:
@@ -38,16 +38,16 @@ def draw(bench: Bench) -> None:
 
 
 def _example() -> None:
-    st.session_state["bl-learn-try"] = state.PRESET.among(PRESETS, state.FIRST)
+    st.session_state[_TRY] = state.PRESET.among(PRESETS, state.FIRST)
 
     def taken() -> None:
-        state.take(st.session_state["bl-learn-try"])
+        state.take(st.session_state[_TRY])
 
     st.selectbox(
         _("Example"),
         list(PRESETS),
         format_func=lambda name: _(PRESETS[name].title),
-        key="bl-learn-try",
+        key=_TRY,
         on_change=taken,
         width=250,
     )

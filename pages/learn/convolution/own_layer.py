@@ -96,7 +96,7 @@ def _map(subject: Subject, recorded: Recorded, channel: int) -> tuple[int, int]:
     alt = _("Map of channel {n}, {h} × {w}: blue below zero, red above; click a cell for its sum").format(
         n=channel, h=rows, w=columns
     )
-    if map_click.draw(drawn, (rows, columns), AT, chosen, key="bl-learn-map", alt=alt, side_px=MAP_PX):
+    if map_click.draw(drawn, (rows, columns), AT, chosen, key="bl-learn-feature-map", alt=alt, side_px=MAP_PX):
         st.rerun(scope="fragment")
     components.note(alt)
     return chosen
@@ -113,9 +113,10 @@ def _ladder(subject: Subject, recorded: Recorded, found: Cell) -> None:
     )
     body = "".join(_line(step, previous) for step, previous in zip(found.steps, (None, *found.steps), strict=False))
     last = found.steps[-1]
+    heads = (_("Step"), _("Figures"), _("Here"), _("torch"))
+    head = "".join(f"<th>{escape(word)}</th>" for word in heads)
     st.html(
-        f'<table class="bl-ladder" aria-label="{escape(where)}"><thead><tr><th>{escape(_("Step"))}</th>'
-        f"<th>{escape(_('Figures'))}</th><th>{escape(_('Here'))}</th><th>{escape(_('torch'))}</th></tr></thead>"
+        f'<table class="bl-ladder" aria-label="{escape(where)}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
     if last.torch_value is not None:
@@ -201,7 +202,8 @@ def _sums(found: Cell, order: list[int]) -> None:
         f"<b><bdi>{escape(written(float(found.sums[p])))}</bdi></b></li>"
         for p in shown
     )
-    st.html(f'<ol class="bl-sums" aria-label="{escape(_("What each channel adds"))}">{items}</ol>')
+    label = escape(_("What each channel adds"))
+    st.html(f'<ol class="bl-sums" aria-label="{label}">{items}</ol>')
     rest = float(found.sums[order[len(shown) :]].sum())
     text = _("These add up to {shown}").format(shown=written(float(found.sums[shown].sum())))
     if len(order) > len(shown):

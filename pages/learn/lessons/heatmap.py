@@ -118,8 +118,9 @@ def _sum(subject: Subject, worked: Worked, row: int, column: int) -> None:
         ),
         _("A channel's weight is the mean of its gradient over all {n} cells.").format(n=worked.raw.numel()),
     )
+    channel, total_of = _("Channel {n}"), escape(_("Sum"))
     lines = "".join(
-        f"<tr><td>{escape(_('Channel {n}').format(n=place))}</td>"
+        f"<tr><td>{escape(channel.format(n=place))}</td>"
         f"<td><bdi>{written(float(worked.weights[place]))} · "
         f"{signed(float(worked.activations[place, row, column]))}</bdi></td>"
         f"<td><bdi>{written(float(products[place]))}</bdi></td></tr>"
@@ -128,7 +129,7 @@ def _sum(subject: Subject, worked: Worked, row: int, column: int) -> None:
     others = _("The other {n} channels").format(n=len(products) - len(shown))
     total = float(products.sum())
     lines += f"<tr><td>{escape(others)}</td><td></td><td><bdi>{written(rest)}</bdi></td></tr>"
-    lines += f"<tr><td>{escape(_('Sum'))}</td><td></td><td><bdi>{written(total)}</bdi></td></tr>"
+    lines += f"<tr><td>{total_of}</td><td></td><td><bdi>{written(total)}</bdi></td></tr>"
     lines += (
         f'<tr class="bl-end"><td>ReLU</td><td><bdi>max(0, {written(total)})</bdi></td>'
         f"<td><bdi>{written(float(worked.heatmap[row, column]))}</bdi></td></tr>"

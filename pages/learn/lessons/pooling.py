@@ -109,8 +109,9 @@ def _measured(subject: Subject) -> None:
             rows = caches.remember("learn-pools", key, lambda: _measure(subject, shift))
     heads = (_("Halved by"), _("Time"), _("Parameters"), _("Operations"), _("Change under the shift"))
     head = "".join(f"<th>{word}</th>" for word in heads)
+    duration = _("{n} ms")
     body = "".join(
-        f"<tr><td>{_(WAYS[row.way])}</td><td><bdi>{_('{n} ms').format(n=written(row.milliseconds, 3))}</bdi></td>"
+        f"<tr><td>{_(WAYS[row.way])}</td><td><bdi>{duration.format(n=written(row.milliseconds, 3))}</bdi></td>"
         f"<td><bdi>{number_format.exact(row.parameters)}</bdi></td><td><bdi>{number_format.count(row.macs)}</bdi></td>"
         f"<td><bdi>{number_format.percent(row.change)}</bdi></td></tr>"
         for row in rows

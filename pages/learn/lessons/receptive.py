@@ -137,7 +137,8 @@ def _growth(anatomy: Anatomy, names: tuple[str, ...]) -> None:
 def _bar(called: str, layer: Layer, most: int) -> str:
     field = layer.receptive
     if field is None:
-        return f"<li><span>{escape(called)}</span><i></i><b>{escape(_('the whole image'))}</b></li>"
+        whole = escape(_("the whole image"))
+        return f"<li><span>{escape(called)}</span><i></i><b>{whole}</b></li>"
     text = _("{size} px, step {jump}").format(size=field.size[0], jump=f"{field.jump[0]:g}")
     return (
         f'<li><span>{escape(called)}</span><i style="inline-size:{max(1.0, 100 * field.size[0] / most):.1f}%"></i>'

@@ -186,7 +186,7 @@ def test_maps_are_flattened() -> None:
 @pytest.mark.parametrize(
     ("features", "labels", "said"),
     [
-        (np.ones((5, 2)), np.zeros(5), "1 class"),
+        (np.ones((5, 2)), np.zeros(5), "of classes: 1"),
         (np.ones((2, 2)), np.arange(2), "at least 3 images"),
         (np.ones((5, 2)), np.arange(4), "shape"),
         (np.full((4, 2), np.nan), np.arange(4) % 2, "finite"),

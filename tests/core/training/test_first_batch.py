@@ -74,7 +74,9 @@ def test_the_first_batch_is_the_one_that_a_training_begins_with(
     task = experiment(SCRATCH, freeze=FreezePlan("all"), augment=spec, seed=3, mix=mix, batch_size=6, **more)
     store = PixelStore(dataset, PREP, canvas=spec.active, max_bytes=10**8)
     network, seen = tiny(), []
-    network.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    network.model.register_forward_pre_hook(  # the network is judged before its first step
+        lambda module, inputs: seen.append(inputs[0].clone()) if module.training else None
+    )
     material = Material(store, torch.tensor(dataset.positions("train")), torch.tensor(dataset.positions("val")))
     next(event for event in Trainer(network, material, task, CPU).run() if seen)
     found = first_batch(dataset, PREP, task)

@@ -169,7 +169,7 @@ def test_rates_decay_from_stage_to_stage_or_are_set_by_hand(open_page, words) ->
 def test_frozen_norms_may_follow_the_images_and_the_reason_stands_beside(open_page, words) -> None:
     app = open_page("anatomy", **RESNET)
     app.segmented_control(key="bl-anatomy-sheet").set_value("rates").run()
-    assert "frozen features are the same" in words(app)
+    assert "are the same in every epoch" in words(app)
     app.segmented_control(key="bl-freeze-norm").set_value("train").run()
     assert app.session_state["bl.freeze"].norm == "train"
     assert "drift with each batch" in words(app)

@@ -13,7 +13,7 @@ CHANGES = {
     "brightness": "lambda image, value, *_: V.adjust_brightness(image, value)",
     "contrast": "lambda image, value, *_: V.adjust_contrast(image, value)",
     "saturation": "lambda image, value, *_: V.adjust_saturation(image, value)",
-    "hue": "lambda image, value, *_: V.adjust_hue(image, value)",
+    "hue": "hue",
     "gray": "lambda image, *_: V.rgb_to_grayscale(image, num_output_channels=3)",
     "blur": "blur",
     "sharpness": "lambda image, value, *_: V.adjust_sharpness(image, value)",
