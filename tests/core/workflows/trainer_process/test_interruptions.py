@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -51,13 +51,13 @@ def train_here(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_twenty_random_moments_comes_to_the_same_weights(tmp_path: Path, image_folder: Folder) -> None:
+def test_a_run_killed_at_twenty_random_moments_comes_to_the_same_weights(
+    tmp_path: Path, image_folder: Folder, processes: ForkServerContext
+) -> None:
     source, store = image_folder(images=40), RunStore(tmp_path / "runs")
     whole = store.create(experiment(source, epochs=60))
     worker.work(whole)
     run = store.create(experiment(source, epochs=60))
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["core.workflows.trainer_process.runner", "torchvision"])
     moments = random.Random(4)
     kills = 0
     for _ in range(60):

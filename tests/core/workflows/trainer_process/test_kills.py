@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ MOMENTS = [
     ("status.json", "before", 4),
     ("learning.json", "before", 1),
     ("learning.json", "before", 2),
+    ("before.json", "before", 1),
     ("metrics.jsonl", "before", 1),
     ("metrics.jsonl", "after", 1),
     ("health.jsonl", "after", 1),
@@ -124,6 +125,7 @@ def test_a_run_killed_at_a_write_goes_on(
     image_folder: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
     whole: dict[str, object],
+    processes: ForkServerContext,
     file: str,
     when: str,
     count: int,
@@ -137,8 +139,6 @@ def test_a_run_killed_at_a_write_goes_on(
         worker.work(unharmed)
         whole |= outcome(unharmed)
     run = store.create(experiment(source))
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["core.workflows.trainer_process.runner", "torchvision"])
     child = processes.Process(target=train_until, args=(run.path, file, when, count))
     child.start()
     child.join(120)
