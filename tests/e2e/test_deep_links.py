@@ -31,7 +31,7 @@ TITLES = {
     "heatmaps": "Heatmaps",
     "shortcut": "Shortcut lab",
     "leak": "Leak lab",
-    "learn": "Learn",
+    "learn": "Lessons",
     "try_it": "Try it",
     "autoencoder": "Autoencoder",
     "style": "Style transfer",

@@ -105,11 +105,14 @@ def _map(subject: Subject, recorded: Recorded, channel: int) -> tuple[int, int]:
 def _ladder(subject: Subject, recorded: Recorded, found: Cell) -> None:
     """Draws the steps from the sum to what the next layer gets, each beside torch's own value."""
     where = layer_names.layer(subject.network.anatomy, recorded.layer)
+    products, channels = found.patch.numel(), len(found.channels)
+    counted = (
+        _n("{n} product", "{n} products", products).format(n=products),
+        _n("{n} channel of the input", "{n} channels of the input", channels).format(n=channels),
+    )
     components.section(
         _("Row {row}, column {column} of channel {n}").format(row=found.row, column=found.column, n=found.channel),
-        _n(
-            "{count} product in {channels} channel", "{count} products in {channels} channels", found.patch.numel()
-        ).format(count=found.patch.numel(), channels=len(found.channels)),
+        " · ".join(counted),
     )
     body = "".join(_line(step, previous) for step, previous in zip(found.steps, (None, *found.steps), strict=False))
     last = found.steps[-1]

@@ -85,7 +85,7 @@ PLACES: Mapping[str, Place] = {
             ":material/water_drop:",
             N_("Look inside"),
         ),
-        Place("learn", N_("Learn"), N_("How does it work, number by number?"), ":material/school:", N_("Learn")),
+        Place("learn", N_("Lessons"), N_("How does it work, number by number?"), ":material/school:", N_("Learn")),
         Place(
             "autoencoder",
             N_("Autoencoder"),

@@ -46,7 +46,15 @@ def test_a_prediction_is_scored_then_the_window_slides(
 def test_a_click_on_a_map_of_ones_own_layer_writes_its_value_out(
     calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page]
 ) -> None:
-    page = visit(calm, "learn", lesson="convolution", step="play", image="sample:cat", **{"learn-on": "own"})
+    page = visit(
+        calm,
+        "learn",
+        lesson="convolution",
+        step="play",
+        image="sample:cat",
+        backbone="efficientnet_lite0",
+        **{"learn-on": "own"},
+    )
     sheet = page.locator(".bl-sheet")
     expect(sheet).to_be_visible(timeout=60_000)
     box = sheet.bounding_box()
