@@ -94,14 +94,19 @@ def test_a_careless_division_promises_what_a_careful_one_does_not_keep(calm: Pag
     assert 40 < honest < 60, said
 
 
-def test_a_click_on_the_map_shows_its_picture_and_leaves_it_out(calm: Page, visit: Visit) -> None:
+def test_a_click_on_the_map_shows_its_picture_and_leaves_it_out(
+    calm: Page, visit: Visit, settled: Callable[[Page], Page]
+) -> None:
     page = visit(calm, "data", data="shapes", split="v20t20s0n8", view="map")
     page.get_by_role("button", name=re.compile("Draw the map of")).click()
     points = page.locator(".st-key-bl-map-chart-points path.point")
     expect(points).to_have_count(32, timeout=90_000)
     expect(page.get_by_role("main")).to_contain_text("32 images as points by")
-    page.wait_for_timeout(1500)  # the chart is laid out once more when its width is known
-    box = points.nth(3).bounding_box()
+    settled(page)
+    before, box = None, points.nth(3).bounding_box()
+    while box != before:  # the chart is laid out once more when its width is known
+        page.wait_for_timeout(1500)
+        before, box = box, points.nth(3).bounding_box()
     assert box is not None
     page.mouse.move(box["x"] - 20, box["y"] - 20)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
