@@ -103,6 +103,7 @@ def test_a_click_on_the_map_shows_its_picture_and_leaves_it_out(
     expect(points).to_have_count(32, timeout=90_000)
     expect(page.get_by_role("main")).to_contain_text("32 images as points by")
     settled(page)
+    points.nth(3).scroll_into_view_if_needed()
     before, box = None, points.nth(3).bounding_box()
     while box != before:  # the chart is laid out once more when its width is known
         page.wait_for_timeout(1500)
