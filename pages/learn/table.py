@@ -19,6 +19,7 @@ from pages.learn.lessons import (
     sizes,
     uneven,
 )
+from pages.learn.lessons.trained import transfer
 
 LESSONS: Mapping[str, Lesson] = {
     lesson.name: lesson
@@ -33,6 +34,7 @@ LESSONS: Mapping[str, Lesson] = {
         depth.LESSON,
         batch_norm.LESSON,
         dropout.LESSON,
+        transfer.LESSON,
         heatmap.LESSON,
         uneven.LESSON,
     )
