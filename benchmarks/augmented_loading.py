@@ -1,17 +1,19 @@
 """Augmented batches of JPEG files: this project's store against ImageFolder, PIL transforms and two workers.
 
-    python -m benchmarks.augmented_loading [cards|strip] --data FOLDER [--images 256] [--repeat 3]
+    python -m benchmarks.augmented_loading [cards|strip|page] --data FOLDER [--images 256] [--repeat 3]
 
 The folder has one folder a class. The usual two recipes are flip with crop, and these with rotation and colour; "cards"
 measures every operation by itself, done to every image. The other side's workers are started and warm before an epoch
 is timed; ours has decoded its images, as from the second epoch on, and ``first`` is its first epoch, which decodes.
 Sides take turns; figures are medians, in ms an image, of batches of 32 normalised images of 224 px: of wall time and of
 processor time with that of the workers, which tells more where others use the machine. "strip" is what the Data page
-does when a slider is moved: 7 draws on the card and 24 of all together, encoded. Prints one JSON line.
+does when a slider is moved: 7 draws on the card and 24 of all together, encoded. "page" is the whole of it: the
+processor time of the server's run of that page without its frame, for each card of images. Prints one JSON line.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -81,9 +83,12 @@ _ON_TENSORS = ("noise", "erasing")
 
 def main() -> None:
     """Measures once and prints the figures."""
-    arguments = options(__doc__, ("usual", "cards", "strip"), data="", images=256, repeat=3)
+    arguments = options(__doc__, ("usual", "cards", "strip", "page"), data="", images=256, repeat=3)
     if arguments.what == "strip":
         report("augmented_loading strip", **_strip(arguments.data, arguments.repeat))
+        return
+    if arguments.what == "page":
+        report("augmented_loading page", **_page(arguments.data, arguments.repeat))
         return
     torch.set_num_threads(WORKERS)
     cases = USUAL
@@ -166,7 +171,7 @@ def _strip(data: str, repeat: int) -> dict[str, object]:
         for one, draws, side in ((spec, 7, 208), (both, 24, 184)):
             seen = views(square, one, PREP.crop, seed=seed, position=0, epochs=range(draws))
             for picture in seen:
-                compact(picture, side)
+                compact(picture, side, quick=True)
         return 1000 * (time.perf_counter() - begin[0]), 1000 * (time.process_time() - begin[1])
 
     rows, cpu = {}, {}
@@ -183,6 +188,44 @@ def _strip(data: str, repeat: int) -> dict[str, object]:
         "slowest_cpu": max(cpu.values()),
         "strong": round(moved(strong, strong, 1)[0], 1),
     }
+
+
+def _page(data: str, repeat: int) -> dict[str, object]:
+    """Returns the processor time of the page Data after a moved slider, in ms, of every card on top of strong."""
+    os.environ["BACKBONE_LAB_DATA"] = str(Path(data).resolve().parent)
+    from streamlit.testing.v1 import AppTest
+
+    from core.specs import DataSpec
+    from pages.data.problems import check_job
+    from pages.ui.session.train_form import TrainChoice
+
+    check_job.start = lambda *_, **__: None  # no check of the images beside it
+    rows = {}
+    for name in OPERATIONS:
+        app = AppTest.from_function(_rendered, default_timeout=300)
+        app.query_params["view"], app.query_params["operation"] = "augmentation", name
+        app.session_state["bl.data"] = DataSpec(str(Path(data).resolve()), test_share=0.2)
+        app.session_state["bl.train"] = TrainChoice(augment=AugmentSpec(True, 0.4, 15.0, 0.3, (Operation(name),)))
+        app.run()
+        found = []
+        for step in range(1, repeat + 1):
+            slider = [one for one in app.slider if one.key in (f"bl-aug-{name}-range", f"bl-aug-{name}-p")][-1]
+            low, high = slider.value if isinstance(slider.value, tuple) else (slider.value, None)
+            moved = low - slider.step * step if low - slider.step * step > slider.min else low + slider.step * step
+            slider.set_value(moved if high is None else (min(moved, high), high))
+            begin = time.process_time()
+            app.run()
+            found.append(1000 * (time.process_time() - begin))
+        if app.exception:
+            raise SystemExit(f"{name}: {app.exception}")
+        rows[name] = round(median(found), 1)
+    return {"cpu_ms": rows, "slowest": max(rows.values())}
+
+
+def _rendered() -> None:
+    from pages.data.page import render
+
+    render()
 
 
 if __name__ == "__main__":

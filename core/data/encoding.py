@@ -79,17 +79,20 @@ def webp(image: Image.Image, *, quality: int = 88) -> bytes:
     return _file(image, "WEBP", quality=quality, method=2)
 
 
-def compact(image: Image.Image, side: int | None = None) -> bytes:
+def compact(image: Image.Image, side: int | None = None, *, quick: bool = False) -> bytes:
     """Encodes a picture for a page: PNG up to :data:`LOSSLESS` pixels, WebP beyond.
 
     Args:
         image: The picture; it is left as it is.
         side: Width and height that it is reduced to at most; ``None`` for no limit.
+        quick: Whether it is JPEG beyond instead: as near, in a fifth of the time and with 40 % more bytes.
     """
     if side is not None and max(image.size) > side:
         image = image.copy()
         image.thumbnail((side, side))
-    return png(image, repeats=True) if max(image.size) <= LOSSLESS else webp(image)
+    if max(image.size) <= LOSSLESS:
+        return png(image, repeats=True)
+    return _file(image, "JPEG", quality=92) if quick else webp(image)
 
 
 def _image(image: Image.Image | NDArray[np.uint8]) -> Image.Image:

@@ -63,7 +63,7 @@ def _batch(dataset: Dataset) -> tuple[list[Tile], str]:
         pictures = in_colours(batch.inputs, prep)[:_MOST].permute(0, 2, 3, 1).contiguous().numpy()
         shares = batch.shares[:_MOST].tolist()
         found = [
-            (compact(Image.fromarray(pixels), 2 * _TILE), _label(dataset.classes, share))
+            (compact(Image.fromarray(pixels), 2 * _TILE, quick=True), _label(dataset.classes, share))
             for pixels, share in zip(pictures, shares, strict=True)
         ]
         least, most = float(batch.inputs.min()), float(batch.inputs.max())

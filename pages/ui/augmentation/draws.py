@@ -110,7 +110,7 @@ def draws(shown: Picture, spec: AugmentSpec, seed: int, epochs: Sequence[int], s
         from core.data.augment import views
 
         seen = views(shown.square, spec, shown.prep.crop, seed=seed, position=shown.position, epochs=epochs)
-        return [compact(one, side) for one in seen]
+        return [compact(one, side, quick=True) for one in seen]
 
     key = (*shown.key, shown.position, spec, seed, tuple(epochs), side)
     return caches.remember("augmentation-draws", key, made, entries=64)

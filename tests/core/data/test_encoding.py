@@ -56,6 +56,7 @@ def test_small_pictures_lose_nothing_and_large_ones_become_smaller() -> None:
     assert (np.asarray(opened(compact(small))) == np.asarray(small)).all()
     large = Image.fromarray(noise(400, 200, 3))
     assert opened(compact(large)).format == "WEBP"
+    assert opened(compact(large, quick=True)).format == "JPEG"
     assert opened(compact(large)).size == (200, 400)
     assert opened(compact(large, 300)).size == (150, 300)
     assert opened(compact(large, 80)).format == "PNG"
