@@ -179,6 +179,8 @@ def _add_study(study: argparse.ArgumentParser) -> None:
     words.add_argument("--sampling", choices=DESIGNS, help="by default grid, or random where there is a range")
     words.add_argument("--samples", type=int, metavar="N", help="settings that random and sobol draw")
     words.add_argument("--seeds", type=whole_numbers, metavar="S,S", help="each setting once with each: 0,1,2")
+    words.add_argument("--folds", type=int, metavar="K", help="each setting and seed once on each of K folds")
+    words.add_argument("--ready", metavar="NAME", help="a table of the notes, such as letters-digits")
     words.add_argument("--adopt", metavar="STUDY", help="count the finished runs of an earlier study, where the same")
     words.add_argument("--background", action="store_true", help="do not wait for the runs")
     words.add_argument("--status", metavar="STUDY", help="tell of a study")

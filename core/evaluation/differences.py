@@ -3,6 +3,10 @@
 A share of few pictures is known in steps only (100 pictures allow whole percents), so that three repetitions may agree
 by chance. The spread is therefore taken to be at least that of one picture on the edge, which is right or wrong by a
 toss: with steps of width w a variance of w**2 / 4.
+
+Folds of a cross-validation share most of their training images, so that their runs are no independent repetitions: the
+variance of a mean over them is taken as (1 / n + 1 / (folds - 1)) times the values' own (Nadeau and Bengio 2003,
+doi:10.1023/A:1024068626366).
 """
 
 from __future__ import annotations
@@ -31,17 +35,18 @@ class Contrast:
     p_value: float
 
 
-def welch(first: Sequence[float], second: Sequence[float], step: float = 0.0) -> Contrast:
+def welch(first: Sequence[float], second: Sequence[float], step: float = 0.0, folds: int = 0) -> Contrast:
     """Compares two means by Welch's test (1947, doi:10.1093/biomet/34.1-2.28).
 
     Args:
         first: At least two values.
         second: Likewise.
         step: Width of the steps that the values are known in.
+        folds: Folds that the values come from; 0 where all share one division.
     """
     means, errors, parts = [], [], []
     for values in (first, second):
-        squared = _variance(values, step) / len(values)
+        squared = _variance(values, step) * _share(values, folds)
         means.append(float(np.mean(values)))
         errors.append(squared)
         parts.append(squared**2 / (len(values) - 1))
@@ -54,17 +59,22 @@ def welch(first: Sequence[float], second: Sequence[float], step: float = 0.0) ->
     return Contrast(difference, (difference - half, difference + half), p_value)
 
 
-def mean_interval(values: Sequence[float], step: float = 0.0) -> Interval | None:
-    """Returns the 95 % interval of a mean by Student's t; ``None`` for a single value."""
+def mean_interval(values: Sequence[float], step: float = 0.0, folds: int = 0) -> Interval | None:
+    """Returns the 95 % interval of a mean by Student's t, see :func:`welch`; ``None`` for a single value."""
     if len(values) < 2:
         return None
     mean, squared = float(np.mean(values)), _variance(values, step)
-    half = float(special.stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * (squared / len(values)) ** 0.5
+    half = float(special.stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * (squared * _share(values, folds)) ** 0.5
     return mean - half, mean + half
 
 
 def _variance(values: Sequence[float], step: float) -> float:
     return max(float(np.var(values, ddof=1)), step**2 / 4)
+
+
+def _share(values: Sequence[float], folds: int) -> float:
+    """Returns how much of the values' variance their mean has."""
+    return 1 / len(values) + (1 / (folds - 1) if folds else 0.0)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

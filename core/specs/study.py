@@ -20,6 +20,9 @@ MOST_FACTORS = 8
 MOST_VALUES = 60
 """Values of one factor at most."""
 LONGEST_LABEL = 60
+MOST_FOLDS = 20
+REMEDY = "remedy"
+"""The factor of remedies against imbalance, whose runs repeat one recipe as those of other seeds do."""
 MOST_SAMPLES = 200
 """Settings that a random or Sobol design draws at most."""
 
@@ -116,7 +119,7 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A design over settings of an experiment.
+    """A design over settings of an experiment; without factors a series, which repeats it over seeds and folds.
 
     Attributes:
         experiment: What all members have in common.
@@ -124,6 +127,7 @@ class Study:
         design: One of :data:`DESIGNS`.
         samples: Settings that a random or Sobol design draws.
         seeds: Each setting is trained once with each.
+        folds: Under each seed it is trained once on each of so many folds; 0 for the experiment's own division.
         name: What people call it.
         ready: Id of the ready study that it was made from; empty for one of one's own.
         first: A run that is trained before the members and is none of them: ``run:first`` as a member's weights means
@@ -136,16 +140,19 @@ class Study:
     samples: int = 16
     seeds: tuple[int, ...] = (0,)
     name: str = ""
+    folds: int = field(default=0, kw_only=True)
     ready: str = field(default="", kw_only=True)
     first: Experiment | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         one_of("design", self.design, DESIGNS)
         whole("samples", self.samples, low=2, high=MOST_SAMPLES)
-        if not 0 < len(self.factors) <= MOST_FACTORS:
+        if len(self.factors) > MOST_FACTORS or not (self.factors or self.design == "grid"):
             raise InputError(
                 "The study varies {count} factors. Name 1 to {most}.", count=len(self.factors), most=MOST_FACTORS
             )
+        if self.folds:
+            whole("folds", self.folds, low=2, high=MOST_FOLDS)
         names = [factor.name for factor in self.factors]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -163,14 +170,24 @@ class Study:
         if len(set(self.seeds)) < len(self.seeds):
             seeds = ", ".join(map(str, self.seeds))
             raise InputError("A seed stands twice in {seeds}. Give each once.", seeds=seeds)
+        if not self.factors and len(self.seeds) * max(1, self.folds) < 2:
+            raise InputError(
+                "The study varies nothing and trains once. Name a factor, several seeds, or 2 folds or more."
+            )
         if not isinstance(self.name, str) or len(self.name) > 120:
             raise InputError("The study's name is longer than 120 characters. Choose a shorter one.")
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it repeats one recipe: over seeds and folds, under remedies against imbalance at most."""
+        return all(factor.name == REMEDY for factor in self.factors)
 
     def as_record(self) -> dict[str, Any]:
         """Returns it as JSON can hold it, the schema's version first."""
         factors = [_factor_record(factor) for factor in self.factors]
         experiment = {"schema": SCHEMA, **asdict(self.experiment)}
         rest = {"design": self.design, "samples": self.samples, "seeds": list(self.seeds), "name": self.name}
+        rest |= {"folds": self.folds} if self.folds else {}
         rest |= {"ready": self.ready} if self.ready else {}
         rest |= {"first": {"schema": SCHEMA, **asdict(self.first)}} if self.first is not None else {}
         record = {"schema": STUDY_SCHEMA, **rest, "factors": factors, "experiment": experiment}
@@ -203,7 +220,7 @@ class Study:
         """
         if not isinstance(record, Mapping):
             raise InputError("The study must be a JSON object.")
-        known = ("schema", "experiment", "factors", "design", "samples", "seeds", "name", "ready", "first")
+        known = ("schema", "experiment", "factors", "design", "samples", "seeds", "folds", "name", "ready", "first")
         _known_keys("the study", record, known)
         schema = record.get("schema", STUDY_SCHEMA)
         if schema != STUDY_SCHEMA:
@@ -220,7 +237,7 @@ class Study:
                 raise InputError("{key} of the study must be a list.", key=key)
         seeds = tuple(record.get("seeds", (0,)))
         factors = tuple(factor_from(row) for row in record["factors"])
-        rest = {key: record[key] for key in ("design", "samples", "name", "ready") if key in record}
+        rest = {key: record[key] for key in ("design", "samples", "folds", "name", "ready") if key in record}
         if record.get("first") is not None:
             rest["first"] = Experiment.from_json(json.dumps(record["first"]))
         return cls(Experiment.from_json(json.dumps(record["experiment"])), factors, seeds=seeds, **rest)

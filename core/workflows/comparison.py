@@ -22,7 +22,7 @@ from core.runs.store import Run, RunStore
 from core.workflows.checkpoints import run_at
 from core.workflows.comparing.recipe import recipe_key
 from core.workflows.evaluate import Evaluation, evaluate, grouped, recorded
-from core.workflows.run_series import members
+from core.workflows.studies.series import members
 
 LEAST_SEEDS = 3
 FEW = 25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from core.evaluation.intervals import Interval
@@ -65,15 +65,6 @@ def remedy_of(experiment: Experiment) -> str:
     """Returns the name of the remedy that an experiment takes."""
     sampler = experiment.training.sampler
     return sampler if sampler != "shuffle" else "weights" if experiment.training.weighted else "none"
-
-
-def with_remedy(experiment: Experiment, remedy: str) -> Experiment:
-    """Returns the same experiment under a remedy of :data:`REMEDIES`."""
-    sampler, balance = REMEDIES[remedy]
-    training = experiment.training
-    return replace(
-        experiment, training=replace(training, sampler=sampler, loss=replace(training.loss, balance=balance))
-    )
 
 
 def rarest_class(run: Run) -> tuple[str, int] | None:

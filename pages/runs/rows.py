@@ -114,9 +114,10 @@ def settings(experiment: Experiment | None) -> dict[str, str]:
 
 def _together(rows: Sequence[Row], series: str) -> Row:
     """Returns the row of a series, means over its runs; or of a study, whose runs differ and have none."""
-    from core.workflows.studies.members import part_of
+    from core.workflows.studies.members import part_of, varies
 
-    study = part_of(series) is not None
+    job = part_of(series)
+    study = job is not None and varies(job)
     done = _(components.STATES["finished"][0])
     finished = [row for row in rows if row.state == done]
     base = rows[-1].name.partition(" · seed ")[0].partition(" · fold ")[0].partition(" · remedy ")[0]

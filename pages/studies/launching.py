@@ -11,6 +11,7 @@ from core.runs.store import RunStore
 from core.specs import Experiment
 from core.specs.study import Study
 from core.workflows.studies.design import expand
+from pages.studies import words
 from pages.ui.kit import clicks, components, nav
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import queue_panel
@@ -38,7 +39,7 @@ def draw(study: Study, *, key: str, seconds: float | None = None) -> None:
     settings = len({member.setting for member in members})
     runs = _n("{n} run", "{n} runs", len(members)).format(n=len(members))
     text = _n("{n} setting", "{n} settings", settings).format(n=settings) + " × "
-    text += _n("{n} seed", "{n} seeds", len(study.seeds)).format(n=len(study.seeds)) + " = " + runs
+    text += words.repeats(study) + " = " + runs
     each = seconds or _seconds_of_like(members[0].experiment)
     if each is not None:
         text += " · " + _("about {time}").format(time=number_format.duration(each * len(members)))
@@ -47,7 +48,7 @@ def draw(study: Study, *, key: str, seconds: float | None = None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-row"):
         started = clicks.button(_("Start the study"), type="primary", icon=":material/play_arrow:", key=key)
         st.html(f'<p class="bl-note" data-study-size="{len(members)}">{text}</p>')
-    if len(study.seeds) < 3:
+    if len(study.seeds) * max(1, study.folds) < 3:
         components.note(_("With fewer than three seeds no difference can be told from chance."))
     if started:
         start(study)

@@ -59,10 +59,11 @@ def draw(job: Job) -> None:
 
 
 def _what(study: Study) -> str:
+    if not study.factors:
+        return _("One recipe, {seeds}.").format(seeds=words.repeats(study))
     varied = ", ".join(words.field(factor.name) for factor in study.factors)
-    seeds = _n("{n} seed", "{n} seeds", len(study.seeds)).format(n=len(study.seeds))
     return _("{design} over {fields}, {seeds}.").format(
-        design=_(words.DESIGNS[study.design]), fields=varied, seeds=seeds
+        design=_(words.DESIGNS[study.design]), fields=varied, seeds=words.repeats(study)
     )
 
 
@@ -71,6 +72,9 @@ def _found(job: Job, study: Study) -> None:
     from core.workflows.studies import members
 
     found = members.standings(job)
+    at_work = next((one.run for one in found if one.run is not None and one.state in LIVE), None)
+    if at_work is not None:
+        nav.link("train", _("Watch the run at work"), icon=":material/play_circle:", run=at_work.id)
     _failures(found)
     result_view.draw(job, study, found)
     _actions(job, study, found)

@@ -43,7 +43,7 @@ def draw(job: Job, study: Study, found: Sequence[Standing]) -> None:
     if ready is not None and ready.remark:
         components.note(_(ready.remark))
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-study-views"):
-        view = _view(study, said)
+        view = _view(study, said) if study.factors else ""
         st.selectbox(
             _("Compared by"),
             offered,
@@ -51,8 +51,12 @@ def draw(job: Job, study: Study, found: Sequence[Standing]) -> None:
             width=240,
             **bound.widget(_MEASURE, offered, offered[0]),
         )
-    _chart(study, said, view)
-    _table(study, said)
+    if view:
+        _chart(study, said, view)
+    if len(said.rows) > 1:
+        _table(study, said)
+    else:
+        _runs(said.rows[0], said.measure)
 
 
 def _analysis(job: Job, study: Study, found: Sequence[Standing], measure: str) -> Analysis:
@@ -74,7 +78,8 @@ def _answer(said: Analysis, done: int, total: int) -> None:
     figures = [Figure(_("Runs"), number_format.exact(done), _("of {n} finished").format(n=total))]
     if best is not None:
         interval = _reference(best, said.measure)
-        label = _("Best: {setting}").format(setting=best.label)
+        several = len(said.rows) > 1
+        label = _("Best: {setting}").format(setting=best.label) if several else _(words.MEASURES[said.measure])
         figures.insert(0, Figure(label, words.measured(best.mean, said.measure), interval))
     components.metrics(figures, compact=True)
 
@@ -181,10 +186,14 @@ def _table(study: Study, said: Analysis) -> None:
     if not picked or picked[0] >= len(said.rows):
         components.note(_("Choose a row to open its runs."))
         return
-    row = said.rows[picked[0]]
+    _runs(said.rows[picked[0]], said.measure)
+
+
+def _runs(row: Row, measure: str) -> None:
+    """Draws the way to each run of a setting."""
     with st.container(horizontal=True, key="bl-study-runs"):
         for run, value in zip(row.runs, row.measured, strict=True):
-            text = f"{row.label} · {words.measured(value, said.measure)}"
+            text = " · ".join(filter(None, (row.label, words.measured(value, measure))))
             nav.link("runs", components.plain(text), icon=":material/check_circle:", run=run)
     if not row.runs:
         components.note(_("No run of it has finished yet."))

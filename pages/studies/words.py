@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from core.specs import Experiment
-from core.specs.study import Factor, Level, Study
+from core.specs.study import REMEDY, Factor, Level, Study
 from pages.ui.text import augmentation_words, display_names, number_format
-from pages.ui.text.i18n import N_, _
+from pages.ui.text.i18n import N_, _, _n
 
 FIELDS = {
     "training.phases.lr": N_("Learning rate"),
@@ -43,6 +45,7 @@ FIELDS = {
     "test share": N_("Test share"),
     "depth x width": N_("Depth × width"),
     "start": N_("Start"),
+    "remedy": N_("Remedy against imbalance"),
     "together": N_("Several together"),
     "seeds": N_("Other seeds"),
 }
@@ -81,6 +84,23 @@ MEASURES = {
 DESIGNS = {"grid": N_("Grid"), "random": N_("Random"), "sobol": N_("Sobol")}
 
 
+_WRITTEN: Mapping[str, Callable[[str], str]] = {
+    "optimizer": display_names.optimizer,
+    "backbone": display_names.backbone,
+    "recipe": display_names.preset,
+    "model.weights": display_names.weights,
+    "data.source": display_names.data,
+    "training.phases.schedule.name": display_names.schedule,
+}
+_TITLES: Mapping[str, Mapping[str, str]] = {
+    REMEDY: display_names.REMEDIES,
+    "augment": augmentation_words.TITLES,
+    "model.fit": display_names.FITS,
+    "training.sampler": display_names.SAMPLERS,
+}
+"""What the values of some fields are called."""
+
+
 def title(study: Study) -> str:
     """Returns what a study is called: its own name, the ready study's, or what it is of."""
     from core.workflows.studies.ready import READY
@@ -89,6 +109,12 @@ def title(study: Study) -> str:
     if ready is not None and study.name == ready.title:
         return _(ready.title)
     return study.name or usual_name(study.experiment)
+
+
+def repeats(study: Study) -> str:
+    """Says how often each setting is trained."""
+    text = _n("{n} seed", "{n} seeds", len(study.seeds)).format(n=len(study.seeds))
+    return text + (" × " + _("{n} folds").format(n=study.folds) if study.folds else "")
 
 
 def usual_name(base: Experiment) -> str:
@@ -104,25 +130,11 @@ def field(name: str) -> str:
 
 def value(name: str, label: str) -> str:
     """Returns what a factor's value is called."""
-    last = name.rpartition(".")[2]
-    if last == "optimizer":
-        return display_names.optimizer(label)
-    if last == "backbone":
-        return display_names.backbone(label)
-    if name == "recipe":
-        return display_names.preset(label)
-    if name == "model.weights":
-        return display_names.weights(label)
-    if name == "augment" and label in augmentation_words.TITLES:
-        return _(augmentation_words.TITLES[label])
-    if name == "data.source":
-        return display_names.data(label)
-    if name == "model.fit":
-        return _(display_names.FITS.get(label, label))
-    if name == "training.phases.schedule.name":
-        return display_names.schedule(label)
-    if name == "training.sampler":
-        return _(display_names.SAMPLERS.get(label, label))
+    written = _WRITTEN.get(name) or _WRITTEN.get(name.rpartition(".")[2])
+    if written is not None:
+        return written(label)
+    if name in _TITLES and label in _TITLES[name]:
+        return _(_TITLES[name][label])
     return _(LABELS[label]) if label in LABELS else label
 
 

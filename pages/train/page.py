@@ -217,5 +217,5 @@ def _start(choice: TrainChoice, experiment: Experiment, anatomy: Anatomy, second
     if started:
         address.write(setup=None)  # the run itself holds it from here on
         if count > 1:
-            seeds_and_folds.launch(choice, experiment, seconds)
+            seeds_and_folds.launch(choice, experiment)
         run_view.launch(experiment, seconds)

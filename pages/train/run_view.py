@@ -141,11 +141,6 @@ def launch(experiment: Experiment, seconds: float | None) -> None:
     from core.runs.launch import start
 
     run = start(experiment, roots=caches.roots(), owner=queue_panel.owner(), estimate_seconds=seconds)
-    show_started(run)
-
-
-def show_started(run: Run) -> None:
-    """Shows a run that was started just now."""
     st.session_state[_NEW_SETUP] = False
     choices.choose_run(run.id)
     st.rerun()

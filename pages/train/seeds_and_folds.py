@@ -7,9 +7,9 @@ from dataclasses import replace
 import streamlit as st
 
 from core.specs import Experiment
+from core.specs.study import Study
 from core.workflows.remedies import COMPARED
-from pages.train import run_view
-from pages.ui.kit import components
+from pages.ui.kit import components, nav
 from pages.ui.kit.form_fields import whole
 from pages.ui.plan import folds
 from pages.ui.runs import queue_panel
@@ -71,33 +71,31 @@ def check(choice: TrainChoice, experiment: Experiment) -> None:
     """
     if count(choice) < 2:
         return
-    from core.workflows.run_series import expand
+    from core.workflows.studies.design import expand
 
-    first = expand(experiment, _seeds(choice), choice.folds, remedies=_remedies(choice))[0]
+    first = expand(_study(choice, experiment))[0].experiment
     if choice.folds:
         caches.divided(first.data)
 
 
-def launch(choice: TrainChoice, experiment: Experiment, seconds: float | None) -> None:
-    """Starts the runs of a series and shows the first.
+def launch(choice: TrainChoice, experiment: Experiment) -> None:
+    """Starts a series, a study that repeats one recipe, and shows it.
 
     Args:
         choice: What the page asks.
         experiment: What the runs have in common.
-        seconds: How long one of them is expected to take; ``None`` where that is not known.
     """
-    from core.workflows.run_series import start_series
+    from core.workflows.studies import members
 
-    runs = start_series(
-        experiment,
-        _seeds(choice),
-        choice.folds,
-        remedies=_remedies(choice),
-        roots=caches.roots(),
-        owner=queue_panel.owner(),
-        estimate_seconds=seconds,
-    )
-    run_view.show_started(runs[0])
+    study = _study(choice, experiment)
+    job = members.start(study, roots=caches.roots(), owner=queue_panel.owner())
+    nav.go("studies", study=job.id)
+
+
+def _study(choice: TrainChoice, experiment: Experiment) -> Study:
+    from core.workflows.studies.series import series_study
+
+    return series_study(experiment, _seeds(choice), choice.folds, remedies=_remedies(choice))
 
 
 def _seeds(choice: TrainChoice) -> tuple[int, ...]:

@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.errors import InputError, StorageError
+from core.runs import launch
 from core.runs.jobs import Job
-from core.runs.launch import resume_here
 from core.runs.queue import known_device
 from core.runs.status import LIVE
 from core.runs.store import Run, RunStore
@@ -110,22 +110,36 @@ class _Work:
         from core.workflows.trainer_process.worker import work as train
 
         self.shelf = self.shelf or ImageShelf()
-        run = self._queued(experiment, before)
+        several = experiment.training.processes > 1
+        run = self._spawned(experiment, before) if several else self._queued(experiment, before)
         self.runs[key] = run.id
         self._note()
         with _forwarded(self.job, run):
             try:
-                train(run, roots=self.context.roots, shelf=self.shelf)
+                if several:
+                    _wait_for(run)
+                else:
+                    train(run, roots=self.context.roots, shelf=self.shelf)
             except StorageError:
                 raise
             except Exception as error:  # noqa: BLE001 (any member may fail in a way of its own)
                 self.context.recorder.log(f"member {key} ({run.id}) ended: {error}")
         gc.collect()
 
+    def _spawned(self, experiment: Experiment, before: Run | None) -> Run:
+        """Returns a run with processes of its own, as several GPUs need them: the one before, or a new one."""
+        if before is not None and before.can_resume:
+            launch.resume(before, roots=self.context.roots)
+            return before
+        if before is not None:
+            self.store.delete(before)
+        owner = self.context.recorder.status.owner
+        return launch.start(experiment, self.context.runs_dir, roots=self.context.roots, owner=owner)
+
     def _queued(self, experiment: Experiment, before: Run | None) -> Run:
         """Returns a run that waits for this process: the one before where it can go on, or a new one."""
         if before is not None and before.can_resume:
-            resume_here(before)
+            launch.resume_here(before)
             return before
         if before is not None:
             self.store.delete(before)
@@ -159,6 +173,11 @@ class _Work:
 
 def _plain(experiment: Experiment) -> str:
     return replace(experiment, name="", series="").to_json()
+
+
+def _wait_for(run: Run) -> None:
+    while run.state in LIVE:
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager

@@ -41,11 +41,11 @@ class Row:
         setting: Its number.
         label: Its values in words.
         values: Label of its value of each factor.
-        measured: The measure of each finished seed, in the order of the seeds.
+        measured: The measure of each finished run, in the order of the seeds and folds.
         runs: Ids of those runs.
         mean: Of the measured; ``None`` before one has finished.
         interval: The mean's 95 % interval over seeds; ``None`` with fewer than two.
-        members: Seeds that it has.
+        members: Runs that it has.
         failed: Those that ended without finishing.
     """
 
@@ -133,9 +133,12 @@ def analyse(
     judged = [one.judged for one in found if one.finished and one.judged]
     step = 1 / min(judged) if judged and chosen in MEASURES[:2] else 0.0
     rows = table(study, found, chosen, step, named)
-    differences = compared(rows, step, low_is_good=chosen in LOW_IS_GOOD)
+    differences = compared(rows, step, study.folds, low_is_good=chosen in LOW_IS_GOOD)
     shares = importance(study.factors, rows)
-    return Analysis(chosen, rows, shares, differences, sentences(rows, differences, chosen))
+    said = sentences(rows, differences, chosen)
+    if study.folds and any(row.interval for row in rows):
+        said = (*said, Sentence(FOLDS, {}))
+    return Analysis(chosen, rows, shares, differences, said)
 
 
 def table(
@@ -158,7 +161,7 @@ def table(
                 values,
                 tuple(one.run.id for one in done if one.run is not None),
                 statistics.fmean(values) if values else None,
-                _interval(values, measure, step),
+                _interval(values, measure, step, study.folds),
                 len(members),
                 sum(one.state in ("failed", "interrupted", "stopped", "unreadable") for one in members),
             )
@@ -166,20 +169,23 @@ def table(
     return tuple(rows)
 
 
-def _interval(values: Sequence[float], measure: str, step: float) -> Interval | None:
+def _interval(values: Sequence[float], measure: str, step: float, folds: int) -> Interval | None:
     """Returns the 95 % interval of a mean; that of a share does not leave 0 to 1."""
-    found = mean_interval(values, step)
+    found = mean_interval(values, step, folds)
     if found is None or measure in LOW_IS_GOOD:
         return found
     return max(0.0, found[0]), min(1.0, found[1])
 
 
-def compared(rows: Sequence[Row], step: float = 0.0, *, low_is_good: bool = False) -> tuple[Difference, ...]:
-    """Tests all pairs of settings with at least three seeds each, corrected over the pairs.
+def compared(
+    rows: Sequence[Row], step: float = 0.0, folds: int = 0, *, low_is_good: bool = False
+) -> tuple[Difference, ...]:
+    """Tests all pairs of settings with at least three runs each, corrected over the pairs.
 
     Args:
         rows: The settings.
         step: Width of the steps that the measure is known in, such as 0.01 with 100 images.
+        folds: Folds that the runs go through; 0 where they share one division.
         low_is_good: Whether the smaller mean is the better one.
     """
     pairs = []
@@ -189,7 +195,7 @@ def compared(rows: Sequence[Row], step: float = 0.0, *, low_is_good: bool = Fals
         swapped = (one.mean < other.mean) != low_is_good
         better, worse = (other, one) if swapped else (one, other)
         low, high = (better, worse) if low_is_good else (worse, better)
-        pairs.append((better, worse, welch(low.measured, high.measured, step)))
+        pairs.append((better, worse, welch(low.measured, high.measured, step, folds)))
     corrected = holm([contrast.p_value for *_, contrast in pairs])
     found = [
         Difference(better, worse, contrast.difference, contrast.interval, p_value)
@@ -266,25 +272,31 @@ def _numbers(factor: Factor, column: Sequence[str]) -> NDArray[np.float64]:
 
 
 NOT_YET = N_("What the differences say stands here once two settings have finished.")
+NO_MEAN = N_("Mean and interval stand here once two runs have finished.")
+MEAN = N_("The mean over {count} runs is {mean} ± {deviation} (standard deviation); its 95 %\u00a0interval: {ends}.")
+FOLDS = N_(
+    "Folds share most of their training images, so intervals and tests take their spread as larger than it looks "
+    "(Nadeau and Bengio 2003)."
+)
 ONE_SEED = N_(
     "Each setting has fewer than {least} finished seeds, so no difference can be told from chance: two trainings of "
     "one setting differ, too."
 )
 SOME_SEEDS = N_("Settings with fewer than {least} finished seeds are not compared: {count} of {settings}.")
 NONE_LARGER = N_(
-    "None of the {pairs} differences between settings is larger than chance (Welch over seeds, Holm over the pairs)."
+    "None of the {pairs} differences between settings is larger than chance (Welch over runs, Holm over the pairs)."
 )
-ONE_NOT = N_("The difference between the two settings is not larger than chance (Welch over seeds).")
+ONE_NOT = N_("The difference between the two settings is not larger than chance (Welch over runs).")
 ONE_LARGER = N_(
-    "The difference is larger than chance (Welch over seeds): {better} is better than {worse} by {difference} (95 %: "
+    "The difference is larger than chance (Welch over runs): {better} is better than {worse} by {difference} (95 %: "
     "{low} to {high}; p = {p})."
 )
 SINGLE_LARGER = N_(
-    "One of the {pairs} differences between settings is larger than chance (Welch over seeds, Holm over the pairs): "
+    "One of the {pairs} differences between settings is larger than chance (Welch over runs, Holm over the pairs): "
     "{better} is better than {worse} by {difference} (95 %: {low} to {high}; p = {p})."
 )
 LARGER = N_(
-    "{count} of the {pairs} differences between settings are larger than chance (Welch over seeds, Holm over the "
+    "{count} of the {pairs} differences between settings are larger than chance (Welch over runs, Holm over the "
     "pairs). The clearest: {better} is better than {worse} by {difference} (95 %: {low} to {high}; p = {p})."
 )
 NOT_TOLD_APART = N_("The best, {best}, cannot be told from {others}.")
@@ -293,6 +305,8 @@ NOT_TOLD_APART = N_("The best, {best}, cannot be told from {others}.")
 def sentences(rows: Sequence[Row], differences: Sequence[Difference], measure: str) -> tuple[Sentence, ...]:
     """Says which differences are larger than chance."""
     known = [row for row in rows if row.mean is not None]
+    if len(rows) == 1:
+        return (_mean(rows[0], measure),)
     if len(known) < 2:
         return (Sentence(NOT_YET, {}),)
     short = [row for row in rows if len(row.measured) < LEAST_SEEDS]
@@ -316,6 +330,16 @@ def sentences(rows: Sequence[Row], differences: Sequence[Difference], measure: s
     }
     template = LARGER if len(larger) > 1 else SINGLE_LARGER if len(differences) > 1 else ONE_LARGER
     return (Sentence(template, named), *_rivals(differences, measure), *rest)
+
+
+def _mean(row: Row, measure: str) -> Sentence:
+    """Says what the runs of one setting come to."""
+    if row.interval is None or row.mean is None:
+        return Sentence(NO_MEAN, {})
+    plain = measure in LOW_IS_GOOD
+    mean, *ends = (f"{value:.3g}" if plain else f"{100 * value:.1f} %" for value in (row.mean, *row.interval))
+    spread = written(statistics.stdev(row.measured), measure)
+    return Sentence(MEAN, {"count": len(row.measured), "mean": mean, "deviation": spread, "ends": " – ".join(ends)})
 
 
 def _rivals(differences: Sequence[Difference], measure: str) -> list[Sentence]:

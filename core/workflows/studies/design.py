@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.specs import Experiment
-from core.specs.study import Factor, Level, Study, label_of
+from core.specs.study import REMEDY, Factor, Level, Study, label_of
 from core.workflows.studies.fields import with_settings
 
 MOST_MEMBERS = 300
@@ -24,7 +24,7 @@ class Member:
     """One run of a study.
 
     Attributes:
-        number: Its place, from 0: all seeds of a setting together.
+        number: Its place, from 0: all seeds of a setting together, and all folds of a seed.
         setting: Number of its setting, from 0.
         levels: The value of each factor, in the order of the factors.
         seed: Its seed.
@@ -41,7 +41,7 @@ class Member:
 def count(study: Study) -> int:
     """Returns how many runs a study has at most (a draw of few values may hold fewer settings)."""
     settings = prod(len(factor.levels) for factor in study.factors) if study.design == "grid" else study.samples
-    return settings * len(study.seeds)
+    return settings * len(study.seeds) * max(1, study.folds)
 
 
 def expand(study: Study, series: str = "") -> tuple[Member, ...]:
@@ -69,15 +69,21 @@ def expand(study: Study, series: str = "") -> tuple[Member, ...]:
         label = " · ".join(level_text(factor, level) for factor, level in zip(study.factors, levels, strict=True))
         _check(made, study, label, known)
         for seed in study.seeds:
-            told = f"{label} · seed {seed}" if len(study.seeds) > 1 else label
-            one = replace(made, training=replace(made.training, seed=seed), series=series, name=_named(study, told))
-            members.append(Member(len(members), setting, levels, seed, one))
+            for fold in range(max(1, study.folds)):
+                told = [label] if label else []
+                told += [f"seed {seed}"] if len(study.seeds) > 1 else []
+                told += [f"fold {fold + 1}/{study.folds}"] if study.folds else []
+                data = replace(made.data, folds=study.folds, fold=fold) if study.folds else made.data
+                training = replace(made.training, seed=seed)
+                name = _named(study, " · ".join(told))
+                one = replace(made, data=data, training=training, series=series, name=name)
+                members.append(Member(len(members), setting, levels, seed, one))
     return tuple(members)
 
 
 def level_text(factor: Factor, level: Level) -> str:
     """Returns a value as a member is named after it: a named variant alone, a value behind its field's last word."""
-    plain = len(level.settings) == 1 and level.settings[0][0] == factor.name
+    plain = factor.name == REMEDY or (len(level.settings) == 1 and level.settings[0][0] == factor.name)
     return f"{factor.name.rpartition('.')[2].replace('_', ' ')} {level.label}" if plain else level.label
 
 
@@ -132,16 +138,17 @@ def _experiment(study: Study, levels: Sequence[Level]) -> Experiment:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError("{field} is set by two factors. Vary it in one of them.", field=twice)
+    fold = next((name for name in names if study.folds and name in ("data.folds", "data.fold")), None)
+    if fold is not None:
+        raise InputError("The folds of the study set {field}, so it cannot be varied beside them.", field=fold)
     made = with_settings(study.experiment, settings)
-    if any(name.startswith("training.kept_mib") for name, _ in settings):
+    if study.is_series or any(name.startswith("training.kept_mib") for name in names):
         return made
     return replace(made, training=replace(made.training, kept_mib=0))  # weights of epochs would fill the disk
 
 
 def _check(made: Experiment, study: Study, label: str, known: dict[str, str]) -> None:
-    """Refuses a setting that cannot be told from another, or that cannot be trained as a member."""
-    if made.training.processes > 1:
-        raise InputError("The members of a study are trained in one process each: set processes to 1.")
+    """Refuses a setting that cannot be told from another, or that says nothing."""
     heads = all(phase.trains == "head" for phase in made.training.phases)
     freezing = next(
         (f.name for f in study.factors if f.name.startswith("freeze.") and not f.name.endswith(".norm")), None
@@ -163,6 +170,7 @@ def _check(made: Experiment, study: Study, label: str, known: dict[str, str]) ->
 
 
 def _named(study: Study, label: str) -> str:
-    base = study.name or Path(study.experiment.data.source).name
+    source = Path(study.experiment.data.source).name
+    base = study.name or (f"{study.experiment.model.backbone} {source}" if study.is_series else source)
     room = 120 - len(label) - 3
     return f"{base[:room]} · {label}" if room > 3 else label[:120]

@@ -33,7 +33,7 @@ FIXED: Mapping[str, str] = {
     "training.acts": "It records what was changed in a run at work.",
     "training.precisions": "It records what a run has found.",
     "training.preset": "Name the field recipe instead.",
-    "training.processes": "The members of a study are trained in one process each.",
+    "training.processes": "Set it in the experiment: it is the same for all members.",
     "name": "A member is named after its settings.",
     "series": "The members of a study share its id.",
 }

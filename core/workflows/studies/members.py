@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from core.data.sources import open_spec
 from core.errors import InputError, RunMissing
 from core.runs.jobs import Job, JobRequest, JobStore
 from core.runs.launch import start_job
@@ -20,8 +21,9 @@ from core.runs.queue_entries import runs_folder
 from core.runs.status import LIVE, RunStatus, State
 from core.runs.store import Run, RunStore
 from core.specs.study import Study
-from core.workflows.run_series import figures_of
+from core.workflows.data_check.dividing import divide
 from core.workflows.studies.design import FROM_FIRST, Member, expand
+from core.workflows.studies.series import figures_of
 
 KIND = "studies"
 
@@ -53,7 +55,7 @@ class Standing:
         member: The member.
         run: Its run; ``None`` before there is one, or after it was deleted.
         state: The run's state; ``missing`` where there is none.
-        figures: What a finished run reached, see :data:`core.workflows.run_series.METRICS`.
+        figures: What a finished run reached, see :data:`core.workflows.studies.series.METRICS`.
         judged: Images that its accuracy is a share of; 0 where that is not known.
         failure: Why it failed; ``None`` where it did not.
     """
@@ -84,9 +86,12 @@ def start(
     Each member stands in the queue like any run of its owner, so that others take their turns in between.
 
     Raises:
-        InputError: A field or a value is not allowed, it has too many members, or no process can be started.
+        InputError: A field or a value is not allowed, it has too many members, the images cannot be dealt out into its
+            folds, or no process can be started.
     """
-    expand(study)
+    made = expand(study)
+    if study.folds:
+        divide(open_spec(made[0].experiment.data, roots=roots), made[0].experiment.data)
     return start_job(StudyRequest(study.as_record(), adopts), runs_dir, roots=roots, owner=owner)
 
 
@@ -125,16 +130,24 @@ def members_of(job: Job) -> tuple[Member, ...]:
     Raises:
         InputError: Its record is damaged.
     """
+    return _members(job, _stamp(job))
+
+
+def _stamp(job: Job) -> int:
     try:
-        stamp = (job.path / "request.json").stat().st_mtime_ns
+        return (job.path / "request.json").stat().st_mtime_ns
     except OSError:
-        stamp = 0
-    return _members(job, stamp)
+        return 0
+
+
+@lru_cache(maxsize=256)
+def _study(job: Job, _stamp: int) -> Study:
+    return study_of(job)
 
 
 @lru_cache(maxsize=16)
-def _members(job: Job, _stamp: int) -> tuple[Member, ...]:
-    return expand(study_of(job), job.id)
+def _members(job: Job, stamp: int) -> tuple[Member, ...]:
+    return expand(_study(job, stamp), job.id)
 
 
 def standings(job: Job) -> tuple[Standing, ...]:
@@ -189,9 +202,17 @@ def cancel(job: Job) -> None:
 
 
 def part_of(series: str, runs_dir: Path | str | None = None) -> Job | None:
-    """Returns the study that runs of a series belong to; ``None`` where it is a plain series."""
+    """Returns the study that runs of a series belong to; ``None`` where an earlier version made them."""
     job = Job(JobStore(KIND, runs_dir).root / series)
     return job if series and re.fullmatch(r"[\w-]+", series) and job.exists else None
+
+
+def varies(job: Job) -> bool:
+    """Whether the runs of a study differ by more than seed, fold and remedy, so that they have no common mean."""
+    try:
+        return not _study(job, _stamp(job)).is_series
+    except InputError:
+        return True
 
 
 def alive(job: Job) -> bool:

@@ -19,7 +19,7 @@ from pages.ui.text.i18n import N_, _, _n
 if TYPE_CHECKING:
     from core.runs.store import Run
     from core.workflows.remedies import Remedied
-    from core.workflows.run_series import Spread, Summary
+    from core.workflows.studies.series import Spread, Summary
 
 SHOWN: dict[str, tuple[str, Callable[[float | None], str]]] = {
     "test_accuracy": (N_("Test accuracy"), number_format.percent),
@@ -48,7 +48,7 @@ def beside(run: Run) -> None:
     """Draws the series of a run on the page that watches it, renewed while runs of it are at work or wait."""
     if not run_list.series_of(run):
         return
-    from core.workflows.run_series import members
+    from core.workflows.studies.series import members
 
     live = any(other.state in LIVE for other in members(run_list.series_of(run)))
     st.fragment(_watched, run_every=3.0 if live else None)(run)
@@ -56,7 +56,7 @@ def beside(run: Run) -> None:
 
 @guarded
 def _watched(run: Run) -> None:
-    from core.workflows.run_series import members
+    from core.workflows.studies.series import members
 
     draw(run, members(run_list.series_of(run))[::-1], target="train")
 
@@ -72,11 +72,11 @@ def draw(run: Run, runs: Sequence[Run], *, target: str = "runs") -> None:
     together = _members(run, runs)
     if not together:
         return
-    from core.workflows.run_series import summary
-    from core.workflows.studies.members import part_of
+    from core.workflows.studies.members import part_of, varies
+    from core.workflows.studies.series import summary
 
     study = part_of(run_list.series_of(run))
-    if study is not None:  # whose runs differ, so that they have no mean
+    if study is not None and varies(study):
         nav.link("studies", _("Part of a study: what its settings say together"), study=study.id)
         return
 
@@ -99,6 +99,8 @@ def draw(run: Run, runs: Sequence[Run], *, target: str = "runs") -> None:
             components.note(text.format(n=count) + _rest(found))
         elif not compared:
             components.note(_("Its figures are drawn here once a run of it has finished.") + _rest(found))
+        if study is not None:
+            nav.link("studies", _("The series as a study: intervals, charts, more seeds"), study=study.id)
         with st.container(horizontal=True, key="bl-series-runs"):
             for other in together:
                 icon = f":material/{ICONS.get(other.state, 'science')}:"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny import HEAD, experiment
 
-from core.runs.store import Run, RunStore
-from core.specs import Experiment
-from core.workflows import run_series
-from core.workflows.trainer_process import worker
+from core.runs import launch
+from core.runs.jobs import Job
+from core.runs.recorder import Recorder
+from core.runs.store import RunStore
+from core.workflows.jobs import job_process
+from core.workflows.studies import members as studies
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 SMALL = ("--backbone", "mnist_cnn", "--preset", "scratch", "--epochs", 1, "--device", "cpu", "--precision", "fp32")
@@ -20,14 +24,17 @@ SMALL = ("--backbone", "mnist_cnn", "--preset", "scratch", "--epochs", 1, "--dev
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trains each run in this process when it is started."""
+    """Does each job in this process when it is started."""
+    start = studies.start_job
 
-    def start(one: Experiment, folder: Path | None, **more: Any) -> Run:
-        run = RunStore(folder).create(one, owner=more["owner"])
-        worker.work(run, roots=more["roots"])
-        return run
+    def now(*given: Any, **more: Any) -> Job:
+        with monkeypatch.context() as patched:
+            patched.setattr(launch, "spawn", lambda *_, **__: None)
+            job = start(*given, **more)
+        job_process.work(job, roots=more["roots"])
+        return job
 
-    monkeypatch.setattr(run_series.launch, "start", start)
+    monkeypatch.setattr(studies, "start_job", now)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -37,12 +44,32 @@ def test_seeds_are_trained_and_told_together(call: Call, image_folder: Callable[
     assert [row["state"] for row in record["runs"]] == ["finished", "finished"]
     assert [RunStore().open(row["run"]).experiment.training.seed for row in record["runs"]] == [3, 4]
     assert "2 runs" in said
-    assert said.count("finished: ") == 2
     loss = record["metrics"]["val_loss"]
     assert loss["mean"] == pytest.approx(statistics.fmean(loss["values"]))
     assert loss["deviation"] == pytest.approx(statistics.stdev(loss["values"]))
     again = call("series", record["series"])
     assert again[:2] == (0, record)
+    status, study, _ = call("study", "--status", record["series"])
+    assert (status, study["finished"], study["rows"][0]["runs"]) == (0, 2, [row["run"] for row in record["runs"]])
+
+
+@pytest.mark.usefixtures("at_once")
+def test_seeds_and_folds_make_a_study_without_fields(call: Call, image_folder: Callable[..., Path]) -> None:
+    status, record, _ = call("study", "--data", image_folder(images=8), *SMALL, "--folds", "3")
+    assert (status, record["finished"], len(record["rows"])) == (0, 3, 1)
+    assert len(record["rows"][0]["measured"]) == 3
+    mean, folds = record["sentences"]
+    assert "The mean over 3 runs is" in mean
+    assert "Folds share most of their training images" in folds
+
+
+def test_a_series_of_an_earlier_version_is_told_of(call: Call) -> None:
+    for seed in (0, 1):
+        one = replace(experiment(HEAD), series="abcd", name=f"old · seed {seed}")
+        Recorder(RunStore().create(one)).update(state="finished", val_accuracy=0.5 + seed / 10, best_epoch=1)
+    status, record, _ = call("series", "abcd")
+    assert (status, record["finished"]) == (0, 2)
+    assert record["metrics"]["val_accuracy"]["mean"] == pytest.approx(0.55)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_study_from_a_file_whose_member_fails(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "study needs a file, or --grid"),
+        ((), "study needs a file, --grid"),
         (("--grid", "lr"), "--grid is lr. Write a field and its values"),
         (("--grid", "lr=0.1"), "fewer than two values"),
         (("--grid", "lr=0.1,0.1"), "0.1 stands twice"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from tiny import HEAD, experiment
@@ -14,22 +12,11 @@ from core.evaluation.predictions import write_predictions
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.specs import Experiment
-from core.workflows.remedies import COMPARED, REMEDIES, remedy_of, table, with_remedy
-from core.workflows.run_series import expand
+from core.workflows.remedies import COMPARED, table
+from core.workflows.studies.design import expand
+from core.workflows.studies.series import series_study
 
 CLASSES = ("common", "rare")
-
-
-def test_a_remedy_changes_nothing_else() -> None:
-    base = experiment(HEAD)
-    for remedy in REMEDIES:
-        changed = with_remedy(base, remedy)
-        assert remedy_of(changed) == remedy
-        assert with_remedy(changed, "none") == base
-    runs = expand(replace(base, name="probe"), remedies=COMPARED)
-    assert [run.name for run in runs] == [f"probe · remedy {name}" for name in COMPARED]
-    assert len({run.data for run in runs}) == len({run.series for run in runs}) == 1
-    assert len(expand(base, seeds=(1, 2), folds=2, remedies=COMPARED)) == 12
 
 
 def finished(one: Experiment, right: int, *, state: str = "finished") -> Run:
@@ -48,7 +35,7 @@ def finished(one: Experiment, right: int, *, state: str = "finished") -> Run:
 
 
 def test_the_table_has_the_recall_of_the_rarest_class_and_its_interval() -> None:
-    runs = expand(experiment(HEAD), remedies=COMPARED)
+    runs = [one.experiment for one in expand(series_study(experiment(HEAD), remedies=COMPARED))]
     made = [finished(one, right) for one, right in zip(runs, (4, 8, 9), strict=True)]
     rows = table([*made, finished(runs[0], 1, state="failed")])
     assert [row.remedy for row in rows] == list(COMPARED)

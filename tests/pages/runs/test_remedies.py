@@ -13,7 +13,8 @@ from core.evaluation.predictions import write_predictions
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.workflows.remedies import COMPARED
-from core.workflows.run_series import expand
+from core.workflows.studies.design import expand
+from core.workflows.studies.series import series_study
 
 CLASSES = ("common", "rare <b>")
 
@@ -21,8 +22,9 @@ CLASSES = ("common", "rare <b>")
 @pytest.fixture
 def series() -> list[Run]:
     made = []
-    for one, right in zip(expand(replace(experiment(HEAD), name="probe"), remedies=COMPARED), (4, 8, 9), strict=True):
-        run = RunStore().create(one)
+    study = series_study(replace(experiment(HEAD), name="probe"), remedies=COMPARED)
+    for one, right in zip(expand(study, "mine"), (4, 8, 9), strict=True):
+        run = RunStore().create(one.experiment)
         recorder = Recorder(run)
         recorder.classes(CLASSES)
         items = [Item(f"c{n}", 0, "test") for n in range(30)] + [Item(f"r{n}", 1, "test") for n in range(10)]

@@ -19,6 +19,7 @@ from core.specs.study import Factor, Study
 from core.training.recipes import make_recipe
 from core.workflows.studies import members
 from core.workflows.studies.ready import READY
+from core.workflows.studies.series import series_study
 
 RECIPE = make_recipe("scratch", epochs=1)
 BASE = Experiment(
@@ -58,6 +59,22 @@ def trained(study: Study, accuracy: Callable[[members.Member], float | None], st
     job.write_result({"runs": runs})
     Recorder(job).update(state=state)
     return job
+
+
+def test_a_series_is_a_study_without_fields(open_page, words) -> None:
+    job = trained(series_study(replace(BASE, name="mine"), (0, 1), 2), lambda member: 0.9 + member.number / 100)
+    app = open_page("studies", study=job.id)
+    assert not app.exception
+    said = words(app)
+    for part in ("One recipe, 2 seeds × 2 folds", "The mean over 4 runs is 91.5 %", "Nadeau and Bengio", "91.5"):
+        assert part in said, part
+    assert not app.dataframe
+    member = members.standings(job)[0]
+    assert member.run is not None
+    runs = open_page("runs", run=member.run.id)
+    assert "Mean ± standard deviation over 4 finished runs" in words(runs)
+    assert "The series as a study" in words(runs)
+    assert runs.dataframe[0].value["name"].tolist() == ["mine · series of 4"]
 
 
 def test_a_study_of_the_notes_is_started(open_page, words, params, spawned) -> None:

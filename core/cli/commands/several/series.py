@@ -1,22 +1,20 @@
-"""The verb that trains one recipe several times, and reports its runs together."""
+"""The verb that trains one recipe several times, a study without factors, and reports its runs together."""
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 
-from core.cli.common.helpers import gentle_stop, roots, user
+from core.cli.commands.several.study import wait_for
+from core.cli.common.helpers import roots, user
 from core.cli.common.output import Output, share, table
 from core.cli.common.training_options import given
 from core.errors import InputError
-from core.runs.status import LIVE
-from core.runs.store import Run
 from core.workflows.remedies import COMPARED, Remedied
 from core.workflows.remedies import table as remedied
-from core.workflows.run_series import Spread, Summary, members, start_series, summary
+from core.workflows.studies import members as studies
+from core.workflows.studies.series import Spread, Summary, members, series_study, summary
 
-POLL_SECONDS = 0.5
 SHARE_METRICS = ("test_accuracy", "val_accuracy", "val_balanced_accuracy", "val_f1")
 """Metrics that are shares, and shown in percent."""
 
@@ -25,43 +23,24 @@ def series(arguments: argparse.Namespace, output: Output) -> int:
     """Starts a series and waits for its runs, or reports one that was started before."""
     if arguments.series:
         _nothing_beside(arguments)
-        runs = members(arguments.series, arguments.runs_dir)
-        if not runs:
-            raise InputError("There are no runs of a series {name} here.", name=arguments.series)
-        return _report(runs, output)
-    runs = _started(arguments)
-    output.progress(f"series {runs[0].experiment.series}: {len(runs)} runs")
-    if not arguments.background:
-        stop_requested = [False]
-
-        def request_stop() -> None:
-            stop_requested[0] = True
-            output.progress("stopping after this step; the best weights are kept")
-            for run in runs:
-                if run.state in LIVE:
-                    run.request("stop")
-
-        with gentle_stop(lambda: stop_requested[0], request_stop):
-            _wait(runs, output)
-    return _report(runs, output)
-
-
-def _started(arguments: argparse.Namespace) -> tuple[Run, ...]:
+        return _report(arguments.series, arguments, output)
     from core.cli.common.experiment_args import experiment
 
     if arguments.seeds is None and arguments.folds is None and not arguments.remedies:
         raise InputError(
             "series needs --seeds 0,1,2, --folds 5 or --remedies (or the id of a series that was started)."
         )
-    return start_series(
+    study = series_study(
         experiment(arguments),
         arguments.seeds or (),
         arguments.folds or 0,
-        arguments.runs_dir,
         remedies=COMPARED if arguments.remedies else (),
-        roots=roots(arguments),
-        owner=user(),
     )
+    job = studies.start(study, arguments.runs_dir, roots=roots(arguments), owner=user())
+    output.progress(f"series {job.id}: {len(studies.members_of(job))} runs")
+    if not arguments.background:
+        wait_for(job, output)
+    return _report(job.id, arguments, output)
 
 
 def _nothing_beside(arguments: argparse.Namespace) -> None:
@@ -75,22 +54,17 @@ def _nothing_beside(arguments: argparse.Namespace) -> None:
         )
 
 
-def _wait(runs: Sequence[Run], output: Output) -> None:
-    """Waits until no run is live, and prints how each ended."""
-    left = list(runs)
-    while left:
-        for run in [run for run in left if run.state not in LIVE]:
-            left.remove(run)
-            output.progress(f"{run.state}: {run.name} ({len(runs) - len(left)} of {len(runs)})")
-        if left:
-            time.sleep(POLL_SECONDS)
-
-
-def _report(runs: Sequence[Run], output: Output) -> int:
+def _report(name: str, arguments: argparse.Namespace, output: Output) -> int:
+    """Reports a series; one that an earlier version started is no study, and all its runs are there."""
+    runs = members(name, arguments.runs_dir)
+    job = studies.part_of(name, arguments.runs_dir)
+    if not runs and job is None:
+        raise InputError("There are no runs of a series {name} here.", name=name)
+    count = len(runs) if job is None else len(studies.members_of(job))
     found, under = summary(runs), remedied(runs)
     under = under if len({one.remedy for one in under}) > 1 else ()
     record = {
-        "series": runs[0].experiment.series,
+        "series": name,
         "runs": [{"run": run.id, "name": run.name, "state": run.state, "path": str(run.path)} for run in runs],
         "finished": len(found.finished),
         "metrics": {
@@ -100,8 +74,10 @@ def _report(runs: Sequence[Run], output: Output) -> int:
     }
     if under:
         record["remedies"] = [one.as_record() for one in under]
-    output.result(record, _lines(found, len(runs)) + _remedy_lines(under))
-    return 1 if found.left_out else 0
+    missing = job is not None and not studies.alive(job) and len(found.finished) < count
+    more = [f"train what is missing: python -m core study --resume {name}"] if missing else []
+    output.result(record, _lines(found, count) + _remedy_lines(under) + more)
+    return 1 if found.left_out or missing else 0
 
 
 def _lines(found: Summary, count: int) -> list[str]:

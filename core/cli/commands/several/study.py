@@ -15,13 +15,17 @@ from core.errors import InputError
 from core.runs.jobs import Job, JobStore
 from core.runs.launch import restart_job
 from core.runs.status import LIVE
+from core.specs import DataSpec
 from core.specs.checks import one_of
 from core.specs.study import Factor, Study
 from core.workflows.studies import members as studies
 from core.workflows.studies.analysis import LOW_IS_GOOD, MEASURES, Analysis, Row, analyse, written
 from core.workflows.studies.fields import full_name
+from core.workflows.studies.ready import find as find_ready
 
 POLL_SECONDS = 0.5
+_DESIGN = ("grid", "range", "sampling", "samples", "folds", "experiment", "recipe")
+"""What says what is trained, but for the words of one training."""
 
 
 def study(arguments: argparse.Namespace, output: Output) -> int:
@@ -47,13 +51,14 @@ def study(arguments: argparse.Namespace, output: Output) -> int:
         )
     output.progress(f"study {job.id}: {len(studies.members_of(job))} runs")
     if not arguments.background:
-        with gentle_stop(lambda: job.stop_requested, lambda: _stop(job, output)):
-            _wait(job, output)
+        wait_for(job, output)
     return _report(job, output, arguments.measure)
 
 
 def _given_study(arguments: argparse.Namespace) -> Study:
     """Reads the study from its file, or from the words of the command."""
+    if arguments.ready:
+        return _ready_study(arguments)
     if arguments.file:
         _nothing_beside(arguments, "the file of a study", file=True)
         path = Path(arguments.file).expanduser()
@@ -64,16 +69,19 @@ def _given_study(arguments: argparse.Namespace) -> Study:
         except UnicodeDecodeError as error:
             raise InputError("The study is not valid JSON: {reason}", reason=str(error)) from error
         return replace(found, seeds=arguments.seeds) if arguments.seeds else found
-    if not arguments.grid and not arguments.range:
+    repeated = arguments.folds or len(arguments.seeds or ()) > 1
+    if not (arguments.grid or arguments.range or repeated):
         raise InputError(
-            "study needs a file, or --grid FIELD=a,b for each field that is varied, such as --grid lr=0.1,0.01 "
-            "--grid optimizer=sgd,adam. To tell of one that was started: --status STUDY."
+            "study needs a file, --grid FIELD=a,b for each field that is varied, such as --grid lr=0.1,0.01 "
+            "--grid optimizer=sgd,adam, or --seeds 0,1,2 or --folds 5 that repeat one recipe. To tell of one that was "
+            "started: --status STUDY."
         )
     from core.cli.common.experiment_args import experiment
 
     factors = (*map(_grid, arguments.grid), *map(_range, arguments.range))
     base = experiment(arguments)
     more = {} if arguments.samples is None else {"samples": arguments.samples}
+    more |= {} if arguments.folds is None else {"folds": arguments.folds}
     design = arguments.sampling or ("random" if arguments.range else "grid")
     return Study(replace(base, name=""), factors, design, seeds=arguments.seeds or (0,), name=base.name, **more)
 
@@ -110,10 +118,22 @@ def _value(text: str) -> object:
     return value if value is None or isinstance(value, int | float | str) else text
 
 
+def _ready_study(arguments: argparse.Namespace) -> Study:
+    """Returns a table of the notes as a study, on one's own pictures where it is meant for them."""
+    ready = find_ready(arguments.ready)
+    mine = ("data", "val_share", "test_share") if ready.own else ()
+    words = [*given(arguments, *mine), *(f"--{name}" for name in (*_DESIGN, "file") if getattr(arguments, name))]
+    if words:
+        what = f"--ready {arguments.ready}"
+        raise InputError("{what} says what is trained, so {word} cannot stand beside it.", what=what, word=words[0])
+    chosen = {name: value for name in mine if (value := getattr(arguments, name, None)) is not None}
+    source = chosen.pop("data", None)
+    found = ready.study(None if source is None else DataSpec(source, **chosen))
+    return replace(found, seeds=arguments.seeds) if arguments.seeds else found
+
+
 def _nothing_beside(arguments: argparse.Namespace, what: str, *, file: bool = False) -> None:
-    names = ("grid", "range", "sampling", "samples", "experiment", "recipe") + (
-        () if file else ("seeds", "adopt", "file")
-    )
+    names = _DESIGN + (() if file else ("seeds", "adopt", "file", "ready"))
     words = [name if name == "file" else f"--{name}" for name in names if getattr(arguments, name)]
     others = [*given(arguments), *words]
     if others:
@@ -125,14 +145,16 @@ def _stop(job: Job, output: Output) -> None:
     job.request_stop()
 
 
-def _wait(job: Job, output: Output) -> None:
+def wait_for(job: Job, output: Output) -> None:
+    """Waits until a study is not at work any more, and prints how far it is; Ctrl-C pauses it."""
     told = -1
-    while job.state in LIVE:
-        status = job.status()
-        if status.doing == "training" and status.done != told:
-            told = status.done
-            output.progress(f"{status.done} of {status.total} runs", passing=True)
-        time.sleep(POLL_SECONDS)
+    with gentle_stop(lambda: job.stop_requested, lambda: _stop(job, output)):
+        while job.state in LIVE:
+            status = job.status()
+            if status.doing == "training" and status.done != told:
+                told = status.done
+                output.progress(f"{status.done} of {status.total} runs", passing=True)
+            time.sleep(POLL_SECONDS)
 
 
 def _list(arguments: argparse.Namespace, output: Output) -> int:

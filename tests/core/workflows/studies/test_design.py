@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from tiny import HEAD, PLAN, experiment
 
@@ -99,9 +97,6 @@ def test_studies_that_cannot_be_told_apart_or_are_too_large_are_refused() -> Non
         expand(Study(BASE, (Factor.of("training.batch_size", 4, 8), twice)))
     with pytest.raises(InputError, match="says nothing where every phase trains the head"):
         expand(Study(experiment(HEAD), (Factor.of("freeze.trainable_stages", 0, 1),)))
-    several = replace(BASE, training=replace(BASE.training, processes=2))
-    with pytest.raises(InputError, match="one process each"):
-        expand(Study(several, (Factor.of("training.batch_size", 4, 8),)))
 
 
 def test_a_recipe_stands_for_freeze_plan_and_phases() -> None:

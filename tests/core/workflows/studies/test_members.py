@@ -60,6 +60,24 @@ def test_members_are_trained_in_one_process_and_are_what_they_are_alone(
     assert job.read_result() == found
 
 
+def test_members_of_several_processes_have_processes_of_their_own(
+    base: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = replace(base, training=replace(base.training, processes=2))
+    job, started = members.start(Study(several, (RATES,))), []
+
+    def start(one: Experiment, folder: Path, **_more: object) -> Run:
+        run = RunStore(folder).create(one)
+        started.append(run.id)
+        worker.work(run)
+        return run
+
+    monkeypatch.setattr(launch, "start", start)
+    assert job_process.work(job).state == "finished"
+    assert [one.run.id for one in members.standings(job) if one.run] == started
+    assert states(job) == ["finished"] * 2
+
+
 def test_a_member_that_fails_is_shown_and_tried_again(base: Experiment, image_folder: Callable[..., Path]) -> None:
     gone = str(Path(base.data.source).parent / "later")
     sources = Factor("pictures", tuple(Level(name, (("data.source", path),)) for name, path in _places(base, gone)))
