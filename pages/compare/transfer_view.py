@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PRETRAINED, SCRATCH = Bound("pretrained", kept="bl.compare.pretrained"), Bound("scratch", kept="bl.compare.scratch")
 GAINS = {"start": N_("Higher start"), "slope": N_("Higher slope"), "asymptote": N_("Higher asymptote")}
+LOSSES = {"start": N_("Lower start"), "slope": N_("Lower slope"), "asymptote": N_("Lower asymptote")}
 MEANT = {
     "start": N_("Accuracy after the first epoch. Before it a new head is at chance, whatever lies below."),
     "slope": N_("Accuracy gained an epoch over the first three, from before training where that was judged."),
@@ -92,6 +93,7 @@ def draw(runs: Sequence[Run], everything: Sequence[Run], labels: Mapping[str, st
     except InputError as error:
         components.note(translate_error(error))
         return
+    st.markdown(components.plain(verdict(found)))
     _figures(found)
     level = _level(found)
     charts.show(_chart(theirs, mine, found, level), key="bl-compare-transfer", alt=_sentence(theirs, mine, found))
@@ -162,6 +164,45 @@ def _start(run: Run) -> None:
     start(transfer.from_scratch(run.experiment), roots=caches.roots(), owner=queue_panel.owner())
 
 
+def verdict(found: Sequence[transfer.Gain]) -> str:
+    """Says whether the weights helped, made no difference that can be told, or hindered."""
+    known = transfer.beyond_chance(found)
+    if known is None:
+        return _untested(found)
+    higher = ", ".join(_(GAINS[name]).lower() for name, sign in known.items() if sign > 0)
+    lower = ", ".join(_(LOSSES[name]).lower() for name, sign in known.items() if sign < 0)
+    worse = [name for name, sign in known.items() if sign < 0 and name != "slope"]
+    if worse and higher:
+        text = _("More than chance in both directions: {higher}, but {lower}. What is lower is negative transfer.")
+    elif worse:
+        text = _("Negative transfer, by more than chance: {lower}. From these weights the network learns these images "
+                 "worse than from scratch: what was learned before does not serve them.")  # fmt: skip
+    elif higher and lower:
+        text = _("More than chance: {higher}. The slope is lower because less was left to gain, which is no harm.")
+    elif higher:
+        text = _("The weights helped, by more than chance: {higher}.")
+    elif lower:
+        text = _("The pretrained network learns more slowly than from scratch, by more than chance: that speaks for "
+                 "negative transfer, though start and asymptote cannot be told apart.")  # fmt: skip
+    else:
+        text = _("None of the three differs by more than chance: of these runs nobody can say that the pretrained "
+                 "weights helped, nor that they hindered.")  # fmt: skip
+    return text.format(higher=higher, lower=lower)
+
+
+def _untested(found: Sequence[transfer.Gain]) -> str:
+    """Says what single runs show, and what they do not."""
+    end = next(gain for gain in found if gain.name == "asymptote")
+    if end.difference > 0:
+        text = _("The pretrained run ends higher; with one run on a side that may be chance.")
+    elif end.difference < 0:
+        text = _("The pretrained run is no better: it ends lower than the one from scratch. With one run on a side "
+                 "that may be chance; if more seeds confirm it, it is negative transfer.")  # fmt: skip
+    else:
+        text = _("Both end at the same accuracy: here the weights brought no higher asymptote.")
+    return text
+
+
 def _figures(found: Sequence[transfer.Gain]) -> None:
     """Draws the three gains, each with its interval over seeds."""
     shown = []
@@ -175,7 +216,8 @@ def _figures(found: Sequence[transfer.Gain]) -> None:
             a=", ".join(map(percent, gain.pretrained)), b=", ".join(map(percent, gain.scratch))
         )
         value = points(gain.difference) + (_(" an epoch") if gain.name == "slope" else "")
-        shown.append(Figure(_(GAINS[gain.name]), value, around, _(MEANT[gain.name]), exact=each))
+        name = (GAINS if gain.difference >= 0 else LOSSES)[gain.name]
+        shown.append(Figure(_(name), value, around, _(MEANT[gain.name]), exact=each))
     components.metrics(shown)
 
 

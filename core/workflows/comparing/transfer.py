@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.errors import InputError
-from core.evaluation.differences import Contrast, welch
+from core.evaluation.differences import Contrast, holm, welch
 from core.runs.store import Run
 from core.specs import Experiment
 from core.training.recipes import make_recipe
@@ -23,6 +23,7 @@ SLOPE_EPOCHS = 3
 LAST_SHARE = 0.2
 """Share of the epochs, the last ones, whose mean is the asymptote."""
 GAINS = ("start", "slope", "asymptote")
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,23 @@ def gains(scratch: Sequence[Curve], pretrained: Sequence[Curve]) -> tuple[Gain, 
         a, b = (tuple(float(getattr(one, name)) for one in side) for side in sides)
         found.append(Gain(name, a, b, welch(a, b) if min(len(a), len(b)) > 1 else None))
     return tuple(found)
+
+
+def beyond_chance(found: Sequence[Gain]) -> dict[str, int] | None:
+    """Returns for each gain whether the pretrained runs are better (1), worse (-1) or cannot be told apart (0).
+
+    Welch's tests over seeds, corrected by Holm over the gains; ``None`` with one run on a side, which says nothing of
+    chance. Worse is *negative transfer* (Rosenstein et al. 2005, NIPS workshop on inductive transfer), but for a slope
+    that is lower because the start was higher.
+    """
+    tested = [(gain, gain.contrast) for gain in found if gain.contrast is not None]
+    if len(tested) < len(found):
+        return None
+    corrected = holm([contrast.p_value for _, contrast in tested])
+    return {
+        gain.name: (1 if gain.difference > 0 else -1) if p_value < SIGNIFICANT else 0
+        for (gain, _), p_value in zip(tested, corrected, strict=True)
+    }
 
 
 def reached(epochs: Curve, images: Floats, seconds: Floats, accuracy: float) -> Reached:

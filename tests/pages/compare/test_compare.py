@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from core.evaluation.differences import welch
 from core.runs.files import write_atomic
 from core.runs.store import Run, RunStore
 from core.specs import Experiment
+from core.workflows.comparing.transfer import GAINS, Gain
 from pages.compare import chance_view, curves, settings_view, transfer_view
 
 
@@ -171,6 +173,30 @@ def test_transfer_says_what_was_gained(open_page, words, make_run) -> None:
     assert list(table["reached"]) == ["1 of 1", "0 of 1"]
     assert table["epochs"].iloc[0] == 2
     assert len(transfer_view.GAINS) == 3
+
+
+@pytest.mark.parametrize(
+    ("scratch", "pretrained", "part"),
+    [
+        ((0.5, 0.1, 0.8), (0.7, 0.2, 0.9), "The weights helped, by more than chance: higher start, higher slope"),
+        ((0.7, 0.2, 0.9), (0.5, 0.1, 0.8), "Negative transfer, by more than chance: lower start, lower slope"),
+        ((0.5, 0.2, 0.8), (0.7, 0.1, 0.8), "The slope is lower because less was left to gain, which is no harm"),
+        ((0.5, 0.2, 0.9), (0.7, 0.2, 0.8), "higher start, but lower asymptote. What is lower is negative transfer"),
+        ((0.5, 0.2, 0.8), (0.5, 0.1, 0.8), "learns more slowly than from scratch"),
+        ((0.5, 0.2, 0.8), (0.5, 0.2, 0.8), "None of the three differs by more than chance"),
+    ],
+)
+def test_what_the_weights_did_is_said_honestly(scratch, pretrained, part) -> None:
+    def three(values: tuple[float, ...]) -> list[tuple[float, ...]]:
+        return [tuple(value + seed / 1000 for seed in range(3)) for value in values]
+
+    found = [Gain(name, a, b, welch(a, b)) for name, a, b in zip(GAINS, three(scratch), three(pretrained), strict=True)]
+    assert part in transfer_view.verdict(found)
+    single = [Gain(one.name, one.scratch[:1], one.pretrained[:1], None) for one in found]
+    said = transfer_view.verdict(single)
+    change = pretrained[2] - scratch[2]
+    wanted = "ends higher" if change > 0 else "it is negative transfer" if change < 0 else "the same accuracy"
+    assert wanted in said
 
 
 @pytest.mark.parametrize(("value", "said"), [(0.0001, "< 0.001"), (0.04, "0.040"), (float("nan"), "–")])
