@@ -36,6 +36,8 @@ def draw(base: Experiment, *, ranges: bool) -> tuple[tuple[Factor, ...], InputEr
     kept = _read()
     if _FIELDS not in st.session_state or address.by_history():
         st.session_state[_FIELDS] = [name for name in kept if name in FIELDS]
+    else:
+        address.keep(_FIELDS)
     chosen = st.multiselect(
         _("What is varied"),
         list(FIELDS),
@@ -84,6 +86,8 @@ def _values(field: Field, base: Experiment, known: Any) -> list[Any]:  # noqa: A
     if key not in st.session_state or address.by_history():
         chosen = known if isinstance(known, list) else _usual(field, base)
         st.session_state[key] = [str(value) for value in chosen]
+    else:
+        address.keep(key)
     typed = field.kind in ("number", "whole")
     texts = list(dict.fromkeys([*map(str, options), *st.session_state[key]]))
     picked = st.multiselect(
@@ -141,6 +145,8 @@ def _range(field: Field, known: Any) -> list[float]:  # noqa: ANN401
     for key, value in ((low_key, usual[0]), (high_key, usual[1])):
         if key not in st.session_state or address.by_history():
             st.session_state[key] = f"{value:g}"
+        else:
+            address.keep(key)
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"bl-study-range-{field.name}"):
         low = st.text_input(_("{field}, from").format(field=words.field(field.name)), key=low_key)
         high = st.text_input(_("to"), key=high_key)

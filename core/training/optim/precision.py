@@ -20,6 +20,8 @@ TRIAL_PASSES = 2 * (TIMED_PASSES + 1)
 """Passes altogether by which the number format is chosen."""
 CLEARLY_FASTER = 0.75
 """bfloat16 is chosen where it takes less than this share of float32's time: nearer to it, float32 is worth its time."""
+HOPELESS = 4.0
+"""bfloat16 is not timed on where it took more than this many times as long as float32 in two rounds running."""
 CHOICES = DiskCache("precisions", ".txt", max_files=2000)
 LOCK_SECONDS = 120.0
 """Seconds to wait for another process that times the same passes."""
@@ -52,7 +54,7 @@ def choose_precision(
     """Returns ``fp32`` or ``bf16``: what was asked for, or with ``auto`` the faster of the two.
 
     On the CPU bfloat16 halves the time of most networks where the processor has instructions for it, and slows
-    depthwise networks down in training; so a few passes of each are timed in turn, by the processor time of this
+    depthwise networks down in training; so there a few passes of each are timed in turn, by the processor time of this
     thread, which others' work does not lengthen. bfloat16 is chosen only where it is clearly faster, and what was
     found is kept for this machine: the same training, started again, is computed in the same numbers.
 
@@ -67,7 +69,7 @@ def choose_precision(
         return wanted
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    if device.type != "cpu":
+    if device.type != "cpu" or not _can_be_faster():
         return "fp32"
     name = name_of(f"{of}\n{platform.node()} {platform.machine()} {torch.get_num_threads()} {torch.__version__}")
     with _one_at_a_time(name):
@@ -76,6 +78,12 @@ def choose_precision(
             kept = "bf16" if _ratio(device, work, clock) < CLEARLY_FASTER else "fp32"
             CHOICES.write({name: kept.encode()})
     return kept
+
+
+def _can_be_faster() -> bool:
+    """Whether oneDNN has bfloat16 kernels for this processor: emulated, a pass takes 30 times as long."""
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return supported is None or bool(supported())
 
 
 def _ratio(device: torch.device, work: Callable[[], object], clock: Callable[[], float]) -> float:
@@ -87,6 +95,9 @@ def _ratio(device: torch.device, work: Callable[[], object], clock: Callable[[],
             with autocast(device, precision):
                 work()
             times.append(clock() - begin)
+        rounds = list(zip(*seconds.values(), strict=True))
+        if len(rounds) > 1 and all(short > HOPELESS * exact for exact, short in rounds[-2:]):
+            return HOPELESS
     exact, short = (median(times[1:]) for times in seconds.values())
     return short / exact if exact > 0 else 1.0
 

@@ -10,6 +10,7 @@ from pages.learn.convolution import state
 from pages.learn.convolution.state import Bench
 from pages.ui.kit import clicks, form_fields
 from pages.ui.kit.page_states import broken
+from pages.ui.session import address
 from pages.ui.text.i18n import N_, _, translate_error
 
 TITLES = {"stride": N_("Stride"), "padding": N_("Padding"), "dilation": N_("Dilation"), "groups": N_("Groups")}
@@ -116,6 +117,8 @@ def _typed(bench: Bench) -> None:
         text = write_grids(grids).replace(";", "\n").replace("|", "\n\n").replace("/", "\n/\n")
         if key not in st.session_state or st.session_state.get(f"{key}-was") != text:
             st.session_state[key] = st.session_state[f"{key}-was"] = text
+        else:
+            address.keep(key)
         st.text_area(
             label,
             key=key,

@@ -115,6 +115,26 @@ def behind() -> bool:
     return _BEHIND in st.session_state
 
 
+def keep(key: str) -> None:
+    """Keeps what a field shows, called before it is drawn where nothing else gives it a value.
+
+    A browser that asked for this run before it had drawn the field, and was sent the field only now, would draw the
+    default and send that with the next click.
+    """
+    if not _sent(key):
+        st.session_state[key] = st.session_state[key]
+
+
+def _sent(key: str) -> bool:
+    """Whether the browser's request had a value of a field that was drawn before."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None:
+        return True
+    state = context.session_state._state
+    widget = state._key_id_mapper.get_id_from_key(key)
+    return widget is None or widget in state._new_widget_state
+
+
 def by_history() -> bool:
     """Whether the browser's Back or Forward asked for this run of the page, or for one before that was cut short."""
     context = get_script_run_ctx(suppress_warning=True)
@@ -223,7 +243,9 @@ class Bound:
         """
         offered = list(offered)
         leave = begun and self.asked() is None and not by_history() and st.session_state.get(key) in offered
-        if not leave:
+        if leave:
+            keep(key)
+        else:
             st.session_state[key] = self.among(offered, default, name)
         return self._bound(key, default, lambda value: name(value) if value in offered else None, then)
 
@@ -249,6 +271,8 @@ class Bound:
                 st.session_state[key] = usual
         elif key not in st.session_state or by_history():
             st.session_state[key] = usual
+        else:
+            keep(key)
         return self._bound(key, usual)
 
     def _bound(

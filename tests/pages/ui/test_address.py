@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from core.specs import FreezePlan
@@ -273,6 +274,31 @@ def test_a_field_the_browser_sends_once_more_is_no_choice(cut: bool, value: int)
     assert app.run().number_input[0].value == 5
     app.number_input[0].set_value(1).run()  # as the browser has it, where the last run was cut short
     assert app.session_state["record"] == value
+
+
+def _kept() -> None:
+    import streamlit as st
+
+    from pages.ui.session import address, choices
+
+    choices.arrive("home")
+    fruits = ["apple", "pear"]
+    choices.follow("bl-followed", "pear")
+    st.selectbox("Followed", fruits, key="bl-followed")
+    st.radio("Begun", fruits, **address.Bound("begun").widget("bl-begun", fruits, "pear", begun=True))
+    st.text_input("Entered", **address.Bound("entered").entry("bl-entered", "pear", str))
+    choices.carry()
+
+
+def test_a_browser_that_asked_before_it_had_the_fields_is_given_their_values() -> None:
+    app = AppTest.from_function(_kept).run()
+    fields = [app.selectbox[0], app.radio[0], app.text_input[0]]
+    assert [field.proto.set_value for field in fields] == [True] * 3
+    app.run()  # the browser has them: what a person is typing stays
+    assert [field.proto.set_value for field in (app.selectbox[0], app.radio[0], app.text_input[0])] == [False] * 3
+    app._run(WidgetStates())  # it has none: what was drawn for the request before never reached it
+    fields = [app.selectbox[0], app.radio[0], app.text_input[0]]
+    assert [(field.value, field.proto.set_value) for field in fields] == [("pear", True)] * 3
 
 
 def test_no_link_brings_a_pattern(open_page: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.training.optim import precision
 from core.training.optim.precision import CHOICES, TRIAL_PASSES, choose_precision
 
 CPU = torch.device("cpu")
@@ -39,6 +40,12 @@ class FakeMachine:
         return choose_precision("auto", CPU, self.work, of, clock=self.clock)
 
 
+@pytest.fixture(autouse=True)
+def _instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that may be faster in bfloat16, whatever this one is."""
+    monkeypatch.setattr(precision, "_can_be_faster", lambda: True)
+
+
 @pytest.mark.parametrize(
     ("fp32", "bf16", "chosen"),
     [
@@ -57,6 +64,23 @@ def test_bfloat16_is_chosen_where_it_is_clearly_faster(fp32: list[float], bf16: 
     machine = FakeMachine(fp32, bf16)
     assert machine.choose() == chosen
     assert machine.passes == ["fp32", "bf16"] * (TRIAL_PASSES // 2)
+
+
+@pytest.mark.parametrize(
+    ("bf16", "rounds"), [([30.0], 2), ([9.0, 0.5, 0.5, 0.5], 4), ([0.5, 9.0, 9.0], 3), ([9.0, 0.5, 9.0, 0.5], 4)]
+)
+def test_bfloat16_that_is_hopeless_twice_running_is_not_timed_on(bf16: list[float], rounds: int) -> None:
+    machine = FakeMachine([1.0], bf16)
+    machine.choose()
+    assert machine.passes == ["fp32", "bf16"] * rounds
+
+
+def test_a_processor_without_instructions_for_bfloat16_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_can_be_faster", lambda: False)
+    machine = FakeMachine([1.0], [0.5])
+    assert machine.choose() == "fp32"
+    assert machine.passes == []
+    assert not CHOICES.folder.exists()
 
 
 def test_what_was_found_is_kept_for_this_machine_and_network() -> None:
