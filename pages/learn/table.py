@@ -19,6 +19,7 @@ from pages.learn.lessons import (
     sizes,
     uneven,
 )
+from pages.learn.lessons.gan import collapse, duel
 from pages.learn.lessons.trained import transfer
 
 LESSONS: Mapping[str, Lesson] = {
@@ -37,5 +38,7 @@ LESSONS: Mapping[str, Lesson] = {
         transfer.LESSON,
         heatmap.LESSON,
         uneven.LESSON,
+        duel.LESSON,
+        collapse.LESSON,
     )
 }

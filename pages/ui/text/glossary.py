@@ -349,6 +349,12 @@ TERMS: Mapping[str, Term] = {
         "Vincent et al. 2010",
         "https://www.jmlr.org/papers/v11/vincent10a.html",
     ),
+    "generative adversarial network": Term(
+        N_("Generative adversarial network"),
+        N_("A generator makes samples out of noise and learns against a discriminator that tells them from real ones."),
+        "Goodfellow et al. 2014",
+        _arxiv("1406.2661"),
+    ),
     "latent values": Term(
         N_("Latent values"),
         N_("What the narrow place of an autoencoder holds of a picture: the numbers it is painted from again."),

@@ -1,0 +1,1 @@
+"""Lessons on networks that play against each other."""
