@@ -123,6 +123,13 @@ JOB_KINDS = {
             waits_for="device",
         ),
         JobKind(
+            "gans",
+            "core.workflows.gan.job",
+            "GanRequest",
+            N_("The generator's training ended with an error that was not foreseen; its log has the details."),
+            waits_for="device",
+        ),
+        JobKind(
             "known-sets",
             "core.workflows.jobs.known_set",
             "KnownSetRequest",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.data.encoding import png
-from pages.autoencoder.result import GAP, GREY, strip
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.selection import subjects
 from pages.ui.session import caches
@@ -123,15 +122,14 @@ def _plane(found: AutoencoderResult, laid: dict[str, NDArray[Any]]) -> None:
     """Draws the pictures of a whole grid of places."""
     import numpy as np
 
+    from core.interpret.drawing.picture_strips import sheet
+
     low, high = np.quantile(laid["places"], 0.02, axis=0), np.quantile(laid["places"], 0.98, axis=0)
 
     def made() -> bytes:
         across, up = (np.linspace(low[axis], high[axis], STEPS) for axis in (0, 1))
         grid = np.array([[x, y] for y in up[::-1] for x in across])
-        pictures = found.decode(grid)
-        rows = [strip(pictures[row * STEPS : (row + 1) * STEPS], TILE) for row in range(STEPS)]
-        gap = np.full((GAP, rows[0].shape[1], 3), GREY, np.uint8)
-        return png(np.concatenate([part for row in rows for part in (row, gap)][:-1], axis=0), repeats=True)
+        return png(sheet(found.decode(grid), STEPS, TILE), repeats=True)
 
     subjects.picture(
         caches.remember("auto-plane", (str(found.job.path),), made, entries=4),

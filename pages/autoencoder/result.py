@@ -14,15 +14,7 @@ from pages.ui.session import caches
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from core.workflows.autoencoder.folder import AutoencoderResult
-
-SIDE, GAP = 84, 6
-"""Side of a picture in the sheet, and the gap between two, in pixels."""
-GREY = 140
-"""Of the gaps: seen beside black and white pictures, in both themes."""
 
 
 def growing(found: AutoencoderResult) -> None:
@@ -60,6 +52,8 @@ def draw(found: AutoencoderResult) -> None:
 
 def _sheet(found: AutoencoderResult, epoch: int) -> None:
     """Draws three rows of pictures: original, seen, given back."""
+    from core.interpret.drawing.picture_strips import strip
+
     shown = caches.remember("auto-shown", (str(found.job.path), found.rows[0]["epoch"]), found.shown, entries=4)
     given = caches.remember("auto-given", (str(found.job.path), epoch), lambda: found.given_back(epoch), entries=24)
     spoiled = found.request.corruption != "none"
@@ -69,18 +63,6 @@ def _sheet(found: AutoencoderResult, epoch: int) -> None:
     rows.append((_("What it gave back ({n} px)").format(n=found.out_side), given))
     for title, pictures in rows:
         subjects.picture(png(strip(pictures), repeats=True), alt=title, title=title)
-
-
-def strip(pictures: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
-    """Returns pictures N x S x S x 3 side by side, enlarged pixel by pixel, a grey gap between them."""
-    import numpy as np
-    from PIL import Image
-
-    rows = []
-    for picture in pictures:
-        large = np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
-        rows += [large, np.full((side, GAP, 3), GREY, np.uint8)]
-    return np.concatenate(rows[:-1], axis=1)
 
 
 def _curve(found: AutoencoderResult, key: str) -> None:

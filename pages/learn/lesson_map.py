@@ -54,7 +54,7 @@ def _trainings() -> None:
                 nav.link(walk.stops[0].page, _(walk.title), icon=f":material/{walk.icon}:", walk=name)
     components.section(_("Networks that give pictures back"))
     with st.container(key="bl-learn-pictures", horizontal=True):
-        for page in ("autoencoder", "style"):
+        for page in ("autoencoder", "gan", "style"):
             nav.link(page)
 
 

@@ -34,6 +34,7 @@ TITLES = {
     "learn": "Lessons",
     "try_it": "Try it",
     "autoencoder": "Autoencoder",
+    "gan": "GAN",
     "style": "Style transfer",
     "about": "Notes and terms",
 }

@@ -37,6 +37,7 @@ PAGES = {
     "try_it": {"run": ""},
     "style": {},
     "autoencoder": {"data": "digits", "split": "v20t20s0n20", "auto-epochs": "1"},
+    "gan": {"data": "digits", "split": "v20t20s0n20", "gan-epochs": "1"},
     "about": {},
 }
 """The pages, each with something on it; an empty ``run`` stands for the trained one."""

@@ -33,6 +33,7 @@ PAGES = (
     "try_it",
     "style",
     "autoencoder",
+    "gan",
     "about",
 )
 OF_A_RUN = ("evaluate", "runs", "feature_maps", "filters", "heatmaps")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
-from core.runs.files import write_atomic
+from core.runs.files import read_arrays
 from core.runs.jobs import Job
 from core.workflows.autoencoder.request import AutoencoderRequest
 
@@ -119,30 +118,6 @@ def as_bytes(pictures: torch.Tensor) -> NDArray[np.uint8]:
 def epoch_file(epoch: int) -> str:
     """Returns what the file with the pictures after an epoch is called."""
     return f"epoch-{epoch:05d}.npz"
-
-
-def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
-    """Writes arrays into one file, in one step."""
-    import numpy as np
-
-    stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **arrays)
-    write_atomic(path, stream.getvalue())
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Reads what :func:`write_arrays` wrote.
-
-    Raises:
-        InputError: It is not there any more, or damaged.
-    """
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError) as error:
-        raise InputError("The file {file} of the autoencoder is not there any more.", file=path.name) from error
 
 
 def _loaded(path: Path, request: AutoencoderRequest) -> Autoencoder:

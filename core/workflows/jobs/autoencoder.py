@@ -10,8 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
+from core.runs.files import write_arrays
 from core.runs.jobs import Job
-from core.workflows.autoencoder.folder import ENCODER, MAP, SHOWN, WEIGHTS, as_bytes, epoch_file, result, write_arrays
+from core.workflows import split_pictures
+from core.workflows.autoencoder.folder import ENCODER, MAP, SHOWN, WEIGHTS, as_bytes, epoch_file, result
 from core.workflows.autoencoder.request import AutoencoderRequest
 from core.workflows.jobs.job_process import JobContext
 
@@ -38,8 +40,17 @@ def work(request: AutoencoderRequest, context: JobContext) -> None:
     device = resolve_device(request.device)
     model = Autoencoder(request.encoder, request.decoder, request.channels, request.side, request.seed).to(device)
     context.progress("reading images")
-    pictures, held_out, labels, classes = _pictures(request, context)
-    pictures, held_out = pictures.to(device), held_out.to(device)
+    found = split_pictures.read(
+        request.data,
+        {"train": request.images, "val": max(MAPPED, request.images // 4)},
+        channels=request.channels,
+        side=request.side,
+        seed=request.seed,
+        roots=context.roots,
+        progress=lambda done, total: context.progress("reading images", done, total),
+    )
+    pictures, held_out = found["train"].values.to(device), found["val"].values.to(device)
+    labels, classes = found["val"].labels.tolist(), found["val"].classes
     recipe = request.recipe()
     spoiled = spoil(held_out, recipe)
     keeper = _Keeper(request, context, model, spoiled[:KEPT], held_out[:KEPT])
@@ -60,37 +71,6 @@ def work(request: AutoencoderRequest, context: JobContext) -> None:
     _keep_map(context.job, model, spoiled[:MAPPED], held_out[:MAPPED], labels[:MAPPED], classes)
     keeper.record["encoder_file"] = _keep_weights(context.job, model)
     keeper.write()
-
-
-def _pictures(
-    request: AutoencoderRequest, context: JobContext
-) -> tuple[torch.Tensor, torch.Tensor, list[int], tuple[str, ...]]:
-    """Returns pictures to learn from and held-out ones, N x C x S x S from 0 to 1, the latter's labels, and classes."""
-    import torch
-
-    from core import settings
-    from core.data.pixel_store import PixelStore
-    from core.data.sources import open_spec
-    from core.models.architectures.small_networks import preprocessing
-    from core.workflows.data_check.dividing import divide
-
-    dataset = divide(open_spec(request.data, roots=context.roots), request.data)
-    generator = torch.Generator().manual_seed(request.seed)
-    chosen = {}
-    for split, most in (("train", request.images), ("val", max(MAPPED, request.images // 4))):
-        positions = torch.tensor(dataset.positions(split))
-        chosen[split] = positions[torch.randperm(len(positions), generator=generator)[:most]]
-    prep = preprocessing(request.side, request.channels)
-    with PixelStore(dataset, prep, max_bytes=settings.pixel_cache_limit()) as store:
-        wanted = torch.cat([*chosen.values()]).tolist()
-        failed = store.fill(wanted, lambda done, total: context.progress("reading images", done, total))
-        if failed:
-            raise failed[0].error or InputError("{name} cannot be read.", name=failed[0].key)
-        found = []
-        for positions in chosen.values():
-            pixels = store.batch(positions).float() / 255
-            found.append((pixels.mean(1, keepdim=True) if request.channels == 1 else pixels).contiguous())
-    return found[0], found[1], store.labels[chosen["val"]].tolist(), tuple(dataset.classes)
 
 
 class _Keeper:

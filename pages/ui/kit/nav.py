@@ -93,6 +93,7 @@ PLACES: Mapping[str, Place] = {
             ":material/compress:",
             N_("Learn"),
         ),
+        Place("gan", N_("GAN"), N_("How does a network make pictures out of noise?"), ":material/swords:", N_("Learn")),
         Place(
             "style",
             N_("Style transfer"),

@@ -137,5 +137,5 @@ LESSON = Lesson(
     _ask,
     _play,
     _why,
-    (("autoencoder", N_("Autoencoder: a network that gives pictures back without a second one to judge them")),),
+    (("gan", N_("GAN: which digits it writes, and what becomes of them with a generator trained too often")),),
 )

@@ -131,5 +131,8 @@ LESSON = Lesson(
     _ask,
     _play,
     _why,
-    (("autoencoder", N_("Autoencoder: another network that gives pictures, out of a narrow place")),),
+    (
+        ("gan", N_("GAN: a convolutional pair that learns to write digits, epoch by epoch")),
+        ("autoencoder", N_("Autoencoder: another network that gives pictures, out of a narrow place")),
+    ),
 )

@@ -23,6 +23,7 @@ from core.specs import AugmentSpec, DataSpec, Experiment, Factor, ModelSpec, Stu
 from core.training.autoencoder.designs import DESIGNS
 from core.training.recipes import make_recipe
 from core.workflows.autoencoder.request import AutoencoderRequest
+from core.workflows.gan.request import GanRequest
 from core.workflows.jobs import job_process
 from core.workflows.jobs.data_check import check_request
 from core.workflows.jobs.heatmap_study import StudyRequest
@@ -71,6 +72,7 @@ REQUESTS: dict[str, JobRequest] = {
     "reports": ReportRequest("some-run", "12", "5"),
     "styles": StyleRequest("mnist_cnn", "abc", "def", "none", "conv1", ("conv1", "conv2"), steps=3, device="cpu"),
     "autoencoders": AutoencoderRequest(DataSpec("digits"), *DESIGNS["notes"].make(1, 28, 0), loss="l1", device="cpu"),
+    "gans": GanRequest(DataSpec("mnist"), epochs=3, generator_steps=2, device="cpu"),
     "copies": CopiesRequest(DataSpec("shapes"), AugmentSpec.preset("brain-paper"), 5, 0, "many shapes"),
 }
 EARLIER: dict[str, dict[str, Any]] = {
@@ -116,6 +118,7 @@ EARLIER: dict[str, dict[str, Any]] = {
         "decoder": [{"kind": "unflatten", "size": 1}],
         "epochs": 3,
     },
+    "gans": {"data": {"source": "mnist"}, "epochs": 3},
     "styles": {"reference": "vgg19", "content": "abc", "look": "def", "style_layers": ["features.1"], "steps": 50},
     "robustness": {"run": "some-run", "stamp": "5", "split": "test", "most": 0, "corruptions": ["fog"]},
     "views": {"run": "some-run", "stamp": "5", "split": "test", "most": 0, "way": "mirror", "draws": 8, "seed": 0},

@@ -1,0 +1,1 @@
+"""GAN: a generator that learns to make small pictures against a discriminator."""
