@@ -1,4 +1,4 @@
-"""What networks that give pictures back cost: style transfer of 200 steps at 256 px, autoencoder and GAN on 2,000 pictures.
+"""What networks that give pictures back cost: 200 steps of style at 256 px, autoencoder and GAN on 2,000 pictures.
 
 Run with ``python -m benchmarks.giving [all|style|autoencoder|gan] [--network efficientnet_lite0] [--steps 200]
 [--size 256] [--design notes] [--threads 2]``. With ``--network vgg19`` random weights are taken where its own are not
@@ -75,7 +75,7 @@ def gan(_given: argparse.Namespace) -> dict[str, Any]:
     """Trains a convolutional pair on digits of 28 px as the page does: 20 epochs."""
     dataset = open_dataset("mnist")
     with PixelStore(dataset, preprocessing(28, 1), max_bytes=10**9) as store:
-        places = torch.randperm(len(dataset.items), generator=torch.Generator().manual_seed(0))[:PICTURES]
+        places = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[:PICTURES]
         pictures = store.batch(places).float().mean(1, keepdim=True).contiguous() / 255
     begun = clock()
     rows = train_gan(make_pair(32, 1, 28, 0), pictures, 32, GanRecipe())
