@@ -20,7 +20,7 @@ from pages.learn.lessons import (
     uneven,
 )
 from pages.learn.lessons.gan import collapse, duel
-from pages.learn.lessons.trained import transfer
+from pages.learn.lessons.trained import head_first, overfitting, transfer, width
 
 LESSONS: Mapping[str, Lesson] = {
     lesson.name: lesson
@@ -35,6 +35,9 @@ LESSONS: Mapping[str, Lesson] = {
         depth.LESSON,
         batch_norm.LESSON,
         dropout.LESSON,
+        width.LESSON,
+        overfitting.LESSON,
+        head_first.LESSON,
         transfer.LESSON,
         heatmap.LESSON,
         uneven.LESSON,

@@ -29,9 +29,9 @@ def by_click(shelf: str, key: tuple[object, ...], make: Callable[[Progress], T],
     """
     if caches.known(shelf, key):
         return caches.remember(shelf, key, lambda: make(lambda *_done: None))
-    if not clicks.button(label, icon=":material/play_arrow:", key=f"bl-{shelf}-go"):
-        return None
     place = st.empty()
+    if not clicks.button(label, icon=":material/play_arrow:", key=f"bl-{shelf}-go", into=place):
+        return None
     with place.container(horizontal=True, vertical_alignment="center", key=f"bl-{shelf}-live"):
         bar = st.progress(0.0, text=doing, width="stretch")
         st.button(_("Cancel"), icon=":material/close:", key=f"bl-{shelf}-stop")  # any click ends what is drawn here
