@@ -142,4 +142,4 @@ def _recognised(found: LeakResult) -> None:
             tone = "bad" if relative else ""
             cells.append(Tile(base64.b64decode(picture), label, f"{_(ARMS[arm])} · {note}", tone=tone))
         with columns[number % 2]:
-            tiles.grid(cells, size=96)
+            tiles.grid(cells, size=160, row=True)

@@ -12,6 +12,7 @@ from core.workflows.leak.record import LeakPlan
 from pages.ui.kit import components, form_fields, tiles
 from pages.ui.kit.page_states import broken
 from pages.ui.kit.tiles import Tile
+from pages.ui.selection import lab_setup
 from pages.ui.session import caches, choices
 from pages.ui.text import display_names, glossary
 from pages.ui.text.i18n import N_, _, translate_error
@@ -29,21 +30,11 @@ def draw() -> LeakPlan | None:
         _("Slices of one head, or copies of one photograph: what is known of one is known of all."),
         help=glossary.explain("leak"),
     )
-    with st.container(key="bl-wrap-leak"):
-        left, right = st.columns([1, 1.5], gap="large")
-    with left:
-        plan = _choices()
-    if plan is None:
-        return None
-    with right:
-        _preview(plan)
-    return plan
+    return lab_setup.draw("bl-wrap-leak", _choices, _preview)
 
 
 def _choices() -> LeakPlan | None:
-    chosen = choices.data()
-    own = [chosen.source] if chosen is not None and chosen.source not in OFFERED else []
-    sources = [*OFFERED[:1], *own, *OFFERED[1:]]
+    sources = lab_setup.sources(OFFERED)
     key = "bl-leak-pictures"
     source = st.selectbox(
         _("Pictures"),
@@ -53,7 +44,7 @@ def _choices() -> LeakPlan | None:
         **form_fields.kept(key).widget(key, sources, sources[0]),
     )
     usual = LeakPlan.usual(source)
-    ways = ["", "folder", "stem"] if source in own else [usual.group_by]
+    ways = ["", "folder", "stem"] if source not in OFFERED else [usual.group_by]
     group_by = usual.group_by
     if len(ways) > 1:
         key = "bl-leak-relatives"
@@ -80,7 +71,7 @@ def _choices() -> LeakPlan | None:
         default="lot" if usual.by_lot else "own",
         help=_("Drawn by lot, one for each group of relatives, they hold nothing to learn: what is right is luck."),
     )
-    data = choices.data() if source in own else None
+    data = choices.data() if source not in OFFERED else None
     images = min(usual.images, 120 if copies else usual.images)
     try:
         caches.listed(replace(data or usual.data, source=source))
@@ -97,8 +88,9 @@ def _preview(plan: LeakPlan) -> None:
     except InputError as error:
         components.note(translate_error(error))
         return
-    for group in shown:
-        tiles.grid(group, size=76)
+    for number, group in enumerate(shown, 1):
+        components.note(_("Group {n}").format(n=number))
+        tiles.grid(group, size=132, row=True)
     components.note(_("Two groups of relatives. Whoever has learned one of a group knows the others."))
 
 
@@ -107,8 +99,6 @@ def _pictures(plan: LeakPlan) -> list[list[Tile]]:
 
     found = []
     for number, group in enumerate(relatives_shown(plan, SHOWN, roots=caches.roots()), 1):
-        title = _("group {n}").format(n=number)
-        found.append(
-            [Tile(compact(image, 152), title, alt=f"{title}, {place}") for place, image in enumerate(group, 1)]
-        )
+        title = _("Group {n}").format(n=number)
+        found.append([Tile(compact(image, 152), alt=f"{title}, {place}") for place, image in enumerate(group, 1)])
     return found

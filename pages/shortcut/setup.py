@@ -11,7 +11,8 @@ from core.workflows.shortcut.experiment import Plan, usual
 from pages.ui.kit import components, form_fields, tiles
 from pages.ui.kit.page_states import broken
 from pages.ui.kit.tiles import Tile
-from pages.ui.session import caches, choices
+from pages.ui.selection import lab_setup
+from pages.ui.session import caches
 from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -33,21 +34,11 @@ def draw() -> Plan | None:
         _("1 · Plant a mark"),
         _("Every picture of one class gets the same mark, as a scanner or a photo agency would leave it."),
     )
-    with st.container(key="bl-wrap-shortcut"):
-        left, right = st.columns([1, 1.5], gap="large")
-    with left:
-        plan = _choices()
-    if plan is None:
-        return None
-    with right:
-        _preview(plan)
-    return plan
+    return lab_setup.draw("bl-wrap-shortcut", _choices, _preview)
 
 
 def _choices() -> Plan | None:
-    chosen = choices.data()
-    own = [chosen.source] if chosen is not None and chosen.source not in OFFERED else []
-    sources = [*OFFERED[:1], *own, *OFFERED[1:]]
+    sources = lab_setup.sources(OFFERED)
     source = st.selectbox(
         _("Pictures"),
         sources,
@@ -122,18 +113,19 @@ def _preview(plan: Plan) -> None:
     except InputError as error:
         components.note(translate_error(error))
         return
-    tiles.grid(shown, size=118)
+    for cells in shown:
+        tiles.grid(cells, row=True)
     components.note(
         _("For a network the mark is the easiest thing in these pictures; who looks at the object sees through it.")
     )
 
 
-def _pictures(plan: Plan) -> list[Tile]:
+def _pictures(plan: Plan) -> list[list[Tile]]:
     from core.data.marks import planted
     from core.workflows.shortcut.experiment import choice, square
 
     dataset, marked = choice(plan, roots=caches.roots())
-    shown = []
+    shown: list[list[Tile]] = []
     for name in sorted(dataset.classes, key=lambda name: name != marked):
         own = [place for place, item in enumerate(dataset.items) if dataset.classes[item.label] == name]
         cells: list[Tile] = []
@@ -147,5 +139,5 @@ def _pictures(plan: Plan) -> list[Tile]:
             cells.append(Tile(compact(image, 256), name, note, f"{name} {note}"))
             if len(cells) == SHOWN:
                 break
-        shown += cells
-    return shown[: 2 * SHOWN]
+        shown.append(cells)
+    return shown[:2]

@@ -35,17 +35,19 @@ class Tile:
     tone: str = ""
 
 
-def grid(tiles: Sequence[Tile], *, size: int = 132, pixelated: bool = False) -> None:
+def grid(tiles: Sequence[Tile], *, size: int = 132, pixelated: bool = False, row: bool = False) -> None:
     """Draws pictures in even columns.
 
     Args:
         tiles: What to draw, in reading order.
         size: Side of a picture, in CSS pixels.
         pixelated: Whether small pictures are enlarged pixel by pixel, without blur.
+        row: Whether they stay in one row, and become smaller where there is no room.
     """
     cells = "".join(_cell(tile, size) for tile in tiles)
-    sharp = " bl-pixelated" if pixelated else ""
-    st.html(f'<div class="bl-tiles{sharp}" style="--bl-tile:{int(size)}px">{cells}</div>')
+    look = (" bl-pixelated" if pixelated else "") + (" bl-row" if row else "")
+    sizes = f"--bl-tile:{int(size)}px;--bl-count:{len(tiles)}"
+    st.html(f'<div class="bl-tiles{look}" style="{sizes}">{cells}</div>')
 
 
 def data_uri(image: Image.Image | bytes, *, side: int | None = None) -> str:
