@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.evaluate import confusion_chart
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, class_cells, components, form_fields
 from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import _, _n
 
@@ -50,7 +50,7 @@ def draw_confusion(
 
     def clicked() -> None:
         points = st.session_state[_CHART]["selection"]["points"]
-        if points and (cell := confusion_chart.cell(points[0])) is not None:
+        if points and (cell := class_cells.clicked(points[0])) is not None:
             pick(cell)
 
     charts.show(chart, key=_CHART, alt=_confusion_words(judged), selectable=clicked)

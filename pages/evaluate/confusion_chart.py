@@ -1,7 +1,6 @@
 """The drawing of a confusion matrix: what is right apart from the mistakes, which have a scale of their own.
 
-Cells are bars, because the browser says which bar is hovered and clicked; of many classes they are two images, under
-points that are not seen.
+Of many classes the cells are two images, under points that are not seen.
 """
 
 from __future__ import annotations
@@ -10,26 +9,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 
-from pages.ui.kit import charts
+from pages.ui.kit import charts, class_cells
+from pages.ui.kit.class_cells import FIGURED, RIGHT, WRONG
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-FIGURED = 30
-"""Most classes whose cells carry their figures."""
 DRAWN_POINTS = 2_000
 """Points up to which the browser draws each by itself; more of them are left to its graphics unit."""
-RIGHT, WRONG = "23,144,140", "213,40,40"
-"""Teal for what is right, red for mistakes, laid over the page's ground: alike in both themes."""
-INK = ("#17232a", "#f2f7f7")
-"""Figures in the cells, in the light and in the dark theme."""
 FAINTEST, FULLEST = 0.22, 0.75
 """Opacity of the rarest and of the most frequent mistake: 1 is never as pale as 0."""
-GAP = 0.03
-"""Of a cell's side, on each side."""
 CROWDED = 12
 """Classes up to which the matrix shares its row with the table of classes."""
 BESIDE_PX, CROWDED_PX = 400, 450
@@ -58,25 +49,10 @@ def draw(
         _images(chart, values, as_shares=as_shares)
         _points(chart, values, classes, side=(height - 120) / count, as_shares=as_shares)
     if marked is not None:
-        row, column = marked
-        edges = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-        chart.add_shape(type="rect", line={"color": f"rgb({WRONG})", "width": 3}, **edges)
+        class_cells.mark(chart, marked, f"rgb({WRONG})")
     width = CROWDED_PX if count > CROWDED else BESIDE_PX
-    bare = {"showgrid": False, "showline": False, "ticks": ""}
-    chart.update_xaxes(title_text=_("Predicted"), range=[-0.5, count - 0.5], **bare)
-    chart.update_xaxes(**charts.named_ticks(classes, room=width), tickangle=charts.slant(classes, width))
-    chart.update_yaxes(title_text=_("True"), range=[count - 0.5, -0.5], **bare)
-    chart.update_yaxes(**charts.named_ticks(classes, room=height - 120))
+    class_cells.name_axes(chart, classes, width=width, height=height - 120)
     return chart
-
-
-def cell(point: object) -> tuple[int, int] | None:
-    """Returns the row and column of a clicked cell."""
-    try:
-        row, column = point["customdata"][:2]  # type: ignore[index]
-        return int(row), int(column)
-    except (KeyError, TypeError, ValueError, IndexError):
-        return None
 
 
 def _hover(*, as_shares: bool) -> str:
@@ -97,40 +73,22 @@ def _strength(values: np.ndarray) -> np.ndarray:
 
 
 def _bars(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_shares: bool) -> None:
-    go = charts.plotly()
-    strength, names = _strength(values), [charts.text(name) for name in classes]
+    strength = _strength(values)
     cells = [(row, column) for row in range(len(classes)) for column in range(len(classes))]
-    chart.add_trace(
-        go.Bar(
-            orientation="h",
-            y=[row for row, _column in cells],
-            base=[column - 0.5 + GAP for _row, column in cells],
-            x=[1 - 2 * GAP] * len(cells),
-            width=1 - 2 * GAP,
-            marker={
-                "color": [
-                    f"rgba({RIGHT if row == column else WRONG},{strength[row, column]:.3f})"
-                    if values[row, column] > 0
-                    else "rgba(128,140,145,.08)"
-                    for row, column in cells
-                ],
-                "line": {"width": 0},
-            },
-            customdata=[[row, column, names[row], names[column], float(values[row, column])] for row, column in cells],
-            hovertemplate=_hover(as_shares=as_shares),
-            unselected={"marker": {"opacity": 1}},
-        )
+    class_cells.bars(
+        chart,
+        cells,
+        [
+            f"rgba({RIGHT if row == column else WRONG},{strength[row, column]:.3f})"
+            if values[row, column] > 0
+            else class_cells.EMPTY
+            for row, column in cells
+        ],
+        list(class_cells.labelled(cells, classes, values.ravel().tolist())),
+        _hover(as_shares=as_shares),
     )
-    chart.add_trace(
-        go.Scatter(
-            mode="text",
-            x=[column for _row, column in cells],
-            y=[row for row, _column in cells],
-            text=[f"{values[place]:.0%}" if as_shares else f"{values[place]:,}" for place in cells],
-            textfont={"size": 16 if len(classes) <= CROWDED else 12, "color": INK[st.context.theme.type == "dark"]},
-            hoverinfo="skip",
-        )
-    )
+    texts = [f"{values[place]:.0%}" if as_shares else f"{values[place]:,}" for place in cells]
+    class_cells.figures(chart, cells, texts, 16 if len(classes) <= CROWDED else 12)
 
 
 def _images(chart: Figure, values: np.ndarray, *, as_shares: bool) -> None:
@@ -167,7 +125,7 @@ def _points(chart: Figure, values: np.ndarray, classes: Sequence[str], *, side: 
 
     Cells are ``side`` px high.
     """
-    go, names = charts.plotly(), [charts.text(name) for name in classes]
+    go = charts.plotly()
     cells = [(int(row), int(column)) for row, column in np.argwhere(values > 0)]
     unseen = {"marker": {"opacity": 0}}
     chart.add_trace(
@@ -176,7 +134,7 @@ def _points(chart: Figure, values: np.ndarray, classes: Sequence[str], *, side: 
             x=[column for _row, column in cells],
             y=[row for row, _column in cells],
             marker={"opacity": 0, "size": max(side, 2), "symbol": "square", "color": f"rgb({WRONG})"},
-            customdata=[[row, column, names[row], names[column], float(values[row, column])] for row, column in cells],
+            customdata=list(class_cells.labelled(cells, classes, values[values > 0].tolist())),
             hovertemplate=_hover(as_shares=as_shares),
             selected=unseen,
             unselected=unseen,

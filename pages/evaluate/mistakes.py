@@ -7,24 +7,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.data.encoding import compact
 from core.errors import InputError
 from pages.evaluate import repair
+from pages.ui.comparing import answers
 from pages.ui.kit import components, nav
 from pages.ui.kit.tile_sheet import ticked_gallery
 from pages.ui.kit.tiles import Tile
 from pages.ui.selection import picture_list
-from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _, _n, translate_error
 
 if TYPE_CHECKING:
-    from core.data.dataset import Dataset
     from core.runs.store import Run
     from core.workflows.evaluate import Evaluation
 
 PICTURES_PER_PAGE = 12
-PICTURE_PX = 320
 KINDS = 30
 """Most kinds of mistakes in the list; a click on the confusion matrix shows any."""
 _KIND = "bl-eval-kind"
@@ -132,19 +129,16 @@ def _filtered(judged: Evaluation, wrong: list[int]) -> list[int]:
 def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None = None) -> None:
     predictions = judged.predictions
     try:
-        dataset = picture_list.reopened(run)
+        picture_list.reopened(run)
     except InputError as error:
         components.note(translate_error(error))
         components.note(_("The figures above are kept with the run and stay true."))
         _names(judged, rows)
         return
-    place = caches.remember(
-        "places", (run.id,), lambda: {item.key: index for index, item in enumerate(dataset.items)}, entries=4
-    )
     tiles, pictures, keys = [], [], []
     for row in rows:
         key = predictions.keys[row]
-        image = _thumbnail(run, dataset, place, key)
+        image = answers.thumbnail(run, key)
         if image is None:
             continue
         predicted = int(predictions.probabilities[row].argmax())
@@ -175,9 +169,9 @@ def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None 
             repair.ticked(run).symmetric_difference_update({keys[toggled]})
             st.rerun()
         named = predictions.probabilities.argmax(axis=1)
-        answers = {predictions.keys[row]: predictions.classes[named[row]] for row in rows}
+        said = {predictions.keys[row]: predictions.classes[named[row]] for row in rows}
         with above:
-            repair.draw(run, predictions.classes, answers)
+            repair.draw(run, predictions.classes, said)
     if gone := len(rows) - len(tiles):
         components.note(
             _n("{n} picture is not there any more.", "{n} pictures are not there any more.", gone).format(n=gone)
@@ -185,17 +179,6 @@ def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None 
     if picked is not None:
         st.session_state[_LEFT] = Place(run.id, judged.split, keys[picked])
         nav.go("heatmaps", run=run.id, image=keys[picked])
-
-
-def _thumbnail(run: Run, dataset: Dataset, place: dict[str, int], key: str) -> bytes | None:
-    if key not in place:
-        return None
-    try:
-        return caches.remember(
-            "mistakes", (run.id, key), lambda: compact(dataset.load(place[key]), PICTURE_PX), entries=256
-        )
-    except InputError:
-        return None
 
 
 def _names(judged: Evaluation, rows: list[int]) -> None:

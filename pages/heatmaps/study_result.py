@@ -15,6 +15,7 @@ from pages.ui.kit import components, form_fields, tiles
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
+from pages.ui.selection import picture_list
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
@@ -57,12 +58,7 @@ class Pictures:
 
     def draw(self, places: Sequence[int], notes: Sequence[str], key: str) -> None:
         """Draws these rows of the study as pictures that lead to their heatmap."""
-        where = caches.remember(
-            "places",
-            (self.run.id,),
-            lambda: {item.key: index for index, item in enumerate(self.dataset.items)},
-            entries=4,
-        )
+        where = picture_list.positions(self.run)
         cells, keys = [], []
         for place, note in zip(places, notes, strict=True):
             row = self.made.rows[place]

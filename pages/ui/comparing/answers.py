@@ -97,16 +97,11 @@ def thumbnail(run: Run, key: str) -> bytes | None:
     Raises:
         InputError: The run's images cannot be opened any more.
     """
-    dataset = picture_list.reopened(run)
-    place = caches.remember(
-        "places", (run.id,), lambda: {item.key: index for index, item in enumerate(dataset.items)}, entries=4
-    )
-    if key not in place:
+    dataset, at = picture_list.reopened(run), picture_list.positions(run).get(key)
+    if at is None:
         return None
     try:
-        return caches.remember(
-            "mistakes", (run.id, key), lambda: compact(dataset.load(place[key]), PICTURE_PX), entries=256
-        )
+        return caches.remember("answered", (run.id, key), lambda: compact(dataset.load(at), PICTURE_PX), entries=256)
     except InputError:
         return None
 

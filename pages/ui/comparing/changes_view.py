@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.ui.comparing import answers, difference_chart
-from pages.ui.kit import charts, clicks, components, form_fields, nav
+from pages.ui.kit import charts, class_cells, clicks, components, form_fields, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
@@ -104,7 +104,7 @@ def _matrix(found: Changes, cell: tuple[int, int] | None) -> None:
 
     def clicked() -> None:
         points = st.session_state[_CHART]["selection"]["points"]
-        if points and (place := difference_chart.cell(points[0])) is not None:
+        if points and (place := class_cells.clicked(points[0])) is not None:
             CELL.choose(f"{place[0]}-{place[1]}")
             st.session_state.pop(_PAGE, None)
 

@@ -159,6 +159,16 @@ def reopened(run: Run) -> Dataset:
     return caches.remember("reopened", (run.id,), lambda: reopen(run, roots=caches.roots()), entries=4)
 
 
+def positions(run: Run) -> dict[str, int]:
+    """Returns where each of a run's images stands among them, by its key; read once.
+
+    Raises:
+        InputError: As for :func:`reopened`.
+    """
+    items = reopened(run).items
+    return caches.remember("positions", (run.id,), lambda: {item.key: at for at, item in enumerate(items)}, entries=4)
+
+
 def thumbnail(image: PILImage) -> bytes:
     """Encodes a small view of a picture: no larger than :data:`THUMBNAIL_PX`, and PNG up to :data:`SHARP_PX`."""
     if max(image.size) > THUMBNAIL_PX:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pages.evaluate import confusion_chart
-from pages.ui.kit import charts
+from pages.ui.kit import charts, class_cells
 
 NAMES = ["cat", "dog <b>", "a very long name of a class $x$", "fox"]
 
@@ -62,9 +62,9 @@ def test_two_hundred_classes_have_no_gaps_and_names_that_do_not_overlap() -> Non
 def test_a_click_says_which_cell_and_the_shown_one_is_framed() -> None:
     chart = drawn(np.eye(3, dtype=int), NAMES[:3], marked=(1, 2))
     assert [(frame.x0, frame.y0) for frame in chart.layout.shapes] == [(1.5, 0.5)]
-    assert confusion_chart.cell({"customdata": chart.data[0].customdata[5]}) == (1, 2)
-    assert confusion_chart.cell({"customdata": None}) is None
-    assert confusion_chart.cell({}) is None
+    assert class_cells.clicked({"customdata": chart.data[0].customdata[5]}) == (1, 2)
+    assert class_cells.clicked({"customdata": None}) is None
+    assert class_cells.clicked({}) is None
 
 
 def test_a_click_says_which_cell_of_any_number_of_classes() -> None:
@@ -75,7 +75,7 @@ def test_a_click_says_which_cell_of_any_number_of_classes() -> None:
     assert len(points.x) == 201
     place = [*zip(points.y, points.x, strict=True)].index((3, 150))
     assert list(points.customdata[place][2:]) == ["species 3", "species 150", 1.0]
-    assert confusion_chart.cell({"customdata": points.customdata[place]}) == (3, 150)
+    assert class_cells.clicked({"customdata": points.customdata[place]}) == (3, 150)
 
 
 def test_names_are_slanted_as_soon_as_one_does_not_fit() -> None:
