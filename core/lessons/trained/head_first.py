@@ -85,11 +85,13 @@ def _once(head_steps: int, rate: float, steps: int, seed: int) -> Way:
             gradient = float(torch.cat(slopes).norm())
         optimizer.step()
         course.append(_right(model, held))
-    layers = [(new, old) for new, old in zip(body, known, strict=True) if isinstance(new, nn.Linear)]
-    moved = tuple(
-        float((new.weight.detach() - old.weight.detach()).norm() / old.weight.detach().norm()) for new, old in layers
-    )
+    weights = zip(*(_weights(layers) for layers in (body, known)), strict=True)
+    moved = tuple(float((new - old).norm() / old.norm()) for new, old in weights)
     return Way(head_steps, tuple(course), gradient, moved, _right(nn.Sequential(body, old_head), held))
+
+
+def _weights(layers: nn.Sequential) -> list[Tensor]:
+    return [layer.weight.detach() for layer in layers if isinstance(layer, nn.Linear)]
 
 
 @lru_cache(maxsize=1)

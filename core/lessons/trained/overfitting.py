@@ -68,7 +68,8 @@ def polynomial(degree: int, points: int, *, seed: int = 0) -> Fitted:
     y = curve(x) + draw.normal(0, NOISE, points)
     new_x = draw.uniform(-1, 1, 500)
     new_y = curve(new_x) + draw.normal(0, NOISE, 500)
-    coefficients = np.linalg.lstsq(np.vander(x, degree + 1, increasing=True), y, rcond=None)[0]
+    powers = np.vander(x, degree + 1, increasing=True)
+    coefficients = np.linalg.lstsq(powers, y, rcond=None)[0].astype(np.float64)
     fitted = np.polynomial.Polynomial(coefficients)
     return Fitted(
         x, y, coefficients, float(np.mean((fitted(x) - y) ** 2)), float(np.mean((fitted(new_x) - new_y) ** 2))
