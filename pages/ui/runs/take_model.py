@@ -20,6 +20,7 @@ from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
     from core.runs.store import Run
+    from core.workflows.export.model.int8 import Int8
     from core.workflows.export.model.package import Exported
 
 FORMAT = Bound("format")
@@ -29,6 +30,9 @@ DISPLAY = job_panel.JobDisplay(
     doing={
         "writing the file": N_("Writing the file"),
         "comparing its answers": N_("Comparing its answers with the checkpoint's"),
+        "reading training images": N_("Reading training images"),
+        "rounding to whole numbers": N_("Rounding to whole numbers"),
+        "judging both files": N_("Judging both files"),
     },
 )
 
@@ -74,6 +78,11 @@ def draw(run: Run) -> None:
             help=_(
                 "Writes the file, opens it again and asks it for your own pictures in batches of 1, 2 and 5. It is "
                 "handed out only if it answers as the checkpoint does."
+            )
+            if not form.rounded
+            else _(
+                "Writes the exact file and checks it, then rounds it by training images and judges both on images held "
+                "out. It is handed out unless its accuracy falls by more than 2\u00a0%."
             ),
         ):
             start_job(request, roots=caches.roots(), owner=queue_panel.owner())
@@ -82,26 +91,7 @@ def draw(run: Run) -> None:
 
 def _ready(run: Run, job: Job, found: Exported) -> None:
     """Draws what was measured of a file, and its download."""
-    parity = found.parity
-    components.metrics(
-        [
-            Figure(
-                _("Largest difference"),
-                number_format.number(parity.max_difference, 2) if parity.max_difference else _("none"),
-                _("on {n} of your pictures").format(n=parity.pictures)
-                if parity.own
-                else _("on {n} generated pictures").format(n=parity.pictures),
-                _("Of a probability, or of a logit as a share of the largest; 0.00001 is allowed."),
-            ),
-            Figure(_("Size"), number_format.size(found.bytes), ""),
-            Figure(
-                _("A picture takes"),
-                _("{ms} ms").format(ms=number_format.number(parity.milliseconds)),
-                _("{ms} ms by the checkpoint").format(ms=number_format.number(parity.before_milliseconds)),
-            ),
-        ],
-        compact=True,
-    )
+    components.metrics(_beside(found, found.int8) if found.int8 is not None else _exact(found), compact=True)
     components.download(
         _("Take it along"),
         package_of(job).read_bytes,
@@ -120,3 +110,59 @@ def _ready(run: Run, job: Job, found: Exported) -> None:
         if inside
         else _("Resizing, cropping and normalisation are described in config.json beside it.")
     )
+
+
+def _exact(found: Exported) -> list[Figure]:
+    """Returns what is said of a file that answers as the checkpoint does."""
+    parity = found.parity
+    return [
+        Figure(
+            _("Largest difference"),
+            number_format.number(parity.max_difference, 2) if parity.max_difference else _("none"),
+            _("on {n} of your pictures").format(n=parity.pictures)
+            if parity.own
+            else _("on {n} generated pictures").format(n=parity.pictures),
+            _("Of a probability, or of a logit as a share of the largest; 0.00001 is allowed."),
+        ),
+        Figure(_("Size"), number_format.size(found.bytes), ""),
+        Figure(
+            _("A picture takes"),
+            _("{ms} ms").format(ms=number_format.number(parity.milliseconds)),
+            _("{ms} ms by the checkpoint").format(ms=number_format.number(parity.before_milliseconds)),
+        ),
+    ]
+
+
+def _beside(found: Exported, int8: Int8) -> list[Figure]:
+    """Returns what is said of a file in whole numbers: each figure beside that of the exact file."""
+    of = (
+        _("{share} exact, on {n} of {all} test images")
+        if int8.split == "test"
+        else _("{share} exact, on {n} of {all} validation images")
+    )
+    return [
+        Figure(
+            _("Accuracy"),
+            number_format.percent(int8.accuracy),
+            of.format(share=number_format.percent(int8.float_accuracy), n=int8.pictures, all=int8.of),
+            _("Scales were chosen by {n} training images; none of those that judge was among them.").format(
+                n=int8.calibrated
+            ),
+        ),
+        Figure(
+            _("Same answers"),
+            number_format.percent(int8.equal),
+            _("probabilities differ by up to {most}").format(most=number_format.number(int8.max_difference, 2)),
+            _("Share of these images for which both files name the same class."),
+        ),
+        Figure(
+            _("Size"),
+            number_format.size(found.bytes),
+            _("{size} exact").format(size=number_format.size(int8.float_bytes)),
+        ),
+        Figure(
+            _("A picture takes"),
+            _("{ms} ms").format(ms=number_format.number(int8.milliseconds)),
+            _("{ms} ms exact, on this machine").format(ms=number_format.number(int8.float_milliseconds)),
+        ),
+    ]

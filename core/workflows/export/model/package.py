@@ -6,7 +6,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -15,10 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.errors import InputError
 from core.models.catalog import catalog
+from core.models.network import Network
 from core.runs.store import Run
 from core.workflows.checkpoints import network_at
 from core.workflows.evaluate import recorded
 from core.workflows.export.model import formats
+from core.workflows.export.model.int8 import LARGEST_FALL, Int8, quantise
 from core.workflows.export.model.parity import LIMIT, Parity, compare, pictures_of
 from core.workflows.export.tables import csv_table, excel_table
 
@@ -31,26 +33,30 @@ class Exported:
         format: Name in :data:`core.workflows.export.model.formats.FORMATS`.
         bytes: Size of the network's file.
         parity: How far its answers are from the checkpoint's.
+        int8: What rounding to whole numbers changed, where that was done; then its parity is no promise of equality.
     """
 
     format: str
     bytes: int
     parity: Parity
+    int8: Int8 | None = None
 
     def as_record(self) -> dict[str, Any]:
         """Returns it as JSON-ready data."""
         return {
             "format": self.format,
             "bytes": self.bytes,
-            "opset": formats.OPSET if self.format in ("onnx", "web") else None,
+            "opset": formats.OPSET if "onnxruntime" in formats.FORMATS[self.format].needs else None,
             **asdict(self.parity),
+            **({"int8": asdict(self.int8)} if self.int8 is not None else {}),
         }
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Exported:
         """Reads what :meth:`as_record` wrote."""
         parity = Parity(**{name: record[name] for name in Parity.__dataclass_fields__})
-        return cls(str(record["format"]), int(record["bytes"]), parity)
+        int8 = Int8(**record["int8"]) if "int8" in record else None
+        return cls(str(record["format"]), int(record["bytes"]), parity, int8)
 
 
 def export_file(
@@ -74,7 +80,7 @@ def export_file(
 
     Raises:
         InputError: There are no such weights or no such format, the exporter cannot write this network, or what it
-            wrote answers otherwise.
+            wrote answers otherwise; or it is to be rounded to whole numbers, and its accuracy falls clearly.
         OSError: The file cannot be written.
     """
     form = formats.format_named(name)
@@ -105,7 +111,40 @@ def export_file(
             difference=f"{parity.max_difference:.2g}",
             limit=f"{LIMIT:.0e}",
         )
-    return Exported(name, path.stat().st_size, parity)
+    if not form.rounded:
+        return Exported(name, path.stat().st_size, parity)
+    try:
+        return _rounded(run, name, path, network, parity, roots, step)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _rounded(
+    run: Run,
+    name: str,
+    path: Path,
+    network: Network,
+    exact: Parity,
+    roots: Sequence[Path] | None,
+    step: Callable[[str], object],
+) -> Exported:
+    """Rounds a file that agrees to whole numbers, unless the accuracy falls clearly."""
+    found = quantise(path, run, network, roots=roots, step=step)
+    if found.falls:
+        raise InputError(
+            "Rounded to whole numbers, the network gets {after} of {n} {split} images right rather than {before}. A "
+            "fall of more than {limit} is not handed out; take ONNX.",
+            after=f"{100 * found.accuracy:.1f}\u00a0%",
+            before=f"{100 * found.float_accuracy:.1f}\u00a0%",
+            n=found.pictures,
+            split="test" if found.split == "test" else "validation",
+            limit=f"{100 * LARGEST_FALL:.0f}\u00a0%",
+        )
+    parity = replace(
+        exact, max_difference=found.max_difference, pictures=found.pictures, milliseconds=found.milliseconds
+    )
+    return Exported(name, path.stat().st_size, parity, found)
 
 
 def export_package(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.jobs import JobStore
+from core.runs.status import JobStatus
 from core.runs.store import Run
 from core.workflows.jobs import job_process
 from core.workflows.jobs.heatmap_study import weights_stamp
-from core.workflows.jobs.model_export import ExportRequest
+from core.workflows.jobs.model_export import PACKAGE, ExportRequest
 from pages.ui.runs import take_model
 
 
@@ -73,3 +75,27 @@ def test_without_the_packages_it_says_what_to_install(
     assert not app.exception
     assert "nowhere_to_be_found" in words(app)
     assert not app.button
+
+
+def test_whole_numbers_are_shown_beside_the_exact_file(learned: Callable[..., Run], words) -> None:
+    from core.workflows.export.model import int8
+
+    pytest.importorskip("onnxruntime")
+    run = learned()
+    request = ExportRequest(run.id, "best", weights_stamp(run), "onnx-int8")
+    record = {
+        **{"format": "onnx-int8", "bytes": 4_000_000, "max_difference": 0.13, "pictures": 90, "own": True},
+        **{"milliseconds": 11.0, "before_milliseconds": 40.0},
+        "int8": asdict(int8.Int8("val", 90, 120, 60, 0.911, 0.922, 0.978, 0.13, 13_000_000, 11.0, 22.0)),
+    }
+    job = JobStore(request.kind).create(request.as_record())
+    job.write_result(record)
+    (job.path / PACKAGE).write_bytes(b"zip")
+    JobStatus(state="finished").write(job.path)
+    app = panel(run)
+    app.segmented_control(key="bl-take-format").set_value("onnx-int8").run()
+    assert not app.exception
+    said = words(app)
+    for words_of in ("91.1 %", "92.2 % exact, on 90 of 120 validation images", "97.8 %", "up to 0.13", "13 MB exact"):
+        assert words_of in said
+    assert len(app.get("download_button")) == 1
