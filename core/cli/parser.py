@@ -16,6 +16,7 @@ from core.cli.commands.leaving.export import add_export
 from core.cli.commands.leaving.packing import add_packing
 from core.cli.commands.leaving.predict import add_predict
 from core.cli.commands.leaving.report import add_report
+from core.cli.commands.leaving.trackers import add_trackers
 from core.cli.common.data_options import add_data, add_revision
 from core.cli.common.training_options import add_settings, whole_numbers
 from core.specs.study import DESIGNS
@@ -78,9 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_export(add, runs)
     add_packing(add, runs)
     add_report(add, runs)
-    board = add("tensorboard", "tensorboard", "Write a run as TensorBoard event files (needs tensorboardX).", runs)
-    board.add_argument("run", metavar="RUN")
-    board.add_argument("--to", required=True, metavar="DIR", help="a folder of the run's name is made below it")
+    add_trackers(add, runs)
     _add_leak_lab(add("leak-lab", "job", "Divide pictures carelessly and carefully, and compare the accuracies."))
     _add_profile(add("profile", "job", "Measure a network here, so that trainings of it can be estimated."))
     job = verbs.add_parser("job", parents=[common])  # for the processes of jobs: without a help text it is not listed

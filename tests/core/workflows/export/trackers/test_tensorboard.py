@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,10 @@ import pytest
 
 from core.cli import main
 from core.errors import InputError
-from core.runs import Run, RunStore
+from core.runs import Run
 from core.runs.files import read_lines
-from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.workflows.export import tensorboard
-from core.workflows.trainer_process import worker
-
-Folder = Callable[..., Path]
-
-
-@pytest.fixture
-def run(tmp_path: Path, image_folder: Folder) -> Run:
-    task = Experiment(
-        DataSpec(str(image_folder())),
-        ModelSpec("mnist_cnn", "none"),
-        TrainingSpec("custom", (Phase("all", "plan", 3, "sgd", lr=0.02),), 8, 3, "cpu", "fp32"),
-        freeze=FreezePlan("all"),
-        name="for others",
-    )
-    made = RunStore(tmp_path / "runs").create(task)
-    worker.work(made)
-    return made
+from core.runs.recorder import BEFORE
+from core.workflows.export.trackers import tensorboard
 
 
 def events(folder: Path) -> Iterator[Any]:
@@ -59,8 +43,9 @@ def test_curves_histograms_and_settings_can_be_read(run: Run, tmp_path: Path) ->
     assert folder == tmp_path / "board" / run.id
     found = values(folder)
     rows = run.metrics()[0]
+    before = json.loads((run.path / BEFORE).read_text())
     assert {step: v.simple_value for step, v in found["loss/validation"].items()} == {
-        row["epoch"]: pytest.approx(row["val_loss"]) for row in rows
+        row["epoch"]: pytest.approx(row["val_loss"]) for row in [{"epoch": 0, **before}, *rows]
     }
     assert set(found["step/loss"]) == {row["step"] for row in run.steps()[0]}
     health = read_lines(run.path / "health.jsonl")[0]
@@ -96,7 +81,6 @@ def test_the_command_line_exports(run: Run, tmp_path: Path, capsys: pytest.Captu
 
 def test_without_the_package_it_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorboard, "PACKAGE", "no_such_package")
-    assert not tensorboard.available()
     with pytest.raises(InputError, match=r"requirements-tensorboard\.txt"):
         tensorboard.export(run, tmp_path / "board")
     assert not (tmp_path / "board").exists()
