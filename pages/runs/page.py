@@ -115,6 +115,13 @@ def _actions(run: Run, status: RunStatus, tags: list[str]) -> None:
             help=_("Stop it first.") if alive else None,
         ):
             _delete(run, status)
+    if run.has_state and run.can_resume:
+        components.note(
+            _(
+                "It can go on here only. “Download” packs its weights, but not the state that training goes on from; "
+                "let it end first if it is to be complete elsewhere."
+            )
+        )
 
 
 def _rename(run: Run, status: RunStatus) -> None:

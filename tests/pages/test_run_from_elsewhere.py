@@ -34,3 +34,18 @@ def test_it_opens(
     app = open_page(name, run=taken.id)
     assert not app.exception
     assert "Something went wrong" not in words(app)
+
+
+def test_a_paused_run_says_that_it_goes_on_only_where_it_was_packed(
+    open_page: Callable[..., AppTest], earlier: dict[str, Run], words: Callable[[AppTest], str]
+) -> None:
+    run, packed = earlier["paused"], io.BytesIO()
+    here = open_page("runs", run=run.id)
+    assert "It can go on here only." in words(here)
+    pack(run, packed)
+    shutil.rmtree(run.path)
+    packed.seek(0)
+    there = words(open_page("runs", run=import_run(packed, "run.zip").id))
+    assert "the state that training goes on from is not packed" in there
+    assert "Resume it" not in there
+    assert "It can go on here only." not in there

@@ -269,7 +269,12 @@ def ended(run: Run, status: RunStatus) -> None:
     elif state == "paused":
         broken(
             _("This run is paused"),
-            _("Resume it, and it goes on as if nothing had happened."),
+            _("Resume it, and it goes on as if nothing had happened.")
+            if goes_on
+            else _(
+                "It was packed while it was paused, and the state that training goes on from is not packed. Train it "
+                "again, or begin another run with its weights."
+            ),
             kept=kept,
             icon="pause_circle",
             tone="warn",

@@ -31,14 +31,15 @@ def pack(arguments: argparse.Namespace, output: Output) -> None:
         raise InputError("The folder {folder} is not there. Make it first.", folder=str(path.parent))
     count = write(run, path, epochs=not arguments.without_epochs)
     size = path.stat().st_size
-    output.result(
-        {"run": run.id, "file": str(path), "files": count, "bytes": size},
-        [f"written to {path}: {count} files, {size / 1e6:.1f} MB"],
-    )
+    lines = [f"written to {path}: {count} files, {size / 1e6:.1f} MB"]
+    if run.has_state and run.can_resume:
+        lines.append("the state that training goes on from is not packed: it can be resumed here, but not elsewhere")
+    output.result({"run": run.id, "file": str(path), "files": count, "bytes": size}, lines)
 
 
 def import_(arguments: argparse.Namespace, output: Output) -> None:
     """Takes in a packed run."""
+    from core.runs.status import RESUMABLE
     from core.workflows.packing.unpack import import_run
 
     path = Path(arguments.file)
@@ -49,7 +50,7 @@ def import_(arguments: argparse.Namespace, output: Output) -> None:
         output.progress(f"checked {done / 1e6:.0f} of {total / 1e6:.0f} MB", passing=True)
 
     run = import_run(path, path.name, arguments.runs_dir, progress=progress)
-    output.result(
-        {"run": run.id, "path": str(run.path), "name": run.name, "state": run.state},
-        [f"taken in: {run.name}", str(run.path)],
-    )
+    lines = [f"taken in: {run.name}", str(run.path)]
+    if run.state in RESUMABLE and not run.can_resume:
+        lines.append(f"it is {run.state} and cannot go on here: the state that training goes on from is not packed")
+    output.result({"run": run.id, "path": str(run.path), "name": run.name, "state": run.state}, lines)

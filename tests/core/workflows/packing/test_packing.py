@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.cli import main
 from core.errors import Cancelled, InputError
 from core.runs.store import Run, RunStore
 from core.workflows.network_loading import network_of_run
@@ -90,6 +91,18 @@ def test_a_paused_run_leaves_its_pickle_and_its_epochs_can_stay_behind(earlier: 
     again = taken_in(packed(run), tmp_path / "elsewhere")
     assert again.state == "paused"
     assert not again.can_resume
+
+
+def test_the_command_line_says_that_a_paused_run_goes_on_only_here(
+    earlier: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "run.zip")
+    assert main(["pack", str(earlier["paused"].path), "--out", file]) == 0
+    assert "can be resumed here, but not elsewhere" in capsys.readouterr().out
+    assert main(["import", file, "--runs-dir", str(tmp_path / "elsewhere")]) == 0
+    assert "it is paused and cannot go on here" in capsys.readouterr().out
+    assert main(["pack", str(earlier["finished"].path), "--out", file]) == 0
+    assert "elsewhere" not in capsys.readouterr().out
 
 
 def test_a_process_that_the_status_names_is_not_believed(finished: Run, tmp_path: Path) -> None:
