@@ -10,9 +10,9 @@ from core.errors import InputError
 from core.runs.jobs import latest_job
 from core.runs.launch import start_job
 from core.specs import DataSpec
+from core.workflows.data_check.findings import Finding, Kind, Unit, open_findings
 from core.workflows.jobs.picture_map import MapRequest
 from pages.data.problems import card, repairs
-from pages.data.problems.findings import Finding, Kind, Unit, open_findings
 from pages.ui.kit import charts, clicks, components, form_fields
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import job_panel, queue_panel

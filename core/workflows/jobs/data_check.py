@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -68,7 +68,27 @@ def check_request(spec: DataSpec, stamp: str = "", *, features: bool = True) -> 
 
 def latest(request: CheckRequest, runs_dir: Path | str | None = None) -> Job | None:
     """Returns the newest job on these images that the network ended, else that found something, else any."""
-    jobs = list(JobStore(request.kind, runs_dir).matching(request.identity()))
+    return _best(JobStore(request.kind, runs_dir).matching(request.identity()))
+
+
+def kept(spec: DataSpec, runs_dir: Path | str | None = None) -> tuple[Check, float] | None:
+    """Returns what the newest check of a spec's images found that is there, and when (Unix seconds).
+
+    Args:
+        spec: The images, however they are divided; what has become of their files since plays no part.
+        runs_dir: Folder of the runs; by default :func:`core.settings.runs_dir`.
+    """
+    request = check_request(spec)
+    wanted = {"data": asdict(request.data), "format": request.format}
+    job = _best(JobStore(request.kind, runs_dir).matching(wanted))
+    found = result(job) if job is not None else None
+    if job is None or found is None:
+        return None
+    return found, job.recorded.ended or job.recorded.launched or 0.0
+
+
+def _best(some: Iterable[Job]) -> Job | None:
+    jobs = list(some)
     found = [job for job in jobs if is_file(job.path / "result.json")]
     ended = [job for job in found if job.request.get("features") and job.recorded.state == "finished"]
     return next(iter([*ended, *found, *jobs]), None)

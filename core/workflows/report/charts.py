@@ -75,8 +75,15 @@ def lines(
     return _svg("".join(parts), f"{up}: " + ", ".join(row.title for row in kept)) + f'<p class="legend">{legend}</p>'
 
 
-def reliability(bins: Sequence[Bin]) -> str:
-    """Draws a reliability diagram: mean confidence across, share that is right up, and the line where they agree."""
+def reliability(bins: Sequence[Bin], *, across: str, up: str, title: str) -> str:
+    """Draws a reliability diagram: mean confidence across, share that is right up, and the line where they agree.
+
+    Args:
+        bins: Images of like confidence.
+        across: What the horizontal axis shows.
+        up: What the vertical axis shows.
+        title: What the drawing is called for those who do not see it.
+    """
     plot = _Plot([0, 0.25, 0.5, 0.75, 1], [0, 0.25, 0.5, 0.75, 1], True)
     most = max(row.images for row in bins)
     dots = "".join(
@@ -85,7 +92,7 @@ def reliability(bins: Sequence[Bin]) -> str:
         for row in bins
     )
     diagonal = f'<line class="mark" x1="{plot.x(0)}" y1="{plot.y(0)}" x2="{plot.x(1)}" y2="{plot.y(1)}"/>'
-    return _svg(plot.axes("mean confidence", "share that is right") + diagonal + dots, "Reliability diagram")
+    return _svg(plot.axes(across, up) + diagonal + dots, title)
 
 
 class _Plot:

@@ -17,8 +17,10 @@ from core.evaluation.predictions import Predictions
 from core.interpret.attribution.explain import explain
 from core.interpret.attribution.heatmap import Heatmap
 from core.interpret.drawing.overlay import draw_heatmap
+from core.messages import N_
 from core.models.network import Network
 from core.runs.store import Run
+from core.translations import Words
 from core.workflows.inspection import trust_store
 from core.workflows.inspection.trust import Trust, trust
 from core.workflows.inspection.trust_verdict import verdict
@@ -26,7 +28,8 @@ from core.workflows.inspection.trust_verdict import verdict
 METHOD = "grad-cam"
 MOST, SAMPLES = 8, 12
 SIDE, SMALL = 224, 128
-WORDS = {"trust": "trust it", "partly": "partly", "not": "do not trust it"}
+WORDS = {"trust": N_("trust it"), "partly": N_("partly"), "not": N_("do not trust it")}
+TONES = {"trust": "good", "partly": "warn", "not": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Looked:
         image: What the network saw, as a ``data:`` address.
         heat: Where it looked, likewise; empty where that could not be drawn.
         word: How far the heatmap can be trusted; empty where that was not tested.
+        tone: The word's tone: ``good``, ``warn`` or ``bad``.
         why: What the word rests on, or why there is no heatmap.
     """
 
@@ -51,6 +55,7 @@ class Looked:
     image: str
     heat: str = ""
     word: str = ""
+    tone: str = ""
     why: str = ""
 
 
@@ -59,6 +64,7 @@ def worst(
     network: Network,
     dataset: Dataset,
     found: Predictions,
+    _: Words,
     *,
     tested: bool = True,
     checkpoint: str = "best",
@@ -71,6 +77,7 @@ def worst(
         network: It.
         dataset: The run's images.
         found: What it said of those that were judged.
+        _: The language.
         tested: Whether the heatmaps are tested.
         checkpoint: Which weights.
         step: Called with what is being done, how much of it is done and how much there is.
@@ -86,20 +93,20 @@ def worst(
         except InputError:
             continue
         predicted = int(found.probabilities[row].argmax())
-        heat, word, why = "", "", ""
+        heat, word, tone, why = "", "", "", ""
         try:
             x = to_tensor(picture, network.preprocessing, fitted=True)
             made = explain(network, x, METHOD, target=predicted).heatmap
             heat = address(draw_heatmap(picture, made), SIDE)
             if made.empty:
-                why = "there is no evidence for the class in the last layer"
+                why = _("there is no evidence for the class in the last layer")
             elif tested:
                 key = (*_file(run, dataset, place[found.keys[row]], picture), checkpoint)
                 measured = _tested((*key, METHOD, made.layer, made.target), network, x, made)
                 judged = verdict(measured)
-                word, why = WORDS[judged.word], str(judged.reason.sentence)
+                word, tone, why = _(WORDS[judged.word]), TONES[judged.word], _.said(judged.reason.sentence)
         except InputError as error:
-            why = str(error)
+            why = _.said(error)
         looked.append(
             Looked(
                 found.keys[row],
@@ -109,6 +116,7 @@ def worst(
                 address(picture, SIDE),
                 heat,
                 word,
+                tone,
                 why,
             )
         )

@@ -2,120 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import InputError
 from core.models.catalog.catalog import backbone
 from core.runs.store import Run
 from core.specs import Experiment, FreezePlan, Phase
+from core.translations import Words
 
 Rows = list[tuple[str, str]]
 
 
-def in_words(experiment: Experiment) -> Rows:
-    """Returns what was set, one row a setting that does something."""
+def in_words(experiment: Experiment, _: Words) -> Rows:
+    """Returns what was set, one row a setting that does something.
+
+    Args:
+        experiment: The settings.
+        _: The language.
+    """
     spec, training = experiment.model, experiment.training
     rows: Rows = [
-        ("Network", _title(spec.backbone)),
-        ("Began with", _weights(spec.weights)),
-        ("Head", " · ".join([*map(str, spec.head.hidden), "classes"]) if spec.head.hidden else "one linear layer"),
-        ("Dropout", f"{spec.head.dropout:g}" if spec.head.dropout else ""),
-        ("Pictures become squares by", spec.fit),
-        ("Normalisation", "as the weights ask for" if spec.normalise == "weights" else spec.normalise),
-        ("Recipe", training.preset),
-        *((f"Phase {number}: {phase.name}", _phase(experiment, phase)) for number, phase in _numbered(training.phases)),
-        ("Augmentation", _augmentation(experiment)),
-        ("Loss", training.loss.name + (f", smoothing {training.loss.smoothing:g}" if training.loss.smoothing else "")),
-        ("Against imbalance", _remedy(experiment)),
+        (_("Network"), title(spec.backbone)),
+        (_("Began with"), _weights(spec.weights, _)),
+        (
+            _("Head"),
+            " · ".join([*map(str, spec.head.hidden), _("classes")]) if spec.head.hidden else _("one linear layer"),
+        ),
+        (_("Dropout"), f"{spec.head.dropout:g}" if spec.head.dropout else ""),
+        (_("Pictures become squares by"), spec.fit),
+        (_("Normalisation"), _("as the weights ask for") if spec.normalise == "weights" else spec.normalise),
+        (_("Recipe"), training.preset),
+        *(
+            (_("Phase {number}: {name}").format(number=number, name=phase.name), _phase(experiment, phase, _))
+            for number, phase in enumerate(training.phases, 1)
+        ),
+        (_("Augmentation"), _augmentation(experiment, _)),
+        (_("Loss"), _loss(experiment, _)),
+        (_("Against imbalance"), _remedy(experiment, _)),
         ("MixUp, CutMix", f"{training.mix.mixup:g}, {training.mix.cutmix:g}" if training.mix.active else ""),
-        ("Batch", f"{training.batch_size} images"),
-        ("Gradient clipping", f"{training.clip:g}" if training.clip else ""),
+        (_("Batch"), _("{n} images").format(n=training.batch_size)),
+        (_("Gradient clipping"), f"{training.clip:g}" if training.clip else ""),
         ("EMA", f"{training.ema:g}" if training.ema else ""),
-        ("Early stopping", _early(experiment)),
-        ("Weights kept", f"of the best epoch by {training.best.replace('_', ' ')}"),
-        ("Seed", str(training.seed)),
-        ("Changed while it ran", f"{len(training.acts)} times" if training.acts else ""),
+        (_("Early stopping"), _early(experiment, _)),
+        (_("Weights kept"), _("of the best epoch by {metric}").format(metric=training.best.replace("_", " "))),
+        (_("Seed"), str(training.seed)),
+        (_("Changed while it ran"), _("{n} times").format(n=len(training.acts)) if training.acts else ""),
     ]
     return [(name, value) for name, value in rows if value]
 
 
-def _numbered(phases: Sequence[Phase]) -> list[tuple[int, Phase]]:
-    return list(enumerate(phases, 1))
-
-
-def _weights(name: str) -> str:
-    return {"none": "random weights", "default": "pretrained weights"}.get(name, f"the weights {name}")
-
-
-def _title(name: str) -> str:
+def title(name: str) -> str:
+    """Returns what a backbone is called; its name where the catalogue does not have it here."""
     try:
         return backbone(name).title
     except InputError:
         return name
 
 
-def _phase(experiment: Experiment, phase: Phase) -> str:
-    learns = "the head alone learns" if phase.trains == "head" else _learns(experiment.plan(phase))
-    decay = f", weight decay {phase.weight_decay:g}" if phase.weight_decay else ""
-    schedule = phase.schedule.name + (
-        f" after {phase.schedule.warmup:g} epochs of warm-up" if phase.schedule.warmup else ""
-    )
-    return (
-        f"{phase.epochs} {'epoch' if phase.epochs == 1 else 'epochs'}; {learns}; {phase.optimizer} at a learning rate "
-        f"of {phase.lr:g}, {schedule}{decay}"
-    )
+def _weights(name: str, _: Words) -> str:
+    known = {"none": _("random weights"), "default": _("pretrained weights")}
+    return known.get(name) or _("the weights {name}").format(name=name)
 
 
-def _learns(plan: FreezePlan) -> str:
+def _phase(experiment: Experiment, phase: Phase, _: Words) -> str:
+    learns = _("the head alone learns") if phase.trains == "head" else _learns(experiment.plan(phase), _)
+    epochs = _("{n} epoch") if phase.epochs == 1 else _("{n} epochs")
+    schedule = phase.schedule.name
+    if phase.schedule.warmup:
+        schedule = _("{schedule} after {n} epochs of warm-up").format(schedule=schedule, n=f"{phase.schedule.warmup:g}")
+    rate = _("{optimizer} at a learning rate of {rate}, {schedule}")
+    parts = [
+        epochs.format(n=phase.epochs),
+        learns,
+        rate.format(optimizer=phase.optimizer, rate=f"{phase.lr:g}", schedule=schedule),
+        _("weight decay {value}").format(value=f"{phase.weight_decay:g}") if phase.weight_decay else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _learns(plan: FreezePlan, _: Words) -> str:
     stages = plan.trainable_stages
     if stages == "all":
-        words = "everything learns"
+        words = _("everything learns")
     elif stages:
-        words = f"the last {'stage' if stages == 1 else f'{stages} stages'} and the head learn"
+        one, many = _("the last stage and the head learn"), _("the last {n} stages and the head learn")
+        words = one if stages == 1 else many.format(n=stages)
     else:
-        words = "the head learns"
-    more = [f"also {', '.join(plan.thaw)}"] * bool(plan.thaw) + [f"without {', '.join(plan.hold)}"] * bool(plan.hold)
-    return ", ".join([words, *more])
+        words = _("the head learns")
+    more = [_("also {names}").format(names=", ".join(plan.thaw))] if plan.thaw else []
+    less = [_("without {names}").format(names=", ".join(plan.hold))] if plan.hold else []
+    return ", ".join([words, *more, *less])
 
 
-def _augmentation(experiment: Experiment) -> str:
+def _augmentation(experiment: Experiment, _: Words) -> str:
     spec = experiment.augment
     if not spec.active:
-        return "none"
-    return spec.preset_name or "operations of its own: " + ", ".join(row.name for row in spec.operations)
+        return _("none")
+    own = _("operations of its own: {names}")
+    return spec.preset_name or own.format(names=", ".join(row.name for row in spec.operations))
 
 
-def _remedy(experiment: Experiment) -> str:
+def _loss(experiment: Experiment, _: Words) -> str:
+    loss = experiment.training.loss
+    smoothing = _("smoothing {value}").format(value=f"{loss.smoothing:g}") if loss.smoothing else ""
+    return ", ".join(part for part in (loss.name, smoothing) if part)
+
+
+def _remedy(experiment: Experiment, _: Words) -> str:
     if experiment.training.sampler != "shuffle":
-        return f"sampler {experiment.training.sampler}"
-    return "rare classes weigh more in the loss" if experiment.training.weighted else ""
+        return _("sampler {name}").format(name=experiment.training.sampler)
+    return _("rare classes weigh more in the loss") if experiment.training.weighted else ""
 
 
-def _early(experiment: Experiment) -> str:
+def _early(experiment: Experiment, _: Words) -> str:
     early = experiment.training.early
-    return "" if early is None else f"after {early.patience} epochs without a better {early.metric.replace('_', ' ')}"
+    if early is None:
+        return ""
+    text = _("after {n} epochs without a better {metric}")
+    return text.format(n=early.patience, metric=early.metric.replace("_", " "))
 
 
-def data_in_words(run: Run, experiment: Experiment) -> Rows:
-    """Returns what the data are and how they were divided."""
+def data_in_words(run: Run, experiment: Experiment, _: Words) -> Rows:
+    """Returns what the data are and how they were divided.
+
+    Args:
+        run: Whose data they are.
+        experiment: Its settings.
+        _: The language.
+    """
     spec, status = experiment.data, run.recorded
-    leaks = status.leaks
+    divided = _("fold {fold} of {folds}, seed {seed}") if spec.folds else _("by seed {seed}")
     rows: Rows = [
-        ("Data", Path(spec.source).name or spec.source),
-        (
-            "Divided",
-            f"by seed {spec.seed}" if not spec.folds else f"fold {spec.fold + 1} of {spec.folds}, seed {spec.seed}",
-        ),
-        ("Kept together", spec.group_by),
-        ("At most of a class", f"{spec.images_per_class} images" if spec.images_per_class else ""),
-        ("Revision", spec.revision),
-        ("Left out, unreadable", str(status.unreadable_images or "")),
-        (
-            "Copies in different splits",
-            "nobody looked"
-            if leaks is None
-            else (f"{leaks.groups} groups: the figures flatter" if leaks.groups else "looked for, and none found"),
-        ),
+        (_("Data"), Path(spec.source).name or spec.source),
+        (_("Divided"), divided.format(fold=spec.fold + 1, folds=spec.folds, seed=spec.seed)),
+        (_("Kept together"), spec.group_by),
+        (_("At most of a class"), _("{n} images").format(n=spec.images_per_class) if spec.images_per_class else ""),
+        (_("Revision"), spec.revision),
+        (_("Left out, unreadable"), str(status.unreadable_images or "")),
+        (_("Copies in different splits"), _copies(run, _)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _copies(run: Run, _: Words) -> str:
+    leaks = run.recorded.leaks
+    if leaks is None:
+        return _("nobody looked")
+    if not leaks.groups:
+        return _("looked for, and none found")
+    return _("{n} groups: the figures flatter").format(n=leaks.groups)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import SPLITS, DataSpec
+from core.workflows.data_check.findings import Action, Finding, Unit
 from pages.data.problems import one_by_one, repairs
-from pages.data.problems.findings import Action, Finding, Unit
 from pages.data.samples import places, show_whole
 from pages.ui.kit import charts, clicks, components
 from pages.ui.kit.page_states import guarded

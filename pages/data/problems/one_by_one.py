@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import DataSpec
+from core.workflows.data_check.findings import Finding, Unit
 from pages.data.problems import repairs
-from pages.data.problems.findings import Finding, Unit
 from pages.data.samples import places
 from pages.ui.kit import clicks, components
 from pages.ui.session import caches

@@ -14,7 +14,7 @@ from core.data.revisions import store
 from core.data.revisions.record import Revision
 from core.errors import InputError
 from core.specs import DataSpec
-from pages.data.problems.findings import Action, Finding, Unit, changed
+from core.workflows.data_check.findings import Action, Finding, Unit, changed
 from pages.ui.kit import clicks, components
 from pages.ui.session import caches, choices
 from pages.ui.text.i18n import _, translate_error

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.specs import DataSpec
+from core.workflows.data_check.findings import open_findings
 from pages.data.problems import card, check_job, limit, one_by_one, repairs
-from pages.data.problems.findings import open_findings
 from pages.ui.kit import clicks, components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.session import caches

@@ -14,7 +14,7 @@ from pages.ui.kit import clicks, components
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.session import caches
 from pages.ui.text import number_format
-from pages.ui.text.i18n import N_, _, _n
+from pages.ui.text.i18n import N_, _, _n, language
 
 if TYPE_CHECKING:
     from core.runs.store import Run
@@ -46,7 +46,7 @@ def draw(run: Run, key: str = "bl-report") -> None:
                 "prints."
             )
         )
-        request = ReportRequest(run.id, "best", weights_stamp(run))
+        request = ReportRequest(run.id, "best", weights_stamp(run), language())
         job = latest_job(request)
         if job_panel.draw(job, DISPLAY, key="bl-report-job"):
             return

@@ -7,21 +7,15 @@ from (``pyproject.toml`` says of what); ``pybabel init`` and ``pybabel compile``
 
 from __future__ import annotations
 
-import gettext
-from functools import lru_cache
-from typing import Any
-
 import streamlit as st
 
-from core import settings
+from core import translations
 from core.errors import InputError
 from core.messages import N_ as N_  # marks a text where it is written, to be looked up where it is shown
 from core.messages import Sentence
 
-DOMAIN = "backbone_lab"
-LOCALES = settings.PROJECT / "assets" / "locales"
-RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur"})
 _KEY = "bl.language"
+_translation = translations.catalogue
 
 
 def _(text: str) -> str:
@@ -41,12 +35,12 @@ def language() -> str:
 
 def direction() -> str:
     """Returns ``rtl`` or ``ltr``."""
-    return "rtl" if language() in RIGHT_TO_LEFT else "ltr"
+    return translations.direction(language())
 
 
 def choose_language() -> str:
     """Settles the session's language: the address's ``?lang=``, what was chosen before, the browser's, English."""
-    known = languages()
+    known = translations.languages()
     wanted = (st.query_params.get("lang"), st.session_state.get(_KEY), st.context.locale)
     for code in wanted:
         short = str(code or "").replace("_", "-").split("-")[0].lower()
@@ -57,22 +51,9 @@ def choose_language() -> str:
     return "en"
 
 
-@lru_cache(maxsize=1)
-def languages() -> tuple[str, ...]:
-    """Returns the codes of the languages that have a catalogue, English first."""
-    found = sorted(path.parent.parent.name for path in LOCALES.glob(f"*/LC_MESSAGES/{DOMAIN}.mo"))
-    return ("en", *(code for code in found if code != "en"))
-
-
 def translate_error(error: InputError | Sentence) -> str:
     """Returns a user error's sentence, or a remark of the core, in the person's language, its values unchanged."""
     try:
         return _(error.template).format(**error.values)
     except (KeyError, IndexError):  # a translation that names a value the error does not have
         return str(error)
-
-
-@lru_cache(maxsize=16)
-def _translation(code: str) -> gettext.NullTranslations:
-    found: Any = gettext.translation(DOMAIN, LOCALES, languages=[code], fallback=True)
-    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from core.runs.jobs import Job, JobRequest
+from core.workflows.jobs import data_check
 from core.workflows.jobs.job_process import JobContext
 
 if TYPE_CHECKING:
@@ -25,17 +26,19 @@ class ReportRequest(JobRequest):
         run: The run's id.
         weights: Which of its weights, see :func:`core.workflows.checkpoints.network_at`.
         stamp: As :func:`core.workflows.jobs.heatmap_study.weights_stamp` returns it.
+        language: Code of the language that it is written in.
     """
 
     kind: ClassVar[str] = "reports"
     run: str
     weights: str = "best"
     stamp: str = ""
+    language: str = "en"
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Reads what a request was written as."""
-        return cls(str(record["run"]), str(record["weights"]), str(record["stamp"]))
+        return cls(str(record["run"]), str(record["weights"]), str(record["stamp"]), str(record.get("language", "en")))
 
 
 def work(request: ReportRequest, context: JobContext) -> None:
@@ -49,7 +52,15 @@ def work(request: ReportRequest, context: JobContext) -> None:
 
     run = RunStore(context.runs_dir).get(request.run)
     path = file_of(context.job)
-    found = write_report(run, path, checkpoint=request.weights, roots=context.roots, step=step)
+    found = write_report(
+        run,
+        path,
+        checkpoint=request.weights,
+        roots=context.roots,
+        language=request.language,
+        check=data_check.kept(run.experiment.data, context.runs_dir),
+        step=step,
+    )
     context.job.write_result(asdict(found))
 
 

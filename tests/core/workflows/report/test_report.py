@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gettext
+import html
 import re
 import shutil
 from collections.abc import Callable
@@ -10,18 +12,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core import settings, translations
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import Cancelled
 from core.evaluation.predictions import write_predictions
 from core.models.network import assemble, save
+from core.runs.jobs import JobStore
 from core.runs.recorder import Recorder
+from core.runs.status import JobStatus
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
+from core.workflows.data_check.report import Check, Doubt
+from core.workflows.images import reopen
+from core.workflows.jobs import data_check
+from core.workflows.report import report
 from core.workflows.report.charts import Line, lines, ticks
 from core.workflows.report.report import write_report
 
+VALUES = ("scratch", "crop", "adam", "constant", "cross", "entropy", "accuracy", "shuffle")
+"""Values of the settings that the report names as they are."""
 MARKUP, PERSIAN = "<script>alert(1)", "سبز"
 
 
@@ -57,9 +68,14 @@ def written(run: Run, tmp_path: Path, **more: object) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def plain(text: str) -> str:
+    """Returns a report's text without its marks, in single spaces."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<style>.*?</style>", "", text, flags=re.S))).split())
+
+
 def test_it_says_what_the_run_has_shown(run: Run, tmp_path: Path) -> None:
     text = written(run, tmp_path)
-    assert "83.3 %</b> of 6 test images, which it never saw" in text
+    assert "83.3 % of 6 test images, which it never saw" in plain(text)
     assert "Worst mistakes" in text
     assert text.count("data:image/webp") == 4  # the mistake, its heatmap, and a picture of each class
     assert text.count("<svg") == 3
@@ -125,3 +141,58 @@ def test_a_chart_of_nothing_is_nothing() -> None:
     assert lines([Line("a", "train", [])], across="epoch", up="loss") == ""
     assert lines([Line("a", "train", [(1.0, float("nan"))])], across="epoch", up="loss") == ""
     assert "<circle" in lines([Line("a", "train", [(1.0, 2.0)])], across="epoch", up="loss")
+
+
+def test_the_data_s_report_card_is_that_of_the_newest_check_or_said_to_be_missing(run: Run, tmp_path: Path) -> None:
+    assert "No check of these images was kept" in plain(written(run, tmp_path))
+    dataset = reopen(run)
+    train = [item.key for item in dataset.items if item.split == "train"]
+    other = next(item.key for item in dataset.items if item.split == "test")
+    found = Check(
+        classes={},
+        equal=((train[0], other),),
+        looks={"dark": (train[1], train[2])},
+        suspects=(Doubt(train[3], "gone", "gone, too", 0.9),),
+    )
+    request = data_check.check_request(run.experiment.data, "an earlier state")
+    job = JobStore(request.kind).create(request.as_record())
+    job.write_result(found.to_dict())
+    JobStatus(state="finished", ended=1_790_000_000.0).write(job.path)
+    said = plain(written(run, tmp_path, check=data_check.kept(run.experiment.data)))
+    assert "Checked 2026-09-21 14:13 UTC: 24 images of this run can be read." in said
+    assert "In two splits: 1 " in said
+    assert "Very dark: 2 " in said
+    assert "Doubtful labels" not in said, "the class is not called so any more"
+    assert "The network did not look" in said
+
+
+class Persian(gettext.NullTranslations):
+    """A language whose every text is the English one, marked."""
+
+    def gettext(self, message: str) -> str:
+        return f"«{message}»"
+
+
+def test_it_is_written_in_another_language_from_right_to_left(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translations, "catalogue", lambda _code: Persian())
+    monkeypatch.setattr(report, "languages", lambda: ("en", "fa"))
+    text = written(run, tmp_path, language="fa")
+    assert '<html lang="fa" dir="rtl">' in text
+    assert "<bdi>83.3\xa0%</bdi>" in text
+    assert "«of <bdi>6</bdi> test images" in text
+    bare = re.sub(r"«[^«»]*(?:«[^«»]*»[^«»]*)*»", " ", plain(text))
+    own = {"mnist_cnn", "MNIST", "CNN", "Mine", "F1", "MixUp", "EMA", "UTC", "script", "alert", "png", "colours", "Lab"}
+    left = set(re.findall(r"[A-Za-z]{4,}", bare)) - own
+    assert left <= {*run.id.split("-"), *VALUES}, "all else is a name or a value of the settings"
+    assert '<html lang="en" dir="ltr">' in written(run, tmp_path, language="xx"), "no catalogue: English"
+
+
+def test_texts_of_its_template_are_in_the_catalogue() -> None:
+    from babel.messages.pofile import read_po
+
+    with (settings.PROJECT / "assets" / "locales" / "backbone_lab.pot").open(encoding="utf-8") as file:
+        known = {message.id for message in read_po(file)}
+    assert "Report card of the data" in known
+    assert any(str(text).startswith("of {n} test images, which it never saw") for text in known)

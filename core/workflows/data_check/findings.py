@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.data.revisions.record import COPIES, Revision
+from core.messages import N_
 from core.workflows.data_check.report import Check, astray
-from pages.ui.text.i18n import N_
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
