@@ -22,6 +22,7 @@ from core.evaluation.intervals import (
     ranked,
     resampled_counts,
     roc_auc,
+    share_interval,
     wilson_interval,
 )
 
@@ -179,15 +180,7 @@ class _Collected:
 
     def share(self, name: str, hit: Integers, groups: Integers | None) -> None:
         """Adds the share of images that fulfil something."""
-        value = float(hit.mean())
-        if groups is None:
-            self.add(name, value, wilson_interval(int(hit.sum()), len(hit)))
-            return
-        right, actual, _ = resampled_counts(
-            np.zeros(len(hit), np.int64), 1 - hit.astype(np.int64), np.ones(len(hit), np.int64), 2, groups
-        )
-        draws = right.sum(axis=1) / actual.sum(axis=1)
-        self.add(name, value, percentile_interval(value, draws, int(groups.max()) + 1))
+        self.add(name, float(hit.mean()), share_interval(hit.astype(bool), groups))
 
     def figures(self, groups: int | None) -> Figures:
         return Figures(self.values, self.intervals, tuple(self.per_class), tuple(self.class_intervals), groups)

@@ -109,6 +109,20 @@ def percentile_interval(value: float, draws: Floats, units: int) -> Interval:
     return min(float(low), value), max(float(high), value)
 
 
+def share_interval(hit: NDArray[np.bool_], groups: Integers | None = None) -> Interval:
+    """Returns the 95 % interval of the share of images that fulfil something: Wilson's, or over groups.
+
+    Args:
+        hit: Whether each image does, ``N``.
+        groups: Group of each image, from 0 without gaps.
+    """
+    if groups is None:
+        return wilson_interval(int(hit.sum()), len(hit))
+    actual, predicted = np.zeros(len(hit), np.int64), 1 - hit.astype(np.int64)
+    right, known, _ = resampled_counts(actual, predicted, np.ones(len(hit), np.int64), 2, groups)
+    return percentile_interval(float(hit.mean()), right.sum(axis=1) / known.sum(axis=1), int(groups.max()) + 1)
+
+
 def influence_interval(value: float, influence: Floats, scale: str, groups: Integers | None = None) -> Interval:
     """Returns the interval of a figure whose change with each image's weight is known.
 

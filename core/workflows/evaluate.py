@@ -77,12 +77,27 @@ def grouped(run: Run, found: Evaluation, *, roots: Sequence[Path] | None = None)
     Raises:
         InputError: The division keeps groups together, and the images cannot be opened any more.
     """
-    if found.groups is not None or not run.experiment.data.group_by:
+    if found.groups is not None:
         return found
-    keys = set(found.predictions.keys)
-    dataset = reopen(run, roots=roots)
-    dataset = dataset.subset(place for place, item in enumerate(dataset.items) if item.key in keys)
-    return replace(found, groups=_groups(run, dataset, found.predictions.keys, roots))
+    return replace(found, groups=groups_of(run, found.predictions.keys, roots=roots))
+
+
+def groups_of(run: Run, keys: Sequence[str], *, roots: Sequence[Path] | None = None) -> tuple[int, ...] | None:
+    """Returns the group of some of a run's own images, as its division formed them; ``None`` where it formed none.
+
+    Args:
+        run: The run.
+        keys: The images.
+        roots: Folders that they must lie under, links resolved; ``None`` for no limit.
+
+    Raises:
+        InputError: The division keeps groups together, and the images cannot be opened any more.
+    """
+    if not run.experiment.data.group_by:
+        return None
+    wanted, dataset = set(keys), reopen(run, roots=roots)
+    dataset = dataset.subset(place for place, item in enumerate(dataset.items) if item.key in wanted)
+    return _groups(run, dataset, keys, roots)
 
 
 def evaluate(

@@ -20,13 +20,14 @@ from core.data.images import normalise
 from core.device import resolve_device
 from core.errors import InputError
 from core.evaluation.attacks import ATTACKS, attacked
-from core.evaluation.intervals import Interval, influence_interval, wilson_interval
+from core.evaluation.intervals import Interval, influence_interval, share_interval, wilson_interval
 from core.evaluation.predictions import BATCH_SIZE
 from core.messages import StagedProgress
 from core.models.network import Network
 from core.runs.files import read_json, write_json
 from core.runs.store import Run
 from core.workflows.checkpoints import network_at, weights_at
+from core.workflows.evaluate import groups_of
 from core.workflows.judging.held_out import PICTURES, HeldOut, held_out, splits_of
 
 FOLDER = "robustness"
@@ -50,6 +51,7 @@ class Robustness:
         classes: Names of the classes.
         clean: What it answered to the pictures as they are.
         answers: For each corruption or attack what it answered at strengths 1 to 5.
+        groups: Group of each picture, from 0, where the run's division keeps related ones together.
     """
 
     split: str
@@ -59,6 +61,7 @@ class Robustness:
     classes: tuple[str, ...]
     clean: tuple[int, ...]
     answers: Mapping[str, Answers]
+    groups: tuple[int, ...] | None = None
 
     def right(self, name: str) -> NDArray[np.bool_]:
         """Returns which answers are right, at strength 0, the picture as it is, to 5: ``6 x N``."""
@@ -66,12 +69,15 @@ class Robustness:
         return rows
 
     def curve(self, name: str) -> list[tuple[float, Interval]]:
-        """Returns the accuracy at strengths 0 to 5, each with its 95 % Wilson interval."""
-        counts = [int(row.sum()) for row in self.right(name)]
-        return [(k / len(self.keys), wilson_interval(k, len(self.keys))) for k in counts]
+        """Returns the accuracy at strengths 0 to 5, each with its 95 % interval: Wilson's, or over groups."""
+        groups = self._groups()
+        return [(float(row.mean()), share_interval(row, groups)) for row in self.right(name)]
+
+    def _groups(self) -> NDArray[np.int64] | None:
+        return None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
 
     def mean(self, names: Sequence[str] | None = None) -> tuple[float, Interval]:
-        """Returns the mean accuracy over corruptions and strengths 1 to 5, and its 95 % interval over pictures.
+        """Returns the mean accuracy over corruptions and strengths 1 to 5, and its 95 % interval.
 
         Args:
             names: Which; by default all corruptions that were measured, attacks not among them.
@@ -83,10 +89,11 @@ class Robustness:
         if not chosen:
             raise InputError("No corruption was measured, so there is no mean.")
         each = np.mean([self.right(name)[1:].mean(0) for name in chosen], axis=0)
-        value, count = float(each.mean()), len(each)
+        value, count, groups = float(each.mean()), len(each), self._groups()
         if count < 2 or each.std() == 0:  # all alike: as if each picture were right or wrong as a whole
-            return value, wilson_interval(round(value * count), count)
-        return value, influence_interval(value, (each - value) / count, "logit")
+            units = count if groups is None else int(groups.max()) + 1
+            return value, wilson_interval(round(value * units), units)
+        return value, influence_interval(value, (each - value) / count, "logit", groups)
 
     def as_record(self) -> dict[str, Any]:
         """Returns it as JSON-ready data."""
@@ -98,6 +105,7 @@ class Robustness:
             "classes": list(self.classes),
             "clean": list(self.clean),
             "answers": {name: [list(row) for row in rows] for name, rows in self.answers.items()},
+            "groups": None if self.groups is None else list(self.groups),
         }
 
     @classmethod
@@ -121,8 +129,14 @@ class Robustness:
                 for name, rows in record["answers"].items()
                 if name in CORRUPTIONS or name in ATTACKS
             },
+            None if record.get("groups") is None else tuple(map(int, record["groups"])),
         )
-        rows = [made.labels, made.clean, *(row for answers in made.answers.values() for row in answers)]
+        rows = [
+            made.groups or made.labels,
+            made.labels,
+            made.clean,
+            *(row for answers in made.answers.values() for row in answers),
+        ]
         if not made.keys or any(len(row) != len(made.keys) for row in rows):
             raise ValueError("rows of other lengths")
         if any(len(answers) != len(STRENGTHS) for answers in made.answers.values()):
@@ -197,7 +211,7 @@ def measure(
             named(name)
     before = measured(run, split, most=most, checkpoint=checkpoint)
     if before is not None and set(names) <= before.answers.keys():
-        return before
+        return _with_groups(run, before, roots)
     network = network_at(run, checkpoint, roots=roots)
     network.model.to(resolve_device(device))
     progress("reading images", 0, 0)
@@ -206,6 +220,7 @@ def measure(
             clean = tuple(_named_at(network, pictures, "", 0, lambda _: None))
             labels = tuple(pictures.labels.tolist())
             before = Robustness(pictures.split, pictures.of, pictures.keys, labels, network.classes, clean, {})
+        before = _with_groups(run, before, roots)
         wanted = [name for name in names if name not in before.answers]
         total = len(wanted) * len(STRENGTHS) * len(pictures.keys)
         done = 0
@@ -221,6 +236,11 @@ def measure(
             before = replace(before, answers={**before.answers, name: rows})
             _keep(run, before, most, checkpoint)
     return before
+
+
+def _with_groups(run: Run, found: Robustness, roots: Sequence[Path] | None) -> Robustness:
+    """Returns it with the groups of its pictures, which what was measured by earlier versions does not hold."""
+    return found if found.groups is not None else replace(found, groups=groups_of(run, found.keys, roots=roots))
 
 
 def strip(

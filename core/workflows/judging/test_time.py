@@ -18,7 +18,8 @@ from core.data.operations.draws import drawn
 from core.data.pixel_store import centre
 from core.device import resolve_device
 from core.errors import InputError
-from core.evaluation.intervals import Interval, wilson_interval
+from core.evaluation.intervals import Interval, share_interval, wilson_interval
+from core.evaluation.paired import grouped_interval, grouped_p
 from core.evaluation.predictions import BATCH_SIZE
 from core.messages import StagedProgress
 from core.models.network import Network
@@ -27,6 +28,7 @@ from core.specs import AugmentSpec, Preprocessing
 from core.specs.checks import one_of, whole
 from core.workflows.checkpoints import network_at
 from core.workflows.comparison import mcnemar_p, paired_interval
+from core.workflows.evaluate import groups_of
 from core.workflows.judging.held_out import PICTURES, HeldOut, held_out
 
 WAYS = ("mirror", "crops", "draws")
@@ -75,6 +77,8 @@ class TestTime:
         gained: Pictures that only the mean answer gets right.
         lost: Pictures that only the answer to the picture alone gets right.
         log_losses: Log loss in nats without and with all views.
+        groups: For each group of related pictures how many it has, how many of them the picture alone gets right, how
+            many the mean answer; ``None`` where the run's division keeps none together.
     """
 
     __test__ = False  # no test, whatever its name says
@@ -88,25 +92,32 @@ class TestTime:
     gained: int
     lost: int
     log_losses: tuple[float, float]
+    groups: tuple[tuple[int, int, int], ...] | None = None
 
     @property
     def without(self) -> tuple[float, Interval]:
-        """The accuracy of the picture alone, with its 95 % Wilson interval."""
-        return self._share(self.accuracies[0])
+        """The accuracy of the picture alone, with its 95 % interval: Wilson's, or over groups."""
+        return self._share(self.accuracies[0], 1)
 
     @property
     def with_views(self) -> tuple[float, Interval]:
-        """The accuracy of the mean answer, with its 95 % Wilson interval."""
-        return self._share(self.accuracies[-1])
+        """The accuracy of the mean answer, with its 95 % interval: Wilson's, or over groups."""
+        return self._share(self.accuracies[-1], 2)
 
     @property
     def difference(self) -> tuple[float, Interval]:
-        """By how much the accuracy rises, with the 95 % interval of paired shares."""
+        """By how much the accuracy rises, with the 95 % interval of paired shares, over groups where there are any."""
+        if self.groups is not None:
+            sizes, before, after = np.array(self.groups, dtype=np.int64).T
+            return float((after - before).sum() / sizes.sum()), grouped_interval(after - before, sizes)
         return (self.gained - self.lost) / self.pictures, paired_interval(self.lost, self.gained, self.pictures)
 
     @property
     def p_value(self) -> float:
-        """McNemar's: how often chance alone parts the two as far on these pictures."""
+        """McNemar's, or Obuchowski's over groups: how often chance alone parts the two as far on these pictures."""
+        if self.groups is not None:
+            _sizes, before, after = np.array(self.groups, dtype=np.int64).T
+            return grouped_p(after - before)
         return mcnemar_p(self.lost, self.gained)
 
     def as_record(self) -> dict[str, Any]:
@@ -119,6 +130,7 @@ class TestTime:
             **{name: value for name, (value, _) in rows.items()},
             "intervals": {name: list(interval) for name, (_, interval) in rows.items()},
             "p_value": self.p_value,
+            "groups": None if self.groups is None else [list(row) for row in self.groups],
         }
 
     @classmethod
@@ -141,10 +153,17 @@ class TestTime:
             int(record["gained"]),
             int(record["lost"]),
             (before, after),
+            None
+            if record.get("groups") is None
+            else tuple((int(size), int(alone), int(mean)) for size, alone, mean in record["groups"]),
         )
 
-    def _share(self, value: float) -> tuple[float, Interval]:
-        return value, wilson_interval(round(value * self.pictures), self.pictures)
+    def _share(self, value: float, column: int) -> tuple[float, Interval]:
+        if self.groups is None:
+            return value, wilson_interval(round(value * self.pictures), self.pictures)
+        right, of = [row[column] for row in self.groups], [row[0] for row in self.groups]
+        hit = np.concatenate([np.arange(size) < count for size, count in zip(of, right, strict=True)])
+        return value, share_interval(hit, np.repeat(np.arange(len(of)), of))
 
 
 def augmentation_of(run: Run) -> AugmentSpec:
@@ -219,7 +238,17 @@ def average_views(
         int((right[-1] & ~right[0]).sum()),
         int((right[0] & ~right[-1]).sum()),
         (before, after),
+        _by_group(groups_of(run, pictures.keys, roots=roots), right),
     )
+
+
+def _by_group(groups: Sequence[int] | None, right: NDArray[np.bool_]) -> tuple[tuple[int, int, int], ...] | None:
+    """Returns for each group its pictures, and how many of them are right with one view and with all."""
+    if groups is None:
+        return None
+    of = np.unique(groups, return_inverse=True)[1]
+    columns = [np.bincount(of), *(np.bincount(of, weights=row) for row in (right[0], right[-1]))]
+    return tuple((int(size), int(alone), int(mean)) for size, alone, mean in zip(*columns, strict=True))
 
 
 class _Made:

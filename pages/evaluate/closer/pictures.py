@@ -76,6 +76,20 @@ def choose(run: Run, key: str) -> Chosen | None:
     return Chosen(split, most, most or count)
 
 
+def interval(low: str, high: str, n: int, groups: int | None) -> str:
+    """Returns an interval in words, with what it stands on.
+
+    Args:
+        low: Its lower end.
+        high: Its upper end.
+        n: Pictures.
+        groups: Groups of related pictures that it goes over; ``None`` where each picture counts by itself.
+    """
+    if groups is None:
+        return _("{low} to {high}, {n} pictures").format(low=low, high=high, n=n)
+    return _("{low} to {high}, over {groups} groups of {n} pictures").format(low=low, high=high, n=n, groups=groups)
+
+
 def start(request: JobRequest) -> None:
     """Starts a job and draws the page anew; says why where it cannot be started."""
     try:

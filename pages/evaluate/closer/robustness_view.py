@@ -146,7 +146,7 @@ def _answer(found: Robustness, names: list[str]) -> None:
         Figure(
             _("As they are"),
             percent(clean),
-            _("{low} to {high}, {n} pictures").format(low=percent(low), high=percent(high), n=len(found.keys)),
+            pictures.interval(percent(low), percent(high), len(found.keys), _groups_of(found)),
             glossary.explain("accuracy"),
         )
     ]
@@ -205,7 +205,16 @@ def _falls(found: Robustness, members: list[str]) -> str:
                 name=_(TITLES[name]), before=percent(curve[0][0]), after=percent(curve[-1][0])
             )
         )
-    return "; ".join(parts) + ". " + _("Shaded: 95 % Wilson intervals. Dotted: always naming the largest class.")
+    shaded = (
+        _("Shaded: 95 % Wilson intervals. Dotted: always naming the largest class.")
+        if found.groups is None
+        else _("Shaded: 95 % intervals over groups. Dotted: always naming the largest class.")
+    )
+    return "; ".join(parts) + ". " + shaded
+
+
+def _groups_of(found: Robustness) -> int | None:
+    return None if found.groups is None else len(set(found.groups))
 
 
 def _chart(found: Robustness, members: list[str], baseline: float) -> Chart:

@@ -107,7 +107,9 @@ def _answer(found: TestTime) -> None:
             Figure(
                 _("Each picture alone"),
                 percent(alone),
-                _("{low} to {high}, {n} pictures").format(low=percent(low), high=percent(high), n=found.pictures),
+                pictures.interval(
+                    percent(low), percent(high), found.pictures, None if found.groups is None else len(found.groups)
+                ),
                 glossary.explain("accuracy"),
             ),
             Figure(
@@ -131,8 +133,9 @@ def _answer(found: TestTime) -> None:
         ]
     )
     p_value = number_format.number(found.p_value, 2)
-    changed = _("Right only with the views: {gained}. Right only without: {lost}. McNemar's test: p = {p}.").format(
-        gained=found.gained, lost=found.lost, p=p_value
+    test = _("McNemar's test") if found.groups is None else _("Obuchowski's test over groups")
+    changed = _("Right only with the views: {gained}. Right only without: {lost}. {test}: p = {p}.").format(
+        gained=found.gained, lost=found.lost, test=test, p=p_value
     )
     verdict = (
         _("More than chance alone gives: for this network the views are worth their time.")

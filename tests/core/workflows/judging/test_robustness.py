@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.workflows.jobs import job_process
 from core.workflows.jobs.judging.robustness import RobustnessRequest, result
-from core.workflows.judging import robustness
+from core.workflows.judging import robustness, test_time
 from core.workflows.judging.robustness import Robustness, measure, measured, named, strip
 from core.workflows.trainer_process import worker
 from tests.support.tiny import tiny
@@ -222,3 +224,43 @@ def test_a_strip_shows_what_was_measured(run: Run, name: str) -> None:
     assert torch.equal(rows[0][0], picture)
     said = [int(probabilities.argmax()) for _, probabilities in rows]
     assert said == [found.clean[0], *(row[0] for row in found.answers[name])]
+
+
+def test_intervals_go_over_groups_where_the_division_keeps_them_together(image_folder: Callable[..., Path]) -> None:
+    related = r"pattern:(\d\d)[0-4]\.png"
+    task = Experiment(
+        DataSpec(str(image_folder(images=16)), 0.25, 0.3, group_by=related),
+        ModelSpec("mnist_cnn", "none"),
+        TrainingSpec("scratch", (Phase("all", "plan", 1, lr=0.001),), device="cpu", precision="fp32"),
+        FreezePlan("all"),
+    )
+    run = RunStore().create(task)
+    worker.work(run)
+    found = measure(run, ["contrast"], most=0, device="cpu")
+    assert found.groups is not None
+    tens = {key: key[-7:-5] if int(key[-5]) < 5 else key for key in found.keys}
+    pairs = {(tens[key], group) for key, group in zip(found.keys, found.groups, strict=True)}
+    assert len(pairs) == len(set(found.groups)) == len(set(tens.values())) < len(found.keys)
+    assert measured(run, found.split, most=0) == found
+    file = next((run.path / robustness.FOLDER).glob("*.json"))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "groups": None}))  # as earlier versions left it
+    assert measure(run, ["contrast"], most=0, device="cpu") == found
+    views = test_time.average_views(run, test_time.Views("mirror"), most=0, device="cpu")
+    assert views.groups is not None
+    assert sorted(size for size, _alone, _mean in views.groups) == sorted(Counter(tens.values()).values())
+
+
+def test_an_interval_over_groups_of_alike_pictures_is_that_of_fewer_pictures() -> None:
+    right = np.repeat(np.arange(40) % 4 > 0, 5)  # 40 groups of five pictures that are answered alike
+    alone = made([right.tolist()] * 5)
+    grouped = replace(alone, groups=tuple(np.repeat(np.arange(40), 5).tolist()))
+
+    def width(found: Robustness) -> float:
+        low, high = found.curve("fog")[3][1]
+        return high - low
+
+    low, high = wilson_interval(30, 40)
+    assert width(grouped) == pytest.approx(high - low, rel=0.15)
+    assert width(alone) < 0.6 * width(grouped)
+    assert grouped.mean()[1][1] - grouped.mean()[1][0] > 1.8 * (alone.mean()[1][1] - alone.mean()[1][0])
+    assert Robustness.from_record(json.loads(json.dumps(grouped.as_record()))) == grouped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,21 @@ def test_the_difference_is_tested_on_the_same_pictures() -> None:
     assert TestTime.from_record(found.as_record()) == found
     with pytest.raises(KeyError):
         TestTime.from_record({})
+
+
+def test_over_groups_the_difference_is_one_of_groups() -> None:
+    """Ten pictures gained in one group say next to nothing; in ten groups they say as much as ten pictures alone."""
+    alone = TestTime("test", 100, "mirror", 2, (0.8, 0.9), 100, 10, 0, (0.5, 0.4))
+    one = replace(alone, groups=((10, 0, 10), *(((10, 10, 10),) * 8), (10, 0, 0)))
+    ten = replace(alone, groups=(((10, 8, 9),) * 10))
+    assert one.difference[0] == ten.difference[0] == pytest.approx(0.1)
+    assert one.difference[1][0] < 0 < ten.difference[1][0]
+    assert one.p_value == 1
+    assert ten.p_value == pytest.approx(alone.p_value)
+    assert one.without[0] == 0.8
+    low, high = one.without[1]
+    assert high - low > 1.5 * (alone.without[1][1] - alone.without[1][0])
+    assert TestTime.from_record(one.as_record()) == one
 
 
 def test_what_has_no_views_is_refused_in_words(image_folder: Callable[..., Path]) -> None:
