@@ -208,7 +208,7 @@ def _falls(found: Robustness, members: list[str]) -> str:
     shaded = (
         _("Shaded: 95 % Wilson intervals. Dotted: always naming the largest class.")
         if found.groups is None
-        else _("Shaded: 95 % intervals over groups. Dotted: always naming the largest class.")
+        else _("Shaded: 95 %\u00a0intervals over groups. Dotted: always naming the largest class.")
     )
     return "; ".join(parts) + ". " + shaded
 

@@ -105,7 +105,7 @@ def test_without_its_images_it_has_the_figures_all_the_same(run: Run, tmp_path: 
 
 
 def test_another_moment_is_judged_anew(run: Run, tmp_path: Path) -> None:
-    assert "weights at start" in written(run, tmp_path, checkpoint="start")
+    assert "weights before training" in written(run, tmp_path, checkpoint="start")
     assert "It was not judged" in written(run, tmp_path, checkpoint="77")
 
 
@@ -180,7 +180,7 @@ def test_it_is_written_in_another_language_from_right_to_left(
     monkeypatch.setattr(report, "languages", lambda: ("en", "fa"))
     text = written(run, tmp_path, language="fa")
     assert '<html lang="fa" dir="rtl">' in text
-    assert "<bdi>83.3\xa0%</bdi>" in text
+    assert "<bdi>83.3 %</bdi>" in text
     assert "«of <bdi>6</bdi> test images" in text
     bare = re.sub(r"«[^«»]*(?:«[^«»]*»[^«»]*)*»", " ", plain(text))
     own = {"mnist_cnn", "MNIST", "CNN", "Mine", "F1", "MixUp", "EMA", "UTC", "script", "alert", "png", "colours", "Lab"}
