@@ -16,6 +16,7 @@ from core.data.pixel_store import PixelStore
 from core.errors import InputError
 from core.models.network import Network
 from core.runs.store import Run
+from core.workflows.evaluate import groups_of
 from core.workflows.images import reopen
 
 PICTURES = 100
@@ -96,3 +97,20 @@ def held_out(
         labels = np.asarray([item.label for _, item in rows], dtype=np.int64)
         keys = tuple(item.key for _, item in rows)
         yield HeldOut(split, keys, labels, store, tuple(place for place, _ in rows), len(every))
+
+
+def related(run: Run, keys: Sequence[str], *, roots: Sequence[Path] | None = None) -> tuple[int, ...] | None:
+    """Returns the group of each picture, as the run's division formed them.
+
+    Args:
+        run: The run.
+        keys: Pictures of its own.
+        roots: Folders that they must lie under, links resolved; ``None`` for no limit.
+
+    Returns:
+        ``None`` where it formed none, or none can be formed of these pictures: then each counts by itself.
+    """
+    try:
+        return groups_of(run, keys, roots=roots)
+    except InputError:
+        return None

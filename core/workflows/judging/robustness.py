@@ -27,8 +27,7 @@ from core.models.network import Network
 from core.runs.files import read_json, write_json
 from core.runs.store import Run
 from core.workflows.checkpoints import network_at, weights_at
-from core.workflows.evaluate import groups_of
-from core.workflows.judging.held_out import PICTURES, HeldOut, held_out, splits_of
+from core.workflows.judging.held_out import PICTURES, HeldOut, held_out, related, splits_of
 
 FOLDER = "robustness"
 """Where a run's folder keeps what was measured."""
@@ -240,7 +239,7 @@ def measure(
 
 def _with_groups(run: Run, found: Robustness, roots: Sequence[Path] | None) -> Robustness:
     """Returns it with the groups of its pictures, which what was measured by earlier versions does not hold."""
-    return found if found.groups is not None else replace(found, groups=groups_of(run, found.keys, roots=roots))
+    return found if found.groups is not None else replace(found, groups=related(run, found.keys, roots=roots))
 
 
 def strip(

@@ -28,8 +28,7 @@ from core.specs import AugmentSpec, Preprocessing
 from core.specs.checks import one_of, whole
 from core.workflows.checkpoints import network_at
 from core.workflows.comparison import mcnemar_p, paired_interval
-from core.workflows.evaluate import groups_of
-from core.workflows.judging.held_out import PICTURES, HeldOut, held_out
+from core.workflows.judging.held_out import PICTURES, HeldOut, held_out, related
 
 WAYS = ("mirror", "crops", "draws")
 """The picture and its mirror image; the centre and the four corners, each mirrored, too (Krizhevsky et al. 2012); the
@@ -238,7 +237,7 @@ def average_views(
         int((right[-1] & ~right[0]).sum()),
         int((right[0] & ~right[-1]).sum()),
         (before, after),
-        _by_group(groups_of(run, pictures.keys, roots=roots), right),
+        _by_group(related(run, pictures.keys, roots=roots), right),
     )
 
 
