@@ -19,7 +19,7 @@ from core.cli.commands.leaving.report import add_report
 from core.cli.commands.leaving.trackers import add_trackers
 from core.cli.common.data_options import add_data, add_revision
 from core.cli.common.training_options import add_settings, whole_numbers
-from core.specs.study import DESIGNS
+from core.specs.study import DESIGNS, PRUNERS
 
 _EPILOG = "A RUN is an id (looked up under --runs-dir, else under $BACKBONE_LAB_RUNS) or a run folder's path."
 
@@ -176,7 +176,8 @@ def _add_study(study: argparse.ArgumentParser) -> None:
         "--range", action="append", default=[], metavar="FIELD=A:B[:log|:whole]", help="a field between two ends"
     )
     words.add_argument("--sampling", choices=DESIGNS, help="by default grid, or random where there is a range")
-    words.add_argument("--samples", type=int, metavar="N", help="settings that random and sobol draw")
+    words.add_argument("--samples", type=int, metavar="N", help="settings of any sampling but grid")
+    words.add_argument("--pruner", choices=PRUNERS, help="ends settings of optuna early that lie below the median")
     words.add_argument("--seeds", type=whole_numbers, metavar="S,S", help="each setting once with each: 0,1,2")
     words.add_argument("--folds", type=int, metavar="K", help="each setting and seed once on each of K folds")
     words.add_argument("--ready", metavar="NAME", help="a table of the notes, such as letters-digits")

@@ -13,9 +13,12 @@ from core.specs.experiment import SCHEMA, Experiment
 
 STUDY_SCHEMA = 1
 """Version of a study's JSON."""
-DESIGNS = ("grid", "random", "sobol")
-"""How settings are picked: every combination; independently by lot; or spread evenly over all factors at once
-(Sobol 1967, doi:10.1016/0041-5553(67)90144-9, scrambled)."""
+DESIGNS = ("grid", "random", "sobol", "optuna")
+"""How settings are picked: every combination; independently by lot; spread evenly over all factors at once (Sobol 1967,
+doi:10.1016/0041-5553(67)90144-9, scrambled); or each after what those before reached, see
+:mod:`core.workflows.studies.search`."""
+PRUNERS = ("none", "median")
+"""What ends a setting of the design ``optuna`` early: nothing, or falling below the median of those before."""
 MOST_FACTORS = 8
 MOST_VALUES = 60
 """Values of one factor at most."""
@@ -24,7 +27,7 @@ MOST_FOLDS = 20
 REMEDY = "remedy"
 """The factor of remedies against imbalance, whose runs repeat one recipe as those of other seeds do."""
 MOST_SAMPLES = 200
-"""Settings that a random or Sobol design draws at most."""
+"""Settings that any design but a grid draws at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +128,11 @@ class Study:
         experiment: What all members have in common.
         factors: What is varied.
         design: One of :data:`DESIGNS`.
-        samples: Settings that a random or Sobol design draws.
+        samples: Settings that any design but a grid draws.
         seeds: Each setting is trained once with each.
         folds: Under each seed it is trained once on each of so many folds; 0 for the experiment's own division.
         name: What people call it.
+        pruner: One of :data:`PRUNERS`, for the design ``optuna``.
         ready: Id of the ready study that it was made from; empty for one of one's own.
         first: A run that is trained before the members and is none of them: ``run:first`` as a member's weights means
             its weights. ``None`` where nothing is handed on.
@@ -141,11 +145,15 @@ class Study:
     seeds: tuple[int, ...] = (0,)
     name: str = ""
     folds: int = field(default=0, kw_only=True)
+    pruner: str = field(default="none", kw_only=True)
     ready: str = field(default="", kw_only=True)
     first: Experiment | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         one_of("design", self.design, DESIGNS)
+        one_of("pruner", self.pruner, PRUNERS)
+        if self.pruner != "none" and self.design != "optuna":
+            raise InputError("The pruner {name} belongs to the design optuna.", name=self.pruner)
         whole("samples", self.samples, low=2, high=MOST_SAMPLES)
         if len(self.factors) > MOST_FACTORS or not (self.factors or self.design == "grid"):
             raise InputError(
@@ -160,7 +168,7 @@ class Study:
         ranged = next((factor.name for factor in self.factors if factor.ranged), None)
         if self.design == "grid" and ranged is not None:
             raise InputError(
-                "{name} is a range, and a grid needs values. Name them, or choose the design random or sobol.",
+                "{name} is a range, and a grid needs values. Name them, or choose the design random, sobol or optuna.",
                 name=ranged,
             )
         if not self.seeds:
@@ -188,6 +196,7 @@ class Study:
         experiment = {"schema": SCHEMA, **asdict(self.experiment)}
         rest = {"design": self.design, "samples": self.samples, "seeds": list(self.seeds), "name": self.name}
         rest |= {"folds": self.folds} if self.folds else {}
+        rest |= {"pruner": self.pruner} if self.pruner != "none" else {}
         rest |= {"ready": self.ready} if self.ready else {}
         rest |= {"first": {"schema": SCHEMA, **asdict(self.first)}} if self.first is not None else {}
         record = {"schema": STUDY_SCHEMA, **rest, "factors": factors, "experiment": experiment}
@@ -220,7 +229,8 @@ class Study:
         """
         if not isinstance(record, Mapping):
             raise InputError("The study must be a JSON object.")
-        known = ("schema", "experiment", "factors", "design", "samples", "seeds", "folds", "name", "ready", "first")
+        plain = ("design", "samples", "folds", "pruner", "name", "ready")
+        known = ("schema", "experiment", "factors", "seeds", "first", *plain)
         _known_keys("the study", record, known)
         schema = record.get("schema", STUDY_SCHEMA)
         if schema != STUDY_SCHEMA:
@@ -237,7 +247,7 @@ class Study:
                 raise InputError("{key} of the study must be a list.", key=key)
         seeds = tuple(record.get("seeds", (0,)))
         factors = tuple(factor_from(row) for row in record["factors"])
-        rest = {key: record[key] for key in ("design", "samples", "folds", "name", "ready") if key in record}
+        rest = {key: record[key] for key in plain if key in record}
         if record.get("first") is not None:
             rest["first"] = Experiment.from_json(json.dumps(record["first"]))
         return cls(Experiment.from_json(json.dumps(record["experiment"])), factors, seeds=seeds, **rest)

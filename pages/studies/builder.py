@@ -8,7 +8,8 @@ import streamlit as st
 
 from core.errors import InputError
 from core.specs import Experiment
-from core.specs.study import DESIGNS, MOST_SAMPLES, Study
+from core.specs.study import DESIGNS, MOST_SAMPLES, PRUNERS, Study
+from core.workflows.studies import search
 from pages.studies import factor_fields, launching, words
 from pages.ui.kit import components, form_fields, nav
 from pages.ui.kit.page_states import broken, busy, empty
@@ -23,6 +24,9 @@ ABOUT = {
     "grid": N_("Every combination of the values."),
     "random": N_("Settings drawn by lot, each value on its own: ranges and many fields cost no more."),
     "sobol": N_("Settings spread evenly over all fields at once, where lots would leave holes."),
+    "optuna": N_(
+        "Each setting is picked after the validation accuracy of those before (TPE): a search for a good one."
+    ),
 }
 
 
@@ -33,9 +37,12 @@ def draw() -> None:
         return
     left, right = st.columns([1.5, 1], gap="large")
     with right:
-        design, samples, seeds = _design()
+        design, samples, seeds, pruner = _design()
     with left:
         factors, refused = factor_fields.draw(base, ranges=design != "grid")
+    if design == "optuna" and not search.available():
+        components.note(_("Optuna is not installed here: pip install -r requirements-optuna.txt"))
+        return
     if refused is not None:
         broken(_("This is no study yet"), translate_error(refused), icon="report", tone="warn")
         return
@@ -46,7 +53,9 @@ def draw() -> None:
         _("Name"), max_chars=60, placeholder=words.usual_name(base), **form_fields.words("bl-studies-name")
     )
     try:
-        study = Study(base, factors, design, samples, seeds, (name or "").strip() or words.usual_name(base))
+        study = Study(
+            base, factors, design, samples, seeds, (name or "").strip() or words.usual_name(base), pruner=pruner
+        )
     except InputError as error:
         broken(_("This is no study yet"), translate_error(error), icon="report", tone="warn")
         return
@@ -101,8 +110,8 @@ def _told(found: Experiment) -> str:
     )
 
 
-def _design() -> tuple[str, int, tuple[int, ...]]:
-    """Draws the design and the seeds."""
+def _design() -> tuple[str, int, tuple[int, ...], str]:
+    """Draws the design, how many settings it picks, the seeds, and what ends a setting early."""
     titles = {name: words.DESIGNS[name] for name in DESIGNS}
     design = form_fields.choice(_("Design"), titles, "bl-studies-design", default="grid")
     components.note(_(ABOUT[design]))
@@ -111,6 +120,17 @@ def _design() -> tuple[str, int, tuple[int, ...]]:
         key = "bl-studies-samples"
         bound = form_fields.number(key, 16, 2, MOST_SAMPLES)
         samples = int(st.number_input(_("Settings drawn"), 2, MOST_SAMPLES, step=1, **bound))
+    pruner = "none"
+    if design == "optuna":
+        pruner = form_fields.choice(
+            _("Pruner"),
+            {name: words.PRUNERS[name] for name in PRUNERS},
+            "bl-studies-pruner",
+            default="median",
+            help=_(
+                "Ends a setting after an epoch in which its validation accuracy lies below the median of those before."
+            ),
+        )
     seeds = int(
         st.number_input(
             _("Seeds a setting"),
@@ -121,4 +141,4 @@ def _design() -> tuple[str, int, tuple[int, ...]]:
             **form_fields.number("bl-studies-seeds", 3, 1, MOST_SEEDS),
         )
     )
-    return design, samples, tuple(range(seeds))
+    return design, samples, tuple(range(seeds)), pruner

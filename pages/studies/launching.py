@@ -10,7 +10,7 @@ from core.errors import InputError
 from core.runs.store import RunStore
 from core.specs import Experiment
 from core.specs.study import Study
-from core.workflows.studies.design import expand
+from core.workflows.studies.design import count, preview
 from pages.studies import words
 from pages.ui.kit import clicks, components, nav
 from pages.ui.kit.page_states import broken
@@ -32,22 +32,24 @@ def draw(study: Study, *, key: str, seconds: float | None = None) -> None:
         seconds: What one run is expected to take; ``None`` where that was not worked out.
     """
     try:
-        members = expand(study)
+        members = preview(study)
     except InputError as error:
         broken(_("This is no study yet"), translate_error(error), icon="report", tone="warn")
         return
-    settings = len({member.setting for member in members})
-    runs = _n("{n} run", "{n} runs", len(members)).format(n=len(members))
+    searched = study.design == "optuna"
+    total = count(study) if searched else len(members)
+    settings = study.samples if searched else len({member.setting for member in members})
+    runs = _n("{n} run", "{n} runs", total).format(n=total)
     text = _n("{n} setting", "{n} settings", settings).format(n=settings) + " × "
     text += words.repeats(study) + " = " + runs
     each = seconds or _seconds_of_like(members[0].experiment)
     if each is not None:
-        text += " · " + _("about {time}").format(time=number_format.duration(each * len(members)))
+        text += " · " + _("about {time}").format(time=number_format.duration(each * total))
     else:
         text += " · " + _("how long it takes is known once the first run has ended")
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}-row"):
         started = clicks.button(_("Start the study"), type="primary", icon=":material/play_arrow:", key=key)
-        st.html(f'<p class="bl-note" data-study-size="{len(members)}">{text}</p>')
+        st.html(f'<p class="bl-note" data-study-size="{total}">{text}</p>')
     if len(study.seeds) * max(1, study.folds) < 3:
         components.note(_("With fewer than three seeds no difference can be told from chance."))
     if started:

@@ -21,8 +21,6 @@ from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
-ENDED = ("failed", "interrupted", "stopped", "unreadable", "paused")
-"""States of members that ended without finishing."""
 LISTED = 5
 SEEDS = 3
 
@@ -82,7 +80,7 @@ def _found(job: Job, study: Study) -> None:
 
 def _failures(found: Sequence[Standing]) -> None:
     """Says which members failed and why."""
-    failed = [one for one in found if one.state in ENDED]
+    failed = [one for one in found if one.failed or one.state == "paused"]
     if not failed:
         return
     title = _n("{n} run ended without finishing", "{n} runs ended without finishing", len(failed)).format(n=len(failed))
@@ -105,11 +103,12 @@ def _label(one: Standing) -> str:
 
 def _actions(job: Job, study: Study, found: Sequence[Standing]) -> None:
     """Draws what can be done with a study that is not at work, and the file to take along."""
-    left = sum(not one.finished for one in found)
+    left = sum(not one.finished and not one.pruned for one in found)
+    left = left or (study.design == "optuna" and job.state != "finished")
     alive = job.state in LIVE
     with st.container(horizontal=True, key="bl-study-acts"):
         if left and not alive:
-            failed = any(one.state == "failed" for one in found)
+            failed = any(one.failed and one.state == "failed" for one in found)
             label = _("Try again") if failed else _("Go on")
             one_shot_button.button(
                 label,
@@ -119,7 +118,7 @@ def _actions(job: Job, study: Study, found: Sequence[Standing]) -> None:
                 icon=":material/replay:" if failed else ":material/resume:",
                 help=_("Trains what is missing; runs that have finished stay."),
             )
-        if not left and not alive:
+        if not left and not alive and study.design != "optuna":
             wanted = max(SEEDS, len(study.seeds) + 2)
             text = _("Train {n} seeds").format(n=wanted)
             if clicks.button(text, icon=":material/add:", key="bl-study-seeds", help=_more_seeds()):

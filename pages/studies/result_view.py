@@ -9,7 +9,7 @@ import streamlit as st
 from core.runs.jobs import Job
 from core.specs.study import Factor, Study
 from core.workflows.studies.analysis import Analysis, Row, analyse, measures
-from core.workflows.studies.members import Standing
+from core.workflows.studies.members import Standing, planned
 from core.workflows.studies.ready import READY
 from pages.studies import charts as drawn
 from pages.studies import words
@@ -38,7 +38,7 @@ def draw(job: Job, study: Study, found: Sequence[Standing]) -> None:
         return
     bound = form_fields.kept(_MEASURE)
     said = _analysis(job, study, found, bound.among(offered, offered[0]))
-    _answer(said, done, len(found))
+    _answer(said, done, planned(job))
     ready = READY.get(study.ready)
     if ready is not None and ready.remark:
         components.note(_(ready.remark))
@@ -53,7 +53,7 @@ def draw(job: Job, study: Study, found: Sequence[Standing]) -> None:
         )
     if view:
         _chart(study, said, view)
-    if len(said.rows) > 1:
+    if study.factors:
         _table(study, said)
     else:
         _runs(said.rows[0], said.measure)
@@ -78,7 +78,7 @@ def _answer(said: Analysis, done: int, total: int) -> None:
     figures = [Figure(_("Runs"), number_format.exact(done), _("of {n} finished").format(n=total))]
     if best is not None:
         interval = _reference(best, said.measure)
-        several = len(said.rows) > 1
+        several = len(said.rows) > 1 or best.label
         label = _("Best: {setting}").format(setting=best.label) if several else _(words.MEASURES[said.measure])
         figures.insert(0, Figure(label, words.measured(best.mean, said.measure), interval))
     components.metrics(figures, compact=True)
@@ -169,7 +169,10 @@ def _table(study: Study, said: Analysis) -> None:
     measure = _(words.MEASURES[said.measure])
     columns[measure] = [words.measured(row.mean, said.measure) for row in said.rows]
     columns[_("95 %\u00a0interval")] = [_interval(row, said.measure) for row in said.rows]
-    columns[_("Seeds")] = [_("{n} of {total}").format(n=len(row.measured), total=row.members) for row in said.rows]
+    columns[_("Seeds")] = [
+        _("pruned") if row.pruned else _("{n} of {total}").format(n=len(row.measured), total=row.members)
+        for row in said.rows
+    ]
     if noted:
         columns[_("The notes")] = [number_format.percent(noted.get(row.values)) for row in said.rows]
     event = st.dataframe(

@@ -81,7 +81,8 @@ MEASURES = {
     "val_loss": N_("Validation loss"),
     "seconds": N_("Time"),
 }
-DESIGNS = {"grid": N_("Grid"), "random": N_("Random"), "sobol": N_("Sobol")}
+DESIGNS = {"grid": N_("Grid"), "random": N_("Random"), "sobol": N_("Sobol"), "optuna": N_("Optuna")}
+PRUNERS = {"none": N_("None"), "median": N_("Below the median")}
 
 
 _WRITTEN: Mapping[str, Callable[[str], str]] = {

@@ -11,10 +11,11 @@ import gc
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError, StorageError
 from core.runs import launch
@@ -26,8 +27,9 @@ from core.specs import Experiment
 from core.specs.study import Study
 from core.workflows.jobs.job_process import JobContext
 from core.workflows.studies import members as folder
-from core.workflows.studies.design import Member, expand
+from core.workflows.studies.design import Member, count, expand
 from core.workflows.studies.members import Standing, StudyRequest
+from core.workflows.studies.search import Search, Told
 
 if TYPE_CHECKING:
     from core.workflows.trainer_process.image_shelf import ImageShelf
@@ -57,7 +59,9 @@ class _Work:
     def __init__(self, study: Study, adopts: str, context: JobContext) -> None:
         self.study, self.context, self.job = study, context, context.job
         self.store = RunStore(context.runs_dir)
-        self.members = expand(study, self.job.id)
+        self.picked, self.pruned = [*folder.picked(self.job)], set(folder.pruned(self.job))
+        self.members = expand(study, self.job.id, self.picked)
+        self.first: Run | None = None
         self.runs = folder.known_runs(self.job) or self._adopted(adopts)
         self.durations: list[float] = []
         self.shelf: ImageShelf | None = None
@@ -66,21 +70,58 @@ class _Work:
         self._note()
         if not self._handed_on():
             return
-        found = [self._standing(member) for member in self.members]
-        todo = [one for one in found if not one.finished and one.state not in LIVE]
+        self._train_missing()
+        while self.study.design == "optuna" and len(self.picked) < self.study.samples:
+            self.context.raise_if_cancelled()
+            search = Search(self.study, _told(self._standings()))
+            if search.levels is None:
+                break
+            self.picked.append(tuple(level.label for level in search.levels))
+            self.members = self._with_weights(expand(self.study, self.job.id, self.picked))
+            self._note()
+            self._train_missing(search)
+        self.context.raise_if_cancelled()
+        self._report("training", sum(one.finished or one.pruned for one in self._standings()))
+
+    def _train_missing(self, search: Search | None = None) -> None:
+        """Trains the members that have not finished; one of a search's newest setting may be pruned."""
+        found = self._standings()
+        todo = [one for one in found if not one.finished and not one.pruned and one.state not in LIVE]
         todo.sort(key=lambda one: one.state != "missing")  # what ended this process before comes last
-        done = sum(one.finished for one in found)
+        newest, each = len(self.picked) - 1, len(self.study.seeds) * max(1, self.study.folds)
+        done = sum(one.finished or one.pruned for one in found)
         for number, one in enumerate(todo):
             self.context.raise_if_cancelled()
+            if one.member.setting in self.pruned:
+                continue
             self._report("training", done + number)
             began = time.time()
-            self._train(str(one.member.number), one.member.experiment, one.run)
+            prunes = search is not None and one.member.number == newest * each  # by its first run
+            judge = self._judge(search, newest) if search is not None and prunes else None
+            self._train(str(one.member.number), one.member.experiment, one.run, judge)
             self.durations.append(time.time() - began)
-        self.context.raise_if_cancelled()
-        self._report("training", done + len(todo))
 
-    def _standing(self, member: Member) -> Standing:
-        return folder.standing(member, self.store, self.runs.get(str(member.number)))
+    def _judge(self, search: Search, setting: int) -> Callable[[Run, Mapping[str, Any]], None]:
+        """Returns what ends a run whose setting a search prunes."""
+
+        def judge(run: Run, record: Mapping[str, Any]) -> None:
+            accuracy = record.get("val_accuracy")
+            if record.get("event") != "epochend" or accuracy is None or setting in self.pruned:
+                return
+            if record["epoch"] < run.experiment.training.epochs and search.prunes(record["epoch"], accuracy):
+                self.pruned.add(setting)
+                self._note()
+                run.request("stop")
+
+        return judge
+
+    def _standings(self) -> list[Standing]:
+        found = [folder.standing(one, self.store, self.runs.get(str(one.number))) for one in self.members]
+        return [replace(one, pruned=one.member.setting in self.pruned) for one in found]
+
+    def _with_weights(self, members: Sequence[Member]) -> tuple[Member, ...]:
+        first = self.first
+        return tuple(members if first is None else (folder.weights_from(first, member) for member in members))
 
     def _handed_on(self) -> bool:
         """Trains the run whose weights members begin from; returns whether the members can begin."""
@@ -95,8 +136,8 @@ class _Work:
         if run is None or not run.has_weights:
             failure = run.recorded.failure if run is not None else None
             raise failure or InputError("The run whose weights the members begin from has left none. Try again.")
-        first = run
-        self.members = tuple(folder.weights_from(first, member) for member in self.members)
+        self.first = run
+        self.members = self._with_weights(self.members)
         return True
 
     def _known(self, key: str) -> Run | None:
@@ -104,7 +145,13 @@ class _Work:
             return self.store.get(self.runs[key]) if key in self.runs else None
         return None
 
-    def _train(self, key: str, experiment: Experiment, before: Run | None) -> None:
+    def _train(
+        self,
+        key: str,
+        experiment: Experiment,
+        before: Run | None,
+        judge: Callable[[Run, Mapping[str, Any]], None] | None = None,
+    ) -> None:
         """Trains a member, or goes on with it; how it fails is recorded in its own folder, and the study goes on."""
         from core.workflows.trainer_process.image_shelf import ImageShelf
         from core.workflows.trainer_process.worker import work as train
@@ -119,7 +166,8 @@ class _Work:
                 if several:
                     _wait_for(run)
                 else:
-                    train(run, roots=self.context.roots, shelf=self.shelf)
+                    seen = {} if judge is None else {"emit": partial(judge, run)}
+                    train(run, roots=self.context.roots, shelf=self.shelf, **seen)
             except StorageError:
                 raise
             except Exception as error:  # noqa: BLE001 (any member may fail in a way of its own)
@@ -163,12 +211,29 @@ class _Work:
         return found | ({FIRST: before[FIRST]} if same_first and FIRST in before else {})
 
     def _note(self) -> None:
-        self.job.write_result({"runs": self.runs})
+        picked = {"picked": self.picked, "pruned": sorted(self.pruned)} if self.picked else {}
+        self.job.write_result({"runs": self.runs, **picked})
 
     def _report(self, doing: str, done: int) -> None:
         each = statistics.median(self.durations) if self.durations else None
-        left = None if each is None else each * (len(self.members) - done)
-        self.context.progress(doing, done, len(self.members), eta_seconds=left)
+        total = count(self.study) if self.study.design == "optuna" else len(self.members)
+        left = None if each is None else each * (total - done)
+        self.context.progress(doing, done, total, eta_seconds=left)
+
+
+def _told(found: Sequence[Standing]) -> list[Told]:
+    """Returns what a search is told of how the members of a study stand."""
+    rows = []
+    for setting in sorted({one.member.setting for one in found}):
+        members = [one for one in found if one.member.setting == setting]
+        values = [one.figures["val_accuracy"] for one in members if one.finished and "val_accuracy" in one.figures]
+        epochs = members[0].run.metrics()[0] if members[0].run is not None else []
+        course = {
+            int(row["epoch"]): float(row["val_accuracy"]) for row in epochs if row.get("val_accuracy") is not None
+        }
+        picked = tuple(level.label for level in members[0].member.levels)
+        rows.append(Told(picked, statistics.fmean(values) if values else None, course, members[0].pruned))
+    return rows
 
 
 def _plain(experiment: Experiment) -> str:

@@ -47,6 +47,7 @@ class Row:
         interval: The mean's 95 % interval over seeds; ``None`` with fewer than two.
         members: Runs that it has.
         failed: Those that ended without finishing.
+        pruned: Whether a search ended it early.
     """
 
     setting: int
@@ -58,6 +59,7 @@ class Row:
     interval: Interval | None
     members: int
     failed: int
+    pruned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ def analyse(
     said = sentences(rows, differences, chosen)
     if study.folds and any(row.interval for row in rows):
         said = (*said, Sentence(FOLDS, {}))
+    if study.design == "optuna":
+        said = (*said, *_searched(rows))
     return Analysis(chosen, rows, shares, differences, said)
 
 
@@ -151,7 +155,7 @@ def table(
     rows = []
     for setting, members in settings.items():
         levels = members[0].member.levels
-        done = [one for one in members if one.finished and measure in one.figures and one.run is not None]
+        done = [one for one in members if one.finished and measure in one.figures and one.run and not one.pruned]
         values = tuple(one.figures[measure] for one in done)
         rows.append(
             Row(
@@ -163,7 +167,8 @@ def table(
                 statistics.fmean(values) if values else None,
                 _interval(values, measure, step, study.folds),
                 len(members),
-                sum(one.state in ("failed", "interrupted", "stopped", "unreadable") for one in members),
+                sum(one.failed for one in members),
+                members[0].pruned,
             )
         )
     return tuple(rows)
@@ -299,17 +304,23 @@ LARGER = N_(
     "{count} of the {pairs} differences between settings are larger than chance (Welch over runs, Holm over the "
     "pairs). The clearest: {better} is better than {worse} by {difference} (95 %: {low} to {high}; p = {p})."
 )
+SEARCHED = N_(
+    "Each of the {count} settings was picked by TPE after the validation accuracy of those before, so the best figure "
+    "is favoured by chance: train the best again with new seeds to know it."
+)
+PRUNED = N_("Pruned settings: {count}. They lay below the median of those before, were ended early, and do not count.")
+BEST = N_("The best, {best}, is better than every other setting by more than chance.")
 NOT_TOLD_APART = N_("The best, {best}, cannot be told from {others}.")
 
 
 def sentences(rows: Sequence[Row], differences: Sequence[Difference], measure: str) -> tuple[Sentence, ...]:
     """Says which differences are larger than chance."""
     known = [row for row in rows if row.mean is not None]
-    if len(rows) == 1:
+    if len(rows) == 1 and not rows[0].values:
         return (_mean(rows[0], measure),)
     if len(known) < 2:
         return (Sentence(NOT_YET, {}),)
-    short = [row for row in rows if len(row.measured) < LEAST_SEEDS]
+    short = [row for row in rows if len(row.measured) < LEAST_SEEDS and not row.pruned]
     if not differences:
         return (Sentence(ONE_SEED, {"least": LEAST_SEEDS}),)
     rest = [Sentence(SOME_SEEDS, {"count": len(short), "settings": len(rows), "least": LEAST_SEEDS})] if short else []
@@ -332,6 +343,13 @@ def sentences(rows: Sequence[Row], differences: Sequence[Difference], measure: s
     return (Sentence(template, named), *_rivals(differences, measure), *rest)
 
 
+def _searched(rows: Sequence[Row]) -> list[Sentence]:
+    """Says what follows from settings that were searched for."""
+    pruned = sum(row.pruned for row in rows)
+    said = [Sentence(SEARCHED, {"count": len(rows)})] if len(rows) > 1 else []
+    return said + ([Sentence(PRUNED, {"count": pruned})] if pruned else [])
+
+
 def _mean(row: Row, measure: str) -> Sentence:
     """Says what the runs of one setting come to."""
     if row.interval is None or row.mean is None:
@@ -350,7 +368,8 @@ def _rivals(differences: Sequence[Difference], measure: str) -> list[Sentence]:
     rivals = [pair.worse for pair in differences if pair.better == best and not pair.larger_than_chance]
     rivals.sort(key=lambda row: -sign * (row.mean or 0.0))
     if not rivals:
-        return []
+        whole = sum(pair.better == best for pair in differences) == len(rows) - 1
+        return [Sentence(BEST, {"best": best.label})] if whole and len(rows) > 2 else []
     others = "; ".join(row.label for row in rivals[:3]) + ("; …" if len(rivals) > 3 else "")
     return [Sentence(NOT_TOLD_APART, {"best": best.label, "others": others})]
 

@@ -44,12 +44,13 @@ def count(study: Study) -> int:
     return settings * len(study.seeds) * max(1, study.folds)
 
 
-def expand(study: Study, series: str = "") -> tuple[Member, ...]:
+def expand(study: Study, series: str = "", picked: Sequence[Sequence[str]] = ()) -> tuple[Member, ...]:
     """Makes the members of a study.
 
     Args:
         study: The study.
         series: The id that its runs share.
+        picked: Labels of the values of each setting that a search has picked so far, for the design ``optuna``.
 
     Raises:
         InputError: There are too many, a field or a value is not allowed, or two settings are the same.
@@ -64,7 +65,7 @@ def expand(study: Study, series: str = "") -> tuple[Member, ...]:
         )
     members: list[Member] = []
     known: dict[str, str] = {}
-    for setting, levels in enumerate(settings_of(study)):
+    for setting, levels in enumerate(settings_of(study, picked)):
         made = _experiment(study, levels)
         label = " · ".join(level_text(factor, level) for factor, level in zip(study.factors, levels, strict=True))
         _check(made, study, label, known)
@@ -87,10 +88,19 @@ def level_text(factor: Factor, level: Level) -> str:
     return f"{factor.name.rpartition('.')[2].replace('_', ' ')} {level.label}" if plain else level.label
 
 
-def settings_of(study: Study) -> Iterator[tuple[Level, ...]]:
+def preview(study: Study) -> tuple[Member, ...]:
+    """Makes members as a study may have them, where a search has yet to pick them; raises as :func:`expand` does."""
+    return expand(replace(study, design="random", pruner="none") if study.design == "optuna" else study)
+
+
+def settings_of(study: Study, picked: Sequence[Sequence[str]] = ()) -> Iterator[tuple[Level, ...]]:
     """Yields the settings that the design picks, each once; the same study always picks the same."""
     if study.design == "grid":
         yield from itertools.product(*(factor.levels for factor in study.factors))
+        return
+    if study.design == "optuna":
+        for labels in picked:
+            yield tuple(map(level_called, study.factors, labels))
         return
     seen: set[tuple[str, ...]] = set()
     for row in _points(study):
@@ -128,8 +138,36 @@ def _level(factor: Factor, share: float) -> Level:
         value = factor.low + share * (factor.high - factor.low + 1)
     else:
         value = factor.low + share * (factor.high - factor.low)
-    known: float = min(int(value), int(factor.high)) if factor.whole else float(f"{value:.4g}")
+    return level_at(factor, value)
+
+
+def level_at(factor: Factor, value: float | str) -> Level:
+    """Returns a factor's value: at a number of its range, in four digits, or by its label."""
+    if not factor.ranged:
+        return level_called(factor, str(value))
+    assert factor.low is not None
+    assert factor.high is not None
+    number = min(int(value), int(factor.high)) if factor.whole else float(f"{value:.4g}")
+    known: float = min(max(number, factor.low), factor.high)
     return Level(label_of(known), ((factor.name, known),))
+
+
+def level_called(factor: Factor, label: str) -> Level:
+    """Returns a factor's value by its label.
+
+    Raises:
+        InputError: It has none that is called so.
+    """
+    if factor.ranged:
+        try:
+            known = int(label) if factor.whole else float(label)
+        except ValueError as error:
+            raise InputError("{value} is no number for {field}.", value=label[:60], field=factor.name) from error
+        return Level(label, ((factor.name, known),))
+    found = next((level for level in factor.levels if level.label == label), None)
+    if found is None:
+        raise InputError("{name} has no value {value}.", name=factor.name, value=label[:60])
+    return found
 
 
 def _experiment(study: Study, levels: Sequence[Level]) -> Experiment:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -22,7 +22,8 @@ from core.runs.status import LIVE, RunStatus, State
 from core.runs.store import Run, RunStore
 from core.specs.study import Study
 from core.workflows.data_check.dividing import divide
-from core.workflows.studies.design import FROM_FIRST, Member, expand
+from core.workflows.studies import search
+from core.workflows.studies.design import FROM_FIRST, Member, count, expand, preview
 from core.workflows.studies.series import figures_of
 
 KIND = "studies"
@@ -58,6 +59,7 @@ class Standing:
         figures: What a finished run reached, see :data:`core.workflows.studies.series.METRICS`.
         judged: Images that its accuracy is a share of; 0 where that is not known.
         failure: Why it failed; ``None`` where it did not.
+        pruned: Whether a search ended its setting early, so that nothing of it is missing.
     """
 
     member: Member
@@ -66,6 +68,12 @@ class Standing:
     figures: Mapping[str, float]
     judged: int = 0
     failure: InputError | None = None
+    pruned: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without finishing, which nobody wanted."""
+        return self.state in ("failed", "interrupted", "stopped", "unreadable") and not self.pruned
 
     @property
     def finished(self) -> bool:
@@ -89,7 +97,9 @@ def start(
         InputError: A field or a value is not allowed, it has too many members, the images cannot be dealt out into its
             folds, or no process can be started.
     """
-    made = expand(study)
+    if study.design == "optuna":
+        search.check()
+    made = preview(study)
     if study.folds:
         divide(open_spec(made[0].experiment.data, roots=roots), made[0].experiment.data)
     return start_job(StudyRequest(study.as_record(), adopts), runs_dir, roots=roots, owner=owner)
@@ -125,12 +135,29 @@ def known_runs(job: Job) -> dict[str, str]:
 
 
 def members_of(job: Job) -> tuple[Member, ...]:
-    """Returns a study's members, worked out once for as long as its request is the same file.
+    """Returns a study's members, those that a search has picked so far; worked out once for as long as files stay.
 
     Raises:
         InputError: Its record is damaged.
     """
-    return _members(job, _stamp(job))
+    return _members(job, _stamp(job), picked(job))
+
+
+def picked(job: Job) -> tuple[tuple[str, ...], ...]:
+    """Returns the labels of the values of each setting that a search has picked."""
+    rows = job.result.get("picked")
+    return tuple(tuple(map(str, row)) for row in rows) if isinstance(rows, list) else ()
+
+
+def pruned(job: Job) -> frozenset[int]:
+    """Returns the numbers of the settings that a search ended early."""
+    return frozenset(one for one in job.result.get("pruned", ()) if isinstance(one, int))
+
+
+def planned(job: Job) -> int:
+    """Returns how many runs a study has at most, those of settings that are yet to be picked among them."""
+    study = _study(job, _stamp(job))
+    return count(study) if study.design == "optuna" else len(members_of(job))
 
 
 def _stamp(job: Job) -> int:
@@ -146,8 +173,8 @@ def _study(job: Job, _stamp: int) -> Study:
 
 
 @lru_cache(maxsize=16)
-def _members(job: Job, stamp: int) -> tuple[Member, ...]:
-    return expand(_study(job, stamp), job.id)
+def _members(job: Job, stamp: int, settings: tuple[tuple[str, ...], ...]) -> tuple[Member, ...]:
+    return expand(_study(job, stamp), job.id, settings)
 
 
 def standings(job: Job) -> tuple[Standing, ...]:
@@ -156,8 +183,9 @@ def standings(job: Job) -> tuple[Standing, ...]:
     Raises:
         InputError: Its record is damaged.
     """
-    store, runs = RunStore(runs_folder(job)), known_runs(job)
-    return tuple(standing(member, store, runs.get(str(member.number))) for member in members_of(job))
+    store, runs, ended = RunStore(runs_folder(job)), known_runs(job), pruned(job)
+    found = (standing(member, store, runs.get(str(member.number))) for member in members_of(job))
+    return tuple(replace(one, pruned=one.member.setting in ended) for one in found)
 
 
 def standing(member: Member, store: RunStore, run_id: str | None) -> Standing:
@@ -188,8 +216,6 @@ def _judged(status: RunStatus) -> int:
 
 def weights_from(first: Run, member: Member) -> Member:
     """Returns a member whose weights are those of the study's first run, where it asks for them."""
-    from dataclasses import replace
-
     model = member.experiment.model
     if model.weights != FROM_FIRST:
         return member

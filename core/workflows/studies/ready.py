@@ -164,7 +164,7 @@ def _rates(_: DataSpec) -> Study:
 
 def _depth_width(_: DataSpec) -> Study:
     data = DataSpec("mnist", test_share=0.2, images_per_class=60)
-    base = _experiment(data, ModelSpec("mnist_cnn", "none"), _all(8))
+    base = _experiment(data, ModelSpec("mnist_cnn", "none"), _all(12, lr=3e-3), batch_size=16)
     nets = {f"{depth} x {width}": {"model.design": _stack(depth, width)} for depth in (1, 2, 3) for width in (4, 8, 16)}
     levels = tuple(Level(label, tuple(row.items())) for label, row in nets.items())
     return Study(base, (Factor("depth x width", levels),), seeds=SEEDS)
@@ -188,7 +188,8 @@ def _handed_on(source: str, target: str, network: str, channels: int | None = No
     def make(_: DataSpec) -> Study:
         model = ModelSpec(network, "none", channels=channels)
         before = _experiment(DataSpec(source, test_share=0.1), model, _all(5))
-        base = _experiment(DataSpec(target, test_share=0.4, images_per_class=40), model, _all(8))
+        few = DataSpec(target, test_share=0.4, images_per_class=40)
+        base = _experiment(few, model, _all(20, lr=3e-3), batch_size=16)  # enough steps for a last layer alone
         copied = {"model.weights": "run:first"}
         starts = _levels(
             "start",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import pytest
 from core.runs import launch
 from core.runs.jobs import Job
 from core.runs.store import RunStore
+from core.specs import DataSpec
 from core.specs.study import Study
 from core.workflows.jobs import job_process
 from core.workflows.studies import members
+from core.workflows.studies.fields import with_settings
+from core.workflows.studies.ready import READY
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
 SMALL = ("--backbone", "mnist_cnn", "--preset", "scratch", "--epochs", 1, "--device", "cpu", "--precision", "fp32")
@@ -88,6 +92,8 @@ def test_a_study_from_a_file_whose_member_fails(
         (("--range", "lr=1"), "--range is lr=1. Write a field and two ends"),
         (("--range", "lr=0:1:log"), "Begin above 0"),
         (("--range", "lr=0.1:1", "--sampling", "grid"), "a grid needs values"),
+        (("--range", "lr=0.1:1", "--pruner", "median"), "belongs to the design optuna"),
+        (("--ready", "rates"), "--ready rates says what is trained, so --data cannot stand beside it"),
         (("--grid", "lr=0.1,0.2", "--seeds", "0,0"), "stands twice in 0, 0"),
         (("--grid", "batch_size=" + ",".join(map(str, range(1, 60))), "--seeds", "0,1,2,3,4,5"), "has 354 runs"),
     ],
@@ -125,3 +131,23 @@ def test_a_file_that_is_no_study_is_refused(call: Call, tmp_path: Path) -> None:
         status, _, said = call("study", file)
         assert status == 2
         assert said.startswith("error: ")
+
+
+def test_a_table_of_the_notes_is_trained_by_its_name(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, _, said = call("study", "--ready", "nothing")
+    assert status == 2
+    assert "Choose one of: cats-dogs" in said
+    ready = READY["frozen-stages"]
+    seen: list[str] = []
+    small = Study(with_settings(ready.study().experiment, [("recipe", "linear-probe")]), (), seeds=(0, 1))
+
+    def make(data: DataSpec) -> Study:
+        seen.append(data.source)
+        one = replace(small.experiment, data=DataSpec("digits", images_per_class=4))
+        model = replace(one.model, backbone="mnist_cnn", weights="none")
+        return replace(small, experiment=replace(one, model=model))
+
+    monkeypatch.setattr("core.workflows.studies.ready.READY", {"frozen-stages": replace(ready, make=make)})
+    status, record, _ = call("study", "--ready", "frozen-stages", "--data", "shapes", "--seeds", "5,6")
+    assert (status, record["finished"]) == (0, 2)
+    assert seen == ["shapes"]

@@ -17,7 +17,7 @@ from core.runs.store import RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.specs.study import Factor, Study
 from core.training.recipes import make_recipe
-from core.workflows.studies import members
+from core.workflows.studies import members, search
 from core.workflows.studies.ready import READY
 from core.workflows.studies.series import series_study
 
@@ -43,9 +43,12 @@ def refused(app: AppTest) -> str:
     return " ".join(map(str, app.session_state[name].values())) if name in app.session_state else ""
 
 
-def trained(study: Study, accuracy: Callable[[members.Member], float | None], state: str = "finished") -> Job:
+def trained(
+    study: Study, accuracy: Callable[[members.Member], float | None], state: str = "finished", **more: Any
+) -> Job:
     """Makes a study whose runs have ended with these accuracies; ``None`` for one that failed."""
     job, runs = JobStore("studies").create(members.StudyRequest(study.as_record()).as_record()), {}
+    job.write_result(more)
     for member in members.members_of(job):
         value = accuracy(member)
         run = RunStore().create(member.experiment)
@@ -56,7 +59,7 @@ def trained(study: Study, accuracy: Callable[[members.Member], float | None], st
             status = {"state": "finished", "test_accuracy": value, "val_accuracy": value - 0.01, **counts}
             (run.path / "metrics.jsonl").write_text(json.dumps({"epoch": 1, "val_loss": 1 - value}) + "\n")
         (run.path / "status.json").write_text(json.dumps(status))
-    job.write_result({"runs": runs})
+    job.write_result({"runs": runs, **more})
     Recorder(job).update(state=state)
     return job
 
@@ -75,6 +78,39 @@ def test_a_series_is_a_study_without_fields(open_page, words) -> None:
     assert "Mean ± standard deviation over 4 finished runs" in words(runs)
     assert "The series as a study" in words(runs)
     assert runs.dataframe[0].value["name"].tolist() == ["mine · series of 4"]
+
+
+SEARCHED = Study(
+    BASE, (Factor("training.phases.lr", low=1e-4, high=1.0, log=True),), "optuna", 4, (0, 1, 2), pruner="median"
+)
+
+
+def test_a_search_says_what_was_picked_and_pruned(open_page, words) -> None:
+    more = {"picked": [["0.1"], ["0.5"], ["0.01"]], "pruned": [1]}
+    job = trained(SEARCHED, lambda one: None if one.setting == 1 else 0.9 + one.number / 1000, "interrupted", **more)
+    app = open_page("studies", study=job.id)
+    assert not app.exception
+    said = words(app)
+    for part in ("Optuna over Learning rate, 3 seeds", "picked by TPE", "were ended early", "of 12 finished"):
+        assert part in said, part
+    assert "ended without finishing" not in said
+    assert app.dataframe[0].value["Seeds"].tolist() == ["3 of 3", "pruned", "3 of 3"]
+    assert app.button(key="bl-study-resume").label == "Go on"
+
+
+def test_a_search_is_started_where_optuna_is_installed(open_page, words, spawned, monkeypatch) -> None:
+    asked = {**OWN, "studies-design": "optuna", "study-fields": json.dumps({RATES.name: {"from": 0.001, "to": 0.1}})}
+    monkeypatch.setattr(search, "PACKAGE", "no_such_package")
+    assert "pip install -r requirements-optuna.txt" in words(open_page("studies", **asked))
+    monkeypatch.setattr(search, "PACKAGE", "torch")
+    app = open_page("studies", **asked)
+    assert "16 settings × 3 seeds = 48 runs" in words(app)
+    app.button(key="bl-studies-start").click().run()
+    assert not app.exception
+    (job,) = JobStore("studies").list()
+    study = members.study_of(job)
+    assert (study.design, study.pruner, study.samples) == ("optuna", "median", 16)
+    assert len(spawned) == 1
 
 
 def test_a_study_of_the_notes_is_started(open_page, words, params, spawned) -> None:

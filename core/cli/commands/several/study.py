@@ -24,7 +24,7 @@ from core.workflows.studies.fields import full_name
 from core.workflows.studies.ready import find as find_ready
 
 POLL_SECONDS = 0.5
-_DESIGN = ("grid", "range", "sampling", "samples", "folds", "experiment", "recipe")
+_DESIGN = ("grid", "range", "sampling", "samples", "folds", "pruner", "experiment", "recipe")
 """What says what is trained, but for the words of one training."""
 
 
@@ -49,7 +49,7 @@ def study(arguments: argparse.Namespace, output: Output) -> int:
             roots=roots(arguments),
             owner=user(),
         )
-    output.progress(f"study {job.id}: {len(studies.members_of(job))} runs")
+    output.progress(f"study {job.id}: {studies.planned(job)} runs")
     if not arguments.background:
         wait_for(job, output)
     return _report(job, output, arguments.measure)
@@ -81,7 +81,7 @@ def _given_study(arguments: argparse.Namespace) -> Study:
     factors = (*map(_grid, arguments.grid), *map(_range, arguments.range))
     base = experiment(arguments)
     more = {} if arguments.samples is None else {"samples": arguments.samples}
-    more |= {} if arguments.folds is None else {"folds": arguments.folds}
+    more |= {name: value for name in ("folds", "pruner") if (value := getattr(arguments, name)) is not None}
     design = arguments.sampling or ("random" if arguments.range else "grid")
     return Study(replace(base, name=""), factors, design, seeds=arguments.seeds or (0,), name=base.name, **more)
 
@@ -165,7 +165,7 @@ def _list(arguments: argparse.Namespace, output: Output) -> int:
             name = studies.study_of(job).name
         except InputError:
             continue
-        record = {"study": job.id, "name": name, "state": job.state, "runs": len(found)}
+        record = {"study": job.id, "name": name, "state": job.state, "runs": studies.planned(job)}
         rows.append(record | {"finished": sum(one.finished for one in found)})
     shown = [(row["study"], row["name"] or "-", row["state"], f"{row['finished']} of {row['runs']}") for row in rows]
     output.result({"studies": rows}, table(shown, ("study", "name", "state", "finished")) if rows else ["no studies"])
@@ -176,13 +176,15 @@ def _report(job: Job, output: Output, measure: str | None) -> int:
     found, status = studies.standings(job), job.status()
     study = studies.study_of(job)
     said = analyse(study, found, measure)
-    failed = [one for one in found if one.state in ("failed", "interrupted", "stopped", "unreadable")]
+    failed, total = [one for one in found if one.failed], studies.planned(job)
+    pruned = sum(one.pruned for one in found)
     record = {
         "study": job.id,
         "name": study.name,
         "state": status.state,
-        "runs": len(found),
+        "runs": total,
         "finished": sum(one.finished for one in found),
+        "pruned": pruned,
         "measure": said.measure,
         "rows": [_record(row, study) for row in said.rows],
         "importance": dict(said.importance),
@@ -211,8 +213,8 @@ def _report(job: Job, output: Output, measure: str | None) -> int:
     if status.failure is not None:
         record["reason"] = str(status.failure)
     output.result(record, _lines(record, said, study))
-    waiting = status.state in LIVE
-    return 0 if waiting or record["finished"] == len(found) else 1
+    whole = not failed and all(one.finished or one.pruned for one in found)
+    return 0 if status.state in LIVE or (whole and status.state == "finished") else 1
 
 
 def _record(row: Row, study: Study) -> dict[str, object]:
@@ -224,12 +226,13 @@ def _record(row: Row, study: Study) -> dict[str, object]:
         "measured": list(row.measured),
         "runs": list(row.runs),
         "failed": row.failed,
+        "pruned": row.pruned,
     }
 
 
 def _lines(record: dict[str, object], said: Analysis, study: Study) -> list[str]:
     lines = [f"study {record['study']}: {record['state']}, {record['finished']} of {record['runs']} runs finished"]
-    rows = [(*row.values, _figure(row, said.measure), f"{len(row.measured)} of {row.members}") for row in said.rows]
+    rows = [(*row.values, _figure(row, said.measure), _count(row)) for row in said.rows]
     names = [factor.name.rpartition(".")[2] for factor in study.factors]
     lines += ["", *table(rows, (*names, f"{said.measure.replace('_', ' ')} (95 %)", "seeds"))]
     if said.importance:
@@ -242,6 +245,10 @@ def _lines(record: dict[str, object], said: Analysis, study: Study) -> list[str]
     if failed:
         lines.append(f"try them again: python -m core study --resume {record['study']}")
     return lines
+
+
+def _count(row: Row) -> str:
+    return "pruned" if row.pruned else f"{len(row.measured)} of {row.members}"
 
 
 def _figure(row: Row, measure: str) -> str:
