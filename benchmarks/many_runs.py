@@ -10,6 +10,7 @@ time and again; filtering them; the whole pages Runs and Compare for the first t
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import time
@@ -95,6 +96,7 @@ def _listed(repeat: int) -> dict[str, float]:
     from pages.runs.rows import rows_of
     from pages.ui.session import caches
 
+    logging.getLogger("streamlit").setLevel(logging.ERROR)  # outside of a session every look at it is a warning
     first = _timed(lambda: rows_of(caches.entries()), 1)
     again = _timed(lambda: rows_of(caches.entries()), repeat)
     rows = rows_of(caches.entries())

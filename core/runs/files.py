@@ -92,7 +92,7 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     records = []
     for line in data[:end].splitlines():
         try:
-            record = json.loads(line)
+            record = json.loads(str(line, "utf-8"))
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):

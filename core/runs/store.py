@@ -14,6 +14,7 @@ import shutil
 import stat
 import time
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,14 +49,22 @@ class Run:
     @property
     def name(self) -> str:
         """What people call it: the name last given, else the one in the experiment, else the id without its date."""
+        return self.called(lambda: read_json(self.path / "experiment.json").get("name"))
+
+    def called(self, given: Callable[[], object]) -> str:
+        """Returns :attr:`name`, where its experiment's name is known or found otherwise.
+
+        Args:
+            given: Returns the experiment's name; asked where people gave no other.
+        """
         try:
             label = (self.path / "label.txt").read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
             label = ""
         if label:
             return label
-        given = read_json(self.path / "experiment.json").get("name")
-        return given if isinstance(given, str) and given else self.id.partition("-")[2] or self.id
+        name = given()
+        return name if isinstance(name, str) and name else self.id.partition("-")[2] or self.id
 
     @property
     def experiment(self) -> Experiment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from core.errors import InputError
 from core.specs.checks import number, one_of, whole
@@ -153,6 +154,11 @@ class AugmentSpec:
     def preset(cls, name: str) -> AugmentSpec:
         """Returns the settings behind one of :data:`AUGMENT_PRESETS`."""
         one_of("augment", name, AUGMENT_PRESETS)
+        return cls._presets()[name]
+
+    @classmethod
+    @cache
+    def _presets(cls) -> dict[str, AugmentSpec]:
         shifts = Operation("shift", high=0.1)
         return {
             "none": cls(),
@@ -188,9 +194,9 @@ class AugmentSpec:
                 fill="edge",
             ),
             "trivialaugment": cls(operations=(Operation("trivialaugment"),)),
-        }[name]
+        }
 
     @property
     def preset_name(self) -> str | None:
         """The name in :data:`AUGMENT_PRESETS` of these settings; ``None`` for settings of one's own."""
-        return next((name for name in AUGMENT_PRESETS if self == AugmentSpec.preset(name)), None)
+        return next((name for name, spec in self._presets().items() if self == spec), None)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from core.errors import InputError
@@ -142,8 +143,7 @@ def from_record(kind: type[_T], where: str, values: object) -> _T:
     """
     if not isinstance(values, Mapping):
         raise InputError("{where} must be a JSON object.", where=where)
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    known = [f.name for f in fields]
+    known, needed = _keys(kind)  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise InputError(
@@ -152,14 +152,18 @@ def from_record(kind: type[_T], where: str, values: object) -> _T:
             key=unknown[0],
             known=", ".join(known),
         )
-    missing = [
-        f.name
-        for f in fields
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in values
-    ]
+    missing = [name for name in needed if name not in values]
     if missing:
         raise InputError("{where} misses the key {key}.", where=where, key=missing[0])
     return kind(**{key: _value(key, value) for key, value in values.items()})
+
+
+@cache
+def _keys(kind: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the names of a spec's fields, and those without a default."""
+    fields = dataclasses.fields(kind)
+    bare = [f for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
+    return tuple(f.name for f in fields), tuple(f.name for f in bare)
 
 
 def _value(key: str, value: object) -> object:

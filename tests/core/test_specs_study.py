@@ -60,7 +60,7 @@ def test_factors_that_are_none_are_refused(record: object, sentence: str) -> Non
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"factors": ()}, "varies 0 factors"),
+        ({"factors": ()}, "varies nothing and trains once"),
         ({"factors": (RATES, RATES)}, "stands twice"),
         ({"factors": (RANGE,)}, "a grid needs values"),
         ({"design": "best"}, "design is best"),

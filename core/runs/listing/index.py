@@ -87,7 +87,8 @@ def _read(run: Run, before: Entry | None) -> Entry:
             experiment = run.experiment
         except InputError as error:
             fault = error
-    return Entry(run, run.name, experiment, fault, run.recorded, read_annotations(run.path))
+    name = run.name if experiment is None else run.called(lambda: experiment.name)
+    return Entry(run, name, experiment, fault, run.recorded, read_annotations(run.path))
 
 
 def _stamp(path: Path) -> Stamp:

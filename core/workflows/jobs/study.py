@@ -173,6 +173,8 @@ class _Work:
             except Exception as error:  # noqa: BLE001 (any member may fail in a way of its own)
                 self.context.recorder.log(f"member {key} ({run.id}) ended: {error}")
         gc.collect()
+        if not gc.get_freeze_count():
+            gc.freeze()  # the libraries are loaded now: no later collection need look through them
 
     def _spawned(self, experiment: Experiment, before: Run | None) -> Run:
         """Returns a run with processes of its own, as several GPUs need them: the one before, or a new one."""

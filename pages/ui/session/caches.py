@@ -352,9 +352,9 @@ def course(run: Run, measure: str = "val_accuracy", points: int = 60) -> list[fl
     """Returns one measure over a run's epochs, thinned for a small line; read once for each state of its file."""
 
     def read() -> list[float]:
-        from core.runs.journal import thinned
+        from core.runs.journal import column_of, thinned
 
-        line = journal(run).epochs.column(measure)
+        line = column_of(run.path / "metrics.jsonl", measure, "epoch")
         return [float(value) for value in line[thinned([line], points)] if not math.isnan(value)]
 
     try:
