@@ -95,7 +95,7 @@ def test_a_search_says_what_was_picked_and_pruned(open_page, words) -> None:
         assert part in said, part
     assert "ended without finishing" not in said
     assert app.dataframe[0].value["Seeds"].tolist() == ["3 of 3", "pruned", "3 of 3"]
-    assert app.button(key="bl-study-resume").label == "Go on"
+    assert [button.label for button in app.button if button.key.startswith("bl-study-resume")] == ["Go on"]
 
 
 def test_a_search_is_started_where_optuna_is_installed(open_page, words, spawned, monkeypatch) -> None:
