@@ -84,10 +84,14 @@ def _ways(run: Run, status: RunStatus) -> None:
     if status.state in LIVE:
         nav.link("train", _("Watch it"), run=run.id)
         return
-    if run.has_weights:
-        run_panel.links(run)
-    label = _("Go on with it, or train it again") if run.can_resume else _("Train it again")
-    nav.link("train", label, icon=":material/resume:" if run.can_resume else ":material/replay:", run=run.id)
+    with st.container(horizontal=True, key="bl-ways"):
+        if run.has_weights:
+            nav.link("evaluate", _("How good, and where not"), run=run.id)
+            nav.link("try_it", _("On new pictures"), run=run.id)
+            nav.link("heatmaps", _("Where it looks"), run=run.id)
+            nav.link("feature_maps", _("What each layer sees"), run=run.id)
+        label = _("Go on with it, or train it again") if run.can_resume else _("Train it again")
+        nav.link("train", label, icon=":material/resume:" if run.can_resume else ":material/replay:", run=run.id)
 
 
 def _actions(run: Run, status: RunStatus, tags: list[str]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pages.ui.session.choices import ImageChoice
 
 CONTENT = image_picker.Place("bl-style-content", "content", "style-content")
-LOOK = image_picker.Place("bl-style-look", "style", "style-look")
+LOOK = image_picker.Place("bl-style-look", "style", "style-look", start=1)
 """Where the two pictures are picked, each with a word of its own in the address."""
 
 

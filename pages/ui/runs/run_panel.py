@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.runs.status import ENDED, LIVE, RunStatus, Status
-from pages.ui.kit import charts, components, form_fields, nav
+from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
@@ -367,12 +367,3 @@ def _untested(status: RunStatus) -> str:
     if status.images is None or (not left and status.state in ("finished", "stopped")):
         return _("no test images") if status.state in ("finished", "stopped") else ""
     return _n("{n} image waits for the end", "{n} images wait for the end", left).format(n=left) if left else ""
-
-
-def links(run: Run) -> None:
-    """Draws the ways on from a run: judge it, look inside."""
-    with st.container(horizontal=True, key="bl-ways"):
-        nav.link("evaluate", _("How good, and where not"), run=run.id)
-        nav.link("try_it", _("On new pictures"), run=run.id)
-        nav.link("heatmaps", _("Where it looks"), run=run.id)
-        nav.link("feature_maps", _("What each layer sees"), run=run.id)

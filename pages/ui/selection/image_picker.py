@@ -44,11 +44,13 @@ class Place:
         key: Stable start of the widgets' keys.
         param: The address's parameter that names the picture.
         use: As for :func:`pages.ui.session.choices.image`; empty for the picture that all pages share.
+        start: Which of the row is shown where none was chosen, from 0.
     """
 
     key: str = KEY
     param: str = PARAM
     use: str = ""
+    start: int = 0
 
 
 def image_picker(target: Target | None = None, place: Place | None = None) -> ImageChoice | None:
@@ -159,7 +161,7 @@ def _row(
     chosen = next((name for name in _asked(place) if _there(name, pictures, kept)), None)
     if chosen is None:
         base = len(kept) if len(row) > len(kept) else 0
-        return row, row.name(base) if len(row) else None
+        return row, row.name(min(base + place.start, len(row) - 1)) if len(row) else None
     if pictures is not None and chosen in pictures.places:
         hidden = pictures.places[chosen] not in positions
     else:
