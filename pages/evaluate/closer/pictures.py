@@ -63,15 +63,16 @@ def choose(run: Run, key: str) -> Chosen | None:
     count = there[split]
     offered = {str(n): number_format.exact(n) for n in COUNTS if n < count}
     offered["all"] = _("All {n}").format(n=number_format.exact(count))
-    usual = str(USUAL) if str(USUAL) in offered else "all"
-    asked = form_fields.choice(
-        _("Pictures"),
-        offered,
-        f"{key}-pictures",
-        format_func=lambda name: offered[name],
-        default=usual,
-        help=_("Drawn by lot, the same ones each time. More take longer and make the intervals narrower."),
-    )
+    asked = "all"
+    if len(offered) > 1:
+        asked = form_fields.choice(
+            _("Pictures"),
+            offered,
+            f"{key}-pictures",
+            format_func=lambda name: offered[name],
+            default=str(USUAL) if str(USUAL) in offered else "all",
+            help=_("Drawn by lot, the same ones each time. More take longer and make the intervals narrower."),
+        )
     most = 0 if asked == "all" else int(asked)
     return Chosen(split, most, most or count)
 

@@ -61,7 +61,7 @@ def draw(dataset: Dataset) -> None:
     choices.show_setup_in_address(**st.session_state.pop(_OPENED, {}))
     now = plan()
     _presets(now)
-    with st.container(key="bl-wrap-augment"):
+    with st.container(key="bl-wrapsmall-augment"):
         switches, card = st.columns([1, 1.25], gap="large")
     with switches:
         _switches(now)
