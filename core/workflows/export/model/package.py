@@ -23,6 +23,7 @@ from core.workflows.export.model import formats
 from core.workflows.export.model.int8 import LARGEST_FALL, Int8, quantise
 from core.workflows.export.model.parity import LIMIT, Parity, compare, pictures_of
 from core.workflows.export.tables import csv_table, excel_table
+from core.workflows.images import reopen
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def export_file(
         OSError: The file cannot be written.
     """
     form = formats.format_named(name)
+    if form.rounded:
+        reopen(run, roots=roots)  # says before the work that the pictures are gone which it needs
     step("building the network")
     network = network_at(run, checkpoint, roots=roots)
     images, own = pictures_of(run, roots=roots)
