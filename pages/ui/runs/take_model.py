@@ -136,9 +136,9 @@ def _exact(found: Exported) -> list[Figure]:
 def _beside(found: Exported, int8: Int8) -> list[Figure]:
     """Returns what is said of a file in whole numbers: each figure beside that of the exact file."""
     of = (
-        _("{share} exact, on {n} of {all} test images")
+        _("{share} by the exact file; {n} of {all} test images")
         if int8.split == "test"
-        else _("{share} exact, on {n} of {all} validation images")
+        else _("{share} by the exact file; {n} of {all} validation images")
     )
     return [
         Figure(
@@ -158,11 +158,11 @@ def _beside(found: Exported, int8: Int8) -> list[Figure]:
         Figure(
             _("Size"),
             number_format.size(found.bytes),
-            _("{size} exact").format(size=number_format.size(int8.float_bytes)),
+            _("{size} the exact file").format(size=number_format.size(int8.float_bytes)),
         ),
         Figure(
             _("A picture takes"),
             _("{ms} ms").format(ms=number_format.number(int8.milliseconds)),
-            _("{ms} ms exact, on this machine").format(ms=number_format.number(int8.float_milliseconds)),
+            _("{ms} ms by the exact file, here").format(ms=number_format.number(int8.float_milliseconds)),
         ),
     ]
