@@ -139,13 +139,32 @@ def _fate(losses: Sequence[float], surface: Surface) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a head learns from and what it is judged by: values, ``N x D``, and labels, ``N``, of each.
+
+    Attributes:
+        x: What it learns from.
+        y: Labels of that.
+        held_x: What it is judged by.
+        held_y: Labels of that.
+        classes: Number of classes.
+    """
+
+    x: Tensor
+    y: Tensor
+    held_x: Tensor
+    held_y: Tensor
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
-    """A linear head on the digits' pixels, trained with one optimizer and rate.
+    """A linear head, trained with one optimizer and rate.
 
     Attributes:
         optimizer: One of :data:`OPTIMIZERS`.
         rate: Its learning rate.
-        accuracy: Share of the held-out digits that come out right.
+        accuracy: Share of what is held out that comes out right.
         loss: Training loss at the end; not a number where it exploded.
     """
 
@@ -155,29 +174,39 @@ class Trained:
     loss: float
 
 
-def train_head(optimizer: str, rate: float, steps: int = 30) -> Trained:
-    """Trains a linear layer from 64 pixels to ten digits, all 1,200 training pictures a step, from zeros."""
-    x, y, held_x, held_y = _digits()
-    weight = torch.zeros(10, x.shape[1], requires_grad=True)
-    bias = torch.zeros(10, requires_grad=True)
+def train_head(optimizer: str, rate: float, steps: int = 30, parts: Parts | None = None) -> Trained:
+    """Trains a linear layer from zeros, with everything it learns from in every step.
+
+    Args:
+        optimizer: One of :data:`OPTIMIZERS`.
+        rate: Its learning rate.
+        steps: How many steps.
+        parts: What it learns from and is judged by; by default 1,200 digits of 64 pixels, and 597 others.
+
+    Raises:
+        InputError: There is no such optimizer, or rate or steps are out of range.
+    """
+    given = _digits() if parts is None else parts
+    weight = torch.zeros(given.classes, given.x.shape[1], requires_grad=True)
+    bias = torch.zeros(given.classes, requires_grad=True)
     walker = _made(optimizer, [weight, bias], rate, steps)
     loss = torch.tensor(math.nan)
     for _step in range(steps):
         walker.zero_grad()
-        loss = F.cross_entropy(F.linear(x, weight, bias), y)
+        loss = F.cross_entropy(F.linear(given.x, weight, bias), given.y)
         loss.backward()
         walker.step()
     with torch.no_grad():
-        right = F.linear(held_x, weight, bias).argmax(1) == held_y
+        right = F.linear(given.held_x, weight, bias).argmax(1) == given.held_y
     return Trained(optimizer, rate, float(right.float().mean()), float(loss.detach()))
 
 
 @lru_cache(maxsize=1)
-def _digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _digits() -> Parts:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
     x, y = torch.tensor(pixels / 16, dtype=torch.float32), torch.tensor(labels)
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     learn, held = order[:1200], order[1200:]
-    return x[learn], y[learn], x[held], y[held]
+    return Parts(x[learn], y[learn], x[held], y[held], 10)

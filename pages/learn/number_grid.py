@@ -9,6 +9,10 @@ from html import escape
 import streamlit as st
 
 Cells = Sequence[Sequence[float]]
+EXACT, SHORT = 7, 4
+"""Digits of a figure, and of one in a broad grid, which shows the rest when it is pointed at or has the focus."""
+NARROW = 4
+"""Columns up to which all digits stand in the cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,13 @@ class Grid:
     most: float | None = None
 
 
-def written(value: float, digits: int = 7) -> str:
+def written(value: float, digits: int = EXACT) -> str:
     """Returns a figure with so many digits, a true minus sign, and no needless zeros."""
     text = str(int(value)) if value == int(value) and abs(value) < 1e12 else f"{value:.{digits}g}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def signed(value: float, digits: int = 7) -> str:
+def signed(value: float, digits: int = EXACT) -> str:
     """Returns a figure as it stands within a sum: in brackets where it is below zero."""
     text = written(value, digits)
     return f"({text})" if value < 0 else text
@@ -80,4 +84,11 @@ def _cell(grid: Grid, row: int, column: int, value: float, most: float) -> str:
         )
         if on
     )
-    return f'<td class="{classes}" style="--tint:{tint}%" title="{written(value)}">{written(value, 4)}</td>'
+    exact = written(value)
+    shown = exact if len(grid.values[row]) <= NARROW else written(value, SHORT)
+    if shown == exact:
+        return f'<td class="{classes}" style="--tint:{tint}%">{exact}</td>'
+    return (
+        f'<td class="{classes}" style="--tint:{tint}%" tabindex="0"><span aria-hidden="true">{shown}</span>'
+        f'<span class="bl-exact">{exact}</span></td>'
+    )

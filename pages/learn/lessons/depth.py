@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import written
+from pages.learn.own import skips
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
@@ -147,4 +148,5 @@ LESSON = Lesson(
         ("train", N_("Train: the health of a run, each stage's gradients and dead units")),
         ("anatomy", N_("Anatomy: where your network has skips")),
     ),
+    own=skips.draw,
 )

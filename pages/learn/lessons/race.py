@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.learn import rates_chart
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import written
+from pages.learn.own import race as own_race
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.page_states import busy, guarded
 from pages.ui.session import caches
-from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -142,14 +142,6 @@ def _places(paths: list[Path]) -> None:
     st.html(f'<table class="bl-ladder"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>')
 
 
-def colour(name: str) -> str:
-    """Returns an optimizer's colour: the same in every chart, whichever are chosen."""
-    from core.lessons.race import OPTIMIZERS
-
-    pink, amber, _sky, olive, grey, wine, _accent = charts.OTHERS
-    return (charts.TRAIN, charts.VAL, charts.TEST, olive, amber, pink, wine, grey)[list(OPTIMIZERS).index(name)]
-
-
 def _map(name: str, paths: list[Path]) -> Figure:
     import torch
 
@@ -183,7 +175,7 @@ def _map(name: str, paths: list[Path]) -> Figure:
                 y=y,
                 mode="lines+markers",
                 name=path.optimizer,
-                line={"color": colour(path.optimizer), "width": 2.5},
+                line={"color": rates_chart.colour(path.optimizer), "width": 2.5},
                 marker={"size": 4},
                 hovertemplate=f"{path.optimizer}: %{{x:.3f}}, %{{y:.3f}}<extra></extra>",
             )
@@ -211,7 +203,7 @@ def _losses(paths: list[Path]) -> Figure:
             go.Scatter(
                 y=[max(loss, 1e-12) for loss in path.losses],
                 name=path.optimizer,
-                line={"color": colour(path.optimizer), "width": 2},
+                line={"color": rates_chart.colour(path.optimizer), "width": 2},
             )
         )
     chart.update_yaxes(type="log", title_text=_("Loss"), exponentformat="power", nticks=6)
@@ -225,38 +217,10 @@ def _digits() -> None:
     else:
         with busy(_("Training 63 heads of {n} steps each …").format(n=DIGIT_STEPS), 420):
             rows = caches.remember("learn-heads", (), _trained)
-    go = charts.plotly()
-    chart = charts.figure(420)
-    for name in dict.fromkeys(row.optimizer for row in rows):
-        own = [row for row in rows if row.optimizer == name]
-        chart.add_trace(
-            go.Scatter(
-                x=[row.rate for row in own],
-                y=[row.accuracy for row in own],
-                name=name,
-                mode="lines+markers",
-                line={"color": colour(name), "width": 2.5},
-            )
-        )
-    chart.update_xaxes(type="log", title_text=_("Learning rate"), exponentformat="power", dtick=1)
-    chart.update_yaxes(title_text=_("Accuracy"), tickformat=".0%", range=[0.4, 1.02])
-    charts.show(
-        chart,
+    rates_chart.draw(
+        rows,
         key="bl-learn-race-digits",
         alt=_("Accuracy on 597 held-out digits after {n} steps, by learning rate and optimizer").format(n=DIGIT_STEPS),
-    )
-    best = max(rows, key=lambda row: row.accuracy)
-    spread = [row.accuracy for row in rows if row.optimizer == best.optimizer]
-    components.note(
-        _(
-            "Best: {name} at {rate} with {accuracy}; the same optimizer at its worst rate has {worst}. A comparison at "
-            "one rate alone compares rates, not optimizers."
-        ).format(
-            name=best.optimizer,
-            rate=written(best.rate, 2),
-            accuracy=number_format.percent(best.accuracy),
-            worst=number_format.percent(min(value for value in spread if not math.isnan(value))),
-        )
     )
 
 
@@ -291,4 +255,5 @@ LESSON = Lesson(
     _play,
     _why,
     (("train", N_("Train: optimizer and learning rate of each phase, and a search for the rate")),),
+    own=own_race.draw,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.learn.lesson import Lesson, Question, Why
+from pages.learn.own import classes
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.page_states import guarded
 from pages.ui.session import caches
@@ -172,4 +173,5 @@ LESSON = Lesson(
         ("train", N_("Train: class weights and even sampling, behind More")),
         ("evaluate", N_("Evaluate: recall, precision and balanced accuracy with their intervals")),
     ),
+    own=classes.draw,
 )

@@ -1,0 +1,1 @@
+"""What lessons do with a person's own network and pictures."""

@@ -1,0 +1,190 @@
+"""The skips of a network, and what becomes of gradients and answers when one of them is cut."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from core.errors import InputError
+from core.models.network import Network
+
+_SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A block that adds its input, or a projection of it, to what its layers make of it.
+
+    Attributes:
+        name: Module path of the block.
+        before: Shape of what enters it, without the batch.
+        after: Shape of what leaves it.
+        projection: Weights of the convolutions on its shortcut; 0 in an identity block.
+    """
+
+    name: str
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    projection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A network with all its skips beside the same with one of them cut.
+
+    Attributes:
+        layers: Names of the convolutions and linear layers in the order in which they ran.
+        whole: Length of the gradient of each layer's weights, for the cross-entropy of what the network says.
+        cut: The same without the skip.
+        named: The class that the network says.
+        probabilities: Its probability, with the skip and without.
+    """
+
+    layers: tuple[str, ...]
+    whole: tuple[float, ...]
+    cut: tuple[float, ...]
+    named: int
+    probabilities: tuple[float, float]
+
+
+def skips(network: Network) -> list[Skip]:
+    """Returns the blocks whose skip can be cut, in the network's order; none where it has no sums around layers."""
+    modules = dict(network.model.named_modules())
+    found = []
+    for stage in network.anatomy.stages:
+        for block in stage.blocks:
+            if block.skip != "add" or block.name not in modules:
+                continue
+            layer = network.anatomy.layer(block.name)
+            module = modules[block.name]
+            aside = (child for name, child in module.named_children() if name in ("downsample", "shortcut", "skip"))
+            weights = sum(
+                inner.weight.numel() for child in aside for inner in child.modules() if isinstance(inner, nn.Conv2d)
+            )
+            found.append(Skip(block.name, tuple(layer.input_shape), tuple(layer.output_shape), weights))
+    return found
+
+
+class _Without(TorchFunctionMode):
+    """Leaves the shortcut of a block's sum out.
+
+    Args:
+        entered: What entered the block.
+        aside: What its own modules made of that directly: the shortcut of a convolution block is among them.
+    """
+
+    def __init__(self, entered: Tensor, aside: list[Tensor]) -> None:
+        super().__init__()
+        self._entered, self._aside = entered, aside
+        self.left_out = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        if getattr(func, "__name__", "") in _SUMS and not self.left_out and len(args) > 1:
+            pair = args[:2]
+            if all(isinstance(one, Tensor) for one in pair) and pair[0].shape == pair[1].shape:
+                for short, other in (pair, pair[::-1]):
+                    if short is self._entered or any(short is one for one in self._aside):
+                        self.left_out += 1
+                        return other
+        return func(*args, **(kwargs or {}))
+
+
+def without(network: Network, name: str) -> nn.Module:
+    """Returns a copy of a network, in eval mode, in which one block hands on what its layers make, and no sum.
+
+    Args:
+        network: The network, which stays as it is.
+        name: Module path of the block, one of :func:`skips`.
+
+    Raises:
+        InputError: The network has no such block, or its skip cannot be told from its layers.
+    """
+    if name not in {skip.name for skip in skips(network)}:
+        raise InputError("The network {network} has no skip at {name}.", network=network.name, name=name)
+    with network.lock:
+        model = copy.deepcopy(network.model).cpu().eval()
+    block = model.get_submodule(name)
+    original = block.forward
+
+    def forward(x: Tensor, *more: object, **named: object) -> object:
+        aside: list[Tensor] = []
+
+        def note(_module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            if inputs and inputs[0] is x and isinstance(output, Tensor):
+                aside.append(output)
+
+        hooks = [child.register_forward_hook(note) for child in block.children()]
+        try:
+            with _Without(x, aside) as mode:
+                out = original(x, *more, **named)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if not mode.left_out:
+            raise InputError("The skip at {name} cannot be told from the block's own layers.", name=name)
+        return out
+
+    block.forward = forward
+    return model
+
+
+def compare(network: Network, cut: nn.Module, x: Tensor) -> Cut:
+    """Sends a picture through both, forward and back.
+
+    Args:
+        network: The network.
+        cut: What :func:`without` made of it.
+        x: A normalised picture, 1xCxHxW.
+    """
+    with network.lock:
+        whole = copy.deepcopy(network.model).cpu().eval()
+    x = x.cpu()
+    with torch.no_grad():
+        said = whole(x).softmax(1)[0]
+        later = cut(x).softmax(1)[0]
+    named = int(said.argmax())
+    wanted = torch.tensor([named])
+    names = _order(whole, x)
+    lengths = tuple(_lengths(model, names, x, wanted) for model in (whole, cut))
+    return Cut(tuple(names), lengths[0], lengths[1], named, (float(said[named]), float(later[named])))
+
+
+def _order(model: nn.Module, x: Tensor) -> list[str]:
+    """Returns the layers with a window or a matrix of weights, in the order in which they ran."""
+    order: list[str] = []
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
+    hooks = [
+        layer.register_forward_pre_hook(lambda _m, _i, name=name: order.append(name)) for name, layer in layers.items()
+    ]
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(dict.fromkeys(order))
+
+
+def _lengths(model: nn.Module, names: list[str], x: Tensor, wanted: Tensor) -> tuple[float, ...]:
+    weights = [model.get_submodule(name).weight.requires_grad_() for name in names]
+    slopes = torch.autograd.grad(F.cross_entropy(model(x), wanted), weights, allow_unused=True)  # type: ignore[arg-type]
+    return tuple(0.0 if slope is None else float(slope.norm()) for slope in slopes)
+
+
+@torch.no_grad()
+def answers(model: nn.Module, batch: Tensor) -> Tensor:
+    """Returns the class that a network in eval mode names for each picture of a batch."""
+    return torch.as_tensor(model(batch)).argmax(1)
