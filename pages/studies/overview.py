@@ -60,7 +60,9 @@ def _row(job: Job, *, looked_at: bool = True) -> None:
             components.note(_("The study {name} cannot be read.").format(name=job.id))
             return
         nav.link("studies", components.plain(words.title(study)), study=job.id)
-        done, total = (sum(one.finished for one in found), len(found)) if looked_at else (status.done, status.total)
+        done, total = status.done, status.total
+        if looked_at:
+            done, total = sum(one.finished for one in found), members.planned(job)
         count = _n("{done} of {n} run finished", "{done} of {n} runs finished", total)
         text = escape(count.format(done=done, n=total))
         st.html(f"{components.badge(job.state)} <span class='bl-note'>{text}</span>")

@@ -88,8 +88,8 @@ def _probe(data: DataSpec, backbone: str, *, views: int = 0, epochs: int = 10) -
 
 
 def _levels(name: str, **settings: Mapping[str, Any]) -> Factor:
-    """Returns a factor of named variants; in a name two underscores stand for a comma, one for a blank."""
-    labels = {key: key.replace("__", ", ").replace("_", " ") for key in settings}
+    """Returns a factor of named variants; in a name two underscores stand for a dash, one for a blank."""
+    labels = {key: key.replace("__", " – ").replace("_", " ") for key in settings}
     return Factor(name, tuple(Level(labels[key], tuple(row.items())) for key, row in settings.items()))
 
 

@@ -232,6 +232,7 @@ def _record(row: Row, study: Study) -> dict[str, object]:
 
 def _lines(record: dict[str, object], said: Analysis, study: Study) -> list[str]:
     lines = [f"study {record['study']}: {record['state']}, {record['finished']} of {record['runs']} runs finished"]
+    lines[0] += f", {record['pruned']} pruned" if record["pruned"] else ""
     rows = [(*row.values, _figure(row, said.measure), _count(row)) for row in said.rows]
     names = [factor.name.rpartition(".")[2] for factor in study.factors]
     lines += ["", *table(rows, (*names, f"{said.measure.replace('_', ' ')} (95 %)", "seeds"))]
