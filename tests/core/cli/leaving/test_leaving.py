@@ -71,6 +71,9 @@ def test_a_report_is_written(call: Call, earlier: dict[str, Run], tmp_path: Path
     assert status == 0
     assert record["bytes"] == path.stat().st_size
     assert "<svg" in path.read_text(encoding="utf-8")
+    status, _, error = call("report", earlier["finished"].id, "--out", path, "--lang", "xx")
+    assert status == 2
+    assert "no catalogue of the language xx. There are: en" in error
     status, _, error = call("report", earlier["finished"].id, "--out", tmp_path / "no" / "report.html")
     assert status == 2
     assert "Make it first" in error
