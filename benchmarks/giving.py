@@ -1,9 +1,9 @@
 """What networks that give pictures back cost: 200 steps of style at 256 px, autoencoder and GAN on 2,000 pictures.
 
 Run with ``python -m benchmarks.giving [all|style|autoencoder|gan] [--network efficientnet_lite0] [--steps 200]
-[--size 256] [--design notes] [--threads 2]``. With ``--network vgg19`` random weights are taken where its own are not
-there: the time is the same. Seconds of all cores stand beside those of the wall: what others leave of a busy machine
-does not count in them.
+[--size 256] [--coarse 0] [--design notes] [--threads 2]``. With ``--network vgg19`` random weights are taken where its
+own are not there: the time is the same. Seconds of all cores stand beside those of the wall: what others leave of a
+busy machine does not count in them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def style(given: argparse.Namespace) -> dict[str, Any]:
     network = bare(given.network, "default" if there else "none")
     content, look = (open_image(SAMPLES / name) for name in ("cat.jpg", "coffee.jpg"))
     begun = clock()
-    made = transfer_style(network, content, look, StylePlan(size=given.size, steps=given.steps))
+    made = transfer_style(
+        network, content, look, StylePlan(size=given.size, steps=given.steps, coarse=bool(given.coarse))
+    )
     first, last = made.losses[0]["style"], made.losses[-1]["style"]
     return {"weights": there, **passed(begun), "style_before": round(first, 4), "style_after": round(last, 4)}
 
@@ -92,6 +94,7 @@ def main() -> None:
         size=256,
         design="notes",
         threads=2,
+        coarse=0,
     )
     record: dict[str, Any] = {}
     for name, measure in (("style", style), ("autoencoder", autoencoder), ("gan", gan)):

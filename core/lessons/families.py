@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "VGG": ("vgg11", "vgg13", "vgg16", "vgg19"),
+    "VGG": ("vgg11", "vgg11-lrn", "vgg13", "vgg16-1x1", "vgg16", "vgg19"),
     "ResNet": ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
 }
-VGG_LETTERS = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
-"""VGG's configurations by the letters of its paper."""
+VGG_LETTERS = {"vgg11": "A", "vgg11-lrn": "A-LRN", "vgg13": "B", "vgg16-1x1": "C", "vgg16": "D", "vgg19": "E"}
+"""VGG's configurations by the letters of its paper; torchvision has neither A-LRN nor C."""
+_THIRD = (14, 21, 28)
+"""Places of vgg16's convolutions that are the third of their stage: in C these are 1 x 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Counted:
     """A network, counted.
 
     Attributes:
-        name: torchvision's name of it.
+        name: One of :data:`FAMILIES`; torchvision's name but for two.
         stages: Convolutions at each size of the map, the largest first: side of the map -> how many.
         parameters: Number of parameters.
         macs: Multiply-adds of one image of 224 x 224, of convolutions and linear layers.
@@ -37,11 +39,8 @@ class Counted:
 
 
 def count(name: str) -> Counted:
-    """Counts a network of torchvision; nothing is downloaded, and no weight takes memory."""
-    from torchvision.models import get_model
-
-    with torch.device("meta"):
-        model = get_model(name, weights=None).eval()
+    """Counts a network of :data:`FAMILIES`; nothing is downloaded, and no weight takes memory."""
+    model = _built(name)
     stages, macs = _run(model)
     published = macs
     if name in ("resnet50", "resnet101", "resnet152"):
@@ -52,6 +51,24 @@ def count(name: str) -> Counted:
             first.stride, middle.stride = middle.stride, first.stride
         published = _run(model)[1]
     return Counted(name, stages, sum(p.numel() for p in model.parameters()), macs, published)
+
+
+def _built(name: str) -> nn.Module:
+    """Returns torchvision's network on shapes alone; VGG's A-LRN is made from its A, and C from its D."""
+    from torchvision.models import get_model
+
+    with torch.device("meta"):
+        model: nn.Module = get_model(name.partition("-")[0], weights=None).eval()
+        layers = model.get_submodule("features") if name in VGG_LETTERS else None
+        assert layers is None or isinstance(layers, nn.Sequential)
+        if layers is not None and name == "vgg11-lrn":
+            layers[1] = nn.Sequential(layers[1], nn.LocalResponseNorm(5))
+        if layers is not None and name == "vgg16-1x1":
+            for place in _THIRD:
+                wide = layers[place]
+                assert isinstance(wide, nn.Conv2d)
+                layers[place] = nn.Conv2d(wide.in_channels, wide.out_channels, 1)
+    return model
 
 
 def _run(model: nn.Module) -> tuple[dict[int, int], int]:

@@ -87,6 +87,44 @@ class Sized:
     parameter_formula: str
 
 
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """How a transposed convolution paints one side of its map.
+
+    Attributes:
+        windows: Of each cell that comes in, the first place that it paints and the one behind the last, before the
+            padding is cut off.
+        length: Places before the padding is cut off.
+        cut: Places that the padding cuts off at each end.
+        counts: How many windows paint each place that is left, as torch adds them up.
+    """
+
+    windows: tuple[tuple[int, int], ...]
+    length: int
+    cut: int
+    counts: tuple[int, ...]
+
+
+def paint(cells: int, kernel: int, stride: int, padding: int) -> Painted:
+    """Works out where a transposed convolution's windows fall on one side of a map.
+
+    Args:
+        cells: Cells that come in.
+        kernel: Cells of a window.
+        stride: Places from one window to the next.
+        padding: Places that are cut off at each end.
+
+    Raises:
+        InputError: A number is out of range, or nothing is left.
+    """
+    if min(cells, kernel, stride) < 1 or padding < 0 or (length := (cells - 1) * stride + kernel) <= 2 * padding:
+        raise InputError("This transposed convolution leaves nothing. Choose a larger kernel or a smaller padding.")
+    ones = torch.ones(1, 1, cells), torch.ones(1, 1, kernel)
+    counts = torch.nn.functional.conv_transpose1d(*ones, stride=stride, padding=padding)[0, 0]
+    windows = tuple((cell * stride, cell * stride + kernel) for cell in range(cells))
+    return Painted(windows, length, padding, tuple(int(count) for count in counts.tolist()))
+
+
 def read_chain(text: str) -> list[tuple[str, dict[str, int]]]:
     """Reads a chain: a layer a line, its word and its numbers, as in ``conv 32 3 2 1``.
 

@@ -100,6 +100,7 @@ def _request(content: ImageChoice, look: ImageChoice, setup: Setup) -> StyleRequ
         start=setup.start,
         size=setup.size,
         steps=setup.steps,
+        coarse=setup.coarse,
         device=choices.train_choice().device,
     )
 

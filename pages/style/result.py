@@ -84,6 +84,14 @@ def _losses(found: StyleResult) -> None:
     steps = list(range(1, len(found.losses["total"]) + 1))
     for name, title in (("content", _("Content")), ("style", _("Style"))):
         chart.add_trace(go.Scatter(x=steps, y=found.losses[name], name=title, mode="lines"))
+    request: StyleRequest = found.job.read_request()  # type: ignore[assignment]
+    stages = request.plan().stages()
+    if len(stages) > 1 and len(steps) > stages[0][1]:
+        chart.add_vline(
+            x=stages[0][1] + 0.5,
+            line={"color": charts.HAIR},
+            annotation_text=_("{n} px from here").format(n=stages[1][0]),
+        )
     chart.update_yaxes(type="log", title=_("Loss, relative"), exponentformat="power")
     chart.update_xaxes(title=_("Step"))
     first, last = ({name: found.losses[name][place] for name in ("content", "style")} for place in (0, -1))

@@ -15,6 +15,7 @@ from pages.ui.text import display_names, layer_names
 from pages.ui.text.i18n import N_, _
 
 VGG19, LITE0 = "vgg19", "efficientnet_lite0"
+WAYS = {"coarse": N_("Coarse first"), "whole": N_("Whole throughout")}
 STARTS = {"picture": N_("The picture"), "noise": N_("Noise")}
 SIZES = (128, 192, 256, 384, 512)
 USUAL_WEIGHT, USUAL_STEPS, USUAL_SIZE = 100.0, 200, 256
@@ -33,6 +34,7 @@ class Setup:
         start: ``picture`` or ``noise``.
         size: Longest side, in pixels.
         steps: Steps of L-BFGS.
+        coarse: Whether most of them are done at half the size.
     """
 
     backbone: str
@@ -42,6 +44,7 @@ class Setup:
     start: str
     size: int
     steps: int
+    coarse: bool
 
 
 def draw() -> Setup | None:
@@ -83,11 +86,21 @@ def draw() -> Setup | None:
         steps = columns[1].slider(
             _("Steps"), 10, 500, step=10, **form_fields.number("bl-style-steps", USUAL_STEPS, 10, 500)
         )
+        way = form_fields.choice(
+            _("Size on the way"),
+            WAYS,
+            f"bl-style-way-{backbone}",
+            default="coarse" if backbone == VGG19 else "whole",
+            help=_(
+                "Coarse first: three quarters of the steps at half the size, the rest at the whole one. That is less "
+                "than half of the work, with larger strokes and somewhat less of the style."
+            ),
+        )
         layers = _layers(backbone)
     if layers is None:
         subjects.callout(_("Without a layer of the style there is nothing to be similar to. Choose at least one."))
         return None
-    return Setup(backbone, *layers, float(weight), start, int(size), int(steps))
+    return Setup(backbone, *layers, float(weight), start, int(size), int(steps), way == "coarse")
 
 
 def _network() -> str:

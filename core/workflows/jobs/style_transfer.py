@@ -48,6 +48,7 @@ class StyleRequest(JobRequest):
         size: Likewise.
         steps: Likewise.
         seed: Likewise.
+        coarse: Likewise.
         device: ``auto``, ``cpu``, ``cuda``, ...
     """
 
@@ -63,6 +64,7 @@ class StyleRequest(JobRequest):
     size: int = 256
     steps: int = 200
     seed: int = 0
+    coarse: bool = False
     device: str = "auto"
 
     @classmethod
@@ -79,7 +81,14 @@ class StyleRequest(JobRequest):
         from core.interpret.visualization.style_transfer import StylePlan
 
         return StylePlan(
-            self.content_layer, self.style_layers, self.style_weight, self.start, self.size, self.steps, self.seed
+            self.content_layer,
+            self.style_layers,
+            self.style_weight,
+            self.start,
+            self.size,
+            self.steps,
+            self.seed,
+            self.coarse,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from pages.learn import map_click, number_grid, own_network
 from pages.learn.number_grid import Grid, signed, written
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import broken, guarded
-from pages.ui.selection import subjects
+from pages.ui.selection import field_pictures, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import layer_names
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 AT = form_fields.kept("bl-learn-at")
 LAYER, CHANNEL, SLICE = "bl-learn-layer", "bl-learn-channel", "bl-learn-slice"
-MAP_PX = 392
+MAP_PX, PATCH_PX = 392, 260
 STEPS = {
     "sum": N_("Sum over all channels"),
     "bias": N_("plus the bias"),
@@ -71,6 +72,7 @@ def _arithmetic(subject: Subject) -> None:
         return
     with right:
         _ladder(subject, recorded, found)
+        _patch(subject, layer, row, column)
     _channels(found)
 
 
@@ -100,6 +102,36 @@ def _map(subject: Subject, recorded: Recorded, channel: int) -> tuple[int, int]:
         st.rerun(scope="fragment")
     components.note(alt)
     return chosen
+
+
+def _patch(subject: Subject, layer: str, row: int, column: int) -> None:
+    """Draws the patch of the picture that a cell of the layer sees, marked and enlarged."""
+    from core.models.anatomy.records import NO_FIELD
+
+    found = subject.network.anatomy.layer(layer)
+    if found.receptive is None:
+        reason = NO_FIELD.get(found.receptive_reason, "")
+        components.note(_("It sees the whole picture.") + (f" {_(reason)}" if reason else ""))
+        return
+    picture = subject.picture.convert("RGB")
+    top, left, bottom, right = found.receptive.window(row, column)
+    window = (max(0.0, top), max(0.0, left), min(float(picture.height), bottom), min(float(picture.width), right))
+    height, width = found.receptive.size
+    title = _("What this cell sees of the picture: {h} × {w} px").format(h=height, w=width)
+    text = _("rows {top} to {bottom}, columns {left} to {right}").format(
+        top=math.floor(window[0]),
+        bottom=math.ceil(window[2]) - 1,
+        left=math.floor(window[1]),
+        right=math.ceil(window[3]) - 1,
+    )
+    outside = (top, left, bottom, right) != window
+    subjects.picture(
+        field_pictures.seen(picture, window),
+        alt=title,
+        title=title,
+        text=f"{text} · " + _("the rest lies outside of the picture") if outside else text,
+        most=PATCH_PX,
+    )
 
 
 def _ladder(subject: Subject, recorded: Recorded, found: Cell) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
-from pages.learn.sizes import families
+from pages.learn.sizes import families, transposed
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
@@ -72,6 +72,7 @@ def _chain() -> None:
                     n=shape[1], m=found[-1].shape[-1]
                 )
             )
+    transposed.draw(found)
     _table(found)
 
 

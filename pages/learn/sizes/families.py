@@ -21,7 +21,7 @@ def draw() -> None:
     if caches.known("learn-families", ()):
         rows, explained = caches.remember("learn-families", (), _counted)
     else:
-        with busy(_("Building nine networks without their weights, and counting …"), 320):
+        with busy(_("Building eleven networks without their weights, and counting …"), 320):
             rows, explained = caches.remember("learn-families", (), _counted)
     _families(rows)
     _resnet18(explained)
@@ -50,13 +50,19 @@ def _families(rows: list[Counted]) -> None:
         letter = f" ({VGG_LETTERS[row.name]})" if row.name in VGG_LETTERS else ""
         cells = "".join(f"<td>{row.stages.get(side, '') or ''}</td>" for side in sides)
         body += (
-            f"<tr><td>{row.name}{letter}</td>{cells}<td><bdi>{number_format.exact(row.parameters)}</bdi></td>"
+            f"<tr><td>{row.name.partition('-')[0]}{letter}</td>{cells}<td><bdi>{number_format.exact(row.parameters)}</bdi></td>"
             f"<td><bdi>{row.macs / 1e9:.2f} G</bdi></td><td><bdi>{row.macs_as_published / 1e9:.2f} G</bdi></td></tr>"
         )
     components.section(_("Convolutions by the size of their map"), _("Of a picture of 224 × 224, shortcuts included."))
     st.html(
         f'<div class="bl-wide"><table class="bl-ladder"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
         "</table></div>"
+    )
+    components.note(
+        _(
+            "A-LRN is A with a normalisation over neighbouring channels behind the first convolution, which has no "
+            "parameter and did not help. C is D with 1 × 1 in place of the third 3 × 3 of three stages."
+        )
     )
     fifty = next(row for row in rows if row.name == "resnet50")
     components.note(

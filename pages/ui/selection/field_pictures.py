@@ -39,15 +39,29 @@ def draw(network: Network, picture: PILImage, layer: str, cell: tuple[int, int] 
     from core.interpret.features.receptive_field import receptive_field
 
     field = receptive_field(network, to_tensor(picture, network.preprocessing, fitted=True), layer, cell=cell)
+    large, scale = _enlarged(picture)
+    dark = large.point(lambda value: value * 0.45)
+    measured = overlay(dark, field.effective**0.5, opacity=0.95, colormap="magma", fade=True)
+    return Drawn(seen(picture, field.window), _framed(measured, field.window, scale), field)
+
+
+def seen(picture: PILImage, window: tuple[float, float, float, float]) -> PILImage:
+    """Returns a picture, enlarged, dark outside of a window and with its frame.
+
+    Args:
+        picture: The picture as the network sees it, in colour.
+        window: Borders in its pixels: top, left, bottom, right.
+    """
+    large, scale = _enlarged(picture)
+    return _framed(_dimmed(large, window, scale), window, scale)
+
+
+def _enlarged(picture: PILImage) -> tuple[PILImage, float]:
+    """Returns a picture of at least :data:`MAX_SIDE_PX`, and by how much it is larger."""
     large = picture.resize(
         (max(MAX_SIDE_PX, picture.width), max(MAX_SIDE_PX, picture.height)), 0 if picture.width < 96 else 3
     )
-    scale = large.width / picture.width
-    dark = large.point(lambda value: value * 0.45)
-    measured = overlay(dark, field.effective**0.5, opacity=0.95, colormap="magma", fade=True)
-    return Drawn(
-        _framed(_dimmed(large, field.window, scale), field.window, scale), _framed(measured, field.window, scale), field
-    )
+    return large, large.width / picture.width
 
 
 def _dimmed(image: PILImage, window: tuple[float, float, float, float], scale: float) -> PILImage:

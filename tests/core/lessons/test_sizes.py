@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.errors import InputError
 from core.lessons.families import FAMILIES, count, explain_resnet18
-from core.lessons.sizes import CHAINS, follow, output_side, read_chain, transposed_side
+from core.lessons.sizes import CHAINS, follow, output_side, paint, read_chain, transposed_side
 
 
 def total(name: str) -> int:
@@ -102,7 +103,35 @@ def test_the_families_have_the_papers_figures() -> None:
     found = {name: count(name) for names in FAMILIES.values() for name in names}
     assert found["vgg16"].parameters == 138_357_544
     assert found["vgg16"].stages == {224: 2, 112: 2, 56: 3, 28: 3, 14: 3}
+    vgg = [round(found[name].parameters / 1e6) for name in FAMILIES["VGG"]]
+    assert vgg == [133, 133, 133, 134, 138, 144]  # table 2 of the paper: A, A-LRN, B, C, D, E
+    assert found["vgg16-1x1"].parameters == 138_357_544 - (256**2 + 2 * 512**2) * 8  # nine weights a pair become one
+    assert found["vgg16-1x1"].stages == found["vgg16"].stages
+    assert found["vgg11-lrn"].stages == found["vgg11"].stages
     assert found["resnet18"].parameters == 11_689_512
     published = [round(found[name].macs_as_published / 1e9, 1) for name in FAMILIES["ResNet"]]
     assert published == [1.8, 3.7, 3.9, 7.6, 11.3] or published == [1.8, 3.7, 3.8, 7.6, 11.3]
     assert round(found["resnet50"].macs / 1e9, 2) == 4.09
+
+
+@pytest.mark.parametrize(
+    ("cells", "kernel", "stride", "padding"), [(5, 3, 2, 0), (4, 4, 2, 1), (3, 2, 3, 0), (1, 5, 1, 2)]
+)
+def test_a_transposed_convolution_paints_where_torch_does(cells: int, kernel: int, stride: int, padding: int) -> None:
+    painted = paint(cells, kernel, stride, padding)
+    layer = torch.nn.ConvTranspose1d(1, 1, kernel, stride, padding, bias=False)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+        for cell, (start, end) in enumerate(painted.windows):
+            one = torch.zeros(1, 1, cells)
+            one[0, 0, cell] = 1.0
+            alone = layer(one)[0, 0].nonzero()[:, 0]
+            kept = [place - padding for place in range(start, end) if 0 <= place - padding < len(painted.counts)]
+            assert alone.tolist() == kept
+        assert [int(value) for value in layer(torch.ones(1, 1, cells))[0, 0]] == list(painted.counts)
+    assert len(painted.counts) == painted.length - 2 * painted.cut == (cells - 1) * stride - 2 * padding + kernel
+
+
+def test_a_transposed_convolution_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="leaves nothing"):
+        paint(1, 2, 1, 1)

@@ -103,6 +103,8 @@ def test_a_chain_is_followed_and_the_notes_counts_are_shown(open_page, words, pa
     app.selectbox(key="bl-learn-chain").set_value("autoencoder").run()
     assert not app.exception
     assert "28 px come back as 31" in words(app)
+    assert "5 cells paint (5 − 1) · 2 − 2 · 0 + 3 = 11 places" in words(app)
+    assert "a checkerboard" in words(app)
     assert ">557<" in words(app)
     app.text_area(key="bl-learn-layers").set_value("conv 4 3 2\nflatten").run()
     assert "4 × 13 × 13" in words(app)
@@ -116,7 +118,7 @@ def test_a_chain_is_followed_and_the_notes_counts_are_shown(open_page, words, pa
 
 def test_the_families_are_compared_and_resnet18_is_explained(open_page, words) -> None:
     said = words(open_page("learn", lesson="sizes", step="play", **{"learn-sizes": "families"}))
-    for figure in ("138,357,544", "11,689,512", "11,511,784", "9,600", "172,032", "4.09 G"):
+    for figure in ("138,357,544", "133,638,952", "(A-LRN)", "11,689,512", "11,511,784", "9,600", "172,032", "4.09 G"):
         assert figure in said
 
 
@@ -167,3 +169,12 @@ def test_a_network_without_batch_norm_has_no_trap_and_says_so(open_page, words) 
     query = {"learn-on": "own", "backbone": "squeezenet1_1", "weights": "none", "image": "sample:cat"}
     said = words(open_page("learn", lesson="batch-norm", step="play", **query))
     assert "no batch norm that keeps figures" in said
+
+
+def test_the_patch_of_the_picture_that_a_clicked_cell_sees_is_marked(open_page, words) -> None:
+    query = {"learn-on": "own", "backbone": "mnist_cnn", "weights": "none", "image": "sample:cat"}
+    said = words(open_page("learn", lesson="convolution", step="play", **query, **{"learn-at": "3.4"}))
+    assert "What this cell sees of the picture: 5 × 5 px" in said
+    assert "rows 2 to 6, columns 3 to 7" in said  # padding 1, so the window begins a pixel before the cell
+    corner = words(open_page("learn", lesson="convolution", step="play", **query, **{"learn-at": "0.0"}))
+    assert "rows 0 to 3, columns 0 to 3 · the rest lies outside of the picture" in corner

@@ -25,6 +25,7 @@ def add_style(add: Callable[..., argparse.ArgumentParser], runs: argparse.Argume
     style.add_argument("--start", choices=("picture", "noise"), default="picture", help="what is painted over")
     style.add_argument("--size", type=int, default=256, metavar="PX", help="longest side")
     style.add_argument("--steps", type=int, default=200, metavar="N", help="of L-BFGS")
+    style.add_argument("--coarse", action="store_true", help="most steps at half the size: half the time, less style")
     style.add_argument("--seed", type=int, default=0, metavar="S", help="of the noise")
     style.add_argument("--out", required=True, metavar="FILE.png")
 
@@ -47,6 +48,7 @@ def style(arguments: argparse.Namespace, output: Output) -> int:
         arguments.size,
         arguments.steps,
         arguments.seed,
+        coarse=arguments.coarse,
     )
     content, look = (open_image(Path(path)) for path in (arguments.content, arguments.look))
     there = catalog.weights_state("vgg19") == "available"

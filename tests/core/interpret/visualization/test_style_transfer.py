@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,20 @@ def test_the_same_seed_paints_the_same_and_the_network_is_left_as_it_was(network
     assert all(torch.equal(value, before[name]) for name, value in network.model.state_dict().items())
     assert not any(module._forward_hooks for module in network.model.modules())
     assert all(value.requires_grad for value in network.model.parameters())
+
+
+def test_a_coarse_beginning_is_handed_out_at_the_whole_size_and_helps(network: Network) -> None:
+    seen: list[tuple[int, int, int]] = []
+    plan = StylePlan("conv2", ("act1", "act2"), 1.0, "noise", 128, 16, coarse=True)
+    assert plan.stages() == ((64, 12), (128, 4))
+    made = transfer_style(
+        network, noise(0), stripes(), plan, on_step=lambda _n, _l, picture: seen.append(picture().shape)
+    )
+    assert seen == [(96, 128, 3)] * 16
+    assert len(made.losses) == 16
+    unprepared = transfer_style(network, noise(0), stripes(), replace(plan, coarse=False, steps=4))
+    assert made.losses[-1]["total"] < 0.8 * unprepared.losses[-1]["total"]  # after as many steps at the whole size
+    assert replace(plan, size=100).stages() == ((100, 16),)  # half of it is too small
 
 
 def test_it_can_be_cancelled(network: Network) -> None:

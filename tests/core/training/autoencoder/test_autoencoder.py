@@ -12,7 +12,17 @@ from core.errors import InputError
 from core.specs import Piece
 from core.training.autoencoder.corruption import corrupted
 from core.training.autoencoder.designs import DESIGNS, sizes
-from core.training.autoencoder.training import LOSSES, Autoencoder, Recipe, common, loss_of, pca_mse, train
+from core.training.autoencoder.training import (
+    LOSSES,
+    Autoencoder,
+    Recipe,
+    common,
+    give_back,
+    loss_of,
+    pca_mse,
+    spoil,
+    train,
+)
 
 
 def curves(count: int, side: int = 16, seed: int = 0) -> torch.Tensor:
@@ -117,6 +127,20 @@ def test_what_is_learned_lies_below_pca_of_equal_width() -> None:
     assert limit is not None
     assert rows[-1].val_mse < 0.6 * limit
     assert [row.epoch for row in rows] == list(range(41))
+
+
+@pytest.mark.parametrize(("kind", "strength"), [("noise", 0.3), ("occlusion", 0.3)])
+def test_what_was_spoiled_is_mended_on_pictures_it_never_saw(kind: str, strength: float) -> None:
+    pictures, held_out = curves(600), curves(120, seed=1)
+    recipe = Recipe(corruption=kind, strength=strength, epochs=25)
+    model = Autoencoder(*DESIGNS["deep"].make(1, 16, 16), 1, 16)
+    rows = train(model, pictures, held_out, recipe)
+    spoiled = spoil(held_out, recipe)
+    left_alone = (spoiled - held_out).square().mean((1, 2, 3))
+    mended = (give_back(model, spoiled) - held_out).square().mean((1, 2, 3))
+    assert rows[-1].val_mse == pytest.approx(float(mended.mean()), rel=1e-4)
+    assert float(mended.mean()) < 0.5 * float(left_alone.mean())
+    assert float((mended < left_alone).float().mean()) > 0.9  # nearly every picture, not a few
 
 
 def test_the_same_seed_learns_the_same() -> None:
