@@ -27,6 +27,9 @@ CHANGES: dict[str, tuple[str, str, object]] = {
     "backward": ("number_input", "bl-learn-row", 2),
     "cross-entropy": ("slider", "bl-learn-logit-0", 0.5),
     "uneven": ("slider", "bl-learn-share", 7),
+    "width": ("slider", "bl-learn-reach", 70),
+    "by-heart": ("slider", "bl-learn-degree", 5),
+    "head-first": ("button_group", "bl-learn-head-steps", 60),
 }
 """Of a lesson: the kind and the key of a control, and what it is set to."""
 

@@ -148,7 +148,7 @@ def _digits() -> None:
         components.note(
             _(
                 "The notes' letters network on handwritten digits, each number with and without augmentation: about "
-                "ten seconds. Accuracies on learned and on held-out pictures will stand here."
+                "fifteen seconds. Accuracies on learned and on held-out pictures will stand here."
             )
         )
         return
