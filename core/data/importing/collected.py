@@ -8,7 +8,7 @@ import re
 import shutil
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
@@ -64,6 +64,7 @@ class Collected:
         self._progress = progress
         self.notes: list[Note] = []
         self._classes: dict[str, str] = {}
+        self._folders: set[str] = set()
         self._columns: dict[str, dict[str, str]] = defaultdict(dict)
         self._written = 0
         self._splits: set[str] = set()
@@ -100,6 +101,14 @@ class Collected:
     def path(self) -> Path:
         """The folder that it becomes."""
         return self.root / self.name
+
+    def refuse_many_classes(self, labels: Iterable[str]) -> None:
+        """Refuses labels of more classes than an import may have, before an image is taken in."""
+        known: set[str] = set()
+        for label in labels:
+            known.add(label)
+            if len(known) > MOST_CLASSES:
+                raise self._many_classes(label)
 
     def add_pixels(self, pixels: NDArray[np.uint8], label: str, stem: str, split: str = "") -> None:
         """Takes in an image as an array, uint8 HxW or HxWx3."""
@@ -178,12 +187,7 @@ class Collected:
         """Returns the folder of a class; names that differ only by what a folder cannot be called stay apart."""
         if label not in self._classes:
             if len(self._classes) >= MOST_CLASSES:
-                raise InputError(
-                    "{origin} has more than {most} classes, such as {example}. Is that the column of the classes?",
-                    origin=self.origin,
-                    most=MOST_CLASSES,
-                    example=label[:60],
-                )
+                raise self._many_classes(label)
             plain = _plain(label)
             if not plain:
                 raise InputError(
@@ -191,10 +195,11 @@ class Collected:
                     origin=self.origin,
                     name=repr(label[:60]),
                 )
-            taken, number, folder = set(self._classes.values()), 1, plain
-            while folder in taken:
+            number, folder = 1, plain
+            while folder in self._folders:
                 number += 1
                 folder = f"{plain}~{number}"
+            self._folders.add(folder)
             self._classes[label] = folder
         return self._classes[label]
 
@@ -227,6 +232,14 @@ class Collected:
     def _refuse_taken(self) -> None:
         if self.path.exists() or self.path.is_symlink():
             raise InputError("There is a data source {name} already. Choose another name.", name=self.name)
+
+    def _many_classes(self, example: str) -> InputError:
+        return InputError(
+            "{origin} has more than {most} classes, such as {example}. Is that the column of the classes?",
+            origin=self.origin,
+            most=MOST_CLASSES,
+            example=example[:60],
+        )
 
     def _unwritten(self, error: OSError) -> InputError:
         return InputError(

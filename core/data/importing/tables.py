@@ -183,6 +183,8 @@ def collect_files(path: Path, target: Collected, roots: Sequence[Path] | None) -
     """
     table = read_table(path)
     paths, labels, splits = _columns(table)
+    named = (row[labels].strip() for row in read_table(path).rows if len(row) > labels)
+    target.refuse_many_classes(label for label in named if label)
     allowed = [path.parent.resolve(), *(Path(root).resolve() for root in roots or ())]
     meant = {"train": "train", "val": "val", "test": "test"}
     missing, example = 0, ""

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.images import WORKERS
-from core.data.scan.likeness import FLAT
-from core.data.scan.looks import THUMB
+from core.data.scan.likeness import FLAT, halved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,10 +20,13 @@ _AT_ONCE = 512
 _ANGLES = (-90, *(angle for angle in range(-60, 61, 5) if angle), 90)
 _OVERLAP = 0.4  # of the picture that must be seen in both, where one is rotated
 _RINGS, _DIRECTIONS = 8, 72
+_COARSE = 0.3  # by which the likeness at half the size may fall short of the limit
 _HINT = 0.1  # by which the likeness of rings may fall short of the limit; of rotated copies it is 0.95 and more
 
 
-def shifted(one: NDArray[np.uint8], other: NDArray[np.uint8], most: int = 5) -> NDArray[np.float32]:
+def shifted(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], most: int = 5, limit: float = -1.0
+) -> NDArray[np.float32]:
     """Returns how well thumbnails correlate where they overlap, at the best of many shifts, mirrored or not.
 
     All shifts are tried at once in the frequency domain (Lewis 1995, "Fast normalized cross-correlation").
@@ -33,23 +35,31 @@ def shifted(one: NDArray[np.uint8], other: NDArray[np.uint8], most: int = 5) -> 
         one: uint8 ``P x 32 x 32``.
         other: Those that they are compared with, one by one, of the same shape.
         most: Pixels of the thumbnail that one is shifted by at most, each way.
+        limit: Correlation from which on it counts. Of pairs far below it at half the size, -1 is returned.
     """
     if not len(one):
         return np.empty(0, np.float32)
-    starts = range(0, len(one), _AT_ONCE)
+
+    def best(start: int) -> NDArray[np.float32]:
+        first, second = one[start : start + _AT_ONCE], other[start : start + _AT_ONCE]
+        found = np.full(len(first), -1.0, dtype=np.float32)
+        maybe = np.flatnonzero(_shifted(halved(first), halved(second), (most + 1) // 2) >= limit - _COARSE)
+        found[maybe] = _shifted(first[maybe].astype(np.float32), second[maybe].astype(np.float32), most)
+        return found
+
     with ThreadPoolExecutor(WORKERS) as pool:
-        parts = pool.map(lambda s: _shifted(one[s : s + _AT_ONCE], other[s : s + _AT_ONCE], most), starts)
-        return np.concatenate(list(parts))
+        return np.concatenate(list(pool.map(best, range(0, len(one), _AT_ONCE))))
 
 
-def _shifted(one: NDArray[np.uint8], other: NDArray[np.uint8], most: int) -> NDArray[np.float32]:
+def _shifted(one: NDArray[np.float32], other: NDArray[np.float32], most: int) -> NDArray[np.float32]:
     from scipy.fft import irfft2, next_fast_len, rfft2
 
-    side = next_fast_len(THUMB + most, real=True)
+    size = one.shape[-1]
+    side = next_fast_len(size + most, real=True)
     shifts = np.arange(-most, most + 1)
-    place = np.arange(THUMB)
-    seen = ((place >= shifts[:, None]) & (place < THUMB + shifts[:, None])).astype(np.float32)  # by shift, which rows
-    first, second = (part - part.mean(axis=(1, 2), keepdims=True, dtype=np.float32) for part in (one, other))
+    place = np.arange(size)
+    seen = ((place >= shifts[:, None]) & (place < size + shifts[:, None])).astype(np.float32)  # by shift, which rows
+    first, second = (part - part.mean(axis=(1, 2), keepdims=True) for part in (one, other))
     sums, others = _sums(first, seen), _sums(second, seen[::-1])
     spectrum = rfft2(first, (side, side))
     best = np.full(len(one), -1.0, dtype=np.float32)

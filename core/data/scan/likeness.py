@@ -2,11 +2,13 @@
 
 A 64-bit hash of the lowest frequencies (pHash: Zauner 2010, "Implementation and benchmarking of perceptual image hash
 functions") finds candidates; the correlation of the gray thumbnails decides. Brightness and contrast change neither.
-All pairs of hashes are compared, in blocks, which bounds the memory but for the pairs that are found.
+Most pairs are sorted out before, in blocks, by what turning and mirroring leave as it is: one product of them is at
+least as large as the correlation in each of the eight ways, so that no pair is missed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,10 +24,12 @@ CANDIDATE_BITS = 18
 """Bits of 64 in which the hashes of two pictures may differ so that their thumbnails are compared."""
 FLAT = 4.0
 """Deviation of a thumbnail, of 255, below which it shows too little to be compared."""
-_ROWS, _COLUMNS = 64, 8192  # hashes that are compared at once: what a processor keeps at hand
+_ROWS, _COLUMNS = 512, 4096  # pictures that are compared at once: what a processor keeps at hand
+_WAVES = 7  # along each side, that are compared in whatever way
 _DENSE = _ROWS * _COLUMNS // 16  # candidates among them, from which on all are correlated at once
 _WAITING = 8 * WORKERS
 _GATHERED = 4096  # pairs that are correlated at once
+_ROUNDING = 1e-4  # of bounds
 
 
 _Number = TypeVar("_Number", np.uint8, np.float32)
@@ -62,11 +66,16 @@ class Pairs:
 
 def unit(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Returns thumbnails ``N x 32 x 32`` as vectors of mean 0 and length 1, ``N x 256``; flat ones as zeros."""
-    quarters = (thumbs[:, row::2, column::2].astype(np.float32) for row in (0, 1) for column in (0, 1))
-    small = sum(quarters, np.float32(0)).reshape(len(thumbs), -1) / 4
+    small = halved(thumbs).reshape(len(thumbs), -1)
     small = small - small.mean(axis=1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
     return np.where(length > FLAT * 16, small / np.maximum(length, 1e-6), 0.0).astype(np.float32)
+
+
+def halved(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Returns thumbnails at half their size, ``N x 16 x 16``."""
+    quarters = (thumbs[:, row::2, column::2].astype(np.float32) for row in (0, 1) for column in (0, 1))
+    return np.asarray(sum(quarters, np.float32(0)) / 4)
 
 
 def turned(thumbs: NDArray[_Number]) -> list[NDArray[_Number]]:
@@ -110,50 +119,94 @@ def alike_parts(thumbs: NDArray[np.uint8], least: float, rows: NDArray[np.int64]
     """Yields what :func:`alike` returns, part by part; a pair may be found in several of the eight ways."""
     own = unit(thumbs)
     shown = np.flatnonzero(own.any(axis=1))
-    own, way_hashes = own[shown], hashes(thumbs[shown])
+    own = own[shown]
+    search = _Search(own, _any_way(own), hashes(thumbs[shown]), least, rows is None)
     wanted = np.arange(len(shown)) if rows is None else np.flatnonzero(np.isin(shown, rows))
-    for way_hash, way in zip(way_hashes, turned(own.reshape(len(own), 16, 16)), strict=True):
-        search = _Search(way_hashes[0], way_hash, own, way.reshape(own.shape), least, rows is None)
-        parts = [wanted[start : start + _ROWS] for start in range(0, len(wanted), _ROWS)]
-        with ThreadPoolExecutor(WORKERS) as pool:
-            for start in range(0, len(parts), _WAITING):  # what is found is taken away before more is looked for
-                for found in pool.map(search.of, parts[start : start + _WAITING]):
-                    for first, second, likeness in found:
-                        one, other = shown[first], shown[second]
-                        yield np.minimum(one, other), np.maximum(one, other), likeness
+    parts = [wanted[start : start + _ROWS] for start in range(0, len(wanted), _ROWS)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for start in range(0, len(parts), _WAITING):  # what is found is taken away before more is looked for
+            for found in pool.map(search.of, parts[start : start + _WAITING]):
+                for first, second, likeness in found:
+                    one, other = shown[first], shown[second]
+                    yield np.minimum(one, other), np.maximum(one, other), likeness
+
+
+def _any_way(own: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns figures of thumbnails whose products bound their correlation in all of the eight ways.
+
+    Turning and mirroring swaps a wave of ``i`` periods down and ``j`` across with that of ``j`` and ``i``, and changes
+    their signs. Sums and differences of the two, and both in the order of their size, keep distances or make them less
+    when signs are dropped. Of what is left, the lengths bound the product (Cauchy and Schwarz).
+
+    Args:
+        own: Thumbnails of mean 0 and length 1, ``N x 256``.
+
+    Returns:
+        ``N x 49``.
+    """
+    side, waves = THUMB // 2, np.arange(_WAVES)
+    basis = np.cos(np.pi * waves[:, None] * (np.arange(side) + 0.5) / side).astype(np.float32)
+    basis /= np.linalg.norm(basis, axis=1, keepdims=True)
+    low = basis @ own.reshape(-1, side, side) @ basis.T
+    down, across = np.triu_indices(_WAVES, 1)
+    one, other = low[:, down, across], low[:, across, down]
+    even, same = down % 2 == 0, (down + across) % 2 == 0
+    total, difference = (one + other) / math.sqrt(2), np.abs(one - other) / math.sqrt(2)
+    square = low[:, waves, waves]
+    left = 1 - np.einsum("nij,nij->n", low, low)
+    return np.concatenate(
+        [
+            np.where(waves % 2 == 0, square, np.abs(square))[:, 1:],
+            np.where(even, total, np.abs(total))[:, same],
+            difference[:, same],
+            np.maximum(np.abs(one), np.abs(other))[:, ~same],
+            np.minimum(np.abs(one), np.abs(other))[:, ~same],
+            np.sqrt(np.maximum(left, 0))[:, None],
+        ],
+        axis=1,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """Pictures in one of the eight ways, among which those are looked for that are like some as they are."""
+    """Pictures among which those are looked for that are like some of them in one of the eight ways."""
 
-    own_hash: NDArray[np.uint64]
-    way_hash: NDArray[np.uint64]
     own: NDArray[np.float32]
-    way: NDArray[np.float32]
+    any_way: NDArray[np.float32]
+    hashes: list[NDArray[np.uint64]]
     least: float
     once: bool
 
     def of(self, part: NDArray[np.int64]) -> list[Part]:
         """Returns what is like some pictures, by their rows; where each pair counts once, those of higher rows."""
-        count = len(self.way_hash)
-        differing = np.empty((len(part), min(_COLUMNS, count)), np.uint64)
-        bits = np.empty(differing.shape, np.uint8)
-        found = []
+        count = len(self.own)
+        bounds = np.empty((len(part), min(_COLUMNS, count)), np.float32)
+        found: list[Part] = []
         for start in range(int(part[0]) // _COLUMNS * _COLUMNS if self.once else 0, count, _COLUMNS):
             stop = min(count, start + _COLUMNS)
-            np.bitwise_xor(self.own_hash[part, None], self.way_hash[None, start:stop], out=differing[:, : stop - start])
-            np.bitwise_count(differing[:, : stop - start], out=bits[:, : stop - start])
-            one, other = _nonzero(bits[:, : stop - start] <= CANDIDATE_BITS)
+            bound = bounds[:, : stop - start]
+            np.matmul(self.any_way[part], self.any_way[start:stop].T, out=bound)
+            one, other = nonzero(bound >= self.least - _ROUNDING)
             kept = part[one] < other + start if self.once else part[one] != other + start
-            one, other = one[kept], other[kept]
-            likeness = _correlated(self.own[part], self.way[start:stop], one, other)
-            good = likeness >= self.least
-            found.append((part[one[good]], other[good] + start, likeness[good]))
+            found += self._in_each_way(part, slice(start, stop), one[kept], other[kept])
         return found
 
+    def _in_each_way(
+        self, part: NDArray[np.int64], columns: slice, one: NDArray[np.int64], other: NDArray[np.int64]
+    ) -> Iterator[Part]:
+        """Yields which of some pairs are alike, ``one`` being places in the part, ``other`` in the columns."""
+        bits = self.hashes[0][part][one]
+        for way, way_hash in enumerate(self.hashes):
+            near = np.flatnonzero(np.bitwise_count(bits ^ way_hash[columns][other]) <= CANDIDATE_BITS)
+            if not len(near):
+                continue
+            first, second = one[near], other[near]
+            likeness = _correlated(self.own[part], self.own[columns], first, second, way)
+            good = likeness >= self.least
+            yield part[first[good]], second[good] + columns.start, likeness[good]
 
-def _nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+
+def nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Returns what :func:`numpy.nonzero` does, faster where few are: eight at a time are passed over."""
     flat = np.ascontiguousarray(mask).reshape(-1)
     if flat.size % 8:
@@ -165,9 +218,20 @@ def _nonzero(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def _correlated(
-    first: NDArray[np.float32], second: NDArray[np.float32], one: NDArray[np.int64], other: NDArray[np.int64]
+    first: NDArray[np.float32], second: NDArray[np.float32], one: NDArray[np.int64], other: NDArray[np.int64], way: int
 ) -> NDArray[np.float32]:
-    return np.asarray((first @ second.T)[one, other]) if len(one) > _DENSE else dots(first, second, one, other)
+    """Returns the products of pairs, the second of each turned in one of the eight ways, ``P``."""
+
+    def moved(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return turned(rows.reshape(-1, THUMB // 2, THUMB // 2))[way].reshape(rows.shape)
+
+    if len(one) > _DENSE:
+        return np.asarray((first @ moved(second).T)[one, other])
+    found = np.empty(len(one), np.float32)
+    for start in range(0, len(one), _GATHERED):
+        part = slice(start, start + _GATHERED)
+        np.einsum("nd,nd->n", first[one[part]], moved(second[other[part]]), out=found[part])
+    return found
 
 
 def dots(

@@ -75,10 +75,10 @@ def limits_of(thumbs: NDArray[np.uint8], features: NDArray[np.float32] | None, l
     enough = [len(pair[0]) >= _FEW * (_FEW - 1) // 2 for pair in pairs]
 
     def limits(likeness: _Likeness, least: float) -> NDArray[np.float32]:
-        common = _above(likeness(*together), least)
-        own_limits = [
-            _above(likeness(*pair), least) if many else common for pair, many in zip(pairs, enough, strict=True)
-        ]
+        within = likeness(*together)
+        common = _above(within, least)
+        each = np.split(within, np.cumsum([len(pair[0]) for pair in pairs])[:-1])
+        own_limits = [_above(part, least) if many else common for part, many in zip(each, enough, strict=True)]
         return np.array([*own_limits, _above(likeness(between[0], between[1]), least)], dtype=np.float32)
 
     few = rng.permutation(len(together[0]))[:_ALIGNED_SAMPLE]
@@ -204,7 +204,7 @@ def _parts(
         yield _kept(one, other, likeness, allowed, least)
         missed = (likeness < allowed) & (likeness >= allowed - _ROOM)
         first, second = one[missed], other[missed]
-        aligned = shifted(thumbs[first], thumbs[second])
+        aligned = shifted(thumbs[first], thumbs[second], limit=limits.aligned)
         if sizes is not None:
             aligned = np.maximum(aligned, rotated(thumbs, sizes, first, second, limits.aligned))
         yield _kept(first, second, aligned, np.full(len(aligned), limits.aligned), least)

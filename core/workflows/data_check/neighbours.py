@@ -2,7 +2,7 @@
 
 Up to some thousands of pictures, each is compared with each. Beyond that the leading principal components of the
 features sort most pairs out: what they leave of two features adds at most the product of the lengths left (Cauchy and
-Schwarz), so that no pair above the limit is missed; each picture's nearest ones are taken from its 24 nearest by the
+Schwarz), so that no pair above the limit is missed; each picture's nearest ones are taken from its 32 nearest by the
 components.
 """
 
@@ -15,18 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.scan.likeness import Pairs, Part, dots
+from core.data.scan.likeness import Pairs, Part, dots, nonzero
 
 NEIGHBOURS = 3
 FEW = 8000
 """Pictures up to which all features are compared in full."""
-_ROWS, _COLUMNS = 1024, 8192  # compared at once
-_COMPONENTS = 128
-_SAMPLE = 4096  # pictures that say how near a picture's nearest ones may be, and what the components are
-_NEAREST = 24  # by their components; the nearest three are almost always among them
+_ROWS, _COLUMNS = 512, 4096  # compared at once
+_COMPONENTS = 64
+_SAMPLE = 8192  # pictures that say how near a picture's nearest ones may be, and what the components are
+_NEAREST = 32  # by their components; the nearest three are almost always among them
 _DENSE = 64  # one of as many pairs is a candidate: comparing all of them in full is faster then
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 
 
 def near_parts(features: Floats, least: float, room: float, rows: NDArray[np.int64] | None = None) -> Iterator[Part]:
@@ -65,30 +66,34 @@ def _each(features: Floats, least: float, room: float, wanted: NDArray[np.int64]
 def _sorted_out(features: Floats, least: float, room: float) -> Iterator[Part]:
     reduced, left = _components(features)
     enough = np.minimum(_third(reduced, least - room - left**2), least - left**2)
+    order = np.argsort(enough)  # of two pictures the first has the lower limit, which both need to reach
+    reduced, enough = reduced[order], enough[order]
     found: list[Part] = []
-    limits = torch.from_numpy(enough)
-    known = torch.from_numpy(reduced)
+    buffer = np.empty((_ROWS, _COLUMNS), np.float32)
     for start in range(0, len(features), _ROWS):
-        stop = min(len(features), start + _ROWS)
+        rows = order[start : start + _ROWS]
         for begin in range(start, len(features), _COLUMNS):
-            end = min(len(features), begin + _COLUMNS)
-            products = known[start:stop] @ known[begin:end].T
-            hits = (products >= limits[start:stop, None]) | (products >= limits[None, begin:end])
-            if int(hits.sum()) * _DENSE > hits.numel() + _ROWS:  # each picture is one with itself
-                over, nearest = _in_full(features, slice(start, stop), slice(begin, end), least)
+            columns = order[begin : begin + _COLUMNS]
+            products = buffer[: len(rows), : len(columns)]
+            np.matmul(reduced[start : start + _ROWS], reduced[begin : begin + _COLUMNS].T, out=products)
+            one, other = nonzero(products >= enough[start : start + _ROWS, None])
+            later = one < other + (begin - start)
+            one, other = one[later], other[later]
+            if len(one) * _DENSE > products.size:
+                over, nearest = _in_full(features, rows, columns, begin - start, least)
                 yield over
                 found.append(nearest)
-                continue
-            places = hits.nonzero(as_tuple=True)
-            likely = products[places].numpy()
-            one, other = (ends.numpy() + first for ends, first in zip(places, (start, begin), strict=True))
-            kept = one < other
-            found.append((one[kept], other[kept], likely[kept]))
+            else:
+                found.append(_ordered(rows[one], columns[other], products[one, other]))
     yield from _checked(features, left, found, least, room)
 
 
+def _ordered(one: Integers, other: Integers, likeness: Floats) -> Part:
+    return np.minimum(one, other), np.maximum(one, other), likeness
+
+
 def _components(features: Floats) -> tuple[Floats, Floats]:
-    """Returns the principal components of features, ``N x 128`` or fewer, and the length that they leave, ``N``."""
+    """Returns the principal components of features, ``N x 64`` or fewer, and the length that they leave, ``N``."""
     count = min(_COMPONENTS, features.shape[1])
     sample = features[np.random.default_rng(0).permutation(len(features))[:_SAMPLE]]
     _, axes = np.linalg.eigh(sample.T @ sample)
@@ -113,11 +118,13 @@ def _third(reduced: Floats, least: Floats) -> Floats:
     return np.maximum(found, least)  # one place more, as a picture of the sample is its own nearest
 
 
-def _in_full(features: Floats, rows: slice, columns: slice, least: float) -> tuple[Part, Part]:
-    """Compares all of some pictures with all of others; returns the pairs above the limit, and the nearest of each."""
-    cosine = torch.from_numpy(features[rows]) @ torch.from_numpy(features[columns]).T
-    place = torch.arange(rows.start, rows.stop)[:, None], torch.arange(columns.start, columns.stop)[None]
-    cosine[place[0] >= place[1]] = -1.0
+def _in_full(features: Floats, rows: Integers, columns: Integers, later: int, least: float) -> tuple[Part, Part]:
+    """Compares some pictures with all later ones among others; returns pairs above the limit, and each one's nearest.
+
+    The others begin ``later`` places after the first of the pictures.
+    """
+    cosine = torch.from_numpy(features[rows] @ features[columns].T)
+    cosine[torch.arange(len(rows))[:, None] >= torch.arange(len(columns)) + later] = -1.0
     kept = torch.zeros(cosine.shape, dtype=torch.bool)
     for axis in (0, 1):
         nearest = cosine.topk(min(NEIGHBOURS, cosine.shape[axis]), dim=axis).indices
@@ -125,8 +132,8 @@ def _in_full(features: Floats, rows: slice, columns: slice, least: float) -> tup
     kept &= cosine > -1.0
 
     def part(mask: torch.Tensor) -> Part:
-        one, other = mask.nonzero(as_tuple=True)
-        return one.numpy() + rows.start, other.numpy() + columns.start, cosine[one, other].numpy()
+        one, other = (places.numpy() for places in mask.nonzero(as_tuple=True))
+        return _ordered(rows[one], columns[other], cosine.numpy()[one, other])
 
     return part(cosine >= least), part(kept)
 
@@ -135,19 +142,25 @@ def _checked(features: Floats, left: Floats, found: list[Part], least: float, ro
     """Yields, of the pairs that their components find likely, those that are near by their features in full."""
     one, other, likely = (np.concatenate(column) for column in zip(*found, strict=True))
     found.clear()
-    ends, others = np.concatenate([one, other]), np.concatenate([other, one])
-    order = np.lexsort((-np.concatenate([likely, likely]), ends))
-    ends, others = ends[order], others[order]
-    rank = np.arange(len(ends)) - np.searchsorted(ends, ends)
-    chosen = np.zeros(len(one), dtype=bool)
-    chosen[order[rank < _NEAREST] % len(one)] = True
+    chosen = _among_first(one, other, likely, _NEAREST)
     chosen |= likely >= least - left[one] * left[other]
-    one, other = one[chosen], other[chosen]
+    places = np.flatnonzero(chosen)
+    places = places[np.argsort(one[places])]  # neighbours in the list lie near each other in memory
+    one, other = one[places], other[places]
     cosine = dots(features, features, one, other)
-    ends, others = np.concatenate([one, other]), np.concatenate([other, one])
-    order = np.lexsort((-np.concatenate([cosine, cosine]), ends))
-    rank = np.arange(len(ends)) - np.searchsorted(ends[order], ends[order])
-    kept = cosine >= least
-    kept[order[rank < NEIGHBOURS] % max(1, len(one))] = True
+    kept = (cosine >= least) | _among_first(one, other, cosine, NEIGHBOURS)
     kept &= cosine >= least - room
     yield one[kept], other[kept], cosine[kept]
+
+
+def _among_first(one: Integers, other: Integers, likeness: Floats, count: int) -> NDArray[np.bool_]:
+    """Returns which pairs are among the most alike of at least one of their ends, ``P``."""
+    near = np.clip(2**31 * (1 - np.float64(likeness) / 2), 0, 2**32 - 1).astype(np.int64)  # the most alike first
+    order = np.argsort(np.concatenate([one, other]) << 32 | np.concatenate([near, near]))
+    ends = np.concatenate([one, other])[order]
+    chosen = np.zeros(len(one), dtype=bool)
+    if len(one):
+        first = np.ones(len(ends), dtype=bool)  # of those after it, the same end stands so many places before
+        first[count:] = ends[count:] != ends[:-count]
+        chosen[order[first] % len(one)] = True
+    return chosen

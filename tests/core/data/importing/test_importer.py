@@ -243,7 +243,10 @@ def test_names_of_classes_cannot_lead_elsewhere(pictures: Path) -> None:
 def test_too_many_classes(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.data.importing.collected.MOST_CLASSES", 5)
     rows = ["path,label", *[f"pictures/p{n % 4}_{n}.png,c{n}" for n in range(12)]]
+    taken: list[Path] = []
+    monkeypatch.setattr("core.data.importing.collected.Collected.add_file", lambda _, path, *__: taken.append(path))
     refused(table(pictures, "\n".join(rows)), "more than 5 classes, such as c5")
+    assert taken == [], "it is refused before anything is written"
 
 
 @pytest.mark.parametrize("cut", [3, 10, 100])

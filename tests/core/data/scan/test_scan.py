@@ -133,6 +133,29 @@ def test_blocks_find_the_pairs_that_comparing_all_does(
     )
 
 
+def test_one_product_bounds_the_likeness_in_all_eight_ways() -> None:
+    chance = np.random.default_rng(3)
+    noise = chance.integers(0, 256, (60, 32, 32), dtype=np.uint8)
+    own = unit(np.concatenate([noise, thumbs(*[detailed(seed) for seed in range(60)])]))
+    figures = likeness._any_way(own)
+    best = np.max([own @ way.reshape(own.shape).T for way in turned(own.reshape(-1, 16, 16))], axis=0)
+    assert (figures @ figures.T >= best - 1e-5).all()
+    assert np.mean(figures[60:] @ figures[60:].T >= 0.9) < 0.05, "pictures with coarse shapes are sorted out"
+    for way in turned(own.reshape(-1, 16, 16)):
+        assert np.allclose(likeness._any_way(np.ascontiguousarray(way).reshape(own.shape)), figures, atol=1e-5)
+
+
+def test_shifts_that_miss_their_limit_by_far_are_passed_over_and_no_others() -> None:
+    originals = [detailed(seed) for seed in range(40)]
+    moved = [image.transform(image.size, 0, (1, 0, 4 * n % 40, 0, 1, -3 * n % 30)) for n, image in enumerate(originals)]
+    one, other = thumbs(*originals, *originals), thumbs(*moved, *moved[1:], moved[0])
+    exact, quick = shifted(one, other), shifted(one, other, limit=0.87)
+    counts = exact >= 0.82
+    assert counts.sum() >= 30
+    assert (quick[counts] == exact[counts]).all()
+    assert (quick[~counts] == -1).mean() > 0.5
+
+
 def test_a_turned_thumbnail_has_the_hash_of_that_way() -> None:
     small = thumbs(*[detailed(seed) for seed in range(20)])
     for bits, way in zip(hashes(small), turned(small), strict=True):
