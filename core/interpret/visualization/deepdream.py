@@ -17,6 +17,7 @@ from core.errors import InputError
 from core.interpret.visualization.fourier_image import from_bytes, to_bytes
 from core.interpret.visualization.gradient_ascent import Climber, Spot, opened, spot_of
 from core.messages import Progress
+from core.specs import checks
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -51,19 +52,12 @@ class Depth:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        limits = {
-            "octaves": (self.octaves, 1, 8),
-            "zoom": (self.zoom, 1.1, 2.0),
-            "steps": (self.steps, 1, 200),
-            "strength": (self.strength, 0.05, 10),
-            "side": (self.side, 32, LARGEST),
-            "seed": (self.seed, 0, 2**31 - 1),
-        }
-        for name, (value, low, high) in limits.items():
-            if not low <= value <= high:
-                raise InputError(
-                    "{name} is {value}. Choose from {low} to {high}.", name=name, value=value, low=low, high=high
-                )
+        checks.whole("octaves", self.octaves, low=1, high=8)
+        checks.number("zoom", self.zoom, low=1.1, high=2.0)
+        checks.whole("steps", self.steps, low=1, high=200)
+        checks.number("strength", self.strength, low=0.05, high=10)
+        checks.whole("side", self.side, low=32, high=LARGEST)
+        checks.whole("seed", self.seed, low=0, high=2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,6 +23,7 @@ from core.interpret.layout import batch_maps, require_map_layer, spatial_layers
 from core.interpret.probe import Probe, device_of
 from core.interpret.shared_copy import shared_copy
 from core.interpret.visualization.fourier_image import as_input, from_bytes, to_bytes
+from core.specs.checks import number, one_of, whole
 
 if TYPE_CHECKING:
     from core.models.anatomy.records import Anatomy
@@ -79,21 +80,13 @@ class StylePlan:
         return ((self.size // 2, first), (self.size, self.steps - first)) if first else ((self.size, self.steps),)
 
     def __post_init__(self) -> None:
-        if self.start not in STARTS:
-            raise InputError("start is {value}. Choose one of: {known}.", value=self.start, known=", ".join(STARTS))
+        one_of("start", self.start, STARTS)
         if len(set(self.style_layers)) < len(self.style_layers):
             raise InputError("A layer stands twice among those of the style. Name each once.")
-        limits = {
-            "style_weight": (self.style_weight, 0.0, 1e6),
-            "size": (self.size, *SIZES),
-            "steps": (self.steps, 1, MOST_STEPS),
-            "seed": (self.seed, 0, 2**31 - 1),
-        }
-        for name, (value, low, high) in limits.items():
-            if not low <= value <= high:
-                raise InputError(
-                    "{name} is {value}. Choose from {low} to {high}.", name=name, value=value, low=low, high=high
-                )
+        number("style_weight", self.style_weight, low=0, high=1e6)
+        whole("size", self.size, low=SIZES[0], high=SIZES[1])
+        whole("steps", self.steps, low=1, high=MOST_STEPS)
+        whole("seed", self.seed, low=0, high=2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.errors import InputError
@@ -20,6 +18,7 @@ from core.evaluation.figures import Figures
 from core.messages import N_
 from core.runs.files import read_json, read_lines, write_atomic
 from core.runs.store import Run
+from core.text_templates import templates
 from core.translations import Words, direction, languages
 from core.workflows.checkpoints import network_at
 from core.workflows.coach.diagnose import advise_run
@@ -29,6 +28,7 @@ from core.workflows.images import reopen
 from core.workflows.report import charts, data_card, pictures, recipe
 from core.workflows.report.charts import Line
 
+TEMPLATES = Path(__file__).parent / "templates"
 MOST_CLASSES = 20
 """Classes up to which the confusion matrix is drawn whole; of more the report lists the most frequent mistakes."""
 MOST_LISTED = 20
@@ -119,7 +119,7 @@ def write_report(
         missing = _.said(error)
     step("writing the report", 0, 0)
     text = (
-        _templates()
+        templates(TEMPLATES, html=True)
         .get_template("report.html.j2")
         .render(
             _=_,
@@ -285,14 +285,3 @@ def _findings(run: Run, _: Words) -> list[tuple[str, str, str]]:
     health = read_lines(run.path / "health.jsonl")[0]
     found = advise_run(rows, health, run.status(), run.experiment, counts)
     return [(finding.tone, _.said(finding.sentence), _.said(finding.advice)) for finding in found]
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -7,16 +7,14 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core.errors import InputError
 from core.models.catalog import catalog
 from core.models.network import Network
 from core.runs.store import Run
+from core.text_templates import templates
 from core.workflows.checkpoints import network_at
 from core.workflows.evaluate import recorded
 from core.workflows.export.model import formats
@@ -24,6 +22,8 @@ from core.workflows.export.model.int8 import LARGEST_FALL, Int8, quantise
 from core.workflows.export.model.parity import LIMIT, Parity, compare, pictures_of
 from core.workflows.export.tables import csv_table, excel_table
 from core.workflows.images import reopen
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def companions(run: Run, found: Exported, checkpoint: str = "best") -> dict[str,
         "MODEL_CARD.md": model_card(run, found, checkpoint),
     }
     if found.format not in ("safetensors", "web"):
-        template = _templates().get_template("predict.py.j2")
+        template = templates(TEMPLATES).get_template("predict.py.j2")
         colour = tuple(round(255 * value) for value in preprocessing.mean)
         files["predict.py"] = template.render(format=found.format, prep=preprocessing, model=model, colour=colour)
     return files
@@ -228,7 +228,7 @@ def model_card(run: Run, found: Exported, checkpoint: str = "best") -> str:
     part = judged.get("test") or judged.get("val")
     figures = None if part is None else part.figures()
     return (
-        _templates()
+        templates(TEMPLATES)
         .get_template("model_card.md.j2")
         .render(
             run=run,
@@ -243,16 +243,4 @@ def model_card(run: Run, found: Exported, checkpoint: str = "best") -> str:
             limit=LIMIT,
             title=formats.FORMATS[found.format].title,
         )
-    )
-
-
-@cache
-def _templates() -> Environment:
-    folder = Path(__file__).parent / "templates"
-    return Environment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
     )

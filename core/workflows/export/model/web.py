@@ -10,15 +10,14 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core import settings
 from core.errors import InputError
 from core.specs import Preprocessing
+from core.text_templates import templates
 
+TEMPLATES = Path(__file__).parent / "templates"
 LARGEST = 200_000_000
 """Bytes of a network that fits into a page: browsers hold no text that is much longer."""
 RUNTIME = settings.PROJECT / "assets" / "onnxruntime-web"
@@ -52,7 +51,7 @@ def write_page(
     carried = {name: base64.b64encode(file.read_bytes()) for name, file in parts.items()}
     carried["model"] = base64.b64encode(model)
     text = (
-        _templates()
+        templates(TEMPLATES, html=True)
         .get_template("page.html.j2")
         .render(
             settings={"classes": list(classes), **asdict(preprocessing), "input": names[0], "output": names[1]},
@@ -78,14 +77,3 @@ def model_of(path: Path) -> bytes:
     if found is None:
         raise InputError("{file} is no page that carries a network.", file=path.name)
     return base64.b64decode(found.group(1))
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

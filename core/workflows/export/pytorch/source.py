@@ -10,8 +10,9 @@ from pathlib import Path
 from textwrap import indent, wrap
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
+
+from core.text_templates import templates
 
 _WHOLE: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}  # so that names stay in one piece
 
@@ -69,14 +70,8 @@ def render(context: Mapping[str, Any]) -> str:
     Raises:
         jinja2.UndefinedError: A template names a value that is not there.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        extensions=[LineConditions],
-    )
+    environment = templates(Path(__file__).with_name("templates"))
+    environment.add_extension(LineConditions)
     environment.filters["literal"] = literal
     head, body = (environment.get_template(name).render(context) for name in ("head.txt.j2", "program.py.j2"))
     return pruned(f"{docstring(head)}\n\n{body}")
