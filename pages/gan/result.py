@@ -129,6 +129,8 @@ def _variety(found: GanResult) -> None:
         chart = charts.bars(
             [charts.text(name, 18) for name in counts], [n / total for n in counts.values()], share=True
         )
+        chart.update_traces(textposition="outside")
+        chart.update_xaxes(range=[0, min(1.2, max(0.25, 1.3 * max(shares)))])
         charts.show(
             chart,
             key="bl-gan-classes",
