@@ -21,7 +21,7 @@ def by_click(shelf: str, key: tuple[object, ...], make: Callable[[Progress], T],
     What was found is kept for all who ask for the same, as long as the server runs.
 
     Args:
-        shelf: Name of the lesson's results; also the start of the keys.
+        shelf: Name of the lesson's results; also the end of the keys.
         key: All that the result depends on.
         make: Trains; it calls what it is given with what is done and all there is.
         label: What the button says, translated.
@@ -30,11 +30,11 @@ def by_click(shelf: str, key: tuple[object, ...], make: Callable[[Progress], T],
     if caches.known(shelf, key):
         return caches.remember(shelf, key, lambda: make(lambda *_done: None))
     place = st.empty()
-    if not clicks.button(label, icon=":material/play_arrow:", key=f"bl-{shelf}-go", into=place):
+    if not clicks.button(label, icon=":material/play_arrow:", key=f"bl-learn-go-{shelf}", into=place):
         return None
-    with place.container(horizontal=True, vertical_alignment="center", key=f"bl-{shelf}-live"):
+    with place.container(horizontal=True, vertical_alignment="center", key=f"bl-learn-live-{shelf}"):
         bar = st.progress(0.0, text=doing, width="stretch")
-        st.button(_("Cancel"), icon=":material/close:", key=f"bl-{shelf}-stop")  # any click ends what is drawn here
+        st.button(_("Cancel"), icon=":material/close:", key=f"bl-learn-stop-{shelf}")  # any click ends what is drawn here
 
     def progress(done: int, total: int) -> None:
         bar.progress(done / total if total else 0.0, text=doing)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from core.lessons.own.skips import Cut, Skip
     from core.specs import DataSpec
 
-BLOCK = "bl-learn-skip"
+BLOCK = "bl-learn-block"
 PICTURES = 24
 """Pictures that answers are compared on, at most."""
 KINDS = {False: N_("Identity block"), True: N_("Convolution block")}
@@ -82,7 +82,7 @@ def _bench(subject: Subject) -> None:
         return
     charts.show(
         _chart(subject, cut.cut),
-        key="bl-learn-skip-chart",
+        key="bl-learn-block-chart",
         alt=_(
             "Length of the gradient of each layer's weights for what the network says of your picture, with all skips "
             "and without this one"

@@ -16,7 +16,7 @@ def test_a_skip_of_ones_own_resnet_is_cut_and_its_blocks_are_named(open_page, wo
     assert said.count("<td>Identity block</td>") == 5 * said.count("conv3_x</td><td>Convolution block</td>")
     assert "Same answer" in said
     assert " / 24<" in said
-    app.selectbox(key="bl-learn-skip").set_value("layer4.1").run()
+    app.selectbox(key="bl-learn-block").set_value("layer4.1").run()
     assert not app.exception
 
 
@@ -56,6 +56,6 @@ def test_the_race_on_ones_own_pictures_begins_with_a_click(open_page, words) -> 
     assert "Choose your pictures" in words(open_page("learn", lesson="race", step="play", **own))
     app = open_page("learn", lesson="race", step="play", data="shapes?per_class=6&size=32", **own)
     assert "Best:" not in words(app)
-    app.button(key="bl-learn-own-race-go").click().run()
+    app.button(key="bl-learn-go-learn-own-race").click().run()
     assert not app.exception
     assert "Best:" in words(app)
