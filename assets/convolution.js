@@ -25,6 +25,7 @@ export default ({data, parentElement, setTriggerValue}) => {
     ? last
     : {key, kernel: data.kernel, seen: new Set(), at: null, told: null, painting: last?.painting ?? false,
        brush: last?.brush ?? 10});
+  const playing = state.timer != null;  // the answer to an earlier step does not end what was begun since
   state.timer = null;
   const out = data.output[data.kernel], rows = out.length, columns = out[0].length, count = rows * columns;
   const laid = data.laid[data.kernel], first = data.first[data.kernel];
@@ -195,10 +196,11 @@ export default ({data, parentElement, setTriggerValue}) => {
   const play = () => {
     if (stop()) { state.told = state.at; tell({cell: state.at}); tools(); return; }
     if (state.at === count - 1) { state.at = null; state.seen.clear(); }
-    state.timer = setInterval(step, count > 60 ? 220 : 650);
+    run();
     step();
     tools();
   };
+  const run = () => { state.timer = setInterval(step, count > 60 ? 220 : 650); };
 
   // --- what can be pressed ---------------------------------------------------------------------------------------
   const bar = make('div', 'bar');
@@ -294,6 +296,7 @@ export default ({data, parentElement, setTriggerValue}) => {
   flow.append(inputs, make('div', 'sign', '∗'), middle, make('div', 'sign', '='), answer);
   root.replaceChildren(bar, flow, alarm, sum);
   root.setAttribute('aria-label', data.alt);
+  if (playing) run();
   tools();
   terms();
   brushing();
