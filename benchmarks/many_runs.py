@@ -30,8 +30,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["BACKBONE_LAB_RUNS"] = folder
         ids = _made(Path(folder), given.runs, given.compared, given.epochs)
-        report("many runs", runs=given.runs, compared=given.compared, epochs=given.epochs,
-               **_listed(given.repeat), **_pages(ids, given.repeat), **_judged(given.repeat))  # fmt: skip
+        report(
+            "many runs",
+            runs=given.runs,
+            compared=given.compared,
+            epochs=given.epochs,
+            **_listed(given.repeat),
+            **_pages(ids, given.repeat),
+            **_judged(given.repeat),
+        )
 
 
 def _made(folder: Path, count: int, compared: int, epochs: int) -> list[str]:
@@ -59,17 +66,38 @@ def _made(folder: Path, count: int, compared: int, epochs: int) -> list[str]:
         accuracy = 0.9 - 0.4 * np.exp(-np.arange(rows) / 30) + random.normal(0, 0.01, rows)
         (path / "experiment.json").write_text(spec.to_json())
         (path / "status.json").write_text(
-            json.dumps({"state": "finished", "epochs": rows, "epochs_done": rows, "steps": 10 * rows,
-                        "val_accuracy": float(accuracy.max()), "test_accuracy": 0.9, "seconds": 60.0})
-        )  # fmt: skip
+            json.dumps(
+                {
+                    "state": "finished",
+                    "epochs": rows,
+                    "epochs_done": rows,
+                    "steps": 10 * rows,
+                    "val_accuracy": float(accuracy.max()),
+                    "test_accuracy": 0.9,
+                    "seconds": 60.0,
+                }
+            )
+        )
         (path / "metrics.jsonl").write_text(
             "".join(
-                json.dumps({"epoch": n + 1, "phase": "head", "phase_index": 0, "train_loss": 0.5, "val_loss": 0.6,
-                            "train_accuracy": float(a), "val_accuracy": float(a), "lr": 1e-3, "seconds": 1.0,
-                            "images_per_second": 100.0}) + "\n"
+                json.dumps(
+                    {
+                        "epoch": n + 1,
+                        "phase": "head",
+                        "phase_index": 0,
+                        "train_loss": 0.5,
+                        "val_loss": 0.6,
+                        "train_accuracy": float(a),
+                        "val_accuracy": float(a),
+                        "lr": 1e-3,
+                        "seconds": 1.0,
+                        "images_per_second": 100.0,
+                    }
+                )
+                + "\n"
                 for n, a in enumerate(accuracy)
             )
-        )  # fmt: skip
+        )
         if number % 4 == 0:
             (path / "notes.json").write_text(json.dumps({"tags": ["good"], "group": "A", "archived": False}))
     return ids

@@ -50,6 +50,12 @@ def test_no_folder_holds_more_modules_than_one_reads_at_a_glance() -> None:
     assert {str(folder.relative_to(PROJECT)): n for folder, n in folders.items() if n > MAX_MODULES} == {}
 
 
+def test_the_formatter_lays_out_every_line() -> None:
+    mark = "# fmt: " + "skip"
+    files = modules("core", "pages", "tests", "benchmarks")
+    assert [path for path in files if mark in path.read_text(encoding="utf-8")] == []
+
+
 def test_no_module_is_longer_than_one_holds_in_mind() -> None:
     lines = {
         path.relative_to(PROJECT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())

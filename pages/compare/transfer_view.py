@@ -64,9 +64,11 @@ def draw(runs: Sequence[Run], everything: Sequence[Run], labels: Mapping[str, st
     offered = _pretrained(runs)
     if not offered:
         components.note(
-            _("None of these runs starts from pretrained weights. Choose one that does: it is held against the same "
-              "network from scratch.")
-        )  # fmt: skip
+            _(
+                "None of these runs starts from pretrained weights. Choose one that does: it is held against the same "
+                "network from scratch."
+            )
+        )
         return
     by_id = {run.id: run for run in offered}
     left, right = st.columns(2, gap="medium")
@@ -144,9 +146,11 @@ def _side(first: Run, everything: Sequence[Run]) -> Side:
 def _launch(run: Run) -> None:
     """Offers to train the counterpart that is missing."""
     components.note(
-        _("There is no run of this network from random weights on the same images yet, so nothing says what its "
-          "weights gained.")
-    )  # fmt: skip
+        _(
+            "There is no run of this network from random weights on the same images yet, so nothing says what its "
+            "weights gained."
+        )
+    )
     needs = run.recorded.seconds
     st.button(
         _("Train it from scratch"),
@@ -154,10 +158,13 @@ def _launch(run: Run) -> None:
         icon=":material/restart_alt:",
         key="bl-compare-scratch",
         help=_("The same images, network, epochs and seed; everything learns from random weights.")
-        + (" " + _("With everything learning it takes longer than {time}.").format(time=number_format.duration(needs))
-           if needs else ""),
+        + (
+            " " + _("With everything learning it takes longer than {time}.").format(time=number_format.duration(needs))
+            if needs
+            else ""
+        ),
         on_click=lambda: one_shot_button.attempt(lambda: _start(run)),
-    )  # fmt: skip
+    )
 
 
 def _start(run: Run) -> None:
@@ -175,18 +182,24 @@ def verdict(found: Sequence[transfer.Gain]) -> str:
     if worse and higher:
         text = _("More than chance in both directions: {higher}, but {lower}. What is lower is negative transfer.")
     elif worse:
-        text = _("Negative transfer, by more than chance: {lower}. From these weights the network learns these images "
-                 "worse than from scratch: what was learned before does not serve them.")  # fmt: skip
+        text = _(
+            "Negative transfer, by more than chance: {lower}. From these weights the network learns these images "
+            "worse than from scratch: what was learned before does not serve them."
+        )
     elif higher and lower:
         text = _("More than chance: {higher}. The slope is lower because less was left to gain, which is no harm.")
     elif higher:
         text = _("The weights helped, by more than chance: {higher}.")
     elif lower:
-        text = _("The pretrained network learns more slowly than from scratch, by more than chance: that speaks for "
-                 "negative transfer, though start and asymptote cannot be told apart.")  # fmt: skip
+        text = _(
+            "The pretrained network learns more slowly than from scratch, by more than chance: that speaks for "
+            "negative transfer, though start and asymptote cannot be told apart."
+        )
     else:
-        text = _("None of the three differs by more than chance: of these runs nobody can say that the pretrained "
-                 "weights helped, nor that they hindered.")  # fmt: skip
+        text = _(
+            "None of the three differs by more than chance: of these runs nobody can say that the pretrained "
+            "weights helped, nor that they hindered."
+        )
     return text.format(higher=higher, lower=lower)
 
 
@@ -196,8 +209,10 @@ def _untested(found: Sequence[transfer.Gain]) -> str:
     if end.difference > 0:
         text = _("The pretrained run ends higher; with one run on a side that may be chance.")
     elif end.difference < 0:
-        text = _("The pretrained run is no better: it ends lower than the one from scratch. With one run on a side "
-                 "that may be chance; if more seeds confirm it, it is negative transfer.")  # fmt: skip
+        text = _(
+            "The pretrained run is no better: it ends lower than the one from scratch. With one run on a side "
+            "that may be chance; if more seeds confirm it, it is negative transfer."
+        )
     else:
         text = _("Both end at the same accuracy: here the weights brought no higher asymptote.")
     return text
@@ -295,8 +310,10 @@ def _sentence(theirs: Side, mine: Side, found: Sequence[transfer.Gain]) -> str:
 def _when(theirs: Side, mine: Side, level: float) -> None:
     """Draws a table of what it takes each to reach the accuracy."""
     rows = {_("Pretrained"): mine, _("From scratch"): theirs}
-    cells = {name: [_reached(run, line, level) for run, line in zip(side.runs, side.lines, strict=True)]
-             for name, side in rows.items()}  # fmt: skip
+    cells = {
+        name: [_reached(run, line, level) for run, line in zip(side.runs, side.lines, strict=True)]
+        for name, side in rows.items()
+    }
     components.section(
         _("To reach {level}").format(level=percent(level)),
         _("Mean over the seeds that reach it; seconds are those of its epochs here, on this machine."),

@@ -140,22 +140,28 @@ def _answer(shown: Sequence[Slice], judged: Evaluation) -> None:
     low, high = worst.interval
     components.metrics(
         [
-            Figure(_("All images"), percent(judged.scores.accuracy), _n("{n} image", "{n} images", judged.scores.images)
-                   .format(n=judged.scores.images)),
+            Figure(
+                _("All images"),
+                percent(judged.scores.accuracy),
+                _n("{n} image", "{n} images", judged.scores.images).format(n=judged.scores.images),
+            ),
             Figure(
                 _("Worst slice"),
                 percent(worst.accuracy),
                 _("{column}: {value}").format(column=title(worst.column), value=worst.value),
             ),
-            Figure(_("Its 95 %\u00a0interval"), _("{low} to {high}").format(low=percent(low), high=percent(high)),
-                   _n("{n} image", "{n} images", worst.images).format(n=worst.images)),
+            Figure(
+                _("Its 95 %\u00a0interval"),
+                _("{low} to {high}").format(low=percent(low), high=percent(high)),
+                _n("{n} image", "{n} images", worst.images).format(n=worst.images),
+            ),
             Figure(
                 _("Worse by more than chance"),
                 number_format.exact(sum(one.worse for one in shown)),
                 _("of {n} slices, after Holm").format(n=len(shown)),
             ),
         ]
-    )  # fmt: skip
+    )
 
 
 def _table(shown: Sequence[Slice]) -> Slice | None:

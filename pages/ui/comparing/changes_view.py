@@ -121,20 +121,32 @@ def _largest(found: Changes) -> str:
     value = int(difference[row, column])
     if row == column:
         words = (
-            _n("Most changed: {true}, {n} picture more is right.",
-               "Most changed: {true}, {n} pictures more are right.", value)
+            _n(
+                "Most changed: {true}, {n} picture more is right.",
+                "Most changed: {true}, {n} pictures more are right.",
+                value,
+            )
             if value > 0
-            else _n("Most changed: {true}, {n} picture fewer is right.",
-                    "Most changed: {true}, {n} pictures fewer are right.", -value)
-        )  # fmt: skip
+            else _n(
+                "Most changed: {true}, {n} picture fewer is right.",
+                "Most changed: {true}, {n} pictures fewer are right.",
+                -value,
+            )
+        )
     else:
         words = (
-            _n("Most changed: {true} taken for {predicted}, {n} picture more.",
-               "Most changed: {true} taken for {predicted}, {n} pictures more.", value)
+            _n(
+                "Most changed: {true} taken for {predicted}, {n} picture more.",
+                "Most changed: {true} taken for {predicted}, {n} pictures more.",
+                value,
+            )
             if value > 0
-            else _n("Most changed: {true} taken for {predicted}, {n} picture fewer.",
-                    "Most changed: {true} taken for {predicted}, {n} pictures fewer.", -value)
-        )  # fmt: skip
+            else _n(
+                "Most changed: {true} taken for {predicted}, {n} picture fewer.",
+                "Most changed: {true} taken for {predicted}, {n} pictures fewer.",
+                -value,
+            )
+        )
     return words.format(true=found.classes[row], predicted=found.classes[column], n=abs(value))
 
 
