@@ -229,6 +229,7 @@ class Walk:
                 if not options.count():
                     part.press("ArrowDown", timeout=5000)
                 options.last.click(timeout=5000)
+                page.keyboard.press("Tab")  # a list that takes several stays open, over what stands above or below it
             elif kind == "text":
                 part.fill("res", timeout=5000)
                 part.press("Enter")
