@@ -34,7 +34,8 @@ def by_click(shelf: str, key: tuple[object, ...], make: Callable[[Progress], T],
         return None
     with place.container(horizontal=True, vertical_alignment="center", key=f"bl-learn-live-{shelf}"):
         bar = st.progress(0.0, text=doing, width="stretch")
-        st.button(_("Cancel"), icon=":material/close:", key=f"bl-learn-stop-{shelf}")  # any click ends what is drawn here
+        # any click ends what is drawn here
+        st.button(_("Cancel"), icon=":material/close:", key=f"bl-learn-stop-{shelf}")
 
     def progress(done: int, total: int) -> None:
         bar.progress(done / total if total else 0.0, text=doing)
