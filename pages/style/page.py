@@ -9,14 +9,12 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.jobs import Job, latest_job
 from core.runs.launch import start_job
-from core.runs.status import JobStatus
 from core.workflows.jobs.style_transfer import StyleRequest
 from pages.style import result, settings
 from pages.ui.kit import clicks, components, page_states
 from pages.ui.runs import job_panel, queue_panel
 from pages.ui.selection import image_picker, subjects
 from pages.ui.session import caches, choices
-from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 if TYPE_CHECKING:
@@ -27,19 +25,11 @@ CONTENT = image_picker.Place("bl-style-content", "content", "style-content")
 LOOK = image_picker.Place("bl-style-look", "style", "style-look", start=1)
 """Where the two pictures are picked, each with a word of its own in the address."""
 
-
-def _steps(status: JobStatus, text: str) -> str:
-    if not status.total:
-        return text
-    done, total = number_format.exact(status.done), number_format.exact(status.total)
-    return f"{text} · " + _("step {done} of {total}").format(done=done, total=total)
-
-
 DISPLAY = job_panel.JobDisplay(
     failed=N_("The picture could not be painted"),
     interrupted=N_("The painting was interrupted"),
     doing={"painting": N_("Painting")},
-    progress=_steps,
+    progress=job_panel.steps_done,
 )
 
 

@@ -29,9 +29,21 @@ DOING = {
 """What jobs of several kinds do -> how that is said."""
 
 
+STEPPED = ("training", "painting")
+"""What jobs do in steps."""
+
+
 def share_done(status: JobStatus) -> float:
     """Returns what is done of all there is, 0 to 1."""
     return status.done / status.total if status.total else 0.0
+
+
+def steps_done(status: JobStatus, text: str) -> str:
+    """Returns what a job does with the number of steps that are done, while it learns or paints."""
+    if not status.total or status.doing not in STEPPED:
+        return text
+    done, total = number_format.exact(status.done), number_format.exact(status.total)
+    return f"{text} · " + _("step {done} of {total}").format(done=done, total=total)
 
 
 def images_done(status: JobStatus, text: str) -> str:
