@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import streamlit as st
 
@@ -10,6 +11,7 @@ from core.errors import InputError
 from core.specs import DataSpec
 from core.training.autoencoder.designs import DESIGNS, sizes
 from core.workflows.autoencoder.request import CORRUPTIONS, LOSSES, MOST_PICTURES, AutoencoderRequest
+from pages.autoencoder import own_layers
 from pages.ui.kit import components, form_fields
 from pages.ui.session import choices
 from pages.ui.text import number_format
@@ -35,12 +37,13 @@ def draw(data: DataSpec, *, gray: bool) -> AutoencoderRequest | None:
         data: The pictures.
         gray: Whether they have no colour.
     """
+    names = [*DESIGNS, own_layers.OWN]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="bl-auto-settings"):
         name = st.selectbox(
             _("Network"),
-            list(DESIGNS),
-            **form_fields.kept("bl-auto-design").widget("bl-auto-design", DESIGNS, "notes", begun=True),
-            format_func=lambda name: _(DESIGNS[name].title),
+            names,
+            **form_fields.kept("bl-auto-design").widget("bl-auto-design", names, "notes", begun=True),
+            format_func=lambda name: _(DESIGNS[name].title if name in DESIGNS else own_layers.TITLE),
             width=300,
             help=explain("autoencoder"),
         )
@@ -58,17 +61,35 @@ def draw(data: DataSpec, *, gray: bool) -> AutoencoderRequest | None:
                 label, 0.05, 0.9, step=0.05, width=170, **form_fields.number("bl-auto-strength", 0.3, 0.05, 0.9)
             )
         epochs = st.slider(_("Epochs"), 1, 50, width=150, **form_fields.number("bl-auto-epochs", 10, 1, 50))
-    components.note(_(DESIGNS[name].description))
+    if name in DESIGNS:
+        components.note(_(DESIGNS[name].description))
     with components.more("bl-auto-more"):
-        request = _rare(data, name, gray, undone, float(strength), int(epochs))
-    return _checked(request)
+        rare = _rare(name, gray)
+    begun = DESIGNS.get(name, DESIGNS["exact"]).make(rare["channels"], rare["side"], rare.pop("latents"))
+    encoder, decoder = begun
+    if name not in DESIGNS:
+        with st.expander(_("Encoder and decoder"), expanded=True, icon=":material/layers:", key="bl-auto-own"):
+            encoder, decoder = own_layers.draw(begun, rare["channels"], rare["side"])
+    try:
+        request = AutoencoderRequest(
+            data,
+            encoder,
+            decoder,
+            **rare,
+            corruption=undone,
+            strength=float(strength),
+            epochs=int(epochs),
+            device=choices.train_choice().device,
+        )
+        _sizes(request, listed=name in DESIGNS)
+    except InputError as error:
+        components.note(translate_error(error))
+        return None
+    return request
 
 
-def _rare(
-    data: DataSpec, name: str, gray: bool, undone: str, strength: float, epochs: int
-) -> AutoencoderRequest | InputError:
-    """Draws the rare choices; returns the request, or what is wrong with it."""
-    design = DESIGNS[name]
+def _rare(name: str, gray: bool) -> dict[str, Any]:
+    """Draws the rare choices; returns them by the names of :class:`AutoencoderRequest`, and ``latents``."""
     first, second, third = st.columns(3)
     loss = first.selectbox(
         _("Loss"),
@@ -99,42 +120,33 @@ def _rare(
         format_func=lambda rate: f"{rate:g}",
     )
     batch = third.number_input(_("Batch"), 1, 1024, **form_fields.number("bl-auto-batch", 32, 1, 1024))
-    latents = design.latents
-    if latents:
+    usual = DESIGNS[name].latents if name in DESIGNS else 0
+    latents = usual
+    if usual:
         key = f"bl-auto-latents-{name}"
-        latents = first.number_input(
-            _("Values in the narrow place"), 1, 256, **form_fields.number(key, design.latents, 1, 256)
-        )
-    try:
-        encoder, decoder = design.make(int(channels), int(side), int(latents))
-        return AutoencoderRequest(
-            data,
-            encoder,
-            decoder,
-            channels=int(channels),
-            side=int(side),
-            loss=str(loss),
-            corruption=undone,
-            strength=strength,
-            epochs=epochs,
-            batch_size=int(batch),
-            lr=float(rate),
-            images=int(images),
-            device=choices.train_choice().device,
-        )
-    except InputError as error:
-        return error
+        latents = first.number_input(_("Values in the narrow place"), 1, 256, **form_fields.number(key, usual, 1, 256))
+    return {
+        "channels": int(channels),
+        "side": int(side),
+        "loss": str(loss),
+        "batch_size": int(batch),
+        "lr": float(rate),
+        "images": int(images),
+        "latents": int(latents),
+    }
 
 
-def _checked(request: AutoencoderRequest | InputError) -> AutoencoderRequest | None:
-    """Draws the sizes that the network runs through, or says why it cannot be."""
-    try:
-        if isinstance(request, InputError):
-            raise request
-        down, up = sizes(request.encoder, request.decoder, request.channels, request.side)
-    except InputError as error:
-        components.note(translate_error(error))
-        return None
+def _sizes(request: AutoencoderRequest, *, listed: bool) -> None:
+    """Draws the sizes that the network runs through.
+
+    Args:
+        request: What is asked for.
+        listed: Whether every layer is listed with its formula, too.
+
+    Raises:
+        InputError: The network cannot be.
+    """
+    down, up = sizes(request.encoder, request.decoder, request.channels, request.side)
     sides = [request.side]
     for step in (*down, *up):
         if len(step.shape) == 3 and step.shape[1] != sides[-1]:
@@ -152,6 +164,8 @@ def _checked(request: AutoencoderRequest | InputError) -> AutoencoderRequest | N
             "bring it back. The middle that both share is compared."
         ).format(out=sides[-1], side=request.side)
     components.note(said)
+    if not listed:
+        return
     with st.expander(_("Every layer with its formula"), icon=":material/functions:", key="bl-auto-layers"):
         heads = (_("Layer"), _("Gives"), _("Its side"), _("Its parameters"))
         lines = ["| " + " | ".join(heads) + " |", "|---|---|---|---|"]
@@ -160,4 +174,3 @@ def _checked(request: AutoencoderRequest | InputError) -> AutoencoderRequest | N
             formulas = (f"`{text}`" if text else "" for text in (step.size_formula, step.formula))
             lines.append(f"| {step.name} | {shape} | " + " | ".join(formulas) + " |")
         st.markdown("\n".join(lines))
-    return request

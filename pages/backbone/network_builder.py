@@ -3,70 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from core.specs import ModelSpec, Piece
-from pages.backbone import builder_layer
-from pages.ui.kit import components, form_fields, style
+from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
+from pages.ui.plan import layer_fields, layer_list
+from pages.ui.plan.layer_list import LayerList
 from pages.ui.session import choices
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
-if TYPE_CHECKING:
-    from streamlit.delta_generator import DeltaGenerator
-
-STARTER = (builder_layer.USUAL["conv"], Piece("relu"), builder_layer.USUAL["max-pool"])
+STARTER = (layer_fields.USUAL["conv"], Piece("relu"), layer_fields.USUAL["max-pool"])
 QUICK = ("conv", "batch-norm", "relu", "max-pool", "dropout", "linear")
-ACTIONS = {
-    "up": N_("Move up"),
-    "down": N_("Move down"),
-    "above": N_("Insert a layer above"),
-    "below": N_("Insert a layer below"),
-    "copy": N_("Duplicate"),
-    "remove": N_("Remove"),
-}
 _KEY = "bl.builder"
 _LOW_SIZE, _HIGH_SIZE = 8, 1024
-_RARE = "bl-build-rare"
 
 
-@dataclass(slots=True)
-class Draft:
-    """The layers as they stand on the screen; they may be impossible, which a spec never is.
+@dataclass(slots=True, kw_only=True)
+class Draft(LayerList):
+    """The layers as they stand on the screen, and what they look at.
 
     Attributes:
-        rows: Each layer under a number that stays its own when others come and go.
         size: Side of the images, in pixels.
         channels: Channels of the images.
         made: What of the spec they were read from, or made last.
-        count: Numbers given so far.
     """
 
-    rows: list[tuple[int, Piece]]
     size: int
     channels: int
     made: tuple[object, ...]
-    count: int
-
-    def add(self, piece: Piece, place: int | None = None) -> None:
-        """Puts a layer at a place, or at the end."""
-        self.count += 1
-        self.rows.insert(len(self.rows) if place is None else place, (self.count, piece))
-
-    def fill(self, design: tuple[Piece, ...]) -> None:
-        """Takes other layers instead of all."""
-        self.rows = []
-        for piece in design:
-            self.add(piece)
-
-    @property
-    def design(self) -> tuple[Piece, ...]:
-        """The layers alone."""
-        return tuple(piece for _number, piece in self.rows)
 
 
 def draw(spec: ModelSpec, classes: int | None = None) -> ModelSpec:
@@ -82,13 +50,12 @@ def draw(spec: ModelSpec, classes: int | None = None) -> ModelSpec:
     """
     from core.models.architectures import small_networks
 
-    style.send("builder.css")
     draft = _draft(spec)
     _start(draft)
     _images(draft)
     outputs = classes or (small_networks.find(spec.backbone) or small_networks.OWN).num_classes
     problem = _layers(draft, outputs)
-    _add(draft)
+    layer_list.add(draft, QUICK)
     if problem or not draft.rows:
         if not draft.rows:
             components.note(_("Add at least one layer, or start from one of the small networks."))
@@ -121,7 +88,7 @@ def _draft(spec: ModelSpec) -> Draft:
         network = small_networks.find(spec.backbone) or small_networks.OWN
         size, channels = spec.image_size or network.input_size, spec.channels or network.channels
         # numbers go on where the last draft stopped, so that no widget inherits another layer's value
-        draft = Draft([], size, channels, _source(spec), draft.count if draft else 0)
+        draft = Draft(count=draft.count if draft else 0, size=size, channels=channels, made=_source(spec))
         draft.fill(spec.design or network.design or STARTER)
         st.session_state[_KEY] = draft
     return draft
@@ -240,93 +207,12 @@ def _layers(draft: Draft, outputs: int) -> bool:
     """Draws the rows; returns whether one of them is impossible."""
     from core.models.architectures.small_networks import trace_design
 
-    first, axes = _("Image"), _("channels × height × width")
-    st.html(
-        f'<div class="bl-piece-fixed"><span class="bl-piece-name">{escape(first)}</span>'
-        f"<b><bdi>{builder_layer.shape((draft.channels, draft.size, draft.size))}</bdi></b>"
-        f"<em>{escape(axes)}</em></div>"
-    )
-    slots: list[tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]] = []
-    for place, (number, piece) in enumerate(draft.rows):
-        above = st.container(gap=None)
-        with st.container(key=f"bl-layer-{number}", horizontal=True, vertical_alignment="bottom"):
-            name = st.container(width=78)
-            with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width=510):
-                draft.rows[place] = (number, builder_layer.settings(number, piece))
-            slots.append((above, name, st.container(width=290)))
-            _menu(draft, number, place)
+    layer_list.picture((draft.channels, draft.size, draft.size))
+    slots = layer_list.fields(draft)
     # Only now all settings are known, and what a layer gives depends on those before it.
     steps = trace_design(draft.design, draft.channels, draft.size, outputs, single=_single(draft))
-    most = max(step.parameters for step in steps)
-    below = st.container(gap=None)
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
-        if step.index is None:
-            before = following.index if following else None
-            (below if before is None else slots[before][0]).html(builder_layer.added(step, most))
-        else:
-            slots[step.index][2].html(builder_layer.result(step, most))
-    names = {step.index: step.name for step in steps}
-    for place, (_above, name, _out) in enumerate(slots):
-        name.html(f'<span class="bl-piece-name">{escape(names.get(place, number_format.DASH))}</span>')
+    layer_list.results(slots, steps)
     return steps[-1].problem is not None
-
-
-def _menu(draft: Draft, number: int, place: int) -> None:
-    key = f"bl-piece-{number}-menu"
-    offered = [name for name in ACTIONS if not (name == "up" and place == 0)]
-    if place == len(draft.rows) - 1:
-        offered.remove("down")
-
-    def act() -> None:
-        action = st.session_state[key]
-        here = next(i for i, (other, _piece) in enumerate(draft.rows) if other == number)
-        row = draft.rows[here]
-        if action in ("up", "down"):
-            draft.rows.insert(here + (1 if action == "down" else -1), draft.rows.pop(here))
-        elif action in ("above", "below"):
-            draft.add(Piece("relu"), here + (action == "below"))
-        elif action == "copy":
-            draft.add(row[1], here + 1)
-        elif action == "remove":
-            del draft.rows[here]
-
-    st.menu_button(
-        _("Change"),
-        offered,
-        key=key,
-        on_click=act,
-        format_func=lambda name: _(ACTIONS[name]),
-        type="tertiary",
-        icon=":material/more_vert:",
-    )
-
-
-def _add(draft: Draft) -> None:
-    """Draws what puts another layer at the end."""
-
-    def add(kind: str) -> None:
-        draft.add(builder_layer.usual(kind))
-
-    def add_rare() -> None:
-        draft.add(builder_layer.usual(st.session_state[_RARE]))
-
-    with st.container(key="bl-build-add", horizontal=True, gap="small"):
-        for kind in QUICK:
-            st.button(
-                _(builder_layer.LAYER_KINDS[kind]),
-                key=f"bl-build-add-{kind}",
-                icon=":material/add:",
-                on_click=add,
-                args=(kind,),
-            )
-        rare = [kind for kind in builder_layer.LAYER_KINDS if kind not in QUICK]
-        st.menu_button(
-            _("Other layers"),
-            rare,
-            key=_RARE,
-            format_func=lambda kind: _(builder_layer.LAYER_KINDS[kind]),
-            on_click=add_rare,
-        )
 
 
 def _summary(draft: Draft, outputs: int, *, from_data: bool) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from core.errors import InputError
 from core.messages import N_
 from core.models.architectures.layer_specs import Step, trace_design
-from core.specs import Piece
+from core.specs import PIECES, Piece
 
 MOST_LATENTS = 100_000
 """Values that the narrow place may have at most."""
@@ -170,3 +170,36 @@ def sizes(
             most=f"{MOST_LATENTS:,}",
         )
     return steps[: end + 1], steps[end + 1 :]
+
+
+def write_pieces(encoder: tuple[Piece, ...], decoder: tuple[Piece, ...]) -> str:
+    """Returns encoder and decoder as a line of text, as in ``conv 6 3 0 1,relu/transposed-conv 1 3 2 0``."""
+    return "/".join(",".join(map(_written, half)) for half in (encoder, decoder))
+
+
+def _written(piece: Piece) -> str:
+    return " ".join((piece.kind, *(f"{getattr(piece, name):g}" for name in PIECES[piece.kind])))
+
+
+def read_pieces(text: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+    """Reads what :func:`write_pieces` wrote.
+
+    Raises:
+        InputError: It is no encoder and decoder, or a piece is none.
+    """
+    halves = text.split("/")
+    if len(halves) != 2:
+        raise InputError("“{text}” is no encoder and decoder with a / between.", text=text[:60])
+    encoder, decoder = (tuple(_piece(part) for part in half.split(",") if part) for half in halves)
+    return encoder, decoder
+
+
+def _piece(text: str) -> Piece:
+    kind, *numbers = text.split(" ")
+    names = PIECES.get(kind, ())
+    try:
+        pairs = zip(names, numbers, strict=True)
+        values = {name: float(value) if name == "rate" else int(value) for name, value in pairs}
+    except ValueError as error:
+        raise InputError("“{text}” is no layer.", text=text[:60]) from error
+    return Piece(kind, **values)  # type: ignore[arg-type]

@@ -108,3 +108,34 @@ def test_one_that_was_cancelled_shows_what_it_has_and_can_begin_again(open_page,
     assert "What comes back" in words(app)
     assert "What the narrow place keeps" not in words(app)
     assert "bl-auto-go" in {button.key for button in app.button}
+
+
+@pytest.mark.usefixtures("spawned")
+def test_encoder_and_decoder_are_built_layer_by_layer_and_kept_in_the_address(open_page, words, params) -> None:
+    app = open_page("autoencoder", **SMALL, **{"auto-design": "own"})
+    assert not app.exception
+    assert "sides 28 → 14 → 7 → 14 → 28" in words(app)
+    app.button(key="bl-build-add-dconv").click().run()
+    assert "The decoder gives 16 x 28 x 28" in words(app)
+    assert "bl-auto-go" not in {button.key for button in app.button}
+    app.number_input(key=f"bl-piece-{app.session_state['bl.auto.lists'][1].rows[-1][0]}-conv-size").set_value(1).run()
+    assert "floor((28 + 2 - 3)/1) + 1 = 28" in words(app)
+    link = params(app)
+    assert link["auto-layers"].endswith("sigmoid,conv 1 3 0 1")
+    app.button(key="bl-auto-go").click().run()
+    assert not app.exception
+    assert asked().decoder[-1].kind == "conv"
+    again = open_page("autoencoder", **link)
+    assert "bl-auto-job-stop" in {button.key for button in again.button}, "a link asks for the same training"
+    app.menu_button(key="bl-auto-from").click("plane").run()
+    assert "2 values of a picture pass the narrow place" in words(app)
+    app.number_input(key=f"bl-piece-{app.session_state['bl.auto.lists'][0].rows[0][0]}-conv-kernel").set_value(63).run()
+    assert not app.exception
+    assert "bl-piece-wrong" in words(app)
+
+
+@pytest.mark.parametrize("layers", ["cat", "/", "conv 1/", "conv 4 3 1 1,relu/transposed-conv 0 2 2 0"])
+def test_a_link_with_layers_that_are_none_is_answered(layers: str, open_page, words) -> None:
+    app = open_page("autoencoder", **{"auto-design": "own", "auto-layers": layers})
+    assert not app.exception
+    assert "Something went wrong" not in words(app)

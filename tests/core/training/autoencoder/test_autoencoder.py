@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from core.errors import InputError
 from core.specs import Piece
 from core.training.autoencoder.corruption import corrupted
-from core.training.autoencoder.designs import DESIGNS, sizes
+from core.training.autoencoder.designs import DESIGNS, read_pieces, sizes, write_pieces
 from core.training.autoencoder.training import (
     LOSSES,
     Autoencoder,
@@ -165,3 +165,30 @@ def test_decoders_that_cannot_be_are_refused(decoder: tuple[Piece, ...], said: s
     encoder, _ = DESIGNS["notes"].make(1, 28, 0)
     with pytest.raises(InputError, match=said):
         sizes(encoder, decoder, 1, 28)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_layers_in_a_link_are_read_back(name: str) -> None:
+    halves = DESIGNS[name].make(3, 28, 5)
+    assert read_pieces(write_pieces(*halves)) == halves
+    odd = ((Piece("dropout", rate=0.25), Piece("leaky-relu", rate=0.01)), ())
+    assert read_pieces(write_pieces(*odd)) == odd
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "relu",
+        "relu/relu/relu",
+        "cat/relu",
+        "conv 3/relu",
+        "conv 6 3 x 1/",
+        "relu 1/",
+        "conv 6 0 0 0/",
+        "conv nan 3 1 1/",
+    ],
+)
+def test_layers_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        read_pieces(text)

@@ -46,7 +46,7 @@ USUAL = {
 """What a layer is when it is added; kinds without settings are not listed."""
 
 
-def settings(number: int, piece: Piece) -> Piece:
+def settings(number: str, piece: Piece) -> Piece:
     """Draws a layer's kind and settings; returns the layer as it is set now."""
     key = f"bl-piece-{number}"
     choices.follow(f"{key}-kind", piece.kind)
