@@ -128,6 +128,18 @@ class Dataset:
         """Returns an image's file, or None for embedded data."""
         return self.reader.path(self.items[index].key)
 
+    def state(self, indices: Iterable[int]) -> str:
+        """Returns a digest of some images as they are now: keys, classes, splits, sizes and times of their files."""
+        known: list[object] = [self.name, self.classes]
+        for index in indices:
+            item, path = self.items[index], self.path(index)
+            try:
+                file = None if path is None else path.stat()
+            except OSError:  # opening it says what is wrong
+                file = None
+            known.append((item.key, item.label, item.split, file and (file.st_size, file.st_mtime_ns)))
+        return hashlib.blake2b(repr(known).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
     def class_of(self, index: int) -> str:
         """Returns the class of an image by its position."""
         return self.classes[self.items[index].label]

@@ -1,19 +1,21 @@
-"""The race of the optimizers on a person's own pictures: features of the packaged network, computed once, and heads."""
+"""The race of the optimizers on a person's own pictures: features of a frozen network, and heads."""
 
 from __future__ import annotations
 
-import hashlib
-
-import numpy as np
 import torch
+from torch import Tensor
 
 from core.data.dataset import Dataset
+from core.data.images import to_tensor
 from core.errors import InputError
+from core.interpret.probe import Probe
 from core.lessons.race import OPTIMIZERS, RATES, Parts, Trained, train_head
 from core.messages import Progress
+from core.models.network import Network
 
 LEARNED, HELD = 160, 80
 """Pictures that heads learn from and are judged by, at most."""
+_BATCH = 16
 
 
 def places_of(dataset: Dataset) -> tuple[list[int], list[int]]:
@@ -32,29 +34,44 @@ def places_of(dataset: Dataset) -> tuple[list[int], list[int]]:
     return parts
 
 
-def features(dataset: Dataset, *, device: str = "auto", progress: Progress = lambda *_: None) -> Parts:
-    """Returns frozen features of EfficientNet-Lite0, standardised by those that are learned from.
+def features(dataset: Dataset, network: Network, *, progress: Progress = lambda *_: None) -> Parts:
+    """Returns what enters a frozen network's head, standardised by the pictures that are learned from.
 
     Args:
         dataset: The pictures, divided.
-        device: Where the features are computed; those of earlier are found again.
+        network: The network; it is left as it was, and others get their turn between batches.
         progress: Called with pictures looked at and all; what it raises ends the work.
 
     Raises:
         InputError: As for :func:`places_of`, or a picture cannot be read.
     """
-    from core.workflows.data_check.features import Eye, features_of
-
     learned, held = places_of(dataset)
     places = learned + held
-    images = (dataset.load(place).convert("RGB") for place in places)
-    digests = np.array([_digest(dataset, place) for place in places])
-    found = torch.from_numpy(features_of(images, digests, Eye(device), progress))
+    found = []
+    for start in range(0, len(places), _BATCH):
+        part = places[start : start + _BATCH]
+        found.append(_entering(network, torch.cat([to_tensor(dataset.load(at), network.preprocessing) for at in part])))
+        progress(start + len(part), len(places))
+    values = torch.cat(found)
     labels = torch.tensor([dataset.items[place].label for place in places])
-    own = found[: len(learned)]
-    scaled = (found - own.mean(0)) / own.std(0).clamp_min(1e-6)
     n = len(learned)
+    own = values[:n]
+    scaled = (values - own.mean(0)) / own.std(0).clamp_min(1e-6)
     return Parts(scaled[:n], labels[:n], scaled[n:], labels[n:], len(dataset.classes))
+
+
+def _entering(network: Network, batch: Tensor) -> Tensor:
+    """Returns what enters the head, NxD; maps are averaged over their places."""
+    entered: list[Tensor] = []
+    with Probe(network) as probe:
+        head = probe.model.get_submodule(network.anatomy.head)
+        hook = head.register_forward_pre_hook(lambda _module, given: entered.append(given[0].detach()))
+        try:
+            probe(batch)
+        finally:
+            hook.remove()
+    values = entered[-1].float().cpu()
+    return values.flatten(2).mean(2) if values.ndim > 2 else values
 
 
 def race(parts: Parts, steps: int = 30) -> list[Trained]:
@@ -66,11 +83,3 @@ def _spread(places: list[int], most: int) -> list[int]:
     """Returns at most so many places, evenly over all."""
     count = min(most, len(places))
     return [places[at * len(places) // count] for at in range(count)]
-
-
-def _digest(dataset: Dataset, place: int) -> bytes:
-    """Names a picture so that its features are found again: by its data set and key, and by the state of its file."""
-    key, path = dataset.items[place].key, dataset.path(place)
-    state = path.stat() if path is not None else None
-    known = (dataset.name, key, state and (str(path), state.st_size, state.st_mtime_ns))
-    return hashlib.blake2b(repr(known).encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.ui.kit import form_fields, style
 from pages.ui.selection import subjects
+from pages.ui.selection.network_picker import Target
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import choices
+from pages.ui.session import caches, choices
 from pages.ui.text import layer_names
 from pages.ui.text.i18n import _
+
+if TYPE_CHECKING:
+    from core.specs import DataSpec
 
 
 def subject() -> Subject | None:
@@ -23,6 +28,22 @@ def subject() -> Subject | None:
         return None
     subjects.warn_random(found.target)
     return found
+
+
+def network() -> Target | None:
+    """Draws the choice of a network alone; ``None`` where a face was drawn."""
+    style.send("inside.css")
+    choices.run()
+    found = subjects.choose(image=False)
+    if not isinstance(found, Target):
+        return None
+    subjects.warn_random(found)
+    return found
+
+
+def pictures(target: Target) -> DataSpec | None:
+    """Returns the person's pictures: those of a network's run, else those that are chosen."""
+    return caches.experiment(target.run).data if target.run is not None else choices.data()
 
 
 def layer(subject_: Subject, names: Sequence[str], key: str, *, default: str = "") -> str:

@@ -6,26 +6,30 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.learn import rates_chart, training
-from pages.ui.kit import page_states
+from pages.learn import own_network, rates_chart, training
+from pages.ui.kit import components, page_states
 from pages.ui.kit.page_states import broken, guarded
-from pages.ui.session import caches, choices
+from pages.ui.selection import subjects
+from pages.ui.selection.network_picker import Target
+from pages.ui.session import caches
 from pages.ui.text.i18n import _, translate_error
 
 STEPS = 30
 
 
 def draw() -> None:
-    """Draws the race on the chosen pictures."""
-    st.fragment(_bench)()
+    """Draws the choice of a network, and the race on the chosen pictures."""
+    target = own_network.network()
+    if target is not None:
+        st.fragment(_bench)(target)
 
 
 @guarded
-def _bench() -> None:
+def _bench(target: Target) -> None:
     from core.lessons.race import Trained
     from core.workflows.lesson_race import features, places_of, race
 
-    spec = choices.data()
+    spec = own_network.pictures(target)
     if spec is None:
         page_states.empty(
             _("No pictures yet"),
@@ -41,23 +45,37 @@ def _bench() -> None:
     except InputError as error:
         broken(_("These pictures cannot race"), translate_error(error), icon="report", tone="warn")
         return
+    network = subjects.load(target)
+    if network is None:
+        return
 
     def made(progress: Progress) -> list[Trained]:
-        return race(features(dataset, device=choices.train_choice().device, progress=progress), STEPS)
+        return race(features(dataset, network, progress=progress), STEPS)
 
-    rows = training.by_click(
-        "learn-own-race",
-        (repr(spec), dataset.name, len(dataset)),
-        made,
-        label=_("Look at {n} pictures, then train 63 heads").format(n=len(learned) + len(held)),
-        doing=_("Computing frozen features of EfficientNet-Lite0, which are kept …"),
-    )
-    if rows is not None:
-        rates_chart.draw(
-            rows,
-            key="bl-learn-own-race-chart",
-            alt=_(
-                "Accuracy on {held} held-out pictures of yours after {n} steps, by learning rate and optimizer; a "
-                "linear head learned from {learned}"
-            ).format(held=len(held), n=STEPS, learned=len(learned)),
+    try:
+        rows = training.by_click(
+            "learn-own-race",
+            (*target.key, dataset.state(learned + held)),
+            made,
+            label=_("Look at {n} pictures, then train 63 heads").format(n=len(learned) + len(held)),
+            doing=_("Computing what {name} makes of each picture …").format(name=target.title),
         )
+    except InputError as error:
+        broken(_("These pictures cannot race"), translate_error(error), icon="report", tone="warn")
+        return
+    if rows is None:
+        components.note(
+            _(
+                "The network is frozen: a new last layer learns from what reaches it, with seven optimizers at nine "
+                "rates each. The accuracies will stand here."
+            )
+        )
+        return
+    rates_chart.draw(
+        rows,
+        key="bl-learn-own-race-chart",
+        alt=_(
+            "Accuracy on {held} held-out pictures of yours after {n} steps, by learning rate and optimizer; a "
+            "linear head learned from {learned}"
+        ).format(held=len(held), n=STEPS, learned=len(learned)),
+    )

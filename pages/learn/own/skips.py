@@ -17,15 +17,15 @@ from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, busy, guarded
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import caches, choices
+from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as Chart
 
+    from core.data.dataset import Dataset
     from core.lessons.own.skips import Cut, Skip
-    from core.specs import DataSpec
 
 BLOCK = "bl-learn-block"
 PICTURES = 24
@@ -69,14 +69,16 @@ def _bench(subject: Subject) -> None:
         return
     names = [skip.name for skip in found]
     name = own_network.layer(subject, names, BLOCK, default=names[0])
-    spec = _data(subject)
-    key = (*subject.key, name, repr(spec))
+    spec = own_network.pictures(subject.target)
     try:
+        dataset = caches.divided(spec) if spec is not None else None
+        places = _places(dataset, subject) if dataset is not None else []
+        key = (*subject.key, name, dataset and dataset.state(places))
         if caches.known("learn-skips", key):
-            cut = caches.remember("learn-skips", key, lambda: _made(subject, name, spec))
+            cut = caches.remember("learn-skips", key, lambda: _made(subject, name, dataset, places))
         else:
             with busy(_("Cutting the skip in a copy, and asking both …"), 330):
-                cut = caches.remember("learn-skips", key, lambda: _made(subject, name, spec))
+                cut = caches.remember("learn-skips", key, lambda: _made(subject, name, dataset, places))
     except InputError as error:
         broken(_("This skip cannot be cut"), translate_error(error), icon="report", tone="warn")
         return
@@ -94,14 +96,14 @@ def _bench(subject: Subject) -> None:
     _table(subject, found, name)
 
 
-def _data(subject: Subject) -> DataSpec | None:
-    """Returns the pictures that both are asked about: a run's own, else those that are chosen."""
-    if subject.target.run is not None:
-        return caches.experiment(subject.target.run).data
-    return choices.data()
+def _places(dataset: Dataset, subject: Subject) -> list[int]:
+    """Returns which pictures both are asked about: of a run the held-out ones first, else evenly over all."""
+    held = [place for split in ("test", "val", "train") for place in dataset.positions(split)]
+    step = max(1, len(held) // PICTURES) if subject.target.run is None else 1
+    return held[::step][:PICTURES]
 
 
-def _made(subject: Subject, name: str, spec: DataSpec | None) -> _Found:
+def _made(subject: Subject, name: str, dataset: Dataset | None, places: Sequence[int]) -> _Found:
     import torch
 
     from core.data.images import to_tensor
@@ -110,12 +112,8 @@ def _made(subject: Subject, name: str, spec: DataSpec | None) -> _Found:
     network = subject.network
     cut = without(network, name)
     compared = compare(network, cut, subject.input())
-    if spec is None:
+    if dataset is None:
         return _Found(compared, 0, 0, None)
-    dataset = caches.divided(spec)
-    held = [place for split in ("test", "val", "train") for place in dataset.positions(split)]
-    step = max(1, len(held) // PICTURES) if subject.target.run is None else 1
-    places = held[::step][:PICTURES]
     batch = torch.cat([to_tensor(dataset.load(place), network.preprocessing) for place in places])
     with network.lock:
         whole = answers(network.model, batch.to(next(network.model.parameters()).device)).cpu()

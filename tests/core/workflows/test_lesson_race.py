@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
+from core.data.images import to_tensor
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
 from core.lessons.race import Parts, train_head
+from core.models.network import bare
 from core.specs import DataSpec
 from core.workflows import lesson_race
 
 
-def test_pictures_are_taken_evenly_from_training_and_held_out_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_taken_evenly_from_training_and_held_out_ones() -> None:
     dataset = split(open_dataset("shapes?per_class=30"), DataSpec("shapes", val_share=0.2, test_share=0.2))
     learned, held = lesson_race.places_of(dataset)
     assert {dataset.items[place].split for place in learned} == {"train"}
@@ -22,21 +24,27 @@ def test_pictures_are_taken_evenly_from_training_and_held_out_ones(monkeypatch: 
     assert {dataset.items[place].label for place in held} == {0, 1, 2, 3}
     with pytest.raises(InputError, match="no training pictures of two classes"):
         lesson_race.places_of(open_dataset("shapes"))
-    looked: list[int] = []
 
-    def seen(images, digests, _eye, progress):
-        looked.append(len(list(images)))
-        progress(1, 1)
-        rng = torch.Generator().manual_seed(len(set(digests.tolist())))
-        return torch.randn(len(digests), 6, generator=rng).numpy()
 
-    monkeypatch.setattr("core.workflows.data_check.features.features_of", seen)
-    monkeypatch.setattr("core.workflows.data_check.features.Eye", lambda _device: None)
-    parts = lesson_race.features(dataset)
-    assert looked == [len(learned) + len(held)]
+def test_features_are_what_enters_the_head_of_the_chosen_network() -> None:
+    dataset = split(open_dataset("shapes?per_class=6&size=32"), DataSpec("shapes", val_share=0.2, test_share=0.2))
+    learned, held = lesson_race.places_of(dataset)
+    network = bare("emnist_cnn", "none")
+    network.model.train()
+    done: list[tuple[int, int]] = []
+    parts = lesson_race.features(dataset, network, progress=lambda *at: done.append(at))
+    assert done[-1] == (len(learned) + len(held),) * 2
+    assert network.model.training, "left as it was"
+    head = network.model.get_submodule(network.anatomy.head)
+    entered: list[torch.Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _module, given: entered.append(given[0].detach()))
+    with torch.no_grad():
+        network.model.eval()(torch.cat([to_tensor(dataset.load(at), network.preprocessing) for at in learned + held]))
+    hook.remove()
+    own = entered[0][: len(learned)]
+    wanted = (entered[0] - own.mean(0)) / own.std(0).clamp_min(1e-6)
+    torch.testing.assert_close(torch.cat([parts.x, parts.held_x]), wanted, rtol=1e-4, atol=1e-4)
     assert parts.classes == 4
-    torch.testing.assert_close(parts.x.mean(0), torch.zeros(6), atol=1e-5, rtol=0)
-    torch.testing.assert_close(parts.x.std(0), torch.ones(6), atol=1e-5, rtol=0)
     assert parts.held_y.tolist() == [dataset.items[place].label for place in held]
     assert len(lesson_race.race(parts, steps=2)) == 63
 

@@ -7,7 +7,8 @@ from pages.ui.text import number_format
 RESNET = {"backbone": "resnet18", "weights": "none", "image": "sample:cat", "learn-on": "own"}
 
 
-def test_a_skip_of_ones_own_resnet_is_cut_and_its_blocks_are_named(open_page, words) -> None:
+def test_a_skip_of_ones_own_resnet_is_cut_and_its_blocks_are_named(open_page, words, monkeypatch) -> None:
+    monkeypatch.setattr("pages.learn.own.skips.PICTURES", 3)
     app = open_page("learn", lesson="depth", step="play", **RESNET, data="shapes")
     assert not app.exception
     said = words(app)
@@ -15,7 +16,7 @@ def test_a_skip_of_ones_own_resnet_is_cut_and_its_blocks_are_named(open_page, wo
     assert "<bdi>8,192</bdi>" in said
     assert said.count("<td>Identity block</td>") == 5 * said.count("conv3_x</td><td>Convolution block</td>")
     assert "Same answer" in said
-    assert " / 24<" in said
+    assert " / 3<" in said
     app.selectbox(key="bl-learn-block").set_value("layer4.1").run()
     assert not app.exception
 
@@ -52,10 +53,32 @@ def test_a_broad_grid_shows_all_digits_of_a_cell_that_has_the_focus() -> None:
 
 
 def test_the_race_on_ones_own_pictures_begins_with_a_click(open_page, words) -> None:
-    own = {"learn-on": "own"}
+    own = {"learn-on": "own", "backbone": "emnist_cnn", "weights": "none"}
     assert "Choose your pictures" in words(open_page("learn", lesson="race", step="play", **own))
     app = open_page("learn", lesson="race", step="play", data="shapes?per_class=6&size=32", **own)
     assert "Best:" not in words(app)
     app.button(key="bl-learn-go-learn-own-race").click().run()
     assert not app.exception
     assert "Best:" in words(app)
+    other = own | {"backbone": "mnist_cnn"}
+    app = open_page("learn", lesson="race", step="play", data="shapes?per_class=6&size=32", **other)
+    assert "Best:" not in words(app), "another network has other features"
+
+
+def test_what_was_cut_is_asked_anew_when_a_picture_changes(open_page, image_folder, monkeypatch) -> None:
+    from core.lessons.own.skips import Cut
+    from pages.learn.own import skips
+
+    folder = image_folder(images=4)
+    asked: list[int] = []
+
+    def made(_subject, _name, _dataset, places):
+        asked.append(len(places))
+        return skips._Found(Cut(("conv1",), (1.0,), (1.0,), 0, (0.5, 0.5)), len(places), 1, None)
+
+    monkeypatch.setattr(skips, "_made", made)
+    for touched in (False, False, True):
+        if touched:
+            next(folder.rglob("*.png")).write_bytes(next(folder.rglob("*8.png")).read_bytes())
+        assert not open_page("learn", lesson="depth", step="play", **RESNET, data=str(folder)).exception
+    assert asked == [8, 8]

@@ -65,5 +65,5 @@ def test_one_step_and_head_first_are_compared_at_any_rate(open_page, words) -> N
     for rate in (0.1, 0.3):
         app.button_group(key="bl-learn-head-rate").set_value(rate).run()
         assert not app.exception
-        first, later = (head_first.fine_tune(steps, rate=rate).gradient for steps in (0, 30))
+        first, later = (way.gradient for way in head_first.fine_tune((0, 30), rate=rate).values())
         assert f"{written(first, 3)} → {written(later, 3)}" in words(app)

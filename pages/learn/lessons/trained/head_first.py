@@ -52,7 +52,7 @@ def _ways(rate: float) -> dict[int, Way]:
     from core.lessons.trained.head_first import fine_tune
 
     def made() -> dict[int, Way]:
-        return {steps: fine_tune(steps, rate=rate) for steps in HEAD_STEPS}
+        return fine_tune(HEAD_STEPS, rate=rate)
 
     if caches.known(SHELF, (rate,)):
         return caches.remember(SHELF, (rate,), made)
@@ -128,10 +128,13 @@ def _bench() -> None:
 
 
 def _courses(one: Way, other: Way) -> Chart:
+    from core.lessons.trained.head_first import EVERY
+
     go = charts.plotly()
     chart = charts.figure(320)
     for way, name, colour in ((one, _("In one step"), charts.VAL), (other, _("Head first"), charts.ACCENT)):
-        chart.add_trace(go.Scatter(y=way.held, name=name, mode="lines", line={"color": colour, "width": 2.5}))
+        at = [EVERY * place for place in range(len(way.held))]
+        chart.add_trace(go.Scatter(x=at, y=way.held, name=name, mode="lines", line={"color": colour, "width": 2.5}))
     if other.head_steps:
         chart.add_vline(x=other.head_steps, line={"color": charts.HAIR, "width": 1})
     chart.update_xaxes(title_text=_("Step"))
