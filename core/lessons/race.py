@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from core.errors import InputError
 from core.messages import N_
 
-OPTIMIZERS: dict[str, Callable[[list[Tensor], float], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], float], Optimizer]] = {
     "SGD": SGD,
     "Momentum": lambda values, rate: SGD(values, rate, momentum=0.9),
     "Nesterov": lambda values, rate: SGD(values, rate, momentum=0.9, nesterov=True),
@@ -99,35 +100,50 @@ def run(surface: Surface, optimizer: str, rate: float, steps: int) -> Path:
     Raises:
         InputError: There is no such optimizer, or rate or steps are out of range.
     """
-    values = torch.tensor(surface.start, dtype=torch.float64, requires_grad=True)
-    walker = _made(optimizer, [values], rate, steps)
-    points, losses = [surface.start], [float(surface.loss(*values.detach()))]
-    for _step in range(steps):
-        walker.zero_grad()
-        surface.loss(values[0], values[1]).backward()
-        walker.step()
-        loss = float(surface.loss(*values.detach()))
-        if not math.isfinite(loss) or loss > FAR:
-            return Path(optimizer, rate, tuple(points), tuple(losses), "exploded")
-        points.append((float(values[0].detach()), float(values[1].detach())))
-        losses.append(loss)
-    return Path(optimizer, rate, tuple(points), tuple(losses), _fate(losses, surface))
+    return _walk(surface, optimizer, (rate,), steps)[0]
 
 
 def tuned(surface: Surface, optimizer: str, steps: int, rates: Sequence[float] = RATES) -> Path:
     """Returns the way of the best of some rates: the one with the lowest loss at the end."""
-    paths = [run(surface, optimizer, rate, steps) for rate in rates]
-    return min(paths, key=lambda path: (path.fate == "exploded", path.losses[-1]))
+    return min(_walk(surface, optimizer, rates, steps), key=lambda path: (path.fate == "exploded", path.losses[-1]))
 
 
-def _made(optimizer: str, values: list[Tensor], rate: float, steps: int) -> Optimizer:
+def _walk(surface: Surface, optimizer: str, rates: Sequence[float], steps: int) -> list[Path]:
+    """Lets an optimizer go down with each of some rates; they take their steps together and know nothing of others."""
+    walkers = [torch.tensor(surface.start, dtype=torch.float64, requires_grad=True) for _rate in rates]
+    walker = _made(optimizer, [[one] for one in walkers], rates, steps)
+    points = [torch.stack(walkers).detach()]
+    for _step in range(steps):
+        walker.zero_grad()
+        surface.loss(*torch.stack(walkers).unbind(1)).sum().backward()
+        walker.step()
+        points.append(torch.stack(walkers).detach())
+    course = torch.stack(points)
+    losses = surface.loss(course[..., 0], course[..., 1])
+    return [
+        _path(surface, optimizer, rate, course[:, place].tolist(), losses[:, place].tolist())
+        for place, rate in enumerate(rates)
+    ]
+
+
+def _path(surface: Surface, optimizer: str, rate: float, points: list[list[float]], losses: list[float]) -> Path:
+    """Returns a way up to where it explodes."""
+    end = next((step for step, loss in enumerate(losses) if not math.isfinite(loss) or loss > FAR), len(losses))
+    kept = tuple((x, y) for x, y in points[:end])
+    fate = _fate(losses, surface) if end == len(losses) else "exploded"
+    return Path(optimizer, rate, kept, tuple(losses[:end]), fate)
+
+
+def _made(optimizer: str, values: list[list[Tensor]], rates: Sequence[float], steps: int) -> Optimizer:
+    """Returns an optimizer that has a rate of its own for each group of values."""
     if optimizer not in OPTIMIZERS:
         raise InputError(
             "There is no optimizer {name} here. Choose one of: {all}.", name=optimizer, all=", ".join(OPTIMIZERS)
         )
-    if not 0 < rate <= 100 or not 1 <= steps <= 2000:
+    if not all(0 < rate <= 100 for rate in rates) or not 1 <= steps <= 2000:
         raise InputError("The rate is above 0 and at most 100, and there are 1 to 2,000 steps.")
-    return OPTIMIZERS[optimizer](values, rate)
+    groups = [{"params": group, "lr": rate} for group, rate in zip(values, rates, strict=True)]
+    return OPTIMIZERS[optimizer](groups, rates[0])
 
 
 def _fate(losses: Sequence[float], surface: Surface) -> str:
@@ -174,31 +190,45 @@ class Trained:
     loss: float
 
 
-def train_head(optimizer: str, rate: float, steps: int = 30, parts: Parts | None = None) -> Trained:
-    """Trains a linear layer from zeros, with everything it learns from in every step.
+def train_heads(
+    optimizer: str, rates: Sequence[float] = RATES, steps: int = 30, parts: Parts | None = None
+) -> list[Trained]:
+    """Trains a linear layer from zeros with each of some rates, with everything it learns from in every step.
 
     Args:
         optimizer: One of :data:`OPTIMIZERS`.
-        rate: Its learning rate.
+        rates: Learning rates, a layer each; they take their steps together.
         steps: How many steps.
         parts: What it learns from and is judged by; by default 1,200 digits of 64 pixels, and 597 others.
 
     Raises:
-        InputError: There is no such optimizer, or rate or steps are out of range.
+        InputError: There is no such optimizer, or a rate or the steps are out of range.
     """
     given = _digits() if parts is None else parts
-    weight = torch.zeros(given.classes, given.x.shape[1], requires_grad=True)
-    bias = torch.zeros(given.classes, requires_grad=True)
-    walker = _made(optimizer, [weight, bias], rate, steps)
-    loss = torch.tensor(math.nan)
+    count, width = len(rates), given.x.shape[1]
+    weights = [torch.zeros(given.classes, width, requires_grad=True) for _rate in rates]
+    biases = [torch.zeros(given.classes, requires_grad=True) for _rate in rates]
+    walker = _made(optimizer, [list(pair) for pair in zip(weights, biases, strict=True)], rates, steps)
+    labels = given.y.repeat_interleave(count)
+
+    def logits(x: Tensor) -> Tensor:
+        return F.linear(x, torch.cat(weights), torch.cat(biases)).unflatten(1, (count, given.classes))
+
+    losses = torch.full((count,), math.nan)
     for _step in range(steps):
         walker.zero_grad()
-        loss = F.cross_entropy(F.linear(given.x, weight, bias), given.y)
-        loss.backward()
+        each = F.cross_entropy(logits(given.x).flatten(0, 1), labels, reduction="none").unflatten(0, (-1, count))
+        losses = each.mean(0)
+        losses.sum().backward()
         walker.step()
     with torch.no_grad():
-        right = F.linear(given.held_x, weight, bias).argmax(1) == given.held_y
-    return Trained(optimizer, rate, float(right.float().mean()), float(loss.detach()))
+        right = (logits(given.held_x).argmax(2) == given.held_y[:, None]).float().mean(0)
+    return [Trained(optimizer, *row) for row in zip(rates, right.tolist(), losses.tolist(), strict=True)]
+
+
+def race_heads(steps: int, parts: Parts | None = None) -> list[Trained]:
+    """Trains a head with each optimizer at each rate; see :func:`train_heads`."""
+    return [row for optimizer in OPTIMIZERS for row in train_heads(optimizer, RATES, steps, parts)]
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from core.data.dataset import Dataset
 from core.data.images import to_tensor
 from core.errors import InputError
 from core.interpret.probe import Probe
-from core.lessons.race import OPTIMIZERS, RATES, Parts, Trained, train_head
+from core.lessons.race import Parts
 from core.messages import Progress
 from core.models.network import Network
 
@@ -72,11 +72,6 @@ def _entering(network: Network, batch: Tensor) -> Tensor:
             hook.remove()
     values = entered[-1].float().cpu()
     return values.flatten(2).mean(2) if values.ndim > 2 else values
-
-
-def race(parts: Parts, steps: int = 30) -> list[Trained]:
-    """Trains a head with each optimizer at each rate."""
-    return [train_head(name, rate, steps, parts) for name in OPTIMIZERS for rate in RATES]
 
 
 def _spread(places: list[int], most: int) -> list[int]:

@@ -152,36 +152,44 @@ def compare(network: Network, cut: nn.Module, x: Tensor) -> Cut:
     with network.lock:
         whole = copy.deepcopy(network.model).cpu().eval()
     x = x.cpu()
-    with torch.no_grad():
-        said = whole(x).softmax(1)[0]
-        later = cut(x).softmax(1)[0]
+    first, said = _gradients(whole, x, None)
     named = int(said.argmax())
-    wanted = torch.tensor([named])
-    names = _order(whole, x)
-    lengths = tuple(_lengths(model, names, x, wanted) for model in (whole, cut))
-    return Cut(tuple(names), lengths[0], lengths[1], named, (float(said[named]), float(later[named])))
+    second, later = _gradients(cut, x, named)
+    lengths = tuple(second.get(name, 0.0) for name in first)
+    return Cut(tuple(first), tuple(first.values()), lengths, named, (float(said[named]), float(later[named])))
 
 
-def _order(model: nn.Module, x: Tensor) -> list[str]:
-    """Returns the layers with a window or a matrix of weights, in the order in which they ran."""
-    order: list[str] = []
+def _gradients(model: nn.Module, x: Tensor, named: int | None) -> tuple[dict[str, float], Tensor]:
+    """Sends a picture forward and back.
+
+    Args:
+        model: The network.
+        x: The picture.
+        named: The class whose cross-entropy it is; that which the network itself says by default.
+
+    Returns:
+        By the layers with a window or a matrix of weights, in the order in which they ran, the length of these
+        weights' gradient; and the probabilities.
+    """
     layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
-    hooks = [
-        layer.register_forward_pre_hook(lambda _m, _i, name=name: order.append(name)) for name, layer in layers.items()
-    ]
+    ran: dict[str, Tensor] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        def begins(layer: nn.Module, _given: object) -> None:
+            ran.setdefault(name, layer.weight.requires_grad_())  # type: ignore[arg-type, operator]
+
+        return begins
+
+    hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in layers.items()]
     try:
-        with torch.no_grad():
-            model(x)
+        logits = model(x)
     finally:
         for hook in hooks:
             hook.remove()
-    return list(dict.fromkeys(order))
-
-
-def _lengths(model: nn.Module, names: list[str], x: Tensor, wanted: Tensor) -> tuple[float, ...]:
-    weights = [model.get_submodule(name).weight.requires_grad_() for name in names]
-    slopes = torch.autograd.grad(F.cross_entropy(model(x), wanted), weights, allow_unused=True)  # type: ignore[arg-type]
-    return tuple(0.0 if slope is None else float(slope.norm()) for slope in slopes)
+    wanted = logits.detach().argmax(1) if named is None else torch.tensor([named])
+    slopes = torch.autograd.grad(F.cross_entropy(logits, wanted), list(ran.values()), allow_unused=True)
+    lengths = (0.0 if slope is None else float(slope.norm()) for slope in slopes)
+    return dict(zip(ran, lengths, strict=True)), logits.detach().softmax(1)[0]
 
 
 @torch.no_grad()

@@ -55,6 +55,7 @@ def _ask() -> Question:
 
 
 def _play() -> None:
+    caches.later("learn-races-early", (), _early)
     st.fragment(_bench)()
 
 
@@ -68,7 +69,7 @@ def _bench() -> None:
 
 
 def _surface() -> None:
-    from core.lessons.race import OPTIMIZERS, SURFACES, run, tuned
+    from core.lessons.race import OPTIMIZERS, SURFACES
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="bl-learn-race-row"):
         key = "bl-learn-surface"
@@ -96,12 +97,7 @@ def _surface() -> None:
         components.note(_("Choose at least one optimizer."))
         return
 
-    def made() -> list[Path]:
-        surface = SURFACES[str(name)]
-        return [tuned(surface, o, STEPS) if mode == "best" else run(surface, o, rate, STEPS) for o in chosen]
-
-    wanted = (str(name), mode, round(rate, 6), tuple(chosen))
-    paths = caches.remember("learn-races", wanted, made, entries=48)
+    paths = [_path(str(name), optimizer, None if mode == "best" else rate) for optimizer in chosen]
     with st.container(key="bl-wrap-learn-race"):
         left, right = st.columns([1.3, 1], gap="large")
     with left:
@@ -117,6 +113,27 @@ def _surface() -> None:
             _losses(paths), key="bl-learn-race-losses", alt=_("The loss after each step, on a logarithmic scale")
         )
         _places(paths)
+
+
+def _path(surface: str, optimizer: str, rate: float | None) -> Path:
+    """Returns an optimizer's way at a rate; at its best one where none is given."""
+    from core.lessons.race import SURFACES, run, tuned
+
+    def made() -> Path:
+        ground = SURFACES[surface]
+        return tuned(ground, optimizer, STEPS) if rate is None else run(ground, optimizer, rate, STEPS)
+
+    return caches.remember("learn-races", (surface, optimizer, rate and round(rate, 6)), made, entries=400)
+
+
+def _early() -> None:
+    """Works out, before somebody asks for them, the ways of the usual optimizers and the heads on digits."""
+    from core.lessons.race import SURFACES
+
+    for surface in SURFACES:
+        for optimizer in USUAL:
+            _path(surface, optimizer, None)
+    _trained()
 
 
 def _chosen(known: list[str]) -> list[str]:
@@ -213,10 +230,10 @@ def _losses(paths: list[Path]) -> Figure:
 
 def _digits() -> None:
     if caches.known("learn-heads", ()):
-        rows = caches.remember("learn-heads", (), _trained)
+        rows = _trained()
     else:
         with busy(_("Training 63 heads of {n} steps each …").format(n=DIGIT_STEPS), 420):
-            rows = caches.remember("learn-heads", (), _trained)
+            rows = _trained()
     rates_chart.draw(
         rows,
         key="bl-learn-race-digits",
@@ -225,10 +242,9 @@ def _digits() -> None:
 
 
 def _trained() -> list[Trained]:
-    from core.lessons.race import OPTIMIZERS, train_head
-    from core.lessons.race import RATES as TRIED
+    from core.lessons.race import race_heads
 
-    return [train_head(name, rate, DIGIT_STEPS) for name in OPTIMIZERS for rate in TRIED]
+    return caches.remember("learn-heads", (), lambda: race_heads(DIGIT_STEPS))
 
 
 def _why() -> Why:

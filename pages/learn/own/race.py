@@ -26,8 +26,8 @@ def draw() -> None:
 
 @guarded
 def _bench(target: Target) -> None:
-    from core.lessons.race import Trained
-    from core.workflows.lesson_race import features, places_of, race
+    from core.lessons.race import Trained, race_heads
+    from core.workflows.lesson_race import features, places_of
 
     spec = own_network.pictures(target)
     if spec is None:
@@ -50,7 +50,7 @@ def _bench(target: Target) -> None:
         return
 
     def made(progress: Progress) -> list[Trained]:
-        return race(features(dataset, network, progress=progress), STEPS)
+        return race_heads(STEPS, features(dataset, network, progress=progress))
 
     try:
         rows = training.by_click(

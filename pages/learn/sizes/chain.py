@@ -30,6 +30,7 @@ _TEXT, _INPUT, _CHOSEN = "bl-learn-layers", "bl-learn-input-shape", "bl-learn-ch
 
 def draw() -> None:
     """Draws it; a change of it draws nothing else of the page anew."""
+    families.early()
     st.fragment(_bench)()
 
 

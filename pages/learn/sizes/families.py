@@ -19,18 +19,26 @@ if TYPE_CHECKING:
 def draw() -> None:
     """Draws the tables."""
     if caches.known("learn-families", ()):
-        rows, explained = caches.remember("learn-families", (), _counted)
+        rows, explained = _counted()
     else:
         with busy(_("Building eleven networks without their weights, and counting …"), 320):
-            rows, explained = caches.remember("learn-families", (), _counted)
+            rows, explained = _counted()
     _families(rows)
     _resnet18(explained)
+
+
+def early() -> None:
+    """Has the networks counted before somebody asks for them."""
+    caches.later("learn-families-early", (), _counted)
 
 
 def _counted() -> tuple[list[Counted], Explained]:
     from core.lessons.families import FAMILIES, count, explain_resnet18
 
-    return [count(name) for names in FAMILIES.values() for name in names], explain_resnet18()
+    def made() -> tuple[list[Counted], Explained]:
+        return [count(name) for names in FAMILIES.values() for name in names], explain_resnet18()
+
+    return caches.remember("learn-families", (), made)
 
 
 def _families(rows: list[Counted]) -> None:

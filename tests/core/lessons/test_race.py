@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.errors import InputError
-from core.lessons.race import OPTIMIZERS, RATES, SURFACES, run, train_head, tuned
+from core.lessons.race import OPTIMIZERS, RATES, SURFACES, run, train_heads, tuned
 
 
 def gradient(name: str, point: tuple[float, float]) -> torch.Tensor:
@@ -57,10 +57,20 @@ def test_a_rate_is_too_small_right_or_too_large() -> None:
 
 
 def test_small_rates_hurt_plain_gradient_descent_most() -> None:
-    small = {name: train_head(name, 1e-3) for name in ("SGD", "Adam", "RMSprop")}
-    assert small["Adam"].loss < small["SGD"].loss
-    assert small["RMSprop"].loss < small["SGD"].loss
-    assert train_head("Adam", 0.1).accuracy > 0.9
+    small = {name: train_heads(name, (1e-3, 0.1)) for name in ("SGD", "Adam", "RMSprop")}
+    assert small["Adam"][0].loss < small["SGD"][0].loss
+    assert small["RMSprop"][0].loss < small["SGD"][0].loss
+    assert small["Adam"][1].accuracy > 0.9
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_rates_that_walk_together_walk_as_each_does_alone(optimizer: str) -> None:
+    """Also beside one that explodes."""
+    surface = SURFACES["banana"]
+    best = tuned(surface, optimizer, 30, (0.01, 100.0, 0.05))
+    alone = {rate: run(surface, optimizer, rate, 30) for rate in (0.01, 0.05, 100.0)}
+    assert best == alone[best.rate]
+    assert best.losses[-1] == min(path.losses[-1] for path in alone.values() if path.fate != "exploded")
 
 
 @pytest.mark.parametrize(("optimizer", "rate", "steps"), [("Lion", 0.1, 5), ("SGD", 0, 5), ("SGD", 0.1, 0)])

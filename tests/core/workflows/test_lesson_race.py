@@ -9,7 +9,7 @@ from core.data.images import to_tensor
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import InputError
-from core.lessons.race import Parts, train_head
+from core.lessons.race import Parts, race_heads, train_heads
 from core.models.network import bare
 from core.specs import DataSpec
 from core.workflows import lesson_race
@@ -46,13 +46,13 @@ def test_features_are_what_enters_the_head_of_the_chosen_network() -> None:
     torch.testing.assert_close(torch.cat([parts.x, parts.held_x]), wanted, rtol=1e-4, atol=1e-4)
     assert parts.classes == 4
     assert parts.held_y.tolist() == [dataset.items[place].label for place in held]
-    assert len(lesson_race.race(parts, steps=2)) == 63
+    assert len(race_heads(2, parts)) == 63
 
 
 def test_a_head_is_trained_as_plain_torch_trains_it() -> None:
     torch.manual_seed(0)
     parts = Parts(torch.randn(20, 5), torch.arange(20) % 3, torch.randn(9, 5), torch.arange(9) % 3, 3)
-    found = train_head("Adam", 0.05, 7, parts)
+    found = train_heads("Adam", (0.5, 0.05), 7, parts)[1]
     layer = torch.nn.Linear(5, 3)
     torch.nn.init.zeros_(layer.weight)
     torch.nn.init.zeros_(layer.bias)

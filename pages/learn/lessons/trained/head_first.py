@@ -49,18 +49,20 @@ def _ask() -> Question:
 
 
 def _ways(rate: float) -> dict[int, Way]:
+    if caches.known(SHELF, (rate,)):
+        return _trained(rate)
+    with busy(_("Fine-tuning a small network in four ways …"), 180):
+        return _trained(rate)
+
+
+def _trained(rate: float) -> dict[int, Way]:
     from core.lessons.trained.head_first import fine_tune
 
-    def made() -> dict[int, Way]:
-        return fine_tune(HEAD_STEPS, rate=rate)
-
-    if caches.known(SHELF, (rate,)):
-        return caches.remember(SHELF, (rate,), made)
-    with busy(_("Fine-tuning a small network in four ways …"), 180):
-        return caches.remember(SHELF, (rate,), made)
+    return caches.remember(SHELF, (rate,), lambda: fine_tune(HEAD_STEPS, rate=rate))
 
 
 def _play() -> None:
+    caches.later(f"{SHELF}-rates", (), lambda: [_trained(rate) for rate in RATES])
     st.fragment(_bench)()
 
 
