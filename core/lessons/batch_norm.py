@@ -88,6 +88,8 @@ class Moved:
         agreement: Whether the class that the network names is still the same.
         before: Its probability before.
         after: The same class's probability after.
+        left_behind: The same class's probability in a new network that got all parameters and no kept figures.
+        renamed: The class that this one names.
     """
 
     layers: int
@@ -96,6 +98,8 @@ class Moved:
     agreement: bool
     before: float
     after: float
+    left_behind: float
+    renamed: int
 
 
 def train_mode(network: Network, images: Tensor, *, batches: int = 5) -> Moved:
@@ -119,7 +123,8 @@ def train_mode(network: Network, images: Tensor, *, batches: int = 5) -> Moved:
         raise InputError("The network {network} has no batch norm that keeps figures.", network=network.name)
     first = [(m.running_mean.clone(), m.running_var.sqrt().clamp_min(1e-6)) for m in norms]  # type: ignore[operator]
     weights = [p.clone() for p in model.parameters()]
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # what is dropped in training mode is drawn
         before = model.eval()(images[:1]).softmax(1)[0]
         moves = []
         for _batch in range(batches):
@@ -131,10 +136,21 @@ def train_mode(network: Network, images: Tensor, *, batches: int = 5) -> Moved:
                 )
             )
         after = model.eval()(images[:1]).softmax(1)[0]
+        for m in norms:  # as they are in a new network
+            m.running_mean.zero_()  # type: ignore[operator, union-attr]
+            m.running_var.fill_(1.0)  # type: ignore[operator, union-attr]
+        bare = model(images[:1]).softmax(1)[0]
     named = int(before.argmax())
     changed = any(not torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True))
     return Moved(
-        len(norms), changed, tuple(moves), int(after.argmax()) == named, float(before[named]), float(after[named])
+        len(norms),
+        changed,
+        tuple(moves),
+        int(after.argmax()) == named,
+        float(before[named]),
+        float(after[named]),
+        float(bare[named]),
+        int(bare.argmax()),
     )
 
 

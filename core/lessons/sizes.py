@@ -60,6 +60,28 @@ CHAINS: dict[str, tuple[str, tuple[int, int, int], str]] = {
         (3, 224, 224),
         "conv 64 3 1 1\nconv 64 3 1 1\nmax 2\nconv 128 3 1 1\nconv 128 3 1 1\nmax 2",
     ),
+    "vgg-head": (
+        N_("VGG16's dense layers: 102,764,544 in the first (the notes)"),
+        (512, 7, 7),
+        "flatten\nlinear 4096\nlinear 4096\nlinear 1000",
+    ),
+    "apples": (N_("VGG16 for twelve apples: 49,164 learn (the notes)"), (4096, 1, 1), "flatten\nlinear 12"),
+    "brains": (
+        N_("Brain scans, Testing Model 1: 1,058,530 (the notes)"),
+        (1, 64, 64),
+        "conv 32 3 1 1\nmax 2\nconv 32 3 1 1\nmax 2\nflatten\nlinear 128\nlinear 2",
+    ),
+    "brains-2": (
+        N_("Brain scans, Testing Model 2: 4,212,386 (the notes)"),
+        (1, 64, 64),
+        "conv 32 3 1 1\nconv 32 3 1 1\nmax 2\nflatten\nlinear 128\nlinear 64\nlinear 2",
+    ),
+    "dense": (
+        N_("Dense 3-5-8-4: the shapes of its weights (the notes)"),
+        (3, 1, 1),
+        "flatten\nlinear 5\nlinear 8\nlinear 4",
+    ),
+    "photo": (N_("A photo and two edge maps: 25,125,000 values (the notes)"), (5, 1675, 3000), "conv 1 1"),
 }
 """Chains by name: title, channels, height and width of the picture, and the layers, one a line."""
 
@@ -74,6 +96,7 @@ class Sized:
         given: Shape of what comes in, CxHxW or the number of values.
         shape: Shape of what goes out, as torch has it.
         parameters: Number of its parameters, as torch has them.
+        weight: Shape of its weights, as torch has it; empty without any.
         size_formula: How the height of the output comes about, LaTeX with figures; empty where it does not change.
         parameter_formula: How the number of parameters comes about; empty without any.
     """
@@ -83,6 +106,7 @@ class Sized:
     given: tuple[int, ...]
     shape: tuple[int, ...]
     parameters: int
+    weight: tuple[int, ...]
     size_formula: str
     parameter_formula: str
 
@@ -192,6 +216,7 @@ def follow(shape: tuple[int, int, int], chain: list[tuple[str, dict[str, int]]])
                 given,
                 shown,
                 sum(p.numel() for p in module.parameters()),
+                next((tuple(p.shape) for p in module.parameters()), ()),
                 _size_formula(kind, numbers, given),
                 _parameter_formula(kind, numbers, given),
             )

@@ -8,9 +8,10 @@ from torch import Tensor
 from core.data.dataset import Dataset
 from core.data.images import to_tensor
 from core.errors import InputError
-from core.interpret.probe import Probe
+from core.interpret.probe import Probe, device_of
 from core.lessons.race import Parts
 from core.messages import Progress
+from core.models.modes import forward_to
 from core.models.network import Network
 
 LEARNED, HELD = 160, 80
@@ -62,15 +63,9 @@ def features(dataset: Dataset, network: Network, *, progress: Progress = lambda 
 
 def _entering(network: Network, batch: Tensor) -> Tensor:
     """Returns what enters the head, NxD; maps are averaged over their places."""
-    entered: list[Tensor] = []
     with Probe(network) as probe:
-        head = probe.model.get_submodule(network.anatomy.head)
-        hook = head.register_forward_pre_hook(lambda _module, given: entered.append(given[0].detach()))
-        try:
-            probe(batch)
-        finally:
-            hook.remove()
-    values = entered[-1].float().cpu()
+        inputs = batch.to(device_of(probe.model))
+        values = forward_to(probe.model, inputs, network.anatomy.head, entering=True).float().cpu()
     return values.flatten(2).mean(2) if values.ndim > 2 else values
 
 

@@ -126,7 +126,15 @@ def _trap(subject: Subject) -> None:
                 if moved.agreement
                 else _("after {n} batches; it names another class now").format(n=PASSES),
             ),
-        ]
+            Figure(
+                _("Copied without its kept figures"),
+                number_format.percent(moved.left_behind),
+                _("the same class, all parameters copied but no buffers; it names {name}").format(
+                    name=subject.network.classes[moved.renamed]
+                ),
+            ),
+        ],
+        compact=True,
     )
     number_grid.show(
         Grid([list(moved.statistics)], _("Largest move of a kept mean after each batch, in its deviations"))

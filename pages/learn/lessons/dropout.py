@@ -8,6 +8,7 @@ from core.errors import InputError
 from pages.learn import number_grid, typed_grid
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import Grid, written
+from pages.learn.own import dropping
 from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
@@ -122,4 +123,5 @@ LESSON = Lesson(
         ("anatomy", N_("Anatomy: a head of your own, with dropout")),
         ("backbone", N_("Backbone: dropout between the layers of a network of your own")),
     ),
+    own=dropping.draw,
 )

@@ -62,7 +62,11 @@ def _chain() -> None:
         total = sum(layer.parameters for layer in found)
         components.metrics(
             [
-                Figure(_("Out"), _shape(found[-1].shape), _("of {given} in").format(given=_shape(shape))),
+                Figure(
+                    _("Out"),
+                    _shape(found[-1].shape),
+                    _("of {given} in, {n} values").format(given=_shape(shape), n=number_format.exact(math.prod(shape))),
+                ),
                 Figure(_("Parameters"), number_format.exact(total), _("all layers together")),
             ],
             compact=True,
@@ -195,4 +199,6 @@ def _table(found: list[Sized]) -> None:
 def _parameters(layer: Sized) -> str:
     if not layer.parameters:
         return _("no parameters")
-    return _("{n} parameters").format(n=number_format.exact(layer.parameters))
+    return _("{n} parameters, weights {shape}").format(
+        n=number_format.exact(layer.parameters), shape=_shape(layer.weight)
+    )

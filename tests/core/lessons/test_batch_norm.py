@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 
 from core.errors import InputError
 from core.lessons.batch_norm import drop, norm, train_mode
+from core.models.network import bare
 from core.workflows.network_loading import load_network
 
 VALUES = some.lists(some.floats(-50, 50), min_size=2, max_size=8)
@@ -51,6 +52,23 @@ def test_a_frozen_network_in_training_mode_still_moves() -> None:
         train_mode(network, torch.randn(1, 3, 64, 64))
     with pytest.raises(InputError, match="no batch norm"):
         train_mode(load_network("vgg11", weights="none", image_size=64), torch.randn(2, 3, 64, 64))
+
+
+def test_parameters_copied_without_the_kept_figures_answer_as_a_new_network_that_got_them() -> None:
+    network = bare("emnist_cnn", "none")
+    torch.manual_seed(0)
+    x = torch.randn(2, 1, 28, 28)
+    with torch.no_grad():
+        network.model.train()(3 * x + 1)
+        network.model.eval()
+        new = bare("emnist_cnn", "none", seed=9).model.eval()
+        for name, value in network.model.named_parameters():
+            new.get_parameter(name).copy_(value)
+        before, wanted = (model(x[:1]).softmax(1)[0] for model in (network.model, new))
+    moved = train_mode(network, x)
+    assert moved.left_behind == pytest.approx(float(wanted[before.argmax()]), rel=1e-5)
+    assert moved.renamed == int(wanted.argmax())
+    assert moved.left_behind != pytest.approx(moved.before, rel=1e-3)
 
 
 @settings(max_examples=40, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -86,6 +87,29 @@ def test_any_window_has_the_size_of_the_formula(h: int, k: int, s: int, p: int, 
 def test_a_chain_that_cannot_be_is_refused(text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         follow((1, 8, 8), read_chain(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("vgg-head", [102_764_544, 16_781_312, 4_097_000]),
+        ("apples", [49_164]),
+        ("brains", [1_058_530]),
+        ("brains-2", [4_212_386]),
+        ("dense", [20, 48, 36]),
+    ],
+)
+def test_more_of_the_notes_counts_come_out(name: str, counts: list[int]) -> None:
+    _title, shape, text = CHAINS[name]
+    found = [layer.parameters for layer in follow(shape, read_chain(text)) if layer.parameters]
+    assert found == counts or [sum(found)] == counts
+
+
+def test_the_shapes_of_weights_are_torchs_and_the_notes() -> None:
+    _title, shape, text = CHAINS["dense"]
+    assert [layer.weight for layer in follow(shape, read_chain(text))] == [(), (5, 3), (8, 5), (4, 8)]
+    assert follow((3, 9, 9), read_chain("conv 8 3; norm; transposed 2 5"))[2].weight == (8, 2, 5, 5)
+    assert math.prod(CHAINS["photo"][1]) == 25_125_000
 
 
 def test_resnet18_is_explained_to_the_last_parameter() -> None:

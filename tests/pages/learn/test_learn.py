@@ -99,7 +99,7 @@ def test_the_figures_of_a_loss_are_torchs(open_page, words) -> None:
 
 def test_a_chain_is_followed_and_the_notes_counts_are_shown(open_page, words, params) -> None:
     app = open_page("learn", lesson="sizes", step="play")
-    assert "7,845 parameters" in words(app)
+    assert "7,845 parameters, weights 5 × 1568" in words(app)
     app.selectbox(key="bl-learn-chain").set_value("autoencoder").run()
     assert not app.exception
     assert "28 px come back as 31" in words(app)
