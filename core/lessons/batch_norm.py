@@ -137,8 +137,8 @@ def train_mode(network: Network, images: Tensor, *, batches: int = 5) -> Moved:
             )
         after = model.eval()(images[:1]).softmax(1)[0]
         for m in norms:  # as they are in a new network
-            m.running_mean.zero_()  # type: ignore[operator, union-attr]
-            m.running_var.fill_(1.0)  # type: ignore[operator, union-attr]
+            m.running_mean.zero_()  # type: ignore[operator]
+            m.running_var.fill_(1.0)  # type: ignore[operator]
         bare = model(images[:1]).softmax(1)[0]
     named = int(before.argmax())
     changed = any(not torch.equal(p, w) for p, w in zip(model.parameters(), weights, strict=True))

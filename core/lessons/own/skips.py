@@ -176,7 +176,7 @@ def _gradients(model: nn.Module, x: Tensor, named: int | None) -> tuple[dict[str
 
     def note(name: str) -> Callable[..., None]:
         def begins(layer: nn.Module, _given: object) -> None:
-            ran.setdefault(name, layer.weight.requires_grad_())  # type: ignore[arg-type, operator]
+            ran.setdefault(name, layer.weight.requires_grad_())  # type: ignore[arg-type]
 
         return begins
 
