@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.data.encoding import png
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, components
 from pages.ui.kit.components import Figure
-from pages.ui.selection import subjects
+from pages.ui.selection import learned_from, subjects
 from pages.ui.session import caches
 from pages.ui.text.i18n import _
 
@@ -31,16 +31,7 @@ def draw(found: AutoencoderResult) -> None:
         _("What comes back"),
         _("Held-out pictures, which it did not learn from: as they were, as it saw them, and as it gave them back."),
     )
-    epoch = epochs[-1]
-    if len(epochs) > 1:
-        epoch = int(
-            st.select_slider(
-                _("After epoch"),
-                epochs,
-                **form_fields.kept("bl-auto-epoch").widget("bl-auto-epoch", epochs, epochs[-1], begun=True),
-                help=_("0 is before the first step."),
-            )
-        )
+    epoch = learned_from.epoch("bl-auto-epoch", epochs)
     with st.container(key="bl-wrap-auto"):
         left, right = st.columns([1.5, 1], gap="large")
     with left:

@@ -13,6 +13,7 @@ from core.training.autoencoder.designs import DESIGNS, sizes
 from core.workflows.autoencoder.request import CORRUPTIONS, LOSSES, MOST_PICTURES, AutoencoderRequest
 from pages.autoencoder import own_layers
 from pages.ui.kit import components, form_fields
+from pages.ui.selection import learned_from
 from pages.ui.session import choices
 from pages.ui.text import number_format
 from pages.ui.text.glossary import explain
@@ -25,7 +26,6 @@ LOSS_NAMES = {
     "mse-mean": N_("Squared, plus |mean difference|"),
     "correlation": N_("Minus the correlation"),
 }
-CHANNELS = {1: N_("Gray"), 3: N_("Colour")}
 SIDES = (28, 32, 48, 64, 91, 96)
 RATES = (1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2)
 
@@ -97,22 +97,7 @@ def _rare(name: str, gray: bool) -> dict[str, Any]:
         **form_fields.kept("bl-auto-loss").widget("bl-auto-loss", LOSSES, "mse", begun=True),
         format_func=lambda name: _(LOSS_NAMES[name]),
     )
-    side = second.select_slider(
-        _("Side of the pictures"),
-        SIDES,
-        **form_fields.kept("bl-auto-side").widget("bl-auto-side", SIDES, 28, begun=True),
-        format_func=lambda n: _("{n} px").format(n=n),
-    )
-    channels = form_fields.choice(
-        _("Colours"), CHANNELS, f"bl-auto-channels-{'gray' if gray else 'rgb'}", place=third, default=1 if gray else 3
-    )
-    images = first.number_input(
-        _("Training pictures at most"),
-        16,
-        MOST_PICTURES,
-        step=100,
-        **form_fields.number("bl-auto-images", 2000, 16, MOST_PICTURES),
-    )
+    taken = learned_from.sizes((first, second, third), "bl-auto", SIDES, MOST_PICTURES, gray=gray)
     rate = second.select_slider(
         _("Learning rate"),
         RATES,
@@ -125,15 +110,7 @@ def _rare(name: str, gray: bool) -> dict[str, Any]:
     if usual:
         key = f"bl-auto-latents-{name}"
         latents = first.number_input(_("Values in the narrow place"), 1, 256, **form_fields.number(key, usual, 1, 256))
-    return {
-        "channels": int(channels),
-        "side": int(side),
-        "loss": str(loss),
-        "batch_size": int(batch),
-        "lr": float(rate),
-        "images": int(images),
-        "latents": int(latents),
-    }
+    return {**taken, "loss": str(loss), "batch_size": int(batch), "lr": float(rate), "latents": int(latents)}
 
 
 def _sizes(request: AutoencoderRequest, *, listed: bool) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from core.data.encoding import png
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.components import Figure
-from pages.ui.selection import subjects
+from pages.ui.selection import learned_from, subjects
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import _
@@ -38,16 +38,7 @@ def draw(found: GanResult) -> None:
         _("What it makes"), _("Each place is one noise, the same in every epoch: it paints better, not others.")
     )
     epochs = list(range(len(found.rows) + 1))
-    epoch = epochs[-1]
-    if len(epochs) > 1:
-        epoch = int(
-            st.select_slider(
-                _("After epoch"),
-                epochs,
-                **form_fields.kept("bl-gan-epoch").widget("bl-gan-epoch", epochs, epochs[-1], begun=True),
-                help=_("0 is before the first step."),
-            )
-        )
+    epoch = learned_from.epoch("bl-gan-epoch", epochs)
     with st.container(key="bl-wrap-gan"):
         left, right = st.columns([1.5, 1], gap="large")
     with left:

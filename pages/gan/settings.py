@@ -8,11 +8,11 @@ from core.errors import InputError
 from core.specs import DataSpec
 from core.workflows.gan.request import MOST_PICTURES, SIDES, GanRequest
 from pages.ui.kit import components, form_fields
+from pages.ui.selection import learned_from
 from pages.ui.session import choices
 from pages.ui.text.glossary import explain
-from pages.ui.text.i18n import N_, _, translate_error
+from pages.ui.text.i18n import _, translate_error
 
-CHANNELS = {1: N_("Gray"), 3: N_("Colour")}
 RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3)
 
 
@@ -35,26 +35,7 @@ def draw(data: DataSpec, *, gray: bool) -> GanRequest | None:
         )
     with components.more("bl-gan-more"):
         first, second, third = st.columns(3)
-        images = first.number_input(
-            _("Training pictures at most"),
-            16,
-            MOST_PICTURES,
-            step=100,
-            **form_fields.number("bl-gan-images", 2000, 16, MOST_PICTURES),
-        )
-        side = second.select_slider(
-            _("Side of the pictures"),
-            SIDES,
-            **form_fields.kept("bl-gan-side").widget("bl-gan-side", SIDES, 28, begun=True),
-            format_func=lambda n: _("{n} px").format(n=n),
-        )
-        channels = form_fields.choice(
-            _("Colours"),
-            CHANNELS,
-            f"bl-gan-channels-{'gray' if gray else 'rgb'}",
-            place=third,
-            default=1 if gray else 3,
-        )
+        taken = learned_from.sizes((first, second, third), "bl-gan", SIDES, MOST_PICTURES, gray=gray)
         rates = [
             place.select_slider(
                 title,
@@ -71,14 +52,12 @@ def draw(data: DataSpec, *, gray: bool) -> GanRequest | None:
     try:
         return GanRequest(
             data,
-            channels=int(channels),
-            side=int(side),
+            **taken,
             noise=int(noise),
             epochs=int(epochs),
             generator_steps=int(often),
             generator_rate=float(rates[0]),
             discriminator_rate=float(rates[1]),
-            images=int(images),
             device=choices.train_choice().device,
         )
     except InputError as error:
