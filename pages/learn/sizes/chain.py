@@ -185,15 +185,15 @@ def _wanted(found: list[Sized]) -> None:
 def _table(found: list[Sized]) -> None:
     components.section(_("Layer by layer"))
     for number, layer in enumerate(found, start=1):
-        with st.container(key=f"bl-learn-layer-{number}", horizontal=True, vertical_alignment="center"):
+        with st.container(key=f"bl-learn-layer-{number}", horizontal=True, vertical_alignment="center", gap="large"):
             st.html(
                 f'<p class="bl-chain-line"><b>{number} · {escape(_kind(layer))}</b><bdi>{_shape(layer.given)} → '
                 f"{_shape(layer.shape)}</bdi><span>{escape(_parameters(layer))}</span></p>",
                 width=330,
             )
-            formulas = [text for text in (layer.size_formula, layer.parameter_formula) if text]
-            if formulas:
-                st.latex(r"\qquad ".join(formulas), width="stretch")
+            for formula in (layer.size_formula, layer.parameter_formula):
+                if formula:
+                    st.latex(formula, width="content")
 
 
 def _parameters(layer: Sized) -> str:
