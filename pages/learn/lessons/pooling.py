@@ -116,7 +116,7 @@ def _measured(subject: Subject) -> None:
         f"<td><bdi>{number_format.percent(row.change)}</bdi></td></tr>"
         for row in rows
     )
-    st.html(f'<table class="bl-ladder"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    st.html(f'<table class="bl-ladder bl-even"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
     components.note(
         _(
             "Your picture under 16 random filters and a ReLU, halved in each way. The change is the length of the "

@@ -160,7 +160,7 @@ def _table(subject: Subject, found: Sequence[Skip], chosen: str) -> None:
         f"{escape(layer_names.layer(anatomy, skip.name))}</td>"
         f"<td>{_in_paper(subject.network.name, skip.name)}</td>"
         f"<td>{_(KINDS[bool(skip.projection)])}</td>"
-        f"<td><bdi>{_size(skip.before)} → {_size(skip.after)}</bdi></td>"
+        f"<td><bdi>{_size(skip.before)}</bdi> → <bdi>{_size(skip.after)}</bdi></td>"
         f"<td><bdi>{number_format.exact(skip.projection) if skip.projection else number_format.DASH}</bdi></td></tr>"
         for skip in found
     )

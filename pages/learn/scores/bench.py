@@ -162,4 +162,7 @@ def _rows(found: Scores, names: Sequence[str], truth: int, shown: list[int]) -> 
             f'<td><i class="bl-slope {side}" style="inline-size:{max(1.0, 100 * abs(slope) / most):.1f}%"></i>'
             f"<bdi>{written(slope)}</bdi></td></tr>"
         )
-    return f'<table class="bl-ladder bl-scores"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return (
+        f'<div class="bl-wide"><table class="bl-ladder bl-scores"><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+        "</table></div>"
+    )

@@ -12,7 +12,7 @@ def test_a_skip_of_ones_own_resnet_is_cut_and_its_blocks_are_named(open_page, wo
     app = open_page("learn", lesson="depth", step="play", **RESNET, data="shapes")
     assert not app.exception
     said = words(app)
-    assert "conv3_x</td><td>Convolution block</td><td><bdi>56 × 56 × 64 → 28 × 28 × 128</bdi></td>" in said
+    assert "conv3_x</td><td>Convolution block</td><td><bdi>56 × 56 × 64</bdi> → <bdi>28 × 28 × 128</bdi></td>" in said
     assert "<bdi>8,192</bdi>" in said
     assert said.count("<td>Identity block</td>") == 5 * said.count("conv3_x</td><td>Convolution block</td>")
     assert "Same answer" in said
