@@ -55,6 +55,7 @@ class PixelStore:
         self._pixels = np.empty((self.capacity, self.side, self.side, 3), dtype=np.uint8)
         self._slots: dict[int, int] = {}
         self._fingerprints: dict[bytes, str] = {}
+        self._wholes: dict[bytes, str] = {}
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="decode")
 
@@ -112,15 +113,18 @@ class PixelStore:
 
     def fingerprint(self) -> str:
         """Returns a fingerprint of the keys and labels of all images, and of their pixels if all are in memory."""
-        found = hashlib.blake2b(digest_size=16)
-        for item in self.dataset.items:
-            found.update(f"{item.key}\0{item.label}\0".encode())
         with self._lock:
             slots = sorted(self._slots.items()) if self.capacity >= len(self) else []
-        for position, slot in slots:
-            found.update(position.to_bytes(8, "little"))
-            found.update(self._pixels[slot].data)
-        return found.hexdigest()
+        key = np.array(slots).tobytes()
+        if key not in self._wholes:
+            found = hashlib.blake2b(digest_size=16)
+            for item in self.dataset.items:
+                found.update(f"{item.key}\0{item.label}\0".encode())
+            for position, slot in slots:
+                found.update(position.to_bytes(8, "little"))
+                found.update(self._pixels[slot].data)
+            self._wholes = {key: found.hexdigest()}
+        return self._wholes[key]
 
     def fingerprint_of(self, positions: Sequence[int] | torch.Tensor) -> str | None:
         """Returns a fingerprint of the pixels of some images in this order; ``None`` if not all are in memory."""
@@ -144,6 +148,7 @@ class PixelStore:
         with self._lock:
             self._slots.clear()
             self._fingerprints.clear()
+            self._wholes.clear()
             self._pixels = np.empty((0, self.side, self.side, 3), dtype=np.uint8)
             self.capacity = 0
 

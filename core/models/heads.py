@@ -109,7 +109,13 @@ class Unroll(nn.Module):
 
 
 def build_head(
-    model: nn.Module, anatomy: Anatomy, num_classes: int, spec: HeadSpec | None = None, *, seed: int = 0
+    model: nn.Module,
+    anatomy: Anatomy,
+    num_classes: int,
+    spec: HeadSpec | None = None,
+    *,
+    seed: int = 0,
+    becomes: Anatomy | None = None,
 ) -> Anatomy:
     """Gives ``model`` a new head for ``num_classes`` classes, in place.
 
@@ -125,6 +131,7 @@ def build_head(
         num_classes: Number of classes, at least 2.
         spec: Hidden layers, pooling and dropout; one linear layer by default.
         seed: Seed of the new weights.
+        becomes: The anatomy of the changed network, where it is known: then it is not examined.
 
     Returns:
         The anatomy of the changed network.
@@ -163,7 +170,7 @@ def build_head(
         _draw(head, seed, place)
     head.train(old.training)
     model.set_submodule(anatomy.head, head)
-    return examine(model, num_classes=num_classes, image_size=anatomy.input_size, like=anatomy)
+    return becomes or examine(model, num_classes=num_classes, image_size=anatomy.input_size, like=anatomy)
 
 
 def _draw(head: nn.Module, seed: int, place: Tensor) -> None:

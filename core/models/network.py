@@ -131,7 +131,8 @@ def bare(name: str, weights: str = "default", image_size: int | None = None, *, 
 
 
 def _with_head(model: nn.Module, spec: ModelSpec, classes: Sequence[str], seed: int) -> Network:
-    anatomy = build_head(model, blueprint(spec), len(classes), spec.head, seed=seed)
+    known = blueprint(spec, len(classes))
+    anatomy = build_head(model, blueprint(spec), len(classes), spec.head, seed=seed, becomes=known)
     preprocessing = catalog.prepared(spec)
     return Network(model, anatomy, preprocessing, tuple(classes), spec.backbone)
 

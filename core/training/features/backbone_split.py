@@ -9,7 +9,6 @@ the network.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from torch.fx.proxy import GraphAppendingTracer, Proxy
 from core.models import freeze, heads
 from core.models.anatomy.examine import Anatomy
 from core.models.anatomy.trace import input_channels
+from core.models.before_head import digest_outside
 from core.models.modes import eval_mode, forward_to
 from core.specs import FreezePlan
 
@@ -64,24 +64,9 @@ class BackboneSplit:
         features = self._until(images)
         return features.float() if self.whole else features
 
-    def frozen(self) -> dict[str, Tensor]:
-        """Returns what the features depend on: parameters and buffers outside the suffix, by name."""
-        behind = {id(value) for value in (*self.suffix.parameters(), *self.suffix.buffers())}
-        named = (*self._model.named_parameters(), *self._model.named_buffers())
-        return {name: value for name, value in named if id(value) not in behind}
-
     def digest(self) -> str:
-        """Returns a fingerprint of the part before the split: its modules, their settings, and every value in them."""
-        found = hashlib.blake2b(self.place.encode(), digest_size=32)
-        behind = {id(module) for module in self.suffix.modules()}
-        for name, module in self._model.named_modules():
-            if id(module) not in behind and next(module.children(), None) is None:
-                found.update(f"\n{name}:{type(module).__qualname__}({module.extra_repr()})".encode())
-        for name, value in self.frozen().items():
-            flat = value.detach().contiguous().cpu().flatten().view(torch.uint8)
-            found.update(f"\n{name}:{value.dtype}{tuple(value.shape)}".encode())
-            found.update(flat.numpy().data)
-        return found.hexdigest()
+        """Returns a fingerprint of the part before the split, see :func:`core.models.before_head.digest_outside`."""
+        return digest_outside(self._model, self.suffix, self.place)
 
 
 def expected_stage(anatomy: Anatomy, plan: FreezePlan) -> str | None:

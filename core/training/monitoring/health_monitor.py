@@ -8,17 +8,20 @@ that went by, so that quick epochs are looked at less often.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.models.before_head import BeforeHead
 from core.models.modes import eval_mode
 from core.models.network import Network
 from core.training.features.batch_sources import Material, PixelSource
+from core.training.monitoring.kept_looks import KeptLooks
+from core.training.monitoring.stage_answers import HISTOGRAM_VALUES, StageAnswers, histogram, sample
 from core.training.monitoring.time_budget import TimeBudget, is_due
 
 TIME_SHARE, PASS_TIME_SHARE = 0.01, 0.02
@@ -31,12 +34,6 @@ PASS_IMAGES = 16
 """Validation images that pass for the activations."""
 SAMPLE_VALUES = 1 << 14
 """Values of one tensor that stand for it where its change is measured, evenly spaced."""
-HISTOGRAM_VALUES = 1 << 16
-"""Values that a histogram counts at most, evenly spaced."""
-HISTOGRAM_BINS = 40
-TAIL_SHARE = 0.001
-"""Share of the values at either end that fall into the outer bins, so that single ones do not squeeze the rest."""
-RELU_TYPES = (nn.ReLU, nn.ReLU6)
 
 
 class StepObserver:
@@ -74,6 +71,19 @@ def _guarded(method: Callable[P, R]) -> Callable[P, R | None]:
     return guarded
 
 
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What a part that has not changed answers to the images that pass.
+
+    Attributes:
+        rows: Figures of the stages before the head.
+        features: What enters the head, N x C or N x C x H x W.
+    """
+
+    rows: dict[str, dict[str, Any]]
+    features: Tensor
+
+
 class HealthMonitor(StepObserver):
     """Measures one step an epoch and the weights and activations at its end, as far as the time budget goes.
 
@@ -81,21 +91,27 @@ class HealthMonitor(StepObserver):
         network: As it is before its training: distances are measured from here.
         material: Its first validation images, evenly spaced, are those that pass.
         device: Where the network computes.
+        kept: Looks of this training, and of others of the process.
 
     Attributes:
         error: What ended the looking; ``None`` while all is well.
     """
 
-    def __init__(self, network: Network, material: Material, device: torch.device) -> None:
+    def __init__(
+        self, network: Network, material: Material, device: torch.device, kept: KeptLooks | None = None
+    ) -> None:
         self.error: Exception | None = None
         self._network, self._material, self._device = network, material, device
+        self._before_head, self._kept = BeforeHead(network), kept or KeptLooks()
         parameters = dict(network.model.named_parameters())
         self._stages = {s.name: [(n, parameters[n]) for n in s.parameter_names] for s in network.anatomy.stages}
-        self._start = {name: _sample(p, SAMPLE_VALUES).cpu() for name, p in parameters.items()}
+        self._start = {name: sample(p, SAMPLE_VALUES).cpu() for name, p in parameters.items()}
         self._norms = _norms_of(network)
         self._norm_start = {stage: _statistics(modules) for stage, modules in self._norms.items()}
         self._step_budget = TimeBudget(TIME_SHARE, FREE_SECONDS)
         self._pass_budget = TimeBudget(PASS_TIME_SHARE, PASS_FREE_SECONDS)
+        val, most = material.val, min(PASS_IMAGES, len(material.val))
+        self._passing = val[torch.linspace(0, len(val) - 1, most).round().long()]
         self._images: Tensor | None = None
         self._drawn_once: set[str] = set()
         self._resting: dict[str, float | None] = {}
@@ -135,7 +151,7 @@ class HealthMonitor(StepObserver):
                     continue
                 gradients = torch.stack(torch._foreach_norm([p.grad for p in learning if p.grad is not None]))
                 self._step[stage] = gradients.square().sum().sqrt()
-                self._before[stage] = [(_sample(p, SAMPLE_VALUES), p) for p in learning]
+                self._before[stage] = [(sample(p, SAMPLE_VALUES), p) for p in learning]
 
     @_guarded
     def after_step(self) -> None:
@@ -146,7 +162,7 @@ class HealthMonitor(StepObserver):
         with self._step_budget.spending("step"), torch.no_grad():
             for stage, pairs in before.items():
                 change = torch.stack(
-                    [(_sample(p, SAMPLE_VALUES) - old).square().mean() * p.numel() for old, p in pairs]
+                    [(sample(p, SAMPLE_VALUES) - old).square().mean() * p.numel() for old, p in pairs]
                 ).sum()
                 length = torch.stack([old.square().mean() * p.numel() for old, p in pairs]).sum()
                 values = torch.stack([self._step[stage], change.sqrt(), length.sqrt()]).tolist()
@@ -211,69 +227,42 @@ class HealthMonitor(StepObserver):
         for name, p in named:
             start = self._start[name]
             length += float(start.square().mean()) * p.numel()
-            moved += float((_sample(p, SAMPLE_VALUES).cpu() - start).square().mean()) * p.numel()
+            moved += float((sample(p, SAMPLE_VALUES).cpu() - start).square().mean()) * p.numel()
         return _finite(math.sqrt(moved / length)) if length > 0 else None
 
     @torch.no_grad()
     def _pass(self) -> list[dict[str, Any]]:
-        """Sends the images through the network and returns what each stage answered."""
+        """Returns what each stage answers to the images; what has not changed is not asked again."""
+        key, name = self._rest_key(), self._network.anatomy.head
+        rest = self._kept.get(key, _Rest)
+        seen = StageAnswers(self._network)
         model = self._network.model
-        outputs, alive = _last_layers(self._network), _rectifiers(self._network)
-        values: dict[str, Tensor] = {}
-        living: dict[str, list[Tensor]] = {name: [] for name in self._stages}
-
-        def keep(stage: str) -> Callable[..., None]:
-            def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-                if isinstance(output, Tensor):
-                    values[stage] = _sample(output, HISTOGRAM_VALUES)
-
-            return hook
-
-        def count(stage: str, dimension: int) -> Callable[..., None]:
-            def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-                channel = dimension % output.ndim
-                others = [axis for axis in range(output.ndim) if axis != channel]
-                living[stage].append(output.amax(others) > 0)
-
-            return hook
-
-        modules = dict(model.named_modules())
-        handles = [modules[layer].register_forward_hook(keep(stage)) for stage, layer in outputs.items()]
-        handles += [modules[name].register_forward_hook(count(stage, axis)) for name, (stage, axis) in alive.items()]
-        try:
-            with eval_mode(model):
+        with seen.watching(), eval_mode(model):
+            if rest is None:
                 model(self._pass_images())
-        finally:
-            for handle in handles:
-                handle.remove()
-        return [_output_row(values.get(name), living[name]) for name in self._stages]
+            else:
+                model.get_submodule(name)(rest.features)
+        rows = {stage: seen.row(stage) for stage in self._stages}
+        if rest is not None:
+            rows |= rest.rows
+        elif seen.ends_with_head:
+            before = {stage: row for stage, row in rows.items() if stage not in seen.behind}
+            self._kept.keep(key, _Rest(before, seen.entering[0]))
+        return [rows[stage] for stage in self._stages]
+
+    def _rest_key(self) -> Hashable | None:
+        """Returns all that the answers of the stages before the head depend on; ``None`` where these learn."""
+        stamp = self._before_head.stamp()
+        pixels = None if stamp is None else self._material.store.fingerprint_of(self._passing)
+        if pixels is None:
+            return None
+        return ("health", self._network.name, *self._stages, stamp, pixels, self._network.preprocessing, self._device)
 
     def _pass_images(self) -> Tensor:
         if self._images is None:
-            positions = self._material.val
-            chosen = positions[torch.linspace(0, len(positions) - 1, min(PASS_IMAGES, len(positions))).round().long()]
             source = PixelSource(self._network, self._material, self._device, "fp32")
-            self._images = next(iter(source.batches([chosen], None)))[0]
+            self._images = next(iter(source.batches([self._passing], None)))[0]
         return self._images
-
-
-def histogram(values: Tensor) -> dict[str, Any] | None:
-    """Counts values in :data:`HISTOGRAM_BINS` equal bins from ``low`` to ``high``; ``None`` if there are none."""
-    numbers = values.detach().float().cpu().numpy()
-    numbers = numbers[np.isfinite(numbers)]
-    if not len(numbers):
-        return None
-    low, high = (float(edge) for edge in np.quantile(numbers, (TAIL_SHARE, 1 - TAIL_SHARE)))
-    if not high > low:
-        low, high = low - 0.5, high + 0.5
-    counts, _ = np.histogram(numbers.clip(low, high), HISTOGRAM_BINS, (low, high))
-    return {"low": low, "high": high, "counts": counts.tolist()}
-
-
-def _sample(tensor: Tensor, most: int) -> Tensor:
-    """Returns a copy of evenly spaced values, in float32."""
-    flat = tensor.detach().reshape(-1)
-    return flat[:: max(1, -(-len(flat) // most))].to(torch.float32, copy=True)
 
 
 def _weights(parameters: Sequence[nn.Parameter]) -> Tensor:
@@ -306,35 +295,3 @@ def _statistics(modules: Sequence[nn.Module]) -> Tensor:
 def _drift(start: Tensor, now: Tensor) -> float | None:
     length = float(start.norm())
     return _finite(float((now - start).norm()) / length) if length > 0 else None
-
-
-def _last_layers(network: Network) -> dict[str, str]:
-    """Returns the layer whose answers stand for a stage: the last one in it that computes something."""
-    modules = dict(network.model.named_modules())
-    passing = ("Pool", "Dropout", "StochasticDepth", "Identity", "Flatten")
-    found: dict[str, str] = {}
-    for layer in network.anatomy.layers:
-        if layer.leaf and layer.name in modules and not any(word in layer.kind for word in passing):
-            found[layer.stage] = layer.name
-    return found
-
-
-def _rectifiers(network: Network) -> dict[str, tuple[str, int]]:
-    """Returns the ReLUs: name -> stage, and which dimension of their output counts the units."""
-    modules = dict(network.model.named_modules())
-    return {
-        layer.name: (layer.stage, 1 if layer.layout == "NCHW" or len(layer.output_shape) == 1 else -1)
-        for layer in network.anatomy.layers
-        if isinstance(modules.get(layer.name), RELU_TYPES)
-    }
-
-
-def _output_row(values: Tensor | None, living: Sequence[Tensor]) -> dict[str, Any]:
-    """Returns the figures of a stage's outputs."""
-    row: dict[str, Any] = {}
-    if values is not None:
-        row["activations"] = histogram(values)
-    if living:
-        row["units"] = sum(len(channels) for channels in living)
-        row["dead"] = row["units"] - sum(int(channels.sum()) for channels in living)
-    return row

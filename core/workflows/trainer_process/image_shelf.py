@@ -1,4 +1,4 @@
-"""What trainings of one process need not do twice: decoding the same images, and looking for leaks among them."""
+"""What trainings of one process need not do twice: decoding images, looking for leaks, looking at what is frozen."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import Any
 
 from core.data.dataset import Dataset
 from core.specs import DataSpec, Preprocessing
+from core.training.monitoring.kept_looks import KeptLooks
 from core.workflows.data_check.leaks import Leaks
 from core.workflows.images import Decoded
 
 
 @dataclass(slots=True)
 class ImageShelf:
-    """The images of the last training: memory holds one set at a time."""
+    """The images of the last training: memory holds one set at a time.
 
+    Attributes:
+        looks: What frozen parts of networks answered to these images.
+    """
+
+    looks: KeptLooks = field(default_factory=KeptLooks, repr=False)
     _key: tuple[Any, ...] = ()
     _images: Decoded | None = field(default=None, repr=False)
     _leaks: Leaks | None = field(default=None, repr=False)
@@ -35,6 +41,7 @@ class ImageShelf:
         key = (spec, prep, canvas, dataset.name, tuple(map(_stamp(dataset), range(len(dataset)))))
         if self._images is None or key != self._key:
             self._images = self._leaks = None  # before others come
+            self.looks = KeptLooks()
             self._images, self._key = make(), key
         return self._images
 

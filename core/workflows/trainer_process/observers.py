@@ -17,6 +17,7 @@ from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd, Event, Finished, PhaseStarted
 from core.training.loop.trainer import Trainer
 from core.training.monitoring.health_monitor import HealthMonitor, StepObserver
+from core.training.monitoring.kept_looks import KeptLooks
 from core.workflows.trainer_process.snapshot_taker import SnapshotTaker
 
 T = TypeVar("T")
@@ -31,19 +32,20 @@ class TrainingObservers:
         network: As it is before its training.
         material: The images.
         device: Where the network will compute.
+        kept: Looks of trainings of this process before.
 
     Attributes:
         observer: Called by the training loop at each step.
     """
 
     def __init__(
-        self, run: Run, recorder: Recorder, network: Network, material: Material, device: torch.device
+        self, run: Run, recorder: Recorder, network: Network, material: Material, device: torch.device, kept: KeptLooks
     ) -> None:
         self._run, self._recorder = run, recorder
         self._failed: set[str] = set()
-        self._health: HealthMonitor | None = self._try("health", lambda: HealthMonitor(network, material, device))
+        self._health: HealthMonitor | None = self._try("health", lambda: HealthMonitor(network, material, device, kept))
         self._snapshots: SnapshotTaker | None = self._try(
-            "snapshots", lambda: SnapshotTaker(run.path, network, material, device)
+            "snapshots", lambda: SnapshotTaker(run.path, network, material, device, kept)
         )
         allowed = run.experiment.training.kept_mib << 20
         self._epoch_weights: EpochWeights | None = self._try(

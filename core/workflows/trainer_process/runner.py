@@ -137,7 +137,7 @@ class _Training:
         self._settle_batch(network)
         self.world.from_first(self.experiment)
         material = material_of(images)
-        observers = TrainingObservers(self.run, self.recorder, network, material, self.device)
+        observers = TrainingObservers(self.run, self.recorder, network, material, self.device, self.shelf.looks)
         trainer = Trainer(
             network,
             material,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from core.interpret.attribution import cam as cams
 from core.interpret.filters.kernels import conv_layers, kernels
 from core.interpret.layout import map_layout, to_maps
 from core.interpret.probe import Probe
+from core.models.before_head import BeforeHead
 from core.models.network import Network
 from core.runs import snapshots
 from core.runs.snapshots import Pinned, PinnedImage, PinnedLayer, Snapshot
 from core.training.features.batch_sources import Material, PixelSource
+from core.training.monitoring.kept_looks import KeptLooks
 from core.training.monitoring.time_budget import TimeBudget, is_due
 
 TIME_SHARE = 0.03
@@ -41,14 +43,16 @@ class _Rest:
     """What stays the same between snapshots while nothing but the last layer learns.
 
     Attributes:
-        stamp: What it depends on, see :meth:`SnapshotTaker._stamp`.
+        stamp: What lies before that layer, see :meth:`core.models.before_head.BeforeHead.stamp`.
         snapshot: The last full snapshot.
+        pinned: What it looks at.
         maps: The layer that the heatmaps weigh, N x C x H x W.
         features: Their means over height and width, which are what enters the last layer, N x C.
     """
 
-    stamp: tuple[int, ...]
+    stamp: str
     snapshot: Snapshot
+    pinned: Pinned
     maps: Tensor
     features: Tensor
 
@@ -61,10 +65,14 @@ class SnapshotTaker:
         network: Its weights are read; modes, gradients and random states are left alone.
         material: The images.
         device: Where the network computes.
+        kept: Looks of this training, and of others of the process.
     """
 
-    def __init__(self, path: Path, network: Network, material: Material, device: torch.device) -> None:
+    def __init__(
+        self, path: Path, network: Network, material: Material, device: torch.device, kept: KeptLooks | None = None
+    ) -> None:
         self._path, self._network, self._material, self._device = path, network, material, device
+        self._before_head, self._kept = BeforeHead(network), kept or KeptLooks()
         self._time_budget = TimeBudget(TIME_SHARE, FREE_SECONDS)
         self._positions = _positions(material, network.classes, snapshots.requested_keys(path))
         items = material.store.dataset.items
@@ -94,7 +102,7 @@ class SnapshotTaker:
         if epoch == 1:
             self.take(epoch, best)  # the first is taken in any case
             return
-        how = "quick" if self._rest is not None and self._rest.stamp == self._stamp() else "whole"
+        how = "quick" if self._rest is not None and self._rest.stamp == self._before_head.stamp() else "whole"
         due = improved or is_due(epoch, self._last, snapshots.MAX_SNAPSHOTS)
         if due and self._time_budget.permits(how):
             with self._time_budget.spending(how):
@@ -114,30 +122,52 @@ class SnapshotTaker:
         there = snapshots.epochs(self._path)
         if not self._positions or epoch in there:
             return
-        if self._x is None:
-            source = PixelSource(self._network, self._material, self._device, "fp32")
-            self._x = next(iter(source.batches([torch.tensor(self._positions)], None)))[0]
-        snapshots.write(self._path, self._look(epoch, self._x))
+        snapshots.write(self._path, self._look(epoch))
         snapshots.drop(self._path, snapshots.surplus(sorted({*there, epoch}), {best or 0}))
 
-    def _look(self, epoch: int, x: Tensor) -> Snapshot:
+    def _look(self, epoch: int) -> Snapshot:
         """Looks at the images, only at the last layer where nothing before it has changed."""
-        stamp = self._stamp()
-        if self._rest is None or stamp is None or self._rest.stamp != stamp:
-            return self._whole(epoch, x, stamp)
-        rest = self._rest
+        stamp = self._before_head.stamp()
+        rest = self._rest if self._rest is not None and self._rest.stamp == stamp else self._known(stamp)
+        if rest is None:
+            return self._whole(epoch, stamp)
+        self._rest = rest
         with torch.enable_grad():
             features = rest.features.clone().requires_grad_()
             logits = self._network.model.get_submodule(self._network.anatomy.head)(features)
-            (gradients,) = torch.autograd.grad(logits[torch.arange(len(x)), self._targets].sum(), features)
+            (gradients,) = torch.autograd.grad(logits[torch.arange(len(logits)), self._targets].sum(), features)
         # the mean passes its gradient on to each place in equal parts
         weights = gradients.double()[:, :, None, None] / rest.maps[0, 0].numel()
         heat, peaks = _levels((weights * rest.maps).sum(1).relu())
         probabilities = logits.detach().float().softmax(1).cpu().numpy()
         return replace(rest.snapshot, epoch=epoch, probabilities=probabilities, heat=heat, peaks=peaks)
 
-    def _whole(self, epoch: int, x: Tensor, stamp: tuple[int, ...] | None) -> Snapshot:
+    def _key(self, stamp: str | None) -> Hashable | None:
+        """Returns all that a look at the frozen part depends on; ``None`` where that cannot be told."""
+        pixels = None if stamp is None else self._material.store.fingerprint_of(self._positions)
+        if pixels is None:
+            return None
+        network = self._network
+        return ("snapshot", network.name, stamp, pixels, *self._targets, network.preprocessing, self._device)
+
+    def _known(self, stamp: str | None) -> _Rest | None:
+        """Returns what another training has seen of the same frozen part, its layers and channels pinned here too."""
+        rest = self._kept.get(self._key(stamp), _Rest)
+        if rest is None:
+            return None
+        if self._pinned is None:
+            self._pin(rest.pinned.layers, rest.pinned.cam_layer)
+        assert self._pinned is not None
+        if self._pinned.layers != rest.pinned.layers:
+            return None
+        return replace(rest, snapshot=replace(rest.snapshot, kernels=self._changed_kernels()))
+
+    def _whole(self, epoch: int, stamp: str | None) -> Snapshot:
         """Sends the images through once, and back to the layer that the heatmaps weigh."""
+        if self._x is None:
+            source = PixelSource(self._network, self._material, self._device, "fp32")
+            self._x = next(iter(source.batches([torch.tensor(self._positions)], None)))[0]
+        x = self._x
         anatomy = self._network.anatomy
         rows = anatomy.layers_by_name
         cam = anatomy.cam_layer if anatomy.cam_layer in rows else ""
@@ -164,7 +194,7 @@ class SnapshotTaker:
             if (layout := map_layout(rows[name], anatomy))
         }
         if self._pinned is None:
-            self._pin(maps, cam)
+            self._pin(self._strongest(maps), cam)
         assert self._pinned is not None
         pinned_maps = [_quantised(maps[layer.name][:, list(layer.channels)]) for layer in self._pinned.layers]
         snapshot = Snapshot(
@@ -178,32 +208,27 @@ class SnapshotTaker:
         )
         self._rest = None
         if stamp is not None and weighed is not None and len(entering) == 1 and _is_mean(entering[0], weighed):
-            self._rest = _Rest(stamp, snapshot, weighed, entering[0])
+            self._rest = _Rest(stamp, snapshot, self._pinned, weighed, entering[0])
+            self._kept.keep(self._key(stamp), self._rest)
         return snapshot
 
-    def _stamp(self) -> tuple[int, ...] | None:
-        """Returns what changes whenever anything before the last layer does; nothing where that learns, too."""
-        model, head = self._network.model, self._network.anatomy.head
-        own = {id(value) for value in model.get_submodule(head).parameters()}
-        before = [value for value in model.parameters() if id(value) not in own]
-        if any(value.requires_grad for value in before):
-            return None
-        return tuple(value._version for value in (*before, *model.buffers()))
-
-    def _pin(self, maps: dict[str, Tensor], cam: str) -> None:
-        """Settles for the whole run what is looked at: of each layer the channels that tell the images apart most."""
-        items = self._material.store.dataset.items
-        classes = self._network.classes
+    def _strongest(self, maps: dict[str, Tensor]) -> tuple[PinnedLayer, ...]:
+        """Returns of each layer the channels that tell the images apart most."""
         layers = []
         for name, values in maps.items():
             spread = values.float().transpose(0, 1).flatten(1).std(1)
             strongest = spread.argsort(descending=True)[:PINNED_CHANNELS].sort().values.tolist()
             layers.append(PinnedLayer(name, self._network.anatomy.layer(name).stage, tuple(strongest)))
+        return tuple(layers)
+
+    def _pin(self, layers: tuple[PinnedLayer, ...], cam: str) -> None:
+        """Settles for the whole run what is looked at."""
+        items, classes = self._material.store.dataset.items, self._network.classes
         chosen = [items[position] for position in self._positions]
         validated = set(self._material.val.tolist())
         splits = ["val" if position in validated else "train" for position in self._positions]
         images = tuple(PinnedImage(i.key, classes[i.label], split) for i, split in zip(chosen, splits, strict=True))
-        self._pinned = Pinned(images, tuple(layers), cam, self._kernel_layer)
+        self._pinned = Pinned(images, layers, cam, self._kernel_layer)
         arrays: dict[str, NDArray[np.uint8] | NDArray[np.float16]] = {"images": self._pictures()}
         if self._kernels_before is not None:
             arrays["kernels"] = self._kernels_before

@@ -16,7 +16,9 @@ from core.training.features.batch_sources import Material
 from core.training.loop.events import EpochEnd
 from core.training.loop.trainer import Trainer
 from core.training.monitoring import health_monitor, time_budget
-from core.training.monitoring.health_monitor import HealthMonitor, histogram
+from core.training.monitoring.health_monitor import HealthMonitor
+from core.training.monitoring.kept_looks import KeptLooks
+from core.training.monitoring.stage_answers import HISTOGRAM_BINS, histogram
 from core.training.monitoring.time_budget import TimeBudget, is_due
 
 Make = Callable[..., Material]
@@ -115,8 +117,43 @@ def test_dead_units_are_counted(material: Make) -> None:
     assert stage(row, "stage2")["units"] == 8
     assert stage(row, "stage2")["dead"] == 3
     counts = stage(row, "stage2")["activations"]["counts"]
-    assert len(counts) == health_monitor.HISTOGRAM_BINS
+    assert len(counts) == HISTOGRAM_BINS
     assert counts[0] == max(counts)  # most values of a ReLU are zero
+
+
+def test_a_frozen_part_is_asked_once_for_all_heads(material: Make) -> None:
+    """What another training saw of the same frozen part is what this one would have seen."""
+    images, kept, calls, rows = material(), KeptLooks(), [], []
+    images.store.fill()
+    for seed, looks in ((0, kept), (1, kept), (1, KeptLooks())):
+        network = tiny()
+        for name, parameter in network.model.named_parameters():
+            parameter.requires_grad_(name.startswith("5."))
+        with torch.no_grad():
+            network.model[5].weight.normal_(generator=torch.Generator().manual_seed(seed))
+        network.model[0].register_forward_hook(lambda *_, seed=seed: calls.append(seed))
+        health = HealthMonitor(network, images, CPU, looks)
+        rows.append(health.epoch_end(1, 1, last=True))
+        with torch.no_grad():
+            network.model[5].weight += 1
+        rows.append(health.epoch_end(2, 2, last=True))
+        assert health.error is None
+    assert calls == [0, 1]  # the first network once, the second never, the third once
+    assert rows[2:4] == rows[4:6]
+    assert stage(rows[0], "stage1")["activations"] == stage(rows[3], "stage1")["activations"]
+    assert stage(rows[2], "head")["activations"] != stage(rows[3], "head")["activations"]
+    network.model[0][1].running_mean += 0.5
+    assert stage(health.epoch_end(3, 3, last=True), "stage1")["activations"] != stage(rows[0], "stage1")["activations"]
+    assert calls == [0, 1, 1]
+
+
+def test_what_learns_is_asked_anew(material: Make) -> None:
+    network, calls = tiny(), []
+    network.model[0].register_forward_hook(lambda *_: calls.append(1))
+    health = HealthMonitor(network, material(), CPU)
+    rows = [health.epoch_end(epoch, epoch, last=True) for epoch in (1, 2)]
+    assert len(calls) == 2
+    assert rows[0]["stages"][0]["activations"] == rows[1]["stages"][0]["activations"]
 
 
 def test_modes_and_gradients_are_left_alone(material: Make) -> None:

@@ -19,6 +19,7 @@ from core.runs import Run, RunStore, snapshots
 from core.runs.files import read_json, read_lines, write_json
 from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
 from core.training.features.batch_sources import Material
+from core.training.monitoring.kept_looks import KeptLooks
 from core.workflows.network_loading import build_network
 from core.workflows.trainer_process import snapshot_taker as photography
 from core.workflows.trainer_process import worker
@@ -161,6 +162,36 @@ def test_a_quick_look_is_a_whole_one(tmp_path: Path, tiny_material: tuple[Networ
     network.model[1][1].running_mean.add_(0.5)  # type: ignore[index, operator, union-attr]
     quick.take(3, None)  # something before the head has changed, so all is looked at again
     assert len(calls) == 3
+
+
+def test_what_another_training_saw_of_the_same_frozen_part_is_seen(
+    tmp_path: Path, tiny_material: tuple[Network, Material]
+) -> None:
+    network, material = tiny_material
+    network.model[2][3] = nn.Identity()  # type: ignore[index, operator]
+    network.anatomy = examine(network.model, num_classes=2, image_size=network.preprocessing.crop)
+    for name, parameter in network.model.named_parameters():
+        parameter.requires_grad_(name.startswith("5."))
+    calls: list[int] = []
+    network.model[0].register_forward_hook(lambda *_: calls.append(1))  # type: ignore[index]
+    kept = KeptLooks()
+    for folder, looks, times in (("first", kept, 1), ("second", kept, 1), ("alone", KeptLooks(), 2)):
+        (tmp_path / folder).mkdir()
+        SnapshotTaker(tmp_path / folder, network, material, torch.device("cpu"), looks).take(1, None)
+        assert len(calls) == times
+        with torch.no_grad():
+            if folder == "first":
+                network.model[5].weight.mul_(-2.0)  # type: ignore[index, union-attr]
+    assert snapshots.pinned_of(tmp_path / "second") == snapshots.pinned_of(tmp_path / "alone")
+    shared, alone = (snapshots.pinned_arrays(tmp_path / folder) for folder in ("second", "alone"))
+    assert all(np.array_equal(shared[name], alone[name]) for name in alone)
+    one, other = (snapshots.read(tmp_path / folder, 1) for folder in ("second", "alone"))
+    assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+    assert all(np.array_equal(a, b) for a, b in zip(one.maps, other.maps, strict=True))
+    assert one.ranges == other.ranges
+    assert one.heat is not None
+    assert other.heat is not None
+    assert np.abs(one.heat.astype(int) - other.heat).max() <= 1
 
 
 def test_wished_images_are_pinned(tmp_path: Path, image_folder: Folder) -> None:
