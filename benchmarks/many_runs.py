@@ -124,7 +124,7 @@ def _listed(repeat: int) -> dict[str, float]:
     from pages.runs.rows import rows_of
     from pages.ui.session import caches
 
-    logging.getLogger("streamlit").setLevel(logging.ERROR)  # outside of a session every look at it is a warning
+    logging.disable(logging.WARNING)  # outside of a session every look at it is a warning, on a server none is
     first = _timed(lambda: rows_of(caches.entries()), 1)
     again = _timed(lambda: rows_of(caches.entries()), repeat)
     rows = rows_of(caches.entries())

@@ -6,6 +6,8 @@ import io
 import json
 import math
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,15 +91,19 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     except OSError:
         return [], offset
     end = data.rfind(b"\n") + 1
-    records = []
-    for line in data[:end].splitlines():
-        try:
-            record = json.loads(str(line, "utf-8"))
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            records.append(record)
-    return records, offset + end
+    return [record for record in _parsed(data[:end].splitlines()) if isinstance(record, dict)], offset + end
+
+
+def _parsed(lines: Sequence[bytes]) -> Iterator[object]:
+    """Yields what JSON lines say: read at once where all are whole, as that takes half the time."""
+    with suppress(ValueError, RecursionError):
+        together: list[object] = json.loads(b"[" + b",\n".join(lines) + b"]")
+        if len(together) == len(lines):
+            yield from together
+            return
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            yield json.loads(str(line, "utf-8"))
 
 
 def write_arrays(path: Path, **arrays: NDArray[Any]) -> None:

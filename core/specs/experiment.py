@@ -144,26 +144,24 @@ def from_record(kind: type[_T], where: str, values: object) -> _T:
     if not isinstance(values, Mapping):
         raise InputError("{where} must be a JSON object.", where=where)
     known, needed = _keys(kind)  # type: ignore[arg-type]
-    unknown = sorted(set(values) - set(known))
-    if unknown:
+    if unknown := sorted(values.keys() - known.keys()):
         raise InputError(
             "{where} has the unknown key {key}. Known keys: {known}.",
             where=where,
             key=unknown[0],
             known=", ".join(known),
         )
-    missing = [name for name in needed if name not in values]
-    if missing:
+    if missing := [name for name in needed if name not in values]:
         raise InputError("{where} misses the key {key}.", where=where, key=missing[0])
     return kind(**{key: _value(key, value) for key, value in values.items()})
 
 
 @cache
-def _keys(kind: type[Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the names of a spec's fields, and those without a default."""
+def _keys(kind: type[Any]) -> tuple[dict[str, None], tuple[str, ...]]:
+    """Returns the names of a spec's fields, in order, and those without a default."""
     fields = dataclasses.fields(kind)
     bare = [f for f in fields if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING]
-    return tuple(f.name for f in fields), tuple(f.name for f in bare)
+    return dict.fromkeys(f.name for f in fields), tuple(f.name for f in bare)
 
 
 def _value(key: str, value: object) -> object:

@@ -102,6 +102,24 @@ def test_a_torn_last_line_is_left_for_later(tmp_path: Path) -> None:
     assert read_lines(path, offset)[0] == [{"epoch": 3}]
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b'{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        (b'{"a": 1}\n\n[3]\n"b"\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        (b'{"a": 1\n"b": 2}\n{"a": 2}\n', [{"a": 2}]),  # two halves of lines are no record
+        (b'{"a": 1}\n{"b": "\xff"}\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        (b'{"a": 1}, {"a": 5}\n{"a": 2}\n', [{"a": 2}]),
+        (b"[" * 100_000 + b'\n{"a": 2}\n', [{"a": 2}]),
+        (b"", []),
+    ],
+)
+def test_damaged_lines_are_passed_over(tmp_path: Path, text: bytes, wanted: list[dict[str, int]]) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(text)
+    assert read_lines(path) == (wanted, len(text))
+
+
 def test_numbers_that_json_lacks_are_null(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     append_line(path, {"val_loss": float("nan"), "lr": float("inf"), "epoch": 1})
