@@ -142,7 +142,9 @@ def save(model: nn.Module, path: Path) -> None:
     save_state(model.state_dict(), path)
 
 
-def save_state(state: Mapping[str, Tensor], path: Path, *, stamp: str = "") -> None:
+def save_state(
+    state: Mapping[str, Tensor], path: Path, *, stamp: str = "", about: Mapping[str, str] | None = None
+) -> None:
     """Writes tensors to a safetensors file, in one step: a reader sees the old file or the new one.
 
     A tensor that goes by several names is written once; the other names stand in the file's metadata.
@@ -151,6 +153,7 @@ def save_state(state: Mapping[str, Tensor], path: Path, *, stamp: str = "") -> N
         state: Tensors by name, on any device and in any memory format.
         path: The file; its folder must exist.
         stamp: A word for the file's metadata, by which it is known to belong to another file.
+        about: What else the metadata says.
 
     Raises:
         OSError: The file cannot be written, for example because the disk is full. Nothing is left behind.
@@ -166,9 +169,10 @@ def save_state(state: Mapping[str, Tensor], path: Path, *, stamp: str = "") -> N
         seen[identity] = name
         tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
     path = Path(path)
+    metadata = {"format": "pt", "stamp": stamp, _ALIASES: json.dumps(aliases), **(about or {})}
     try:
         with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={"format": "pt", "stamp": stamp, _ALIASES: json.dumps(aliases)})
+            save_file(tensors, temporary, metadata=metadata)
             temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors writes for its owner alone
     except SafetensorError as error:
         code = re.search(r"os error (\d+)", str(error))

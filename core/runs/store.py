@@ -176,7 +176,12 @@ class Run:
     @property
     def has_state(self) -> bool:
         """Whether the state is there that the run goes on from."""
-        return is_file(self.path / "resume.pt")
+        return self.packs_state or is_file(self.path / "resume.pt")
+
+    @property
+    def packs_state(self) -> bool:
+        """Whether that state can go elsewhere with the run; an earlier version's is a pickle and cannot."""
+        return is_file(self.path / "resume.safetensors")
 
     @property
     def halting(self) -> str | None:

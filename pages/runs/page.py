@@ -119,11 +119,11 @@ def _actions(run: Run, status: RunStatus, tags: list[str]) -> None:
             help=_("Stop it first.") if alive else None,
         ):
             _delete(run, status)
-    if run.has_state and run.can_resume:
+    if run.can_resume and run.has_state and not run.packs_state:
         components.note(
             _(
-                "It can go on here only. “Download” packs its weights, but not the state that training goes on from; "
-                "let it end first if it is to be complete elsewhere."
+                "It was begun by an earlier version and can go on here only: “Download” packs its weights, but not the "
+                "state that its training goes on from."
             )
         )
 

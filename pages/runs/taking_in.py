@@ -40,8 +40,8 @@ def draw() -> None:
         components.note(
             _(
                 "A zip that “Download” has written, here or on another machine. Every file is held against its hash; "
-                "what was changed since, or could hold code, is refused. A run that was paused brings its weights, but "
-                "cannot go on here."
+                "what was changed since, or could hold code, is refused. A run that was paused can go on here if its "
+                "images lie in the same place."
             )
         )
         file = st.file_uploader(

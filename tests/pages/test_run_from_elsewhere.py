@@ -36,16 +36,16 @@ def test_it_opens(
     assert "Something went wrong" not in words(app)
 
 
-def test_a_paused_run_says_that_it_goes_on_only_where_it_was_packed(
+def test_a_run_paused_by_an_earlier_version_goes_on_only_where_it_was_packed(
     open_page: Callable[..., AppTest], earlier: dict[str, Run], words: Callable[[AppTest], str]
 ) -> None:
     run, packed = earlier["paused"], io.BytesIO()
     here = open_page("runs", run=run.id)
-    assert "It can go on here only." in words(here)
+    assert "can go on here only" in words(here)
     pack(run, packed)
     shutil.rmtree(run.path)
     packed.seek(0)
     there = words(open_page("runs", run=import_run(packed, "run.zip").id))
-    assert "the state that training goes on from is not packed" in there
+    assert "without the state that training goes on from" in there
     assert "Resume it" not in there
-    assert "It can go on here only." not in there
+    assert "can go on here only" not in there

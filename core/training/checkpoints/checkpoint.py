@@ -1,8 +1,8 @@
 """Weights and state on disk: the best ones, and those from which a training goes on bit by bit.
 
-``last.safetensors`` and ``resume.pt`` belong together: both are of the same step. They are replaced in an order that
-leaves a pair that fits at every moment, whenever the process is killed: the new weights are written under another name,
-the state is replaced, and only then the weights take their place.
+``last.safetensors`` and ``resume.safetensors`` belong together: both are of the same step. They are replaced in an
+order that leaves a pair that fits at every moment, whenever the process is killed: the new weights are written under
+another name, the state is replaced, and only then the weights take their place.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from core.disk_cache import replacing
 from core.errors import InputError
 from core.models.network import load_into, save_state
+from core.training.checkpoints import resume_state
 
 if TYPE_CHECKING:
     from core.training.loop.trainer import Trainer
@@ -30,11 +28,11 @@ WRITE_EVERY = 2.0
 """Seconds between two writes at least. Faster epochs keep their best weights in memory meanwhile."""
 PATIENCE_SECONDS = 10.0
 """A write waits so many times as long as the last one took, so that large networks spend their time on learning."""
-BEST, LAST, NEXT, STATE = "best.safetensors", "last.safetensors", ".next.safetensors", "resume.pt"
+BEST, LAST, NEXT = "best.safetensors", "last.safetensors", ".next.safetensors"
 
 
 class Checkpointer:
-    """Keeps ``best.safetensors``, ``last.safetensors`` and ``resume.pt`` in a folder.
+    """Keeps ``best.safetensors``, ``last.safetensors`` and ``resume.safetensors`` in a folder.
 
     The first epoch is always written at once. A process that is killed repeats at most the epochs since the last
     write, and comes to the same weights. In memory stands only what the phase can change, so :meth:`settle` must be
@@ -90,7 +88,7 @@ class Checkpointer:
         stamp = secrets.token_hex(8)
         save_state(self._model.state_dict(), self._folder / NEXT, stamp=stamp)
         try:
-            _save_pickled({**self._trainer.state_dict(), "stamp": stamp}, self._folder / STATE)
+            resume_state.save(self._trainer.state_dict(), self._folder / resume_state.STATE, stamp)
         except OSError:
             (self._folder / NEXT).unlink(missing_ok=True)  # gives its room back
             raise
@@ -110,7 +108,7 @@ def settle_pair(folder: Path) -> None:
     if not (folder / NEXT).exists():
         return
     with suppress(InputError):
-        if _stamp(folder / NEXT) == _state(folder)["stamp"]:
+        if resume_state.metadata(folder / NEXT).get("stamp") == resume_state.read(folder)["stamp"]:
             _promote(folder)
     (folder / NEXT).unlink(missing_ok=True)
 
@@ -128,14 +126,29 @@ def load_pair(model: nn.Module, folder: Path) -> dict[str, Any]:
     Raises:
         InputError: The files are missing, damaged, or do not belong together.
     """
-    state = _state(folder)
-    fits = next((folder / name for name in (LAST, NEXT) if _stamp(folder / name) == state["stamp"]), None)
+    state = resume_state.read(folder)
+    fits = _fitting(folder, state)
     if fits is None:
         raise InputError(
             "The run's state and its last weights do not belong together. Train it again from its best weights."
         )
     load_into(model, fits)
     return state
+
+
+def belong_together(folder: Path) -> bool:
+    """Whether a run's state and its last weights are of the same step.
+
+    Raises:
+        InputError: There is no state, or it is damaged.
+    """
+    return _fitting(folder, resume_state.read(folder)) is not None
+
+
+def _fitting(folder: Path, state: dict[str, Any]) -> Path | None:
+    """Returns the weights that a state belongs to."""
+    found = (folder / name for name in (LAST, NEXT))
+    return next((path for path in found if resume_state.metadata(path).get("stamp") == state["stamp"]), None)
 
 
 def changing(model: nn.Module) -> set[str]:
@@ -145,40 +158,8 @@ def changing(model: nn.Module) -> set[str]:
     return learning | {name for name, _ in model.named_buffers(remove_duplicate=False)}
 
 
-def _state(folder: Path) -> dict[str, Any]:
-    """Reads ``resume.pt``."""
-    try:
-        state = dict(torch.load(folder / STATE, map_location="cpu", weights_only=True))
-        state["stamp"]
-    except FileNotFoundError as error:
-        raise InputError("The run kept no state to go on from. Train it again from its best weights.") from error
-    except Exception as error:
-        raise InputError(
-            "The state of the run, {file}, is damaged. Train it again from its best weights.", file=STATE
-        ) from error
-    return state
-
-
-def _stamp(path: Path) -> str | None:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return (file.metadata() or {}).get("stamp")
-    except (OSError, SafetensorError):
-        return None
-
-
-def _save_pickled(state: dict[str, Any], path: Path) -> None:
-    """Replaces a file of ``torch.save`` in one step."""
-    try:
-        with replacing(path) as temporary, temporary.open("wb", buffering=0) as file:
-            torch.save(state, file)
-            os.fsync(file.fileno())
-    except RuntimeError as error:  # how torch reports some failed writes
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from error
-        raise
-
-
 def _promote(folder: Path) -> None:
-    """Puts the new weights in the place of the old ones."""
+    """Puts the new weights in the place of the old ones; a state of an earlier version has been replaced by now."""
     os.replace(folder / NEXT, folder / LAST)  # noqa: PTH105
+    if (folder / resume_state.STATE).exists():
+        (folder / resume_state.FORMER).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.models.network import Network
 from core.specs import Phase, TrainingSpec
@@ -96,5 +96,12 @@ class Optimization:
             KeyError, TypeError, ValueError, RuntimeError: It is of another network or plan.
         """
         self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, kept in self.optimizer.state.items():
+            for name, value in kept.items():
+                if (
+                    isinstance(value, Tensor)
+                    and torch.broadcast_shapes(value.shape, parameter.shape) != parameter.shape
+                ):
+                    raise ValueError(f"{name} has another shape")
         if self._average is not None:
             self._average.restore(int(state["average"]["steps"]), state["average"]["values"])

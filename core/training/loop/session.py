@@ -29,6 +29,31 @@ STATE_FORMAT = 1
 """Of :meth:`TrainingSession.state_dict`."""
 
 
+def position_in(state: dict[str, Any], phases: int) -> TrainerState:
+    """Returns where the training stands that a state is of.
+
+    Args:
+        state: As :meth:`TrainingSession.state_dict` gives it.
+        phases: How many phases the training has.
+
+    Raises:
+        InputError: It is of another version, or none.
+    """
+    try:
+        if state["format"] != STATE_FORMAT:
+            raise KeyError("format")
+        found = TrainerState.from_dict(state["position"])
+        if found.phase >= phases or not all(isinstance(name, str) for name in state["early"]):
+            raise ValueError("another experiment's")
+        _ = state["optimizer"]["state"], state["shuffling"].dtype, state["chances"][0]["torch"].dtype
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(
+            "The state that the run was interrupted in cannot be read by this version. Train it again from its "
+            "best weights."
+        ) from error
+    return found
+
+
 class TrainingSession:
     """The parts of one training, and its state, which can be written down and gone on with.
 
@@ -141,16 +166,7 @@ class TrainingSession:
         Raises:
             InputError: The state is of another version, or does not belong to this experiment.
         """
-        try:
-            if state["format"] != STATE_FORMAT:
-                raise KeyError("format")
-            self.state = TrainerState.from_dict(state["position"])
-            self._phase_now  # noqa: B018 (there must be such a phase)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise InputError(
-                "The state that the run was interrupted in cannot be read by this version. Train it again from its "
-                "best weights."
-            ) from error
+        self.state = position_in(state, len(self.training.phases))
         self._early = list(state["early"])
         self._resumed = state
 

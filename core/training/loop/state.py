@@ -123,4 +123,25 @@ class TrainerState:
         values = dict(record)
         best = values.pop("best")
         plateau = Plateau(**values.pop("plateau"))
-        return cls(plateau=plateau, best=None if best is None else (float(best[0]), float(best[1])), **values)
+        found = cls(plateau=plateau, best=None if best is None else (float(best[0]), float(best[1])), **values)
+        _check(plateau)
+        _check(found)
+        if len(found.sums) != 3 or not all(isinstance(value, int | float) for value in found.sums):
+            raise ValueError("sums are three numbers")
+        return found
+
+
+def _check(record: TrainerState | Plateau) -> None:
+    """Makes sure that counters are counters, and figures figures.
+
+    Raises:
+        TypeError, ValueError: They are not.
+    """
+    for part in dataclasses.fields(record):
+        value, usual = getattr(record, part.name), part.default
+        if type(usual) is int and (type(value) is not int or value < 0):
+            raise TypeError(f"{part.name} is no count")
+        if type(usual) is float and not isinstance(value, int | float):
+            raise TypeError(f"{part.name} is no number")
+        if type(usual) is str and not isinstance(value, str):
+            raise TypeError(f"{part.name} is no word")

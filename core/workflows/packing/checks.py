@@ -12,6 +12,9 @@ from core.errors import InputError
 from core.models.weights.safe_reader import open_tensors
 from core.runs.status import RunStatus
 from core.runs.store import Run
+from core.training.checkpoints import resume_state
+from core.training.checkpoints.checkpoint import belong_together
+from core.training.loop.session import position_in
 
 LARGEST_JSON = 64_000_000
 
@@ -35,8 +38,24 @@ def check(folder: Path, name: str) -> None:
         raise _damaged("status.json", name)
     if (folder / "classes.json").is_file() and not run.classes():
         raise _damaged("classes.json", name)
+    if run.packs_state:
+        _check_state(run, name)
     if run.has_weights and not run.classes():
         raise InputError("{name} holds weights but not the names of their classes.", name=name)
+
+
+def _check_state(run: Run, name: str) -> None:
+    """Makes sure that a state is one of the run's training.
+
+    One that the last weights do not belong to, as in a run packed at work, is left out.
+    """
+    try:
+        position_in(resume_state.read(run.path), len(run.experiment.training.phases))
+        fits = belong_together(run.path)
+    except InputError as error:
+        raise _damaged(resume_state.STATE, name) from error
+    if not fits:
+        resume_state.remove(run.path)
 
 
 def _check(path: Path, name: str) -> None:

@@ -36,8 +36,8 @@ def epoch_bytes(run: Run) -> int:
 def pack(run: Run, target: Path | IO[bytes], *, epochs: bool = True) -> int:
     """Writes a run as a zip that :func:`core.workflows.packing.unpack.import_run` takes in.
 
-    What only this machine could use is left out: locks, requests, and the state that training goes on from, which is
-    a pickle. What is removed meanwhile is left out, too.
+    What only this machine could use is left out: locks and requests; and the state that a run of an earlier version
+    goes on from, which is a pickle. What is removed meanwhile is left out, too.
 
     Args:
         run: The run, also one at work: then it is packed as it is now.

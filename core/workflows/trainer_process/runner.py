@@ -25,7 +25,8 @@ from core.runs.recorder import EventSink, Recorder
 from core.runs.status_parts import LeakSearch, TransferCounts
 from core.runs.store import WRITTEN_BY_OTHERS, Run
 from core.specs import Experiment
-from core.training.checkpoints.checkpoint import BEST, NEXT, STATE, Checkpointer, load_pair, settle_pair
+from core.training.checkpoints import resume_state
+from core.training.checkpoints.checkpoint import BEST, NEXT, Checkpointer, load_pair, settle_pair
 from core.training.checkpoints.epoch_weights import WEIGHTS_FOLDER
 from core.training.estimate import batch_size
 from core.training.features.batch_sources import Material
@@ -365,5 +366,5 @@ class _Training:
             **results,
         )
         if state == "finished":
-            (self.run.path / STATE).unlink(missing_ok=True)
+            resume_state.remove(self.run.path)
         self.recorder.log(f"ended: {state}")

@@ -272,8 +272,8 @@ def ended(run: Run, status: RunStatus) -> None:
             _("Resume it, and it goes on as if nothing had happened.")
             if goes_on
             else _(
-                "It was packed while it was paused, and the state that training goes on from is not packed. Train it "
-                "again, or begin another run with its weights."
+                "It was packed while it was paused, without the state that training goes on from. Train it again, or "
+                "begin another run with its weights."
             ),
             kept=kept,
             icon="pause_circle",

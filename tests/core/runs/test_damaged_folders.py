@@ -35,6 +35,7 @@ FILES = (
     "split.csv",
     "data.json",
     "resume.pt",
+    "resume.safetensors",
     "best.safetensors",
     "snapshots/pinned.json",
     "snapshots/wished.json",

@@ -32,8 +32,8 @@ def pack(arguments: argparse.Namespace, output: Output) -> None:
     count = write(run, path, epochs=not arguments.without_epochs)
     size = path.stat().st_size
     lines = [f"written to {path}: {count} files, {size / 1e6:.1f} MB"]
-    if run.has_state and run.can_resume:
-        lines.append("the state that training goes on from is not packed: it can be resumed here, but not elsewhere")
+    if run.can_resume and run.has_state and not run.packs_state:
+        lines.append("an earlier version's state of training is not packed: it can be resumed here, but not elsewhere")
     output.result({"run": run.id, "file": str(path), "files": count, "bytes": size}, lines)
 
 
@@ -52,5 +52,5 @@ def import_(arguments: argparse.Namespace, output: Output) -> None:
     run = import_run(path, path.name, arguments.runs_dir, progress=progress)
     lines = [f"taken in: {run.name}", str(run.path)]
     if run.state in RESUMABLE and not run.can_resume:
-        lines.append(f"it is {run.state} and cannot go on here: the state that training goes on from is not packed")
+        lines.append(f"it is {run.state} and cannot go on here: the zip has no state that training goes on from")
     output.result({"run": run.id, "path": str(run.path), "name": run.name, "state": run.state}, lines)

@@ -7,15 +7,16 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import BinaryIO
 
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import nn
 
 from core.errors import InputError
 from core.models.network import load_into
-from core.training.checkpoints import checkpoint
+from core.training.checkpoints import checkpoint, resume_state
 from core.training.checkpoints.checkpoint import Checkpointer, load_pair
 
 
@@ -58,7 +59,7 @@ def test_the_first_epoch_is_written_at_once(model: nn.Sequential, tmp_path: Path
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
         "best.safetensors",
         "last.safetensors",
-        "resume.pt",
+        "resume.safetensors",
     }
 
 
@@ -105,7 +106,7 @@ def test_state_and_weights_that_belong_together_are_found_whenever_the_process_d
     set_learning(model, 1.0)
     keeper.save()
     set_learning(model, 2.0)
-    for dies_at, expected in (("_save_pickled", 1.0), ("_promote", 2.0)):
+    for dies_at, expected in (("resume_state.save", 1.0), ("_promote", 2.0)):
         with monkeypatch.context() as patch:
             patch.setattr(f"core.training.checkpoints.checkpoint.{dies_at}", killed)
             with pytest.raises(Killed):
@@ -130,17 +131,46 @@ def test_what_cannot_be_gone_on_from_is_said(model: nn.Sequential, tmp_path: Pat
     (tmp_path / "last.safetensors").unlink()
     with pytest.raises(InputError, match="do not belong together"):
         load_pair(network(), tmp_path)
-    (tmp_path / "resume.pt").write_bytes(b"no archive")
+    (tmp_path / "resume.safetensors").write_bytes(b"no archive")
     with pytest.raises(InputError, match="is damaged"):
         load_pair(network(), tmp_path)
 
 
-def test_a_state_that_holds_code_is_not_run(model: nn.Sequential, tmp_path: Path) -> None:
+def test_the_state_of_an_earlier_version_is_read_and_runs_no_code(model: nn.Sequential, tmp_path: Path) -> None:
     checkpointer(model, tmp_path).save()
+    stamp = resume_state.read(tmp_path)["stamp"]
+    (tmp_path / "resume.safetensors").unlink()
+    torch.save({"step": 7, "stamp": stamp}, tmp_path / "resume.pt")
+    assert load_pair(network(), tmp_path)["step"] == 7
     torch.save({"stamp": Hostile()}, tmp_path / "resume.pt")
-    with pytest.raises(InputError, match="is damaged"):
+    with pytest.raises(InputError, match=r"resume\.pt, is damaged"):
         load_pair(network(), tmp_path)
     assert not (tmp_path / "run").exists()
+    checkpointer(model, tmp_path).save()
+    assert not (tmp_path / "resume.pt").exists()
+    assert load_pair(network(), tmp_path)["step"] == 1
+
+
+def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    last = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    state = {
+        "optimizer": {"state": {0: {"step": torch.tensor(3.0), "m": last}, 1: {}}, "groups": [{"betas": (0.9, 0.999)}]},
+        "chances": [{"torch": torch.get_rng_state(), "mixing": {"state": {"inc": 1 << 120}}}],
+        "best": (0.1 + 0.2, float("-inf")),
+        "half": torch.rand(3).bfloat16(),
+        "nothing": [None, True, "word", [], (), {}],
+    }
+    resume_state.save(state, tmp_path / resume_state.STATE, "stamp")
+    found = resume_state.read(tmp_path)
+    assert found.pop("stamp") == "stamp"
+    kept = found["optimizer"]["state"][0]["m"]
+    assert torch.equal(kept, last)
+    assert kept.stride() == last.stride()
+    for place in ("optimizer", "chances", "half"):
+        assert str(found.pop(place)) == str(state.pop(place))
+    assert found == state
+    with pytest.raises(TypeError, match="holds set"):
+        resume_state.save({"a": {1}}, tmp_path / resume_state.STATE, "stamp")
 
 
 class Hostile:
@@ -155,15 +185,19 @@ def test_a_full_disk_is_an_error_of_the_system_and_keeps_what_was(
 ) -> None:
     keeper = checkpointer(model, tmp_path)
     keeper.save()
-    before = (tmp_path / "resume.pt").read_bytes()
+    before = (tmp_path / "resume.safetensors").read_bytes()
 
-    def full(_state: object, file: BinaryIO) -> None:
-        file.write(b"a part")
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(_tensors: object, file: Path, metadata: dict[str, str]) -> None:
+        if "state" not in metadata:
+            save_file(_tensors, file, metadata)
+            return
+        file.write_bytes(b"a part")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr("core.models.network.save_file", full)
+    with pytest.raises(OSError) as told:  # noqa: PT011 (its number says which)
         keeper.save()
-    assert (tmp_path / "resume.pt").read_bytes() == before
+    assert told.value.errno == errno.ENOSPC
+    assert (tmp_path / "resume.safetensors").read_bytes() == before
     assert load_pair(network(), tmp_path)["step"] == 1
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".resume")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from core.models.network import Network
 from core.specs import AugmentSpec, EarlyStopping, Experiment, FreezePlan, LiveChange, Loss, Mix, Phase, Schedule
+from core.training.checkpoints import resume_state
 from core.training.features.batch_sources import Material
 from core.training.loop import epoch_meter
 from core.training.loop.events import Changed, CheckpointDue, EpochEnd, Event, Finished, PhaseStarted
@@ -96,11 +98,10 @@ def wishing(network: Network, images: Material, task: Experiment, step: int, *wi
 
 def written(trainer: Trainer) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Takes a state through a file, as a run's folder does, and the weights beside it."""
-    file = io.BytesIO()
-    torch.save(trainer.state_dict(), file)
-    file.seek(0)
     weights = {name: value.clone() for name, value in trainer.network.model.state_dict().items()}
-    return torch.load(file, weights_only=True), weights
+    with tempfile.TemporaryDirectory() as folder:
+        resume_state.save(trainer.state_dict(), Path(folder) / resume_state.STATE, "a")
+        return resume_state.read(Path(folder)), weights
 
 
 def same(one: Network, other: Network) -> bool:

@@ -11,16 +11,24 @@ import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.numpy import load_file
 
 from core.cli import main
 from core.errors import Cancelled, InputError
+from core.models.network import save_state
+from core.runs import launch
 from core.runs.store import Run, RunStore
+from core.specs import AugmentSpec, DataSpec, Experiment, FreezePlan, Mix, ModelSpec, Phase, TrainingSpec
+from core.training.checkpoints import resume_state
 from core.workflows.network_loading import network_of_run
 from core.workflows.packing.pack import epoch_bytes, pack
 from core.workflows.packing.unpack import import_run
+from core.workflows.trainer_process import worker
 
 Files = dict[str, bytes]
 
@@ -81,7 +89,9 @@ def test_a_run_comes_in_as_it_was_and_its_network_answers_the_same(finished: Run
     assert taken_in(packed(again), tmp_path / "further").id == finished.id
 
 
-def test_a_paused_run_leaves_its_pickle_and_its_epochs_can_stay_behind(earlier: dict[str, Run], tmp_path: Path) -> None:
+def test_a_run_of_an_earlier_version_leaves_its_pickle_and_its_epochs_can_stay_behind(
+    earlier: dict[str, Run], tmp_path: Path
+) -> None:
     run = earlier["paused"]
     names = contents(packed(run))
     assert not any(name.endswith((".pt", "control.jsonl", ".lock")) for name in names)
@@ -93,7 +103,7 @@ def test_a_paused_run_leaves_its_pickle_and_its_epochs_can_stay_behind(earlier: 
     assert not again.can_resume
 
 
-def test_the_command_line_says_that_a_paused_run_goes_on_only_here(
+def test_the_command_line_says_that_a_run_paused_by_an_earlier_version_goes_on_only_here(
     earlier: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = str(tmp_path / "run.zip")
@@ -103,6 +113,104 @@ def test_the_command_line_says_that_a_paused_run_goes_on_only_here(
     assert "it is paused and cannot go on here" in capsys.readouterr().out
     assert main(["pack", str(earlier["finished"].path), "--out", file]) == 0
     assert "elsewhere" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def paused(image_folder: Callable[..., Path], tmp_path: Path) -> Run:
+    """Returns a run that was paused after the second of three epochs, with all that a state can hold."""
+    phases = (Phase("head", "head", 1, lr=0.01), Phase("all", "plan", 2, "sgd", lr=0.01, nesterov=True))
+    spec = TrainingSpec("custom", phases, 8, 3, "cpu", "fp32", mix=Mix(mixup=0.2, cutmix=1.0), ema=0.9)
+    one = Experiment(
+        DataSpec(str(image_folder(images=10))),
+        ModelSpec("mnist_cnn", "none"),
+        spec,
+        FreezePlan("all"),
+        AugmentSpec.preset("basic"),
+    )
+    run = RunStore(tmp_path / "runs").create(one)
+    worker.work(run, lambda record: run.request("pause") if record.get("epoch") == 2 else None)
+    assert run.state == "paused"
+    return run
+
+
+@pytest.mark.parametrize("epochs", [True, False])
+def test_a_paused_run_goes_on_elsewhere_to_the_same_end(paused: Run, tmp_path: Path, epochs: bool) -> None:
+    again = taken_in(packed(paused, epochs=epochs), tmp_path / "elsewhere")
+    assert again.can_resume
+    ends = []
+    for run in (paused, again):
+        launch.resume_here(run)
+        assert worker.work(run).state == "finished"
+        stored = {key: value.tobytes() for key, value in load_file(run.path / "last.safetensors").items()}
+        ends.append((stored, [row["train_loss"] for row in run.metrics()[0]], run.recorded.val_accuracy))
+    assert ends[0] == ends[1]
+    assert not again.has_state
+
+
+def _state(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """Returns what forges a state: its parts are changed, and it is written as a genuine one is."""
+
+    def forge(folder: Path) -> None:
+        state = resume_state.read(folder)
+        change(state)
+        resume_state.save(state, folder / resume_state.STATE, state.pop("stamp"))
+
+    return forge
+
+
+def _texts(**about: str) -> Callable[[Path], None]:
+    return lambda folder: save_state({}, folder / resume_state.STATE, stamp="a", about={"state_format": "1", **about})
+
+
+FORGED_STATES: dict[str, Callable[[Path], object]] = {
+    "no state": lambda folder: (folder / resume_state.STATE).write_bytes(b"x" * 64),
+    "weights": lambda folder: shutil.copy(folder / "last.safetensors", folder / resume_state.STATE),
+    "a newer format": _texts(state_format="2", state="{}"),
+    "no JSON": _texts(state="{"),
+    "very deep": _texts(state='{"list":[' * 20_000),
+    "a word": _texts(state='"x"'),
+    "a bare list": _texts(state="[1]"),
+    "an unknown kind": _texts(state='{"set":[]}'),
+    "tensors that are not there": _texts(state='{"dict":[["a",{"tensor":"0","order":[]}]]}'),
+    "a tensor turned beyond its axes": _texts(state='{"dict":[["a",{"tensor":"0","order":[0,1]}]]}'),
+    "a negative epoch": _state(lambda state: state["position"].update(epoch=-1)),
+    "a phase beyond the last": _state(lambda state: state["position"].update(phase=9)),
+    "counters more": _state(lambda state: state["position"].update(wish=1)),
+    "a word for a count": _state(lambda state: state["position"].update(step="many")),
+    "sums of two": _state(lambda state: state["position"].update(sums=[0.0, 1.0])),
+    "no optimizer": _state(lambda state: state.pop("optimizer")),
+    "no generators": _state(lambda state: state.update(chances=[])),
+}
+
+
+def test_a_forged_state_is_refused(paused: Run, tmp_path: Path) -> None:
+    genuine = (paused.path / resume_state.STATE).read_bytes()
+    for name, forge in FORGED_STATES.items():
+        (paused.path / resume_state.STATE).write_bytes(genuine)
+        forge(paused.path)
+        with pytest.raises(InputError, match=r"resume\.safetensors in run\.zip is damaged|cannot be read"):
+            pytest.fail(f"{name}: {taken_in(packed(paused), tmp_path / 'elsewhere')}")
+        assert list((tmp_path / "elsewhere").iterdir()) == [], name
+    (paused.path / resume_state.STATE).write_bytes(genuine)
+    _state(lambda state: state.update(stamp="of other weights"))(paused.path)
+    again = taken_in(packed(paused), tmp_path / "elsewhere")
+    assert not again.has_state
+    assert not again.can_resume
+
+
+def test_a_state_of_other_tensors_is_refused_in_words(paused: Run, tmp_path: Path) -> None:
+    def other(state: dict[str, Any]) -> None:
+        state["optimizer"]["state"] = {
+            place: {name: torch.zeros(77) if isinstance(value, torch.Tensor) else value for name, value in kept.items()}
+            for place, kept in state["optimizer"]["state"].items()
+        }
+
+    _state(other)(paused.path)
+    again = taken_in(packed(paused), tmp_path / "elsewhere")
+    launch.resume_here(again)
+    with pytest.raises(InputError, match="does not fit its experiment"):
+        worker.work(again)
+    assert again.state == "failed"
 
 
 def test_a_process_that_the_status_names_is_not_believed(finished: Run, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ FILES = [
     "learning.json",
     "best.safetensors",
     ".next.safetensors",
-    "resume.pt",
+    "resume.safetensors",
     "predictions.parquet",
     "status.json",
 ]

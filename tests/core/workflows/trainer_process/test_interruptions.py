@@ -134,7 +134,7 @@ def test_a_paused_run_goes_on_and_comes_to_the_same(tmp_path: Path, image_folder
     go_on(run)
     assert worker.work(run).state == "finished"
     assert weights(run) == weights(whole)
-    assert not (run.path / "resume.pt").exists()
+    assert not (run.path / "resume.safetensors").exists()
     assert not run.can_resume
 
 

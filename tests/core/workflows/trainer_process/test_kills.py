@@ -42,14 +42,14 @@ MOMENTS = [
     ("best.safetensors", "after", 1),
     (".next.safetensors", "before", 1),
     (".next.safetensors", "after", 1),
-    ("resume.pt", "before", 1),
-    ("resume.pt", "after", 1),
+    ("resume.safetensors", "before", 1),
+    ("resume.safetensors", "after", 1),
     ("last.safetensors", "before", 1),
     ("last.safetensors", "after", 1),
     ("metrics.jsonl", "after", 2),
     ("best.safetensors", "after", 2),
-    ("resume.pt", "before", 2),
-    ("resume.pt", "after", 2),
+    ("resume.safetensors", "before", 2),
+    ("resume.safetensors", "after", 2),
     ("last.safetensors", "before", 2),
     ("predictions.parquet", "before", 1),
     ("predictions.parquet", "after", 1),
@@ -152,7 +152,7 @@ def test_a_run_killed_at_a_write_goes_on(
     assert outcome(run) == whole
     assert 1 in snapshots.epochs(run.path)
     assert leftovers(run.path) == []
-    assert not (run.path / "resume.pt").exists()
+    assert not (run.path / "resume.safetensors").exists()
 
 
 def test_what_a_killed_process_left_goes_with_the_run(tmp_path: Path, image_folder: Callable[..., Path]) -> None:
