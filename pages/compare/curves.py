@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.runs.status import LIVE
+from core.specs import titles
 from core.workflows.comparing.curves import AXES, Band, Curve, band, curve, judged_before, smoothed
 from core.workflows.comparing.recipe import recipes
 from pages.compare import settings_view
@@ -15,7 +16,7 @@ from pages.compare.looks import Look, look
 from pages.ui.kit import charts, form_fields
 from pages.ui.kit.page_states import guarded
 from pages.ui.session import caches
-from pages.ui.text import display_names, i18n, number_format
+from pages.ui.text import i18n, number_format
 from pages.ui.text.i18n import N_, _, _n
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from core.runs.store import Run
 
-MEASURES: Mapping[str, str] = {**display_names.METRICS, "lr": N_("Learning rate")}
+MEASURES: Mapping[str, str] = {**titles.METRICS, "lr": N_("Learning rate")}
 OVER = {"epoch": N_("Epochs"), "step": N_("Steps"), "images": N_("Images seen"), "seconds": N_("Training seconds")}
 STRONGEST = 0.95
 """The most that a curve is smoothed by."""

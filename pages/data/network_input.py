@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.runs.jobs import latest_job
 from core.runs.launch import start_job
-from core.specs import FITS, NORMALISATIONS, DataSpec, ModelSpec
+from core.specs import FITS, NORMALISATIONS, DataSpec, ModelSpec, titles
 from core.workflows.jobs.judging.normalisations import NormalisationRequest
 from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.page_states import broken, busy
@@ -56,13 +56,13 @@ def draw(spec: DataSpec, dataset: Dataset) -> None:
     )
     choice = image_picker(place=_PLACE)
     fit = form_fields.choice(
-        _("How a picture becomes the square"), FITS, "bl-fit", names=display_names.FITS, value=model.fit, wrap=True
+        _("How a picture becomes the square"), FITS, "bl-fit", names=titles.FITS, value=model.fit, wrap=True
     )
     how = form_fields.choice(
         _("Normalisation"),
         NORMALISATIONS,
         "bl-normalise",
-        names=display_names.NORMALISATIONS,
+        names=titles.NORMALISATIONS,
         value=model.normalise,
         wrap=True,
     )
@@ -115,7 +115,7 @@ def _picture(model: ModelSpec, data: bytes, name: str) -> None:
             cut = _("the shape changes by {share}").format(
                 share=number_format.percent(max(image.size) / min(image.size) - 1, 0)
             )
-        title = _(display_names.FITS[way]) + (" · " + _("chosen") if way == model.fit else "")
+        title = _(titles.FITS[way]) + (" · " + _("chosen") if way == model.fit else "")
         tiles.append(Tile(fit(image, fitted), title, cut, tone="good" if way == model.fit else ""))
     components.section(
         _("The square"),
@@ -229,10 +229,10 @@ def _table(rows: list[Normalised], chosen: str, chance: float) -> None:
             best = now
         st.markdown(
             text.format(
-                best=_(display_names.NORMALISATIONS[best.how]),
+                best=_(titles.NORMALISATIONS[best.how]),
                 most=number_format.percent(best.accuracy, 1),
                 n=number_format.exact(best.images),
-                now=_(display_names.NORMALISATIONS[now.how]),
+                now=_(titles.NORMALISATIONS[now.how]),
                 here=number_format.percent(now.accuracy, 1),
             )
             + " "
@@ -240,7 +240,7 @@ def _table(rows: list[Normalised], chosen: str, chance: float) -> None:
         )
     st.dataframe(
         {
-            _("Normalisation"): [_(display_names.NORMALISATIONS[row.how]) for row in rows],
+            _("Normalisation"): [_(titles.NORMALISATIONS[row.how]) for row in rows],
             _("Mean"): [_three(row.preprocessing.mean) for row in rows],
             _("Deviation"): [_three(row.preprocessing.std) for row in rows],
             _("Accuracy of frozen features"): [None if row.accuracy is None else 100 * row.accuracy for row in rows],

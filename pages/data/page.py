@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.errors import InputError
+from core.specs import titles
 from pages.data.problems import check_job, repairs
 from pages.data.source import choose_source
 from pages.data.views import VIEW, VIEWS
@@ -12,7 +13,6 @@ from pages.ui.kit import components
 from pages.ui.kit.page_states import broken, busy
 from pages.ui.selection import view_strip
 from pages.ui.session import address, caches, choices
-from pages.ui.text import display_names as names
 from pages.ui.text.i18n import _, translate_error
 
 
@@ -30,7 +30,7 @@ def render() -> None:
         repairs.offer_files(spec)
         return
     changed = spec.source != getattr(choices.data(), "source", None)
-    choices.set_data(spec, _(names.DATA[spec.source]) if spec.source in names.DATA else dataset.title)
+    choices.set_data(spec, _(titles.DATA[spec.source]) if spec.source in titles.DATA else dataset.title)
     address.write(**choices.data_params())
     if changed:
         st.rerun()  # the sidebar names these images before the long work on them begins

@@ -7,13 +7,12 @@ from pathlib import Path
 import streamlit as st
 
 from core import settings
-from core.specs import DataSpec
+from core.specs import DataSpec, titles
 from pages.data.sources import kaggle, known_sets, named_classes, upload, webcam
 from pages.data.sources.taking_in import FROM
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.page_states import empty
 from pages.ui.session import caches, choices
-from pages.ui.text import display_names as names
 from pages.ui.text.i18n import N_, _
 
 SOURCE_KINDS = {
@@ -68,18 +67,18 @@ def choose_source() -> DataSpec | None:
 
 
 def _kind(known: DataSpec | None) -> str:
-    if known is None or known.source.partition("?")[0] in names.DATA:
+    if known is None or known.source.partition("?")[0] in titles.DATA:
         return "embedded"
     return "upload" if Path(known.source).is_relative_to(settings.uploads_dir()) else "folder"
 
 
 def _embedded(known: DataSpec | None) -> str:
-    choices.follow("bl-embedded", known.source if known and known.source in names.DATA else "shapes")
+    choices.follow("bl-embedded", known.source if known and known.source in titles.DATA else "shapes")
     name = st.pills(
         _("Set"),
-        list(names.DATA),
+        list(titles.DATA),
         key="bl-embedded",
-        format_func=lambda n: _(names.DATA[n]),
+        format_func=lambda n: _(titles.DATA[n]),
         required=True,
         label_visibility="collapsed",
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from core.specs import Experiment
+from core.specs import Experiment, titles
 from core.specs.study import REMEDY, Factor, Level, Study
-from pages.ui.text import augmentation_words, display_names, number_format
+from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import N_, _, _n
 
 FIELDS = {
@@ -94,10 +94,10 @@ _WRITTEN: Mapping[str, Callable[[str], str]] = {
     "training.phases.schedule.name": display_names.schedule,
 }
 _TITLES: Mapping[str, Mapping[str, str]] = {
-    REMEDY: display_names.REMEDIES,
-    "augment": augmentation_words.TITLES,
-    "model.fit": display_names.FITS,
-    "training.sampler": display_names.SAMPLERS,
+    REMEDY: titles.REMEDIES,
+    "augment": titles.AUGMENTATIONS,
+    "model.fit": titles.FITS,
+    "training.sampler": titles.SAMPLERS,
 }
 """What the values of some fields are called."""
 

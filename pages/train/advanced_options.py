@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import BALANCES, LOSSES, METRICS, PRECISIONS, SAMPLERS, EarlyStopping, Loss, Mix, Phase
+from core.specs import BALANCES, LOSSES, METRICS, PRECISIONS, SAMPLERS, EarlyStopping, Loss, Mix, Phase, titles
 from pages.train import seeds_and_folds
 from pages.ui.kit import components, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
@@ -129,7 +129,7 @@ def _sampler(choice: TrainChoice) -> TrainChoice:
         "bl-sampler",
         choice.sampler,
         SAMPLERS,
-        lambda name: _(display_names.SAMPLERS[name]),
+        lambda name: _(titles.SAMPLERS[name]),
         _("Which training images an epoch shows. Class weights change how much an image counts, a sampler how often."),
     )
     with second:

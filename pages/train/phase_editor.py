@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import OPTIMIZERS, AugmentSpec, FreezePlan, Phase
+from core.specs import OPTIMIZERS, AugmentSpec, FreezePlan, Phase, titles
 from pages.train import schedule_editor
 from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.kit.form_fields import one, real, switch, whole
 from pages.ui.session import choices
-from pages.ui.text import augmentation_words, display_names
+from pages.ui.text import display_names
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MAX_PHASES = 30
 Phases = tuple[tuple[Phase, ...], int]
 """Phases, and which of them is picked."""
 LEARNS = {"head": N_("The head"), "stages": N_("Last stages"), "plan": N_("Chosen parts"), "own": N_("As it is")}
-AUGMENT = {"": N_("As for all"), **augmentation_words.TITLES, "own": N_("Its own")}
+AUGMENT = {"": N_("As for all"), **titles.AUGMENTATIONS, "own": N_("Its own")}
 MOMENTUM = ("sgd", "rmsprop")
 """Optimizers with a momentum."""
 _PHASE = "bl.phase"

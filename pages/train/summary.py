@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import Experiment, Phase, Schedule
+from core.specs import Experiment, Phase, Schedule, titles
 from core.training.recipes import idle_phases
 from pages.train import seeds_and_folds
 from pages.ui.kit import components, nav
@@ -222,9 +222,9 @@ def settings(experiment: Experiment) -> list[str]:
     lines = [*_about_loss(experiment), *_about_steps(experiment), *_about_judging(experiment)]
     fit, normalise = experiment.model.fit, experiment.model.normalise
     if fit != "crop":
-        lines.append(_("Pictures become squares by: {way}.").format(way=_(display_names.FITS[fit]).lower()))
+        lines.append(_("Pictures become squares by: {way}.").format(way=_(titles.FITS[fit]).lower()))
     if normalise != "weights":
-        lines.append(_("Normalisation: {name}.").format(name=_(display_names.NORMALISATIONS[normalise])))
+        lines.append(_("Normalisation: {name}.").format(name=_(titles.NORMALISATIONS[normalise])))
     if training.deterministic:
         lines.append(_("Only algorithms that repeat exactly are used."))
     if training.compile:

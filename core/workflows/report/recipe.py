@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import InputError
 from core.models.catalog.catalog import backbone
 from core.runs.store import Run
-from core.specs import Experiment, FreezePlan, Phase
+from core.specs import Experiment, FreezePlan, Phase, titles
 from core.translations import Words
 
 Rows = list[tuple[str, str]]
@@ -29,11 +29,14 @@ def in_words(experiment: Experiment, _: Words) -> Rows:
             " · ".join([*map(str, spec.head.hidden), _("classes")]) if spec.head.hidden else _("one linear layer"),
         ),
         (_("Dropout"), f"{spec.head.dropout:g}" if spec.head.dropout else ""),
-        (_("Pictures become squares by"), spec.fit),
-        (_("Normalisation"), _("as the weights ask for") if spec.normalise == "weights" else spec.normalise),
-        (_("Recipe"), training.preset),
+        (_("Pictures become squares by"), _(titles.FITS[spec.fit])),
+        (_("Normalisation"), _(titles.NORMALISATIONS[spec.normalise])),
+        (_("Recipe"), _(titles.PRESETS[training.preset])),
         *(
-            (_("Phase {number}: {name}").format(number=number, name=phase.name), _phase(experiment, phase, _))
+            (
+                _("Phase {number}: {name}").format(number=number, name=titles.phase(phase.name, _)),
+                _phase(experiment, phase, _),
+            )
             for number, phase in enumerate(training.phases, 1)
         ),
         (_("Augmentation"), _augmentation(experiment, _)),
@@ -44,7 +47,7 @@ def in_words(experiment: Experiment, _: Words) -> Rows:
         (_("Gradient clipping"), f"{training.clip:g}" if training.clip else ""),
         ("EMA", f"{training.ema:g}" if training.ema else ""),
         (_("Early stopping"), _early(experiment, _)),
-        (_("Weights kept"), _("of the best epoch by {metric}").format(metric=training.best.replace("_", " "))),
+        (_("Weights kept"), _("of the best epoch by {metric}").format(metric=_metric(training.best, _))),
         (_("Seed"), str(training.seed)),
         (_("Changed while it ran"), _("{n} times").format(n=len(training.acts)) if training.acts else ""),
     ]
@@ -67,14 +70,15 @@ def _weights(name: str, _: Words) -> str:
 def _phase(experiment: Experiment, phase: Phase, _: Words) -> str:
     learns = _("the head alone learns") if phase.trains == "head" else _learns(experiment.plan(phase), _)
     epochs = _("{n} epoch") if phase.epochs == 1 else _("{n} epochs")
-    schedule = phase.schedule.name
+    schedule = _(titles.SCHEDULES[phase.schedule.name])
     if phase.schedule.warmup:
         schedule = _("{schedule} after {n} epochs of warm-up").format(schedule=schedule, n=f"{phase.schedule.warmup:g}")
-    rate = _("{optimizer} at a learning rate of {rate}, {schedule}")
+    optimizer = titles.OPTIMIZERS.get(phase.optimizer, phase.optimizer)
+    rate = _("{optimizer} at a learning rate of {rate}; schedule: {schedule}")
     parts = [
         epochs.format(n=phase.epochs),
         learns,
-        rate.format(optimizer=phase.optimizer, rate=f"{phase.lr:g}", schedule=schedule),
+        rate.format(optimizer=optimizer, rate=f"{phase.lr:g}", schedule=schedule),
         _("weight decay {value}").format(value=f"{phase.weight_decay:g}") if phase.weight_decay else "",
     ]
     return "; ".join(part for part in parts if part)
@@ -98,19 +102,21 @@ def _augmentation(experiment: Experiment, _: Words) -> str:
     spec = experiment.augment
     if not spec.active:
         return _("none")
-    own = _("operations of its own: {names}")
-    return spec.preset_name or own.format(names=", ".join(row.name for row in spec.operations))
+    if spec.preset_name:
+        return _(titles.AUGMENTATIONS[spec.preset_name])
+    names = ", ".join(_(titles.OPERATIONS[row.name]) for row in spec.operations)
+    return _("operations of its own: {names}").format(names=names)
 
 
 def _loss(experiment: Experiment, _: Words) -> str:
     loss = experiment.training.loss
     smoothing = _("smoothing {value}").format(value=f"{loss.smoothing:g}") if loss.smoothing else ""
-    return ", ".join(part for part in (loss.name, smoothing) if part)
+    return ", ".join(part for part in (_(titles.LOSSES[loss.name]), smoothing) if part)
 
 
 def _remedy(experiment: Experiment, _: Words) -> str:
     if experiment.training.sampler != "shuffle":
-        return _("sampler {name}").format(name=experiment.training.sampler)
+        return _(titles.SAMPLERS[experiment.training.sampler])
     return _("rare classes weigh more in the loss") if experiment.training.weighted else ""
 
 
@@ -119,7 +125,12 @@ def _early(experiment: Experiment, _: Words) -> str:
     if early is None:
         return ""
     text = _("after {n} epochs without a better {metric}")
-    return text.format(n=early.patience, metric=early.metric.replace("_", " "))
+    return text.format(n=early.patience, metric=_metric(early.metric, _))
+
+
+def _metric(name: str, _: Words) -> str:
+    """Returns a metric's name as it stands within a sentence."""
+    return _(titles.METRICS[name]).lower()
 
 
 def data_in_words(run: Run, experiment: Experiment, _: Words) -> Rows:
@@ -133,15 +144,25 @@ def data_in_words(run: Run, experiment: Experiment, _: Words) -> Rows:
     spec, status = experiment.data, run.recorded
     divided = _("fold {fold} of {folds}, seed {seed}") if spec.folds else _("by seed {seed}")
     rows: Rows = [
-        (_("Data"), Path(spec.source).name or spec.source),
+        (_("Data"), _source(spec.source, _)),
         (_("Divided"), divided.format(fold=spec.fold + 1, folds=spec.folds, seed=spec.seed)),
-        (_("Kept together"), spec.group_by),
+        (_("Kept together"), _relatives(spec.group_by, _)),
         (_("At most of a class"), _("{n} images").format(n=spec.images_per_class) if spec.images_per_class else ""),
         (_("Revision"), spec.revision),
         (_("Left out, unreadable"), str(status.unreadable_images or "")),
         (_("Copies in different splits"), _copies(run, _)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _source(source: str, _: Words) -> str:
+    name = source.partition("?")[0]
+    return _(titles.DATA[name]) if name in titles.DATA else Path(source).name or source
+
+
+def _relatives(group_by: str, _: Words) -> str:
+    kind, _sign, what = group_by.partition(":")
+    return f"{_(titles.RELATIVES.get(kind, kind))} {what}".strip()
 
 
 def _copies(run: Run, _: Words) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AUGMENT_PRESETS, FILLS, AugmentSpec
+from core.specs import AUGMENT_PRESETS, FILLS, AugmentSpec, titles
 from pages.ui.augmentation import draws, presets, settings
 from pages.ui.augmentation.draws import Picture
 from pages.ui.augmentation.settings import Plan, Setting
@@ -107,9 +107,9 @@ def _presets(now: Plan) -> None:
 
     st.segmented_control(
         _("Preset"),
-        list(words.TITLES),
+        list(titles.AUGMENTATIONS),
         key=key,
-        format_func=lambda one: _(words.TITLES[one]),
+        format_func=lambda one: _(titles.AUGMENTATIONS[one]),
         on_change=picked,
         required=True,
         wrap=True,
@@ -129,7 +129,7 @@ def _switches(now: Plan) -> None:
             names,
             selection_mode="multi",
             key=key,
-            format_func=lambda name: _(words.NAMES[name]),
+            format_func=lambda name: _(titles.OPERATIONS[name]),
             on_change=partial(_switched, now, key, on),
             wrap=True,
         )
@@ -176,11 +176,11 @@ def _card(dataset: Dataset, now: Plan, name: str, shown: Picture | None) -> None
         _("Operation"),
         settings.CARDS,
         key=key,
-        format_func=lambda one: _(words.NAMES[one]),
+        format_func=lambda one: _(titles.OPERATIONS[one]),
         on_change=lambda: SHOWN.choose(str(st.session_state[key])),
     )
     _set(switch.toggle, _("On"), f"{_KEY}-{name}-on", wanted.on, lambda on: _take(now, name, wanted, on=bool(on)))
-    source = components.help_sign(words.PAPERS.get(name, ""), _(words.NAMES[name]))
+    source = components.help_sign(words.PAPERS.get(name, ""), _(titles.OPERATIONS[name]))
     st.html(f'<p class="bl-note">{escape(_(words.ABOUT[name]))}{source}</p>')
     if name in words.MISLEADING:
         components.note(_(words.MISLEADING[name]))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.specs import AugmentSpec
+from core.specs import AugmentSpec, titles
 from pages.ui.kit import form_fields
 from pages.ui.text import augmentation_words
 from pages.ui.text.i18n import _
@@ -19,7 +19,7 @@ def draw(spec: AugmentSpec) -> AugmentSpec:
     """Draws the choice, and returns what is chosen."""
     current = "own" if st.session_state.get(_OWN) else spec.preset_name or "own"
     name = form_fields.choice(
-        _("Augmentation"), augmentation_words.TITLES, "bl-augment", help=_help(), wrap=True, value=current
+        _("Augmentation"), titles.AUGMENTATIONS, "bl-augment", help=_help(), wrap=True, value=current
     )
     st.session_state[_OWN] = name == "own"
     if name != "own":
@@ -31,7 +31,7 @@ def draw(spec: AugmentSpec) -> AugmentSpec:
 def _help() -> str:
     """Says what each choice does, and where it comes from."""
     rows = [_("Training images are changed at random each time they are seen: details are not learned by heart."), ""]
-    for name, title in augmentation_words.TITLES.items():
+    for name, title in titles.AUGMENTATIONS.items():
         done = "" if name in ("none", "own") else f"{augmentation_words.changes(AugmentSpec.preset(name))}. "
         rows.append(f"- **{_(title)}**: {done}{_(augmentation_words.ORIGINS[name])}")
     return "\n".join(rows)

@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from core.errors import InputError
-from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, Phase, Schedule, TrainingSpec
+from core.specs import AugmentSpec, DataSpec, Experiment, ModelSpec, Phase, Schedule, TrainingSpec, titles
 from pages.ui.kit.components import help_sign
 from pages.ui.plan import freeze_plan
 from pages.ui.text import augmentation_words, display_names, glossary, number_format
@@ -16,7 +16,6 @@ from pages.ui.text.i18n import N_, _, _n, translate_error
 from pages.ui.text.number_format import number, percent
 
 POOLS = {"average": N_("mean of each channel"), "flatten": N_("every value of the last map")}
-GROUPS = {"folder": N_("one folder"), "stem": N_("one name"), "near": N_("look-alikes"), "exif": N_("one burst")}
 
 Row = tuple[str, str, str]
 """What was set, its value, and the glossary's term for it, if any."""
@@ -65,7 +64,7 @@ def _images(spec: DataSpec) -> list[Row]:
     folds = _("{n} of {total}").format(n=spec.fold + 1, total=spec.folds) if spec.folds else ""
     return [
         (_("Data"), display_names.data(spec.source), ""),
-        (_("Folder"), spec.source if spec.source not in display_names.DATA else "", ""),
+        (_("Folder"), spec.source if spec.source not in titles.DATA else "", ""),
         (_("Held out for validation"), percent(spec.val_share) if not spec.folds else "", "validation"),
         (_("Fold that validates"), folds, "fold"),
         (_("Held out for the test"), percent(spec.test_share), "test"),
@@ -74,7 +73,7 @@ def _images(spec: DataSpec) -> list[Row]:
         (_("Share of each class"), percent(spec.class_share) if spec.class_share < 1 else "", ""),
         (_("Classes"), ", ".join(spec.classes), ""),
         (_("Changed of the data"), _changed(spec.revision), ""),
-        (_("Kept together"), f"{_(GROUPS.get(kind, kind))} {what}".strip(), ""),
+        (_("Kept together"), f"{_(titles.RELATIVES.get(kind, kind))} {what}".strip(), ""),
         (_("Seed of the split"), str(spec.seed), "seed"),
     ]
 
@@ -99,10 +98,10 @@ def _network(spec: ModelSpec) -> list[Row]:
         (_("Drawn after"), spec.init if spec.weights == "none" and spec.init != "own" else "", ""),
         (_("Input"), _("{n} px").format(n=spec.image_size) if spec.image_size else _("the backbone's own size"), ""),
         (_("Channels"), {1: _("1 (gray)"), 3: _("3 (colour)")}.get(spec.channels or 0, ""), ""),
-        (_("Pictures become squares by"), _(display_names.FITS[spec.fit]) if spec.fit != "crop" else "", ""),
+        (_("Pictures become squares by"), _(titles.FITS[spec.fit]) if spec.fit != "crop" else "", ""),
         (
             _("Normalisation"),
-            _(display_names.NORMALISATIONS[spec.normalise]) if spec.normalise != "weights" else "",
+            _(titles.NORMALISATIONS[spec.normalise]) if spec.normalise != "weights" else "",
             "normalisation",
         ),
         (_("Head"), head + " · " + _("classes") if head else _("one linear layer"), "head"),

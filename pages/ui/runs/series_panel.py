@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.runs.status import LIVE
+from core.specs import titles
 from pages.ui.kit import components, nav, style
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
 from pages.ui.session import caches, run_list
-from pages.ui.text import display_names, number_format
+from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
 
 if TYPE_CHECKING:
@@ -118,10 +119,10 @@ def _remedies(together: Sequence[Run]) -> bool:
         components.note(_("The recall of the rarest class under each remedy is drawn here once a run has finished."))
         return True
     caption = _("The rarest class: {name}").format(name=rows[0].rarest)
-    first, titles = rows[0], (_("its recall"), _("balanced accuracy"), _("accuracy"))
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in (_("Remedy"), *titles))
+    first, columns = rows[0], (_("its recall"), _("balanced accuracy"), _("accuracy"))
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in (_("Remedy"), *columns))
     body = "".join(
-        f'<tr><th scope="row">{escape(_(display_names.REMEDIES[row.remedy]))}</th>'
+        f'<tr><th scope="row">{escape(_(titles.REMEDIES[row.remedy]))}</th>'
         + "".join(f"<td>{_with_interval(row, name)}</td>" for name in ("recall", "balanced_accuracy", "accuracy"))
         + "</tr>"
         for row in rows

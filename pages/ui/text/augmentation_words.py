@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from core.specs import OPERATIONS, AugmentSpec, Operation
+from core.specs import OPERATIONS, AugmentSpec, Operation, titles
 from pages.ui.text.i18n import N_, _, _n
 from pages.ui.text.number_format import number, percent
 
-TITLES = {
-    "none": N_("None"),
-    "basic": N_("Basic"),
-    "strong": N_("Strong"),
-    "trivialaugment": "TrivialAugment",
-    "cats-dogs-paper": N_("Cats and dogs"),
-    "brain-paper": N_("Brain images"),
-    "five-classes": N_("Five classes"),
-    "own": N_("My own"),
-}
-"""The presets, and settings of one's own."""
 ORIGINS = {
     "none": N_("For comparison, and for features that are computed once."),
     "basic": N_("The usual of ImageNet training, with a gentler crop (Szegedy et al. 2015, arXiv:1409.4842)."),
@@ -56,37 +45,6 @@ _DONE = {
     "trivialaugment": N_("one of 14 changes, such as shear, rotation or contrast, at a random strength"),
     "augmix": N_("a mixture of several chains of changes (AugMix)"),
 }
-NAMES = {
-    "crop": N_("Random crop"),
-    "colour": N_("Brightness, contrast, saturation"),
-    "flip": N_("Mirror"),
-    "vertical-flip": N_("Vertical flip"),
-    "rotation": N_("Rotation"),
-    "shift": N_("Shift"),
-    "shear": N_("Shear"),
-    "zoom": N_("Zoom"),
-    "perspective": N_("Perspective"),
-    "elastic": N_("Elastic"),
-    "brightness": N_("Brightness"),
-    "contrast": N_("Contrast"),
-    "saturation": N_("Saturation"),
-    "hue": N_("Hue"),
-    "gray": N_("Grayscale"),
-    "blur": N_("Gaussian blur"),
-    "sharpness": N_("Sharpness"),
-    "equalise": N_("Equalise"),
-    "posterise": N_("Posterise"),
-    "solarise": N_("Solarise"),
-    "noise": N_("Gaussian noise"),
-    "erasing": N_("Random erasing"),
-    "autoaugment": "AutoAugment",
-    "randaugment": "RandAugment",
-    "trivialaugment": "TrivialAugment",
-    "augmix": "AugMix",
-    "mixup": "MixUp",
-    "cutmix": "CutMix",
-}
-"""What a card of an operation is called."""
 GROUPS = {
     "geometry": N_("Geometry"),
     "colour": N_("Colour"),
@@ -150,7 +108,7 @@ _UNITS = {"degrees": "{n}°", "pixels": "{n} px", "bits": N_("{n} bits")}
 
 def title(spec: AugmentSpec) -> str:
     """Returns the preset's name."""
-    return _(TITLES[spec.preset_name or "own"])
+    return _(titles.AUGMENTATIONS[spec.preset_name or "own"])
 
 
 def changes(spec: AugmentSpec) -> str:

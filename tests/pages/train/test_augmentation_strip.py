@@ -14,7 +14,7 @@ from core.data.encoding import compact
 from core.data.operations.draws import drawn
 from core.data.pixel_store import PixelStore
 from core.models.catalog.catalog import prepared
-from core.specs import AUGMENT_PRESETS, OPERATIONS, AugmentSpec, DataSpec, ModelSpec, Operation
+from core.specs import AUGMENT_PRESETS, OPERATIONS, AugmentSpec, DataSpec, ModelSpec, Operation, titles
 from pages.train import augmentation_strip
 from pages.ui.session import caches
 from pages.ui.session.train_form import TrainChoice
@@ -90,7 +90,7 @@ def test_mirrored_digits_are_warned_of(open_page, words, data, name, warned) -> 
 
 
 def test_every_operation_and_preset_has_words() -> None:
-    assert set(augmentation_words.TITLES) == set(augmentation_words.ORIGINS) == {*AUGMENT_PRESETS, "own"}
+    assert set(titles.AUGMENTATIONS) == set(augmentation_words.ORIGINS) == {*AUGMENT_PRESETS, "own"}
     for name in OPERATIONS:
         said = augmentation_words.changes(AugmentSpec(operations=(Operation(name),)))
         assert said
