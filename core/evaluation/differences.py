@@ -11,13 +11,16 @@ doi:10.1023/A:1024068626366).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from core.evaluation.intervals import CONFIDENCE, Interval
+
+POWER, MOST_NEEDED = 0.8, 100
+"""How often a difference that is there is to be found, and up to how many values a side are thought of for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ def mean_interval(values: Sequence[float], step: float = 0.0, folds: int = 0) ->
     return mean - half, mean + half
 
 
+def deviation(groups: Iterable[Sequence[float]], step: float) -> float:
+    """Returns the standard deviation that groups of repeated values have in common, see :func:`welch`."""
+    return float(np.mean([_variance(values, step) for values in groups])) ** 0.5
+
+
 def _variance(values: Sequence[float], step: float) -> float:
     return max(float(np.var(values, ddof=1)), step**2 / 4)
 
@@ -75,6 +83,31 @@ def _variance(values: Sequence[float], step: float) -> float:
 def _share(values: Sequence[float], folds: int) -> float:
     """Returns how much of the values' variance their mean has."""
     return 1 / len(values) + (1 / (folds - 1) if folds else 0.0)
+
+
+def detectable(spread: float, count: int, level: float) -> float:
+    """Returns how far two means must really lie apart to be told apart with a power of :data:`POWER`.
+
+    Args:
+        spread: Standard deviation of the values on either side.
+        count: Values on a side, at least two.
+        level: Level of the two-sided test, after any correction.
+    """
+    freedom = 2 * (count - 1)
+    quantiles = float(special.stdtrit(freedom, 1 - level / 2)) + float(special.stdtrit(freedom, POWER))
+    return spread * (2 / count) ** 0.5 * quantiles
+
+
+def needed(difference: float, spread: float, level: float) -> int | None:
+    """Returns how many values a side must have for a difference to be told; ``None`` above :data:`MOST_NEEDED`.
+
+    Args:
+        difference: How far apart the means lie.
+        spread: As for :func:`detectable`.
+        level: Likewise.
+    """
+    counts = range(2, MOST_NEEDED + 1)
+    return next((count for count in counts if detectable(spread, count, level) <= difference), None)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from core.runs.status import LIVE
 from pages.compare import chance_view, curves, pick, pictures_view, settings_view, transfer_view
-from pages.ui.kit import components
+from pages.ui.kit import components, nav
 from pages.ui.kit.page_states import empty
 from pages.ui.selection import view_strip
 from pages.ui.session import run_list
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import N_, _
+
+if TYPE_CHECKING:
+    from core.runs.store import Run
 
 VIEWS = {
     "curves": N_("Curves"),
@@ -29,10 +35,10 @@ def render() -> None:
     entries = run_list.entries()
     everything = [entry.run for entry in entries]
     runs = [entry.run for entry in entries if entry.status.epochs_done or entry.status.best_epoch]
-    if len(runs) < 2:
+    if not runs:
         empty(
             _("Nothing to compare yet"),
-            _("Two runs with an epoch each can be compared: train with another recipe, network or seed."),
+            _("Runs with an epoch each can be compared: train one, then another recipe, network or seed."),
             action=_("Train one"),
             target="train",
             icon="compare_arrows",
@@ -41,7 +47,7 @@ def render() -> None:
     labels = run_list.labels(everything)
     chosen = pick.several(runs, labels)
     if len(chosen) < 2:
-        components.note(_("Choose at least two runs above."))
+        _alone(chosen, everything, labels, others=len(runs) > 1)
         return
     view = view_strip.choose(VIEWS, VIEW, "bl-compare-view")
     if view == "settings":
@@ -56,3 +62,23 @@ def render() -> None:
         alive = any(run.state in LIVE for run in chosen)
         st.fragment(curves.draw, run_every=3.0 if alive else None)(chosen, labels)
     components.next_step("evaluate", _("Judge one of them"), run=chosen[0].id)
+
+
+def _alone(chosen: Sequence[Run], everything: Sequence[Run], labels: Mapping[str, str], *, others: bool) -> None:
+    """Says what a comparison needs, and holds a single run against the same network from scratch.
+
+    Args:
+        chosen: The chosen run, or none.
+        everything: All runs.
+        labels: What each is called.
+        others: Whether there are further runs to choose.
+    """
+    if others:
+        components.note(_("Choose at least two runs above."))
+    else:
+        with st.container(horizontal=True, vertical_alignment="center", key="bl-compare-alone"):
+            components.note(_("A second run, of another recipe, network or seed, can be compared with this one."))
+            nav.link("train", _("Train one"))
+    if chosen:
+        components.section(_(VIEWS["transfer"]))
+        transfer_view.draw(chosen, everything, labels)

@@ -46,9 +46,11 @@ def draw() -> None:
     if refused is not None:
         broken(_("This is no study yet"), translate_error(refused), icon="report", tone="warn")
         return
-    if not factors:
-        components.note(_("Pick what is varied: a field, and two values or more."))
+    if not factors and (design != "grid" or len(seeds) < 2):
+        components.note(_("Pick what is varied: a field, and two values or more; or nothing, and two seeds or more."))
         return
+    if not factors:
+        components.note(_("Nothing is varied yet: as it stands, one recipe is trained once with each seed."))
     name = st.text_input(
         _("Name"), max_chars=60, placeholder=words.usual_name(base), **form_fields.words("bl-studies-name")
     )

@@ -22,7 +22,8 @@ from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 LISTED = 5
-SEEDS = 3
+SEEDS, MOST_SEEDS = 3, 30
+"""Seeds that a setting should have at least, and up to which a click trains those that its difference would take."""
 
 
 def _progress(status: JobStatus, text: str) -> str:
@@ -74,8 +75,8 @@ def _found(job: Job, study: Study) -> None:
     if at_work is not None:
         nav.link("train", _("Watch the run at work"), icon=":material/play_circle:", run=at_work.id)
     _failures(found)
-    result_view.draw(job, study, found)
-    _actions(job, study, found)
+    said = result_view.draw(job, study, found)
+    _actions(job, study, found, None if said is None else said.wanted)
 
 
 def _failures(found: Sequence[Standing]) -> None:
@@ -101,8 +102,15 @@ def _label(one: Standing) -> str:
     return one.member.experiment.name.partition(" · ")[2] or one.member.experiment.name
 
 
-def _actions(job: Job, study: Study, found: Sequence[Standing]) -> None:
-    """Draws what can be done with a study that is not at work, and the file to take along."""
+def _actions(job: Job, study: Study, found: Sequence[Standing], needed: int | None) -> None:
+    """Draws what can be done with a study that is not at work, and the file to take along.
+
+    Args:
+        job: The study's.
+        study: What it varies.
+        found: How its members stand.
+        needed: Seeds a setting that would show its largest difference; ``None`` where that is not known.
+    """
     left = sum(not one.finished and not one.pruned for one in found)
     left = left or (study.design == "optuna" and job.state != "finished")
     alive = job.state in LIVE
@@ -119,7 +127,8 @@ def _actions(job: Job, study: Study, found: Sequence[Standing]) -> None:
                 help=_("Trains what is missing; runs that have finished stay."),
             )
         if not left and not alive and study.design != "optuna":
-            wanted = max(SEEDS, len(study.seeds) + 2)
+            usual = max(SEEDS, len(study.seeds) + 2)
+            wanted = needed if needed is not None and len(study.seeds) < needed <= MOST_SEEDS else usual
             text = _("Train {n} seeds").format(n=wanted)
             if clicks.button(text, icon=":material/add:", key="bl-study-seeds", help=_more_seeds()):
                 launching.start(_seeded(study, wanted), adopts=job.id)

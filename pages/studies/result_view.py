@@ -29,13 +29,13 @@ ROW_PX, TALLEST_PX = 38, 420
 _MEASURE = "bl-study-measure"
 
 
-def draw(job: Job, study: Study, found: Sequence[Standing]) -> None:
-    """Draws what has been found so far."""
+def draw(job: Job, study: Study, found: Sequence[Standing]) -> Analysis | None:
+    """Draws what has been found so far, and returns it; ``None`` before a run has finished."""
     offered = measures(found)
     done = sum(one.finished for one in found)
     if not offered:
         components.note(_("The first figures stand here once a run has finished."))
-        return
+        return None
     bound = form_fields.kept(_MEASURE)
     said = _analysis(job, study, found, bound.among(offered, offered[0]))
     _answer(said, done, planned(job))
@@ -57,6 +57,7 @@ def draw(job: Job, study: Study, found: Sequence[Standing]) -> None:
         _table(study, said)
     else:
         _runs(said.rows[0], said.measure)
+    return said
 
 
 def _analysis(job: Job, study: Study, found: Sequence[Standing], measure: str) -> Analysis:

@@ -21,6 +21,7 @@ from core.messages import N_, Sentence
 from core.specs.study import Factor, Level, Study
 from core.workflows.studies.design import level_text
 from core.workflows.studies.members import Standing
+from core.workflows.studies.power import reach
 
 MEASURES = ("test_accuracy", "val_accuracy", "val_balanced_accuracy", "val_f1", "val_loss", "seconds")
 """What settings can be compared by; shares but for the last two."""
@@ -97,6 +98,7 @@ class Analysis:
             settings have finished, or where all are equal.
         differences: All pairs that can be tested, the least likely by chance first.
         sentences: In words, the main one first.
+        wanted: Seeds a setting that would show the largest difference, where none is larger than chance yet.
     """
 
     measure: str
@@ -104,6 +106,7 @@ class Analysis:
     importance: Mapping[str, float]
     differences: tuple[Difference, ...]
     sentences: tuple[Sentence, ...]
+    wanted: int | None = None
 
     @property
     def best(self) -> Row | None:
@@ -137,12 +140,17 @@ def analyse(
     rows = table(study, found, chosen, step, named)
     differences = compared(rows, step, study.folds, low_is_good=chosen in LOW_IS_GOOD)
     shares = importance(study.factors, rows)
-    said = sentences(rows, differences, chosen)
+    said, wanted = sentences(rows, differences, chosen), None
+    if differences and not study.folds and not any(pair.larger_than_chance for pair in differences):
+        groups = [row.measured for row in rows if len(row.measured) >= LEAST_SEEDS]
+        largest = max(pair.difference for pair in differences)
+        if (limit := reach(groups, largest, step, lambda value: written(value, chosen))) is not None:
+            said, wanted = (said[0], limit.sentence, *said[1:]), limit.seeds
     if study.folds and any(row.interval for row in rows):
         said = (*said, Sentence(FOLDS, {}))
     if study.design == "optuna":
         said = (*said, *_searched(rows))
-    return Analysis(chosen, rows, shares, differences, said)
+    return Analysis(chosen, rows, shares, differences, said, wanted)
 
 
 def table(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.evaluation.differences import holm, mean_interval, welch
+from core.evaluation.differences import detectable, deviation, holm, mean_interval, needed, welch
 
 
 def test_welch_is_scipys() -> None:
@@ -36,3 +36,19 @@ def test_holm_is_worked_out_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
     assert holm([]) == ()
     assert holm([0.9, 0.8]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 36])
+def test_so_many_seeds_find_a_difference_four_times_in_five(level: float) -> None:
+    count = needed(0.02, 0.015, level)
+    assert count is not None
+    assert detectable(0.015, count, level) <= 0.02 < detectable(0.015, count - 1, level)
+    lot = np.random.default_rng(0)
+    first, second = lot.normal(0.80, 0.015, (2000, count)), lot.normal(0.82, 0.015, (2000, count))
+    assert 0.77 < (stats.ttest_ind(first, second, axis=1, equal_var=False).pvalue < level).mean() < 0.87
+    assert needed(1e-4, 0.015, level) is None
+
+
+def test_the_spread_of_settings_is_pooled() -> None:
+    assert deviation([[0.8, 0.9], [0.7, 0.7]], 0.0) == pytest.approx((0.005 / 2) ** 0.5)
+    assert deviation([[0.8, 0.8]], 0.02) == pytest.approx(0.01)

@@ -36,8 +36,14 @@ def ids(*runs: Run) -> str:
 
 
 def test_with_one_run_the_page_says_what_it_needs(open_page, words, make_run) -> None:
-    make_run("finished")
     assert "Nothing to compare yet" in words(open_page("compare"))
+    run = make_run("finished")
+    said = open_page("compare")
+    assert not said.exception
+    assert "A second run, of another recipe, network or seed" in words(said)
+    assert said.button(key="bl-compare-scratch").label == "Train it from scratch"
+    changed(run, model=replace(run.experiment.model, weights="none"))
+    assert "None of these runs starts from pretrained weights" in words(open_page("compare"))
 
 
 def test_runs_are_drawn_in_one_chart_from_before_training_on(open_page, words, make_run, params) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -189,7 +190,8 @@ def test_ranges_are_drawn_from(open_page, words) -> None:
         ({"study": "gone"}, "no study gone"),
         ({"study": "../x"}, "no study ../x"),
         ({**OWN, "study-fields": "[3]"}, "names no fields"),
-        ({**OWN, "study-fields": '{"wow": [1]}'}, "Pick what is varied"),
+        ({**OWN, "study-fields": '{"wow": [1]}'}, "Nothing is varied yet"),
+        ({**OWN, "studies-design": "random"}, "Pick what is varied"),
         ({**OWN, "study-fields": '{"training.phases.lr": [-1, 2]}'}, "lr is -1"),
         ({**OWN, "study-fields": '{"training.phases.lr": ["x", 2]}'}, "x is no number"),
         ({"studies-way": "own"}, "No images chosen yet"),
@@ -246,6 +248,31 @@ def test_an_interrupted_study_goes_on_and_a_whole_one_gets_more_seeds(open_page,
     assert newest != job
     assert members.study_of(newest).seeds == (0, 1, 2, 3)
     assert newest.request["adopts"] == job.id
+
+
+def test_seeds_that_a_difference_would_take_are_trained_by_a_click(open_page, words) -> None:
+    job = trained(Study(BASE, (RATES,), seeds=(0, 1, 2)), lambda m: 0.8 + 0.015 * m.setting + 0.02 * (m.seed - 1))
+    app = open_page("studies", study=job.id)
+    assert not app.exception
+    assert "The number of seeds limits that" in words(app)
+    button = app.button(key="bl-study-seeds")
+    wanted = int(re.sub(r"\D", "", button.label))
+    assert f"{wanted} seeds a setting would find it" in words(app)
+    button.click().run()
+    assert len(members.study_of(JobStore("studies").list()[0]).seeds) == wanted > 5
+
+
+def test_one_recipe_over_seeds_is_a_study(open_page, words) -> None:
+    app = open_page("studies", **OWN)
+    assert not app.exception
+    assert "1 setting × 3 seeds = 3 runs" in words(app)
+    app.button(key="bl-studies-start").click().run()
+    assert not app.exception
+    study = members.study_of(JobStore("studies").list()[0])
+    assert (study.factors, study.seeds) == ((), (0, 1, 2))
+    app = open_page("studies", **OWN)
+    app.number_input(key="bl-studies-seeds").set_value(1).run()
+    assert "Pick what is varied" in words(app)
 
 
 def test_the_notes_figures_stand_beside_ones_own(open_page, words) -> None:

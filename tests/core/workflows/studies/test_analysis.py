@@ -87,6 +87,19 @@ def test_equal_settings_are_not_told_apart_and_one_seed_says_nothing() -> None:
     assert all(row.interval is None for row in single.rows)
 
 
+def test_where_seeds_are_what_is_missing_it_says_how_many() -> None:
+    found = said(study_of(RATES), lambda m: (0.80, 0.81, 0.83)[m.setting] + 0.02 * (m.seed - 1))
+    assert "None of the 3 differences" in str(found.sentences[0])
+    assert "The number of seeds limits that: with 3 a setting (pairs: 3)" in str(found.sentences[1])
+    assert f"The largest here is 3.0 pp; if it is real, {found.wanted} seeds" in str(found.sentences[1])
+    assert found.wanted is not None
+    assert 8 < found.wanted < 20
+    tiny = said(study_of(RATES), lambda m: 0.8 + 1e-5 * m.setting + 0.02 * m.seed)
+    assert "even 100 seeds a setting would not find that" in str(tiny.sentences[1])
+    assert tiny.wanted is None
+    assert said(study_of(RATES), lambda m: 0.6 + 0.1 * m.setting + 0.001 * m.seed).wanted is None
+
+
 def test_members_that_failed_are_counted_and_the_rest_is_compared() -> None:
     found = said(
         study_of(RATES), lambda m: None if m.setting == 1 and m.seed else 0.6 + 0.1 * m.setting + 0.01 * m.seed
