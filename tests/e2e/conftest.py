@@ -26,7 +26,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from core.runs import launch
 from core.runs.status import ENDED
@@ -42,8 +42,11 @@ CLASSES = {"blue": (50, 90, 200), "red fox": (200, 60, 50), "سبز": (60, 190, 
 """Classes of the generated folder, with the colour that tells each."""
 IMAGES_PER_CLASS = 16
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+RESTS = "point => (point.closest('.js-plotly-plot')?._hoverdata || []).length"
+"""Whether Plotly has seen the pointer rest on a mark: a click chooses only then."""
 FAULTS = ("page failed, reference", "Uncaught app execution", "Traceback (most recent call last)")
 """What a server's log must not hold."""
+SIZE: ViewportSize = {"width": 1440, "height": 900}
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -314,13 +317,57 @@ def browser_type_launch_args() -> dict[str, object]:
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
     """Gives every test a desktop-sized window in which nothing moves by itself."""
-    return {**browser_context_args, "viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+    return {**browser_context_args, "viewport": SIZE, "reduced_motion": "reduce"}
+
+
+class Window:
+    """A browser's window that one test after another uses: most of what an opening costs is reading the app's script.
+
+    Attributes:
+        page: The page in it, which a test finds as in a new window: empty, of the usual size, nothing stored.
+        errors: The uncaught errors that it has reported since.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self._origins: set[str] = set()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("framenavigated", lambda frame: self._origins.add("/".join(frame.url.split("/", 3)[:3])))
+
+    def empty(self) -> None:
+        """Takes out what the last test left."""
+        context = self.page.context
+        for other in context.pages:
+            if other is not self.page:
+                other.close()
+        self.page.goto("about:blank")
+        context.clear_permissions()
+        protocol = context.new_cdp_session(self.page)
+        for origin in filter(lambda origin: origin.startswith("http"), self._origins):
+            protocol.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "cookies,local_storage"})
+        protocol.send("Page.resetNavigationHistory")
+        protocol.detach()
+        self.page.emulate_media(color_scheme="light", reduced_motion="reduce", media="screen")
+        self.page.set_viewport_size(SIZE)
+        self._origins.clear()
+        self.errors.clear()
+
+
+@pytest.fixture(scope="session")
+def window(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[Window]:
+    """The window that tests share."""
+    context = browser.new_context(**browser_context_args)
+    yield Window(context.new_page())
+    context.close()
 
 
 @pytest.fixture
-def calm(new_calm: Callable[[], Page]) -> Page:
+def calm(window: Window) -> Iterator[Page]:
     """A page that fails its test when the browser reports an uncaught error or the app shows one."""
-    return new_calm()
+    window.empty()
+    yield window.page
+    all_well([window.page], window.errors)
 
 
 @pytest.fixture
@@ -336,8 +383,13 @@ def new_calm(new_context: Callable[..., Any]) -> Iterator[Callable[[], Page]]:
         return page
 
     yield opened
+    all_well([page for page in pages if not page.is_closed()], errors)
+
+
+def all_well(pages: list[Page], errors: list[str]) -> None:
+    """Checks that no page shows that something failed, and that the browser reported nothing."""
     assert not errors, errors
-    for page in (page for page in pages if not page.is_closed()):
+    for page in pages:
         expect(page.get_by_test_id("stException")).to_have_count(0)
         expect(page.get_by_text("Something went wrong on this page")).to_have_count(0)
 
@@ -367,6 +419,29 @@ def visit(server: Server, settled: Callable[[Page], Page]) -> Callable[..., Page
         return settled(page) if settle else page
 
     return go
+
+
+@pytest.fixture(scope="session")
+def click_point(settled: Callable[[Page], Page]) -> Callable[[Locator], None]:
+    """Clicks a mark of a chart as a hand does: once the chart stands still, coming from beside it."""
+
+    def click(point: Locator) -> None:
+        page = point.page
+        expect(point).to_be_attached()
+        settled(page)
+        point.scroll_into_view_if_needed()
+        before, box = None, point.bounding_box()
+        while box is None or box != before:  # a chart is laid out once more when its width is known
+            page.wait_for_timeout(500)
+            before, box = box, point.bounding_box()
+        page.mouse.move(box["x"] - 20, box["y"] - 20)
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+        page.wait_for_timeout(200)  # Plotly chooses what it has seen the pointer rest on
+        page.wait_for_function(RESTS, arg=point.element_handle(), timeout=WAIT_MS)
+        page.mouse.down()
+        page.mouse.up()
+
+    return click
 
 
 @pytest.fixture(scope="session")

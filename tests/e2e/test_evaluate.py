@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 CELLS = ".st-key-bl-eval-confusion .bars .point path"
 TILES = ".st-key-bl-eval-mistakes .bl-gallery button"
@@ -17,7 +17,7 @@ IN_VIEW = """tile => {
 
 
 def test_a_click_on_a_cell_shows_its_images(
-    calm: Page, trained: Any, visit: Callable[..., Page], settled: Callable[[Page], Page]
+    calm: Page, trained: Any, visit: Callable[..., Page], click_point: Callable[[Locator], None]
 ) -> None:
     from core.workflows.evaluate import recorded
 
@@ -28,10 +28,10 @@ def test_a_click_on_a_cell_shows_its_images(
     chosen = calm.get_by_role("combobox", name="Mistakes")
     every = f"All {scores.images - scores.right} mistakes"
     expect(chosen).to_have_value(every)
-    calm.locator(CELLS).nth(true * len(classes) + said).click(force=True)
+    click_point(calm.locator(CELLS).nth(true * len(classes) + said))
     expect(chosen).to_have_value(f"{classes[true]} taken for {classes[said]} · {count}")
     expect(calm.locator(TILES)).to_have_count(min(count, 12))
-    settled(calm).locator(CELLS).first.click(force=True)  # on the diagonal: all of them again
+    click_point(calm.locator(CELLS).first)  # on the diagonal: all of them again
     expect(chosen).to_have_value(every)
 
 
@@ -51,10 +51,15 @@ def test_back_from_a_heatmap_finds_the_mistake_again(
 
 
 def test_from_a_cell_to_a_training_on_repaired_images_in_four_clicks(
-    calm: Page, trained: Any, visit: Callable[..., Page], run_tools: Any, server: Any
+    calm: Page,
+    trained: Any,
+    visit: Callable[..., Page],
+    click_point: Callable[[Locator], None],
+    run_tools: Any,
+    server: Any,
 ) -> None:
     visit(calm, "evaluate", run=trained.id)
-    calm.locator(CELLS).nth(1).click(force=True)
+    click_point(calm.locator(CELLS).nth(1))
     calm.locator(".bl-gallery input[type=checkbox], .bl-gallery [role=checkbox]").first.click()
     calm.get_by_role("button", name="It is right: relabel as it says").click()
     expect(calm.get_by_role("main")).to_contain_text("Since this run: 1 in another class")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 Visit = Callable[..., Page]
 SCREENS = ((1440, 900), (1024, 768))
@@ -95,24 +95,14 @@ def test_a_careless_division_promises_what_a_careful_one_does_not_keep(calm: Pag
 
 
 def test_a_click_on_the_map_shows_its_picture_and_leaves_it_out(
-    calm: Page, visit: Visit, settled: Callable[[Page], Page]
+    calm: Page, visit: Visit, click_point: Callable[[Locator], None]
 ) -> None:
     page = visit(calm, "data", data="shapes", split="v20t20s0n8", view="map")
     page.get_by_role("button", name=re.compile("Draw the map of")).click()
     points = page.locator(".st-key-bl-map-chart-points path.point")
     expect(points).to_have_count(32, timeout=90_000)
     expect(page.get_by_role("main")).to_contain_text("32 images as points by")
-    settled(page)
-    points.nth(3).scroll_into_view_if_needed()
-    before, box = None, points.nth(3).bounding_box()
-    while box != before:  # the chart is laid out once more when its width is known
-        page.wait_for_timeout(1500)
-        before, box = box, points.nth(3).bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] - 20, box["y"] - 20)
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
-    page.mouse.down()
-    page.mouse.up()
+    click_point(points.nth(3))
     expect(page.get_by_role("main")).to_contain_text("1 picture is ticked.")
     page.get_by_role("button", name="Leave out", exact=True).click()
     expect(points).to_have_count(31)

@@ -121,18 +121,26 @@ def keep(key: str) -> None:
     A browser that asked for this run before it had drawn the field, and was sent the field only now, would draw the
     default and send that with the next click.
     """
-    if not _sent(key):
-        st.session_state[key] = st.session_state[key]
+    put(key, st.session_state[key])
+
+
+def put(key: str, value: object) -> None:
+    """Gives a field its value, called before it is drawn; nothing is done where the browser's request had the same.
+
+    A field that is given a value is set to it in the browser, too: a click made meanwhile would be undone there, and
+    the next request of a part that renews itself would send the old value after the click's.
+    """
+    if not _sent(key) or st.session_state[key] != value:
+        st.session_state[key] = value
 
 
 def _sent(key: str) -> bool:
-    """Whether the browser's request had a value of a field that was drawn before."""
+    """Whether the browser's request had a value of a field."""
     context = get_script_run_ctx(suppress_warning=True)
     if context is None:
-        return True
+        return False
     state = context.session_state._state
-    widget = state._key_id_mapper.get_id_from_key(key)
-    return widget is None or widget in state._new_widget_state
+    return state._key_id_mapper.get_id_from_key(key) in state._new_widget_state
 
 
 def by_history() -> bool:
@@ -246,7 +254,7 @@ class Bound:
         if leave:
             keep(key)
         else:
-            st.session_state[key] = self.among(offered, default, name)
+            put(key, self.among(offered, default, name))
         return self._bound(key, default, lambda value: name(value) if value in offered else None, then)
 
     def entry(self, key: str, usual: T, parse: Callable[[str], T]) -> dict[str, Any]:
@@ -263,14 +271,14 @@ class Bound:
         asked = self.asked()
         if asked is not None:
             try:
-                st.session_state[key] = parse(asked)
+                put(key, parse(asked))
                 write(**{self.param: asked})
             except (ValueError, OverflowError):
                 refuse(self.param, InputError("{value} is no value for it.", value=asked[:80]))
                 self.choose(None)
-                st.session_state[key] = usual
+                put(key, usual)
         elif key not in st.session_state or by_history():
-            st.session_state[key] = usual
+            put(key, usual)
         else:
             keep(key)
         return self._bound(key, usual)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 Visit = Callable[..., Page]
 
@@ -23,7 +23,9 @@ def test_a_picture_is_painted_and_its_way_can_be_gone_back(calm: Page, visit: Vi
     expect(page).to_have_url(re.compile("style-step=1"))
 
 
-def test_an_autoencoder_learns_and_its_plane_is_walked_through(calm: Page, visit: Visit) -> None:
+def test_an_autoencoder_learns_and_its_plane_is_walked_through(
+    calm: Page, visit: Visit, click_point: Callable[[Locator], None]
+) -> None:
     page = visit(
         calm, "autoencoder", data="digits", **{"auto-design": "plane", "auto-epochs": "3", "auto-images": "200"}
     )
@@ -35,12 +37,5 @@ def test_an_autoencoder_learns_and_its_plane_is_walked_through(calm: Page, visit
     expect(page).to_have_url(re.compile("auto-walk-x=100"))
     expect(page.get_by_role("img", name="The picture at this place")).not_to_have_attribute("src", before or "")
     points = page.locator("[class*=st-key-bl-auto-points] path.point")
-    points.nth(5).scroll_into_view_if_needed()
-    page.wait_for_timeout(1500)  # the chart is laid out once more when its width is known
-    box = points.nth(5).bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] - 20, box["y"] - 20)
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
-    page.mouse.down()
-    page.mouse.up()
+    click_point(points.nth(5))
     expect(page).to_have_url(re.compile("auto-picture="))

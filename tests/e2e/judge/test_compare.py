@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 ROW_PX = 38
 CELLS = ".st-key-bl-changes-matrix .bars .point path"
@@ -21,6 +21,7 @@ def test_from_ticked_runs_to_the_pictures_that_changed(
     copy_run: Callable[..., Any],
     visit: Callable[..., Page],
     settled: Callable[[Page], Page],
+    click_point: Callable[[Locator], None],
     server: Any,
 ) -> None:
     from core.evaluation.predictions import read_predictions, write_predictions
@@ -49,7 +50,7 @@ def test_from_ticked_runs_to_the_pictures_that_changed(
         expect(calm.locator(".st-key-bl-compare-curves .js-plotly-plot")).to_be_visible()
         settled(calm).get_by_role("radio", name="Picture by picture").click()
         expect(main).to_contain_text("What changed, cell by cell")
-        settled(calm).locator(CELLS).first.click(force=True)
+        click_point(calm.locator(CELLS).first)
         expect(calm).to_have_url(re.compile(r"cell=0-0"))
         expect(main).to_contain_text("came in")
         name = settled(calm).locator(TILES).first.locator("img").get_attribute("alt")

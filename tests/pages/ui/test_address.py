@@ -133,13 +133,16 @@ class Browser:
     """What a browser says of itself with each request."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.url, self.history = "http://127.0.0.1/", False
+        self.url, self.history, self.known = "http://127.0.0.1/", False, address.get_script_run_ctx
         monkeypatch.setattr(address, "get_script_run_ctx", self.context)
 
     def context(self, **_settings: bool) -> SimpleNamespace:
         info = SimpleNamespace(url=self.url)
         history = self.history and "cut" not in st.session_state
-        return SimpleNamespace(page_script_hash="page", context_info=info, is_history_navigation=history)
+        state = getattr(self.known(suppress_warning=True), "session_state", None)
+        return SimpleNamespace(
+            page_script_hash="page", context_info=info, is_history_navigation=history, session_state=state
+        )
 
 
 @pytest.fixture
@@ -287,18 +290,28 @@ def _kept() -> None:
     st.selectbox("Followed", fruits, key="bl-followed")
     st.radio("Begun", fruits, **address.Bound("begun").widget("bl-begun", fruits, "pear", begun=True))
     st.text_input("Entered", **address.Bound("entered").entry("bl-entered", "pear", str))
+    st.radio("Chosen", fruits, **address.Bound("chosen").widget("bl-chosen", fruits, "pear"))
+    st.text_input("Asked for", **address.Bound("asked").entry("bl-asked", "", str))
     choices.carry()
 
 
+def _drawn(app: AppTest) -> list[Any]:
+    assert not app.exception
+    return [app.selectbox[0], *app.radio, *app.text_input]
+
+
 def test_a_browser_that_asked_before_it_had_the_fields_is_given_their_values() -> None:
-    app = AppTest.from_function(_kept).run()
-    fields = [app.selectbox[0], app.radio[0], app.text_input[0]]
-    assert [field.proto.set_value for field in fields] == [True] * 3
-    app.run()  # the browser has them: what a person is typing stays
-    assert [field.proto.set_value for field in (app.selectbox[0], app.radio[0], app.text_input[0])] == [False] * 3
+    app = AppTest.from_function(_kept)
+    app.query_params["asked"] = "pear"
+    assert [field.proto.set_value for field in _drawn(app.run())] == [True] * 5
+    # The browser has them: what a person is typing or has just clicked stays, though this is drawn before it arrives.
+    assert [field.proto.set_value for field in _drawn(app.run())] == [False] * 5
+    app.radio[1].set_value("apple").run()
+    assert [field.proto.set_value for field in _drawn(app)] == [False] * 5
+    assert app.query_params["chosen"] in ("apple", ["apple"])
     app._run(WidgetStates())  # it has none: what was drawn for the request before never reached it
-    fields = [app.selectbox[0], app.radio[0], app.text_input[0]]
-    assert [(field.value, field.proto.set_value) for field in fields] == [("pear", True)] * 3
+    assert [field.value for field in _drawn(app)] == ["pear", "pear", "apple", "pear", "pear"]
+    assert [field.proto.set_value for field in _drawn(app)] == [True] * 5
 
 
 def test_no_link_brings_a_pattern(open_page: Any) -> None:
