@@ -10,9 +10,8 @@ import streamlit as st
 
 from core.errors import InputError
 from pages.try_it import limits
-from pages.ui.kit import camera, components
+from pages.ui.kit import camera, components, style
 from pages.ui.kit.page_states import guarded
-from pages.ui.kit.style import component
 from pages.ui.selection import subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.text import number_format
@@ -63,7 +62,8 @@ def _live(network: Network) -> None:
         "word": word,
         "top": [{"name": name, "share": value, "text": number_format.percent(value, 0)} for name, value in top],
     }
-    component("live", _HTML, camera.SCRIPT + "live.js", "live.css")(data=data, key=_KEY, on_frame_change=_receive)
+    style.send("renewing.css")
+    style.component("live", _HTML, camera.SCRIPT + "live.js", "live.css")(data=data, key=_KEY, on_frame_change=_receive)
     components.note(_("About a frame a second goes to this app's machine, is looked at there, and kept nowhere."))
 
 

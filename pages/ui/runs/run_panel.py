@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.runs.status import ENDED, LIVE, RunStatus, Status
-from pages.ui.kit import charts, components, form_fields
+from pages.ui.kit import charts, components, form_fields, style
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
@@ -62,6 +62,8 @@ def monitor(run: Run, *, key: str, full: bool = False) -> None:
         full: Whether everything is drawn that is known of it: all controls, and the sections under the curves.
     """
     alive = run.state in LIVE
+    if alive:
+        style.send("renewing.css")
     st.fragment(_panel, run_every=1.0 if alive else None)(run, key, alive, full)
 
 
