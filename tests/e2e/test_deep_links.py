@@ -214,7 +214,7 @@ def shown(page: Page, settled: Settled) -> list[str]:
         said = [line.strip() for text in texts for line in text.split("\n") if line.strip()]
         fields = page.eval_on_selector_all('[data-testid="stMain"] input', FIELDS)
         now = [re.sub(r"\d+([.,]\d+)? (s|ms|min|h)\b", "TIME", line) for line in (*said, *fields)]
-        working = main(page).get_by_test_id("stProgress").count()
+        working = main(page).get_by_test_id("stProgress").count() or "Loading PyTorch" in now
         if now and now == last and not working and "…" not in now:  # a figure that is on its way
             break
         last = now
