@@ -1,9 +1,9 @@
 """What networks that give pictures back cost: 200 steps of style at 256 px, autoencoder and GAN on 2,000 pictures.
 
 Run with ``python -m benchmarks.giving [all|style|autoencoder|gan] [--network efficientnet_lite0] [--steps 200]
-[--size 256] [--coarse 0] [--design notes] [--threads 2]``. With ``--network vgg19`` random weights are taken where its
-own are not there: the time is the same. Seconds of all cores stand beside those of the wall: what others leave of a
-busy machine does not count in them.
+[--size 256] [--coarse 0] [--precision auto] [--design notes] [--threads 2]``. With ``--network vgg19`` random weights
+are taken where its own are not there: the time is the same. Seconds of all cores stand beside those of the wall: what
+others leave of a busy machine does not count in them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from core.training.autoencoder.training import Autoencoder, Recipe, train
 from core.training.gan.pictures import Recipe as GanRecipe
 from core.training.gan.pictures import make_pair
 from core.training.gan.pictures import train as train_gan
+from core.workflows.jobs.style_transfer import precision_for
 
 SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
 PICTURES = 2000
@@ -51,12 +52,18 @@ def style(given: argparse.Namespace) -> dict[str, Any]:
     there = catalog.weights_state(given.network) == "available"
     network = bare(given.network, "default" if there else "none")
     content, look = (open_image(SAMPLES / name) for name in ("cat.jpg", "coffee.jpg"))
+    plan = StylePlan(size=given.size, steps=given.steps, coarse=bool(given.coarse))
     begun = clock()
-    made = transfer_style(
-        network, content, look, StylePlan(size=given.size, steps=given.steps, coarse=bool(given.coarse))
-    )
+    precision = precision_for(network, content, look, plan) if given.precision == "auto" else given.precision
+    made = transfer_style(network, content, look, plan, precision=precision)
     first, last = made.losses[0]["style"], made.losses[-1]["style"]
-    return {"weights": there, **passed(begun), "style_before": round(first, 4), "style_after": round(last, 4)}
+    return {
+        "weights": there,
+        "precision": precision,
+        **passed(begun),
+        "style_before": round(first, 4),
+        "style_after": round(last, 4),
+    }
 
 
 def autoencoder(given: argparse.Namespace) -> dict[str, Any]:
@@ -95,6 +102,7 @@ def main() -> None:
         design="notes",
         threads=2,
         coarse=0,
+        precision="auto",
     )
     record: dict[str, Any] = {}
     for name, measure in (("style", style), ("autoencoder", autoencoder), ("gan", gan)):

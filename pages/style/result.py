@@ -129,7 +129,7 @@ def _grams(found: StyleResult) -> None:
     )
     of_layer = grams[layer]
     top = max(float(abs(value).max()) for value in of_layer.values())
-    with st.container(key="bl-wrap-style-grams"):
+    with st.container(key="bl-style-grams"):
         columns = st.columns(3, gap="medium")
     for column, (which, title) in zip(columns, MATRICES.items(), strict=True):
         with column:

@@ -8,6 +8,7 @@ Paper: "Image Style Transfer Using Convolutional Neural Networks", https://doi.o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -116,7 +117,8 @@ def gram(maps: Tensor) -> Tensor:
         B x C x C, the mean over the H·W places of the product of two channels.
     """
     flat = maps.flatten(2)
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    with torch.autocast(maps.device.type, enabled=False):
+        return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def usual_layers(name: str, anatomy: Anatomy) -> tuple[str, tuple[str, ...]]:
@@ -149,6 +151,7 @@ def transfer_style(
     style: Image.Image,
     plan: StylePlan | None = None,
     *,
+    precision: str = "fp32",
     on_step: OnStep | None = None,
 ) -> Styled:
     """Makes a picture that shows what one shows, in the style of another.
@@ -160,6 +163,7 @@ def transfer_style(
         content: The picture whose content is kept; it gives the size.
         style: The picture whose style is taken over, at the same longest side.
         plan: Layers, weights, start, size and steps.
+        precision: ``fp32``, or ``bf16`` for a network that looks in bfloat16; losses and pixels are float32 either way.
         on_step: Called after each step; what it raises ends the work.
 
     Raises:
@@ -167,7 +171,7 @@ def transfer_style(
             no numbers.
     """
     plan = plan or StylePlan()
-    with _Features(network, plan) as features:
+    with _Features(network, plan, precision) as features:
         size = features.pixels(_sized(content, plan.size)).shape[2:]
         stages = plan.stages()
         found = _begin(features.pixels(_sized(content, stages[0][0])), plan)
@@ -194,7 +198,7 @@ def transfer_style(
 class _Features:
     """A copy of a network with shared weights, whose chosen layers' maps can be read with gradients to the pixels."""
 
-    def __init__(self, network: Network, plan: StylePlan) -> None:
+    def __init__(self, network: Network, plan: StylePlan, precision: str) -> None:
         content, style = plan.content_layer, plan.style_layers
         if not content or not style:
             usual = usual_layers(network.name, network.anatomy)
@@ -208,6 +212,7 @@ class _Features:
         order = [layer.name for layer in network.anatomy.layers]
         self._last = max(self._layouts, key=order.index)
         self.device = device_of(self._copy)
+        self._short = precision == "bf16"
 
     def __enter__(self) -> _Features:
         self._probe.__enter__()
@@ -237,7 +242,8 @@ class _Features:
         """Returns the maps of the chosen layers."""
         self._kept = {}
         try:
-            self._copy(as_input(pixels, self._prep, None))
+            with torch.autocast(self.device.type, torch.bfloat16) if self._short else nullcontext():
+                self._copy(as_input(pixels, self._prep, None))
         except _EnoughError:
             pass
         except (RuntimeError, AssertionError, ValueError, IndexError) as error:

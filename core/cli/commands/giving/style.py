@@ -37,6 +37,7 @@ def style(arguments: argparse.Namespace, output: Output) -> int:
     from core.interpret.visualization.style_transfer import StylePlan, transfer_style, usual_layers
     from core.models.catalog import catalog
     from core.workflows.checkpoints import network_named
+    from core.workflows.jobs.style_transfer import precision_for
 
     check_ending(Path(arguments.out))
     layers = tuple(name for name in arguments.style_layers.split(",") if name)
@@ -59,7 +60,8 @@ def style(arguments: argparse.Namespace, output: Output) -> int:
     def on_step(step: int, losses: Any, _picture: Any) -> None:  # noqa: ANN401
         output.progress(f"step {step} of {plan.steps}: style {losses['style']:.4f}", passing=True)
 
-    made = transfer_style(network, content, look, plan, on_step=on_step)
+    precision = precision_for(network, content, look, plan)
+    made = transfer_style(network, content, look, plan, precision=precision, on_step=on_step)
     write(Path(arguments.out), png(made.image))
     usual = usual_layers(network.name, network.anatomy)
     record = {
@@ -67,6 +69,7 @@ def style(arguments: argparse.Namespace, output: Output) -> int:
         "content_layer": plan.content_layer or usual[0],
         "style_layers": list(plan.style_layers or usual[1]),
         "steps": len(made.losses),
+        "precision": precision,
         "first": dict(made.losses[0]),
         "last": dict(made.losses[-1]),
         "seconds": time.perf_counter() - begin,

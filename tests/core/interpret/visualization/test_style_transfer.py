@@ -120,6 +120,15 @@ def test_a_coarse_beginning_is_handed_out_at_the_whole_size_and_helps(network: N
     assert replace(plan, size=100).stages() == ((100, 16),)  # half of it is too small
 
 
+def test_a_network_that_looks_in_bfloat16_paints_nearly_the_same(network: Network) -> None:
+    plan = replace(PLAN, steps=24)
+    exact, short = (transfer_style(network, noise(0), stripes(), plan, precision=name) for name in ("fp32", "bf16"))
+    assert short.losses[0] != exact.losses[0]
+    assert short.losses[0]["total"] == pytest.approx(exact.losses[0]["total"], rel=0.02)
+    assert short.losses[-1]["total"] < 0.5 * short.losses[0]["total"]
+    assert exact.grams["act1"]["style"].dtype == short.grams["act1"]["style"].dtype == np.float32
+
+
 def test_it_can_be_cancelled(network: Network) -> None:
     def stop(step: int, *_: Any) -> None:
         if step == 2:

@@ -12,9 +12,10 @@ from PIL import Image
 from core.data.encoding import from_text, to_text
 from core.data.images import open_image
 from core.errors import InputError
+from core.models.network import bare
 from core.runs.jobs import Job, JobStore
 from core.workflows.jobs import job_process
-from core.workflows.jobs.style_transfer import StyleRequest, result
+from core.workflows.jobs.style_transfer import StyleRequest, precision_for, result
 
 CONTENT = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
 LOOK = Image.new("RGB", (70, 50), (200, 40, 20))
@@ -95,3 +96,20 @@ def test_what_cannot_be_is_said(change: dict[str, object], said: str) -> None:
 
 def test_pictures_go_into_a_request_and_out_again() -> None:
     assert open_image(from_text(to_text(LOOK, 32))).size == (32, 23)
+
+
+def test_the_faster_number_format_is_tried_where_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, str]] = []
+
+    def choose(wanted, _device, work, of):
+        work()
+        tried.append((wanted, of))
+        return "bf16"
+
+    monkeypatch.setattr("core.training.optim.precision.choose_precision", choose)
+    network = bare("mnist_cnn", "none")
+    plan = ASKED.plan()
+    assert precision_for(network, CONTENT, LOOK, plan) == "fp32"
+    assert not tried
+    assert precision_for(network, CONTENT, LOOK, replace(plan, steps=200, size=128)) == "bf16"
+    assert tried == [("auto", "style mnist_cnn 64 conv1 ('conv1', 'conv2')")]
