@@ -69,10 +69,13 @@ def _bench(subject: Subject) -> None:
         return
     names = [skip.name for skip in found]
     name = own_network.layer(subject, names, BLOCK, default=names[0])
-    spec = own_network.pictures(subject.target)
+    spec, dataset = own_network.pictures(subject.target), None
     try:
         dataset = caches.divided(spec) if spec is not None else None
-        places = _places(dataset, subject) if dataset is not None else []
+    except InputError as error:
+        components.note(translate_error(error))
+    places = _places(dataset, subject) if dataset is not None else []
+    try:
         key = (*subject.key, name, dataset and dataset.state(places))
         if caches.known("learn-skips", key):
             cut = caches.remember("learn-skips", key, lambda: _made(subject, name, dataset, places))
