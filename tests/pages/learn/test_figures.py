@@ -83,10 +83,9 @@ def test_a_value_of_ones_own_layer_is_torchs(open_page, words, network: Network,
     query = OWN | {"learn-channel": "2", "learn-at": "3.4"}
     said = words(open_page("learn", lesson="convolution", **query))
     assert prints(said, float(value))
+    products = patch * conv.weight[2, 0].detach()
     for cell in ((0, 0), (4, 4)):
-        assert prints(said, float(patch[cell]) * float(conv.weight[2, 0][cell]), rel=1e-3), (
-            "a broad grid has four digits"
-        )
+        assert prints(said, float(products[cell]), rel=1e-3), "a broad grid has four digits"
 
 
 def test_a_gradient_of_ones_own_layer_is_torchs(open_page, words, network: Network, picture: torch.Tensor) -> None:
