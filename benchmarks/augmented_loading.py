@@ -34,6 +34,7 @@ from core.data.images import canvas, normalise
 from core.data.operations.draws import drawn
 from core.data.pixel_store import PixelStore, iterate
 from core.data.sources import open_dataset
+from core.device import reuse_freed_memory
 from core.specs import OPERATIONS, AugmentSpec, Operation, Preprocessing
 
 PREP = Preprocessing(256, 224)
@@ -91,6 +92,7 @@ def main() -> None:
         report("augmented_loading page", **_page(arguments.data, arguments.repeat))
         return
     torch.set_num_threads(WORKERS)
+    reuse_freed_memory()  # as a training does
     cases = USUAL
     if arguments.what == "cards":
         cases = {name: (AugmentSpec(operations=(Operation(name),)), _theirs(name)) for name in OPERATIONS}

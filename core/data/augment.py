@@ -2,7 +2,7 @@
 
 Each image gets one affine map (random resized crop after Szegedy et al. 2015, arXiv:1409.4842; mirror; rotation),
 carried out by a single resampling, and then one linear map of its colours. Without rotation the crop is a slice,
-which on a CPU costs an eighth of the general resampling (0.3 against 2.4 ms an image at 224 px).
+which on a CPU costs a fifth of the general resampling (0.1 against 0.6 ms an image at 224 px).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from core.data.operations.apply import count_of, operate
 from core.data.operations.draws import Drawn, drawn, numbers
-from core.data.operations.resampling import resampled
+from core.data.operations.resampling import as_bytes, as_levels, by_image, flipped, resampled
 from core.specs import AugmentSpec
 
 _ASPECT = math.log(4 / 3)
@@ -76,7 +76,7 @@ class Augmenter:
         if self.spec.rotation:
             images = self._resampled(batch, views)
         elif self.spec.crop_scale == 1.0:
-            images = self._mirrored(self._centre(batch), views)
+            images = flipped(self._centre(batch), views.mirrored, -1)
         elif batch.device.type == "cpu":
             images = self._sliced(batch, views)
         else:
@@ -107,30 +107,19 @@ class Augmenter:
     def _centre(self, batch: Tensor) -> Tensor:
         """Cuts out the centre as evaluation sees it: no pixel is interpolated."""
         start = round((batch.shape[-1] - self.size) / 2.0)
-        return batch[..., start : start + self.size, start : start + self.size].clone()
-
-    def _mirrored(self, images: Tensor, views: _Views) -> Tensor:
-        if images.device.type != "cpu":  # which rows they are, a GPU would have to be waited for
-            return torch.where(views.mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
-        for row in views.mirrored.nonzero().squeeze(1).tolist():
-            images[row] = images[row].flip(-1)
-        return images
+        return batch[..., start : start + self.size, start : start + self.size]
 
     def _sliced(self, batch: Tensor, views: _Views) -> Tensor:
-        """Slices each view out, to whole pixels, resizes it, antialiased, and mirrors it as it is put in its place."""
+        """Slices each view out, to whole pixels, resizes it, antialiased, and mirrors it."""
         side = batch.shape[-1]
-        out = torch.empty(
-            (len(batch), batch.shape[1], self.size, self.size), dtype=torch.uint8, memory_format=torch.channels_last
-        )
         sides = torch.stack([views.width, views.height], 1).mul(side).round().clamp(1, side)
         middles = torch.stack([views.right, views.down], 1).add(1).mul(side / 2)
         starts = torch.minimum((middles - sides / 2).round().clamp(min=0), side - sides)
-        mirrored = views.mirrored.tolist()
+        seen = []
         for row, (left, top, width, height) in enumerate(torch.cat([starts, sides], 1).int().tolist()):
             view = batch[row : row + 1, :, top : top + height, left : left + width]
-            seen = F.interpolate(view, size=(self.size, self.size), mode="bilinear", antialias=True)[0]
-            out[row] = seen.flip(-1) if mirrored[row] else seen
-        return out
+            seen.append(F.interpolate(view, size=(self.size, self.size), mode="bilinear", antialias=True))
+        return flipped(torch.cat(seen), views.mirrored, -1)
 
     def _resampled(self, batch: Tensor, views: _Views) -> Tensor:
         """Samples each canvas through its affine map, bilinearly; beyond the edge the picture is reflected."""
@@ -143,20 +132,25 @@ class Augmenter:
         return resampled(batch, torch.stack(rows, 1), self.size, "reflection")
 
     def _coloured(self, images: Tensor, rng: torch.Generator | Drawn) -> Tensor:
-        """Multiplies brightness, contrast (about the mean grey) and saturation (about each pixel's grey).
-
-        The three together are one 3x3 matrix and one offset an image.
-        """
+        """Multiplies brightness, contrast (about the mean grey) and saturation (about each pixel's grey)."""
         low, high = 1 - self.spec.color, 1 + self.spec.color
         drawn = low + (high - low) * numbers(rng, 3, len(images), images.device).reshape(3, -1, 1, 1)
-        brightness, contrast, saturation = drawn
-        grey = torch.stack([torch.full((), share, device=images.device) for share in _GREY]).view(1, 1, 3)
-        pixels = images.to(torch.float32, memory_format=torch.contiguous_format).flatten(2)
-        mean = brightness * (grey @ pixels.mean(2, keepdim=True))
-        same, mixed = torch.eye(3, device=images.device), grey.expand(1, 3, 3)
-        matrix = brightness * contrast * (saturation * same + (1 - saturation) * mixed)
-        changed = torch.baddbmm((1 - contrast) * mean, matrix, pixels)
-        return changed.round_().clamp_(0, 255).to(torch.uint8).view(images.shape)
+        return by_image(_coloured, images, *drawn)
+
+
+def _coloured(images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
+    """Does so by one 3x3 matrix and one offset an image; factors ``B x 1 x 1``."""
+    grey = torch.stack([torch.full((), share, device=images.device) for share in _GREY]).view(1, 1, 3)
+    pixels = as_levels(images, planes=True).flatten(2)
+    mean = brightness * (grey @ pixels.mean(2, keepdim=True))
+    same, mixed = torch.eye(3, device=images.device), grey.expand(1, 3, 3)
+    matrix = brightness * contrast * (saturation * same + (1 - saturation) * mixed)
+    offset = (1 - contrast) * mean
+    if images.device.type != "cpu":
+        return as_bytes(torch.baddbmm(offset, matrix, pixels)).view(images.shape)
+    changed = matrix.numpy() @ pixels.numpy()
+    changed += offset.numpy()
+    return as_bytes(torch.from_numpy(changed)).view(images.shape)
 
 
 def views(

@@ -7,30 +7,22 @@ an image at a time: one of its calls on a batch would do the same to all of it.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
-from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.data.operations.draws import Drawn, numbers
-from core.data.operations.resampling import resampled
+from core.data.operations.draws import Drawn, numbers, seed_of
+from core.data.operations.policies import augmix, policy, sharpened
+from core.data.operations.resampling import as_bytes, as_levels, by_image, flipped, grid_of, resampled
 from core.specs import OPERATIONS, AugmentSpec, Operation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EACH = 4
 """Numbers that one operation takes: whether it is done, how strongly, and two more."""
 _PLANE = ("flip", "vertical-flip", "rotation", "shift", "shear", "zoom")
 _FLIPS = {"flip": -1, "vertical-flip": -2}
 _SIGNED = ("rotation", "shear", "hue")
-_SEEDS = 1 << 24
-_LOCK = threading.Lock()  # the pages of several people draw in one process
 
 
 def count_of(spec: AugmentSpec) -> int:
@@ -53,7 +45,7 @@ def operate(images: Tensor, spec: AugmentSpec, rng: torch.Generator | Drawn) -> 
         if operation.name in _SIGNED:
             value = torch.where(second < 0.5, -value, value)
         if operation.name in _FLIPS and not moved:  # exact, and quicker than sampling
-            images = torch.where(done.view(-1, 1, 1, 1), images.flip(_FLIPS[operation.name]), images)
+            images = flipped(images, done, _FLIPS[operation.name])
             continue
         if operation.name in _PLANE:
             step = _shift(low, high, first, second) if operation.name == "shift" else _plane(operation.name, value)
@@ -98,25 +90,23 @@ def _shift(low: float, high: float, first: Tensor, second: Tensor) -> Tensor:
 
 def _resampled(images: Tensor, plane: Tensor, fill: str) -> Tensor:
     """Samples each image through its map, bilinearly; one that is not moved is left as it is."""
-    still = (plane == torch.eye(3, device=plane.device)).flatten(1).all(1)
+    identity, maps = torch.eye(3, device=plane.device)[:2], plane[:, :2]
     mode = {"reflect": "reflection", "edge": "border"}.get(fill, "zeros")
     white, side = 255.0 if fill == "white" else 0.0, images.shape[-1]
+
+    def moved(some: Tensor, those: Tensor) -> Tensor:
+        return resampled(some, those, side, mode, white)
+
     if images.device.type != "cpu":  # which rows they are, a GPU would have to be waited for
-        return torch.where(still.view(-1, 1, 1, 1), images, resampled(images, plane[:, :2], side, mode, white))
-    rows = (~still).nonzero().squeeze(1)
-    images = images.clone()
-    images[rows] = resampled(images[rows], plane[rows, :2], side, mode, white)
-    return images
+        still = (maps == identity).flatten(1).all(1)
+        return torch.where(still.view(-1, 1, 1, 1), images, moved(images, maps))
+    return by_image(lambda one, map_: one if torch.equal(map_[0], identity) else moved(one, map_), images, maps)
 
 
 def _each(images: Tensor, operation: Operation, done: Tensor, value: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    images = images.clone()
-    change = _CHANGES[operation.name]
-    rows = done.nonzero().squeeze(1).tolist()
-    drawn = torch.stack([value, first, second], 1).tolist()
-    for row in rows:
-        images[row] = change(images[row], *drawn[row])
-    return images
+    change, drawn = _CHANGES[operation.name], torch.stack([value, first, second], 1).tolist()
+    chosen = zip(images, done.tolist(), drawn, strict=True)
+    return torch.stack([change(image, *own) if wanted else image for image, wanted, own in chosen])
 
 
 Change = Callable[[Tensor, float, float, float], Tensor]
@@ -125,7 +115,7 @@ Change = Callable[[Tensor, float, float, float], Tensor]
 def _perspective(image: Tensor, value: float, first: float, second: float) -> Tensor:
     """Moves the corners inward; within a level of torchvision's, in half its time."""
     height, width = image.shape[-2:]
-    generator = torch.Generator().manual_seed(int(first * _SEEDS) * 31 + int(second * _SEEDS))
+    generator = torch.Generator().manual_seed(seed_of(first, second))
     inward = (torch.rand(4, 2, generator=generator) * value / 2).tolist()
     corners = [(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)]
     signs = [(1, 1), (-1, 1), (-1, -1), (1, -1)]
@@ -137,8 +127,8 @@ def _perspective(image: Tensor, value: float, first: float, second: float) -> Te
     right, down = (torch.arange(side, device=image.device) + 0.5 for side in (width, height))
     across, along, depth = (row[0] * right + (row[1] * down + row[2])[:, None] for row in map_)
     grid = torch.stack([across / depth * (2 / width) - 1, along / depth * (2 / height) - 1], -1)
-    seen = F.grid_sample(image[None].float(), grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)
-    return seen[0].round_().clamp_(0, 255).to(torch.uint8)
+    seen = F.grid_sample(as_levels(image[None]), grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)
+    return as_bytes(seen[0])
 
 
 def _projection(places: list[tuple[int, int]], images: list[tuple[int, int]]) -> list[list[float]]:
@@ -154,7 +144,7 @@ def _projection(places: list[tuple[int, int]], images: list[tuple[int, int]]) ->
 
 def _hue(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
     """Turns the hue by a share of the circle, in closed form: within a level of torchvision's, in 40 % of its time."""
-    red, green, blue = pixels = image.float()
+    red, green, blue = pixels = as_levels(image, planes=True)
     high, low = pixels.amax(0), pixels.amin(0)
     spread = high - low
     unit = spread.clamp(min=1e-6)
@@ -164,26 +154,27 @@ def _hue(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
     for start in (5, 3, 1):
         place = torch.remainder(sector + start, 6)
         turned.append(high - spread * torch.minimum(place, 4 - place).clamp_(0, 1))
-    return torch.stack(turned).round_().clamp_(0, 255).to(torch.uint8)
+    return as_bytes(torch.stack(turned))
 
 
 def _elastic(image: Tensor, value: float, first: float, second: float) -> Tensor:
     """Moves places by smooth random steps of about a hundredth of ``value`` pixels (Simard et al. 2003)."""
     height, width = image.shape[-2:]
-    generator = torch.Generator().manual_seed(int(first * _SEEDS) * 31 + int(second * _SEEDS))
+    generator = torch.Generator().manual_seed(seed_of(first, second))
     coarse = torch.rand(1, 2, max(2, height // 16 + 1), max(2, width // 16 + 1), generator=generator) * 2 - 1
     steps = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True).to(image.device)
     scale = torch.tensor([2 * value / (10 * width), 2 * value / (10 * height)], device=image.device)
-    plain = F.affine_grid(torch.eye(2, 3, device=image.device)[None], [1, 1, height, width], align_corners=False)
-    grid = plain + steps.permute(0, 2, 3, 1) * scale
-    sampled = F.grid_sample(image[None].float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return sampled[0].round_().clamp_(0, 255).to(torch.uint8)
+    grid = grid_of(torch.eye(2, 3, device=image.device)[None], width) + steps.permute(0, 2, 3, 1) * scale
+    sampled = F.grid_sample(
+        as_levels(image[None]), grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+    return as_bytes(sampled[0])
 
 
 def _noise(image: Tensor, value: float, first: float, second: float) -> Tensor:
-    generator = torch.Generator().manual_seed(int(first * _SEEDS) * 31 + int(second * _SEEDS))
+    generator = torch.Generator().manual_seed(seed_of(first, second))
     noise = torch.randn(image.shape, generator=generator).to(image.device)
-    return (image + 255 * value * noise).round_().clamp_(0, 255).to(torch.uint8)
+    return as_bytes(image + 255 * value * noise)
 
 
 def _erasing(image: Tensor, value: float, first: float, second: float) -> Tensor:
@@ -213,7 +204,7 @@ def _blur(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
     places = torch.arange(-reach, reach + 1, dtype=torch.float32)
     bell = torch.exp(-0.5 * (places / value) ** 2)
     weights: list[float] = (bell / bell.sum()).tolist()
-    pixels = F.pad(image[None].float(), (reach, reach, reach, reach), mode="reflect")[0]
+    pixels = F.pad(as_levels(image[None], planes=True), (reach, reach, reach, reach), mode="reflect")[0]
     for axis in (-1, -2):
         length = pixels.shape[axis] - 2 * reach
         total = pixels.narrow(axis, reach, length) * weights[reach]
@@ -221,42 +212,13 @@ def _blur(image: Tensor, value: float, _first: float, _second: float) -> Tensor:
             pair = pixels.narrow(axis, reach - step, length) + pixels.narrow(axis, reach + step, length)
             total.add_(pair, alpha=weights[reach + step])
         pixels = total
-    return pixels.round_().clamp_(0, 255).to(torch.uint8)
+    return as_bytes(pixels)
 
 
 def _gray(image: Tensor, _value: float, _first: float, _second: float) -> Tensor:
     from torchvision.transforms.v2 import functional as V
 
     return V.rgb_to_grayscale(image, num_output_channels=3)
-
-
-def _policy(name: str) -> Change:
-    def change(image: Tensor, _value: float, first: float, second: float) -> Tensor:
-        with _seeded(int(first * _SEEDS) * 31 + int(second * _SEEDS)):
-            changed: Tensor = _transform(name)(image)
-        return changed
-
-    return change
-
-
-@cache
-def _transform(name: str) -> Callable[[Tensor], Tensor]:
-    from torchvision.transforms import v2
-
-    made: Callable[[Tensor], Tensor] = getattr(v2, name)()
-    return made
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Gives torch's own generator a seed for a while, to one thread at a time; that of a GPU is left alone."""
-    with _LOCK:
-        before = torch.default_generator.get_state()
-        torch.default_generator.manual_seed(seed)
-        try:
-            yield
-        finally:
-            torch.default_generator.set_state(before)
 
 
 _CHANGES: dict[str, Change] = {
@@ -268,15 +230,15 @@ _CHANGES: dict[str, Change] = {
     "hue": _hue,
     "gray": _gray,
     "blur": _blur,
-    "sharpness": _functional("adjust_sharpness"),
+    "sharpness": lambda image, value, *_: sharpened(image, value),
     "equalise": _functional("equalize", strength=False),
     "posterise": _functional("posterize", whole=True),
     "solarise": _functional("solarize"),
     "noise": _noise,
     "erasing": _erasing,
-    "autoaugment": _policy("AutoAugment"),
-    "randaugment": _policy("RandAugment"),
-    "trivialaugment": _policy("TrivialAugmentWide"),
-    "augmix": _policy("AugMix"),
+    "autoaugment": policy("AutoAugment"),
+    "randaugment": policy("RandAugment"),
+    "trivialaugment": policy("TrivialAugmentWide"),
+    "augmix": augmix,
 }
 assert set(_CHANGES) | set(_PLANE) == set(OPERATIONS)

@@ -58,3 +58,8 @@ def numbers(rng: torch.Generator | Drawn, each: int, images: int, device: torch.
     if isinstance(rng, Drawn):
         return rng.take(each).to(device)
     return torch.rand(each, images, generator=rng, device=device)
+
+
+def seed_of(first: float, second: float) -> int:
+    """Returns a seed that two of an image's numbers make."""
+    return int(first * (1 << 24)) * 31 + int(second * (1 << 24))

@@ -58,6 +58,17 @@ def test_normalise_keeps_the_memory_order_and_takes_a_type() -> None:
     assert images.dtype == torch.uint8
 
 
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("side", [1, 2, 33])
+def test_normalised_bytes_are_torchvisions_bit_for_bit(order: torch.memory_format, side: int) -> None:
+    images = torch.randint(0, 256, (3, 3, side + 2, side + 2), dtype=torch.uint8).contiguous(memory_format=order)
+    prep = Preprocessing(32, 32, mean=(0.1, 0.5, 0.7), std=(0.2, 0.3, 0.4))
+    for some in (images, images[..., 1:-1, 1:-1], images[:0]):  # a centre crop is a slice
+        wanted = TF.normalize(TF.convert_image_dtype(some), prep.mean, prep.std)
+        assert torch.equal(normalise(some, prep), wanted)
+        assert torch.equal(normalise(some.float(), prep), wanted)
+
+
 def test_a_strip_that_would_grow_beyond_memory_is_refused() -> None:
     strip = photo(20_000, 1)
     assert MAX_PIXELS < 256 * 256 * 20_000

@@ -16,7 +16,7 @@ CHANGES = {
     "hue": "hue",
     "gray": "lambda image, *_: V.rgb_to_grayscale(image, num_output_channels=3)",
     "blur": "blur",
-    "sharpness": "lambda image, value, *_: V.adjust_sharpness(image, value)",
+    "sharpness": "sharpness",
     "equalise": "lambda image, *_: V.equalize(image)",
     "posterise": "lambda image, value, *_: V.posterize(image, int(value))",
     "solarise": "lambda image, value, *_: V.solarize(image, value)",
@@ -25,7 +25,7 @@ CHANGES = {
     "autoaugment": 'policy("AutoAugment")',
     "randaugment": 'policy("RandAugment")',
     "trivialaugment": 'policy("TrivialAugmentWide")',
-    "augmix": 'policy("AugMix")',
+    "augmix": "augmix",
 }
 """What changes pixels -> the function of ``operations.py.j2`` or of torchvision; what moves them is in ``moving``."""
 _AUGMENT = ("flip", "crop_scale", "rotation", "color")
