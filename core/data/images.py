@@ -290,7 +290,9 @@ def normalise(images: torch.Tensor, prep: Preprocessing, dtype: torch.dtype | No
     import torch
 
     if images.dtype == torch.uint8 and images.device.type == "cpu":
-        scaled = _normalised_on_cpu(images, prep)
+        from core.data.normalising import normalised
+
+        scaled = torch.from_numpy(normalised(images.numpy(), prep))
     else:
         mean, std = (  # filled on the device: a copy from here would have to be waited for
             torch.stack([torch.full((), value, device=images.device) for value in values]).view(1, 3, 1, 1)
@@ -300,26 +302,6 @@ def normalise(images: torch.Tensor, prep: Preprocessing, dtype: torch.dtype | No
     if prep.channels == 1:
         scaled = scaled.mean(1, keepdim=True)
     return scaled if dtype is None else scaled.to(dtype)
-
-
-def _normalised_on_cpu(images: torch.Tensor, prep: Preprocessing) -> torch.Tensor:
-    """Does the same sums image by image, while each is in the processor's cache, and over whole rows of it.
-
-    By numpy: torch wakes a team of threads for each sum, which takes longer than the sum.
-    """
-    import torch
-
-    mixed = images.stride(1) == 1  # the colours of a pixel stand side by side
-    levels = (images.permute(0, 2, 3, 1) if mixed else images).flatten(2).numpy()
-    mean, std = (np.asarray(values, np.float32) for values in (prep.mean, prep.std))
-    mean, std = (np.tile(one, images.shape[-1]) if mixed else one[:, None] for one in (mean, std))
-    scaled = np.empty(levels.shape, np.float32)
-    for out, row in zip(scaled, levels, strict=True):
-        np.copyto(out, row)
-        for change, by in ((np.divide, 255), (np.subtract, mean), (np.divide, std)):
-            change(out, by, out=out)
-    found = torch.from_numpy(scaled)
-    return found.unflatten(2, (-1, 3)).permute(0, 3, 1, 2) if mixed else found.view(images.shape)
 
 
 def _check_file(path: Path, name: str) -> None:

@@ -95,9 +95,7 @@ def groups_of(run: Run, keys: Sequence[str], *, roots: Sequence[Path] | None = N
     """
     if not run.experiment.data.group_by:
         return None
-    wanted, dataset = set(keys), reopen(run, roots=roots)
-    dataset = dataset.subset(place for place, item in enumerate(dataset.items) if item.key in wanted)
-    return _groups(run, dataset, keys, roots)
+    return _groups(run, reopen(run, roots=roots), keys, roots)
 
 
 def evaluate(
@@ -117,10 +115,10 @@ def evaluate(
             know, or are all known to it.
     """
     network = network_at(run, checkpoint, roots=roots)
-    dataset = open_dataset(source, roots=roots, classes=network.classes) if source else reopen(run, roots=roots)
-    splits = {item.split for item in dataset.items}
+    whole = open_dataset(source, roots=roots, classes=network.classes) if source else reopen(run, roots=roots)
+    splits = {item.split for item in whole.items}
     split = next((name for name in ("test", "val") if name in splits), "all")
-    dataset = dataset.subset(i for i, item in enumerate(dataset.items) if split in ("all", item.split))
+    dataset = whole.subset(i for i, item in enumerate(whole.items) if split in ("all", item.split))
     seen = learned_from(run, dataset, roots=roots) if source else frozenset()
     dataset = dataset.without(seen)
     if seen and not len(dataset):
@@ -145,12 +143,12 @@ def evaluate(
         classes=network.classes,
     )
     scores = score(labels, probabilities, network.classes)
-    groups = None if source else _groups(run, dataset, predictions.keys, roots)
+    groups = None if source else _groups(run, whole, predictions.keys, roots)
     return Evaluation(split, scores, predictions, unreadable, len(seen), groups)
 
 
 def _groups(run: Run, dataset: Dataset, keys: Sequence[str], roots: Sequence[Path] | None) -> tuple[int, ...] | None:
-    """Returns the group of each image as the run's division formed it; ``None`` where it formed none."""
+    """Returns the group of some images of the run's whole set as its division formed it; ``None`` if it formed none."""
     spec = run.experiment.data
     if not spec.group_by:
         return None
@@ -158,11 +156,13 @@ def _groups(run: Run, dataset: Dataset, keys: Sequence[str], roots: Sequence[Pat
     if spec.group_by == "near":
         from core.workflows.data_check.check import look_alikes
 
-        near = look_alikes(dataset)
+        wanted = set(keys)
+        near = look_alikes(dataset.subset(i for i, item in enumerate(dataset.items) if item.key in wanted))
     elif spec.revision or spec.group_by.startswith("column:"):  # the run's own list of images knows neither
         source = open_source(run, roots=roots)
         dataset = replace(dataset, columns=source.columns, filed=source.filed)
-    together = joined(equal_files(dataset, keys), relatives(dataset, keys, spec.group_by, near))
+    every = [item.key for item in dataset.items]  # a part may be one group, or have none, where the whole has several
+    together = joined(equal_files(dataset, keys), relatives(dataset, every, spec.group_by, near))
     group_of = {key: number for number, group in enumerate(together) for key in group}
     alone = iter(range(len(together), len(together) + len(keys)))
     return tuple(group_of[key] if key in group_of else next(alone) for key in keys)

@@ -12,7 +12,7 @@ import pytest
 from core.cli import main
 from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, FreezePlan, ModelSpec, Phase, TrainingSpec
-from core.workflows.evaluate import evaluate
+from core.workflows.evaluate import evaluate, groups_of
 from core.workflows.trainer_process import worker
 
 Call = Callable[..., tuple[int, dict[str, Any], str]]
@@ -69,6 +69,23 @@ def test_groups_of_the_division_are_what_intervals_rest_on(
     apart = replace(found, groups=None).figures().intervals["log_loss"]
     low, high = record["intervals"]["log_loss"]
     assert high - low != pytest.approx(apart[1] - apart[0])
+
+
+@pytest.mark.parametrize("how", ["stem", "pattern:(0)_"])
+def test_a_part_of_one_group_or_of_none_is_judged_all_the_same(how: str, image_folder: Callable[..., Path]) -> None:
+    root = image_folder(images=12)
+    for folder in root.iterdir():
+        for number, path in enumerate(sorted(folder.iterdir())):
+            path.rename(folder / f"{folder.name}{number // 4}_{number}.png")
+    run = trained_on(DataSpec(str(root), 0.34, group_by=how))
+    every = [row["key"] for row in run.split_rows()]
+    related = [key for key in every if "0_" in key and (how != "stem" or key.startswith(every[0].split("/")[0]))]
+    others = [key for key in every if "0_" not in key]
+    assert len(related) >= 4
+    assert groups_of(run, related) == (0,) * len(related)
+    found = groups_of(run, others)
+    assert found is not None
+    assert len(set(found)) == (len(others) // 4 if how == "stem" else len(others))
 
 
 def test_a_matrix_of_the_notes(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
