@@ -26,6 +26,12 @@ CHANGES: dict[str, tuple[str, str, object]] = {
     "pooling": ("toggle", "bl-learn-across", True),
     "backward": ("number_input", "bl-learn-row", 2),
     "cross-entropy": ("slider", "bl-learn-logit-0", 0.5),
+    "race": ("selectbox", "bl-learn-surface", "banana"),
+    "depth": ("slider", "bl-learn-layers-deep", 50),
+    "batch-norm": ("slider", "bl-learn-batches", 20),
+    "dropout": ("slider", "bl-learn-drop-share", 20),
+    "receptive-field": ("slider", "bl-learn-depth", 2),
+    "heatmap": ("selectbox", "bl-learn-heat-class", "3"),
     "uneven": ("slider", "bl-learn-share", 7),
     "width": ("slider", "bl-learn-reach", 70),
     "by-heart": ("slider", "bl-learn-degree", 5),
@@ -74,6 +80,7 @@ def _change(name: str, repeats: int) -> dict[str, float]:
     times = []
     for _repeat in range(repeats):
         app = _open(name)
+        time.sleep(1.0)  # what a person needs to find the control, and the server to make what comes next
         control = getattr(app, kind)(key=key)
         control.set_value(value)
         times.append(_timed(control.run))

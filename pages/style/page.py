@@ -118,7 +118,7 @@ def _paint(request: StyleRequest) -> None:
         type="primary",
         icon=":material/brush:",
         key="bl-style-go",
-        help=_("200 steps at 256 px take less than a minute on two cores; VGG19 throughout at the whole size up to two."),
+        help=_("200 steps at 256 px take less than a minute on two cores; VGG19 whole throughout up to two."),
     ):
         start_job(request, owner=queue_panel.owner())
         st.rerun()

@@ -69,22 +69,26 @@ def _field(subject: Subject) -> None:
             )
         )
     name = names[depth - 1]
-    key = (*subject.key, name)
     try:
-        if caches.known("learn-fields", key, entries=64):
-            drawn = caches.remember("learn-fields", key, lambda: _made(subject, name), entries=64)
+        if caches.known("learn-fields", (*subject.key, name), entries=64):
+            drawn = _made(subject, name)
         else:
             with busy(_("Following the layer's activation back to the pixels …"), 330):
-                drawn = caches.remember("learn-fields", key, lambda: _made(subject, name), entries=64)
+                drawn = _made(subject, name)
     except InputError as error:
         broken(_("No field can be shown"), translate_error(error), icon="report", tone="warn")
         return
     _pictures(drawn, layer_names.layer(anatomy, name))
     _growth(anatomy, names[:depth])
+    if depth < len(names):  # where the slider goes next
+        caches.later("learn-fields-early", (*subject.key, names[depth]), lambda: _made(subject, names[depth]))
 
 
 def _made(subject: Subject, name: str) -> Drawn:
-    return field_pictures.draw(subject.network, subject.picture.convert("RGB"), name)
+    def made() -> Drawn:
+        return field_pictures.draw(subject.network, subject.picture.convert("RGB"), name)
+
+    return caches.remember("learn-fields", (*subject.key, name), made, entries=64)
 
 
 def _pictures(drawn: Drawn, called: str) -> None:
