@@ -170,8 +170,8 @@ def _table(shown: Sequence[Slice]) -> Slice | None:
         {
             "column": [title(one.column) for one in shown],
             "value": [one.value for one in shown],
-            "images": [one.images for one in shown],
             "accuracy": [100 * one.accuracy for one in shown],
+            "images": [one.images for one in shown],
             "interval": [
                 _("{low} to {high} %").format(low=f"{100 * one.interval[0]:.1f}", high=f"{100 * one.interval[1]:.1f}")
                 for one in shown
@@ -186,7 +186,7 @@ def _table(shown: Sequence[Slice]) -> Slice | None:
         height=min(36 * (len(shown) + 1) + 2, 440),
         column_config={
             "column": st.column_config.TextColumn(_("Column")),
-            "value": st.column_config.TextColumn(_("Slice"), width="medium"),
+            "value": st.column_config.TextColumn(_("Slice"), width=110),
             "images": st.column_config.NumberColumn(_("Images"), width=80),
             "accuracy": st.column_config.ProgressColumn(
                 _("Accuracy"), format="%.1f %%", min_value=0.0, max_value=100.0, width="small"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -68,8 +67,7 @@ def rows_of(entries: Sequence[Entry]) -> list[Row]:
 
 def _row(entry: Entry, name: str) -> Row:
     """Returns a run's row, made once for each state of the run."""
-    known = "core.models.catalog.catalog" in sys.modules  # backbones have their titles only then
-    key = (entry.run.id, name, i18n.language(), known, id(entry))
+    key = (entry.run.id, name, i18n.language(), id(entry))
     if entry.status.state in LIVE:
         return _made(entry, name)
     return caches.remember("table rows", key, lambda: (_made(entry, name), entry), entries=2048)[0]
@@ -107,7 +105,7 @@ def settings(experiment: Experiment | None) -> dict[str, str]:
     """Returns what was set in words, made once."""
     if experiment is None:
         return {}
-    key = (id(experiment), i18n.language(), "core.models.catalog.catalog" in sys.modules)
+    key = (id(experiment), i18n.language())
     made = caches.remember("setting words", key, lambda: (settings_table.words(experiment), experiment), entries=2048)
     return made[0]
 

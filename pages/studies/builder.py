@@ -115,7 +115,7 @@ def _told(found: Experiment) -> str:
 def _design() -> tuple[str, int, tuple[int, ...], str]:
     """Draws the design, how many settings it picks, the seeds, and what ends a setting early."""
     titles = {name: words.DESIGNS[name] for name in DESIGNS}
-    design = form_fields.choice(_("Design"), titles, "bl-studies-design", default="grid")
+    design = form_fields.choice(_("Design"), titles, "bl-studies-design", default="grid", wrap=True)
     components.note(_(ABOUT[design]))
     samples = 16
     if design != "grid":

@@ -59,10 +59,11 @@ def lines(
     for place, word in marks:
         if plot.left <= place <= plot.right:
             x, foot = plot.x(place), HEIGHT - _BOTTOM
+            high = foot - 6 if share else _TOP + 12  # where lines seldom are: shares rise, losses fall
             side, shift = ("end", -4) if place > (plot.left + plot.right) / 2 else ("start", 4)
             parts.append(
                 f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{foot}"/>'
-                f'<text class="{side}" x="{x + shift:.1f}" y="{foot - 6}">{escape(word)}</text>'
+                f'<text class="{side}" x="{x + shift:.1f}" y="{high}">{escape(word)}</text>'
             )
     for row in kept:
         path = " ".join(f"{plot.x(x):.1f},{plot.y(y):.1f}" for x, y in row.points)

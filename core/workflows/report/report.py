@@ -150,12 +150,12 @@ def write_report(
 
 
 def _fill(text: str, **values: object) -> Markup:
-    """Fills a text's values in, each kept apart from the text's direction."""
+    """Fills a text's values in, each kept apart from the text's direction; a per cent sign stays with its number."""
     own = {
         name: value if isinstance(value, Markup) else Markup("<bdi>{}</bdi>").format(value)
         for name, value in values.items()
     }
-    return Markup("{}").format(text).format(**own)
+    return Markup("{}").format(text.replace(" %", "\u00a0%")).format(**own)
 
 
 def _weights(checkpoint: str, _: Words) -> str:
@@ -230,7 +230,7 @@ def _figures(run: Run, part: Evaluation, roots: Sequence[Path] | None) -> Figure
 
 
 def _written(value: float, *, share: bool) -> str:
-    return f"{100 * value:.1f} %" if share else f"{value:.3f}"
+    return f"{100 * value:.1f}\u00a0%" if share else f"{value:.3f}"
 
 
 def _curves(run: Run, _: Words) -> list[str]:

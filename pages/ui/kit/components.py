@@ -100,7 +100,7 @@ def metrics(figures_: Sequence[Figure], *, compact: bool = False) -> None:
     """Draws figures side by side; they wrap where the window is narrow."""
     cells = "".join(
         f'<div class="bl-metric"><dt>{escape(f.label)}</dt><dd{_exact(f)}><bdi>{escape(f.value)}</bdi></dd>'
-        f"<span>{escape(f.note)}</span>{help_sign(f.help, f.label)}</div>"
+        f"<span><bdi>{escape(f.note)}</bdi></span>{help_sign(f.help, f.label)}</div>"
         for f in figures_
     )
     st.html(f'<dl class="bl-metrics{" bl-compact" if compact else ""}">{cells}</dl>')

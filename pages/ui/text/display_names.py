@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import PurePath, PureWindowsPath
 
 from core.specs import titles
@@ -32,16 +33,20 @@ def _last_part(path: str) -> str:
 
 
 def backbone(name: str) -> str:
-    """Returns a readable name: the catalogue's title where it is loaded, else made from the name."""
-    import sys
+    """Returns a network's title as the catalogue has it, known without loading that (and torch with it)."""
+    return _("A network of your own") if name == "own" else _title(name)
 
-    if name == "own":
-        return _("A network of your own")
-    catalogue = sys.modules.get("core.models.catalog.catalog")
-    entry = getattr(catalogue, "BACKBONES", {}).get(name)
-    if entry is not None:
-        return str(entry.title)
-    return "EfficientNet-Lite" + name[-1] if name.startswith("efficientnet_lite") else name
+
+@lru_cache(maxsize=256)
+def _title(name: str) -> str:
+    from core.models.architectures import families
+
+    title, _family = families.find(name)
+    if title == name:  # no line of networks has it
+        from core.models.architectures.small_networks import NETWORKS
+
+        title = NETWORKS[name].title if name in NETWORKS else name.removeprefix("timm/")
+    return title
 
 
 def weights(kind: str) -> str:

@@ -49,17 +49,19 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``95`` -> ``1 min 35 s``."""
+    """``95`` -> ``1 min 35 s``; no line breaks within it."""
     if seconds is None or seconds < 0:
         return DASH
-    if seconds < 10:
-        return _("{s} s").format(s=f"{seconds:.1f}")
     whole = round(seconds)
-    if whole < 60:
-        return _("{s} s").format(s=whole)
-    if whole < 3600:
-        return _("{m} min {s} s").format(m=whole // 60, s=whole % 60)
-    return _("{h} h {m} min").format(h=whole // 3600, m=whole % 3600 // 60)
+    if seconds < 10:
+        text = _("{s} s").format(s=f"{seconds:.1f}")
+    elif whole < 60:
+        text = _("{s} s").format(s=whole)
+    elif whole < 3600:
+        text = _("{m} min {s} s").format(m=whole // 60, s=whole % 60)
+    else:
+        text = _("{h} h {m} min").format(h=whole // 3600, m=whole % 3600 // 60)
+    return text.replace(" ", "\u00a0")
 
 
 def size(byte_count: float | None) -> str:

@@ -15,6 +15,7 @@ from core.models.catalog import catalog
 from core.models.network import Network
 from core.runs.store import Run
 from core.text_templates import templates
+from core.translations import Words
 from core.workflows.checkpoints import network_at
 from core.workflows.evaluate import recorded
 from core.workflows.export.model import formats
@@ -22,6 +23,7 @@ from core.workflows.export.model.int8 import LARGEST_FALL, Int8, quantise
 from core.workflows.export.model.parity import LIMIT, Parity, compare, pictures_of
 from core.workflows.export.tables import csv_table, excel_table
 from core.workflows.images import reopen
+from core.workflows.report import recipe
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -222,7 +224,7 @@ def companions(run: Run, found: Exported, checkpoint: str = "best") -> dict[str,
 
 def model_card(run: Run, found: Exported, checkpoint: str = "best") -> str:
     """Returns a model card (Mitchell et al. 2019, arXiv:1810.03993) in Markdown: data, recipe, figures, limits."""
-    experiment, status = run.experiment, run.status()
+    experiment, words = run.experiment, Words("en")
     splits = {name: sum(row["split"] == name for row in run.split_rows()) for name in ("train", "val", "test")}
     judged = recorded(run) if checkpoint == "best" else {}
     part = judged.get("test") or judged.get("val")
@@ -232,8 +234,9 @@ def model_card(run: Run, found: Exported, checkpoint: str = "best") -> str:
         .get_template("model_card.md.j2")
         .render(
             run=run,
-            experiment=experiment,
-            status=status,
+            backbone=recipe.title(experiment.model.backbone),
+            recipe=recipe.in_words(experiment, words),
+            data=recipe.data_in_words(run, experiment, words),
             classes=run.classes(),
             splits=splits,
             part=part,

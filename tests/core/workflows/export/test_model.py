@@ -97,6 +97,9 @@ def test_the_package_has_what_is_needed(run: Run, tmp_path: Path) -> None:
     assert names == {
         *("model.safetensors", "config.json", "classes.csv", "classes.json", "classes.xlsx", "MODEL_CARD.md")
     }
+    assert "- ShuffleNet" in card
+    assert "- Recipe: " in card
+    assert str(run.experiment.data.source) not in card, "where images lay is nobody's business elsewhere"
     assert config["classes"] == list(CLASSES)
     assert config["preprocessing"]["crop"] == 64
     assert [row["name"] for row in rows] == ["'=1+1", "blue"]  # no formula
