@@ -102,21 +102,7 @@ def write_report(
     experiment, _ = run.experiment, Words(language if language in languages() else "en")
     step("judging", 0, 0)
     part, unjudged = _judged(run, checkpoint, roots, _)
-    looked: list[pictures.Looked] = []
-    shown: list[tuple[str, str]] = []
-    missing, card = "", None
-    try:
-        dataset = reopen(run, roots=roots)
-        shown = pictures.samples(dataset)
-        card = data_card.of(run, check, dataset, _)
-        if part is not None and run.has_weights:
-            step("building the network", 0, 0)
-            network = network_at(run, checkpoint, roots=roots)
-            looked = pictures.worst(
-                run, network, dataset, part.predictions, _, tested=tested, checkpoint=checkpoint, step=step
-            )
-    except InputError as error:
-        missing = _.said(error)
+    seen = _seen(run, part, checkpoint, roots, check, _, tested=tested, step=step)
     step("writing the report", 0, 0)
     text = (
         templates(TEMPLATES, html=True)
@@ -134,19 +120,43 @@ def write_report(
             made_by=_made_by(run, _),
             recipe=recipe.in_words(experiment, _),
             data=recipe.data_in_words(run, experiment, _),
-            card=card,
             counts=_counts(run),
             findings=_findings(run, _),
             unjudged=unjudged,
-            pictures=looked,
-            samples=shown,
-            missing=missing,
             curves=_curves(run, _),
+            **seen,
             **_of(run, part, roots, _),
         )
     )
     write_atomic(path, text.encode("utf-8", "replace"))
-    return Written(path.stat().st_size, len(looked), part.split if part else "")
+    return Written(path.stat().st_size, len(seen["pictures"]), part.split if part else "")
+
+
+def _seen(
+    run: Run,
+    part: Evaluation | None,
+    checkpoint: str,
+    roots: Sequence[Path] | None,
+    check: tuple[Check, float] | None,
+    _: Words,
+    *,
+    tested: bool,
+    step: Step,
+) -> dict[str, Any]:
+    """Returns what the report shows of the images, or why it cannot; arguments as of :func:`write_report`."""
+    found: dict[str, Any] = {"pictures": [], "samples": [], "card": None, "missing": ""}
+    try:
+        dataset = reopen(run, roots=roots)
+        found |= {"samples": pictures.samples(dataset), "card": data_card.of(run, check, dataset, _)}
+        if part is not None and run.has_weights:
+            step("building the network", 0, 0)
+            network = network_at(run, checkpoint, roots=roots)
+            found["pictures"] = pictures.worst(
+                run, network, dataset, part.predictions, _, tested=tested, checkpoint=checkpoint, step=step
+            )
+    except InputError as error:
+        found["missing"] = _.said(error)
+    return found
 
 
 def _fill(text: str, **values: object) -> Markup:
