@@ -11,7 +11,7 @@ from core.runs.status import LIVE
 from core.specs import DataSpec
 from pages.data.sources import known_sets
 from pages.data.sources.taking_in import refused
-from pages.ui.kit import clicks, components
+from pages.ui.kit import components
 from pages.ui.kit.page_states import empty
 from pages.ui.text.i18n import _
 
@@ -42,18 +42,8 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
             disabled=working,
             help=_("As the page of the set has it: kaggle.com/datasets/owner/name."),
         ).strip()
-        called = st.text_input(
-            _("Name"),
-            key="bl-kaggle-name",
-            placeholder=address.rpartition("/")[2] or _("my-pictures"),
-            max_chars=60,
-            width=240,
-            disabled=working,
-            help=_("What the images are called here: letters, digits, - and _."),
-        ).strip()
-        asked = clicks.button(
-            _("Fetch"), type="primary", icon=":material/download:", key="bl-kaggle-fetch", disabled=working
-        )
+        usual = address.rpartition("/")[2] or _("my-pictures")
+        called, asked = known_sets.name_and_fetch("bl-kaggle", usual, disabled=working)
     components.note(
         _(
             "Folders of pictures, tables and arrays are taken in. Where Kaggle wants to know who asks, kagglehub reads "

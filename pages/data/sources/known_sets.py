@@ -55,18 +55,7 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
             disabled=working,
             persist_state="session",
         )
-        called = st.text_input(
-            _("Name"),
-            key="bl-known-name",
-            placeholder=name,
-            max_chars=60,
-            width=240,
-            disabled=working,
-            help=_("What the images are called here: letters, digits, - and _."),
-        ).strip()
-        asked = clicks.button(
-            _("Fetch"), type="primary", icon=":material/download:", key="bl-known-fetch", disabled=working
-        )
+        called, asked = name_and_fetch("bl-known", name, disabled=working)
     components.note(
         _(
             "The sets that torchvision lists for classification. They are fetched from where torchvision says, checked "
@@ -77,6 +66,27 @@ def draw(known: DataSpec | None) -> str | None:  # noqa: ARG001 - as all sources
         fetch(name, called or name, _STARTED)
     take(job, _STARTED, "bl-known")
     return None
+
+
+def name_and_fetch(key: str, usual: str, *, disabled: bool) -> tuple[str, bool]:
+    """Draws the field for the name of the images and the button; returns the name, and whether they are to be fetched.
+
+    Args:
+        key: Begins the keys of both.
+        usual: The name where none is given.
+        disabled: Whether something is being fetched.
+    """
+    called = st.text_input(
+        _("Name"),
+        key=f"{key}-name",
+        placeholder=usual,
+        max_chars=60,
+        width=240,
+        disabled=disabled,
+        help=_("What the images are called here: letters, digits, - and _."),
+    ).strip()
+    asked = clicks.button(_("Fetch"), type="primary", icon=":material/download:", key=f"{key}-fetch", disabled=disabled)
+    return called, asked
 
 
 def begun(state: str) -> Job | None:
