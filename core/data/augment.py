@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from core.data.operations.apply import count_of, operate
 from core.data.operations.draws import Drawn, drawn, numbers
 from core.data.operations.resampling import as_bytes, as_levels, by_image, flipped, resampled
+from core.data.threads import each
 from core.specs import AugmentSpec
 
 _ASPECT = math.log(4 / 3)
@@ -115,11 +116,14 @@ class Augmenter:
         sides = torch.stack([views.width, views.height], 1).mul(side).round().clamp(1, side)
         middles = torch.stack([views.right, views.down], 1).add(1).mul(side / 2)
         starts = torch.minimum((middles - sides / 2).round().clamp(min=0), side - sides)
-        seen = []
-        for row, (left, top, width, height) in enumerate(torch.cat([starts, sides], 1).int().tolist()):
+
+        def seen(place: tuple[int, list[int]]) -> Tensor:
+            row, (left, top, width, height) = place
             view = batch[row : row + 1, :, top : top + height, left : left + width]
-            seen.append(F.interpolate(view, size=(self.size, self.size), mode="bilinear", antialias=True))
-        return flipped(torch.cat(seen), views.mirrored, -1)
+            return F.interpolate(view, size=(self.size, self.size), mode="bilinear", antialias=True)
+
+        places = list(enumerate(torch.cat([starts, sides], 1).int().tolist()))
+        return flipped(torch.cat(each(seen, places)), views.mirrored, -1)
 
     def _resampled(self, batch: Tensor, views: _Views) -> Tensor:
         """Samples each canvas through its affine map, bilinearly; beyond the edge the picture is reflected."""

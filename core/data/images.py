@@ -6,7 +6,6 @@ CMYK are dealt with in one place. :func:`fit` then follows torchvision's weights
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -36,9 +35,6 @@ MAX_PNG_BYTES = 500_000_000
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF")
 """File formats that are opened, by their Pillow names; no others are even tried."""
-
-WORKERS = min(8, os.cpu_count() or 1)
-"""Threads that decode side by side. Pillow lets go of Python's lock while it decodes and resizes."""
 
 SUFFIXES = frozenset(
     f".{ending}"

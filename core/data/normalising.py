@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.threads import each
 from core.specs import Preprocessing
 
 
@@ -28,9 +29,13 @@ def normalised(images: NDArray[np.uint8], prep: Preprocessing) -> NDArray[np.flo
     mean, std = (np.asarray(values, np.float32) for values in (prep.mean, prep.std))
     mean, std = (np.tile(one, width) if mixed else one[:, None] for one in (mean, std))
     scaled = np.empty(levels.shape, np.float32)
-    for out, row in zip(scaled, levels, strict=True):
-        np.copyto(out, row)
+
+    def scale(place: int) -> None:
+        out = scaled[place]
+        np.copyto(out, levels[place])
         for change, by in ((np.divide, 255), (np.subtract, mean), (np.divide, std)):
             change(out, by, out=out)
+
+    each(scale, range(count))
     found = scaled.reshape(rows.shape)
     return found.transpose(0, 3, 1, 2) if mixed else found

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from core.data.dataset import Dataset
-from core.data.images import WORKERS, Unreadable, canvas, fit, margin
+from core.data.images import Unreadable, canvas, fit, margin
+from core.data.threads import WORKERS
 from core.device import memory_free
 from core.errors import InputError
 from core.messages import Progress

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from core.data.dataset import Dataset, shuffle_key
-from core.data.images import WORKERS, fit
+from core.data.images import fit
+from core.data.threads import WORKERS
 from core.errors import InputError
 from core.specs import Preprocessing
 

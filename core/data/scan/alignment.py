@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.images import WORKERS
 from core.data.scan.likeness import FLAT, halved
+from core.data.threads import WORKERS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,8 +17,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.images import WORKERS
 from core.data.scan.looks import THUMB
+from core.data.threads import WORKERS
 
 CANDIDATE_BITS = 18
 """Bits of 64 in which the hashes of two pictures may differ so that their thumbnails are compared."""

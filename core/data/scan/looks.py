@@ -20,7 +20,8 @@ from PIL import Image
 
 from core.data.dataset import Dataset
 from core.data.decoding import BROKEN, LARGE_PIXELS
-from core.data.images import FORMATS, WORKERS, Unreadable, read_image
+from core.data.images import FORMATS, Unreadable, read_image
+from core.data.threads import WORKERS
 from core.disk_cache import DiskCache, name_of
 from core.errors import InputError
 from core.messages import Progress

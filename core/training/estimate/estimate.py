@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from core import settings
-from core.data.images import WORKERS
+from core.data.threads import WORKERS
 from core.models import freeze
 from core.models.anatomy.examine import Anatomy
 from core.specs import Experiment, FreezePlan, Phase

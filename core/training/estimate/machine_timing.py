@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.data.augment import Augmenter
-from core.data.images import WORKERS, fit, normalise, open_image
+from core.data.images import fit, normalise, open_image
+from core.data.threads import WORKERS
 from core.specs import AugmentSpec, Preprocessing
 from core.training.estimate.step_clock import StepClock
 from core.training.estimate.step_time import Linear, Machine
