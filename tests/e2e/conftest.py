@@ -6,27 +6,21 @@ Chromium, driven by Playwright. Every test here bears the marker ``e2e``.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+from served import Server, kill_trainers, serve, trainers, wait_for
+from window import SIZE, Window
 
 from core.runs import launch
 from core.runs.status import ENDED
@@ -35,18 +29,13 @@ from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
 HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parents[1]
 WAIT_MS = 60_000
-WAIT_SECONDS = 120.0
 CLASSES = {"blue": (50, 90, 200), "red fox": (200, 60, 50), "سبز": (60, 190, 80)}
 """Classes of the generated folder, with the colour that tells each."""
 IMAGES_PER_CLASS = 16
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 RESTS = "point => (point.closest('.js-plotly-plot')?._hoverdata || []).length"
 """Whether Plotly has seen the pointer rest on a mark: a click chooses only then."""
-FAULTS = ("page failed, reference", "Uncaught app execution", "Traceback (most recent call last)")
-"""What a server's log must not hold."""
-SIZE: ViewportSize = {"width": 1440, "height": 900}
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -72,118 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # --- servers ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Server:
-    """The app, running as a process of its own.
-
-    Attributes:
-        home: The folder under which its ``runs``, ``data`` and ``server.log`` lie.
-        port: Where it listens; the same after a restart.
-    """
-
-    home: Path
-    port: int = field(default_factory=lambda: _free_port())
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        """Its address, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def runs(self) -> Path:
-        return self.home / "runs"
-
-    @property
-    def data(self) -> Path:
-        return self.home / "data"
-
-    @property
-    def log(self) -> str:
-        return (self.home / "server.log").read_text(errors="replace")
-
-    def start(self) -> None:
-        """Starts the process and waits until it answers."""
-        self.data.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **os.environ,
-            "BACKBONE_LAB_RUNS": str(self.runs),
-            "BACKBONE_LAB_DATA": str(self.data),
-            "BACKBONE_LAB_CACHE": str(self.home / "cache"),
-            "OMP_WAIT_POLICY": "PASSIVE",
-        }
-        command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-        with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, f"--server.port={self.port}"],
-                cwd=PROJECT,
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        wait_for(self._healthy, what="the server")
-
-    def kill(self) -> None:
-        """Ends the process without a word of warning."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(20)
-
-    def _healthy(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log
-        try:
-            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with direct.open(f"{self.url}/_stcore/health", timeout=2):
-                return True
-        except OSError:
-            return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serve(home: Path) -> Iterator[Server]:
-    """Starts the app on a free port; in the end stops it with every trainer on its runs, and looks into its log."""
-    server = Server(home)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-        kill_trainers(home)
-    found = [line for line in server.log.splitlines() if any(fault in line for fault in FAULTS)]
-    assert not found, server.log[-6000:]
-
-
-def trainers(path: Path) -> list[psutil.Process]:
-    """Returns the training processes on a run's folder, or on all runs under a folder."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or ()
-        if "--run" in words and any(word.startswith(str(path)) for word in words):
-            found.append(process)
-    return found
-
-
-def kill_trainers(path: Path) -> None:
-    """Ends the training processes on a run's folder, or on all runs under a folder."""
-    for process in trainers(path):
-        process.kill()
-
-
-def wait_for(condition: Callable[[], object], seconds: float = WAIT_SECONDS, what: str = "a condition") -> None:
-    """Waits until a condition holds that the browser does not show."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -318,40 +195,6 @@ def browser_type_launch_args() -> dict[str, object]:
 def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
     """Gives every test a desktop-sized window in which nothing moves by itself."""
     return {**browser_context_args, "viewport": SIZE, "reduced_motion": "reduce"}
-
-
-class Window:
-    """A browser's window that one test after another uses: most of what an opening costs is reading the app's script.
-
-    Attributes:
-        page: The page in it, which a test finds as in a new window: empty, of the usual size, nothing stored.
-        errors: The uncaught errors that it has reported since.
-    """
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.errors: list[str] = []
-        self._origins: set[str] = set()
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("framenavigated", lambda frame: self._origins.add("/".join(frame.url.split("/", 3)[:3])))
-
-    def empty(self) -> None:
-        """Takes out what the last test left."""
-        context = self.page.context
-        for other in context.pages:
-            if other is not self.page:
-                other.close()
-        self.page.goto("about:blank")
-        context.clear_permissions()
-        protocol = context.new_cdp_session(self.page)
-        for origin in filter(lambda origin: origin.startswith("http"), self._origins):
-            protocol.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "cookies,local_storage"})
-        protocol.send("Page.resetNavigationHistory")
-        protocol.detach()
-        self.page.emulate_media(color_scheme="light", reduced_motion="reduce", media="screen")
-        self.page.set_viewport_size(SIZE)
-        self._origins.clear()
-        self.errors.clear()
 
 
 @pytest.fixture(scope="session")
