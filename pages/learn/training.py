@@ -11,13 +11,14 @@ from core.errors import Cancelled
 from core.messages import Progress
 from pages.ui.kit import clicks
 from pages.ui.session import background, caches
+from pages.ui.session.background import Work
 from pages.ui.text.i18n import _
 
 T = TypeVar("T")
 _BEGUN = "bl.learn.begun"
-"""The works that this session began: others see them, too, but do not cancel them."""
-_LOOK = 0.1
-"""Seconds from one look at the work to the next."""
+"""The works that this session began, by their keys: others see them, too, but do not cancel them."""
+LOOK, PATIENCE = 0.5, 0.2
+"""Seconds from one look at the work to the next, and those that a page waits for it before it shows how far it is."""
 
 
 def by_click(shelf: str, key: tuple[object, ...], make: Callable[[Progress], T], *, label: str, doing: str) -> T | None:
@@ -46,22 +47,33 @@ def by_click(shelf: str, key: tuple[object, ...], make: Callable[[Progress], T],
 
     if (value := found()) is not None:
         return value
+    begun: dict[background.Key, Work] = st.session_state.setdefault(_BEGUN, {})
     work = background.running(whole)
     if work is None:
+        _complain(begun.pop(whole, None))
         if not clicks.button(label, icon=":material/play_arrow:", key=f"bl-learn-go-{shelf}", into=place):
             return None
-        work = background.start(whole, kept)
-        st.session_state.setdefault(_BEGUN, set()).add(whole)
-    with place.container(horizontal=True, vertical_alignment="center", key=f"bl-learn-live-{shelf}"):
-        bar = st.progress(0.0, text=doing, width="stretch")
-        if whole in st.session_state.get(_BEGUN, ()):
-            st.button(_("Cancel"), icon=":material/close:", key=f"bl-learn-stop-{shelf}", on_click=work.cancel)
-    while not work.wait(_LOOK):
-        done, total = work.done
-        bar.progress(min(1.0, done / total) if total else 0.0, text=doing)
+        work = begun[whole] = background.start(whole, kept)
     place.empty()
-    if isinstance(work.failure, Cancelled):
-        st.rerun()  # the button is there again
-    if work.failure is not None:
-        raise work.failure
+    if not work.wait(PATIENCE):
+        st.fragment(_watched, run_every=LOOK)(work, shelf, doing, own=whole in begun)
+        return None
+    _complain(begun.pop(whole, None))
     return found()
+
+
+def _watched(work: Work, shelf: str, doing: str, *, own: bool) -> None:
+    """Draws how far a work is; once it has ended, the page is drawn anew."""
+    if work.wait(0):
+        st.rerun()
+    done, total = work.done
+    with st.container(horizontal=True, vertical_alignment="center", key=f"bl-learn-live-{shelf}"):
+        st.progress(min(1.0, done / total) if total else 0.0, text=doing, width="stretch")
+        if own:
+            st.button(_("Cancel"), icon=":material/close:", key=f"bl-learn-stop-{shelf}", on_click=work.cancel)
+
+
+def _complain(work: Work | None) -> None:
+    """Raises what ended a work, unless it was cancelled."""
+    if work is not None and work.wait(0) and work.failure is not None and not isinstance(work.failure, Cancelled):
+        raise work.failure

@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import Cancelled, InputError
 from core.lessons.trained import width
+from pages.learn import training
 from pages.ui.session import background, caches
 
 
@@ -72,15 +73,29 @@ def test_a_training_that_was_left_is_found_again(open_page, words, small) -> Non
     assert small.count(budget) == 1, "the one that was begun: none by this page"
 
 
-def test_a_cancelled_training_offers_its_button_again(open_page, words, monkeypatch) -> None:
-    def refused(_budget, *, progress=None, **_more):
-        if progress is not None:
-            raise Cancelled
-        return width.race(_budget, **_more)
+def test_a_training_under_way_shows_its_progress_and_is_cancelled(open_page, words, monkeypatch) -> None:
+    monkeypatch.setattr(training, "PATIENCE", 0.05)
+    race = width.race
 
+    def slow(_budget, *, progress=None, **more):
+        if progress is None:
+            return race(_budget, **more)
+        for step in range(2000):
+            progress(step, 2000)
+            time.sleep(0.01)
+        return None
+
+    monkeypatch.setattr("core.lessons.trained.width.race", slow)
     app = open_page("learn", lesson="width", step="play", **{"learn-budget": "12000"})
-    monkeypatch.setattr("core.lessons.trained.width.race", refused)
     app.button(key="bl-learn-go-learn-width").click().run()
+    assert not app.exception
+    assert "bl-learn-go-learn-width" not in {button.key for button in app.button}
+    assert "Units of each" in words(app), "the rest of the page is there meanwhile"
+    work = background.running(("learn-width", 12000))
+    app.button(key="bl-learn-stop-learn-width").click().run()
+    assert work.wait(5)
+    assert isinstance(work.failure, Cancelled)
+    app.run()
     assert not app.exception
     assert "bl-learn-go-learn-width" in {button.key for button in app.button}
     assert "Accuracy on 600 held-out" not in words(app)

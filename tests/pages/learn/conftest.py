@@ -1,0 +1,13 @@
+"""What the tests of the lessons share."""
+
+from __future__ import annotations
+
+import pytest
+
+from pages.learn import training
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page waits for a training that it began: no browser looks again."""
+    monkeypatch.setattr(training, "PATIENCE", 60.0)
