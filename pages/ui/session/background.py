@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from core.errors import Cancelled
+from core.errors import Cancelled, InputError
 from core.messages import Progress
 
 LOG = logging.getLogger("backbone_lab.background")
@@ -45,7 +45,7 @@ class Work:
             self._make(self._progress)
         except Exception as error:
             self.failure = error
-            if not isinstance(error, Cancelled):
+            if not isinstance(error, Cancelled | InputError):  # which the page says
                 LOG.exception("background work failed")
         finally:
             self._ended.set()
