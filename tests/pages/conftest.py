@@ -78,7 +78,7 @@ def params() -> Callable[[AppTest], dict[str, str]]:
 
 @pytest.fixture
 def words() -> Callable[[AppTest], str]:
-    """Returns everything a page says, as one text."""
+    """Returns everything a page says, as one text; spaces that hold a figure together are plain ones in it."""
 
     def said(app: AppTest) -> str:
         parts = [getattr(element.proto, "body", "") or str(getattr(element, "value", "")) for element in app.main]
@@ -94,7 +94,7 @@ def words() -> Callable[[AppTest], str]:
                     found.append(value)
 
         walk(app.main)
-        return "\n".join([*parts, *found])
+        return "\n".join([*parts, *found]).replace("\u00a0", " ")
 
     return said
 

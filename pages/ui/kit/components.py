@@ -73,7 +73,7 @@ def header(name: str) -> None:
 
 def section(title: str, text: str = "", *, help: str = "") -> None:
     """Opens a part of a page: a heading and, where it helps, one sentence, and what its term means."""
-    below = f"<p>{escape(text)}</p>" if text else ""
+    below = f"<p>{escape(number_format.together(text))}</p>" if text else ""
     st.html(f'<div class="bl-section"><h2>{escape(title)}{help_sign(help, title)}</h2>{below}</div>')
 
 
@@ -100,14 +100,16 @@ def metrics(figures_: Sequence[Figure], *, compact: bool = False) -> None:
     """Draws figures side by side; they wrap where the window is narrow."""
     cells = "".join(
         f'<div class="bl-metric"><dt>{escape(f.label)}</dt><dd{_exact(f)}><bdi>{escape(f.value)}</bdi></dd>'
-        f"<span><bdi>{escape(f.note)}</bdi></span>{help_sign(f.help, f.label)}</div>"
+        f"<span><bdi>{escape(number_format.together(f.note))}</bdi></span>{help_sign(f.help, f.label)}</div>"
         for f in figures_
     )
     st.html(f'<dl class="bl-metrics{" bl-compact" if compact else ""}">{cells}</dl>')
 
 
 def _exact(figure: Figure) -> str:
-    return f' class="bl-exact" tabindex="0" data-tip="{escape(figure.exact)}"' if figure.exact else ""
+    if figure.exact in ("", figure.value):
+        return ""
+    return f' class="bl-exact" tabindex="0" data-tip="{escape(figure.exact)}"'
 
 
 def figure_tables(groups: Sequence[Sequence[tuple[str, str, str, str]]], *, heads: tuple[str, str, str]) -> None:
@@ -156,7 +158,7 @@ def leaky(leaks: LeakSearch | None) -> str:
 def note(text: str, *, term: str = "") -> None:
     """The line of text under a chart or picture that says what it shows, and what a term of the glossary means."""
     sign = help_sign(glossary.explain(term), glossary.title(term)) if term else ""
-    st.html(f'<p class="bl-note">{escape(text)}{sign}</p>')
+    st.html(f'<p class="bl-note">{escape(number_format.together(text))}{sign}</p>')
 
 
 def why(text: str, *, formula: str | None = None, paper: tuple[str, str] | None = None, key: str | None = None) -> None:
@@ -225,7 +227,7 @@ def next_step(target: str, label: str, *, text: str = "", **params: str | None) 
     """Draws the next step: one link at the foot of the page, always in one place. Arguments as :func:`nav.link`."""
     with st.container(key="bl-next", horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         if text:
-            st.html(f'<p class="bl-note">{escape(text)}</p>', width="content")
+            st.html(f'<p class="bl-note">{escape(number_format.together(text))}</p>', width="content")
         nav.link(target, label, icon=":material/arrow_forward:", **params)
 
 

@@ -236,7 +236,7 @@ def callout(text: str, *, icon: str = "info", good: bool = False) -> None:
     tone = " bl-good" if good else ""
     st.html(
         f'<p class="bl-callout{tone}"><span class="bl-symbol" aria-hidden="true">{escape(icon)}</span>'
-        f"<span>{escape(text)}</span></p>"
+        f"<span>{escape(number_format.together(text))}</span></p>"
     )
 
 
@@ -253,7 +253,8 @@ def picture(
         sharp: Whether it is enlarged pixel by pixel.
         most: Largest width, in CSS pixels; the column's by default.
     """
-    words = (f"<b>{escape(title)}</b>" if title else "") + (f"<bdi>{escape(text)}</bdi>" if text else "")
+    line = escape(number_format.together(text))
+    words = (f"<b>{escape(title)}</b>" if title else "") + (f"<bdi>{line}</bdi>" if text else "")
     size = f' style="--bl-most:{int(most)}px"' if most else ""
     below = f"<figcaption>{words}</figcaption>" if words else ""
     st.html(

@@ -34,7 +34,7 @@ def test_relabelled_as_the_network_says_and_undone(wrong, words) -> None:
     app.button(key="bl-eval-relabel-said").click().run()
     assert not app.exception
     assert dict(revision(app, run).relabelled)[key] in ("red", "blue")
-    assert "Since this run: 1" in words(app).replace("\u00a0", " ")
+    assert "Since this run: 1" in words(app)
     app.button(key="bl-eval-repair-undo").click().run()
     assert not app.exception
     assert "repaired" not in app.query_params

@@ -18,7 +18,7 @@ def test_all_figures_stand_with_their_intervals(open_page, learned, words) -> No
     assert "83.3" in said  # 5 of 6
     for title in figures_view.titles().values():
         assert ("Top-" in title) != (escape(title) in said)  # two classes have no top three
-    assert "95 %\u00a0interval" in said
+    assert "95 % interval" in said
     assert "weighted avg" in app.code[0].value
     assert app.query_params["view"] == "figures"
 

@@ -35,7 +35,7 @@ def test_a_study_from_the_button_to_its_pictures(open_page, learned, words) -> N
     app.run()
     assert not app.exception
     said = words(app)
-    for part in ("Where it looks as a rule", "Ways of deciding", "Evidence outside", "25 %\u00a0if the heat were even"):
+    for part in ("Where it looks as a rule", "Ways of deciding", "Evidence outside", "25 % if the heat were even"):
         assert part in said
     app.segmented_control(key="bl-study-inside").set_value("box").run()
     assert not app.exception
