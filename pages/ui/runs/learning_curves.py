@@ -376,6 +376,7 @@ def _y_axis(known: Measure, values: list[float], floor: float) -> dict[str, Any]
         steps = FLOORS.get(floor, 4)
         scale["domain"], axis["format"] = [floor, 1 + 0.03 * (1 - floor)], ".1%" if floor > 0.95 else ".0%"
         axis["values"] = [round(floor + (1 - floor) * step / steps, 4) for step in range(steps + 1)]
+        axis["tickCount"] = len(axis["values"])  # of more values than that, Vega leaves out every other: the 100 % too
     elif known.kind == "gap":
         scale["domain"] = [-round_up(-min(found, default=0.0)), max(0.1, round_up(max(found, default=0.1)))]
         axis["format"] = ".0%"

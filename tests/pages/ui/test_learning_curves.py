@@ -120,3 +120,11 @@ def test_changes_are_marked_and_names_are_text(tmp_path: Path) -> None:
 )
 def test_the_axis_shows_the_whole_way_or_a_round_number_ahead(done: int, epochs: int, end: int) -> None:
     assert growing_chart.reach(done, epochs) == end
+
+
+@pytest.mark.parametrize("lowest", [0.1, 0.55, 0.85, 0.92, 0.96, 0.99])
+def test_the_axis_of_a_share_shows_every_mark_up_to_100_percent(lowest: float) -> None:
+    floor = learning_curves.share_floor({"val": np.array([lowest, 1.0])})
+    axis = learning_curves._y_axis(learning_curves.MEASURES["accuracy"], [lowest, 1.0], floor)["axis"]
+    assert (axis["values"][0], axis["values"][-1]) == (floor, 1.0)
+    assert axis["tickCount"] >= len(axis["values"]), "of more, Vega leaves out every other"
