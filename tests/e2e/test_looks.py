@@ -10,7 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
 
 WIDTHS = (1440, 1024, 800, 390)
@@ -99,6 +101,59 @@ def test_a_narrow_window_reaches_every_page(calm: Page, shown: Callable[[Page, s
     calm.get_by_test_id("stExpandSidebarButton").click()
     calm.get_by_role("navigation", name="App pages").get_by_role("link", name="Runs", exact=True).click()
     expect(calm.get_by_role("heading", level=1, name="Runs", exact=True)).to_be_visible()
+
+
+PALE = """() => {
+  const light = colour => { const part = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+    return .2126 * part[0] + .7152 * part[1] + .0722 * part[2]; };
+  const ground = light(getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor);
+  const contrast = colour => { const own = light(colour); return (Math.max(own, ground) + .05) / (Math.min(own, ground) + .05); };
+  const said = '.js-plotly-plot :is(.xtick, .ytick, .g-xtitle, .g-ytitle) text, [data-testid="stVegaLiteChart"] '
+    + ':is(.role-axis-label, .role-axis-title, .role-legend-label) text';
+  const texts = [...document.querySelectorAll(said)].map(text => [text.textContent, getComputedStyle(text).fill]);
+  const captions = [...document.querySelectorAll('[data-testid="stCaptionContainer"] p')].map(text => {
+    const shown = getComputedStyle(text), opacity = getComputedStyle(text.parentElement).opacity;
+    return [text.textContent, opacity === "1" ? shown.color : "opacity " + opacity]; });
+  const found = [...texts, ...captions];
+  return [found.length, found.filter(([, colour]) => colour.startsWith("opacity") || contrast(colour) < 4.5)];
+}"""  # noqa: E501
+
+
+@pytest.mark.parametrize("name", ["backbone", "evaluate", "train"])
+def test_what_charts_and_captions_say_stands_out_from_the_ground(
+    name: str, calm: Page, shown: Callable[[Page, str], Page]
+) -> None:
+    calm.emulate_media(color_scheme="light")
+    shown(calm, name)
+    calm.wait_for_function(f"() => ({PALE})()[0] > 4")
+    for theme in GROUND:
+        calm.emulate_media(color_scheme=theme)
+        with suppress(TimeoutError):  # a theme is taken on step by step
+            calm.wait_for_function(f"() => ({PALE})()[1].length === 0", timeout=5000)
+        assert calm.evaluate(PALE)[1] == [], theme
+
+
+def test_a_table_takes_on_the_theme_that_is_chosen_while_it_stands(
+    calm: Page, visit: Callable[..., Page], settled: Callable[[Page], Page]
+) -> None:
+    calm.emulate_media(color_scheme="dark")
+    visit(calm, "backbone")
+    calm.get_by_role("radio", name="Table", exact=True).click()
+    table = calm.get_by_test_id("stDataFrame")
+    expect(table.locator("canvas").first).to_be_visible()
+    for theme in ("light", "dark", "light"):
+        calm.emulate_media(color_scheme=theme)
+        settled(calm)
+        ends = (0, 0)
+        for _attempt in range(50):
+            pixels = np.asarray(Image.open(io.BytesIO(table.screenshot())).convert("L"))
+            ends = tuple(int(np.percentile(pixels, share)) for share in (0.5, 50, 99.5))
+            if ends[1] in GROUND[theme] and abs(ends[0 if theme == "light" else 2] - ends[1]) > 100:
+                break
+            calm.wait_for_timeout(100)
+        else:
+            pytest.fail(f"{theme}: darkest, ground and brightest are {ends}")
 
 
 # --- wrong files ------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def figure(height: int = 280, **layout: Any) -> Figure:
         "fixedrange": True,
         "automargin": True,
         "tickangle": 0,
-        "title": {"standoff": 8, "font": {"size": 15}},
+        "title": {"standoff": 14, "font": {"size": 15}},
         "tickfont": {"size": 14},
     }
     chart = go.Figure()

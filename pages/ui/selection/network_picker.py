@@ -125,7 +125,7 @@ def network_picker(key: str = "bl-network") -> Target | None:
             on_change=lambda: choose_kind(st.session_state[f"{key}-kind"]),
         )
     if kind == "run":
-        run = run_picker(f"{key}-run", label_visibility="collapsed", width=230)
+        run = run_picker(f"{key}-run", label_visibility="collapsed", width=244)
         return target_of(run) if run else None
     return _backbone_picker(key)
 
