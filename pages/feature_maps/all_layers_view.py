@@ -68,8 +68,9 @@ def _view(subject: Subject, open_layer: Callable[[str], None]) -> None:
         )
     )
     subjects.warn_random(subject.target)
-    download.several(subject, names, {row[0]: row[1].png for row in sheets})
-    _legend(sheets, scale, colormap)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _legend(sheets, scale, colormap)
+        download.several(subject, names, {row[0]: row[1].png for row in sheets})
     for index, (name, drawn, stats) in enumerate(sheets):
         _row(subject, index, name, drawn, stats, open_layer)
 
@@ -81,18 +82,17 @@ def _choices(subject: Subject) -> tuple[tuple[str, ...], int, str, str]:
     there = {kind_of(layer) for layer in anatomy.layers if map_layout(layer, anatomy) is not None}
     offered = [kind for kind in LAYER_KINDS if kind in there]
     usual = [kind for kind in offered if kind in USUAL] or offered[:1]
-    with st.container(horizontal=True, vertical_alignment="bottom", key="bl-all-choices"):
-        kinds = st.pills(
-            _("Layers"),
-            offered,
-            default=usual,
-            selection_mode="multi",
-            key="bl-all-kinds",
-            persist_state="session",
-            format_func=lambda kind: _(LAYER_KINDS[kind]),
-        )
-        size = form_fields.choice(_("Size"), SIZES, "bl-all-size", default=28)
+    kinds = st.pills(
+        _("Layers"),
+        offered,
+        default=usual,
+        selection_mode="multi",
+        key="bl-all-kinds",
+        persist_state="session",
+        format_func=lambda kind: _(LAYER_KINDS[kind]),
+    )
     with components.more("bl-all-more"):
+        size = form_fields.choice(_("Size"), SIZES, "bl-all-size", default=28)
         scale, colormap = layer_view.scale_and_colours()
     return layers_of_kinds(anatomy, list(kinds or ())), int(size or 28), scale, colormap
 

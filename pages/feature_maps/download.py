@@ -39,7 +39,7 @@ def several(subject: Subject, names: tuple[str, ...], pictures: dict[str, bytes]
 
         return arrays(activations(subject.network, subject.input(), names))
 
-    with st.container(horizontal=True, key="bl-all-save"):
+    with st.container(horizontal=True, key="bl-all-save", width="content"):
         components.download(
             _("Save all pictures"), lambda: zipped(pictures), f"{stem}.zip", "bl-all-png", icon="folder_zip"
         )

@@ -37,6 +37,8 @@ LABELLED_PHASES = 8
 """Most phases whose names fit above a chart."""
 FLOORS = {0.98: 4, 0.95: 5, 0.9: 5, 0.8: 4, 0.5: 5}
 """Where the axis of a share may begin -> how many equal steps it then has."""
+LOW = 250
+"""Pixels below which a chart has no room for them: it has two."""
 COLOURS = {"train": TRAIN, "val": VAL, "only": ACCENT}
 FORMATS = {"share": ".1%", "gap": ".1%", "loss": ".3f", "rate": ".3~g"}
 
@@ -235,7 +237,7 @@ def chart(
         ],
         "encoding": {
             "x": epoch_axis(done, status.epochs),
-            "y": _y_axis(known, values, share_floor(_with_before(lines, known, before))),
+            "y": _y_axis(known, values, share_floor(_with_before(lines, known, before)), height),
         },
     }
 
@@ -367,16 +369,17 @@ def share_floor(lines: Mapping[str, NDArray[np.float64]]) -> float:
     return next((floor for floor in FLOORS if floor <= lowest), 0.0)
 
 
-def _y_axis(known: Measure, values: list[float], floor: float) -> dict[str, Any]:
+def _y_axis(known: Measure, values: list[float], floor: float, height: int) -> dict[str, Any]:
     """Returns the vertical axis; its ends are round, so that they seldom move. Without values it has no figures."""
     found = [float(value) for value in values if math.isfinite(value)]
     axis: dict[str, Any] = {"tickCount": 5}
     scale: dict[str, Any] = {"nice": False}
     if known.kind == "share":
-        steps = FLOORS.get(floor, 4)
-        scale["domain"], axis["format"] = [floor, 1 + 0.03 * (1 - floor)], ".1%" if floor > 0.95 else ".0%"
+        steps = FLOORS.get(floor, 4) if height >= LOW else 2
+        fine = (1 - floor) / steps < 0.01 or (floor, steps) == (0.95, 2)
+        scale["domain"], axis["format"] = [floor, 1 + 0.03 * (1 - floor)], ".1%" if fine else ".0%"
         axis["values"] = [round(floor + (1 - floor) * step / steps, 4) for step in range(steps + 1)]
-        axis["tickCount"] = len(axis["values"])  # of more values than that, Vega leaves out every other: the 100 % too
+        axis["tickCount"] = len(axis["values"])  # of more values than that, Vega leaves out every other
     elif known.kind == "gap":
         scale["domain"] = [-round_up(-min(found, default=0.0)), max(0.1, round_up(max(found, default=0.1)))]
         axis["format"] = ".0%"
@@ -384,7 +387,7 @@ def _y_axis(known: Measure, values: list[float], floor: float) -> dict[str, Any]
         high = max(found, default=1.0) or 1.0
         low = max(min((value for value in found if value > 0), default=high), high * 1e-4)
         scale |= {"type": "log", "domain": [10 ** math.floor(math.log10(low / 1.5)), round_up(high * 1.2)]}
-        axis["format"] = ".0e"
+        axis["format"] = "~g"
     else:
         scale["domain"] = [0, round_up(1.02 * max(found, default=1.0))]
     if not found and known.kind != "share":

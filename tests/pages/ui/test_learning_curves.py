@@ -122,9 +122,13 @@ def test_the_axis_shows_the_whole_way_or_a_round_number_ahead(done: int, epochs:
     assert growing_chart.reach(done, epochs) == end
 
 
+@pytest.mark.parametrize("height", [236, 290])
 @pytest.mark.parametrize("lowest", [0.1, 0.55, 0.85, 0.92, 0.96, 0.99])
-def test_the_axis_of_a_share_shows_every_mark_up_to_100_percent(lowest: float) -> None:
+def test_the_axis_of_a_share_shows_every_mark_up_to_100_percent(lowest: float, height: int) -> None:
     floor = learning_curves.share_floor({"val": np.array([lowest, 1.0])})
-    axis = learning_curves._y_axis(learning_curves.MEASURES["accuracy"], [lowest, 1.0], floor)["axis"]
+    axis = learning_curves._y_axis(learning_curves.MEASURES["accuracy"], [lowest, 1.0], floor, height)["axis"]
     assert (axis["values"][0], axis["values"][-1]) == (floor, 1.0)
     assert axis["tickCount"] >= len(axis["values"]), "of more, Vega leaves out every other"
+    assert height / len(axis["values"]) > 40, "room for each"
+    digits = int(axis["format"][1])
+    assert all(value == pytest.approx(round(value, 2 + digits)) for value in axis["values"])
