@@ -14,7 +14,7 @@ from pages.ui.kit import components, network_diagram
 from pages.ui.kit import svg as drawing
 from pages.ui.kit.components import Figure
 from pages.ui.kit.network_diagram import States
-from pages.ui.text import number_format
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.glossary import explain
 from pages.ui.text.i18n import _
 
@@ -34,7 +34,9 @@ def card(anatomy: Anatomy, name: str, states: States, toggle: Callable[[str], No
     layer = anatomy.layer(name)
     state = states.of(name)
     words = network_diagram.lock(name, state, states.open(name), head=layer.stage == "head")
-    _title(name, f"{layer.kind} · {network_diagram.stage_title(layer.stage)}", name, state, words, toggle)
+    title = layer_names.layer(anatomy, name)
+    below = [layer.kind, network_diagram.stage_title(layer.stage) if title == name else name]
+    _title(title, " · ".join(below), name, state, words, toggle)
     text = layer_texts.about(layer.kind)
     if text:
         st.markdown(text)

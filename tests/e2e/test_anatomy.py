@@ -92,12 +92,12 @@ def test_from_the_whole_to_one_layers_arithmetic_with_the_keyboard(drawing: Page
     expect(stage).to_be_focused()
     page.get_by_role("button", name=re.compile(r"^layer1\.0, ")).press("Enter")
     page.get_by_role("button", name=re.compile(r"^layer1\.0\.conv1, ")).press("Enter")
-    expect(main.get_by_role("heading", name="layer1.0.conv1")).to_be_visible()
+    expect(main.locator(".bl-section", has_text="layer1.0.conv1").get_by_role("heading")).to_be_visible()
     expect(main).to_contain_text("3*3*64*64 = 36,864")
     expect(main.get_by_role("img", name=re.compile("A window of 3 × 3"))).to_be_visible()
     expect(page).to_have_url(re.compile("layer=layer1.0.conv1"))
     page.reload()
-    expect(main.get_by_role("heading", name="layer1.0.conv1")).to_be_visible()
+    expect(main.locator(".bl-section", has_text="layer1.0.conv1").get_by_role("heading")).to_be_visible()
 
 
 def test_the_drawing_scrolls_in_itself_and_stays_where_it_is(

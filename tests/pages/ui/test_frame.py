@@ -39,6 +39,11 @@ def test_the_first_paint_loads_nothing_heavy() -> None:
     assert answer.stdout.strip() == "[]"
 
 
+def test_what_one_page_or_view_sends_leaves_the_heading_where_it_is() -> None:
+    moving = [path.name for path in (PROJECT / "assets").glob("*.css") if ".bl-header" in path.read_text("utf-8")]
+    assert moving == ["style.css"]
+
+
 def test_home_is_painted_in_the_frame() -> None:
     app = AppTest.from_file(str(PROJECT / "streamlit_app.py"), default_timeout=60).run()
     assert not app.exception
