@@ -156,6 +156,29 @@ def test_a_table_takes_on_the_theme_that_is_chosen_while_it_stands(
             pytest.fail(f"{theme}: darkest, ground and brightest are {ends}")
 
 
+SLIDER = """() => {
+  const slider = document.querySelector('[data-testid="stSlider"]');
+  const middle = part => { const box = part.getBoundingClientRect(); return box.left + box.width / 2; };
+  const input = slider.querySelector('input'), ends = [...slider.querySelectorAll('[data-testid="stSliderTickBar"] > *')];
+  const bar = slider.querySelector('[role="group"] > div'), box = bar.getBoundingClientRect();
+  return {share: (input.value - input.min) / (input.max - input.min),
+    thumb: (middle(input.closest('[data-rac][style*="left"]')) - box.left) / box.width,
+    mirrored: getComputedStyle(bar.firstElementChild).scale.startsWith('-1'),
+    ends: middle(ends[0]) < middle(ends[1])};
+}"""  # noqa: E501
+
+
+@pytest.mark.parametrize(("locale", "rightward"), [("en-US", True), ("ar", False)])
+def test_a_sliders_thumb_bar_and_ends_agree(
+    locale: str, rightward: bool, new_context: Callable[..., Any], visit: Callable[..., Page]
+) -> None:
+    page = visit(new_context(locale=locale).new_page(), "shortcut")
+    expect(page.get_by_test_id("stSlider").first).to_be_visible()
+    found = page.evaluate(SLIDER)
+    assert found["thumb"] == pytest.approx(found["share"] if rightward else 1 - found["share"], abs=0.02)
+    assert (found["ends"], found["mirrored"]) == (rightward, not rightward)
+
+
 # --- wrong files ------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core import settings
+from core import settings, translations
 from pages.ui.text.i18n import direction, language
 
 ASSETS = settings.PROJECT / "assets"
@@ -41,9 +41,12 @@ def component(name: str, html: str | None, js: str, css: str | None = None) -> C
 def apply() -> None:
     """Sends the style sheet, and programs for the browser.
 
-    One keeps its history in order; another sets the document's language and direction where it is not English.
+    Sliders go by the browser's language, whatever the page's is. One program keeps the history in order; another sets
+    the document's language and direction where it is not English.
     """
     send("style.css")
+    if translations.direction((st.context.locale or "en").split("-")[0].lower()) == "rtl":
+        send("sliders.css")
     component("history", None, "history.js")(key="bl-history", height=0)
     if language() != "en":
         document = component("document", None, "document.js")
