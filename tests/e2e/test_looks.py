@@ -127,9 +127,13 @@ def test_what_charts_and_captions_say_stands_out_from_the_ground(
     calm.emulate_media(color_scheme="light")
     shown(calm, name)
     calm.wait_for_function(f"() => ({PALE})()[0] > 4")
-    for theme in GROUND:
+    for theme, ground in GROUND.items():
         calm.emulate_media(color_scheme=theme)
-        with suppress(TimeoutError):  # a theme is taken on step by step
+        calm.wait_for_function(
+            f"([least, most]) => {{ const now = ({BRIGHTNESS})(); return least <= now && now < most; }}",
+            arg=[ground.start, ground.stop],
+        )
+        with suppress(TimeoutError):  # the assertion below says what is pale
             calm.wait_for_function(f"() => ({PALE})()[1].length === 0", timeout=5000)
         assert calm.evaluate(PALE)[1] == [], theme
 
