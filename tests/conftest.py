@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ SPLIT_COUNTS = {"train": 8, "val": 4, "test": 4}
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps runs, data and caches of a test in its own temporary folder."""
+    """Keeps runs, data and caches of a test in its own temporary folder, which need not outlast a power cut."""
+    monkeypatch.setattr(os, "fsync", lambda _handle: None)
     monkeypatch.setenv("BACKBONE_LAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("BACKBONE_LAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("BACKBONE_LAB_CACHE", str(tmp_path / "cache"))

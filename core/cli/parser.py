@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NoReturn
 
 from core import specs
@@ -32,6 +33,7 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
+@lru_cache
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser; the parsed arguments carry ``verb``, the module and function that do the work."""
     common = _Parser(add_help=False)
