@@ -2,10 +2,12 @@
 
     python -m benchmarks.window first-paint [--repeat 5]
     python -m benchmarks.window page-switch [--repeat 8] [--training]
+    python -m benchmarks.window click [--repeat 8]
 
 ``first-paint``: processor time of a freshly started server from the first request to a painted Home.
 ``page-switch``: wall time from a click in the navigation to the new page's heading, on pages visited before; with
-``--training`` a run trains beside it. Needs Chromium and Playwright (requirements-dev.txt).
+``--training`` a run trains beside it. ``click``: what the browser's main thread works for a choice on Train, all of it
+and what of it is finding styles anew. Needs Chromium and Playwright (requirements-dev.txt).
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from benchmarks.timing import options, report
 from core.runs import launch
@@ -171,11 +173,42 @@ def page_switch(repeat: int, training: bool) -> None:
     )
 
 
+def click(repeat: int) -> None:
+    """Measures the browser's own work for a choice among Train's presets."""
+    tasks, styles = [], []
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (url, _), browser_page() as page:
+        page.goto(f"{url}/train?data=shapes")
+        page.get_by_text("Two phases", exact=True).first.wait_for()
+        protocol = page.context.new_cdp_session(page)
+        protocol.send("Performance.enable")
+        for turn in range(-1, repeat):
+            page.wait_for_timeout(2000)
+            before = _worked(protocol)
+            page.get_by_text(("Two phases", "Linear probe")[turn % 2], exact=True).first.click()
+            page.wait_for_timeout(2000)
+            after = _worked(protocol)
+            if turn >= 0:
+                tasks.append(1000 * (after["TaskDuration"] - before["TaskDuration"]))
+                styles.append(1000 * (after["RecalcStyleDuration"] - before["RecalcStyleDuration"]))
+    report(
+        "click",
+        clicks=repeat,
+        main_thread_ms=round(statistics.median(tasks), 1),
+        styles_ms=round(statistics.median(styles), 1),
+    )
+
+
+def _worked(protocol: CDPSession) -> dict[str, float]:
+    return {metric["name"]: metric["value"] for metric in protocol.send("Performance.getMetrics")["metrics"]}
+
+
 def main() -> None:
     """Runs one measurement and prints its line."""
-    arguments = options(__doc__, ("first-paint", "page-switch"), repeat=5, training=False)
+    arguments = options(__doc__, ("first-paint", "page-switch", "click"), repeat=5, training=False)
     if arguments.what == "first-paint":
         first_paint(arguments.repeat)
+    elif arguments.what == "click":
+        click(arguments.repeat)
     else:
         page_switch(arguments.repeat, arguments.training)
 

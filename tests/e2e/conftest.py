@@ -198,43 +198,41 @@ def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, o
 
 
 @pytest.fixture(scope="session")
-def window(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[Window]:
-    """The window that tests share."""
-    context = browser.new_context(**browser_context_args)
-    yield Window(context.new_page())
-    context.close()
+def windows() -> list[Window]:
+    """The windows that tests share, each a person's own: the first is every test's, others where it needs them."""
+    return []
 
 
 @pytest.fixture
-def calm(window: Window) -> Iterator[Page]:
+def calm(new_calm: Callable[[], Page]) -> Page:
     """A page that fails its test when the browser reports an uncaught error or the app shows one."""
-    window.empty()
-    yield window.page
-    all_well([window.page], window.errors)
+    return new_calm()
 
 
 @pytest.fixture
-def new_calm(new_context: Callable[..., Any]) -> Iterator[Callable[[], Page]]:
+def new_calm(
+    browser: Browser, browser_context_args: dict[str, Any], windows: list[Window]
+) -> Iterator[Callable[[], Page]]:
     """Opens pages as :func:`calm` is one, each in a browser context (a person) of its own."""
-    pages: list[Page] = []
-    errors: list[str] = []
+    used: list[Window] = []
 
     def opened() -> Page:
-        page = new_context().new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        pages.append(page)
-        return page
+        if len(used) == len(windows):
+            windows.append(Window(browser.new_context(**browser_context_args).new_page()))
+        used.append(windows[len(used)])
+        return used[-1].page
 
     yield opened
-    all_well([page for page in pages if not page.is_closed()], errors)
-
-
-def all_well(pages: list[Page], errors: list[str]) -> None:
-    """Checks that no page shows that something failed, and that the browser reported nothing."""
-    assert not errors, errors
-    for page in pages:
-        expect(page.get_by_test_id("stException")).to_have_count(0)
-        expect(page.get_by_text("Something went wrong on this page")).to_have_count(0)
+    windows[:] = [window for window in windows if not window.page.is_closed()]
+    left = [window for window in used if window in windows]
+    try:
+        assert not [error for window in used for error in window.errors]
+        for window in left:
+            expect(window.page.get_by_test_id("stException")).to_have_count(0)
+            expect(window.page.get_by_text("Something went wrong on this page")).to_have_count(0)
+    finally:
+        for window in left:
+            window.empty()
 
 
 @pytest.fixture(scope="session")
