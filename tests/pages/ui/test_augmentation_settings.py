@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.specs import AUGMENT_PRESETS, FILLS, OPERATIONS, AugmentSpec, Mix, from_record
+from core.specs import AUGMENT_PRESETS, FILLS, OPERATIONS, AugmentSpec, Mix, from_record, titles
 from pages.ui.augmentation.settings import (
     CARDS,
     Plan,
@@ -73,7 +73,7 @@ def test_basic_and_strong_are_the_cards_that_they_are_made_of() -> None:
 
 
 def test_every_card_has_words() -> None:
-    assert set(CARDS) == set(words.NAMES) == set(words.ABOUT)
+    assert set(CARDS) == set(titles.OPERATIONS) == set(words.ABOUT)
     assert set(OPERATIONS) <= set(CARDS)
     assert set(FILLS) == set(words.FILLS)
     record = {"operations": [{"name": "zoom", "low": 0.5, "high": 0.9}]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 
@@ -152,7 +153,9 @@ def pressed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Stop], Experiment]:
             app.run().button(key="bl-guide-act").click().run()
         assert not app.exception
         (experiment,) = launched
-        assert app.query_params["run"] == RunStore().list()[0].id
+        (run,) = RunStore().list()
+        assert app.query_params["run"] == run.id
+        shutil.rmtree(run.path)  # what is trained next would wait for its turn behind it
         return experiment
 
     return press
