@@ -14,7 +14,7 @@ from pages.ui.kit import components, style
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, busy
 from pages.ui.selection import field_pictures, image_picker, subjects
-from pages.ui.session import address, caches
+from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
 
@@ -106,7 +106,7 @@ def _cell(anatomy: Anatomy, name: str) -> tuple[int, int]:
 def _place(label: str, size: int, key: str) -> int:
     """Draws one coordinate; it keeps its share of the map's side when another layer is chosen."""
     share = f"{key}-share"
-    address.put(key, min(size - 1, int(st.session_state.get(share, 0.5) * size)))
+    st.session_state[key] = min(size - 1, int(st.session_state.get(share, 0.5) * size))
 
     def moved() -> None:
         st.session_state[share] = (st.session_state[key] + 0.5) / size

@@ -9,7 +9,6 @@ import streamlit as st
 
 from pages.runs.rows import Row, settings
 from pages.ui.kit import form_fields
-from pages.ui.session import address
 from pages.ui.session.address import Bound
 from pages.ui.text.i18n import N_, _
 
@@ -126,7 +125,7 @@ def _several(name: str, label: str, offered: Sequence[str]) -> list[str]:
     """Draws a choice of any number, kept in the address, and returns it."""
     key, bound = f"bl-runs-by-{name}", _bound(name)
     chosen = [value for value in _asked(name) if value in offered]
-    address.put(key, chosen)
+    st.session_state[key] = chosen
 
     def remember() -> None:
         bound.choose(_BETWEEN.join(st.session_state[key]) or None)

@@ -16,7 +16,7 @@ from pages.ui.kit import charts, clicks, components
 from pages.ui.kit.page_states import guarded
 from pages.ui.kit.tile_sheet import ticked_gallery
 from pages.ui.kit.tiles import Tile
-from pages.ui.session import address, caches
+from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, _n
 
@@ -96,7 +96,7 @@ def _page(finding: Finding, key: str) -> list[Unit]:
     if len(pages) == 1:
         return pages[0]
     number = min(int(st.session_state.get(key) or 1), len(pages))
-    address.put(key, number)
+    st.session_state[key] = number
     return pages[st.pagination(len(pages), key=key) - 1]
 
 

@@ -12,7 +12,7 @@ from pages.learn.number_grid import written
 from pages.learn.own import race as own_race
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.page_states import busy, guarded
-from pages.ui.session import address, caches
+from pages.ui.session import caches
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _chosen(known: list[str]) -> list[str]:
     """Draws the choice of optimizers, which the address keeps."""
     key = "bl-learn-optimizers"
     asked = (form_fields.kept(key).asked() or ",".join(USUAL)).split(",")
-    address.put(key, [name for name in known if name in asked])
+    st.session_state[key] = [name for name in known if name in asked]
 
     def taken() -> None:
         form_fields.kept(key).choose(",".join(st.session_state[key]) or "-")

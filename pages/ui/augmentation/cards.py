@@ -18,7 +18,7 @@ from pages.ui.augmentation.settings import Plan, Setting
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken
 from pages.ui.kit.tiles import Tile, grid
-from pages.ui.session import address, choices
+from pages.ui.session import choices
 from pages.ui.session.address import Bound
 from pages.ui.text import augmentation_words as words
 from pages.ui.text import number_format
@@ -98,7 +98,7 @@ def warn(dataset: Dataset, spec: AugmentSpec) -> None:
 def _presets(now: Plan) -> None:
     name = now.augment.preset_name or "own"
     key = f"{_KEY}-preset-{name}"  # one of its own for each, so that none has a former choice
-    address.put(key, name)
+    st.session_state[key] = name
 
     def picked() -> None:
         wanted = st.session_state[key]
@@ -123,7 +123,7 @@ def _switches(now: Plan) -> None:
     for group, names in settings.GROUPS.items():
         key = f"{_KEY}-on-{group}"
         on = [name for name in names if settings.setting(now, name).on]
-        address.put(key, on)
+        st.session_state[key] = on
         st.pills(
             _(words.GROUPS[group]),
             names,
@@ -170,7 +170,7 @@ def _open(now: Plan) -> str:
 def _card(dataset: Dataset, now: Plan, name: str, shown: Picture | None) -> None:
     wanted = settings.setting(now, name)
     key = f"{_KEY}-operation"
-    address.put(key, name)
+    st.session_state[key] = name
     head, switch = st.columns([2.2, 1], vertical_alignment="bottom")
     head.selectbox(
         _("Operation"),
@@ -265,7 +265,7 @@ def _set(
     A click that comes while the page is being drawn ends that. The fields that are not drawn any more by then report
     what they had as if somebody had chosen it: that is no change.
     """
-    address.put(key, value)
+    st.session_state[key] = value
 
     def changed() -> None:
         if st.session_state[key] != value:

@@ -11,7 +11,6 @@ import streamlit as st
 from pages.ui.kit import components, form_fields, growing_chart
 from pages.ui.kit.charts import ACCENT, HAIR
 from pages.ui.kit.network_diagram import stage_title
-from pages.ui.session import address
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
@@ -150,7 +149,7 @@ def epoch_slider(epochs: Sequence[int], *, key: str, label: str | None = None) -
         return epochs[0]
     chosen = st.session_state.get(kept)
     here = next((epoch for epoch in reversed(epochs) if chosen is not None and epoch <= chosen), epochs[-1])
-    address.put(key, here)
+    st.session_state[key] = here
 
     def moved() -> None:
         value = st.session_state[key]

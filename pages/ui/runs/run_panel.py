@@ -80,7 +80,8 @@ def _panel(run: Run, key: str, was_alive: bool, full: bool) -> None:
     coach_panel.first_line(run, status)
     learning_curves.pair(run, status, key=key, marks=_marks(happened), steps=True)
     if full:
-        sections(run, status, key=key)
+        with address.renewing():
+            sections(run, status, key=key)
 
 
 def caught_up(run: Run, status: RunStatus) -> RunStatus:

@@ -87,7 +87,7 @@ def choose(target: Target) -> Target:
     usual = "best" if "best" in offered else offered[-1]
     asked = MOMENT.asked() or usual
     number = _nearest(epochs, asked)
-    address.put(KEY, str(number) if number is not None else asked if asked in offered else usual)
+    st.session_state[KEY] = str(number) if number is not None else asked if asked in offered else usual
     chosen = st.selectbox(
         _("Moment of the training"),
         offered,

@@ -231,7 +231,7 @@ def _grid(place: Place, row: Row, chosen: str | None) -> None:
     """Draws a page of all that can be picked, large enough to tell apart."""
     pages = max(1, -(-len(row) // _PAGE))
     key = f"{place.key}-page"
-    address.put(key, min(max(int(st.session_state.get(key, 1)), 1), pages))
+    st.session_state[key] = min(max(int(st.session_state.get(key, 1)), 1), pages)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         components.note(_n("{n} picture", "{n} pictures", len(row)).format(n=number_format.exact(len(row))))
         if pages > 1:

@@ -68,8 +68,7 @@ def picker(anatomy: Anatomy, names: Sequence[str], *, key: str, default: str | N
     stages = list(dict.fromkeys(known[name].stage for name in offered))
     first = {stage: next(name for name in reversed(offered) if known[name].stage == stage) for stage in stages}
 
-    address.put(f"{key}-stage", known[chosen].stage)
-    address.put(f"{key}-name", chosen)
+    st.session_state[f"{key}-stage"], st.session_state[f"{key}-name"] = known[chosen].stage, chosen
     st.selectbox(
         _("How deep"),
         stages,

@@ -85,7 +85,8 @@ def run_picker(key: str, *, weights: bool = True, **settings: Any) -> Run | None
     names = run_list.labels(runs)
     wanted = choices.run_id()
     if wanted in ids:
-        address.put(key, wanted)
+        if st.session_state.get(key) != wanted:
+            st.session_state[key] = wanted
     elif st.session_state.get(key) not in ids:
         st.session_state[key] = ids[0]
     chosen = st.selectbox(
@@ -114,7 +115,7 @@ def network_picker(key: str = "bl-network") -> Target | None:
     kind = _kind(runs)
     if runs:
         kinds = {"run": _("Run"), "backbone": _("Backbone")}
-        address.put(f"{key}-kind", kind)  # the widget mirrors the choice; its callback makes it
+        st.session_state[f"{key}-kind"] = kind  # the widget mirrors the choice; its callback makes it
         st.segmented_control(
             _("Look into"),
             list(kinds),
@@ -166,8 +167,7 @@ def _backbone_picker(key: str) -> Target:
     spec, looked = choices.model(), _bare(choices.model())
     names = list(BACKBONES) if looked.backbone in BACKBONES else [looked.backbone, *BACKBONES]
     labels = _weights_of(looked)
-    address.put(f"{key}-backbone", looked.backbone)
-    address.put(f"{key}-weights", looked.weights)
+    st.session_state[f"{key}-backbone"], st.session_state[f"{key}-weights"] = looked.backbone, looked.weights
     st.selectbox(
         _("Backbone"),
         names,

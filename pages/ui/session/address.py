@@ -13,7 +13,9 @@ older than what the session knows: then the session's address stays, see :func:`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -34,6 +36,7 @@ _LAST = "bl.address.last"
 _OPEN, _BEHIND = "bl.address.open", "bl.address.behind"
 _HERE = "bl.address.here"
 """The name of the page that is shown."""
+_RENEWING: ContextVar[bool] = ContextVar("renewing", default=False)
 _LINK = "link"
 """Marks what a link asks for on its own page."""
 
@@ -121,16 +124,27 @@ def keep(key: str) -> None:
     A browser that asked for this run before it had drawn the field, and was sent the field only now, would draw the
     default and send that with the next click.
     """
-    put(key, st.session_state[key])
+    if not _sent(key):
+        st.session_state[key] = st.session_state[key]
+
+
+@contextmanager
+def renewing() -> Iterator[None]:
+    """Draws a part that renews itself, whose fields offer the same each time.
+
+    A field that is given a value is set to it in the browser, too. A click made meanwhile would be undone there, and
+    the next renewal would send the old value after the click's: so what the browser has already is not given again.
+    """
+    token = _RENEWING.set(True)
+    try:
+        yield
+    finally:
+        _RENEWING.reset(token)
 
 
 def put(key: str, value: object) -> None:
-    """Gives a field its value, called before it is drawn; nothing is done where the browser's request had the same.
-
-    A field that is given a value is set to it in the browser, too: a click made meanwhile would be undone there, and
-    the next request of a part that renews itself would send the old value after the click's.
-    """
-    if not _sent(key) or st.session_state[key] != value:
+    """Gives a field its value, called before it is drawn."""
+    if not (_RENEWING.get() and _sent(key) and st.session_state[key] == value):
         st.session_state[key] = value
 
 

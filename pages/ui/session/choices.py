@@ -353,7 +353,7 @@ def follow(key: str, value: object) -> None:
     now = st.session_state.get(key)
     repeated = address.behind() and now == sent and now not in known
     if key not in st.session_state or value not in known or repeated:
-        address.put(key, value)
+        st.session_state[key] = value
     else:
         address.keep(key)
     st.session_state[seen] = (value, st.session_state[key], now)

@@ -290,8 +290,9 @@ def _kept() -> None:
     st.selectbox("Followed", fruits, key="bl-followed")
     st.radio("Begun", fruits, **address.Bound("begun").widget("bl-begun", fruits, "pear", begun=True))
     st.text_input("Entered", **address.Bound("entered").entry("bl-entered", "pear", str))
-    st.radio("Chosen", fruits, **address.Bound("chosen").widget("bl-chosen", fruits, "pear"))
-    st.text_input("Asked for", **address.Bound("asked").entry("bl-asked", "", str))
+    with address.renewing():
+        st.radio("Chosen", fruits, **address.Bound("chosen").widget("bl-chosen", fruits, "pear"))
+        st.text_input("Asked for", **address.Bound("asked").entry("bl-asked", "", str))
     choices.carry()
 
 
