@@ -184,7 +184,7 @@ def click(repeat: int) -> None:
         for turn in range(-1, repeat):
             page.wait_for_timeout(2000)
             before = _worked(protocol)
-            page.get_by_text(("Two phases", "Linear probe")[turn % 2], exact=True).first.click()
+            page.get_by_text(("Linear probe", "Two phases")[turn % 2], exact=True).first.click()
             page.wait_for_timeout(2000)
             after = _worked(protocol)
             if turn >= 0:

@@ -28,6 +28,7 @@ def test_pictures_dropped_into_named_classes_become_a_source(
     for place, name in enumerate(("cats", "سگ")):
         calm.get_by_label(f"Class {place + 1}", exact=True).fill(name)
         calm.keyboard.press("Enter")
+        calm.wait_for_timeout(300)  # the name is on its way
         settled(calm)
         names = [f"{n}.jpg" for n in range(6)]
         files = [
