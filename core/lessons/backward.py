@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,9 @@ from torch.nn import functional as F
 from core.errors import InputError
 from core.interpret.forward import ask
 from core.interpret.probe import Probe
+from core.interpret.replay import REFUSALS, Record, recording, replaying
 from core.lessons.convolution import Sliding, convolve
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -22,6 +25,8 @@ Loss = Literal["sum", "mean"]
 LOSSES: tuple[Loss, ...] = ("sum", "mean")
 STEP = 1e-6
 """Half the distance between the two weights of a finite difference, for a weight of size 1."""
+AGREES = 1e-13
+"""What rounding may change of a loss of size 1 in a second pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +152,13 @@ def checkable(network: Network) -> tuple[str, ...]:
     )
 
 
-def gradient_check(network: Network, x: Tensor, layer: str, *, target: int, count: int = 1) -> list[Check]:
+def gradient_check(
+    network: Network, x: Tensor, layer: str, *, target: int, count: int = 1, progress: Progress | None = None
+) -> list[Check]:
     """Compares a layer's steepest gradients with finite differences, all in float64.
 
-    The loss is the cross-entropy of a class, in eval mode. The network itself is left as it was: a copy is asked.
+    The loss is the cross-entropy of a class, in eval mode. The network itself is left as it was: a copy is asked. What
+    comes before the layer is computed once where the network allows it.
 
     Args:
         network: The network.
@@ -158,6 +166,7 @@ def gradient_check(network: Network, x: Tensor, layer: str, *, target: int, coun
         layer: Name of a layer of :func:`checkable`.
         target: The class that is right.
         count: How many weights are checked, the steepest first.
+        progress: Called with the number of weights that are checked, and of all; what it raises ends the work.
 
     Raises:
         InputError: The layer has no weight, or the class does not exist.
@@ -166,6 +175,8 @@ def gradient_check(network: Network, x: Tensor, layer: str, *, target: int, coun
         raise InputError("The layer {layer} has no weight to check. Choose another one.", layer=layer)
     if not 0 <= target < len(network.classes):
         raise InputError("There is no class {n}: there are {all}, counted from 0.", n=target, all=len(network.classes))
+    progress = progress or (lambda _done, _total: None)
+    progress(0, count)
     with network.lock:
         model = copy.deepcopy(network.model).cpu().double()
     truth, image = torch.tensor([target]), x.cpu().double()
@@ -175,22 +186,42 @@ def gradient_check(network: Network, x: Tensor, layer: str, *, target: int, coun
 
     weight = model.get_submodule(layer).weight
     assert isinstance(weight, nn.Parameter)
-    with Probe(model, grad=True) as probe:
+    with Probe(model, grad=True) as probe, recording(model, layer, 1) as record:
         weight.requires_grad_()
-        (gradient,) = torch.autograd.grad(loss(probe), weight, allow_unused=True)
+        whole = loss(probe)
+        (gradient,) = torch.autograd.grad(whole, weight, allow_unused=True)
     if gradient is None:
         raise InputError("The layer {layer} does not take part in the answer. Choose another one.", layer=layer)
     order = gradient.abs().flatten().argsort(descending=True)[:count]
     found = []
     with Probe(model, grad=False) as probe:
-        for flat in order.tolist():
+
+        def again() -> float:
+            with replaying(model, record.cached):
+                return float(loss(probe))
+
+        progress(0, count)
+        if record.cached and not _replays(record, model, weight, float(whole.detach()), again):
+            record.cached.clear()
+        for done, flat in enumerate(order.tolist(), 1):
             index = tuple(int(place) for place in torch.unravel_index(torch.tensor(flat), weight.shape))
             kept = float(weight.data[index])
             step = STEP * max(1.0, abs(kept))
             losses = []
             for side in (1, -1):
                 weight.data[index] = kept + side * step
-                losses.append(float(loss(probe)))
+                losses.append(again())
             weight.data[index] = kept
             found.append(Check(index, kept, float(gradient[index]), step, losses[0], losses[1]))
+            progress(done, count)
     return found
+
+
+def _replays(record: Record, model: nn.Module, weight: nn.Parameter, whole: float, again: Callable[[], float]) -> bool:
+    """Whether passes that begin at a layer give what whole ones do, also once its weight is another."""
+    if not record.fits or sum(one is weight for _name, one in model.named_parameters(remove_duplicate=False)) > 1:
+        return False  # a weight that also stands before the layer changes what was cached
+    try:
+        return abs(again() - whole) <= AGREES * max(1.0, abs(whole))
+    except REFUSALS:
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,13 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from core.errors import InputError
+from core.interpret.probe import device_of
+from core.interpret.shared_copy import shared_copy
+from core.messages import Progress
 from core.models.network import Network
 
+AT_ONCE = 4
+"""Pictures that go through a network at once: more gain little on a CPU, and a cancelled work waits for them."""
 _SUMS = {"add", "add_", "__add__", "__radd__", "__iadd__"}
 
 
@@ -114,8 +118,7 @@ def without(network: Network, name: str) -> nn.Module:
     """
     if name not in {skip.name for skip in skips(network)}:
         raise InputError("The network {network} has no skip at {name}.", network=network.name, name=name)
-    with network.lock:
-        model = copy.deepcopy(network.model).cpu().eval()
+    model = shared_copy(network).cpu()
     block = model.get_submodule(name)
     original = block.forward
 
@@ -149,10 +152,8 @@ def compare(network: Network, cut: nn.Module, x: Tensor) -> Cut:
         cut: What :func:`without` made of it.
         x: A normalised picture, 1xCxHxW.
     """
-    with network.lock:
-        whole = copy.deepcopy(network.model).cpu().eval()
     x = x.cpu()
-    first, said = _gradients(whole, x, None)
+    first, said = _gradients(shared_copy(network).cpu(), x, None)
     named = int(said.argmax())
     second, later = _gradients(cut, x, named)
     lengths = tuple(second.get(name, 0.0) for name in first)
@@ -193,6 +194,17 @@ def _gradients(model: nn.Module, x: Tensor, named: int | None) -> tuple[dict[str
 
 
 @torch.no_grad()
-def answers(model: nn.Module, batch: Tensor) -> Tensor:
-    """Returns the class that a network in eval mode names for each picture of a batch."""
-    return torch.as_tensor(model(batch)).argmax(1)
+def answers(model: nn.Module, batch: Tensor, progress: Progress | None = None) -> Tensor:
+    """Returns the class that a network in eval mode names for each picture of a batch.
+
+    Args:
+        model: The network.
+        batch: Normalised pictures, BxCxHxW.
+        progress: Called with the number of pictures that were asked about, and of all; what it raises ends the work.
+    """
+    found: list[Tensor] = []
+    for part in batch.split(AT_ONCE):
+        found.append(torch.as_tensor(model(part.to(device_of(model)))).argmax(1).cpu())
+        if progress is not None:
+            progress(sum(map(len, found)), len(batch))
+    return torch.cat(found)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
-from pages.learn import own_network
+from core.messages import Progress
+from pages.learn import own_network, training
 from pages.learn.number_grid import written
 from pages.ui.kit import components
-from pages.ui.kit.page_states import broken, busy, guarded
+from pages.ui.kit.page_states import broken, guarded
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import caches
 from pages.ui.text import layer_names
 from pages.ui.text.i18n import _, translate_error
 
@@ -44,17 +44,17 @@ def _check(subject: Subject) -> None:
     target = int(subject.probabilities().argmax())
     key = (*subject.key, layer, target)
 
-    def made() -> list[Check]:
-        return gradient_check(subject.network, subject.input(), layer, target=target, count=COUNT)
+    def made(progress: Progress) -> list[Check]:
+        return gradient_check(subject.network, subject.input(), layer, target=target, count=COUNT, progress=progress)
 
     try:
-        if caches.known("learn-checks", key):
-            checks = caches.remember("learn-checks", key, made)
-        else:
-            with busy(_("Going back once, and forward twice a weight, with 16 digits …"), 160):
-                checks = caches.remember("learn-checks", key, made)
+        checks = training.by_itself(
+            "learn-checks", key, made, label=_("Check the steepest {n} weights").format(n=COUNT), doing=_doing
+        )
     except InputError as error:
         broken(_("This gradient cannot be checked"), translate_error(error), icon="report", tone="warn")
+        return
+    if checks is None:
         return
     called = layer_names.layer(subject.network.anatomy, layer)
     components.section(
@@ -69,6 +69,12 @@ def _check(subject: Subject) -> None:
             "The slope between two losses is the gradient, up to what the losses bend between them: the smaller the "
             "step, the closer, until the digits run out. Nothing of the network was changed: a copy was asked."
         )
+    )
+
+
+def _doing(done: int, total: int) -> str:
+    return _("Going back once, and forward twice a weight, with 16 digits: {done} of {all} weights").format(
+        done=done, all=total
     )
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
-from pages.learn import own_network
+from core.messages import Progress
+from pages.learn import own_network, training
 from pages.learn.number_grid import written
 from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
-from pages.ui.kit.page_states import broken, busy, guarded
+from pages.ui.kit.page_states import broken, guarded
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
@@ -76,14 +77,17 @@ def _bench(subject: Subject) -> None:
         components.note(translate_error(error))
     places = _places(dataset, subject) if dataset is not None else []
     try:
-        key = (*subject.key, name, dataset and dataset.state(places))
-        if caches.known("learn-skips", key):
-            cut = caches.remember("learn-skips", key, lambda: _made(subject, name, dataset, places))
-        else:
-            with busy(_("Cutting the skip in a copy, and asking both …"), 330):
-                cut = caches.remember("learn-skips", key, lambda: _made(subject, name, dataset, places))
+        cut = training.by_itself(
+            "learn-skips",
+            (*subject.key, name, dataset and dataset.state(places)),
+            lambda progress: _made(subject, name, dataset, places, progress),
+            label=_("Cut this skip"),
+            doing=_("Cutting the skip in a copy, and asking both …"),
+        )
     except InputError as error:
         broken(_("This skip cannot be cut"), translate_error(error), icon="report", tone="warn")
+        return
+    if cut is None:
         return
     charts.show(
         _chart(subject, cut.cut),
@@ -106,21 +110,27 @@ def _places(dataset: Dataset, subject: Subject) -> list[int]:
     return held[::step][:PICTURES]
 
 
-def _made(subject: Subject, name: str, dataset: Dataset | None, places: Sequence[int]) -> _Found:
+def _made(subject: Subject, name: str, dataset: Dataset | None, places: Sequence[int], progress: Progress) -> _Found:
     import torch
 
     from core.data.images import to_tensor
+    from core.interpret.shared_copy import shared_copy
     from core.lessons.own.skips import answers, compare, without
 
-    network = subject.network
+    network, total = subject.network, 2 * len(places) + 1
+    progress(0, total)
     cut = without(network, name)
     compared = compare(network, cut, subject.input())
+    progress(1, total)
     if dataset is None:
         return _Found(compared, 0, 0, None)
     batch = torch.cat([to_tensor(dataset.load(place), network.preprocessing) for place in places])
-    with network.lock:
-        whole = answers(network.model, batch.to(next(network.model.parameters()).device)).cpu()
-    later = answers(cut, batch)
+    whole = caches.remember(
+        "learn-whole-answers",
+        (*subject.target.key, dataset.state(places)),
+        lambda: answers(shared_copy(network), batch, lambda done, _all: progress(1 + done, total)),
+    )
+    later = answers(cut, batch, lambda done, _all: progress(1 + len(places) + done, total))
     right = None
     if tuple(dataset.classes) == tuple(network.classes):
         labels = torch.tensor([dataset.items[place].label for place in places])

@@ -35,6 +35,11 @@ class Work:
         """Ends it at its next progress."""
         self._cancelled.set()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether its end was asked for."""
+        return self._cancelled.is_set()
+
     def wait(self, seconds: float) -> bool:
         """Waits for its end, so long at most; returns whether it has ended."""
         return self._ended.wait(seconds)
@@ -57,9 +62,14 @@ class Work:
 
 
 def running(key: Key) -> Work | None:
-    """Returns the work of a key that has not ended yet."""
+    """Returns the work of a key that has not ended yet, and will come to its end."""
     with _LOCK:
-        return _WORKS.get(key)
+        return _going(key)
+
+
+def _going(key: Key) -> Work | None:
+    known = _WORKS.get(key)
+    return None if known is None or known.cancelled else known
 
 
 def start(key: Key, make: Callable[[Progress], object]) -> Work:
@@ -70,7 +80,7 @@ def start(key: Key, make: Callable[[Progress], object]) -> Work:
         make: Does it; it calls what it is given with what is done and all there is.
     """
     with _LOCK:
-        known = _WORKS.get(key)
+        known = _going(key)
         if known is not None:
             return known
         work = _WORKS[key] = Work(make)
@@ -80,7 +90,8 @@ def start(key: Key, make: Callable[[Progress], object]) -> Work:
             work.run()
         finally:
             with _LOCK:
-                _WORKS.pop(key, None)
+                if _WORKS.get(key) is work:
+                    del _WORKS[key]
 
     threading.Thread(target=run, daemon=True, name="background work").start()
     return work

@@ -72,7 +72,7 @@ def test_what_was_cut_is_asked_anew_when_a_picture_changes(open_page, image_fold
     folder = image_folder(images=4)
     asked: list[int] = []
 
-    def made(_subject, _name, _dataset, places):
+    def made(_subject, _name, _dataset, places, _progress):
         asked.append(len(places))
         return skips._Found(Cut(("conv1",), (1.0,), (1.0,), 0, (0.5, 0.5)), len(places), 1, None)
 

@@ -99,3 +99,58 @@ def test_a_training_under_way_shows_its_progress_and_is_cancelled(open_page, wor
     assert not app.exception
     assert "bl-learn-go-learn-width" in {button.key for button in app.button}
     assert "Accuracy on 600 held-out" not in words(app)
+
+
+def test_a_gradient_is_checked_by_itself_counted_cancelled_and_taken_up_again(open_page, words, monkeypatch) -> None:
+    from core.lessons import backward
+
+    monkeypatch.setattr(training, "PATIENCE", 0.3)
+    own = {"learn-on": "own", "backbone": "squeezenet1_1", "weights": "none", "image": "sample:cat"}
+    release, asked, true = threading.Event(), [], backward.gradient_check
+
+    def slow(network, x, layer, *, progress, **more):
+        asked.append(layer)
+        progress(0, 3)
+        while not release.wait(0.01):
+            progress(1, 3)
+        return true(network, x, layer, progress=progress, **more)
+
+    monkeypatch.setattr(backward, "gradient_check", slow)
+    app = open_page("learn", lesson="backward", step="play", **own)
+    assert not app.exception
+    assert "bl-learn-go-learn-checks" not in {button.key for button in app.button}, "nobody has to ask for it"
+    assert "1 of 3 weights" in words(app)
+    assert "Gradient by autograd" not in words(app)
+    app.button(key="bl-learn-stop-learn-checks").click().run()
+    app.run()
+    assert "bl-learn-go-learn-checks" in {button.key for button in app.button}, "it does not begin again by itself"
+    app.selectbox(key="bl-learn-check").set_value("features.0").run()
+    app.selectbox(key="bl-learn-check").set_value("features.3.squeeze").run()
+    assert asked[1:] == ["features.0", "features.3.squeeze"], "another layer is another work"
+    running = [name for (_shelf, *_more, name, _target) in list(background._WORKS) if _shelf == "learn-checks"]
+    assert running.count("features.3.squeeze") == 1
+    release.set()
+    for _look in range(100):
+        if "Gradient by autograd" in words(app.run()):
+            break
+    assert asked.count("features.3.squeeze") == 1
+
+
+def test_a_work_that_is_being_cancelled_is_nobodys_any_more() -> None:
+    release, ended = threading.Event(), []
+
+    def slow(progress):
+        release.wait(10)
+        progress(1, 2)
+        ended.append(1)
+
+    first = background.start(("left",), slow)
+    first.cancel()
+    assert background.running(("left",)) is None
+    second = background.start(("left",), slow)
+    assert second is not first
+    release.set()
+    assert first.wait(5)
+    assert second.wait(5)
+    assert first.cancelled
+    assert ended == [1]

@@ -65,6 +65,15 @@ def test_gradients_with_the_skip_are_plain_torchs_and_without_it_others(resnet) 
     assert not any(value.grad is not None for value in model.parameters())
 
 
+def test_pictures_are_asked_about_a_few_at_a_time_and_answered_as_all_at_once(resnet) -> None:
+    torch.manual_seed(0)
+    batch, seen = torch.randn(2 * skips.AT_ONCE + 1, 3, 64, 64), []
+    found = skips.answers(resnet.model.eval(), batch, lambda done, total: seen.append((done, total)))
+    with torch.no_grad():
+        assert torch.equal(found, resnet.model(batch).argmax(1))
+    assert seen == [(done, len(batch)) for done in (skips.AT_ONCE, 2 * skips.AT_ONCE, len(batch))]
+
+
 def test_a_network_without_skips_says_so() -> None:
     network = load_network("vgg11", weights="none", image_size=64)
     assert skips.skips(network) == []
