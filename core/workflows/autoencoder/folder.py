@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import InputError
 from core.runs.files import read_arrays
 from core.runs.jobs import Job
+from core.workflows import picture_networks
 from core.workflows.autoencoder.request import AutoencoderRequest
+from core.workflows.picture_networks import SHOWN, Rows, read_result
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
     from core.training.autoencoder.training import Autoencoder
 
-WEIGHTS, ENCODER, SHOWN, MAP = "autoencoder.safetensors", "encoder.safetensors", "shown.npz", "map.npz"
+WEIGHTS, ENCODER, MAP = "autoencoder.safetensors", "encoder.safetensors", "map.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class AutoencoderResult:
         Raises:
             InputError: It is not there any more.
         """
-        return read_arrays(self.job.path / epoch_file(epoch))["given"]
+        return picture_networks.of_epoch(self.job, epoch)
 
     def map(self) -> dict[str, NDArray[Any]]:
         """Returns the map of held-out pictures.
@@ -87,51 +85,26 @@ class AutoencoderResult:
         """
         import torch
 
+        from core.interpret.visualization.fourier_image import to_bytes
+
         found = self.map()
         values = places.astype("float32") @ found["axes"].astype("float32") + found["mean"].astype("float32")
-        model = _loaded(self.job.path / WEIGHTS, self.request)
+        model = picture_networks.loaded(self.job.path / WEIGHTS, self.request, _autoencoder)
         with torch.no_grad():
-            return as_bytes(model.decode(torch.from_numpy(values)))
+            return to_bytes(model.decode(torch.from_numpy(values)))
 
 
 def result(job: Job) -> AutoencoderResult | None:
     """Returns what a job has so far; ``None`` where there is nothing yet, or it is damaged."""
-    record = job.result
-    try:
-        request = job.read_request()
-        if not isinstance(request, AutoencoderRequest) or not record["rows"]:
-            return None
-        rows = tuple({name: float(value) for name, value in row.items()} for row in record["rows"])
+
+    def made(request: AutoencoderRequest, rows: Rows, record: Mapping[str, Any]) -> AutoencoderResult | None:
         names = ("latents", "out_side", "parameters", "pca_mse", "copy_mse", "encoder_file", "seconds")
-        return AutoencoderResult(request, rows, **{name: record[name] for name in names}, job=job)
-    except (InputError, KeyError, TypeError, ValueError, AttributeError):
-        return None
+        return AutoencoderResult(request, rows, **{name: record[name] for name in names}, job=job) if rows else None
+
+    return read_result(job, AutoencoderRequest, made)
 
 
-def as_bytes(pictures: torch.Tensor) -> NDArray[np.uint8]:
-    """Returns pictures B x C x H x W as B x H x W x 3 with 256 levels; what leaves 0..1 is cut off."""
-    from core.interpret.visualization.fourier_image import to_bytes
-
-    return to_bytes(pictures)
-
-
-def epoch_file(epoch: int) -> str:
-    """Returns what the file with the pictures after an epoch is called."""
-    return f"epoch-{epoch:05d}.npz"
-
-
-def _loaded(path: Path, request: AutoencoderRequest) -> Autoencoder:
-    try:
-        return _model(path, path.stat().st_mtime_ns, request)
-    except OSError as error:
-        raise InputError("The file {file} of the autoencoder is not there any more.", file=path.name) from error
-
-
-@lru_cache(maxsize=4)
-def _model(path: Path, _stamp: int, request: AutoencoderRequest) -> Autoencoder:
-    from core.models.network import load_into
+def _autoencoder(request: AutoencoderRequest) -> Autoencoder:
     from core.training.autoencoder.training import Autoencoder
 
-    model = Autoencoder(request.encoder, request.decoder, request.channels, request.side)
-    load_into(model, path)
-    return model.eval()
+    return Autoencoder(request.encoder, request.decoder, request.channels, request.side)

@@ -8,16 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.runs.files import read_arrays, write_arrays
 from core.runs.jobs import Job
-from core.workflows import split_pictures
+from core.workflows import picture_networks, split_pictures
 from core.workflows.gan.request import GanRequest
 from core.workflows.jobs.job_process import JobContext
+from core.workflows.picture_networks import SHOWN, Rows, read_result
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ __all__ = ["GanRequest", "GanResult", "result", "work"]
 
 KEPT, COUNTED = 24, 500
 """Noises whose pictures are kept over the epochs; pictures of which the nearest real ones are counted by class."""
-WEIGHTS, SHOWN = "generator.safetensors", "shown.npz"
+WEIGHTS = "generator.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class GanResult:
         Raises:
             InputError: They are not there any more.
         """
-        return read_arrays(self.job.path / _epoch_file(epoch))["made"]
+        return picture_networks.of_epoch(self.job, epoch)
 
     def nearest(self) -> NDArray[np.uint8]:
         """Returns for each of the last ones the real picture that is nearest to it, N x S x S x 3.
@@ -86,24 +86,19 @@ class GanResult:
         from core.training.gan.pictures import between, generate
 
         noise = torch.from_numpy(read_arrays(self.job.path / SHOWN)["noise"])
-        return to_bytes(
-            generate(_loaded(self.job.path / WEIGHTS, self.request), between(noise[first], noise[last], count))
-        )
+        generator = picture_networks.loaded(self.job.path / WEIGHTS, self.request, _generator)
+        return to_bytes(generate(generator, between(noise[first], noise[last], count)))
 
 
 def result(job: Job) -> GanResult | None:
     """Returns what a job has so far; ``None`` where there is nothing yet, or it is damaged."""
-    record = job.result
-    try:
-        request = job.read_request()
-        if not isinstance(request, GanRequest):
-            return None
-        rows = tuple({name: float(value) for name, value in row.items()} for row in record["rows"])
+
+    def made(request: GanRequest, rows: Rows, record: Mapping[str, Any]) -> GanResult:
         counts = {str(name): int(count) for name, count in record["counts"].items()}
         generator, discriminator = record["parameters"]
         return GanResult(request, rows, (int(generator), int(discriminator)), counts, float(record["seconds"]), job)
-    except (InputError, KeyError, TypeError, ValueError, AttributeError):
-        return None
+
+    return read_result(job, GanRequest, made)
 
 
 def work(request: GanRequest, context: JobContext) -> None:
@@ -116,7 +111,7 @@ def work(request: GanRequest, context: JobContext) -> None:
     from core.training.gan.pictures import generate, make_pair, nearest, train
 
     device = resolve_device(request.device)
-    context.progress("reading images")
+    context.step("reading images")
     found = split_pictures.read(
         request.data,
         {"train": request.images},
@@ -124,7 +119,7 @@ def work(request: GanRequest, context: JobContext) -> None:
         side=request.side,
         seed=request.seed,
         roots=context.roots,
-        progress=lambda done, total: context.progress("reading images", done, total),
+        progress=partial(context.step, "reading images"),
     )["train"]
     if len(found.values) < 2:
         raise InputError("There is no picture to learn from, or a single one. Choose other images.")
@@ -140,14 +135,9 @@ def work(request: GanRequest, context: JobContext) -> None:
     }
 
     def keep(row: EpochResult | None) -> None:
-        epoch = 0 if row is None else row.epoch
-        write_arrays(context.job.path / _epoch_file(epoch), made=to_bytes(generate(generator, noise)))
+        picture_networks.keep_epoch(context.job, 0 if row is None else row.epoch, generate(generator, noise))
         record["rows"] += [] if row is None else [asdict(row)]
         context.job.write_result(record)
-
-    def on_step(done: int, total: int) -> None:
-        context.progress("training", done, total)
-        context.raise_if_cancelled()
 
     keep(None)
     begin = time.monotonic()
@@ -157,7 +147,7 @@ def work(request: GanRequest, context: JobContext) -> None:
         request.noise,
         request.recipe(),
         on_epoch=keep,
-        on_step=on_step,
+        on_step=partial(context.step, "training"),
     )
     record["seconds"] = round(time.monotonic() - begin, 2)
     alike = found.values[nearest(generate(generator, noise), found.values)]
@@ -169,22 +159,7 @@ def work(request: GanRequest, context: JobContext) -> None:
     context.job.write_result(record)
 
 
-def _epoch_file(epoch: int) -> str:
-    return f"epoch-{epoch:05d}.npz"
-
-
-def _loaded(path: Path, request: GanRequest) -> Generator:
-    try:
-        return _generator(path, path.stat().st_mtime_ns, request)
-    except OSError as error:
-        raise InputError("The file {file} is not there any more, or damaged.", file=path.name) from error
-
-
-@lru_cache(maxsize=4)
-def _generator(path: Path, _stamp: int, request: GanRequest) -> Generator:
-    from core.models.network import load_into
+def _generator(request: GanRequest) -> Generator:
     from core.training.gan.pictures import Generator
 
-    generator = Generator(request.noise, request.channels, request.side)
-    load_into(generator, path)
-    return generator.eval()
+    return Generator(request.noise, request.channels, request.side)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.runs.files import write_arrays
 from core.runs.jobs import Job
-from core.workflows import split_pictures
-from core.workflows.autoencoder.folder import ENCODER, MAP, SHOWN, WEIGHTS, as_bytes, epoch_file, result
+from core.workflows import picture_networks, split_pictures
+from core.workflows.autoencoder.folder import ENCODER, MAP, WEIGHTS, result
 from core.workflows.autoencoder.request import AutoencoderRequest
 from core.workflows.jobs.job_process import JobContext
+from core.workflows.picture_networks import SHOWN
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +41,7 @@ def work(request: AutoencoderRequest, context: JobContext) -> None:
 
     device = resolve_device(request.device)
     model = Autoencoder(request.encoder, request.decoder, request.channels, request.side, request.seed).to(device)
-    context.progress("reading images")
+    context.step("reading images")
     found = split_pictures.read(
         request.data,
         {"train": request.images, "val": max(MAPPED, request.images // 4)},
@@ -47,7 +49,7 @@ def work(request: AutoencoderRequest, context: JobContext) -> None:
         side=request.side,
         seed=request.seed,
         roots=context.roots,
-        progress=lambda done, total: context.progress("reading images", done, total),
+        progress=partial(context.step, "reading images"),
     )
     pictures, held_out = found["train"].values.to(device), found["val"].values.to(device)
     labels, classes = found["val"].labels.tolist(), found["val"].classes
@@ -55,12 +57,7 @@ def work(request: AutoencoderRequest, context: JobContext) -> None:
     spoiled = spoil(held_out, recipe)
     keeper = _Keeper(request, context, model, spoiled[:KEPT], held_out[:KEPT])
     begin = time.monotonic()
-
-    def on_step(done: int, total: int) -> None:
-        context.progress("training", done, total)
-        context.raise_if_cancelled()
-
-    train(model, pictures, held_out, recipe, on_epoch=keeper, on_step=on_step)
+    train(model, pictures, held_out, recipe, on_epoch=keeper, on_step=partial(context.step, "training"))
     keeper.record["seconds"] = round(time.monotonic() - begin, 2)
     width = keeper.record["latents"]
     keeper.record["copy_mse"] = float(torch.nn.functional.mse_loss(spoiled, held_out))
@@ -84,6 +81,7 @@ class _Keeper:
         spoiled: torch.Tensor,
         originals: torch.Tensor,
     ) -> None:
+        from core.interpret.visualization.fourier_image import to_bytes
         from core.training.autoencoder.designs import sizes
 
         down, up = sizes(request.encoder, request.decoder, request.channels, request.side)
@@ -98,13 +96,12 @@ class _Keeper:
             "encoder_file": "",
             "seconds": 0.0,
         }
-        write_arrays(self._job.path / SHOWN, original=as_bytes(originals), seen=as_bytes(spoiled))
+        write_arrays(self._job.path / SHOWN, original=to_bytes(originals), seen=to_bytes(spoiled))
 
     def __call__(self, row: EpochResult) -> None:
         from core.training.autoencoder.training import give_back
 
-        given = as_bytes(give_back(self._model, self._spoiled))
-        write_arrays(self._job.path / epoch_file(row.epoch), given=given)
+        picture_networks.keep_epoch(self._job, row.epoch, give_back(self._model, self._spoiled))
         self.record["rows"].append(
             {"epoch": row.epoch, "train_loss": row.train_loss, "val_loss": row.val_loss, "val_mse": row.val_mse}
         )
@@ -127,6 +124,7 @@ def _keep_map(
     import numpy as np
     import torch
 
+    from core.interpret.visualization.fourier_image import to_bytes
     from core.training.autoencoder.training import give_back, latents_of
 
     values = latents_of(model, spoiled).cpu()
@@ -143,8 +141,8 @@ def _keep_map(
         places=((values - mean) @ axes.T).numpy(),
         labels=np.array(labels, np.int64),
         classes=np.array(classes),
-        original=as_bytes(held_out),
-        given=as_bytes(give_back(model, spoiled)),
+        original=to_bytes(held_out),
+        given=to_bytes(give_back(model, spoiled)),
         mean=mean.numpy(),
         axes=axes.numpy(),
     )

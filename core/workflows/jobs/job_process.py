@@ -51,6 +51,15 @@ class JobContext:
         self.recorder.update(now=False, **record)
         self.log(record)
 
+    def step(self, doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
+        """Reports as :meth:`progress` does, and ends the work where that was requested.
+
+        Raises:
+            Cancelled: It was.
+        """
+        self.progress(doing, done, total, **more)
+        self.raise_if_cancelled()
+
     def cancelled(self) -> bool:
         """Returns whether the job was requested to stop."""
         return self.job.stop_requested

@@ -29,13 +29,9 @@ def work(request: KnownSetRequest, context: JobContext) -> None:
     from core.data.importing.kaggle import PREFIX, fetch_kaggle
     from core.data.importing.known_sets import fetch_set
 
-    def report(doing: str, done: int, total: int) -> None:
-        context.raise_if_cancelled()
-        context.progress(doing, done, total)
-
     context.progress("loading libraries")
     fetch = fetch_kaggle if request.name.startswith(PREFIX) else fetch_set
-    path = fetch(request.name, request.called, progress=report)
+    path = fetch(request.name, request.called, progress=context.step)
     context.job.write_result({"path": str(path)})
 
 

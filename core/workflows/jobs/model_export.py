@@ -48,12 +48,10 @@ def work(request: ExportRequest, context: JobContext) -> None:
 
     run = RunStore(context.runs_dir).get(request.run)
 
-    def step(doing: str) -> None:
-        context.raise_if_cancelled()
-        context.progress(doing)
-
     with (context.job.path / PACKAGE).open("wb") as file:
-        found = export_package(run, request.format, file, checkpoint=request.weights, roots=context.roots, step=step)
+        found = export_package(
+            run, request.format, file, checkpoint=request.weights, roots=context.roots, step=context.step
+        )
     context.job.write_result(found.as_record())
 
 

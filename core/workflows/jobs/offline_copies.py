@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from core import settings
@@ -90,12 +91,13 @@ def work(request: CopiesRequest, context: JobContext) -> None:
     files = len(dataset) + sum(before.values()) * (request.copies - 1)
     check_room(round(files * sum(some) / len(some)), request.name, root, usage())
 
-    def progress(done: int, total: int) -> None:
-        context.progress("writing copies", done, total)
-        context.raise_if_cancelled()
-
     target = write_copies(
-        dataset, request.augment, request.copies, root / request.name, seed=request.seed, progress=progress
+        dataset,
+        request.augment,
+        request.copies,
+        root / request.name,
+        seed=request.seed,
+        progress=partial(context.step, "writing copies"),
     )
     after = open_dataset(str(target)).counts()["train"]
     context.job.write_result({"name": target.name, "before": before, "after": after})

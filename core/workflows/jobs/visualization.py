@@ -94,18 +94,14 @@ def work(request: VisualizationJob, context: JobContext) -> None:
     from core.interpret.visualization.activation_maximization import maximise, maximise_classes
     from core.workflows.checkpoints import network_named
 
-    def report(doing: str, done: int = 0, total: int = 0, **more: Any) -> None:
-        context.progress(doing, done, total, **more)
-        context.raise_if_cancelled()
-
     device = resolve_device(request.device)
     if device.type == "cpu":
         reuse_freed_memory()
-    report("building the network")
+    context.step("building the network")
     network = network_named(request.reference, weights=request.weights, runs_dir=context.runs_dir)
     network.model.to(device)
     if not request.channels:
-        keep(context.job, deep(network, request, lambda done, total: report("dreaming", done, total)))
+        keep(context.job, deep(network, request, lambda done, total: context.step("dreaming", done, total)))
         return
     ready: list[int] = []
     common: dict[str, Any] = {
@@ -114,7 +110,7 @@ def work(request: VisualizationJob, context: JobContext) -> None:
         "seed": request.seed,
         "precision": request.precision,
         "on_image": lambda one: ready.append(one.channel),
-        "progress": lambda done, total: report("growing", done, total, ready=len(ready)),
+        "progress": lambda done, total: context.step("growing", done, total, ready=len(ready)),
     }
     if request.layer:
         maximise(network, request.layer, request.channels, place=request.place, **common)  # type: ignore[arg-type]

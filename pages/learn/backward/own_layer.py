@@ -12,7 +12,7 @@ from core.messages import Progress
 from pages.learn import own_network, training
 from pages.learn.number_grid import written
 from pages.ui.kit import components
-from pages.ui.kit.page_states import broken, guarded
+from pages.ui.kit.page_states import broken
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.text import layer_names
@@ -24,15 +24,9 @@ if TYPE_CHECKING:
 COUNT = 3
 
 
-def draw() -> None:
+@own_network.on_subject
+def draw(subject: Subject) -> None:
     """Draws the choice of network, picture and layer, and its steepest gradients."""
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_check)(subject)
-
-
-@guarded
-def _check(subject: Subject) -> None:
     from core.lessons.backward import checkable, gradient_check
 
     known = {layer.name for layer in subject.network.anatomy.layers}

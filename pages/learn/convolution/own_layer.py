@@ -12,7 +12,7 @@ from core.errors import InputError
 from pages.learn import map_click, number_grid, own_network
 from pages.learn.number_grid import Grid, signed, written
 from pages.ui.kit import components, form_fields
-from pages.ui.kit.page_states import broken, guarded
+from pages.ui.kit.page_states import broken
 from pages.ui.selection import field_pictures, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
@@ -33,15 +33,9 @@ STEPS = {
 }
 
 
-def draw() -> None:
+@own_network.on_subject
+def draw(subject: Subject) -> None:
     """Draws the choice of network and picture, and the arithmetic of one value."""
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_arithmetic)(subject)
-
-
-@guarded
-def _arithmetic(subject: Subject) -> None:
     from core.lessons.layer_arithmetic import cell, convolutions
 
     names = convolutions(subject.network.anatomy)

@@ -92,14 +92,8 @@ def _first(found: Normed, value: float, scale: float, shift: float) -> None:
     )
 
 
-def _own() -> None:
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_trap)(subject)
-
-
-@guarded
-def _trap(subject: Subject) -> None:
+@own_network.on_subject
+def _own(subject: Subject) -> None:
     key = subject.key
     try:
         if caches.known("learn-traps", key):

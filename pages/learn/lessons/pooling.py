@@ -84,14 +84,8 @@ def _bench() -> None:
         components.note(_("The same as a kernel of four times 0.25 with stride 2: mean pooling is a convolution."))
 
 
-def _own() -> None:
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_measured)(subject)
-
-
-@guarded
-def _measured(subject: Subject) -> None:
+@own_network.on_subject
+def _own(subject: Subject) -> None:
     shift = int(
         st.slider(
             _("The picture moves by, in pixels"),

@@ -12,7 +12,7 @@ from pages.learn import own_network
 from pages.learn.lesson import Lesson, Question, Why
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
-from pages.ui.kit.page_states import broken, busy, guarded
+from pages.ui.kit.page_states import broken, busy
 from pages.ui.selection import field_pictures, layer_picker, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
@@ -44,14 +44,8 @@ def _ask() -> Question:
     )
 
 
-def _play() -> None:
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_field)(subject)
-
-
-@guarded
-def _field(subject: Subject) -> None:
+@own_network.on_subject
+def _play(subject: Subject) -> None:
     anatomy = subject.network.anatomy
     with_maps = [layer.name for layer in anatomy.layers if layer.layout]
     names = layer_picker.main_layers(anatomy, with_maps)

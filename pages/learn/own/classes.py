@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.errors import InputError
-from pages.ui.kit import charts, components, nav, page_states
+from pages.learn import own_network
+from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
-from pages.ui.kit.page_states import broken, guarded
-from pages.ui.session import caches, choices
+from pages.ui.kit.page_states import guarded
+from pages.ui.session import choices
 from pages.ui.text import number_format
-from pages.ui.text.i18n import _, _n, translate_error
+from pages.ui.text.i18n import _, _n
 
 if TYPE_CHECKING:
     from core.runs.store import Run
@@ -29,19 +29,12 @@ def draw() -> None:
     run = choices.run()
     experiment = choices.run_experiment() if run is not None else None
     spec = experiment.data if experiment is not None else choices.data()
-    if spec is None:
-        page_states.empty(
-            _("No pictures yet"),
-            _("Counts, the accuracy of always naming the commonest class, and recalls of a run would stand here."),
-            action=_("Choose your pictures"),
-            target="data",
-            icon="scatter_plot",
-        )
-        return
-    try:
-        dataset = caches.divided(spec)
-    except InputError as error:
-        broken(_("These pictures cannot be read"), translate_error(error), icon="report", tone="warn")
+    dataset = own_network.divided(
+        spec,
+        shown=_("Counts, the accuracy of always naming the commonest class, and recalls of a run would stand here."),
+        icon="scatter_plot",
+    )
+    if dataset is None:
         return
     judged = None if run is None else _judged(run)
     counts = {name: sum(split[name] for split in dataset.counts().values()) for name in dataset.classes}

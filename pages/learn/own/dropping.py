@@ -11,7 +11,7 @@ from pages.learn import own_network
 from pages.learn.number_grid import written
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.components import Figure
-from pages.ui.kit.page_states import broken, guarded
+from pages.ui.kit.page_states import broken
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import number_format
@@ -25,15 +25,9 @@ if TYPE_CHECKING:
 DRAWS = 200
 
 
-def draw() -> None:
+@own_network.on_subject
+def draw(subject: Subject) -> None:
     """Draws the choice of network and picture, and the bench."""
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_bench)(subject)
-
-
-@guarded
-def _bench(subject: Subject) -> None:
     from core.lessons.own.dropping import redraw
 
     share = int(

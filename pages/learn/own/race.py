@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from core.errors import InputError
 from core.messages import Progress
 from pages.learn import own_network, rates_chart, training
-from pages.ui.kit import components, page_states
-from pages.ui.kit.page_states import broken, guarded
+from pages.ui.kit import components
+from pages.ui.kit.page_states import broken
 from pages.ui.selection import subjects
 from pages.ui.selection.network_picker import Target
-from pages.ui.session import caches
 from pages.ui.text.i18n import _, translate_error
 
 STEPS = 30
 
 
-def draw() -> None:
+@own_network.on_network
+def draw(target: Target) -> None:
     """Draws the choice of a network, and the race on the chosen pictures."""
-    target = own_network.network()
-    if target is not None:
-        st.fragment(_bench)(target)
-
-
-@guarded
-def _bench(target: Target) -> None:
     from core.lessons.race import Trained, race_heads
     from core.workflows.lesson_race import features, places_of
 
-    spec = own_network.pictures(target)
-    if spec is None:
-        page_states.empty(
-            _("No pictures yet"),
-            _("Heads on frozen features of your pictures would race here: accuracy by optimizer and learning rate."),
-            action=_("Choose your pictures"),
-            target="data",
-            icon="downhill_skiing",
-        )
+    dataset = own_network.divided(
+        own_network.pictures(target),
+        shown=_("Heads on frozen features of your pictures would race here: accuracy by optimizer and learning rate."),
+        icon="downhill_skiing",
+    )
+    if dataset is None:
         return
     try:
-        dataset = caches.divided(spec)
         learned, held = places_of(dataset)
     except InputError as error:
         broken(_("These pictures cannot race"), translate_error(error), icon="report", tone="warn")

@@ -7,7 +7,6 @@ import streamlit as st
 from pages.learn import own_network
 from pages.learn.scores import bench
 from pages.ui.kit import components
-from pages.ui.kit.page_states import guarded
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text.i18n import _
@@ -15,15 +14,9 @@ from pages.ui.text.i18n import _
 TOP = 6
 
 
-def draw() -> None:
+@own_network.on_subject
+def draw(subject: Subject) -> None:
     """Draws the choice of network and picture, and what becomes of the logits."""
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_scores)(subject)
-
-
-@guarded
-def _scores(subject: Subject) -> None:
     logits = caches.remember("learn-logits", subject.key, lambda: _logits(subject), entries=64)
     names = list(subject.network.classes)
     order = sorted(range(len(names)), key=lambda index: -logits[index])

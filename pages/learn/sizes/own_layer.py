@@ -9,7 +9,6 @@ import streamlit as st
 from pages.learn import own_network
 from pages.ui.kit import components
 from pages.ui.kit.components import Figure
-from pages.ui.kit.page_states import guarded
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.text import layer_names, number_format
@@ -19,15 +18,9 @@ if TYPE_CHECKING:
     from core.models.anatomy.records import Anatomy, Layer
 
 
-def draw() -> None:
+@own_network.on_subject
+def draw(subject: Subject) -> None:
     """Draws the choice of network and layer, and that layer's sums."""
-    subject = own_network.subject()
-    if subject is not None:
-        st.fragment(_layer)(subject)
-
-
-@guarded
-def _layer(subject: Subject) -> None:
     anatomy = subject.network.anatomy
     names = [layer.name for layer in anatomy.layers if layer.leaf and layer.output_shape and layer.formula]
     if not names:

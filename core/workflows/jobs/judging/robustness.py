@@ -56,10 +56,6 @@ def work(request: RobustnessRequest, context: JobContext) -> None:
 
     run = RunStore(context.runs_dir).get(request.run)
 
-    def report(doing: str, done: int, total: int) -> None:
-        context.raise_if_cancelled()
-        context.progress(doing, done, total)
-
     measure(
         run,
         request.corruptions,
@@ -67,7 +63,7 @@ def work(request: RobustnessRequest, context: JobContext) -> None:
         most=request.most,
         device=request.device,
         roots=context.roots,
-        progress=report,
+        progress=context.step,
     )
 
 

@@ -55,10 +55,6 @@ def work(request: ViewsRequest, context: JobContext) -> None:
     """Judges the views."""
     from core.workflows.judging.test_time import Views, average_views
 
-    def report(doing: str, done: int, total: int) -> None:
-        context.raise_if_cancelled()
-        context.progress(doing, done, total)
-
     found = average_views(
         RunStore(context.runs_dir).get(request.run),
         Views(request.way, request.draws, request.seed),
@@ -66,7 +62,7 @@ def work(request: ViewsRequest, context: JobContext) -> None:
         most=request.most,
         device=request.device,
         roots=context.roots,
-        progress=report,
+        progress=context.step,
     )
     context.job.write_result(found.as_record())
 

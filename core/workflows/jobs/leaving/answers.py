@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -54,10 +55,7 @@ def work(request: AnswersRequest, context: JobContext) -> None:
     network = network_at(run, request.weights, roots=context.roots)
     dataset = images_below(lot.path, network.classes, roots=context.roots)
 
-    def progress(done: int, total: int) -> None:
-        context.raise_if_cancelled()
-        context.progress("predicting", done, total)
-
+    progress = partial(context.step, "predicting")
     progress(0, len(dataset))
     found = answer(network, dataset, learned=learned_from(run, dataset, roots=context.roots), progress=progress)
     keep(context.job.path, found)

@@ -46,10 +46,6 @@ def work(request: ReportRequest, context: JobContext) -> None:
     from core.runs.store import RunStore
     from core.workflows.report.report import write_report
 
-    def step(doing: str, done: int, total: int) -> None:
-        context.raise_if_cancelled()
-        context.progress(doing, done, total)
-
     run = RunStore(context.runs_dir).get(request.run)
     path = file_of(context.job)
     found = write_report(
@@ -59,7 +55,7 @@ def work(request: ReportRequest, context: JobContext) -> None:
         roots=context.roots,
         language=request.language,
         check=data_check.kept(run.experiment.data, context.runs_dir),
-        step=step,
+        step=context.step,
     )
     context.job.write_result(asdict(found))
 
