@@ -30,7 +30,13 @@ export default ({data, parentElement, setTriggerValue}) => {
   const out = data.output[data.kernel], rows = out.length, columns = out[0].length, count = rows * columns;
   const laid = data.laid[data.kernel], first = data.first[data.kernel];
   const tall = laid[0].length, wide = laid[0][0].length;
-  const tell = (event) => setTriggerValue('event', {...event, at: Date.now()});
+  // What is sent while the page is busy replaces what waits there: until it was taken over it is sent again beside it.
+  if (data.taken === root.sent?.at) root.sent = {};
+  const tell = (event) => {
+    const {cell, all, kernel, ...numbers} = root.sent ?? {};
+    root.sent = {...numbers, ...event, at: Date.now()};
+    setTriggerValue('event', root.sent);
+  };
   if (data.cell !== null && data.cell !== state.told && data.cell < count) {
     state.at = state.told = data.cell;
     state.seen.add(data.cell);

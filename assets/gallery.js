@@ -1,7 +1,10 @@
 export default ({data, parentElement, setTriggerValue}) => {
   const root = parentElement.querySelector('.bl-gallery');
   root.style.setProperty('--bl-tile', data.size + 'px');
+  const shown = data.tiles.map((tile) => tile.alt).join('\n');
   const boxes = [...root.querySelectorAll('input')];
+  // Ticks that were sent and are not taken over yet hold; the next ones are sent with them.
+  if (data.ticked !== null && root.sent && root.sent.at !== data.taken && root.sent.shown === shown) data = {...data, ticked: root.sent.boxes};
   const focused = boxes.indexOf(root.getRootNode().activeElement);
   root.replaceChildren(...data.tiles.map((tile, index) => {
     const button = document.createElement('button');
@@ -30,7 +33,12 @@ export default ({data, parentElement, setTriggerValue}) => {
     box.ariaLabel = data.tick + ': ' + tile.alt;
     label.title = data.tick;
     cell.classList.toggle('ticked', box.checked);
-    box.onchange = () => { cell.classList.toggle('ticked', box.checked); setTriggerValue('ticked', index); };
+    box.onchange = () => {
+      cell.classList.toggle('ticked', box.checked);
+      const boxes = [...root.querySelectorAll('input')].flatMap((each, place) => each.checked ? [place] : []);
+      root.sent = {boxes, shown, at: Date.now()};
+      setTriggerValue('ticked', {boxes, at: root.sent.at});
+    };
     label.append(box);
     cell.append(button, label);
     return cell;

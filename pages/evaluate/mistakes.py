@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -155,19 +156,22 @@ def _pictures(run: Run, judged: Evaluation, rows: list[int], reveal: str | None 
     picked, above = None, st.container()
     if tiles:
         at = keys.index(reveal) if reveal in keys else None
-        picked, toggled = ticked_gallery(
+
+        def tick(boxes: Collection[int]) -> None:
+            repair.ticked(run).difference_update(keys)
+            repair.ticked(run).update(keys[box] for box in boxes)
+
+        picked = ticked_gallery(
             tiles,
             key="bl-eval-mistakes",
             ticked=[number for number, key in enumerate(keys) if key in repair.ticked(run)],
+            on_tick=tick,
             size=168,
             help=_("See where it looked"),
             chosen=at,
             reveal=at is not None,
             pixelated=small,
         )
-        if toggled is not None:
-            repair.ticked(run).symmetric_difference_update({keys[toggled]})
-            st.rerun()
         named = predictions.probabilities.argmax(axis=1)
         said = {predictions.keys[row]: predictions.classes[named[row]] for row in rows}
         with above:

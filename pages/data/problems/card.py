@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -127,17 +127,20 @@ def _pictures(spec: DataSpec, dataset: Dataset, finding: Finding, shown: Sequenc
             tiles.append(_tile(dataset, position, unit, image, number=_number(finding, unit)))
             names.append(picture)
     ticked: set[str] = st.session_state.setdefault(f"{repairs.TICKED}{finding.kind.id}", set())
-    opened, toggled = ticked_gallery(
+
+    def tick(boxes: Collection[int]) -> None:
+        chosen = {names[box] for box in boxes}
+        st.session_state[f"{repairs.TICKED}{finding.kind.id}"] = ticked - set(names) | chosen
+
+    opened = ticked_gallery(
         tiles,
         key=f"{key}-pictures",
         ticked=[number for number, name in enumerate(names) if name in ticked],
+        on_tick=tick,
         size=132,
         help=_("See the whole picture"),
         pixelated=True,
     )
-    if toggled is not None:
-        st.session_state[f"{repairs.TICKED}{finding.kind.id}"] = ticked ^ {names[toggled]}
-        st.rerun(scope="fragment")
     hidden = sum(len(unit.keys) for unit in shown) - len(rows)
     if hidden > 0:
         components.note(_("{n} more copies of these are not shown.").format(n=number_format.exact(hidden)))

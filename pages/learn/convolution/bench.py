@@ -50,7 +50,6 @@ def _bench() -> None:
     from core.lessons.convolution import convolve
 
     try:
-        _hear()
         bench = state.read()
         controls.draw(bench)
         done = convolve(bench.picture, bench.kernels, bench.sliding)
@@ -59,7 +58,7 @@ def _bench() -> None:
         st.button(_("Take the first example"), key="bl-learn-first", on_click=state.take, args=(state.FIRST,))
         return
     made = component("convolution", '<div class="bl-conv" role="group"></div>', "convolution.js", "convolution.css")
-    made(data=data(bench, done), key=KEY, on_event_change=_nothing)
+    made(data={**data(bench, done), "taken": st.session_state.get(_TAKEN, 0)}, key=KEY, on_event_change=_take)
     components.note(words(bench, done))
     photo.draw(bench)
 
@@ -117,29 +116,32 @@ def words(bench: Bench, done: Convolved) -> str:
     return text
 
 
-def _hear() -> None:
-    """Takes over what was typed, painted or clicked in the browser."""
+def _take() -> None:
+    """Takes over what was typed, painted or clicked in the browser, before the page is drawn.
+
+    What a page takes over while it is drawn is lost where the next click ends that drawing.
+    """
     import torch
 
     from core.lessons.convolution import convolve
 
     event = getattr(st.session_state.get(KEY), "event", None)
-    if not isinstance(event, dict) or event.get("at") == st.session_state.get(_HEARD):
+    if not isinstance(event, dict):
         return
-    st.session_state[_HEARD] = event.get("at")
-    for name in ("picture", "kernels"):
-        if name in event:
-            state.put(**{name: torch.tensor(event[name], dtype=torch.float64)})
-    bench = state.read()
-    state.place(event, convolve(bench.picture, bench.kernels, bench.sliding).output.shape[2])
+    st.session_state[_TAKEN] = event.get("at")
+    try:
+        for name in ("picture", "kernels"):
+            if name in event:
+                state.put(**{name: torch.tensor(event[name], dtype=torch.float64)})
+        bench = state.read()
+        state.place(event, convolve(bench.picture, bench.kernels, bench.sliding).output.shape[2])
+    except (TypeError, ValueError):  # no numbers; what cannot be convolved, of which the page says why
+        return
 
 
-_HEARD = "bl.learn.conv.heard"
+_TAKEN = "bl.learn.conv.taken"
+"""When the browser sent what was taken over last, in its milliseconds."""
 
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 6 else 0
-
-
-def _nothing() -> None:
-    """A component needs a callback for a value to be there before the first click."""

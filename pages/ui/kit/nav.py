@@ -139,8 +139,8 @@ def link(
 
 
 def go(name: str, **params: str | None) -> None:
-    """Leaves for another page, with ``params`` in its address, but for those of ``None``."""
-    st.switch_page(page(name), query_params=_given(params) or None)
+    """Leaves for a page, with ``params`` in its address, but for those of ``None``."""
+    st.switch_page(page(name), query_params=address.of_link(name, _given(params)) or None)
 
 
 def _given(params: Mapping[str, str | None]) -> dict[str, str]:

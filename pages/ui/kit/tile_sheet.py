@@ -6,15 +6,21 @@ keyboard: the gallery's pictures are buttons, and in a sheet the arrow keys move
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import streamlit as st
+
+from pages.ui.kit import clicks
 from pages.ui.kit.style import component
 from pages.ui.kit.tiles import Tile, data_uri
 from pages.ui.text.i18n import _
 
 _SHEET = """<div class="bl-sheet" role="img" tabindex="0">
 <img><i class="over"></i><i class="chosen"></i><output></output></div>"""
+_TICKED = "bl.tiles.ticked."
+"""When the browser sent the ticks of a part, by its key, that were taken over last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,8 @@ def gallery(
     Returns:
         The number of the picture that was just clicked, else ``None``.
     """
-    return _gallery(tiles, key, size, help, pixelated=pixelated, chosen=chosen, reveal=reveal)[0]
+    data = {"size": size, "pixelated": pixelated, "chosen": chosen, "reveal": reveal, "ticked": None}
+    return _gallery(tiles, key, help, data)
 
 
 def ticked_gallery(
@@ -72,18 +79,20 @@ def ticked_gallery(
     *,
     key: str,
     ticked: Collection[int],
+    on_tick: Callable[[Collection[int]], None],
     size: int = 150,
     help: str = "",
     chosen: int | None = None,
     reveal: bool = False,
     pixelated: bool = False,
-) -> tuple[int | None, int | None]:
+) -> int | None:
     """Draws pictures as :func:`gallery` does, each with a box to tick.
 
     Args:
         tiles: What to draw, in reading order.
         key: Stable key.
         ticked: Numbers of the pictures that are ticked now.
+        on_tick: Is given the numbers of those that are ticked, when a box was clicked and before the page is drawn.
         size: Side of a picture, in CSS pixels.
         help: What a click on a picture does, translated; shown on hover.
         chosen: Number of the picture that is chosen now; ``None`` where none ever is.
@@ -91,25 +100,33 @@ def ticked_gallery(
         pixelated: Whether small pictures are enlarged without blur.
 
     Returns:
-        The number of the picture that was just clicked, and of that whose box was, else ``None``.
+        The number of the picture that was just clicked, else ``None``.
     """
-    return _gallery(
-        tiles,
-        key,
-        size,
-        help,
-        chosen=chosen,
-        reveal=reveal,
-        pixelated=pixelated,
-        ticked=sorted(ticked),
-        tick=_("Tick this picture"),
-    )
+
+    def take() -> None:
+        event = getattr(st.session_state.get(key), "ticked", None)
+        if isinstance(event, dict) and isinstance(event.get("boxes"), list):
+            st.session_state[_TICKED + key] = event.get("at")
+            on_tick([box for box in event["boxes"] if isinstance(box, int) and 0 <= box < len(tiles)])
+
+    data = {
+        "size": size,
+        "pixelated": pixelated,
+        "chosen": chosen,
+        "reveal": reveal,
+        "ticked": sorted(ticked),
+        "taken": st.session_state.get(_TICKED + key, 0),
+        "tick": _("Tick this picture"),
+    }
+    return _gallery(tiles, key, help, data, on_ticked_change=take)
 
 
-def _gallery(tiles: Sequence[Tile], key: str, size: int, help: str, **more: object) -> tuple[int | None, int | None]:
+def _gallery(
+    tiles: Sequence[Tile], key: str, help: str, data: Mapping[str, Any], **changes: Callable[[], None]
+) -> int | None:
     cells = [
         {
-            "src": data_uri(tile.image, side=size * 2),
+            "src": data_uri(tile.image, side=data["size"] * 2),
             "alt": tile.alt or tile.caption,
             "caption": tile.caption,
             "note": tile.note,
@@ -117,10 +134,10 @@ def _gallery(tiles: Sequence[Tile], key: str, size: int, help: str, **more: obje
         }
         for tile in tiles
     ]
-    data = {"tiles": cells, "size": size, "chosen": None, "reveal": False, "ticked": None, **more}
     made = component("gallery", '<div class="bl-gallery"></div>', "gallery.js", "gallery.css")
-    result = made(data=data, key=key, on_picked_change=_nothing, on_ticked_change=_nothing)
-    return _picked(result, len(tiles)), _picked(result, len(tiles), "ticked")
+    shown = tuple(cell["alt"] for cell in cells)
+    made(data={**data, "tiles": cells}, key=key, on_picked_change=_note(key, shown, len(cells)), **changes)
+    return _picked(key, shown)
 
 
 def sheet(
@@ -153,13 +170,24 @@ def sheet(
         "names": None if names is None else list(names),
     }
     made = component("sheet", _SHEET, "sheet.js", "gallery.css")
-    return _picked(made(data=data, key=key, on_picked_change=_nothing), drawn.count)
+    made(data=data, key=key, on_picked_change=_note(key, alt, drawn.count))
+    return _picked(key, alt)
 
 
-def _picked(result: object, count: int, name: str = "picked") -> int | None:
-    value = getattr(result, name, None)
-    return int(value) if isinstance(value, int | float) and 0 <= value < count else None
+def _note(key: str, shown: object, count: int) -> Callable[[], None]:
+    """Returns what notes that one of the shown tiles was clicked."""
+
+    def note() -> None:
+        index = getattr(st.session_state.get(key), "picked", None)
+        if isinstance(index, int | float) and 0 <= index < count:
+            clicks.note(key, (shown, int(index)))
+
+    return note
 
 
-def _nothing() -> None:
-    """A component needs a callback for a value to be there before the first click."""
+def _picked(key: str, shown: object) -> int | None:
+    """Returns the number that was clicked, once; ``None`` where other tiles than these were clicked."""
+    match clicks.take(key):
+        case (known, int(index)) if known == shown:
+            return index
+    return None

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -68,7 +67,7 @@ def _current() -> dict[str, str]:
         return now
     last: tuple[str | None, dict[str, str]] = st.session_state.get(_LAST, (None, now))
     known_page, known = last
-    if known != now and known_page == page and _own(now) and not by_history():
+    if known != now and known_page == page and _by_browser() and not by_history():
         st.query_params.from_dict(known)
         st.session_state[_BEHIND] = True
         return known
@@ -76,11 +75,10 @@ def _current() -> dict[str, str]:
     return now
 
 
-def _own(query: dict[str, str]) -> bool:
-    """Whether the browser asks with the address that it shows; by a link it asks with another."""
+def _by_browser() -> bool:
+    """Whether a browser asked for this run: by itself it asks on the same page with the address it had from here."""
     context = get_script_run_ctx(suppress_warning=True)
-    url = context.context_info.url if context is not None and context.context_info is not None else ""
-    return bool(url) and dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)) == query
+    return context is not None and context.context_info is not None and bool(context.context_info.url)
 
 
 def _page() -> str:
@@ -92,7 +90,7 @@ def of_link(page: str, params: dict[str, str]) -> dict[str, str]:
     """Returns the parameters of a link.
 
     A link to the page on which it stands is marked: for Streamlit no page changes then, so the browser keeps the old
-    address until it is written, and a request without any parameter would count as one that is late.
+    address until it is written, and a request with other parameters would count as one that is late.
     """
     return {**params, _LINK: "1"} if st.session_state.get(_HERE) == page else params
 

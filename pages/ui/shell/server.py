@@ -1,4 +1,4 @@
-"""What a server settles once, before its first page: how many files it may open, by which names it is reached."""
+"""What a server settles once, before its first page: how it takes requests, its open files, its names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from functools import cache
 
 from streamlit import config, runtime
 
+from pages.ui.session import callbacks
+
 LOG = logging.getLogger("backbone_lab.server")
 WANTED_FILES = (4096, 2048, 1024)
 """Open files to ask the system for, the first that it grants. A session takes three as long as its tab is open, and for
@@ -20,7 +22,8 @@ _HOSTS = "server.allowedHosts"
 
 @cache
 def prepare() -> None:
-    """Raises the limit of open files and adds this machine's own name to those that it may be asked for by."""
+    """Keeps callbacks whole, raises the limit of open files and adds this machine's own name to those it answers to."""
+    callbacks.keep_whole()
     if not runtime.exists():
         return
     limit = raise_file_limit()

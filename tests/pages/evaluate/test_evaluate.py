@@ -17,9 +17,8 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Stands in for the gallery, which lives in the browser: collects its pictures and clicks none."""
     tiles: list[Any] = []
 
-    def gallery(drawn: list[Any], **_options: Any) -> tuple[None, None]:
+    def gallery(drawn: list[Any], **_options: Any) -> None:
         tiles[:] = drawn
-        return None, None
 
     monkeypatch.setattr(mistakes, "ticked_gallery", gallery)
     return tiles
@@ -94,7 +93,7 @@ def test_back_from_a_heatmap_leads_to_the_mistake_that_was_clicked(
     open_page, learned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **options: (calls.append(options), None))
+    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **options: calls.append(options))
     run = learned()
     key = next(row["key"] for row in run.split_rows() if row["split"] == "test")  # the first is the one mistake
     app = open_page("evaluate", run=run.id, session={mistakes._LEFT: mistakes.Place(run.id, "test", key)})
@@ -106,7 +105,7 @@ def test_back_from_a_heatmap_leads_to_the_mistake_that_was_clicked(
 
 def test_a_click_on_a_mistake_opens_its_heatmap(open_page, learned, monkeypatch: pytest.MonkeyPatch) -> None:
     gone: list[tuple[str, dict[str, str]]] = []
-    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **_options: (0, None))
+    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **_options: 0)
     monkeypatch.setattr(mistakes.nav, "go", lambda name, **params: gone.append((name, params)))
     run = learned()
     app = open_page("evaluate", run=run.id)

@@ -13,7 +13,7 @@ from pages.evaluate import mistakes, repair
 @pytest.fixture
 def wrong(open_page, learned, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any, str]:
     """The page with its one mistake ticked, the run, and the mistake's key."""
-    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **_options: (None, None))
+    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **_options: None)
     run = learned()
     from core.workflows.evaluate import recorded
 
@@ -60,7 +60,7 @@ def test_left_out_and_trained_again(wrong, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_link_with_another_runs_repair_shows_none(open_page, learned, words, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **_options: (None, None))
+    monkeypatch.setattr(mistakes, "ticked_gallery", lambda _tiles, **_options: None)
     app = open_page("evaluate", run=learned().id, repaired="0" * 20)
     assert not app.exception
     assert "Since this run" not in words(app)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = Path(__file__).resolve().parents[3] / "pages"
+PAGES = Path(__file__).resolve().parents[4] / "pages"
 MODULES = sorted(PAGES.rglob("*.py"))
 STYLE = ("bl-wrap", "bl-chart-")  # begin the keys of containers that only style sheets know
 
