@@ -232,6 +232,7 @@ def _add_inside(explain: argparse.ArgumentParser) -> None:
     explain.add_argument("--layer", metavar="NAME", help="by default chosen by the network's anatomy")
     explain.add_argument("--opacity", type=float, default=0.5, metavar="X", help="of the heat over the image, 0 to 1")
     explain.add_argument("--metrics", action="store_true", help="test the map, and say how far it can be trusted")
+    explain.add_argument("--nearest", type=int, metavar="N", help="name the N training images of the run most like it")
     explain.add_argument("--out", required=True, metavar="FILE.png")
 
 

@@ -67,6 +67,21 @@ def draw(run: Run, classes: Sequence[str], called: dict[str, str]) -> None:
     _since(run)
 
 
+def relabel(run: Run, key: str, label: str) -> None:
+    """Gives one picture another class in the run's images, and draws the page anew."""
+    _change(run, lambda revision: revision.relabelling({key: label}))
+
+
+def relabelled(run: Run) -> dict[str, str]:
+    """Returns the pictures that were given another class since the run, with the class."""
+    if not REPAIRED.asked():
+        return {}
+    try:
+        return dict(_current(run).relabelled)
+    except InputError:
+        return {}
+
+
 def _change(run: Run, change: Callable[[Revision], Revision]) -> None:
     """Makes another revision of the run's images, and draws the page anew."""
     from core.workflows.retraining import repaired

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.data.encoding import compact
-from pages.heatmaps.controls import Choice
+from pages.ui.explaining.choice import Choice
 from pages.ui.kit import components
 from pages.ui.kit.tiles import data_uri
 from pages.ui.selection import subjects

@@ -12,9 +12,11 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.heatmaps import controls, map_grid, single_map
-from pages.heatmaps.controls import Choice, Look
-from pages.heatmaps.map_grid import Cell
+from pages.heatmaps import controls, single_map
+from pages.ui.explaining import choice as choice_
+from pages.ui.explaining import drawing, map_grid
+from pages.ui.explaining.choice import Choice, Look, reasons
+from pages.ui.explaining.map_grid import Cell
 from pages.ui.kit import components, form_fields, page_states
 from pages.ui.kit.tiles import grid
 from pages.ui.selection import image_picker, picture_list, samples, subjects
@@ -40,7 +42,7 @@ def methods(subject: Subject, choice: Choice, look: Look) -> None:
     """Draws a whole row of methods on one picture; the quick ones at once, the slow ones when asked for."""
     from core.interpret.attribution.explain import FAMILIES, METHODS
 
-    usable = [name for name, reason in controls.reasons(subject).items() if reason is None]
+    usable = [name for name, reason in reasons(subject.network).items() if reason is None]
     usable.sort(key=lambda name: list(FAMILIES).index(METHODS[name].family))  # stable: within a family as in the table
     quick = [name for name in usable if METHODS[name].passes <= single_map.QUICK]
     slow = [name for name in usable if name not in quick]
@@ -63,13 +65,13 @@ def methods(subject: Subject, choice: Choice, look: Look) -> None:
         with place.container():
             shown = [cells[name] for name in usable if name in cells]
             grid(map_grid.tiles(shown, look, "own"), size=map_grid.MAP_PX)
-            map_grid.legend(shown, look, map_grid.SAID["methods"], choice=False)
+            map_grid.legend(map_grid.signs(shown), look, map_grid.SAID["methods"], choice=False)
 
     for name, explanation in _quick(subject, choice, quick).items():
         show(name, explanation)
     draw()
     for name in slow if wanted else ():
-        fresh = not caches.known(single_map.SHELF, _key(subject, choice, name), entries=single_map.KEPT)
+        fresh = not caches.known(choice_.SHELF, _key(subject, choice, name), entries=choice_.KEPT)
         with doing:
             show(name, _slow(subject, choice, name))
         if fresh:
@@ -98,7 +100,7 @@ def _quick(subject: Subject, choice: Choice, names: Sequence[str]) -> dict[str, 
     from core.interpret.attribution.explain import METHODS, explain, explain_many
 
     def known(name: str) -> bool:
-        return caches.known(single_map.SHELF, _key(subject, choice, name), entries=single_map.KEPT)
+        return caches.known(choice_.SHELF, _key(subject, choice, name), entries=choice_.KEPT)
 
     missing = [name for name in names if not known(name)]
     shared = [name for name in missing if METHODS[name].formula]
@@ -109,9 +111,7 @@ def _quick(subject: Subject, choice: Choice, names: Sequence[str]) -> dict[str, 
             return made[name] if name in made else explain(subject.network, subject.input(), name, **_given(choice))
 
         return {
-            name: caches.remember(
-                single_map.SHELF, _key(subject, choice, name), partial(make, name), entries=single_map.KEPT
-            )
+            name: caches.remember(choice_.SHELF, _key(subject, choice, name), partial(make, name), entries=choice_.KEPT)
             for name in names
         }
 
@@ -127,7 +127,7 @@ def _slow(subject: Subject, choice: Choice, name: str) -> Explanation:
         st.session_state[_SLOW] = False
 
     return single_map.made_slowly(
-        METHODS[name].title, single_map.SHELF, _key(subject, choice, name), make, entries=single_map.KEPT, cancel=cancel
+        METHODS[name].title, choice_.SHELF, _key(subject, choice, name), make, entries=choice_.KEPT, cancel=cancel
     )
 
 
@@ -151,7 +151,7 @@ def classes(subject: Subject, choice: Choice, look: Look) -> None:
             notes = {truth: _("predicted and true, {share}")}
         alone = heat.against is not None
         note = _("difference, on its own scale") if alone else notes.get(heat.target, "{share}").format(share=share)
-        cells.append(replace(_cell(subject, explanation, single_map.named(names, heat), note), alone=alone))
+        cells.append(replace(_cell(subject, explanation, drawing.named(names, heat), note), alone=alone))
     map_grid.draw(cells, look, usual="figures" if choice.row.follows_class else "own")
     if not choice.row.follows_class:
         subjects.callout(_("This map is the same for every class: the method asks for none."))
@@ -309,5 +309,5 @@ def _input(subject: Subject, picture: Image.Image) -> Tensor:
 
 def _cell(subject: Subject, explanation: Explanation, caption: str, note: str) -> Cell:
     heat = explanation.heatmap
-    alt = _("{caption}: heat for {name}").format(caption=caption, name=single_map.named(subject.network.classes, heat))
+    alt = _("{caption}: heat for {name}").format(caption=caption, name=drawing.named(subject.network.classes, heat))
     return Cell(heat, float(explanation.probabilities[heat.target]), subject.picture, caption, note, alt)

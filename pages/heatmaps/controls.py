@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.heatmaps import method_texts
+from pages.ui.explaining.choice import OPACITY, Choice, Look, reasons, usual
 from pages.ui.kit import components, form_fields
 from pages.ui.selection import layer_picker, subjects
 from pages.ui.selection.subjects import Subject
@@ -29,7 +28,6 @@ METHOD = address.Bound("method", kept="bl.heat.method")
 LAYER = address.Bound("layer", kept="bl.heat.layer")
 _LAYER_KEY = "bl-heat-layer"
 NOBODY = -1
-OPACITY = 55
 EVERYTHING = frozenset({"class", "method", "layer", "settings", "look"})
 USED = {
     "methods": EVERYTHING - {"method", "settings"},
@@ -39,57 +37,6 @@ USED = {
     "study": frozenset({"method", "layer", "settings"}),
 }
 """What can be chosen in a view, where that is not everything; the rest would change nothing there."""
-
-
-class Ways(TypedDict):
-    """What the core's functions that explain are given, whatever the class."""
-
-    layer: str | None
-    settings: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is to be drawn.
-
-    Attributes:
-        method: Id of the method.
-        target: Index of the class.
-        against: Index of the class it is held against; ``None`` for none.
-        layer: The layer; ``None`` for the network's own choice.
-        settings: The method's settings that differ from the usual ones.
-    """
-
-    method: str
-    target: int
-    against: int | None = None
-    layer: str | None = None
-    settings: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def key(self) -> tuple[Hashable, ...]:
-        """What caches of its map are keyed on, beside the subject's key."""
-        return (self.method, self.target, self.against, self.layer, self.settings)
-
-    @property
-    def ways(self) -> Ways:
-        """What the core's functions that explain are given of it, whatever the class: layer and settings."""
-        return {"layer": self.layer, "settings": dict(self.settings)}
-
-    @property
-    def row(self) -> Method:
-        """The row of the table of methods."""
-        from core.interpret.attribution.explain import METHODS
-
-        return METHODS[self.method]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How maps are drawn: opacity from 0 to 1, and the colours of those without a sign."""
-
-    opacity: float = OPACITY / 100
-    colormap: str = "viridis"
 
 
 def draw(subject: Subject, probabilities: NDArray[np.float32], view: str) -> tuple[Choice, Look]:
@@ -102,7 +49,7 @@ def draw(subject: Subject, probabilities: NDArray[np.float32], view: str) -> tup
     """
     from core.interpret.attribution.explain import METHODS
 
-    used, why_not = USED.get(view, EVERYTHING), reasons(subject)
+    used, why_not = USED.get(view, EVERYTHING), reasons(subject.network)
     chosen, other, look = int(probabilities.argmax()), None, Look()
     layer: str | None = None
     settings: tuple[tuple[str, int], ...] = ()
@@ -169,21 +116,10 @@ def against(subject: Subject, probabilities: NDArray[np.float32], target_: int) 
     return None if chosen is None or chosen < 0 else int(chosen)
 
 
-def reasons(subject: Subject) -> dict[str, str | None]:
-    """Returns why each method cannot work on the network; ``None`` for those that can."""
-    from core.interpret.attribution.explain import METHODS
-
-    return {row.id: row.unavailable(subject.network) for row in METHODS.values()}
-
-
 def current(why_not: dict[str, str | None]) -> str:
     """Returns the method that the address or the session names, if it can work here."""
     usable = [name for name, reason in why_not.items() if reason is None]
-    return METHOD.among(usable, _usual(usable))
-
-
-def _usual(usable: Sequence[str]) -> str:
-    return "grad-cam" if "grad-cam" in usable else usable[0]
+    return METHOD.among(usable, usual(usable))
 
 
 def method(why_not: dict[str, str | None]) -> str:
@@ -199,7 +135,7 @@ def method(why_not: dict[str, str | None]) -> str:
             format_func=lambda name: f"{METHODS[name].title} · {_(FAMILIES[METHODS[name].family])}",
             label_visibility="collapsed",
             width=250,
-            **METHOD.widget("bl-heat-method", usable, _usual(usable)),
+            **METHOD.widget("bl-heat-method", usable, usual(usable)),
         )
     )
 

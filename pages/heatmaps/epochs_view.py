@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.heatmaps import map_grid, single_map
-from pages.heatmaps.controls import Choice, Look
-from pages.heatmaps.map_grid import Cell
+from pages.heatmaps import single_map
+from pages.ui.explaining import map_grid
+from pages.ui.explaining.choice import Choice, Look
+from pages.ui.explaining.map_grid import Cell
 from pages.ui.kit import charts, components, nav, page_states, style
 from pages.ui.runs import epoch_scrubber
 from pages.ui.selection import checkpoint_picker

@@ -18,7 +18,7 @@ from pages.heatmaps import (
     study_view,
     trust_panel,
 )
-from pages.heatmaps.controls import Choice, Look
+from pages.ui.explaining.choice import Choice, Look
 from pages.ui.kit import components, page_states
 from pages.ui.selection import image_picker, subjects, view_strip
 from pages.ui.selection.subjects import Subject

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.errors import InputError
+from pages.ui.explaining.testing import object_mask
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
-from pages.ui.selection import picture_list, subjects
+from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
 
@@ -36,7 +35,7 @@ def draw(subject: Subject, heat: Heatmap, *, key: str) -> None:
         shown = st.container()
         rule, box = _controls(key)
     found = region(heat.values, rule)
-    mask = object_mask(subject)
+    mask = mask_of(subject)
     rows = [
         Figure(
             _("Area"),
@@ -84,24 +83,12 @@ def draw(subject: Subject, heat: Heatmap, *, key: str) -> None:
         )
 
 
-def object_mask(subject: Subject) -> NDArray[np.bool_] | None:
+def mask_of(subject: Subject) -> NDArray[np.bool_] | None:
     """Returns where the object is in the picture as the network sees it (bool, HxW); ``None`` where nobody knows."""
     run, image = subject.target.run, subject.image
     if run is None or image.kind != "dataset":
         return None
-
-    def make() -> NDArray[np.bool_] | None:
-        from core.interpret.explanation_metrics.localisation import seen_mask
-
-        try:
-            dataset = picture_list.reopened(run)
-        except InputError:
-            return None
-        place = next((place for place, item in enumerate(dataset.items) if item.key == image.name), None)
-        mask = None if place is None else dataset.mask(place)
-        return None if mask is None else seen_mask(mask, subject.network.preprocessing)
-
-    return caches.remember("object-masks", (run.id, image.name, subject.network.preprocessing), make, entries=64)
+    return object_mask(run, image.name, subject.network.preprocessing)
 
 
 def _controls(key: str) -> tuple[str | float, tuple[float, float, float, float] | None]:

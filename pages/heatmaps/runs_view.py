@@ -10,9 +10,11 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.heatmaps import map_grid, single_map
-from pages.heatmaps.controls import Choice, Look
-from pages.heatmaps.map_grid import Cell
+from pages.heatmaps import single_map
+from pages.ui.explaining import map_grid
+from pages.ui.explaining.choice import Choice, Look
+from pages.ui.explaining.drawing import named
+from pages.ui.explaining.map_grid import Cell
 from pages.ui.kit import components, page_states
 from pages.ui.selection import network_picker
 from pages.ui.selection.subjects import Subject
@@ -119,7 +121,7 @@ def _through(subject: Subject, run: Run, label: str, choice: Choice) -> tuple[Ce
         return fit(opened, network.preprocessing), network.classes, found
 
     picture, known, found = single_map.made_slowly(label, "heat-runs", key, make, entries=24)
-    name = single_map.named(known, found.heatmap)
+    name = named(known, found.heatmap)
     probability = float(found.probabilities[found.heatmap.target])
     order = found.probabilities.argsort()[::-1][:TOP]
     answer = ", ".join(f"{known[at]} {number_format.percent(float(found.probabilities[at]), 0)}" for at in order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,7 +11,8 @@ import streamlit as st
 from core.data.encoding import png
 from core.messages import Progress
 from pages.heatmaps import controls
-from pages.heatmaps.controls import Choice, Look
+from pages.ui.explaining.choice import KEPT, SHELF, Choice, Look
+from pages.ui.explaining.drawing import named, over, scale
 from pages.ui.kit import clicks, components
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
@@ -20,10 +21,6 @@ from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
-
     from core.interpret.attribution.heatmap import Explanation, Heatmap
     from core.models.anatomy.records import Anatomy
 
@@ -32,7 +29,6 @@ ASKED = 12.0
 """Seconds from which a method is not begun unasked."""
 QUICK = 2
 """Passes up to which a method is drawn unasked and without progress."""
-SHELF, KEPT = "explanations", 160
 BEGUN = "bl-heat-asked"
 EMPTY = N_(
     "In {layer} there is no evidence for {name} in this picture, so the map is empty. Choose another class, layer or "
@@ -213,51 +209,6 @@ def draw(subject: Subject, explanation: Explanation, choice: Choice, look: Look)
     subjects.warn_random(subject.target)
     components.note(summary(heat, subject.network.anatomy))
     components.download(_("Save picture"), png(drawn), f"{choice.method}.png", "bl-heat-save")
-
-
-def scale(look: Look, *, signed: bool) -> None:
-    """Draws the colours of a map."""
-    if signed:
-        subjects.scale_bar("blue-red", _("against"), _("for"))
-    else:
-        subjects.scale_bar(look.colormap, _("nothing"), _("most"))
-
-
-def named(classes: Sequence[str], heat: Heatmap) -> str:
-    """Returns the class that a map is about, and the one it is held against."""
-    if heat.against is None:
-        return classes[heat.target]
-    return _("{name} rather than {other}").format(name=classes[heat.target], other=classes[heat.against])
-
-
-def over(picture: Image.Image, heat: Heatmap, look: Look, level: NDArray[np.float32] | None = None) -> Image.Image:
-    """Lays a heatmap over the picture; single pixels go over a grey one.
-
-    Args:
-        picture: The picture as the network saw it.
-        heat: The map.
-        look: How it is drawn.
-        level: What is drawn of it, see :func:`core.interpret.drawing.scales.levels`; by default on its own scale.
-    """
-    from PIL import Image
-
-    from core.interpret.drawing.overlay import overlay
-    from core.interpret.drawing.scales import OWN, levels
-
-    values = levels([heat], [1.0], OWN)[0] if level is None else level
-    opacity, ground = look.opacity, picture
-    if heat.per_pixel:
-        grey = picture.convert("L").convert("RGB")
-        ground = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.55)
-        opacity = min(1.0, 1.6 * look.opacity)
-    return overlay(
-        ground,
-        values,
-        opacity=opacity,
-        colormap="blue-red" if heat.signed else look.colormap,
-        signed=heat.signed,
-        fade=heat.signed or heat.per_pixel,
-    )
 
 
 def summary(heat: Heatmap, anatomy: Anatomy) -> str:

@@ -12,7 +12,7 @@ from core.runs.jobs import Job, latest_job
 from core.runs.launch import start_job
 from core.workflows.jobs.heatmap_study import StudyRequest, weights_stamp
 from pages.heatmaps import study_result
-from pages.heatmaps.controls import Choice
+from pages.ui.explaining.choice import Choice
 from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.page_states import empty
 from pages.ui.runs import job_panel, queue_panel

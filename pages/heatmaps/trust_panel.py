@@ -11,11 +11,11 @@ import streamlit as st
 from core.errors import InputError
 from core.messages import Progress
 from pages.heatmaps import region_panel
+from pages.ui.explaining import trust_word
 from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken
 from pages.ui.runs import finding_cards
-from pages.ui.selection import trust_word
 from pages.ui.selection.subjects import Subject
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
@@ -76,12 +76,7 @@ def word(
         return None
     from core.workflows.inspection.trust_verdict import verdict
 
-    judged = verdict(found)
-    title, icon, tone = trust_word.WORDS[judged.word]
-    place.html(  # together: beside the answer there is little height
-        f'{asked}<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
-        f"<b>{escape(_(title))}</b><span>{escape(finding_cards.translated(judged.reason.sentence))}</span></p>"
-    )
+    place.html(asked + trust_word.said(verdict(found)))  # together: beside the answer there is little height
     return found
 
 
@@ -124,7 +119,7 @@ def _tested(
             subject.input(),
             heat,
             settings=settings,
-            mask=region_panel.object_mask(subject),
+            mask=region_panel.mask_of(subject),
             progress=progress,
         )
 

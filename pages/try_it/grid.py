@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.data.encoding import compact
 from core.errors import InputError
-from core.messages import StagedProgress
+from pages.ui.explaining import testing, trust_word
+from pages.ui.explaining.testing import Testable
 from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.kit.tile_sheet import gallery
 from pages.ui.kit.tiles import Tile
-from pages.ui.selection import own_pictures, trust_word, user_images
+from pages.ui.selection import own_pictures
 from pages.ui.selection.network_picker import Target
 from pages.ui.session import caches, choices
 from pages.ui.session.choices import ImageChoice
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 PER_PAGE = 12
 TILE = 190
 METHOD = "grad-cam"
-_MAPS, _OPEN, _TESTED = "bl-try-maps", "bl.try.open", "bl.try.tested"
+_MAPS, _OPEN = "bl-try-maps", "bl.try.open"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +82,8 @@ def draw(target: Target, lot: Lot, found: Answers, rows: Sequence[int], limit: f
         looked = {row: _looked(target, lot, found, row, maps=maps) for row in shown}
     if maps:
         with place:
-            _test(target, looked)
+            tests = [one for seen in looked.values() if (one := _testable(target, seen)) is not None]
+            testing.offer(tests, _("Test these heatmaps"), key="bl-try-test")
     tiles = [_tile(target, found, row, looked[row], limit) for row in shown]
     kept = st.session_state.get(_OPEN)
     chosen = shown.index(kept[1]) if kept and kept[0] == lot.id and kept[1] in shown else None
@@ -120,72 +122,28 @@ def _looked(target: Target, lot: Lot, found: Answers, row: int, *, maps: bool) -
     return caches.remember("tried-pictures", key, make, entries=8 * PER_PAGE)
 
 
-def _identity(target: Target, seen: Looked) -> tuple[object, ...]:
-    assert seen.heat is not None
-    return (*target.key, seen.sha256, *trust_word.identity(seen.heat, None))
-
-
-def _testable(seen: Looked) -> bool:
-    return seen.heat is not None and not seen.heat.empty
-
-
-def _test(target: Target, looked: dict[int, Looked]) -> None:
-    """Offers to test the maps that are shown, and does it with progress; what was tested stays."""
-    waiting = [seen for seen in looked.values() if _testable(seen) and not trust_word.there(_identity(target, seen))]
-    wanted = (*target.key, tuple(looked))
-    if not waiting:
-        return
-    if st.session_state.get(_TESTED) != wanted:
-        st.button(
-            _("Test these heatmaps"),
-            icon=":material/science:",
-            key="bl-try-test",
-            help=_("A heatmap always looks convincing. Each is held against 19 maps drawn at random, with progress."),
-            on_click=lambda: st.session_state.update({_TESTED: wanted}),
-        )
-        return
-
-    def cancel() -> None:
-        st.session_state[_TESTED] = None
-
-    with user_images.progress(key="bl-try-test", cancel=cancel) as report:
-        for number, seen in enumerate(waiting):
-            _tested(target, seen, number, len(waiting), report)
-    cancel()
-
-
-def _tested(target: Target, seen: Looked, number: int, total: int, report: StagedProgress) -> None:
-    from core.data.images import to_tensor
-    from core.workflows.inspection.trust import trust
-
-    network, heat = target.network(), seen.heat
-    assert heat is not None
-    x = to_tensor(seen.picture, network.preprocessing, fitted=True)
-
-    def within(done: int, all_: int) -> None:
-        report("testing", number * all_ + done, total * all_)
-
-    trust_word.tested(_identity(target, seen), lambda: trust(network, x, heat, progress=within))
+def _testable(target: Target, seen: Looked) -> Testable | None:
+    """Returns a picture's heatmap for testing; ``None`` where it has none, or an empty one."""
+    if seen.heat is None or seen.heat.empty:
+        return None
+    return Testable((*target.key, seen.sha256), target.network(), seen.picture, seen.heat)
 
 
 def _word(target: Target, seen: Looked) -> str:
     """Returns the word of trust of a map that was tested; empty otherwise."""
-    from core.workflows.inspection.trust_verdict import verdict
+    one = _testable(target, seen)
+    found = None if one is None else testing.verdict_of(one)
+    return "" if found is None else _(trust_word.WORDS[found.word][0])
 
-    if not _testable(seen) or not trust_word.there(_identity(target, seen)):
-        return ""
 
-    def never() -> NoReturn:
-        raise AssertionError
-
-    found = trust_word.tested(_identity(target, seen), never)
-    return _(trust_word.WORDS[verdict(found).word][0])
+def _shows(seen: Looked) -> bool:
+    return seen.heat is not None and not seen.heat.empty
 
 
 def _drawn(seen: Looked) -> bytes:
     from core.interpret.drawing.overlay import draw_heatmap
 
-    image = seen.picture if not _testable(seen) else draw_heatmap(seen.picture, seen.heat)  # type: ignore[arg-type]
+    image = seen.picture if not _shows(seen) else draw_heatmap(seen.picture, seen.heat)  # type: ignore[arg-type]
     return compact(image, 2 * TILE)
 
 
@@ -219,7 +177,7 @@ def _closer(target: Target, lot: Lot, found: Answers, row: int) -> None:
     if seen.error is not None:
         with middle:
             components.note(translate_error(seen.error))
-    elif _testable(seen):
+    elif _shows(seen):
         from core.interpret.drawing.overlay import draw_heatmap
 
         assert seen.heat is not None

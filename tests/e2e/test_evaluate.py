@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 CELLS = ".st-key-bl-eval-confusion .bars .point path"
 TILES = ".st-key-bl-eval-mistakes .bl-gallery button"
+ROWS = "[class*='st-key-bl-wrap-why-']"
 IN_VIEW = """tile => {
   const box = tile.getBoundingClientRect();
   return box.top >= 0 && box.bottom <= window.innerHeight;
@@ -31,8 +32,43 @@ def test_a_click_on_a_cell_shows_its_images(
     click_point(calm.locator(CELLS).nth(true * len(classes) + said))
     expect(chosen).to_have_value(f"{classes[true]} taken for {classes[said]} · {count}")
     expect(calm.locator(TILES)).to_have_count(min(count, 12))
-    click_point(calm.locator(CELLS).first)  # on the diagonal: all of them again
-    expect(chosen).to_have_value(every)
+    click_point(calm.locator(CELLS).first)  # on the diagonal: what is right
+    expect(chosen).to_have_value(f"{classes[0]}, right · {scores.confusion[0, 0]}")
+
+
+def test_a_click_on_a_cell_says_why_with_maps_trust_and_the_nearest_training_images(
+    calm: Page, trained: Any, visit: Callable[..., Page], click_point: Callable[[Locator], None]
+) -> None:
+    from core.workflows.evaluate import recorded
+
+    scores, classes = recorded(trained)["test"].scores, trained.classes()
+    true, said, count = scores.confused()[0]
+    train = [row["label"] for row in trained.split_rows() if row["split"] == "train"]
+    visit(calm, "evaluate", run=trained.id)
+    expect(calm.locator(ROWS)).to_have_count(0)
+    click_point(calm.locator(CELLS).nth(true * len(classes) + said))
+    expect(calm).to_have_url(re.compile(rf"eval-kind={true}-{said}"))
+    main, first = calm.get_by_role("main"), calm.locator(ROWS).first
+    expect(calm.locator(ROWS)).to_have_count(min(count, 12))
+    expect(first.get_by_role("heading")).to_have_text(
+        re.compile(rf"^Called {classes[said]} with .*, is {classes[true]}$")
+    )
+    maps = first.locator(".bl-tiles").first
+    expect(maps.locator("b")).to_have_text(["What it sees", f"For {classes[said]}", f"For {classes[true]}"])
+    expect(main).to_contain_text(f"Nearest of the {len(train)} training images")
+    near = first.locator(".bl-tiles").nth(1).locator("b")
+    expect(near).to_have_count(3)
+    named = near.all_inner_texts()
+    assert set(named) <= set(train)
+    first.get_by_role("button", name=f"Test the map for {classes[said]}").click()
+    expect(first.locator(".bl-verdict b")).to_have_text(re.compile("Trust it|Partly|Do not"))
+    calm.reload()
+    expect(calm.locator(ROWS)).to_have_count(min(count, 12))
+    expect(first.locator(".bl-verdict b")).to_have_text(re.compile("Trust it|Partly|Do not"))
+    expect(near).to_have_text(named)
+    calm.get_by_role("switch", name="Why it said so").or_(calm.get_by_label("Why it said so")).first.press("Space")
+    expect(calm.locator(ROWS)).to_have_count(0)
+    expect(calm).not_to_have_url(re.compile("eval-why"))
 
 
 def test_back_from_a_heatmap_finds_the_mistake_again(
@@ -58,8 +94,11 @@ def test_from_a_cell_to_a_training_on_repaired_images_in_four_clicks(
     run_tools: Any,
     server: Any,
 ) -> None:
+    from core.workflows.evaluate import recorded
+
+    true, said, _count = recorded(trained)["test"].scores.confused()[0]
     visit(calm, "evaluate", run=trained.id)
-    click_point(calm.locator(CELLS).nth(1))
+    click_point(calm.locator(CELLS).nth(true * len(trained.classes()) + said))
     calm.locator(".bl-gallery input[type=checkbox], .bl-gallery [role=checkbox]").first.click()
     calm.get_by_role("button", name="It is right: relabel as it says").click()
     expect(calm.get_by_role("main")).to_contain_text("Since this run: 1 in another class")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from core.interpret.attribution.explain import Explanation, Heatmap
     from core.models.network import Network
+    from core.runs.store import Run
 
 MANY_PASSES, LONG_SECONDS = 20, 5.0
 """Passes from which on one is timed, and seconds from which on the person is told beforehand."""
@@ -39,6 +40,7 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     check_ending(path)
     image = open_image(Path(arguments.image))
     network = network_named(arguments.reference, weights=arguments.weights, runs_dir=arguments.runs_dir)
+    run = _learner(arguments) if arguments.nearest is not None else None
     begin = time.perf_counter()
     names, left_out = _methods(arguments, network)
     target, against = (
@@ -78,7 +80,38 @@ def explain(arguments: argparse.Namespace, output: Output) -> None:
     if arguments.metrics:
         add_metrics(network, x, found, rows, lines, output, settings=method_settings(arguments.setting))
         record |= {"metrics": rows[0]["metrics"]}
+    if run is not None:
+        _add_nearest(run, arguments.nearest, network, image, record, lines, output)
     output.result(record, lines)
+
+
+def _learner(arguments: argparse.Namespace) -> Run:
+    """Returns the run whose training images are asked for."""
+    from core.workflows.checkpoints import run_named
+
+    run = run_named(arguments.reference, runs_dir=arguments.runs_dir)
+    if run is None:
+        raise InputError("{name} is a backbone, and learned from no images here. Name a run.", name=arguments.reference)
+    return run
+
+
+def _add_nearest(
+    run: Run, count: int, network: Network, image: Image.Image, record: dict[str, Any], lines: list[str], output: Output
+) -> None:
+    """Adds the training images that the run's network finds most like the image."""
+    from core.workflows.inspection.nearest import nearest_training_images
+
+    found = nearest_training_images(
+        run,
+        network,
+        [image],
+        count=count,
+        progress=lambda done, total: output.progress(f"{done} of {total} training images", passing=True),
+    )
+    near = [attributes(one, "key", "label", "cosine") for one in found.neighbours[0]]
+    record["nearest"] = {"looked_at": found.looked_at, "of": found.of, "images": near}
+    rows = [(one["key"], one["label"], f"{one['cosine']:.3f}") for one in near]
+    lines += ["", *table(rows, (f"nearest of {found.looked_at} training images", "class", "cosine"))]
 
 
 def _methods(arguments: argparse.Namespace, network: Network) -> tuple[list[str], dict[str, str]]:

@@ -2,7 +2,7 @@
 
 :data:`METHODS` has a row a method. :func:`explain` runs one of them, :func:`explain_many` several at the price of one
 where they share a pass; :func:`explain_classes`, :func:`explain_layers` and :func:`explain_each` run one for several
-classes, layers or pictures.
+classes, layers or pictures, and :func:`explain_pictures` for several classes of each of several pictures.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ __all__ = [
     "explain_each",
     "explain_layers",
     "explain_many",
+    "explain_pictures",
 ]
 FIRST_STEPS, MOST_STEPS = 16, 128
 """Steps of a method that chooses their number itself: the first, and the most, of which there are twice as many in all.
@@ -218,12 +219,46 @@ def explain_each(
     Raises:
         InputError: As :func:`explain`; or there are not as many classes as images.
     """
+    wanted = list(targets) if isinstance(targets, Sequence) else [targets] * len(images)
+    each = [[target] for target in wanted]
+    given = {"against": against, "layer": layer, "settings": settings, "progress": progress}
+    return [row[0] for row in explain_pictures(network, images, method, each, **given)]  # type: ignore[arg-type]
+
+
+def explain_pictures(
+    network: Network,
+    images: Tensor | Sequence[Tensor],
+    method: str,
+    targets: Sequence[Sequence[int | None]],
+    *,
+    against: int | None = None,
+    layer: str | None = None,
+    settings: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> list[list[Explanation]]:
+    """Makes one heatmap a picture and class; methods with a formula go forward once for as many pictures as fit.
+
+    Args:
+        network: The network.
+        images: As in :func:`explain_each`.
+        method: Id of a row of :data:`METHODS`.
+        targets: For each image its classes, as many for each; ``None`` for the class with the highest score.
+        against: As in :func:`explain`, as are all below.
+        layer: The layer.
+        settings: The method's settings.
+        progress: Called with pictures done and in all.
+
+    Returns:
+        For each image an explanation a class, in the order asked for.
+
+    Raises:
+        InputError: As :func:`explain`; or there are not as many classes as images.
+    """
     pictures = [_taken(x, network) for x in (images.split(1) if isinstance(images, Tensor) else images)]
-    wanted = list(targets) if isinstance(targets, Sequence) else [targets] * len(pictures)
-    if len(wanted) != len(pictures):
+    if len(targets) != len(pictures):
         raise InputError(
             "{classes} classes were given for {images} pictures. Give one for each, or one for all.",
-            classes=len(wanted),
+            classes=len(targets),
             images=len(pictures),
         )
     row = _row(method, network)
@@ -231,30 +266,18 @@ def explain_each(
     name = layer or network.anatomy.cam_layer
     one_size = len({picture.shape for picture in pictures}) <= 1
     step = batch_of(network, device_of(network.model), graph=True) if row.formula is not None and one_size else 1
-    found: list[Explanation] = []
+    found: list[list[Explanation]] = []
     for start in range(0, len(pictures), step):
-        chunk, classes = pictures[start : start + step], wanted[start : start + step]
+        chunk, classes = pictures[start : start + step], targets[start : start + step]
         if row.formula is None:
             report = _part(progress, start, len(pictures))
-            found.append(
-                explain(
-                    network,
-                    chunk[0],
-                    method,
-                    target=classes[0],
-                    against=against,
-                    layer=layer,
-                    settings=settings,
-                    progress=report,
-                )
-            )
+            ways = {"against": against, "layer": layer, "settings": settings, "progress": report}
+            found.append(explain_classes(network, chunk[0], method, classes[0], **ways))  # type: ignore[arg-type]
         else:
             started = time.perf_counter()
-            passes = cam.layer_passes(
-                network, torch.cat(chunk), targets=[[target] for target in classes], against=against, layers=[name]
-            )
+            passes = cam.layer_passes(network, torch.cat(chunk), targets=classes, against=against, layers=[name])
             spent = (time.perf_counter() - started) / len(chunk)
-            found += [_from_pass(row, own[0][name], chunk[0], spent) for own in passes]
+            found += [[_from_pass(row, one[name], chunk[0], spent) for one in own] for own in passes]
         if progress is not None:
             progress(len(found), len(pictures))
     return found

@@ -9,11 +9,11 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.learn import own_network, training
+from pages.learn import own_network
 from pages.learn.number_grid import written
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken
-from pages.ui.selection import subjects
+from pages.ui.selection import background_work, subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.text import layer_names
 from pages.ui.text.i18n import _, translate_error
@@ -42,7 +42,7 @@ def draw(subject: Subject) -> None:
         return gradient_check(subject.network, subject.input(), layer, target=target, count=COUNT, progress=progress)
 
     try:
-        checks = training.by_itself(
+        checks = background_work.by_itself(
             "learn-checks", key, made, label=_("Check the steepest {n} weights").format(n=COUNT), doing=_doing
         )
     except InputError as error:

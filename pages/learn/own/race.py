@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.learn import own_network, rates_chart, training
+from pages.learn import own_network, rates_chart
 from pages.ui.kit import components
 from pages.ui.kit.page_states import broken
-from pages.ui.selection import subjects
+from pages.ui.selection import background_work, subjects
 from pages.ui.selection.network_picker import Target
 from pages.ui.text.i18n import _, translate_error
 
@@ -40,7 +40,7 @@ def draw(target: Target) -> None:
         return race_heads(STEPS, features(dataset, network, progress=progress))
 
     try:
-        rows = training.by_click(
+        rows = background_work.by_click(
             "learn-own-race",
             (*target.key, dataset.state(learned + held)),
             made,

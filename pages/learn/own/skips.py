@@ -12,11 +12,12 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.learn import own_network, training
+from pages.learn import own_network
 from pages.learn.number_grid import written
 from pages.ui.kit import charts, components, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken
+from pages.ui.selection import background_work
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
 from pages.ui.text import layer_names, number_format
@@ -71,7 +72,7 @@ def draw(subject: Subject) -> None:
         components.note(translate_error(error))
     places = _places(dataset, subject) if dataset is not None else []
     try:
-        cut = training.by_itself(
+        cut = background_work.by_itself(
             "learn-skips",
             (*subject.key, name, dataset and dataset.state(places)),
             lambda progress: _made(subject, name, dataset, places, progress),

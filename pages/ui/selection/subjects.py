@@ -119,7 +119,7 @@ def choose(*, image: bool = True) -> Subject | Target | None:
         )
         return None
     network = load(target)
-    return None if network is None else _subject(target, network, chosen)
+    return None if network is None else subject_of(target, network, chosen)
 
 
 def waiting(run: Run | None) -> bool:
@@ -198,7 +198,8 @@ def _not_here(target: Target, wants: str, error: WeightsUnavailable | None) -> N
             st.rerun()
 
 
-def _subject(target: Target, network: Network, image: ImageChoice) -> Subject | None:
+def subject_of(target: Target, network: Network, image: ImageChoice) -> Subject | None:
+    """Returns a picture as a loaded network sees it; draws a face and returns ``None`` where it cannot be read."""
     from core.data.images import fit, read_image
 
     def fitted() -> tuple[tuple[int, int], PILImage]:

@@ -371,6 +371,10 @@ TERMS: Mapping[str, Term] = {
         "Gatys et al. 2016",
         "https://doi.org/10.1109/CVPR.2016.265",
     ),
+    "cosine similarity": Term(
+        N_("Cosine similarity"),
+        N_("How alike two pictures are to a network: the cosine of the angle between what enters its head, 1 at most."),
+    ),
     "gradient norm": Term(
         N_("Gradient norm"), N_("Length of the gradient of a stage: how strongly the loss pulls at it.")
     ),

@@ -167,3 +167,20 @@ def test_what_cannot_be_judged_closer_is_refused(call: Call, run: Run, words: tu
 def test_closer_looks_need_a_run(call: Call) -> None:
     status, _, error = call("evaluate", "--tta", "mirror")
     assert (status, "needs a RUN" in error) == (2, True)
+
+
+def test_explain_names_the_training_images_most_like_an_image(call: Call, run: Run, tmp_path: Path) -> None:
+    train = [row for row in run.split_rows() if row["split"] == "train"]
+    picture, out = Path(run.experiment.data.source) / train[3]["key"], tmp_path / "heat.png"
+    status, record, _ = call("explain", run.id, picture, "--nearest", 2, "--out", out)
+    assert status == 0
+    assert (record["nearest"]["looked_at"], record["nearest"]["of"]) == (len(train), len(train))
+    first, second = record["nearest"]["images"]
+    assert (first["key"], first["label"]) == (train[3]["key"], train[3]["label"])
+    assert first["cosine"] == pytest.approx(1.0, abs=1e-5)
+    assert second["cosine"] <= first["cosine"]
+    out.unlink()
+    status, _, error = call("explain", "mnist_cnn", picture, "--weights", "none", "--nearest", 2, "--out", out)
+    assert status == 2
+    assert "is a backbone" in error
+    assert not out.exists()

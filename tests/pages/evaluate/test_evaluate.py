@@ -79,16 +79,6 @@ def test_data_that_bring_their_own_split_get_advice_that_can_be_followed(open_pa
     assert "Data page" not in said
 
 
-def test_a_cell_of_the_matrix_chooses_the_mistakes(open_page, learned, shown) -> None:
-    run = learned()
-    app = open_page("evaluate", run=run.id, session={"bl-eval-kind": "0-1"})
-    assert not app.exception
-    assert len(shown) == 1
-    app = open_page("evaluate", run=run.id, session={"bl-eval-kind": "7-9"})
-    assert not app.exception
-    assert len(shown) == 1
-
-
 def test_back_from_a_heatmap_leads_to_the_mistake_that_was_clicked(
     open_page, learned, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,8 @@ from PIL import Image
 from core.interpret.attribution import explain
 from core.runs.store import Run
 from core.specs import ModelSpec
-from pages.heatmaps import map_grid, single_map
+from pages.heatmaps import single_map
+from pages.ui.explaining import map_grid
 from pages.ui.selection import network_picker, samples, subjects
 from pages.ui.session.choices import ImageChoice
 from pages.ui.session.lru_store import LruStore

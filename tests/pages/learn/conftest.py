@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pages.learn import training
+from pages.ui.selection import background_work
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page waits for a training that it began: no browser looks again."""
-    monkeypatch.setattr(training, "PATIENCE", 60.0)
+    monkeypatch.setattr(background_work, "PATIENCE", 60.0)

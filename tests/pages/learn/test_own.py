@@ -57,7 +57,7 @@ def test_the_race_on_ones_own_pictures_begins_with_a_click(open_page, words) -> 
     assert "Choose your pictures" in words(open_page("learn", lesson="race", step="play", **own))
     app = open_page("learn", lesson="race", step="play", data="shapes?per_class=6&size=32", **own)
     assert "Best:" not in words(app)
-    app.button(key="bl-learn-go-learn-own-race").click().run()
+    app.button(key="bl-work-go-learn-own-race").click().run()
     assert not app.exception
     assert "Best:" in words(app)
     other = own | {"backbone": "mnist_cnn"}

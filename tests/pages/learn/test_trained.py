@@ -23,7 +23,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_three_ways_from_one_set_to_another_are_trained_by_a_click(open_page, words) -> None:
     app = open_page("learn", lesson="transfer", step="play", **{"learn-pair": "digits-clothes"})
     assert "Copied, only the last layer learns</td>" not in words(app)
-    app.button(key="bl-learn-go-learn-transfer").click().run()
+    app.button(key="bl-work-go-learn-transfer").click().run()
     assert not app.exception
     said = words(app)
     assert "Copied, only the last layer learns</td><td><bdi>306</bdi>" in said
@@ -39,7 +39,7 @@ def test_depth_against_width_counts_first_and_trains_by_a_click(open_page, words
     app = open_page("learn", lesson="width", step="play", **{"learn-budget": "1500"})
     row = "<td><bdi>10</bdi></td><td><bdi>1,530</bdi></td>"
     assert f"<tr><td>8</td>{row}<td><bdi>–</bdi></td>" in words(app).replace(number_format.DASH, "–")
-    app.button(key="bl-learn-go-learn-width").click().run()
+    app.button(key="bl-work-go-learn-width").click().run()
     assert not app.exception
     assert f"<tr><td>8</td>{row}<td><bdi>never, never, never</bdi></td>" in words(app)
     app.slider(key="bl-learn-reach").set_value(50).run()
@@ -55,7 +55,7 @@ def test_a_curve_is_learned_by_heart_and_digits_by_a_click(open_page, words) -> 
     app.slider(key="bl-learn-points").set_value(60).run()
     assert f">{written(polynomial(3, 60).new, 3)}<" in words(app)
     app.button_group(key="bl-learn-heart").set_value("digits").run()
-    app.button(key="bl-learn-go-learn-overfitting").click().run()
+    app.button(key="bl-work-go-learn-overfitting").click().run()
     assert not app.exception
     assert "Accuracy by pictures a class" in words(app)
 

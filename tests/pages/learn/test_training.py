@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import Cancelled, InputError
 from core.lessons.trained import width
-from pages.learn import training
+from pages.ui.selection import background_work
 from pages.ui.session import background, caches
 
 
@@ -74,7 +74,7 @@ def test_a_training_that_was_left_is_found_again(open_page, words, small) -> Non
 
 
 def test_a_training_under_way_shows_its_progress_and_is_cancelled(open_page, words, monkeypatch) -> None:
-    monkeypatch.setattr(training, "PATIENCE", 0.05)
+    monkeypatch.setattr(background_work, "PATIENCE", 0.05)
     race = width.race
 
     def slow(_budget, *, progress=None, **more):
@@ -87,24 +87,24 @@ def test_a_training_under_way_shows_its_progress_and_is_cancelled(open_page, wor
 
     monkeypatch.setattr("core.lessons.trained.width.race", slow)
     app = open_page("learn", lesson="width", step="play", **{"learn-budget": "12000"})
-    app.button(key="bl-learn-go-learn-width").click().run()
+    app.button(key="bl-work-go-learn-width").click().run()
     assert not app.exception
-    assert "bl-learn-go-learn-width" not in {button.key for button in app.button}
+    assert "bl-work-go-learn-width" not in {button.key for button in app.button}
     assert "Units of each" in words(app), "the rest of the page is there meanwhile"
     work = background.running(("learn-width", 12000))
-    app.button(key="bl-learn-stop-learn-width").click().run()
+    app.button(key="bl-work-stop-learn-width").click().run()
     assert work.wait(5)
     assert isinstance(work.failure, Cancelled)
     app.run()
     assert not app.exception
-    assert "bl-learn-go-learn-width" in {button.key for button in app.button}
+    assert "bl-work-go-learn-width" in {button.key for button in app.button}
     assert "Accuracy on 600 held-out" not in words(app)
 
 
 def test_a_gradient_is_checked_by_itself_counted_cancelled_and_taken_up_again(open_page, words, monkeypatch) -> None:
     from core.lessons import backward
 
-    monkeypatch.setattr(training, "PATIENCE", 0.3)
+    monkeypatch.setattr(background_work, "PATIENCE", 0.3)
     own = {"learn-on": "own", "backbone": "squeezenet1_1", "weights": "none", "image": "sample:cat"}
     release, asked, true = threading.Event(), [], backward.gradient_check
 
@@ -118,12 +118,12 @@ def test_a_gradient_is_checked_by_itself_counted_cancelled_and_taken_up_again(op
     monkeypatch.setattr(backward, "gradient_check", slow)
     app = open_page("learn", lesson="backward", step="play", **own)
     assert not app.exception
-    assert "bl-learn-go-learn-checks" not in {button.key for button in app.button}, "nobody has to ask for it"
+    assert "bl-work-go-learn-checks" not in {button.key for button in app.button}, "nobody has to ask for it"
     assert "1 of 3 weights" in words(app)
     assert "Gradient by autograd" not in words(app)
-    app.button(key="bl-learn-stop-learn-checks").click().run()
+    app.button(key="bl-work-stop-learn-checks").click().run()
     app.run()
-    assert "bl-learn-go-learn-checks" in {button.key for button in app.button}, "it does not begin again by itself"
+    assert "bl-work-go-learn-checks" in {button.key for button in app.button}, "it does not begin again by itself"
     app.selectbox(key="bl-learn-check").set_value("features.0").run()
     app.selectbox(key="bl-learn-check").set_value("features.3.squeeze").run()
     assert asked[1:] == ["features.0", "features.3.squeeze"], "another layer is another work"

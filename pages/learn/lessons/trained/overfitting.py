@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.learn import training
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import written
 from pages.ui.kit import charts, components, form_fields, nav
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import guarded
+from pages.ui.selection import background_work
 from pages.ui.text.i18n import N_, _
 from pages.ui.walks.table import WALKS
 
@@ -135,7 +135,7 @@ def _fitted(found: Fitted) -> Chart:
 def _digits() -> None:
     from core.lessons.trained.overfitting import EPOCHS, NUMBERS, SEEDS, by_number
 
-    found = training.by_click(
+    found = background_work.by_click(
         SHELF,
         (),
         lambda progress: by_number(progress=progress),

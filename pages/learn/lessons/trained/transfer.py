@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.learn import training
 from pages.learn.lesson import Lesson, Question, Why
 from pages.ui.kit import charts, components, form_fields, nav
 from pages.ui.kit.page_states import busy, guarded
+from pages.ui.selection import background_work
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
@@ -76,7 +76,7 @@ def _bench() -> None:
             help=_("As copying named_parameters() does, and as the notes did: kept figures are no parameters."),
             **form_fields.flag("bl-learn-behind"),
         )
-    found = training.by_click(
+    found = background_work.by_click(
         SHELF,
         (pair, left_behind),
         lambda progress: run(pair, statistics=not left_behind, progress=progress),

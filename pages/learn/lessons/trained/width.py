@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.learn import training
 from pages.learn.lesson import Lesson, Question, Why
 from pages.ui.kit import charts, form_fields, nav
 from pages.ui.kit.page_states import guarded
+from pages.ui.selection import background_work
 from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _
@@ -69,7 +69,7 @@ def _bench() -> None:
             width=280,
             **form_fields.number("bl-learn-reach", 80, 50, 95),
         )
-    found = training.by_click(
+    found = background_work.by_click(
         SHELF,
         (budget,),
         lambda progress: race(budget, progress=progress),

@@ -15,7 +15,14 @@ from core.data.images import fit, to_tensor
 from core.errors import InputError
 from core.interpret.attribution import cam
 from core.interpret.attribution.equations import EQUATIONS
-from core.interpret.attribution.explain import METHODS, explain, explain_classes, explain_each, explain_layers
+from core.interpret.attribution.explain import (
+    METHODS,
+    explain,
+    explain_classes,
+    explain_each,
+    explain_layers,
+    explain_pictures,
+)
 from core.interpret.drawing.overlay import overlay
 from core.models.network import Network
 from tests.core.interpret.conftest import SIZE
@@ -81,6 +88,28 @@ def test_pictures_at_once_are_those_one_by_one(tiny: Callable[..., Network], kin
     assert [found.heatmap.target for found in few] == [1, 1]
     with pytest.raises(InputError, match="2 classes were given for 5 pictures"):
         explain_each(network, images, targets=[0, 1])
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "saliency"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_classes_of_several_pictures_at_once_are_those_one_by_one(
+    tiny: Callable[..., Network], kind: str, method: str
+) -> None:
+    network = tiny(kind)
+    images = torch.randn(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(5))
+    targets = [[0, 1], [2, 0], [None, 3]]
+    together = explain_pictures(network, images, method, targets)
+    for row, picture, wanted in zip(together, images, targets, strict=True):
+        assert len(row) == 2
+        for found, target in zip(row, wanted, strict=True):
+            alone = explain(network, picture[None], method, target=target)
+            assert found.heatmap.target == alone.heatmap.target
+            assert found.heatmap.values == pytest.approx(alone.heatmap.values, abs=1e-4)
+    if method == "grad-cam":
+        assert passes_of(network, lambda: explain_pictures(network, images, method, targets)) == 1
+    with pytest.raises(InputError, match="1 classes were given for 3 pictures"):
+        explain_pictures(network, images, method, [[0, 1]])
+    assert explain_pictures(network, [], method, []) == []
 
 
 def test_contrast_is_the_difference_of_the_gradients(tiny: Callable[..., Network], image: Tensor) -> None:

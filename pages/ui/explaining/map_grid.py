@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.data.encoding import compact
-from pages.heatmaps import single_map
-from pages.heatmaps.controls import Look
+from pages.ui.explaining import drawing
+from pages.ui.explaining.choice import Look
 from pages.ui.kit import components
 from pages.ui.kit.tiles import Tile, grid
 from pages.ui.session import address
@@ -30,6 +30,10 @@ SAID = {
     "figures": N_(
         "One scale for all: each map counts as much as its class is probable, and the strongest place of all is the "
         "brightest."
+    ),
+    "pair": N_(
+        "The maps of a picture share a scale: each counts as much as its class is probable, and the strongest place of "
+        "all is the brightest."
     ),
     "plain": N_("One scale for all: the strongest place of all maps is the brightest."),
     "probability": N_("One scale for all: a map's strongest place is as bright as its class is probable."),
@@ -75,9 +79,19 @@ def draw(cells: Sequence[Cell], look: Look, *, usual: Scale = "figures", meaning
         meaning: Which row of :data:`SAID` holds for the usual scale, where it is not the one of its name.
         size: Side of a map, in CSS pixels.
     """
-    scale: Scale = "own" if CHOICE.asked() == "own" else usual
+    scale = chosen(usual)
     grid(tiles(cells, look, scale, size), size=size)
-    legend(cells, look, SAID[meaning or usual if scale == usual else scale], choice=usual != "own")
+    legend(signs(cells), look, SAID[meaning or usual if scale == usual else scale], choice=usual != "own")
+
+
+def chosen(usual: Scale) -> Scale:
+    """Returns the scale that maps are drawn on: the usual one unless each is to be drawn by itself."""
+    return "own" if CHOICE.asked() == "own" else usual
+
+
+def signs(cells: Sequence[Cell]) -> list[bool]:
+    """Returns for each map whether it has a sign."""
+    return [cell.heat.signed for cell in cells]
 
 
 def tiles(cells: Sequence[Cell], look: Look, scale: Scale, size: int = MAP_PX) -> list[Tile]:
@@ -92,15 +106,22 @@ def tiles(cells: Sequence[Cell], look: Look, scale: Scale, size: int = MAP_PX) -
 
 
 def _tile(cell: Cell, level: NDArray[np.float32], look: Look, size: int) -> Tile:
-    image = compact(single_map.over(cell.picture, cell.heat, look, level), 2 * size)
+    image = compact(drawing.over(cell.picture, cell.heat, look, level), 2 * size)
     note = _("no evidence for it") if cell.heat.empty else cell.note
     return Tile(image, cell.caption, note, cell.alt, cell.tone)
 
 
-def legend(cells: Sequence[Cell], look: Look, text: str, *, choice: bool) -> None:
-    """Draws the colours of maps without and with a sign, what their scale is, and the choice of another."""
-    for signed in sorted({cell.heat.signed for cell in cells}):
-        single_map.scale(look, signed=signed)
+def legend(kinds: Iterable[bool], look: Look, text: str, *, choice: bool) -> None:
+    """Draws the colours of maps without and with a sign, what their scale is, and the choice of another.
+
+    Args:
+        kinds: For each map whether it has a sign.
+        look: How they are drawn.
+        text: What their scale is, a row of :data:`SAID`.
+        choice: Whether each can be drawn by itself instead.
+    """
+    for signed in sorted(set(kinds)):
+        drawing.scale(look, signed=signed)
     components.note(_(text))
     if choice:
         st.toggle(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from html import escape
 from typing import TYPE_CHECKING
 
+from pages.ui.runs import finding_cards
 from pages.ui.session import caches
-from pages.ui.text.i18n import N_
+from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
     from core.interpret.attribution.heatmap import Heatmap
     from core.workflows.inspection.trust import Trust
+    from core.workflows.inspection.trust_verdict import Verdict
 
 SHELF, ENTRIES = "trust", 256
 WORDS: Mapping[str, tuple[str, str, str]] = {
@@ -24,6 +27,15 @@ WORDS: Mapping[str, tuple[str, str, str]] = {
 def identity(heat: Heatmap, settings: Mapping[str, int] | None) -> tuple[Hashable, ...]:
     """Returns what distinguishes a heatmap from others of the same picture and network."""
     return heat.method, heat.layer, heat.target, heat.against, tuple(sorted((settings or {}).items()))
+
+
+def said(found: Verdict) -> str:
+    """Returns the HTML of the word and the sentence that it rests on."""
+    title, icon, tone = WORDS[found.word]
+    return (
+        f'<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
+        f"<b>{escape(_(title))}</b><span>{escape(finding_cards.translated(found.reason.sentence))}</span></p>"
+    )
 
 
 def there(known: tuple[Hashable, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Work that a lesson has done in a thread, asked for by a click or by itself: how far it is, a way to cancel."""
+"""Work that a page has done in a thread, asked for by a click or by itself: how far it is, a way to cancel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pages.ui.session.background import Work
 from pages.ui.text.i18n import _
 
 T = TypeVar("T")
-_BEGUN = "bl.learn.begun"
+_BEGUN = "bl.work.begun"
 """The works that this session began, by their keys: others see them, too, but do not cancel them."""
 LOOK, PATIENCE = 0.5, 0.1
 """Seconds from one look at the work to the next, and those that a page waits for it before it shows how far it is."""
@@ -25,20 +25,20 @@ Doing = str | Callable[[int, int], str]
 def by_click(
     shelf: str, key: tuple[object, ...], make: Callable[[Progress], T], *, label: str, doing: Doing
 ) -> T | None:
-    """Returns what a training found; until somebody asked for it, draws the button that does, and ``None``.
+    """Returns what a piece of work found; until somebody asked for it, draws the button that does, and ``None``.
 
     It runs in a thread, so that it goes on when the page is left or something else on it is clicked. What was found
     is kept for all who ask for the same, as long as the server runs.
 
     Args:
-        shelf: Name of the lesson's results; also the end of the keys.
+        shelf: Name of the results; also the end of the keys.
         key: All that the result depends on.
-        make: Trains; it calls what it is given with what is done and all there is.
+        make: Does it; it calls what it is given with what is done and all there is.
         label: What the button says, translated.
         doing: What is done meanwhile.
 
     Raises:
-        InputError: What the training raised.
+        InputError: What the work raised.
     """
     return _found(shelf, key, make, label, doing, by_itself=False)
 
@@ -77,7 +77,7 @@ def _found(
         if ended is not None and not ended.cancelled:
             _complain(begun.pop(whole))
         waits = not by_itself or (ended is not None and ended.cancelled)
-        if waits and not clicks.button(label, icon=":material/play_arrow:", key=f"bl-learn-go-{shelf}", into=place):
+        if waits and not clicks.button(label, icon=":material/play_arrow:", key=f"bl-work-go-{shelf}", into=place):
             return None
         work = begun[whole] = background.start(whole, kept)
     place.empty()
@@ -94,11 +94,11 @@ def _watched(work: Work, shelf: str, doing: Doing, *, own: bool) -> None:
     if work.wait(0):
         st.rerun()
     done, total = work.done
-    with st.container(horizontal=True, vertical_alignment="center", key=f"bl-learn-live-{shelf}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"bl-work-live-{shelf}"):
         said = doing if isinstance(doing, str) else doing(done, total)
         st.progress(min(1.0, done / total) if total else 0.0, text=said, width="stretch")
         if own:
-            st.button(_("Cancel"), icon=":material/close:", key=f"bl-learn-stop-{shelf}", on_click=work.cancel)
+            st.button(_("Cancel"), icon=":material/close:", key=f"bl-work-stop-{shelf}", on_click=work.cancel)
 
 
 def _complain(work: Work) -> None:
