@@ -1,10 +1,12 @@
-"""What the lessons of Learn cost the server: the first paint of each, warm, and an answer to a change.
+"""What the lessons of Learn cost the server: the first paint of each, warm, and an answer to each of its controls.
 
-    python -m benchmarks.lessons [--repeats 5]
+    python -m benchmarks.lessons [--repeats 5] [--lessons race,depth] [--pause 1.0]
 
 Milliseconds of the server's CPU, which others on the machine do not change much, and of the wall; medians. ``paint`` is
 a new session that opens a lesson's link, ``own`` the same on EfficientNet-Lite0 and a sample picture; both after one
-that was not counted. ``change`` is one control moved, ``cell`` one value of a layer written out.
+that was not counted. ``cell`` is one value of a layer written out. ``changes`` has every control that the lesson shows,
+on numbers and on one's own network, set to others of its values (the first, the middle and the last that are offered):
+the slowest answer, and those that take more than 200 ms of CPU, threads that work beside the page counted in.
 """
 
 from __future__ import annotations
@@ -14,30 +16,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from streamlit.runtime.state.common import TESTING_KEY
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.timing import options, report
 
-CHANGES: dict[str, tuple[str, str, object]] = {
-    "convolution": ("number_input", "bl-learn-stride", 2),
-    "sizes": ("text_area", "bl-learn-layers", "conv 8 3 2"),
-    "pooling": ("toggle", "bl-learn-across", True),
-    "backward": ("number_input", "bl-learn-row", 2),
-    "cross-entropy": ("slider", "bl-learn-logit-0", 0.5),
-    "race": ("selectbox", "bl-learn-surface", "banana"),
-    "depth": ("slider", "bl-learn-layers-deep", 50),
-    "batch-norm": ("slider", "bl-learn-batches", 20),
-    "dropout": ("slider", "bl-learn-drop-share", 20),
-    "receptive-field": ("slider", "bl-learn-depth", 2),
-    "heatmap": ("selectbox", "bl-learn-heat-class", "3"),
-    "uneven": ("slider", "bl-learn-share", 7),
-    "width": ("slider", "bl-learn-reach", 70),
-    "by-heart": ("slider", "bl-learn-degree", 5),
-    "head-first": ("button_group", "bl-learn-head-steps", 60),
-}
-"""Of a lesson: the kind and the key of a control, and what it is set to."""
+LIMIT = 200
+"""Milliseconds that an answer may take."""
+LEFT_OUT = ("bl-learn-go-", "bl-learn-anew", "bl-learn-reveal", "bl-image-", "bl-network-")
+"""Beginnings of the keys of what is no control of a lesson, or begins a training."""
 
 
 def _page() -> None:
@@ -48,20 +38,21 @@ def _page() -> None:
 
 def main() -> None:
     """Measures and prints the line."""
-    given = options(__doc__, (), repeats=5)
+    given = options(__doc__, repeats=5, lessons="", pause=1.0)
     from pages.learn.table import LESSONS
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
         for name in ("RUNS", "CACHE", "DATA"):
             environment.setenv(f"BACKBONE_LAB_{name}", str(Path(folder) / name.lower()))
-        measured: dict[str, dict[str, dict[str, float]]] = {}
-        for name, lesson in LESSONS.items():
+        measured: dict[str, dict[str, object]] = {}
+        for name in given.lessons.split(",") if given.lessons else LESSONS:
             measured[name] = {"paint": _median(lambda name=name: _open(name), given.repeats)}
-            if lesson.own is not None:
+            grounds = ("numbers", "own") if LESSONS[name].own is not None else ("numbers",)
+            if len(grounds) == 2:
                 measured[name]["own"] = _median(lambda name=name: _open(name, "own"), given.repeats)
-            if name in CHANGES:
-                measured[name]["change"] = _change(name, given.repeats)
-        measured["convolution"]["cell"] = _cell(given.repeats)
+            measured[name]["changes"] = {ground: _changes(name, ground, given.pause) for ground in grounds}
+        if "convolution" in measured:
+            measured["convolution"]["cell"] = _cell(given.repeats)
         report("lessons", measured=measured)
 
 
@@ -75,16 +66,54 @@ def _open(name: str, ground: str = "numbers") -> AppTest:
     return app
 
 
-def _change(name: str, repeats: int) -> dict[str, float]:
-    kind, key, value = CHANGES[name]
-    times = []
-    for _repeat in range(repeats):
-        app = _open(name)
-        time.sleep(1.0)  # what a person needs to find the control, and the server to make what comes next
-        control = getattr(app, kind)(key=key)
-        control.set_value(value)
-        times.append(_timed(control.run))
-    return _both(times)
+def _changes(name: str, ground: str, pause: float) -> dict[str, object]:
+    """Moves every control of a lesson; returns how many answers were timed, the slowest, and those over the limit."""
+    times: dict[str, tuple[float, float]] = {}
+    for kind, key, values in _controls(_open(name, ground)):
+        for value in values:
+            app = _open(name, ground)
+            time.sleep(pause)  # what a person needs to find the control, and the server to make what comes next
+            control = next((one for one in getattr(app, kind) if one.key == key), None)
+            if control is None:
+                continue
+            if kind == "button":
+                control.click()
+            else:
+                if hasattr(control, "options"):  # they are known by what stands on them
+                    app.session_state[TESTING_KEY][control.id] = str
+                control.set_value(value)
+            times[f"{key} = {value}"] = _timed(control.run)
+            assert not app.exception, (name, key, value, app.exception)
+    slow = {which: round(cpu) for which, (cpu, _wall) in times.items() if cpu > LIMIT}
+    largest = max(times.values(), default=(0.0, 0.0))
+    return {"answers": len(times), "largest": _both([largest]), f"over_{LIMIT}_ms": slow}
+
+
+def _controls(app: AppTest) -> list[tuple[str, str, list[Any]]]:
+    """Returns what the page has to be moved: kind, key, and some other values."""
+    found: list[tuple[str, str, list[Any]]] = []
+    for kind in ("selectbox", "button_group", "slider", "number_input", "toggle", "text_area", "text_input", "button"):
+        for control in getattr(app, kind):
+            if control.key and not control.key.startswith(LEFT_OUT):
+                found.append((kind, control.key, _others(kind, control)))
+    return found
+
+
+def _others(kind: str, control: Any) -> list[Any]:
+    if kind in ("selectbox", "button_group"):
+        several = kind == "button_group" and isinstance(control.value, list)
+        names = list(dict.fromkeys(control.options[place] for place in (0, len(control.options) // 2, -1)))
+        return [[name] for name in names] if several else names
+    if kind == "slider":
+        return [value for value in (control.min, control.max) if value != control.value]
+    if kind == "number_input":
+        step = control.step or 1
+        beside = (control.value + step, control.value - step)
+        low, high = (bound if bound is not None else control.value for bound in (control.min, control.max))
+        return [value for value in beside if low <= value <= high]
+    if kind in ("text_area", "text_input"):
+        return [f"{control.value}0"]
+    return [not control.value] if kind == "toggle" else [None]
 
 
 def _cell(repeats: int) -> dict[str, float]:

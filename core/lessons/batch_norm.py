@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InputError
+from core.messages import Progress
 
 if TYPE_CHECKING:
     from core.models.network import Network
@@ -102,13 +103,14 @@ class Moved:
     renamed: int
 
 
-def train_mode(network: Network, images: Tensor, *, batches: int = 5) -> Moved:
+def train_mode(network: Network, images: Tensor, *, batches: int = 5, progress: Progress | None = None) -> Moved:
     """Sends pictures through a copy of a network in training mode, without a single step of an optimizer.
 
     Args:
         network: The network; a copy is asked, with every parameter frozen.
         images: Normalised pictures, BxCxHxW, at least two.
         batches: How often they go through.
+        progress: Called with the number of batches that went through, and of all; what it raises ends the work.
 
     Raises:
         InputError: The network has no batch norm that keeps figures, or there are fewer than two pictures.
@@ -127,7 +129,9 @@ def train_mode(network: Network, images: Tensor, *, batches: int = 5) -> Moved:
         torch.manual_seed(0)  # what is dropped in training mode is drawn
         before = model.eval()(images[:1]).softmax(1)[0]
         moves = []
-        for _batch in range(batches):
+        for batch in range(batches):
+            if progress is not None:
+                progress(batch, batches)
             model.train()(images)
             moves.append(
                 max(

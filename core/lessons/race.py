@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 from core.errors import InputError
-from core.messages import N_
+from core.messages import N_, Progress
 
 OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]], float], Optimizer]] = {
     "SGD": SGD,
@@ -226,9 +226,20 @@ def train_heads(
     return [Trained(optimizer, *row) for row in zip(rates, right.tolist(), losses.tolist(), strict=True)]
 
 
-def race_heads(steps: int, parts: Parts | None = None) -> list[Trained]:
-    """Trains a head with each optimizer at each rate; see :func:`train_heads`."""
-    return [row for optimizer in OPTIMIZERS for row in train_heads(optimizer, RATES, steps, parts)]
+def race_heads(steps: int, parts: Parts | None = None, progress: Progress | None = None) -> list[Trained]:
+    """Trains a head with each optimizer at each rate; see :func:`train_heads`.
+
+    Args:
+        steps: Of each.
+        parts: What they learn from and are judged on; the digits by default.
+        progress: Called with the number of heads that are trained, and of all; what it raises ends the work.
+    """
+    found: list[Trained] = []
+    for optimizer in OPTIMIZERS:
+        found += train_heads(optimizer, RATES, steps, parts)
+        if progress is not None:
+            progress(len(found), len(OPTIMIZERS) * len(RATES))
+    return found
 
 
 @lru_cache(maxsize=1)

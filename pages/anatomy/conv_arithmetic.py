@@ -15,12 +15,10 @@ def formula(window: Window) -> str:
     """Returns the size of the output as LaTeX, filled in; empty where the rule does not give it."""
     if not window.rounding:
         return ""
-    kernel = str(window.kernel) if window.dilation == 1 else rf"({window.dilation}\cdot({window.kernel}-1)+1)"
     symbol = "k" if window.dilation == 1 else "(d(k-1)+1)"
     left, right = (rf"\left\l{window.rounding}", rf"\right\r{window.rounding}")
-    general = rf"{left}\frac{{h+2p-{symbol}}}{{s}}{right}+1"
-    filled = rf"{left}\frac{{{window.size}+2\cdot{window.padding}-{kernel}}}{{{window.stride}}}{right}+1"
-    return rf"{general}={filled}={window.result}"
+    padding = "p" if window.extra else "2p"
+    return rf"{left}\frac{{h+{padding}-{symbol}}}{{s}}{right}+1={window.filled}={window.result}"
 
 
 def drawing(window: Window) -> tuple[str, int]:

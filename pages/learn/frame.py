@@ -14,6 +14,7 @@ from pages.ui.kit import clicks, components, form_fields, nav
 from pages.ui.kit.page_states import broken
 from pages.ui.session import address
 from pages.ui.text.i18n import N_, _, _n, translate_error
+from pages.ui.text.number_format import together
 
 LESSON = address.Bound("lesson")
 STEP = address.Bound("step")
@@ -63,7 +64,7 @@ def _head(lesson: Lesson, *, begun: bool) -> str:
 def _predict(lesson: Lesson, question: Question) -> None:
     """Draws the question; its answer is scored when it is given, and shown when it is asked for."""
     with st.container(key="bl-learn-predict", border=True):
-        st.html(f'<h2 class="bl-learn-ask">{escape(question.text)}</h2>')
+        st.html(f'<h2 class="bl-learn-ask">{escape(together(question.text))}</h2>')
         if lesson.pose is not None:
             lesson.pose()
         said = st.radio(
@@ -110,16 +111,18 @@ def _verdict(question: Question, said: str, kept: predictions.Prediction | None,
     own = _("You predicted: {said}").format(said=said) if said else _("Without a prediction")
     if not shown:
         task = _("Now try it below: can you see the answer?")
-        return f'<p class="bl-learn-line"><b>{escape(question.text)}</b> <span>{escape(own)}.</span> {escape(task)}</p>'
+        asked = escape(together(question.text))
+        return f'<p class="bl-learn-line"><b>{asked}</b> <span>{escape(own)}.</span> {escape(task)}</p>'
     tone, symbol = ("", "lightbulb")
     if kept is not None and said:
         tone, symbol = (" bl-good", "check_circle") if kept.right else (" bl-warn", "change_circle")
     answer = _("The answer: {answer}").format(answer=question.options[question.answer])
     slip = question.slips.get(kept.said, "") if kept is not None and not kept.right else ""
+    because = together(f"{question.because} {slip}".strip())
     return (
         f'<div class="bl-learn-line{tone}"><span class="bl-symbol" aria-hidden="true">{symbol}</span><div>'
-        f"<p><b>{escape(question.text)}</b></p><p>{escape(own)}. <b>{escape(answer)}.</b> {escape(question.because)}"
-        f"{' ' + escape(slip) if slip else ''}</p></div></div>"
+        f"<p><b>{escape(together(question.text))}</b></p>"
+        f"<p>{escape(own)}. <b>{escape(answer)}.</b> {escape(because)}</p></div></div>"
     )
 
 

@@ -53,7 +53,14 @@ def show(*parts: Grid | str, key: str | None = None) -> None:
         parts: Grids, and signs such as ``∗`` and ``=``.
         key: Stable key of a container around it; none for none.
     """
-    html = "".join(_sign(part) if isinstance(part, str) else _grid(part) for part in parts)
+    html, before = "", ""
+    for part in parts:  # a sign begins a line rather than end one
+        if isinstance(part, str):
+            before += _sign(part)
+            continue
+        html += f'<div class="bl-pair">{before}{_grid(part)}</div>' if before else _grid(part)
+        before = ""
+    html += before
     place = st.container(key=key) if key else st.container()
     with place:
         st.html(f'<div class="bl-nums">{html}</div>')

@@ -73,7 +73,7 @@ def _grids(found: Backward, which: str, place: tuple[int, int]) -> None:
     under = {term.place for term in found.kernel_terms(*place)} if which == "kernel" else {place}
     over = {place} if which == "kernel" else {term.place for term in found.picture_terms(*place)}
     with st.container(key="bl-wrap-learn-back"):
-        forward, back = st.columns(2, gap="large")
+        forward, back = st.columns([1.25, 1], gap="large")
     with forward:
         components.section(_("Forward"), _("X under F gives O; the loss L is one number."))
         number_grid.show(

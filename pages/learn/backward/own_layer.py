@@ -81,7 +81,7 @@ def _table(checks: list[Check]) -> str:
         _("Gradient by autograd"),
     )
     body = "".join(
-        f"<tr><td><bdi>[{', '.join(map(str, check.index))}]</bdi></td><td><bdi>{written(check.weight)}</bdi></td>"
+        f"<tr><td><bdi>[{',&nbsp;'.join(map(str, check.index))}]</bdi></td><td><bdi>{written(check.weight)}</bdi></td>"
         f"<td><bdi>{written(check.higher, 10)}, {written(check.lower, 10)}</bdi></td>"
         f"<td><bdi>{written(check.difference)}</bdi></td><td><bdi>{written(check.gradient)}</bdi></td></tr>"
         for check in checks

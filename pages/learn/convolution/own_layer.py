@@ -140,7 +140,10 @@ def _ladder(subject: Subject, recorded: Recorded, found: Cell) -> None:
         _("Row {row}, column {column} of channel {n}").format(row=found.row, column=found.column, n=found.channel),
         " · ".join(counted),
     )
-    body = "".join(_line(step, previous) for step, previous in zip(found.steps, (None, *found.steps), strict=False))
+    body = "".join(
+        _line(step, previous, subject.network.anatomy.layer(step.name).kind)
+        for step, previous in zip(found.steps, (None, *found.steps), strict=False)
+    )
     last = found.steps[-1]
     heads = (_("Step"), _("Figures"), _("Here"), _("torch"))
     head = "".join(f"<th>{escape(word)}</th>" for word in heads)
@@ -163,8 +166,14 @@ def _ladder(subject: Subject, recorded: Recorded, found: Cell) -> None:
         )
 
 
-def _line(step: Step, previous: Step | None) -> str:
-    """Returns a step as a row of the table: its name, its figures, its value, torch's value."""
+def _line(step: Step, previous: Step | None, module: str) -> str:
+    """Returns a step as a row of the table: its name, its figures, its value, torch's value.
+
+    Args:
+        step: The step.
+        previous: The one before.
+        module: Name of the class of the step's layer.
+    """
     before = previous.value if previous is not None else 0.0
     parts = step.parts
     if step.kind == "bias":
@@ -175,7 +184,7 @@ def _line(step: Step, previous: Step | None) -> str:
             f" · {signed(parts['γ'])} + {signed(parts['β'])}"
         )
     elif step.kind == "activation":
-        text = f"f({written(before)})"
+        text = f"{module}({written(before)})"
     else:
         text = ""
     own = "" if step.torch_value is None else written(step.torch_value)
@@ -234,9 +243,10 @@ def _sums(found: Cell, order: list[int]) -> None:
     label = escape(_("What each channel adds"))
     st.html(f'<ol class="bl-sums" aria-label="{label}">{items}</ol>')
     rest = float(found.sums[order[len(shown) :]].sum())
-    text = _("These add up to {shown}").format(shown=written(float(found.sums[shown].sum())))
-    if len(order) > len(shown):
+    if len(order) == len(shown):
+        components.note(_("These add up to {total}.").format(total=written(found.steps[0].value)))
+    else:
         text = _("These twelve add up to {shown}, the other {n} to {rest}").format(
             shown=written(float(found.sums[shown].sum())), n=len(order) - len(shown), rest=written(rest)
         )
-    components.note(_("{parts}: {total} in all.").format(parts=text, total=written(found.steps[0].value)))
+        components.note(_("{parts}: {total} in all.").format(parts=text, total=written(found.steps[0].value)))

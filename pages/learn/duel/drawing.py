@@ -160,7 +160,13 @@ def _picked(count: int) -> list[int]:
 def _moves_axis(duel: Duel) -> dict[str, Any]:
     title = _("Round") if set(duel.moves) <= {"b"} else _("Move")
     scale = {"domain": [0, max(10, len(duel.moves))], "nice": False}
-    return {"field": "epoch", "type": "quantitative", "title": title, "scale": scale, "axis": {"format": ",d"}}
+    return {
+        "field": "epoch",
+        "type": "quantitative",
+        "title": title,
+        "scale": scale,
+        "axis": {"tickMinStep": 1, "format": ",d"},
+    }
 
 
 def _place() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The moves of generator and discriminator: in the address, so that a link shows the pair after exactly these.
 
-What was asked for is done a tenth of a second at a time, so that the page answers, and shows them on their way.
+What was asked for is done a moment at a time, so that the page answers, and shows them on their way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST = 2000
 """Moves at most."""
-SECONDS, PAUSE = 0.1, 0.3
+SECONDS, PAUSE = 0.08, 0.25
 """Seconds of one go, and those between the beginnings of two."""
 BUTTONS = (
     ("d", 1, N_("Discriminator, one step"), ":material/search:"),

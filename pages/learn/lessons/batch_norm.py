@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InputError
-from pages.learn import number_grid, own_network, typed_grid
+from core.messages import Progress
+from pages.learn import number_grid, own_network, training, typed_grid
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import Grid, signed, written
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
-from pages.ui.kit.page_states import broken, busy, guarded
+from pages.ui.kit.page_states import broken, guarded
 from pages.ui.selection.subjects import Subject
-from pages.ui.session import caches
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
@@ -94,15 +94,18 @@ def _first(found: Normed, value: float, scale: float, shift: float) -> None:
 
 @own_network.on_subject
 def _own(subject: Subject) -> None:
-    key = subject.key
     try:
-        if caches.known("learn-traps", key):
-            moved = caches.remember("learn-traps", key, lambda: _measure(subject), entries=24)
-        else:
-            with busy(_("Sending your picture through a frozen copy in training mode …"), 180):
-                moved = caches.remember("learn-traps", key, lambda: _measure(subject), entries=24)
+        moved = training.by_itself(
+            "learn-traps",
+            subject.key,
+            lambda progress: _measure(subject, progress),
+            label=_("Spring the trap"),
+            doing=_("Sending your picture through a frozen copy in training mode …"),
+        )
     except InputError as error:
         broken(_("There is no such trap here"), translate_error(error), icon="info", tone="warn")
+        return
+    if moved is None:
         return
     name = subject.network.classes[int(subject.probabilities().argmax())]
     components.metrics(
@@ -142,14 +145,14 @@ def _own(subject: Subject) -> None:
     )
 
 
-def _measure(subject: Subject) -> Moved:
+def _measure(subject: Subject, progress: Progress) -> Moved:
     import torch
 
     from core.lessons.batch_norm import train_mode
 
     x = subject.input().cpu()
     batch = torch.cat([x, x.flip(3), x.roll(8, 2), x.roll(8, 3)])
-    return train_mode(subject.network, batch, batches=PASSES)
+    return train_mode(subject.network, batch, batches=PASSES, progress=progress)
 
 
 def _why() -> Why:

@@ -115,7 +115,8 @@ def _chart(stacks: dict[str, Stack]) -> Chart:
             )
         )
     chart.update_xaxes(title_text=_("Layer, from the picture to the answer"))
-    chart.update_yaxes(type="log", title_text=_("Length of the gradient"), exponentformat="power", nticks=7)
+    lengths = (value for stack in stacks.values() for value in stack.gradients if value > LEAST)
+    chart.update_yaxes(title_text=_("Length of the gradient"), **charts.magnitudes(lengths))
     return chart
 
 

@@ -12,6 +12,7 @@ from pages.learn.own import dropping
 from pages.ui.kit import clicks, components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
+from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 VALUES = "1,2,3,4,5,6,7,8"
@@ -77,7 +78,7 @@ def _bench() -> None:
         Grid([list(found.training)], _("While training, over 1 − p")),
     )
     number_grid.show(
-        Grid([list(found.mean)], _("Mean of {n} draws").format(n=DRAWS)),
+        Grid([list(found.mean)], _("Mean of {n} draws").format(n=number_format.exact(DRAWS))),
         "≈",
         Grid([list(found.evaluating)], _("Afterwards: nothing is dropped")),
     )
@@ -85,7 +86,11 @@ def _bench() -> None:
         [
             Figure(_("Sum, this draw"), written(sum(found.training))),
             Figure(_("Sum, afterwards"), written(sum(found.evaluating))),
-            Figure(_("Spread of the sum"), written(found.spread, 4), _("deviation over {n} draws").format(n=DRAWS)),
+            Figure(
+                _("Spread of the sum"),
+                written(found.spread, 4),
+                _("deviation over {n} draws").format(n=number_format.exact(DRAWS)),
+            ),
         ],
         compact=True,
     )

@@ -16,7 +16,7 @@ from pages.ui.kit.page_states import guarded
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
-from pages.ui.text import layer_names
+from pages.ui.text import layer_names, number_format
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
@@ -121,17 +121,17 @@ def _sum(subject: Subject, worked: Worked, row: int, column: int) -> None:
     channel, total_of = _("Channel {n}"), escape(_("Sum"))
     lines = "".join(
         f"<tr><td>{escape(channel.format(n=place))}</td>"
-        f"<td><bdi>{written(float(worked.weights[place]))} · "
+        f"<td><bdi>{written(float(worked.weights[place]))}&nbsp;·&nbsp;"
         f"{signed(float(worked.activations[place, row, column]))}</bdi></td>"
         f"<td><bdi>{written(float(products[place]))}</bdi></td></tr>"
         for place in shown
     )
-    others = _("The other {n} channels").format(n=len(products) - len(shown))
+    others = _("The other {n} channels").format(n=number_format.exact(len(products) - len(shown)))
     total = float(products.sum())
     lines += f"<tr><td>{escape(others)}</td><td></td><td><bdi>{written(rest)}</bdi></td></tr>"
     lines += f"<tr><td>{total_of}</td><td></td><td><bdi>{written(total)}</bdi></td></tr>"
     lines += (
-        f'<tr class="bl-end"><td>ReLU</td><td><bdi>max(0, {written(total)})</bdi></td>'
+        f'<tr class="bl-end"><td>ReLU</td><td><bdi>max(0,&nbsp;{written(total)})</bdi></td>'
         f"<td><bdi>{written(float(worked.heatmap[row, column]))}</bdi></td></tr>"
     )
     heads = (_("Channel"), _("Weight · activation"), _("Product"))

@@ -105,7 +105,8 @@ def _own(subject: Subject) -> None:
     head = "".join(f"<th>{word}</th>" for word in heads)
     duration = _("{n} ms")
     body = "".join(
-        f"<tr><td>{_(WAYS[row.way])}</td><td><bdi>{duration.format(n=written(row.milliseconds, 3))}</bdi></td>"
+        f"<tr><td>{number_format.together(_(WAYS[row.way]))}</td>"
+        f"<td><bdi>{duration.format(n=written(row.milliseconds, 3))}</bdi></td>"
         f"<td><bdi>{number_format.exact(row.parameters)}</bdi></td><td><bdi>{number_format.count(row.macs)}</bdi></td>"
         f"<td><bdi>{number_format.percent(row.change)}</bdi></td></tr>"
         for row in rows

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.learn import rates_chart
+from pages.learn import rates_chart, training
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import written
 from pages.learn.own import race as own_race
 from pages.ui.kit import charts, components, form_fields
-from pages.ui.kit.page_states import busy, guarded
+from pages.ui.kit.page_states import guarded
 from pages.ui.session import caches
 from pages.ui.text.i18n import N_, _
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from core.lessons.race import Path, Trained
+    from core.lessons.race import Path
 
 PARTS = {"surface": N_("On a surface"), "digits": N_("On digits: accuracy over rates")}
 RATES = {"best": N_("Each its best of nine"), "one": N_("One rate for all")}
@@ -31,6 +31,9 @@ FATES = {
 USUAL = ("SGD", "Momentum", "RMSprop", "Adam")
 STEPS = 60
 DIGIT_STEPS = 30
+HEADS = "learn-heads"
+LEAST = 1e-12
+"""Below it a loss is drawn as this."""
 
 
 def _ask() -> Question:
@@ -128,12 +131,12 @@ def _path(surface: str, optimizer: str, rate: float | None) -> Path:
 
 def _early() -> None:
     """Works out, before somebody asks for them, the ways of the usual optimizers and the heads on digits."""
-    from core.lessons.race import SURFACES
+    from core.lessons.race import SURFACES, race_heads
 
     for surface in SURFACES:
         for optimizer in USUAL:
             _path(surface, optimizer, None)
-    _trained()
+    caches.remember(HEADS, (), lambda: race_heads(DIGIT_STEPS))
 
 
 def _chosen(known: list[str]) -> list[str]:
@@ -207,8 +210,8 @@ def _map(name: str, paths: list[Path]) -> Figure:
             hoverinfo="skip",
         )
     )
-    chart.update_xaxes(range=[left, right], showgrid=False)
-    chart.update_yaxes(range=[bottom, top], showgrid=False)
+    chart.update_xaxes(range=[left, right], showgrid=False, title_text=_("First weight"))
+    chart.update_yaxes(range=[bottom, top], showgrid=False, title_text=_("Second weight"))
     return chart
 
 
@@ -218,33 +221,34 @@ def _losses(paths: list[Path]) -> Figure:
     for path in paths:
         chart.add_trace(
             go.Scatter(
-                y=[max(loss, 1e-12) for loss in path.losses],
+                y=[max(loss, LEAST) for loss in path.losses],
                 name=path.optimizer,
                 line={"color": rates_chart.colour(path.optimizer), "width": 2},
             )
         )
-    chart.update_yaxes(type="log", title_text=_("Loss"), exponentformat="power", nticks=6)
+    lowered = (max(loss, LEAST) for path in paths for loss in path.losses)
+    chart.update_yaxes(title_text=_("Loss"), **charts.magnitudes(lowered))
     chart.update_xaxes(title_text=_("Step"))
     return chart
 
 
 def _digits() -> None:
-    if caches.known("learn-heads", ()):
-        rows = _trained()
-    else:
-        with busy(_("Training 63 heads of {n} steps each …").format(n=DIGIT_STEPS), 420):
-            rows = _trained()
+    from core.lessons.race import race_heads
+
+    rows = training.by_itself(
+        HEADS,
+        (),
+        lambda progress: race_heads(DIGIT_STEPS, progress=progress),
+        label=_("Train 63 heads"),
+        doing=_("Training 63 heads of {n} steps each …").format(n=DIGIT_STEPS),
+    )
+    if rows is None:
+        return
     rates_chart.draw(
         rows,
         key="bl-learn-race-digits",
         alt=_("Accuracy on 597 held-out digits after {n} steps, by learning rate and optimizer").format(n=DIGIT_STEPS),
     )
-
-
-def _trained() -> list[Trained]:
-    from core.lessons.race import race_heads
-
-    return caches.remember("learn-heads", (), lambda: race_heads(DIGIT_STEPS))
 
 
 def _why() -> Why:

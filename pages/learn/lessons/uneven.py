@@ -141,8 +141,8 @@ def _cloud(share: float, apart: float, judged: Judged) -> Figure:
                 x=ends, y=[low, high], mode="lines", name=_("The line"), line={"color": charts.ACCENT, "width": 3}
             )
         )
-    chart.update_xaxes(range=[-4, apart + 4])
-    chart.update_yaxes(range=[low, high])
+    chart.update_xaxes(range=[-4, apart + 4], title_text=_("First feature"))
+    chart.update_yaxes(range=[low, high], title_text=_("Second feature"))
     return chart
 
 

@@ -217,5 +217,6 @@ def _chart(subject: Subject, cut: Cut) -> Chart:
             )
         )
     chart.update_xaxes(title_text=_("Layer, from the picture to the answer"))
-    chart.update_yaxes(type="log", title_text=_("Length of the gradient"), exponentformat="power", nticks=7)
+    lengths = (value for value in (*cut.whole, *cut.cut) if value > LEAST)
+    chart.update_yaxes(title_text=_("Length of the gradient"), **charts.magnitudes(lengths))
     return chart

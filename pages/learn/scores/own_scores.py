@@ -9,6 +9,7 @@ from pages.learn.scores import bench
 from pages.ui.kit import components
 from pages.ui.selection.subjects import Subject
 from pages.ui.session import caches
+from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
 TOP = 6
@@ -41,7 +42,7 @@ def draw(subject: Subject) -> None:
         if len(names) > len(shown):
             components.note(
                 _("The {n} classes with the highest logits of {all}; all of them are in the sums.").format(
-                    n=len(shown), all=len(names)
+                    n=len(shown), all=number_format.exact(len(names))
                 )
             )
 

@@ -12,7 +12,7 @@ from pages.ui.kit.components import Figure
 from pages.ui.selection import subjects
 from pages.ui.selection.subjects import Subject
 from pages.ui.text import layer_names, number_format
-from pages.ui.text.i18n import _
+from pages.ui.text.i18n import _, _n
 
 if TYPE_CHECKING:
     from core.models.anatomy.records import Anatomy, Layer
@@ -53,11 +53,15 @@ def _size(layer: Layer) -> None:
     window = window_of(layer)
     if window is None or not window.rounding:
         return
-    kernel = str(window.kernel) if window.dilation == 1 else rf"({window.dilation}\cdot({window.kernel}-1)+1)"
-    st.latex(
-        rf"\left\l{window.rounding}\frac{{{window.size}+2\cdot{window.padding}-{kernel}}}{{{window.stride}}}"
-        rf"\right\r{window.rounding}+1={window.result}"
-    )
+    st.latex(f"{window.filled}={window.result}")
+    if window.extra:
+        components.note(
+            _n(
+                "This layer pads by itself: {n} cell over both ends, at the end.",
+                "This layer pads by itself: {n} cells over both ends, an odd one at the end.",
+                window.extra,
+            ).format(n=window.extra)
+        )
 
 
 def _largest(anatomy: Anatomy) -> None:

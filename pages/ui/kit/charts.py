@@ -5,7 +5,8 @@ Colours of text, grid and ground come from the theme in use; here stand only the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +32,8 @@ VIRIDIS = ("#440154", "#482475", "#414487", "#355F8D", "#2A788E", "#21918C", "#2
 COLORSCALE = [[place / (len(VIRIDIS) - 1), colour] for place, colour in enumerate(VIRIDIS)]
 """Viridis, as Plotly wants it."""
 FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
+CLOSE = 2.0
+"""Powers of ten between the smallest and the largest value below which powers alone do not say enough."""
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
 
@@ -133,6 +136,24 @@ def show(
             st.plotly_chart(chart, key=key, config=CONFIG, alt=alt)
         note(alt)
     return event
+
+
+def magnitudes(values: Iterable[float | None]) -> dict[str, Any]:
+    """Returns the settings of a logarithmic axis: powers of ten, or round figures where the values lie close together.
+
+    Args:
+        values: What is drawn along it; what is missing, infinite or not above zero does not count.
+    """
+    known = [value for value in values if value is not None and 0 < value < math.inf]
+    low, high = (math.log10(bound) for bound in (min(known), max(known))) if known else (0.0, math.inf)
+    if high - low >= CLOSE:
+        return {"type": "log", "exponentformat": "power", "nticks": 7}
+    ticks = [figure * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for figure in (1, 2, 5)]
+    return {
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks],
+    }
 
 
 def phase_label(name: str) -> str:

@@ -99,7 +99,8 @@ def term(key: str) -> str:
 def metrics(figures_: Sequence[Figure], *, compact: bool = False) -> None:
     """Draws figures side by side; they wrap where the window is narrow."""
     cells = "".join(
-        f'<div class="bl-metric"><dt>{escape(f.label)}</dt><dd{_exact(f)}><bdi>{escape(f.value)}</bdi></dd>'
+        f'<div class="bl-metric"><dt>{escape(f.label)}</dt>'
+        f"<dd{_exact(f)}><bdi>{escape(number_format.together(f.value))}</bdi></dd>"
         f"<span><bdi>{escape(number_format.together(f.note))}</bdi></span>{help_sign(f.help, f.label)}</div>"
         for f in figures_
     )

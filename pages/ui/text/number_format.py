@@ -9,8 +9,11 @@ import time
 from pages.ui.text.i18n import _
 
 DASH = "–"
-_INSIDE = re.compile(r"(?<=\d) (?=(?:%|px|ms|s|min|h|B|[kMG]B|[kMG])(?!\w)|× \d)|(?<=\d ×) (?=\d)")
-"""Spaces inside a figure: before its unit, and about the × of a size."""
+_INSIDE = re.compile(
+    r"(?<=\d) (?=(?:%|px|ms|s|min|h|B|[kMG]B|[kMG])(?!\w)|× \d)|(?<=\d ×) (?=\d)"
+    r"|(?<=[\d)]) (?=[=≈·] [−(]{0,2}\d)|(?<=[\d)] [=≈·]) (?=[−(]{0,2}\d)"
+)
+"""Spaces inside a figure: before its unit, about the × of a size, within a product and before what a sum is."""
 
 
 def count(value: float | None) -> str:

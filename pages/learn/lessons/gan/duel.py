@@ -98,7 +98,7 @@ def _bench() -> bool:
                 Figure(
                     _("Moves"),
                     str(len(duel.moves)),
-                    _("of {n}").format(n=len(moves.read(MOVES))),
+                    _("of {n}").format(n=asked) if (asked := len(moves.read(MOVES))) else _("none yet"),
                     explain("generative adversarial network"),
                 ),
             ],

@@ -127,8 +127,8 @@ def _fitted(found: Fitted) -> Chart:
     chart.add_trace(
         go.Scatter(x=found.x, y=found.y, name=_("Points"), mode="markers", marker={"color": charts.TRAIN, "size": 9})
     )
-    chart.update_yaxes(range=[-2.5, 2.5])
-    chart.update_xaxes(range=[-1.05, 1.05])
+    chart.update_yaxes(range=[-2.5, 2.5], title_text="y")
+    chart.update_xaxes(range=[-1.05, 1.05], title_text="x")
     return chart
 
 

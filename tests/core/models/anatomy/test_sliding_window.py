@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -30,6 +31,19 @@ def test_rounded_up_as_a_pool_may_or_by_no_rule() -> None:
     result = nn.MaxPool2d(3, 2, ceil_mode=True)(torch.zeros(1, 1, 10, 10)).shape[-1]
     assert Window(10, result, 3, 2, 0).rounding == "ceil"
     assert Window(10, 10, 3, 2, 0).rounding == ""
+
+
+def test_a_convolution_that_pads_by_itself_rounds_down_all_the_same() -> None:
+    sides = {"kernel": (3, 3), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}
+    found = window_of(layer(**sides, input_shape=(3, 224, 224), output_shape=(8, 112, 112)))
+    assert found == Window(224, 112, 3, 2, 0, 1, extra=1)
+    assert found.rounding == "floor"
+    assert found.filled == r"\left\lfloor\frac{224+1-3}{2}\right\rfloor+1"
+    by_hand = nn.Conv2d(1, 1, 3, 2)(torch.zeros(1, 1, 225, 225)).shape[-1]
+    assert by_hand == 112
+    shapes = {"input_shape": (3, 10, 10), "output_shape": (3, 5, 5)}
+    pool = replace(layer(**sides, **shapes), kind="MaxPool2d")
+    assert window_of(pool) == Window(10, 5, 3, 2, 0)
 
 
 def test_the_window_of_a_layer() -> None:

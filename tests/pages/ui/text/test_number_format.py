@@ -27,6 +27,11 @@ def test_shares(share: float | None, digits: int, text: str) -> None:
     assert number_format.percent(share, digits) == text
 
 
+def test_no_line_break_parts_a_sum_from_what_it_is() -> None:
+    said = number_format.together("By 1 − 4 · 0.6 = −1.4, and (1 + 2) · (−3) = −9; a = b.")
+    assert said.replace("\u00a0", "_") == "By 1 − 4_·_0.6_=_−1.4, and (1 + 2)_·_(−3)_=_−9; a = b."
+
+
 def test_no_line_break_takes_a_figure_apart() -> None:
     said = number_format.together("In 632 ms, 98.3 % of 451 × 300 px; 2 seconds, 3 shown, 1 min 35 s.")
     assert said.replace("\u00a0", "_") == "In 632_ms, 98.3_% of 451_×_300_px; 2 seconds, 3 shown, 1_min 35_s."
