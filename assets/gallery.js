@@ -1,3 +1,5 @@
+const LEFTWARD = /((?:[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]+[\s\d._-]+)*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]+)/;
+
 export default ({data, parentElement, setTriggerValue}) => {
   const root = parentElement.querySelector('.bl-gallery');
   root.style.setProperty('--bl-tile', data.size + 'px');
@@ -19,8 +21,16 @@ export default ({data, parentElement, setTriggerValue}) => {
     for (const [kind, text] of [['b', tile.caption], ['span', tile.note]]) {
       if (!text) continue;
       const line = document.createElement(kind);
-      line.dir = 'auto';
-      line.textContent = text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');  // no name turns what stands beside it
+      // No name turns what stands beside it: neither by a sign, nor by being written from right to left.
+      const plain = text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+      for (const part of plain.split(LEFTWARD)) {
+        line.append(part);
+        if (LEFTWARD.test(part)) {
+          const name = document.createElement('bdi');
+          name.append(line.lastChild);
+          line.append(name);
+        }
+      }
       button.append(line);
     }
     button.onclick = () => setTriggerValue('picked', index);

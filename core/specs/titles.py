@@ -137,3 +137,10 @@ def phase(name: str, _: Callable[[str], str]) -> str:
     if name.startswith("unfreeze-"):
         return _("Unfreezing {n}").format(n=name.removeprefix("unfreeze-"))
     return _(PHASES.get(name, name))
+
+
+def device(name: str) -> str:
+    """Returns what a device of torch is called: *CPU*, *GPU*, *GPU 1*."""
+    kind, _colon, number = name.partition(":")
+    known = {"cpu": "CPU", "cuda": "GPU", "mps": "GPU"}.get(kind, kind)
+    return f"{known} {number}" if number else known

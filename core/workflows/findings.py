@@ -77,6 +77,11 @@ class RunEvidence:
         recent = self.column(name)[-RECENT:]
         return float(np.median(recent)) if len(recent) else float("nan")
 
+    def last(self, name: str) -> float:
+        """Returns the figure of the last epoch; ``nan`` before the first."""
+        column = self.column(name)
+        return float(column[-1]) if len(column) else float("nan")
+
     @property
     def epoch(self) -> int:
         """The last complete epoch."""
@@ -139,8 +144,11 @@ class RunEvidence:
 
 
 def percent(share: float) -> str:
-    """Returns a share for a sentence."""
-    return f"{100 * share:.0f} %" if share >= 0.095 or share == 0 else f"{100 * share:.1g} %"
+    """Returns a share for a sentence, as the figures and charts beside it write it."""
+    if 0 < share < 0.001:
+        return f"{100 * share:.1g} %"
+    text = f"{100 * share:.1f}".removesuffix(".0")
+    return "> 99.9 %" if text == "100" and share < 1 else f"{text} %"
 
 
 def figure(value: float) -> str:

@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from pages.ui.kit import components, nav
-from pages.ui.text import glossary, number_format
+from pages.ui.text import glossary
 from pages.ui.text.i18n import N_, _
 
 
@@ -88,13 +88,13 @@ def render() -> None:
     with st.container(key="bl-notes"):
         for number, notes in enumerate(NOTES):
             with st.container(border=True, key=f"bl-notes-card-{number}", gap="xxsmall"):
-                st.html(f"<h3>{escape(_(notes.title))}</h3><p>{escape(number_format.together(_(notes.done)))}</p>")
+                st.html(f"<h3>{escape(_(notes.title))}</h3><p>{components.phrase(_(notes.done))}</p>")
                 nav.link(notes.target, _(notes.here), icon=":material/arrow_forward:")
     components.section(
         _("What the terms mean"), _("What stands behind each “?”, and where to read more."), help=_("Such a sign.")
     )
     rows = "".join(
-        f"<div><dt>{escape(_(term.title))}</dt><dd>{escape(number_format.together(_(term.sentence)))}{_source(term)}</dd></div>"
+        f"<div><dt>{escape(_(term.title))}</dt><dd>{components.phrase(_(term.sentence))}{_source(term)}</dd></div>"
         for term in sorted(glossary.TERMS.values(), key=lambda term: _(term.title).casefold())
     )
     st.html(f'<dl class="bl-glossary">{rows}</dl>')

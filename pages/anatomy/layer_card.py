@@ -33,8 +33,9 @@ def card(anatomy: Anatomy, name: str, states: States, toggle: Callable[[str], No
     """
     layer = anatomy.layer(name)
     state = states.of(name)
-    words = network_diagram.lock(name, state, states.open(name), head=layer.stage == "head")
     title = layer_names.layer(anatomy, name)
+    called = layer_names.in_block(anatomy, name, layer.kind)
+    words = network_diagram.lock(called, state, states.open(name), head=layer.stage == "head")
     below = [layer.kind, network_diagram.stage_title(layer.stage) if title == name else name]
     _title(title, " · ".join(below), name, state, words, toggle)
     text = layer_texts.about(layer.kind)
@@ -83,8 +84,8 @@ def part_card(
     else:
         name, title, kind, parameters = (
             network_diagram.block_id(anatomy, block),
-            block.name,
-            block.kind,
+            network_diagram.block_title(anatomy, block),
+            f"{block.kind} · {block.name}",
             block.parameters,
         )
         members = set(network_diagram.inside(anatomy, block))
@@ -168,22 +169,35 @@ def _figures(anatomy: Anatomy, layer: Layer) -> list[Figure]:
         receptive(layer),
     ]
     if layer.kernel:
-        sides = [("k", layer.kernel), ("s", layer.stride), ("p", layer.padding), ("d", layer.dilation)]
-        detail = ", ".join(f"{sign} {side[0]}" for sign, side in sides[1:] if side)
-        if layer.groups and layer.groups > 1:
-            detail += ", " + _("{n} groups").format(n=layer.groups)
         found.insert(
             2,
             Figure(
                 _("Kernel"),
                 network_diagram.shape_words(layer.kernel),
-                detail,
-                _("s: stride, p: padding, d: dilation, in pixels of its input"),
+                _window_words(layer),
+                _("In pixels of its input. Without a word there is no padding, and the dilation is 1."),
             ),
         )
     if layer.calls > 1:
         found.append(Figure(_("Runs"), f"{layer.calls} ×", _("in one pass")))
     return found
+
+
+def _window_words(layer: Layer) -> str:
+    """Returns how a window moves, in words: the stride, and what is not as usual."""
+    said = [
+        (_("stride {n}"), layer.stride, 0),
+        (_("padding {n}"), layer.padding, 0),
+        (_("dilation {n}"), layer.dilation, 1),
+    ]
+    words = [
+        text.format(n=side[0] if len(set(side)) == 1 else network_diagram.shape_words(side))
+        for text, side, usual in said
+        if side and set(side) != {usual}
+    ]
+    if layer.groups and layer.groups > 1:
+        words.append(_("{n} groups").format(n=layer.groups))
+    return ", ".join(words)
 
 
 def receptive(layer: Layer) -> Figure:

@@ -127,7 +127,7 @@ def _dots(ordered: Sequence[Ranked], score: str) -> Figure:
     chart.update_xaxes(
         title_text=_("{score}, in nats").format(score=_(SCORES[score][0])) if score in NATS else _(SCORES[score][0]),
         range=[low - 0.06 * span, max(values) + 0.24 * span],
-        tickformat=".0%" if share else None,
+        tickformat="$.0%" if share else None,
         nticks=6,
     )
     chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
@@ -174,7 +174,7 @@ def _scatter(comparison: Comparison, score: str) -> Figure:
             textfont={"size": 13},
             customdata=[[pair.name, display_names.preset(pair.preset)] for pair in pairs],
             marker={"size": 12, "color": charts.ACCENT},
-            hovertemplate="%{text}: %{y:.1%}<br>%{customdata[0]}, %{customdata[1]}<extra></extra>",
+            hovertemplate="%{text}: %{y:$.1%}<br>%{customdata[0]}, %{customdata[1]}<extra></extra>",
         )
     )
     values = [pair.row.score(score) or 0.0 for pair in pairs]
@@ -187,13 +187,13 @@ def _scatter(comparison: Comparison, score: str) -> Figure:
         title_text=_("Predicted: {score}").format(score=_(SCORES[score][0])),
         nticks=5,
         range=[min(values) - 0.35 * span, max(values) + 0.35 * span],
-        tickformat=".0%" if score.endswith("accuracy") else None,
+        tickformat="$.0%" if score.endswith("accuracy") else None,
     )
     accuracy = _("Test accuracy") if comparison.split == "test" else _("Validation accuracy")
     chart.update_yaxes(
         title_text=accuracy,
         range=[low, max(reached) + 1.5 * room],
-        tickformat=".1%" if step < 0.01 else ".0%",
+        tickformat="$.1%" if step < 0.01 else "$.0%",
         tickvals=[1.0 - step * place for place in range(int((1.0 - low) / step) + 1)],
     )
     return chart

@@ -184,7 +184,7 @@ def _random(spec: ModelSpec) -> ModelSpec:
     choices.follow("bl-init", spec.init)
     titles = {name: SCHEMES[name].title if name in SCHEMES else OWN_INIT[0] for name in INITS}
     init = left.selectbox(
-        _("Drawn by"),
+        _("Initialisation"),
         INITS,
         key="bl-init",
         format_func=lambda name: _(titles[name]),

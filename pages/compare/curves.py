@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -116,8 +117,9 @@ def _chart(
         for run, one in zip(group, found, strict=True):
             rows = one.drawn()
             add_line(chart, one.x[rows], one.y[rows], charts.text(labels[run.id]), looks[run.id], share=share)
-    chart.update_xaxes(title_text=_(OVER[axis]), rangemode="tozero")
-    chart.update_yaxes(title_text=_(MEASURES[measure]), tickformat=".0%" if share else None)
+    end = longest if axis == "epoch" else math.inf
+    chart.update_xaxes(title_text=_(OVER[axis]), rangemode="tozero", **charts.whole_ticks(end))
+    chart.update_yaxes(title_text=_(MEASURES[measure]), tickformat="$.0%" if share else None)
     if measure == "lr":
         chart.update_yaxes(type="log", exponentformat="power")
     return chart, longest
@@ -125,7 +127,7 @@ def _chart(
 
 def add_line(chart: Figure, x: object, y: object, name: str, seen: Look, *, share: bool) -> None:
     """Adds a line; hovering over it says its name."""
-    value = "%{y:.2%}" if share else "%{y:.4g}"
+    value = "%{y:$.2%}" if share else "%{y:.4g}"
     template = _("{name}<br>{value} at {place}").format(name=name, value=value, place="%{x:,.4~g}")
     chart.add_trace(
         charts.plotly().Scatter(

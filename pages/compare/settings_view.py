@@ -134,7 +134,7 @@ def _parallel(columns: Mapping[str, Sequence[str]], reached: Sequence[float | No
     values = [float(reached[row] or 0.0) for row in rows]
     dimensions = [_dimension(name, [column[row] for row in rows]) for name, column in list(columns.items())[:AXES]]
     span = [min(values), max(values)] if min(values) < max(values) else [min(values) - 0.01, max(values) + 0.01]
-    dimensions.append({"label": _("Accuracy"), "values": values, "range": span, "tickformat": ".1%"})
+    dimensions.append({"label": _("Accuracy"), "values": values, "range": span, "tickformat": "$.1%"})
     chart = charts.figure(420)
     chart.update_layout(margin={"l": 90, "r": 60, "t": 60, "b": 30})
     chart.add_trace(

@@ -285,8 +285,9 @@ def _chart(theirs: Side, mine: Side, found: Sequence[transfer.Gain], level: floa
     chart.add_hline(
         y=level, line={"color": charts.HAIR, "width": 1}, annotation_text=percent(level), annotation_position="top left"
     )
-    chart.update_xaxes(title_text=_("Epochs"), rangemode="tozero")
-    chart.update_yaxes(title_text=_("Validation accuracy"), tickformat=".0%")
+    last = max((float(max(trace.x)) for trace in chart.data if trace.x is not None and len(trace.x)), default=0.0)
+    chart.update_xaxes(title_text=_("Epochs"), rangemode="tozero", **charts.whole_ticks(last))
+    chart.update_yaxes(title_text=_("Validation accuracy"), tickformat="$.0%")
     for trace in chart.data:
         trace.showlegend = bool(trace.name)
     return chart

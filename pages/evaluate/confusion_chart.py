@@ -12,6 +12,7 @@ import numpy as np
 
 from pages.ui.kit import charts, class_cells
 from pages.ui.kit.class_cells import FIGURED, RIGHT, WRONG
+from pages.ui.text import number_format
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def draw(
 
 
 def _hover(*, as_shares: bool) -> str:
-    value = "%{customdata[4]:.1%}" if as_shares else "%{customdata[4]:,}"
+    value = "%{customdata[4]:$.1%}" if as_shares else "%{customdata[4]:,}"
     template = _("true: {true}<br>predicted: {predicted}<br>{value}<extra></extra>")
     return template.format(true="%{customdata[2]}", predicted="%{customdata[3]}", value=value)
 
@@ -87,7 +88,7 @@ def _bars(chart: Figure, values: np.ndarray, classes: Sequence[str], *, as_share
         list(class_cells.labelled(cells, classes, values.ravel().tolist())),
         _hover(as_shares=as_shares),
     )
-    texts = [f"{values[place]:.0%}" if as_shares else f"{values[place]:,}" for place in cells]
+    texts = [number_format.percent(float(values[place]), 0) if as_shares else f"{values[place]:,}" for place in cells]
     class_cells.figures(chart, cells, texts, 16 if len(classes) <= CROWDED else 12)
 
 
@@ -113,7 +114,7 @@ def _images(chart: Figure, values: np.ndarray, *, as_shares: bool) -> None:
                     "title": {"text": _("Mistakes")},
                     "thickness": 10,
                     "outlinewidth": 0,
-                    "tickformat": ".0%" if as_shares else "d",
+                    "tickformat": "$.0%" if as_shares else "d",
                     "dtick": None if as_shares else max(1, round(most / 4)),
                 },
             )

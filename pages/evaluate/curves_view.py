@@ -152,7 +152,7 @@ def _calibration(judged: Evaluation, other: Evaluation | None, error: float) -> 
                 name=name,
                 line={"color": colour},
                 hovertemplate=_("sure {x}, right {y}, {images}").format(
-                    x="%{x:.1%}", y="%{y:.1%}", images="%{customdata}"
+                    x="%{x:$.1%}", y="%{y:$.1%}", images="%{customdata}"
                 ),
             )
         )
@@ -253,8 +253,8 @@ def _parts(judged: Evaluation) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]
 
 def _square(x: str, y: str) -> Chart:
     chart = charts.figure(HEIGHT, hovermode="closest")
-    chart.update_xaxes(title_text=x, range=[-0.01, 1.01], tickformat=".0%")
-    chart.update_yaxes(title_text=y, range=[-0.01, 1.02], tickformat=".0%")
+    chart.update_xaxes(title_text=x, range=[-0.01, 1.01], tickformat="$.0%")
+    chart.update_yaxes(title_text=y, range=[-0.01, 1.02], tickformat="$.0%")
     return chart
 
 
@@ -268,6 +268,6 @@ def _line(chart: Chart, curve: Curve, name: str, colour: str, dash: str = "solid
             mode="lines",
             name=name,
             line={"color": colour, "dash": dash, "width": 2},
-            hovertemplate="%{x:.1%} · %{y:.1%} (≥ %{customdata:.1%})",
+            hovertemplate="%{x:$.1%} · %{y:$.1%} (≥ %{customdata:$.1%})",
         )
     )

@@ -14,6 +14,8 @@ from pages.ui.text import glossary, number_format
 from pages.ui.text.i18n import _, translate_error
 
 if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
     from core.evaluation.figures import Figures
     from core.runs.store import Run
     from core.workflows.evaluate import Evaluation
@@ -135,12 +137,15 @@ def table(figures: Figures, *, key: str) -> None:
 
 def shown(name: str, value: float) -> str:
     """Returns a figure as it is written: shares in percent."""
-    return number_format.number(value, 4) if name in NO_SHARES else number_format.percent(value)
+    return f"{value:.4f}".replace("-", "−") if name in NO_SHARES else number_format.percent(value)
 
 
 def ends(name: str, figures: Figures) -> str:
     """Returns a figure's interval in words."""
-    low, high = figures.intervals[name]
+    return _between(name, *figures.intervals[name])
+
+
+def _between(name: str, low: float, high: float) -> str:
     if name in NO_SHARES:
         return _("{low} to {high}").format(low=shown(name, low), high=shown(name, high))
     return _("{low} to {high} %").format(low=f"{100 * low:.1f}", high=f"{100 * high:.1f}")
@@ -158,16 +163,16 @@ def class_table(figures: Figures, classes: tuple[str, ...] | list[str], support:
         "average_precision": glossary.title("average precision"),
     }
     rows: dict[str, list[object]] = {_("Class"): list(classes), _("Images"): list(support)}
+    config: dict[str, ColumnConfig] = {}
     for name, title in columns.items():
         values = [row.get(name, float("nan")) for row in figures.per_class]
         if all(map(math.isnan, values)):
             continue
-        rows[title] = [None if math.isnan(value) else value for value in values]
+        share = name not in NO_SHARES
+        config[title] = st.column_config.NumberColumn(format="%.1f %%" if share else "%.4f")
+        rows[title] = [None if math.isnan(value) else value * (100 if share else 1) for value in values]
         rows[_("{figure}: 95 %").format(figure=title)] = [
-            _("{low} to {high}").format(low=f"{found[name][0]:.3f}", high=f"{found[name][1]:.3f}")
-            if name in found
-            else ""
-            for found in figures.class_intervals
+            _between(name, *found[name]) if name in found else "" for found in figures.class_intervals
         ]
     components.section(_("Each class against the rest"), help=glossary.explain("one against the rest"))
     st.dataframe(
@@ -175,7 +180,7 @@ def class_table(figures: Figures, classes: tuple[str, ...] | list[str], support:
         hide_index=True,
         key="bl-eval-class-figures",
         height=min(36 * (len(classes) + 1) + 2, 480),
-        column_config={title: st.column_config.NumberColumn(format="%.4f") for title in columns.values()},
+        column_config=config,
         alt=_("Figures of each class with their intervals"),
     )
 

@@ -110,7 +110,7 @@ def _title(run: Run, status: RunStatus) -> None:
     ]
     if status.seconds:
         parts.append(number_format.duration(status.seconds))
-    words = " · ".join(f"<bdi>{escape(part)}</bdi>" for part in parts)
+    words = f"{number_format.NBSP}· ".join(f"<bdi>{escape(part)}</bdi>" for part in parts)
     st.html(
         f'<p class="bl-facts">{components.badge(status.state)}{components.leaky(status.leaks)}<span>{words}</span></p>'
     )

@@ -50,8 +50,8 @@ def draw(subject: Subject, names: tuple[str, ...]) -> None:
     _answers(subject, second)
     if same:
         compare_sheets.draw(
-            (other.title, layer_view.maps_of(second, layer), second),
-            (subject.target.title, layer_view.maps_of(subject, layer), subject),
+            (checkpoint_picker.beside(other, subject.target), layer_view.maps_of(second, layer), second),
+            (checkpoint_picker.beside(subject.target, other), layer_view.maps_of(subject, layer), subject),
             layer,
             key=(*subject.key, *other.key, layer),
         )
@@ -139,11 +139,11 @@ def _answers(first: Subject, second: Subject) -> None:
     """Draws what both say of the picture."""
     with st.container(key="bl-wrap-beside-said"):
         columns = st.columns(2, gap="large")
-    for column, part in zip(columns, (second, first), strict=True):
+    for column, part, beside in zip(columns, (second, first), (first, second), strict=True):
         probabilities = part.probabilities()
         order = [int(index) for index in probabilities.argsort()[::-1][:3]]
         with column:
-            components.section(part.target.title)
+            components.section(checkpoint_picker.beside(part.target, beside.target))
             if not subjects.answered(probabilities):
                 components.note(subjects.no_answer())
                 continue
@@ -189,7 +189,7 @@ def _weights(subject: Subject, second: Subject) -> None:
         ticks="",
         title_standoff=14,
     )
-    chart.update_yaxes(title_text=_("Change / length before"), tickformat=".2~%", rangemode="tozero")
+    chart.update_yaxes(title_text=_("Change / length before"), tickformat="$.2~%", rangemode="tozero")
     most = max(rows, key=lambda row: row.relative if row.relative < float("inf") else -1.0)
     text = _n(
         "{n} of {all} layers is the same to the last bit.",

@@ -269,7 +269,7 @@ def _lines(
                 mode="lines" if quiet else "lines+markers",
                 line={"color": colour, "width": 1.5 if quiet else 2, "dash": "dot" if quiet else "solid"},
                 customdata=names,
-                hovertemplate="%{customdata}: " + ("%{y:.1%}" if share else "%{y:.3g}") + f"<extra>{name}</extra>",
+                hovertemplate="%{customdata}: " + ("%{y:$.1%}" if share else "%{y:.3g}") + f"<extra>{name}</extra>",
             )
         )
     step = max(1, -(-len(rows) // 8))
@@ -281,7 +281,7 @@ def _lines(
         tickfont={"size": 12},
         title_text=_("Layer, from the picture on"),
     )
-    chart.update_yaxes(rangemode="tozero", tickformat=".0%" if share else None, range=[0, 1.02] if share else None)
+    chart.update_yaxes(rangemode="tozero", tickformat="$.0%" if share else None, range=[0, 1.02] if share else None)
     charts.show(chart, key=f"bl-depth-{key}", alt=alt)
 
 

@@ -114,8 +114,8 @@ def _layers(course: FilterMovement, anatomy: Anatomy) -> None:
         subjects.callout(text, icon="ac_unit", good=True)
         return
     go = charts.plotly()
-    chart = charts.figure(min(520, 210 + 10 * len(course.layers)), hovermode="closest")
-    hover = _("{layer} after epoch {epoch}: {share}").format(layer="%{y}", epoch="%{x}", share="%{z:.2%}")
+    chart = charts.figure(min(900, 120 + 18 * len(course.layers)), hovermode="closest")
+    hover = _("{layer} after epoch {epoch}: {share}").format(layer="%{y}", epoch="%{x}", share="%{z:$.2%}")
     chart.add_trace(
         go.Heatmap(
             z=course.moved.tolist(),
@@ -123,12 +123,12 @@ def _layers(course: FilterMovement, anatomy: Anatomy) -> None:
             y=[layer_names.layer(anatomy, name) for name in course.layers],
             zmin=0,
             hovertemplate=hover + "<extra></extra>",
-            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "$.2~%"},
             colorscale=charts.COLORSCALE,
         )
     )
     chart.update_xaxes(title_text=_("After epoch"), showgrid=False, type="category", nticks=12)
-    chart.update_yaxes(showgrid=False, type="category", autorange="reversed", tickfont={"size": 10}, automargin=True)
+    chart.update_yaxes(showgrid=False, type="category", autorange="reversed", tickfont={"size": 12}, automargin=True)
     layer, moved = course.furthest
     text = (
         _n(
@@ -232,10 +232,10 @@ def _course(motion: Motion, layer: str) -> None:
             y=[float(v) for v in values],
             mode="lines+markers",
             name=name,
-            hovertemplate="%{y:.2%}<extra>" + name + "</extra>",
+            hovertemplate="%{y:$.2%}<extra>" + name + "</extra>",
         )
     chart.update_xaxes(title_text=_("Epoch"), dtick=max(1, -(-(motion.epochs[-1] - motion.epochs[0]) // 10)))
-    chart.update_yaxes(title_text=_("Moved"), tickformat=".2~%", rangemode="tozero")
+    chart.update_yaxes(title_text=_("Moved"), tickformat="$.2~%", rangemode="tozero")
     charts.show(
         chart,
         key="bl-filters-course",

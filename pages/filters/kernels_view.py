@@ -319,7 +319,7 @@ def _moved(target: Target, network: Network) -> None:
     anatomy = network.anatomy
     labels = [layers.stage_label(anatomy, name) for name in moved]
     chart = charts.bars(labels, list(moved.values()), unit=_("Change, as a share of the weights' length"), share=True)
-    chart.update_xaxes(range=[0, 1.2 * max(moved.values())], tickformat=".2~%")
+    chart.update_xaxes(range=[0, 1.2 * max(moved.values())], tickformat="$.2~%")
     charts.show(
         chart,
         key="bl-filters-moved",

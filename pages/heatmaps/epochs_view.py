@@ -152,7 +152,7 @@ def _course(found: Sequence[tuple[int, Explanation]], wanted: str, classes: Sequ
             line={"color": colour},
             hovertemplate="%{y:.2f}<extra>" + name + "</extra>",
         )
-    chart.update_xaxes(title_text=_("Epoch (0: before training)"), rangemode="tozero")
+    chart.update_xaxes(title_text=_("Epoch (0: before training)"), rangemode="tozero", **charts.whole_ticks(epochs[-1]))
     chart.update_yaxes(rangemode="tozero")
     text = _(
         "{name}: {first} before training, {last} in the end. The likeness is the rank correlation of two maps: 1 where "

@@ -206,10 +206,10 @@ def curves(found: Trust) -> ChartFigure:
             name=label,
             line={"color": colour, "width": 2.5},
             marker={"size": 5},
-            hovertemplate=f"{label}: %{{y:.1%}}<extra></extra>",
+            hovertemplate=f"{label}: %{{y:$.1%}}<extra></extra>",
         )
-    chart.update_xaxes(title_text=_("Share of the picture changed"), range=[0, 1], tickformat=".0%")
-    chart.update_yaxes(title_text=_("Probability"), range=[0, 1.02], tickformat=".0%")
+    chart.update_xaxes(title_text=_("Share of the picture changed"), range=[0, 1], tickformat="$.0%")
+    chart.update_yaxes(title_text=_("Probability"), range=[0, 1.02], tickformat="$.0%")
     return chart
 
 

@@ -100,12 +100,12 @@ def chart(found: LeakResult) -> PlotlyFigure:
                     "arrayminus": [row.accuracy - row.interval[0] for row in rows],
                     "thickness": 1.5,
                 },
-                hovertemplate="%{x}<br>" + _(title) + ": %{y:.1%}<extra></extra>",
+                hovertemplate="%{x}<br>" + _(title) + ": %{y:$.1%}<extra></extra>",
             )
         )
     drawn.add_hline(y=found.chance, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
     drawn.update_xaxes(showgrid=False, type="category")
-    drawn.update_yaxes(title_text=_("Accuracy"), range=[0, 1.05], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
+    drawn.update_yaxes(title_text=_("Accuracy"), range=[0, 1.05], tickformat="$.0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
     return drawn
 
 

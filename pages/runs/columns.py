@@ -71,7 +71,7 @@ def _known(rows: Sequence[Row]) -> dict[str, ColumnConfig]:
             _("Curve"),
             width=76,
             y_min=lowest,
-            y_max=1,
+            y_max=1 + (1 - lowest) / 8,  # the best ones do not lie on the line between two rows
             help=_("Validation accuracy by epoch; all on one scale, which begins at the lowest value of all."),
         ),
         "recipe": kind.TextColumn(_("Recipe"), width=110),

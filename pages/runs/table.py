@@ -42,7 +42,7 @@ def draw(was_alive: bool) -> None:
         components.note(_("No run is like that. Take a filter away."))
         return
     picked = _table(shown, more)
-    _said(len(shown), len(rows), shown)
+    _said(_runs(shown), _runs(rows), shown)
     with place:
         together.draw([row for row in shown if set(row.ids) & set(picked)])
     if len(picked) == 1 and choices.run_id() not in next(row.ids for row in shown if picked[0] in row.ids):
@@ -71,6 +71,11 @@ def _table(shown: Sequence[Row], more: Sequence[str]) -> list[str]:
         column_config=config,
     )
     return [ids[place] for place in event["selection"]["rows"] if place < len(ids)]
+
+
+def _runs(rows: Sequence[Row]) -> int:
+    """Returns how many runs rows stand for: that of a series or a study for all of its own."""
+    return sum(len(row.ids) for row in rows)
 
 
 def _said(count: int, total: int, shown: Sequence[Row]) -> None:

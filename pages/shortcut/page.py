@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,13 +15,15 @@ from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import queue_panel, run_panel
 from pages.ui.selection import subjects
 from pages.ui.session import caches, choices
+from pages.ui.session.address import Bound
 from pages.ui.text.i18n import N_, _, translate_error
 
 if TYPE_CHECKING:
     from core.runs.store import Run
     from core.workflows.shortcut.experiment import Plan, Prepared
 
-BEGUN = "bl.shortcut.plan"
+BEGUN = Bound("shortcut-begun", kept="bl.shortcut.begun")
+"""The plan whose runs were started, by :func:`_digest`."""
 GO = "bl.shortcut.go"
 """Set for the one rerun after a button that starts runs: coming back to the page starts nothing."""
 ARM_NAMES = {
@@ -36,8 +39,7 @@ def render() -> None:
     plan = setup.draw()
     if plan is None:
         return
-    begun = st.session_state.get(BEGUN) == plan
-    if not begun:
+    if BEGUN.asked() != _digest(plan):
         _start(plan)
         return
     runs = _runs(plan)
@@ -54,7 +56,7 @@ def _start(plan: Plan) -> None:
         if clicks.button(
             _("Plant the mark and train"), type="primary", icon=":material/play_arrow:", key="bl-shortcut-go"
         ):
-            st.session_state[BEGUN] = plan
+            BEGUN.choose(_digest(plan))
             st.session_state[GO] = True
             st.rerun()
         components.note(_("Three real runs in processes of their own: about a minute on two cores."))
@@ -155,7 +157,7 @@ def _watch(runs: dict[str, Run]) -> None:
         for run in runs.values():
             if run.state in LIVE:
                 run.request_stop()
-        st.session_state[BEGUN] = None
+        BEGUN.choose(None)
         st.rerun()
 
 
@@ -164,4 +166,8 @@ def _again() -> None:
 
 
 def _forget() -> None:
-    st.session_state[BEGUN] = None
+    BEGUN.choose(None)
+
+
+def _digest(plan: Plan) -> str:
+    return hashlib.sha256(repr(plan).encode()).hexdigest()[:8]

@@ -48,7 +48,8 @@ def trained(runs: Mapping[str, Run], titles: Mapping[str, str]) -> None:
             )
         )
     components.metrics(rows, compact=True)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        components.note(_("Where it looks:"))
         for arm, run in runs.items():
             nav.link("heatmaps", _(titles[arm]), icon=":material/local_fire_department:", run=run.id)
 
@@ -142,7 +143,7 @@ def _examples(found: ShortcutResult) -> None:
                 Tile(
                     picture.resize((192, 192)),
                     _("called {name}").format(name=example.answers[case]),
-                    f"{name} · {found.marked} {number_format.percent(example.probabilities[case])}",
+                    f"{name} · {found.marked}: {number_format.percent(example.probabilities[case])}",
                     _("Test picture {n}, {case}: heat for {name}").format(n=number + 1, case=name, name=found.marked),
                     "" if right else "bad",
                 )
@@ -164,15 +165,15 @@ def chart(found: ShortcutResult, titles: Mapping[str, str]) -> PlotlyFigure:
                 x=names,
                 marker={"color": COLOURS[case]},
                 y=[found.outcomes[arm].accuracy[case] for arm in arms],
-                texttemplate="%{y:.0%}",
+                texttemplate="%{y:$.0%}",
                 textposition="outside",
                 cliponaxis=False,
-                hovertemplate="%{x}<br>" + _(title) + ": %{y:.1%}<extra></extra>",
+                hovertemplate="%{x}<br>" + _(title) + ": %{y:$.1%}<extra></extra>",
             )
         )
     drawn.add_hline(y=found.guess, line={"color": charts.HAIR, "width": 1, "dash": "dot"})
     drawn.update_xaxes(showgrid=False, type="category")
-    drawn.update_yaxes(title_text=_("Accuracy"), range=[0, 1.1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
+    drawn.update_yaxes(title_text=_("Accuracy"), range=[0, 1.1], tickformat="$.0%", tickvals=[0, 0.25, 0.5, 0.75, 1])
     return drawn
 
 

@@ -25,7 +25,7 @@ CORNER_NAMES = {
 }
 OFFERED = ("mnist", "shapes", "textures")
 SHOWN = 4
-_CLASS = "bl-shortcut-class"
+_SOURCE, _CLASS, _CORNER = "bl-shortcut-source", "bl-shortcut-class", "bl-shortcut-corner"
 
 
 def draw() -> Plan | None:
@@ -42,61 +42,49 @@ def _choices() -> Plan | None:
     source = st.selectbox(
         _("Pictures"),
         sources,
-        key="bl-shortcut-source",
         format_func=display_names.data,
-        persist_state="session",
+        **form_fields.kept(_SOURCE).widget(_SOURCE, sources, sources[0], begun=True),
         help=_(
             "Digits are easy to learn, and still a mark is easier. Shapes are hard for a small network. Textures are "
             "so easy that it has no need of a mark."
         ),
     )
-    source = source if source in sources else sources[0]
     try:
         classes = caches.listed(Plan(source=source).data).classes
     except InputError as error:
         broken(_("These pictures cannot be used"), translate_error(error), icon="report", tone="warn")
         return None
-    if st.session_state.get(_CLASS) not in classes:
-        st.session_state[_CLASS] = usual(source, classes)
-    marked = st.selectbox(_("Class that gets the mark"), classes, key=_CLASS, persist_state="session")
+    marked = st.selectbox(
+        _("Class that gets the mark"),
+        classes,
+        **form_fields.kept(_CLASS).widget(_CLASS, classes, usual(source, classes)),
+    )
     kind = form_fields.choice(_("Mark"), MARK_KINDS, "bl-shortcut-kind", names=KIND_NAMES, default="corner")
     size = st.slider(
         _("Size"),
         8,
         30,
-        20,
         format="%d %%",
-        key="bl-shortcut-size",
-        persist_state="session",
+        **form_fields.number("bl-shortcut-size", 20, 8, 30),
         help=_("Side of the mark, as a share of the picture's side."),
     )
     with components.more("bl-shortcut-more"):
         corner = st.selectbox(
             _("Where"),
             CORNERS,
-            index=3,
             format_func=lambda name: _(CORNER_NAMES[name]),
-            key="bl-shortcut-corner",
-            persist_state="session",
+            **form_fields.kept(_CORNER).widget(_CORNER, CORNERS, CORNERS[3]),
         )
         share = st.slider(
             _("Marked training pictures of the class"),
             10,
             100,
-            100,
-            10,
+            step=10,
             format="%d %%",
-            key="bl-shortcut-share",
-            persist_state="session",
+            **form_fields.number("bl-shortcut-share", 100, 10, 100),
         )
-        count = st.slider(
-            _("Classes that take part"),
-            2,
-            max(3, min(len(classes), 6)),
-            2,
-            key="bl-shortcut-classes",
-            persist_state="session",
-        )
+        most = max(3, min(len(classes), 6))
+        count = st.slider(_("Classes that take part"), 2, most, **form_fields.number("bl-shortcut-classes", 2, 2, most))
     return Plan(
         source=source,
         marked=str(marked),

@@ -61,7 +61,8 @@ def means(factors: Sequence[Factor], rows: Sequence[Row], measure: str, across: 
         )
     chart.update_xaxes(title_text=words.field(factors[across].name))
     if numeric and _spans(order):
-        chart.update_xaxes(type="log", tickvals=[float(label) for label in order], ticktext=order)
+        titles = [words.value(factors[across].name, label) for label in order]
+        chart.update_xaxes(type="log", tickvals=[float(label) for label in order], ticktext=titles)
     elif numeric:
         chart.update_xaxes(tickvals=[float(label) for label in order], ticktext=order)
     chart.update_yaxes(title_text=_axis(measure))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from core.specs import Experiment, titles
 from core.specs.study import REMEDY, Factor, Level, Study
@@ -50,6 +52,8 @@ FIELDS = {
     "seeds": N_("Other seeds"),
 }
 """Fields, the factors of ready studies, and the parts of the variance that no factor has."""
+_SMALL = re.compile(r"\d(\.\d+)?e-\d+")
+"""A rate such as 1e-05, which reads 0.00001."""
 LABELS = {
     "augmented": N_("augmented"),
     "not augmented": N_("not augmented"),
@@ -136,7 +140,9 @@ def value(name: str, label: str) -> str:
         return written(label)
     if name in _TITLES and label in _TITLES[name]:
         return _(_TITLES[name][label])
-    return _(LABELS[label]) if label in LABELS else label
+    if label in LABELS:
+        return _(LABELS[label])
+    return f"{Decimal(label):f}" if _SMALL.fullmatch(label) else label
 
 
 def setting(factor: Factor, level: Level) -> str:

@@ -325,7 +325,7 @@ def _machine(choice: TrainChoice) -> TrainChoice:
         "bl-device",
         choice.device if choice.device in devices else "auto",
         devices,
-        lambda d: _("Automatic") if d == "auto" else d,
+        lambda d: _("Automatic") if d == "auto" else display_names.device(d),
         _("Automatic takes the first GPU, else the processor."),
     )
     together = 1

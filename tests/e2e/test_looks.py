@@ -79,6 +79,7 @@ def test_a_page_fits_its_window(
 ) -> None:
     calm.emulate_media(color_scheme="light")
     shown(calm, name)
+    assert calm.evaluate(CLOSE) == [], "a share is written as in texts, with a space before the sign"
     for theme, ground in GROUND.items():
         calm.emulate_media(color_scheme=theme)
         calm.wait_for_function(
@@ -118,6 +119,10 @@ PALE = """() => {
   const found = [...texts, ...captions];
   return [found.length, found.filter(([, colour]) => colour.startsWith("opacity") || contrast(colour) < 4.5)];
 }"""  # noqa: E501
+
+
+CLOSE = """() => [...document.querySelectorAll('.js-plotly-plot text, [data-testid="stVegaLiteChart"] text')]
+  .map(text => text.textContent).filter(text => /\\d%/.test(text))"""
 
 
 @pytest.mark.parametrize("name", ["backbone", "evaluate", "train"])

@@ -188,7 +188,12 @@ def underfitting(run: RunEvidence) -> Finding | None:
         return None
     evidence = Sentence(
         "After {n} epochs {accuracy} of the training images are right; guessing among {classes} classes gives {guess}.",
-        {"n": run.epoch, "accuracy": percent(reached), "classes": run.classes, "guess": percent(guess)},
+        {
+            "n": run.epoch,
+            "accuracy": percent(run.last("train_accuracy")),
+            "classes": run.classes,
+            "guess": percent(guess),
+        },
     )
     if way < GUESS:
         return Finding(
@@ -209,8 +214,23 @@ def underfitting(run: RunEvidence) -> Finding | None:
         "warn",
         Sentence("The network does not even learn its training images well.", {}),
         evidence,
-        Sentence("Let more stages learn, train for more epochs, raise the rate, or augment less.", {}),
+        _learn_more(run),
     )
+
+
+def _learn_more(run: RunEvidence) -> Sentence:
+    """Advises what may help a network that learns too little: nothing that is so already."""
+    spec, status = run.experiment, run.status
+    augmented = any(spec.augmentation(phase).active for phase in spec.training.phases)
+    if status.trainable_parameters is None or status.trainable_parameters != status.total_parameters:
+        if augmented:
+            return Sentence("Let more stages learn, train for more epochs, raise the rate, or augment less.", {})
+        return Sentence("Let more stages learn, train for more epochs, or raise the rate.", {})
+    if augmented:
+        return Sentence("Train for more epochs, raise the rate, or augment less.", {})
+    if spec.model.weights == "none":
+        return Sentence("Train for more epochs, raise the rate, or begin with pretrained weights.", {})
+    return Sentence("Train for more epochs, or raise the rate.", {})
 
 
 def easier(run: RunEvidence) -> Finding | None:
@@ -221,7 +241,8 @@ def easier(run: RunEvidence) -> Finding | None:
     if not val - train >= EASIER:
         return None
     evidence = Sentence(
-        "Accuracy {train} in training, {val} in validation.", {"train": percent(train), "val": percent(val)}
+        "Over the last {epochs} epochs: accuracy {train} in training, {val} in validation.",
+        {"epochs": RECENT, "train": percent(train), "val": percent(val)},
     )
     if run.regularised:
         return Finding(

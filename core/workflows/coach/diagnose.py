@@ -68,7 +68,7 @@ def _healthy(run: RunEvidence) -> Finding:
         Sentence("Nothing to worry about: it learns, and what it learns holds on new images.", {}),
         Sentence(
             "After {n} epochs the accuracy is {train} in training and {val} in validation.",
-            {"n": run.epoch, "train": percent(run.now("train_accuracy")), "val": percent(run.now("val_accuracy"))},
+            {"n": run.epoch, "train": percent(run.last("train_accuracy")), "val": percent(run.last("val_accuracy"))},
         ),
         Sentence("Let it go on.", {}) if run.live else Sentence("Judge it on images that it has never seen.", {}),
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.messages import N_, Sentence
-from core.workflows.findings import RECENT, Finding, RunEvidence, figure
+from core.workflows.findings import RECENT, Finding, RunEvidence, figure, percent
 
 LOWER = 3
 """What a rate is divided by where a phase made validation worse."""
@@ -115,5 +115,5 @@ def _rate(run: RunEvidence, phase: int) -> float:
 
 
 def _percent(run: RunEvidence, place: int) -> str:
-    """Returns an epoch's validation accuracy with one decimal: phases often differ by less than one in a hundred."""
-    return f"{100 * float(run.column('val_accuracy')[place]):.1f} %"
+    """Returns an epoch's validation accuracy."""
+    return percent(float(run.column("val_accuracy")[place]))

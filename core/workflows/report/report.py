@@ -18,6 +18,7 @@ from core.evaluation.figures import Figures
 from core.messages import N_
 from core.runs.files import read_json, read_lines, write_atomic
 from core.runs.store import Run
+from core.specs import titles
 from core.text_templates import templates
 from core.translations import Words, direction, languages
 from core.workflows.checkpoints import network_at
@@ -185,7 +186,7 @@ def _made_by(run: Run, _: Words) -> Markup:
     torch = packages.get("torch") if isinstance(packages, dict) else None
     parts = [_fill(_("Run {id}, trained with Backbone Lab"), id=run.id)]
     parts += [_fill("PyTorch {version}", version=torch)] if isinstance(torch, str) else []
-    parts += [Markup("<bdi>{}</bdi>").format(status.device)] if status.device else []
+    parts += [Markup("<bdi>{}</bdi>").format(titles.device(status.device))] if status.device else []
     parts += [_fill(_("{n} s of training"), n=f"{status.seconds:.0f}")] if status.seconds else []
     return Markup(" · ").join(parts)
 

@@ -333,8 +333,8 @@ def _taken(found: ShortcutResult, with_mark: Outcome, taken: bool) -> Finding:
         else Sentence("The network did not take the shortcut: the object was easy enough to learn.", {}),
         Sentence(
             "Accuracy {marked_accuracy} with the mark in place, {plain_accuracy} without it. Of the class {marked} it "
-            "finds {recall} with the mark and {plain} without. Of the other classes it calls {moved} {marked} with the "
-            "mark on them, and {alarms} without. {count} test pictures.",
+            "finds {recall} with the mark and {plain} without. Of the other classes it takes {moved} for {marked} with "
+            "the mark on them, and {alarms} without. {count} test pictures.",
             {
                 "marked_accuracy": percent(with_mark.accuracy["marked"]),
                 "plain_accuracy": percent(with_mark.accuracy["plain"]),

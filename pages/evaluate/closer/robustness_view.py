@@ -221,7 +221,7 @@ def _chart(found: Robustness, members: list[str], baseline: float) -> Chart:
     go = charts.plotly()
     chart = charts.figure(_HEIGHT)
     chart.update_xaxes(title_text=_("Strength"), range=[-0.1, 5.1], dtick=1)
-    chart.update_yaxes(title_text=_("Accuracy"), range=[-0.01, 1.02], tickformat=".0%")
+    chart.update_yaxes(title_text=_("Accuracy"), range=[-0.01, 1.02], tickformat="$.0%")
     chart.add_shape(type="line", x0=0, x1=5, y0=baseline, y1=baseline, line={"color": charts.HAIR, "dash": "dot"})
     steps = list(range(6))
     for place, name in enumerate(members):

@@ -154,7 +154,7 @@ def _course(found: TestTime) -> None:
     chart = charts.figure(260)
     counts = list(range(1, found.views + 1))
     chart.update_xaxes(title_text=_("Views"), range=[0.5, found.views + 0.5], tickformat="d")
-    chart.update_yaxes(title_text=_("Accuracy"), tickformat=".1%")
+    chart.update_yaxes(title_text=_("Accuracy"), tickformat="$.1%")
     chart.add_trace(
         go.Scatter(
             x=counts,
@@ -162,7 +162,7 @@ def _course(found: TestTime) -> None:
             name=_("Mean of the first views"),
             mode="lines+markers",
             line={"color": charts.ACCENT, "width": 2},
-            hovertemplate="%{y:.1%}",
+            hovertemplate="%{y:$.1%}",
         )
     )
     charts.show(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from pages.ui.kit import components
 from pages.ui.runs import finding_cards
 from pages.ui.session import caches
 from pages.ui.text.i18n import N_, _
@@ -34,7 +35,7 @@ def said(found: Verdict) -> str:
     title, icon, tone = WORDS[found.word]
     return (
         f'<p class="bl-verdict bl-{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
-        f"<b>{escape(_(title))}</b><span>{escape(finding_cards.translated(found.reason.sentence))}</span></p>"
+        f"<b>{escape(_(title))}</b><span>{components.phrase(finding_cards.translated(found.reason.sentence))}</span></p>"
     )
 
 

@@ -15,6 +15,7 @@ import streamlit as st
 from pages.ui.kit.components import note
 from pages.ui.text import display_names as names
 from pages.ui.text.i18n import _
+from pages.ui.text.number_format import NBSP
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -34,7 +35,13 @@ COLORSCALE = [[place / (len(VIRIDIS) - 1), colour] for place, colour in enumerat
 FONT = '"Source Sans", "Source Sans Pro", system-ui, sans-serif'
 CLOSE = 2.0
 """Powers of ten between the smallest and the largest value below which powers alone do not say enough."""
-CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+CONFIG = {
+    "displayModeBar": False,
+    "responsive": True,
+    "scrollZoom": False,
+    "locales": {"en-US": {"format": {"currency": ["", f"{NBSP}%"]}}},
+}
+"""Plotly can be told no sign for percent, but one for currencies: ``$.1%`` writes ``98.3 %``, as texts do."""
 
 
 def plotly() -> ModuleType:
@@ -78,7 +85,7 @@ def figure(height: int = 280, **layout: Any) -> Figure:
     chart = go.Figure()
     chart.update_layout(
         height=height,
-        margin={"l": 8, "r": 12, "t": 30, "b": 8},
+        margin={"l": 8, "r": 26, "t": 30, "b": 8},
         hovermode="x unified",
         font={"size": 14, "family": FONT},
         hoverlabel={"font": {"size": 14, "family": FONT}},
@@ -213,6 +220,11 @@ def named_ticks(classes: Sequence[str], *, room: int, most: int = 18) -> dict[st
     return {"tickmode": "array", "tickvals": list(places), "ticktext": [text(classes[i], most) for i in places]}
 
 
+def whole_ticks(last: float) -> dict[str, Any]:
+    """Returns the ticks of an axis of epochs or steps up to ``last``: whole numbers, where few would be halved."""
+    return {"dtick": 1, "tick0": 0} if last <= 10 else {}
+
+
 def slant(classes: Sequence[str], room: int = 460, most: int = 18) -> int:
     """Returns the angle of names under an axis: level where the longest fits into the room of one, else slanted."""
     longest = max((min(len(name), most) for name in classes), default=0)
@@ -232,12 +244,12 @@ def bars(
             y=list(labels),
             orientation="h",
             marker={"color": colour},
-            texttemplate="%{x:.1%}" if share else "%{x:,.3~s}",
+            texttemplate="%{x:$.1%}" if share else "%{x:,.3~s}",
             textposition="auto",
             constraintext="none",
-            hovertemplate="%{y}: %{x:.1%}<extra></extra>" if share else "%{y}: %{x:,}<extra></extra>",
+            hovertemplate="%{y}: %{x:$.1%}<extra></extra>" if share else "%{y}: %{x:,}<extra></extra>",
         )
     )
-    chart.update_xaxes(title_text=unit, range=[0, 1] if share else None, tickformat=".0%" if share else None)
+    chart.update_xaxes(title_text=unit, range=[0, 1] if share else None, tickformat="$.0%" if share else None)
     chart.update_yaxes(showgrid=False, autorange="reversed", type="category")
     return chart

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.file_names import file_name
 from core.runs.status_parts import LeakSearch
 from pages.ui.kit import nav
-from pages.ui.text import glossary, number_format
+from pages.ui.text import glossary, i18n, number_format
 from pages.ui.text.i18n import N_, _, translate_error
 
 STATES = {
@@ -33,6 +34,11 @@ STATES = {
     "unreadable": (N_("Unreadable"), "report", "bad"),
 }
 """A run's states: label, symbol, tone."""
+WIDE = 12
+"""Signs from which a figure takes the room of two, so that none is broken or cut."""
+_LEFT = r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]+"
+_LEFTWARD = re.compile(rf"{_LEFT}(?:[\s\d._-]+{_LEFT})*")
+"""Words of Hebrew, Arabic and their like, one after the other."""
 _TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\N{REPLACEMENT CHARACTER}")
 MIME = {
     "png": "image/png",
@@ -73,7 +79,7 @@ def header(name: str) -> None:
 
 def section(title: str, text: str = "", *, help: str = "") -> None:
     """Opens a part of a page: a heading and, where it helps, one sentence, and what its term means."""
-    below = f"<p>{escape(number_format.together(text))}</p>" if text else ""
+    below = f"<p>{phrase(text)}</p>" if text else ""
     st.html(f'<div class="bl-section"><h2>{escape(title)}{help_sign(help, title)}</h2>{below}</div>')
 
 
@@ -90,6 +96,15 @@ def help_sign(text: str, label: str) -> str:
     return f'<button type="button" class="bl-help" data-tip="{escape(text)}" aria-label="{label_text}">?</button>'
 
 
+def phrase(text: str) -> str:
+    """Returns a sentence as HTML, whose figures no line break takes apart.
+
+    A name that is written from right to left stands by itself: it turns nothing that stands beside it.
+    """
+    line = escape(number_format.together(text))
+    return line if i18n.direction() == "rtl" else _LEFTWARD.sub(r"<bdi>\g<0></bdi>", line)
+
+
 def term(key: str) -> str:
     """Returns the HTML of a term of the glossary, with the sign that explains it."""
     name = glossary.title(key)
@@ -99,12 +114,16 @@ def term(key: str) -> str:
 def metrics(figures_: Sequence[Figure], *, compact: bool = False) -> None:
     """Draws figures side by side; they wrap where the window is narrow."""
     cells = "".join(
-        f'<div class="bl-metric"><dt>{escape(f.label)}</dt>'
+        f'<div class="{_room(f)}"><dt>{escape(f.label)}</dt>'
         f"<dd{_exact(f)}><bdi>{escape(number_format.together(f.value))}</bdi></dd>"
-        f"<span><bdi>{escape(number_format.together(f.note))}</bdi></span>{help_sign(f.help, f.label)}</div>"
+        f"<span>{phrase(f.note)}</span>{help_sign(f.help, f.label)}</div>"
         for f in figures_
     )
     st.html(f'<dl class="bl-metrics{" bl-compact" if compact else ""}">{cells}</dl>')
+
+
+def _room(figure: Figure) -> str:
+    return "bl-metric bl-wide" if len(figure.value) >= WIDE else "bl-metric"
 
 
 def _exact(figure: Figure) -> str:
@@ -159,7 +178,7 @@ def leaky(leaks: LeakSearch | None) -> str:
 def note(text: str, *, term: str = "") -> None:
     """The line of text under a chart or picture that says what it shows, and what a term of the glossary means."""
     sign = help_sign(glossary.explain(term), glossary.title(term)) if term else ""
-    st.html(f'<p class="bl-note">{escape(number_format.together(text))}{sign}</p>')
+    st.html(f'<p class="bl-note">{phrase(text)}{sign}</p>')
 
 
 def why(text: str, *, formula: str | None = None, paper: tuple[str, str] | None = None, key: str | None = None) -> None:
@@ -228,7 +247,7 @@ def next_step(target: str, label: str, *, text: str = "", **params: str | None) 
     """Draws the next step: one link at the foot of the page, always in one place. Arguments as :func:`nav.link`."""
     with st.container(key="bl-next", horizontal=True, vertical_alignment="center", horizontal_alignment="right"):
         if text:
-            st.html(f'<p class="bl-note">{escape(number_format.together(text))}</p>', width="content")
+            st.html(f'<p class="bl-note">{phrase(text)}</p>', width="content")
         nav.link(target, label, icon=":material/arrow_forward:", **params)
 
 

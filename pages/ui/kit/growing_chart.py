@@ -14,6 +14,7 @@ import streamlit as st
 from pages.ui.kit.charts import FONT, GRID, HAIR
 from pages.ui.kit.components import note
 from pages.ui.text.i18n import _
+from pages.ui.text.number_format import NBSP
 
 SHORT = 60
 """Epochs up to which a chart shows the whole way from the start; a longer run's axis grows with it."""
@@ -35,6 +36,9 @@ LOOK = {
     "text": {"font": FONT},
     "view": {"stroke": None},
     "font": FONT,
+    "locale": {
+        "number": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""], "percent": f"{NBSP}%"}
+    },
 }
 """What all of them look like."""
 

@@ -208,8 +208,9 @@ def stage_row(
 def block_row(anatomy: Anatomy, stage: Stage, states: States, *, chosen: str) -> Row:
     """Returns the blocks of a stage."""
     parts = []
-    for block in stage.blocks:
+    for number, block in enumerate(stage.blocks, 1):
         state = block_state(block, states)
+        name = _("Block {n}").format(n=number)
         shape = shape_words((*(block.spatial or ()), *((block.channels,) if block.channels else ())))
         paths = (_("{n} paths side by side, joined").format(n=block.branches),) if block.branches > 1 else ()
         sort = layer_names.sort(anatomy, block.name, block.kind)
@@ -217,13 +218,13 @@ def block_row(anatomy: Anatomy, stage: Stage, states: States, *, chosen: str) ->
         parts.append(
             Part(
                 block_id(anatomy, block),
-                short_name(block.name),
+                name,
                 lines,
                 state,
                 help=_block_words(block),
                 skip=block.skip,
-                label=", ".join((block.name, *lines, _(STATES.get(state, "")))),
-                **lock(block.name, state, block_open(block, states), head=stage.name == "head"),
+                label=", ".join((name, *lines, _(STATES.get(state, "")))),
+                **lock(name, state, block_open(block, states), head=stage.name == "head"),
             )
         )
     title = _n("{stage}: {n} block", "{stage}: {n} blocks", len(parts)).format(
@@ -233,27 +234,27 @@ def block_row(anatomy: Anatomy, stage: Stage, states: States, *, chosen: str) ->
 
 
 def layer_row(anatomy: Anatomy, block: Block, states: States, *, chosen: str) -> Row:
-    """Returns the layers of a block."""
+    """Returns the layers of a block, each called by what it is."""
     parts = []
     for name in inside(anatomy, block):
         layer = anatomy.layer(name)
         state = states.of(name)
-        short = name.removeprefix(f"{block.name}.")
+        title = layer_names.in_block(anatomy, name, layer.kind)
         size = parameter_words(layer.own_parameters) if layer.own_parameters else ""
-        sort = layer_names.sort(anatomy, name, layer.kind)
-        lines = (sort, size, map_words(layer.output_shape, layer.layout))
+        lines = (size, map_words(layer.output_shape, layer.layout))
         parts.append(
             Part(
                 name,
-                short,
+                title,
                 lines,
                 state,
-                label=", ".join((name, *filter(None, lines), _(STATES.get(state, "")))),
+                label=", ".join((title, *filter(None, lines), _(STATES.get(state, "")))),
                 help=f"{name} · {layer.kind}",
-                **lock(short, state, states.open(name), head=layer.stage == "head"),
+                **lock(title, state, states.open(name), head=layer.stage == "head"),
             )
         )
-    words = _n("{block}: {n} layer", "{block}: {n} layers", len(parts)).format(block=block.name, n=len(parts))
+    words = _n("{block}: {n} layer", "{block}: {n} layers", len(parts))
+    words = words.format(block=block_title(anatomy, block), n=len(parts))
     return Row(words, tuple(parts), chosen)
 
 
@@ -346,6 +347,8 @@ def block_state(block: Block, states: States) -> str:
     return "none" if not seen else seen.pop() if len(seen) == 1 else "partly"
 
 
-def short_name(name: str, limit: int = 22) -> str:
-    """Returns a module's name, of a long one the last two parts."""
-    return name if len(name) <= limit else ".".join(name.split(".")[-2:])
+def block_title(anatomy: Anatomy, block: Block) -> str:
+    """Returns what a block is called in its network: *Stage 4, block 2*."""
+    places = ((stage.name, n) for stage in anatomy.stages for n, one in enumerate(stage.blocks, 1) if one is block)
+    stage, number = next(places)
+    return _("{stage}, block {n}").format(stage=stage_title(stage), n=number)

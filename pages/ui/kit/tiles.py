@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.data.encoding import compact
-from pages.ui.text import number_format
+from pages.ui.kit import components
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,8 +61,8 @@ def data_uri(image: Image.Image | bytes, *, side: int | None = None) -> str:
 
 def _cell(tile: Tile, size: int) -> str:
     alt = escape(tile.alt or tile.caption)
-    text = f"<b><bdi>{escape(tile.caption)}</bdi></b>" if tile.caption else ""
-    quiet = f"<span><bdi>{escape(number_format.together(tile.note))}</bdi></span>" if tile.note else ""
+    text = f"<b>{components.phrase(tile.caption)}</b>" if tile.caption else ""
+    quiet = f"<span>{components.phrase(tile.note)}</span>" if tile.note else ""
     source = data_uri(tile.image, side=size * 2)
     return (
         f'<figure class="bl-tile {f"bl-{tile.tone}" if tile.tone else ""}"><img src="{source}" alt="{alt}" '

@@ -126,7 +126,7 @@ def _training(experiment: Experiment) -> list[Row]:
         (_("Early stopping"), _early(spec), "early stopping"),
         (_("Epoch that is kept"), _("best by {metric}").format(metric=display_names.metric(spec.best).lower()), ""),
         (_("Seed"), str(spec.seed), "seed"),
-        (_("Device"), {"auto": _("chosen by the app")}.get(spec.device, spec.device), ""),
+        (_("Device"), _("chosen by the app") if spec.device == "auto" else display_names.device(spec.device), ""),
         (_("Processes"), str(spec.processes) if spec.processes > 1 else "", ""),
         (_("Number format"), precision or spec.precision, ""),
         (_("Repeats exactly"), _("yes") if spec.deterministic else "", ""),

@@ -225,7 +225,8 @@ def first_line(run: Run, status: RunStatus) -> None:
         first, more = remarks[0], len(remarks) - 1
         rest = _n("{n} more under Coach.", "{n} more under Coach.", more).format(n=more) if more else ""
         tone, icon = f" bl-{first.tone}", ICONS[first.tone]
-        text = f"<b>{escape(translated(first.sentence))}</b> {escape(translated(first.advice))} <i>{escape(rest)}</i>"
+        said, advised = (components.phrase(translated(words)) for words in (first.sentence, first.advice))
+        text = f"<b>{said}</b> {advised} <i>{escape(rest)}</i>"
     st.html(
         f'<p class="bl-coach-line{tone}"><span class="bl-symbol" aria-hidden="true">{icon}</span>'
         f"<span>{text}</span></p>"

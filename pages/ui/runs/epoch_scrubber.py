@@ -14,12 +14,11 @@ from core.errors import InputError
 from core.runs.status import RunStatus
 from pages.ui.kit import components, growing_chart
 from pages.ui.kit.charts import ACCENT
-from pages.ui.kit.network_diagram import stage_title
 from pages.ui.kit.page_states import guarded
 from pages.ui.kit.tiles import Tile, data_uri, grid
 from pages.ui.runs import histograms, learning_curves
 from pages.ui.session import caches
-from pages.ui.text import i18n, number_format
+from pages.ui.text import i18n, layer_names, number_format
 from pages.ui.text.i18n import _, translate_error
 
 if TYPE_CHECKING:
@@ -168,9 +167,17 @@ def _looks(run: Run, pinned: Pinned, moment: Snapshot, pictures: Mapping[str, ND
     else:
         components.note(
             _("Where it looks for each image's own class (Grad-CAM of {layer}), and what it says.").format(
-                layer=pinned.cam_layer
+                layer=_called(run, pinned.cam_layer)
             )
         )
+
+
+def _called(run: Run, layer: str) -> str:
+    """Returns what a layer of a run's network is called; its path where the network cannot be examined."""
+    try:
+        return layer_names.layer(caches.anatomy(run.experiment.model, len(run.classes())), layer)
+    except InputError:
+        return layer
 
 
 def _over(pinned: Pinned, moment: Snapshot, images: NDArray[Any]) -> list[bytes]:
@@ -208,9 +215,8 @@ def _sees(run: Run, pinned: Pinned, moment: Snapshot, key: str) -> None:
         "seen", (*_key(run, moment.epoch), index), lambda: [_maps(maps[index]) for maps in moment.maps], entries=128
     )
     for layer, sheet, (low, high) in zip(pinned.layers, sheets, moment.ranges, strict=True):
-        text = _("{stage}, {layer}: {n} channels of one layer, from {low} to {high}.").format(
-            stage=stage_title(layer.stage),
-            layer=layer.name,
+        text = _("{layer}: {n} channels of one layer, from {low} to {high}.").format(
+            layer=_called(run, layer.name),
             n=len(layer.channels),
             low=number_format.number(low),
             high=number_format.number(high),
@@ -234,12 +240,15 @@ def _kernels(run: Run, pinned: Pinned, moment: Snapshot, pictures: Mapping[str, 
     sheet = caches.remember("kernels", _key(run, moment.epoch), lambda: _kernel_sheet(now, before), entries=64)
     if moment.kernels is None:
         text = _("The kernels of {layer} are those before training: they are frozen, or have not moved yet.")
-        _strip(sheet, text.format(layer=pinned.kernel_layer))
+        _strip(sheet, text.format(layer=_called(run, pinned.kernel_layer)))
         return
     from core.interpret.filters.movement import relative_change
 
     text = _("The kernels of {layer} have moved by {share} of their length since the start.")
-    _strip(sheet, text.format(layer=pinned.kernel_layer, share=number_format.percent(relative_change(now, before))))
+    _strip(
+        sheet,
+        text.format(layer=_called(run, pinned.kernel_layer), share=number_format.percent(relative_change(now, before))),
+    )
 
 
 def _kernel_sheet(now: NDArray[Any], before: NDArray[Any]) -> bytes:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui.kit import style
+from pages.ui.kit import components, style
 from pages.ui.text.i18n import _
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ def card(finding: Finding, key: str, below: Callable[[], None] | None = None) ->
         st.html(
             f'<div class="bl-remark bl-{finding.tone}">'
             f'<span class="bl-symbol" aria-hidden="true">{ICONS[finding.tone]}</span>'
-            f"<div><b>{escape(translated(finding.sentence))}</b><p>{escape(translated(finding.evidence))}</p>"
-            f'<p class="bl-advised">{escape(translated(finding.advice))}</p></div></div>'
+            f"<div><b>{components.phrase(translated(finding.sentence))}</b><p>{components.phrase(translated(finding.evidence))}</p>"
+            f'<p class="bl-advised">{components.phrase(translated(finding.advice))}</p></div></div>'
         )
         if below is not None:
             below()

@@ -14,7 +14,7 @@ import streamlit as st
 from pages.ui.kit import one_shot_button
 from pages.ui.kit.components import note, plain, section
 from pages.ui.kit.page_states import guarded
-from pages.ui.text import number_format
+from pages.ui.text import display_names, number_format
 from pages.ui.text.i18n import _, _n
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _row(place: Place, marked: str | None, key: str) -> None:
     run = place.run
     mine = place.owner == owner()
     facts = [_("yours") if mine else _("somebody else's")] if place.owner else []
-    facts.append(place.device or _("device not yet known"))
+    facts.append(display_names.device(place.device) if place.device else _("device not yet known"))
     facts.append(
         _("starts in about {time}").format(time=number_format.duration(place.starts_in))
         if place.starts_in is not None

@@ -19,7 +19,7 @@ from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
 from pages.ui.runs import coach_panel, epoch_scrubber, learning_curves, resource_usage, run_controls, stage_health
 from pages.ui.session import address, caches
-from pages.ui.text import glossary, number_format
+from pages.ui.text import display_names, glossary, number_format
 from pages.ui.text.i18n import N_, _, _n, translate_error
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _figures(run: Run, status: RunStatus) -> None:
             Figure(_("Speed"), number_format.rate(status.images_per_second), _("images/s")),
             Figure(
                 _("Device"),
-                status.device or status.queue_device or number_format.DASH,
+                display_names.device(status.device or status.queue_device or number_format.DASH),
                 _("{size} in use").format(size=number_format.size(memory)) if memory else "",
             ),
             Figure(

@@ -58,6 +58,13 @@ def title(moment: str) -> str:
     return _(NAMES[moment]) if moment in NAMES else _("After epoch {n}").format(n=moment)
 
 
+def beside(target: Target, other: Target) -> str:
+    """Returns what a network is called beside another one: of the same run by its moment alone."""
+    if target.run is None or other.run is None or target.run.id != other.run.id:
+        return target.title
+    return title(target.moment if isinstance(target, MomentTarget) else "best")
+
+
 def target_at(run: Run, moment: str) -> Target:
     """Returns a run at a moment as a network to look into."""
     from core.workflows.checkpoints import weights_at

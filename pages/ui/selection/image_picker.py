@@ -64,9 +64,15 @@ def image_picker(target: Target | None = None, place: Place | None = None) -> Im
     pictures, problem = _pictures(target)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"bl-pick-{place.key}"):
         strip = st.container(key=f"bl-strip-{place.key}")
-        row, chosen = _shown(place, pictures, problem)
+        row, chosen = _shown(place, pictures)
         with strip:
             _strip(place, row, chosen)
+    if problem:
+        components.note(
+            _("The pictures that this network was trained on cannot be shown here; these are others. {why}").format(
+                why=problem
+            )
+        )
     if chosen is None:
         return None
     choice = _choice(place, pictures, chosen)
@@ -85,7 +91,7 @@ def _pictures(target: Target | None) -> tuple[Pictures | None, str]:
         return None, translate_error(error)
 
 
-def _shown(place: Place, pictures: Pictures | None, problem: str) -> tuple[Row, str | None]:
+def _shown(place: Place, pictures: Pictures | None) -> tuple[Row, str | None]:
     """Draws, behind a button, what the strip shows; returns that, and the name of the chosen picture."""
     key = place.key
     with st.popover(
@@ -95,8 +101,6 @@ def _shown(place: Place, pictures: Pictures | None, problem: str) -> tuple[Row, 
         on_change="rerun",
         help=_("Find a picture by name, class or split, see the wrong ones, or give your own."),
     ) as box:
-        if problem:
-            components.note(problem)
         offered = {name: title for name, title in SOURCES.items() if name != "data" or pictures is not None}
         first = next(iter(offered))
         source = form_fields.choice(_("Show"), offered, f"{key}-source-{first}", default=first)

@@ -237,7 +237,7 @@ def callout(text: str, *, icon: str = "info", good: bool = False) -> None:
     tone = " bl-good" if good else ""
     st.html(
         f'<p class="bl-callout{tone}"><span class="bl-symbol" aria-hidden="true">{escape(icon)}</span>'
-        f"<span>{escape(number_format.together(text))}</span></p>"
+        f"<span>{components.phrase(text)}</span></p>"
     )
 
 
@@ -254,7 +254,7 @@ def picture(
         sharp: Whether it is enlarged pixel by pixel.
         most: Largest width, in CSS pixels; the column's by default.
     """
-    line = escape(number_format.together(text))
+    line = components.phrase(text)
     words = (f"<b>{escape(title)}</b>" if title else "") + (f"<bdi>{line}</bdi>" if text else "")
     size = f' style="--bl-most:{int(most)}px"' if most else ""
     below = f"<figcaption>{words}</figcaption>" if words else ""
@@ -283,7 +283,7 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
 
 def number(value: float | None, digits: int = 3) -> str:
     """Returns a figure as :func:`figures.number` writes it, with a true minus sign."""
-    return number_format.number(value, digits).replace("-", "−")
+    return number_format.number(abs(value) if value == 0 else value, digits).replace("-", "−")
 
 
 def columns_slider(count: int, *, key: str, shape: float = 1.0) -> int:

@@ -68,6 +68,11 @@ def phase(name: str) -> str:
     return titles.phase(name, _)
 
 
+def device(name: str) -> str:
+    """Returns what a device is called, from its name in torch."""
+    return titles.device(name)
+
+
 def optimizer(name: str) -> str:
     """Returns an optimizer's name; that of another class of ``torch.optim`` is its own."""
     return titles.OPTIMIZERS.get(name, name)

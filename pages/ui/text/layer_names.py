@@ -78,6 +78,21 @@ def sort(anatomy: Anatomy, name: str, kind: str) -> str:
     return (_what(title) if title else "") or (_(KINDS[kind]) if kind in KINDS else kind)
 
 
+def in_block(anatomy: Anatomy, name: str, kind: str) -> str:
+    """Returns what a layer is called among those of its block, such as *Depthwise 3 × 3*; unique there.
+
+    Args:
+        anatomy: The network's anatomy.
+        name: Its module path.
+        kind: Its class.
+    """
+    from core.models.anatomy.layer_titles import layer_titles
+
+    title, text = layer_titles(anatomy).get(name), sort(anatomy, name, kind)
+    text = text[:1].upper() + text[1:]
+    return _("{layer} ({n})").format(layer=text, n=title.number) if title and title.number else text
+
+
 def _words(title: LayerTitle) -> str:
     where = stage(title.stages[0])
     if len(title.stages) > 1:

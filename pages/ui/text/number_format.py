@@ -1,4 +1,7 @@
-"""Figures as text: counts, shares, durations, sizes, moments. Digits stay data; units are translated."""
+"""Figures as text: counts, shares, durations, sizes, moments. Digits stay data; units are translated.
+
+Between a figure and its unit stands the space at which no line breaks, :data:`NBSP`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import time
 from pages.ui.text.i18n import _
 
 DASH = "–"
+NBSP = "\N{NO-BREAK SPACE}"
 _INSIDE = re.compile(
-    r"(?<=\d) (?=(?:%|px|ms|s|min|h|B|[kMG]B|[kMG])(?!\w)|× \d)|(?<=\d ×) (?=\d)"
+    r"(?<=\d) (?=(?:%|px|ms|s|min|h|B|[kMG]B|[kMG])(?!\w)|× \d)|(?<=\d ×) (?=\d)| (?=· )|(?<=±) (?=\d)"
     r"|(?<=[\d)]) (?=[=≈·] [−(]{0,2}\d)|(?<=[\d)] [=≈·]) (?=[−(]{0,2}\d)"
 )
-"""Spaces inside a figure: before its unit, about the × of a size, within a product and before what a sum is."""
+"""Spaces inside a figure: before its unit, about the × of a size, within a product and before what a sum is; and before
+a dot that parts two facts."""
 
 
 def count(value: float | None) -> str:
@@ -23,7 +28,7 @@ def count(value: float | None) -> str:
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= limit:
             scaled = value / (1e3 if unit == "k" else limit)
-            return f"{scaled:,.1f} {unit}"
+            return f"{scaled:,.1f}{NBSP}{unit}"
     return exact(value)
 
 
@@ -39,10 +44,10 @@ def percent(share: float | None, digits: int = 1) -> str:
     text = f"{share * 100:.{digits}f}"
     least = 10.0**-digits
     if share > 0 and float(text) == 0:
-        return f"< {least:.{digits}f} %"
+        return f"<{NBSP}{least:.{digits}f}{NBSP}%"
     if share < 1 and float(text) == 100:
-        return f"> {100 - least:.{digits}f} %"
-    return f"{text.removesuffix('.' + '0' * digits) if digits else text} %"
+        return f">{NBSP}{100 - least:.{digits}f}{NBSP}%"
+    return f"{text.removesuffix('.' + '0' * digits) if digits else text}{NBSP}%"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -67,7 +72,7 @@ def duration(seconds: float | None) -> str:
         text = _("{m} min {s} s").format(m=whole // 60, s=whole % 60)
     else:
         text = _("{h} h {m} min").format(h=whole // 3600, m=whole % 3600 // 60)
-    return text.replace(" ", "\u00a0")
+    return text.replace(" ", NBSP)
 
 
 def size(byte_count: float | None) -> str:
@@ -77,8 +82,8 @@ def size(byte_count: float | None) -> str:
     for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if byte_count >= limit:
             scaled = byte_count / limit
-            return f"{scaled:.1f} {unit}" if scaled < 10 else f"{scaled:.0f} {unit}"
-    return f"{byte_count:.0f} B"
+            return f"{scaled:.1f}{NBSP}{unit}" if scaled < 10 else f"{scaled:.0f}{NBSP}{unit}"
+    return f"{byte_count:.0f}{NBSP}B"
 
 
 def ago(moment: float | None) -> str:
@@ -97,7 +102,7 @@ def ago(moment: float | None) -> str:
 
 def together(text: str) -> str:
     """Returns a sentence whose figures no line break takes apart: ``632 ms``, ``98.3 %``, ``224 × 224``."""
-    return _INSIDE.sub("\N{NO-BREAK SPACE}", text)
+    return _INSIDE.sub(NBSP, text)
 
 
 def rate(per_second: float | None) -> str:

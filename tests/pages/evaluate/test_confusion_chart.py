@@ -34,7 +34,8 @@ def test_one_mistake_is_not_none_beside_many_right() -> None:
 def test_the_figures_are_written_into_the_cells() -> None:
     counts = np.array([[3, 1], [0, 4]])
     assert list(drawn(counts, NAMES[:2]).data[1].text) == ["3", "1", "0", "4"]
-    assert list(drawn(counts, NAMES[:2], as_shares=True).data[1].text) == ["75%", "25%", "0%", "100%"]
+    shares = [text.replace("\u00a0", " ") for text in drawn(counts, NAMES[:2], as_shares=True).data[1].text]
+    assert shares == ["75 %", "25 %", "0 %", "100 %"]
 
 
 def test_names_are_cut_at_the_axis_whole_on_hover_and_text_everywhere() -> None:

@@ -48,7 +48,7 @@ def test_figures_have_a_reference_and_the_mistake_is_shown(open_page, learned, w
     assert "Worst mistakes" in said
     assert len(shown) == 1
     assert shown[0].note in ("is red", "is blue")
-    assert shown[0].caption.endswith("· 90 %")
+    assert shown[0].caption.endswith("· 90\u00a0%")
 
 
 def test_validation_has_its_own_figures(open_page, learned, words, shown) -> None:

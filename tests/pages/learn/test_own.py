@@ -37,7 +37,7 @@ def test_ones_own_classes_are_counted_and_a_run_says_what_it_finds_of_the_rarest
     from core.workflows.evaluate import recorded
 
     scores = recorded(run)["test"].scores
-    assert number_format.percent(scores.balanced_accuracy) in words(app)
+    assert number_format.percent(scores.balanced_accuracy).replace("\u00a0", " ") in words(app)
     for one in scores.per_class:
         assert f"<tr><td>{one.name}</td>" in words(app)
 

@@ -97,7 +97,7 @@ def test_a_series_says_mean_and_deviation_of_its_finished_runs(open_page, words,
     assert not app.exception
     said = words(app)
     assert "3 runs of one recipe" in said
-    assert "<bdi>70 %</bdi></dd><span><bdi>± 14.1 %</bdi></span>" in said
+    assert "<bdi>70 %</bdi></dd><span>± 14.1 %</span>" in said
     assert "over 2 finished runs. 1 ended without finishing and does not count." in said
 
 

@@ -56,6 +56,9 @@ def test_from_the_preview_to_three_runs_and_back(open_page, words, spawned) -> N
     assert "Pretrained network, with marks" in said
     app.run()
     assert len(spawned) == 3  # nothing is started twice
+    again = open_page("shortcut", **dict(app.query_params))
+    assert "Small network, with marks" in words(again), "a reload and a sent link show the same"
+    assert len(spawned) == 3
     button(app, "Cancel").click().run()
     assert not app.exception
     assert "Plant the mark and train" in [item.label for item in app.button]

@@ -281,7 +281,7 @@ def test_the_notes_figures_stand_beside_ones_own(open_page, words) -> None:
     app = open_page("studies", study=job.id)
     assert not app.exception
     table = app.dataframe[0].value
-    assert list(table["The notes"]) == ["82.1 %", "78.2 %", "77.7 %"]
+    assert list(table["The notes"]) == ["82.1\u00a0%", "78.2\u00a0%", "77.7\u00a0%"]
     app = open_page("studies")
     assert "3 of 3 runs finished" in words(app)
 

@@ -95,7 +95,10 @@ def test_two_epochs_side_by_side(open_page, run, words) -> None:
     assert not app.exception
     app.select_slider(key=f"bl-beside-epoch-{run.id}").set_value(2).run()
     assert not app.exception
-    assert "are the same to the last bit" in words(app)  # the head learned between them, and nothing else
+    said = words(app)
+    assert "are the same to the last bit" in said  # the head learned between them, and nothing else
+    assert "<h2>After epoch 1</h2>" in said, "by what differs: both are moments of one run"
+    assert "<h2>After epoch 2</h2>" in said
 
 
 def test_an_epoch_that_goes_away_meanwhile(open_page, run, words) -> None:

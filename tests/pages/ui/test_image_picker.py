@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,6 +137,21 @@ def test_the_address_names_the_picture(open_page, judged: Run) -> None:
     sample = open_page("heatmaps", run=judged.id, image="sample:rocket")
     assert sample.session_state["bl.image"].kind == "sample"
     assert sample.query_params["image"] == "sample:rocket"
+
+
+@pytest.mark.parametrize("name", ["heatmaps", "feature_maps"])
+def test_a_run_whose_folder_may_not_be_read_says_so_where_other_pictures_stand(
+    name: str, open_page, words, judged: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sentence = "The pictures that this network was trained on cannot be shown here; these are others."
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    monkeypatch.setenv("BACKBONE_LAB_DATA", str(other))
+    app = open_page(name, run=judged.id)
+    assert not app.exception
+    said = words(app)
+    assert sentence in said
+    assert f"Put the images under {other}" in said, "what to do is said, too"
 
 
 @pytest.mark.parametrize("name", ["nothing/there.png", "sample:../../README", "own:123", "../../etc/passwd"])

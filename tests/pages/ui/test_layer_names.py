@@ -41,7 +41,21 @@ def test_the_cards_of_blocks_and_layers_say_what_they_are() -> None:
     stage = anatomy.stages[0]
     plan = network_diagram.States(anatomy, FreezePlan())
     blocks = network_diagram.block_row(anatomy, stage, plan, chosen="").parts
+    assert [block.title for block in blocks] == ["Block 1", "Block 2"]
     assert blocks[0].lines[0] == "convolution with norm"
     assert "Conv2dNormActivation" in blocks[0].help  # the class, on hover
-    layers = network_diagram.layer_row(anatomy, stage.blocks[0], plan, chosen="").parts
-    assert [layer.lines[0] for layer in layers] == ["convolution 3 × 3", "batch norm", "ReLU6"]
+    row = network_diagram.layer_row(anatomy, stage.blocks[0], plan, chosen="")
+    assert row.title == "Stage 1, block 1: 3 layers"
+    assert [layer.title for layer in row.parts] == ["Convolution 3 × 3", "Batch norm", "ReLU6"]
+    assert "features.0.0" in row.parts[0].help  # the module path, on hover
+
+
+@pytest.mark.parametrize("network", ["resnet18", "efficientnet_lite0", "vgg11", "densenet121", "swin_t"])
+def test_no_two_parts_of_a_row_read_alike(network: str) -> None:
+    anatomy = anatomy_of(network)
+    plan = network_diagram.States(anatomy, FreezePlan())
+    for stage in anatomy.stages:
+        rows = [network_diagram.block_row(anatomy, stage, plan, chosen="")]
+        rows += [network_diagram.layer_row(anatomy, block, plan, chosen="") for block in stage.blocks]
+        for row in rows:
+            assert len({part.title for part in row.parts}) == len(row.parts)

@@ -155,6 +155,31 @@ def test_learning_nothing_and_too_little() -> None:
     assert "underfitting" in said(little, state="finished")
 
 
+def test_what_is_said_of_the_last_epoch_is_its_own_figure() -> None:
+    made = rows([0.5] * 6, train_accuracy=[0.5, 0.5, 0.5, 0.6, 0.62, 0.717], val_accuracy=[0.5] * 6)
+    evidence = said(made, state="finished")["underfitting"].evidence
+    assert str(evidence).startswith("After 6 epochs 71.7 % of the training images are right")
+
+
+@pytest.mark.parametrize(
+    ("free", "augment", "weights", "advice"),
+    [
+        (10, "strong", "default", "Let more stages learn, train for more epochs, raise the rate, or augment less."),
+        (10, "none", "default", "Let more stages learn, train for more epochs, or raise the rate."),
+        (100, "basic", "default", "Train for more epochs, raise the rate, or augment less."),
+        (100, "none", "default", "Train for more epochs, or raise the rate."),
+        (100, "none", "none", "Train for more epochs, raise the rate, or begin with pretrained weights."),
+    ],
+)
+def test_nothing_is_advised_that_is_so_already(free: int, augment: str, weights: str, advice: str) -> None:
+    made = rows([0.5] * 8, train_accuracy=[0.62] * 8, val_accuracy=[0.6] * 8)
+    task = experiment(augment=augment)
+    task = replace(task, model=replace(task.model, weights=weights))
+    status = RunStatus(state="finished", epochs=8, best_epoch=8, trainable_parameters=free, total_parameters=100)
+    found = {finding.id: finding for finding in advise_run(made, [], status, task, COUNTS)}
+    assert str(found["underfitting"].advice) == advice
+
+
 def test_a_validation_loss_that_climbs_away() -> None:
     made = rows([1.4, 1.3, 1.2], [17.0, 26.0, 65.0], train_accuracy=[0.5] * 3, val_accuracy=[0.5] * 3)
     found = said(made, state="finished")

@@ -41,3 +41,8 @@ def test_a_backbone_is_called_as_in_the_catalogue_which_is_not_loaded_for_it() -
     from core.models.catalog.catalog import BACKBONES
 
     assert {name: display_names.backbone(name) for name in BACKBONES} == {n: row.title for n, row in BACKBONES.items()}
+
+
+@pytest.mark.parametrize(("name", "called"), [("cpu", "CPU"), ("cuda", "GPU"), ("cuda:1", "GPU 1"), ("mps", "GPU")])
+def test_devices_are_called_by_what_they_are(name: str, called: str) -> None:
+    assert display_names.device(name) == called

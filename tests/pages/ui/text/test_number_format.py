@@ -24,7 +24,7 @@ from pages.ui.text import number_format
     ],
 )
 def test_shares(share: float | None, digits: int, text: str) -> None:
-    assert number_format.percent(share, digits) == text
+    assert number_format.percent(share, digits) == text.replace(" ", "\u00a0")
 
 
 def test_no_line_break_parts_a_sum_from_what_it_is() -> None:
@@ -33,5 +33,10 @@ def test_no_line_break_parts_a_sum_from_what_it_is() -> None:
 
 
 def test_no_line_break_takes_a_figure_apart() -> None:
-    said = number_format.together("In 632 ms, 98.3 % of 451 × 300 px; 2 seconds, 3 shown, 1 min 35 s.")
-    assert said.replace("\u00a0", "_") == "In 632_ms, 98.3_% of 451_×_300_px; 2 seconds, 3 shown, 1_min 35_s."
+    said = number_format.together("In 632 ms, 98.3 % of 451 × 300 px; 2 seconds, 3 shown · 1 min 35 s.")
+    assert said.replace("\u00a0", "_") == "In 632_ms, 98.3_% of 451_×_300_px; 2 seconds, 3 shown_· 1_min 35_s."
+
+
+def test_no_line_break_stands_before_a_unit() -> None:
+    written = (number_format.count(134_309_708), number_format.size(357e6), number_format.percent(0.5))
+    assert [text.replace("\u00a0", "_") for text in written] == ["134.3_M", "357_MB", "50_%"]
