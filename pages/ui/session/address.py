@@ -152,7 +152,8 @@ def _sent(key: str) -> bool:
     if context is None:
         return False
     state = context.session_state._state
-    return state._key_id_mapper.get_id_from_key(key) in state._new_widget_state
+    widget, fresh = state._key_id_mapper.get_id_from_key(key), state._new_widget_state
+    return widget in fresh.states and widget in fresh.widget_metadata  # to ask ``fresh`` itself would write into it
 
 
 def by_history() -> bool:
