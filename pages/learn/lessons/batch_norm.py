@@ -8,12 +8,13 @@ import streamlit as st
 
 from core.errors import InputError
 from core.messages import Progress
-from pages.learn import number_grid, own_network, training, typed_grid
+from pages.learn import number_grid, own_network, typed_grid
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import Grid, signed, written
 from pages.ui.kit import components, form_fields
 from pages.ui.kit.components import Figure
 from pages.ui.kit.page_states import broken, guarded
+from pages.ui.selection import background_work
 from pages.ui.selection.subjects import Subject
 from pages.ui.text import number_format
 from pages.ui.text.i18n import N_, _, translate_error
@@ -95,7 +96,7 @@ def _first(found: Normed, value: float, scale: float, shift: float) -> None:
 @own_network.on_subject
 def _own(subject: Subject) -> None:
     try:
-        moved = training.by_itself(
+        moved = background_work.by_itself(
             "learn-traps",
             subject.key,
             lambda progress: _measure(subject, progress),

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.learn import rates_chart, training
+from pages.learn import rates_chart
 from pages.learn.lesson import Lesson, Question, Why
 from pages.learn.number_grid import written
 from pages.learn.own import race as own_race
 from pages.ui.kit import charts, components, form_fields
 from pages.ui.kit.page_states import guarded
+from pages.ui.selection import background_work
 from pages.ui.session import caches
 from pages.ui.text.i18n import N_, _
 
@@ -235,7 +236,7 @@ def _losses(paths: list[Path]) -> Figure:
 def _digits() -> None:
     from core.lessons.race import race_heads
 
-    rows = training.by_itself(
+    rows = background_work.by_itself(
         HEADS,
         (),
         lambda progress: race_heads(DIGIT_STEPS, progress=progress),
