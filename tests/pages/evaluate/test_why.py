@@ -60,7 +60,7 @@ def test_each_mistake_has_two_maps_and_its_nearest_training_images(open_page, le
     assert not app.exception
     seen, near = grids
     assert [tile.caption for tile in seen] == ["What it sees", f"For {said}", f"For {true}"]
-    assert [tile.note for tile in seen[:2]] == [Path(key).name, "named, 90 %"]
+    assert [tile.note for tile in seen[:2]] == [Path(key).name, "named, 90\u00a0%"]
     assert f"Called {said} with 90 %, is {true}" in words(app)
     assert "Nearest of the 12 training images" in words(app)
     split = {row["key"]: (row["split"], row["label"]) for row in run.split_rows()}
