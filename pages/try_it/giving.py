@@ -75,12 +75,16 @@ def field(way: str) -> None:
             max_upload_size=max(1, int(limit / 1e6)),
             label_visibility="collapsed",
         )
-        components.note(
-            _(
-                "As many pictures as you like, or a zip of them. Where they lie in folders named after the classes, it "
-                "is counted how many are right. They stay on this machine for {n} days at most."
-            ).format(n=_days())
+        much = (
+            _("A folder with all that is below it.")
+            if way == "folder"
+            else _("As many pictures as you like, or a zip of them.")
         )
+        more = _(
+            "Where they lie in folders named after the classes, it is counted how many are right. They stay on this "
+            "machine for {n} days at most."
+        ).format(n=_days())
+        components.note(f"{much} {more}")
     if files:
         _take(files)
 

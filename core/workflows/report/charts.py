@@ -23,12 +23,12 @@ class Line:
     points: Sequence[tuple[float, float]]
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Returns round values that cover a range, a handful of them."""
+def ticks(low: float, high: float, least: float = 0.0) -> list[float]:
+    """Returns round values that cover a range, a handful of them; the least step between them may be given."""
     span = high - low if high > low else max(abs(high), 1.0)
     rough = span / _TICKS
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    step = max(least, next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(place * step, 10) for place in range(first, max(last, first + 1) + 1)]
 
@@ -53,7 +53,7 @@ def lines(
     if not kept:
         return ""
     xs, ys = [p[0] for row in kept for p in row.points], [p[1] for row in kept for p in row.points]
-    plot = _Plot(ticks(min(xs), max(xs)), ticks(min(ys), max(ys)), share)
+    plot = _Plot(ticks(min(xs), max(xs), least=1), ticks(min(ys), max(ys)), share)
     plot.left, plot.right = min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1
     parts = [plot.axes(across, up)]
     for place, word in marks:
@@ -85,7 +85,7 @@ def reliability(bins: Sequence[Bin], *, across: str, up: str, title: str) -> str
         up: What the vertical axis shows.
         title: What the drawing is called for those who do not see it.
     """
-    plot = _Plot([0, 0.25, 0.5, 0.75, 1], [0, 0.25, 0.5, 0.75, 1], True)
+    plot = _Plot([0, 0.25, 0.5, 0.75, 1], [0, 0.25, 0.5, 0.75, 1], True, across_share=True)
     most = max(row.images for row in bins)
     dots = "".join(
         f'<circle class="dot val" cx="{plot.x(row.confidence):.1f}" cy="{plot.y(row.accuracy):.1f}" '
@@ -99,8 +99,8 @@ def reliability(bins: Sequence[Bin], *, across: str, up: str, title: str) -> str
 class _Plot:
     """Where values lie on the drawing."""
 
-    def __init__(self, across: list[float], up: list[float], share: bool) -> None:
-        self._across, self._up, self._share = across, up, share
+    def __init__(self, across: list[float], up: list[float], share: bool, across_share: bool = False) -> None:
+        self._across, self._up, self._share, self._across_share = across, up, share, across_share
         self.left, self.right = across[0], across[-1]
 
     def x(self, value: float) -> float:
@@ -113,11 +113,12 @@ class _Plot:
     def axes(self, across: str, up: str) -> str:
         parts = [
             f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{self.y(v):.1f}" y2="{self.y(v):.1f}"/>'
-            f'<text class="tick end" x="{_LEFT - 7}" y="{self.y(v) + 4:.1f}">{self._written(v)}</text>'
+            f'<text class="tick end" x="{_LEFT - 7}" y="{self.y(v) + 4:.1f}">{_written(v, self._share)}</text>'
             for v in self._up
         ]
         parts += [
-            f'<text class="tick middle" x="{self.x(v):.1f}" y="{HEIGHT - _BOTTOM + 17}">{v:g}</text>'
+            f'<text class="tick middle" x="{self.x(v):.1f}" y="{HEIGHT - _BOTTOM + 17}">'
+            f"{_written(v, self._across_share)}</text>"
             for v in self._across
             if self.left <= v <= self.right
         ]
@@ -127,8 +128,9 @@ class _Plot:
             f'<text class="tick" x="2" y="10">{escape(up)}</text>'
         )
 
-    def _written(self, value: float) -> str:
-        return f"{100 * value:g} %" if self._share else f"{value:g}"
+
+def _written(value: float, share: bool) -> str:
+    return f"{100 * value:g} %" if share else f"{value:g}"
 
 
 def _svg(inside: str, title: str) -> str:

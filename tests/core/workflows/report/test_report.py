@@ -16,6 +16,7 @@ from core import settings, translations
 from core.data.sources import open_dataset
 from core.data.splits import split
 from core.errors import Cancelled
+from core.evaluation.calibration import Bin
 from core.evaluation.predictions import write_predictions
 from core.models.network import assemble, save
 from core.runs.jobs import JobStore
@@ -28,7 +29,7 @@ from core.workflows.data_check.report import Check, Doubt
 from core.workflows.images import reopen
 from core.workflows.jobs import data_check
 from core.workflows.report import report
-from core.workflows.report.charts import Line, lines, ticks
+from core.workflows.report.charts import Line, lines, reliability, ticks
 from core.workflows.report.report import write_report
 
 MARKUP, PERSIAN = "<script>alert(1)", "سبز"
@@ -124,6 +125,15 @@ def test_a_cancelled_report_leaves_no_file(run: Run, tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         write_report(run, tmp_path / "report.html", step=cancel)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_epochs_are_whole_and_shares_have_their_sign() -> None:
+    rows = [Line("validation", "val", [(1, 0.9), (2, 0.8)])]
+    drawn = lines(rows, across="epoch", up="accuracy", share=True)
+    said = re.findall(r">([\d.]+(?: %)?)</text>", drawn)
+    assert [text for text in said if "%" not in text] == ["1", "2"]
+    sure = reliability([Bin(12, 0.7, 0.8)], across="confidence", up="right", title="How sure")
+    assert sure.count(">25 %</text>") == 2, "both axes are shares"
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0.012, 0.013), (3, 3), (-2, 900), (0, 0)])
