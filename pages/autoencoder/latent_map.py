@@ -68,6 +68,8 @@ def _points(found: AutoencoderResult, laid: dict[str, NDArray[Any]]) -> None:
                 )
             )
     chart.update_layout(showlegend=len(classes) <= 12)
+    chart.update_xaxes(title_text=_("First axis"))
+    chart.update_yaxes(title_text=_("Second axis"))
     event = charts.show(
         chart,
         key=f"bl-auto-points-{found.job.id}",

@@ -137,8 +137,9 @@ def _sizes(request: AutoencoderRequest, *, listed: bool) -> None:
     )
     if sides[-1] != request.side:
         said += " " + _(
-            "It gives back {out} px of {side}: pooling drops what does not divide, and (h − 1)·s − 2p + k does not "
-            "bring it back. The middle that both share is compared."
+            "It gives back {out} px of {side}: pooling drops what does not divide, and "
+            "(h\u00a0−\u00a01)·s\u00a0−\u00a02p\u00a0+\u00a0k does not bring it back. "
+            "The middle that both share is compared."
         ).format(out=sides[-1], side=request.side)
     components.note(said)
     if not listed:

@@ -48,8 +48,9 @@ def _ask() -> Question:
         {name: text for name, (_value, text) in options.items()},
         answer,
         _(
-            "An eighth of the real samples fall there and all generated ones: 1/8 : (1/8 + 1). At the other seven D is "
-            "1, so every sample is pulled there at once, to the next cloud: the collapse wanders on."
+            "An eighth of the real samples fall there and all generated ones: "
+            "1/8\u00a0:\u00a0(1/8\u00a0+\u00a01). At the other seven D is 1, so every sample is pulled "
+            "there at once, to the next cloud: the collapse wanders on."
         ),
         {
             "half": _("That would need as many generated samples there as real ones: an eighth."),

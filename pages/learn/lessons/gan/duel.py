@@ -31,8 +31,9 @@ def _ask() -> Question:
         },
         answer,
         _(
-            "At every place as many real as generated samples fall: D = p/(p + q) = {half}, and its loss is 2 ln 2 ="
-            " 1.386. Nothing is left to pull a sample anywhere."
+            "At every place as many real as generated samples fall: "
+            "D\u00a0=\u00a0p/(p\u00a0+\u00a0q)\u00a0=\u00a0{half}, and its loss is 2 ln 2\u00a0=\u00a01.386. Nothing "
+            "is left to pull a sample anywhere."
         ).format(half=written(optimal(1.0, 1.0))),
         {
             "0": _("Then it would be wrong about each real one, and its loss would have no bound."),
