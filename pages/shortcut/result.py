@@ -48,8 +48,8 @@ def trained(runs: Mapping[str, Run], titles: Mapping[str, str]) -> None:
             )
         )
     components.metrics(rows, compact=True)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        components.note(_("Where it looks:"))
+    components.note(_("Where each of them looks:"))
+    with st.container(horizontal=True):
         for arm, run in runs.items():
             nav.link("heatmaps", _(titles[arm]), icon=":material/local_fire_department:", run=run.id)
 
