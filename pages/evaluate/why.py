@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from html import escape
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -130,7 +129,7 @@ def _trust(one: Testable, name: str, number: int) -> None:
     testing.offer([one], _("Test the map for {name}").format(name=components.plain(name)), key=f"bl-why-test-{number}")
     found = testing.verdict_of(one)
     if found is not None:
-        question = escape(_("Can the map for {name} be trusted?").format(name=name))
+        question = components.phrase(_("Can the map for {name} be trusted?").format(name=name))
         st.html(f'<p class="bl-trust-question">{question}</p>{trust_word.said(found)}')
 
 
@@ -235,7 +234,7 @@ def _maps(case: Case, classes: Sequence[str], explanations: Sequence[Explanation
     said, true = classes[case.said], classes[case.true]
     right = case.said == case.true
     text = _("Called {name} with {share}, right") if right else _("Called {name} with {share}, is {true}")
-    st.html(f'<h3 class="bl-why">{escape(text.format(name=said, share=share, true=true))}</h3>')
+    st.html(f'<h3 class="bl-why">{components.phrase(text.format(name=said, share=share, true=true))}</h3>')
     notes = [_("named and true, {share}") if right else _("named, {share}"), _("its class, {share}")]
     cells = [
         Cell(
@@ -331,17 +330,21 @@ def _neighbours(
         tiles.append(Tile(image, one.label, words, alt, "bad" if other else "good"))
     small = all(isinstance(tile.image, bytes) and tile.image.startswith(b"\x89PNG") for tile in tiles)
     grid(tiles, size=NEAR_SIDE, row=True, pixelated=small)
-    said = classes[case.said]
-    if case.said == case.true or near.agreed(place) != said:
-        return
+    if case.said != case.true:
+        _label(run, case, classes[case.said], near.agreed(place), place, again)
+
+
+def _label(run: Run, case: Case, said: str, agreed: str | None, place: int, again: dict[str, str]) -> None:
+    """Says where a mistake's label is doubtful, and offers the class that was named instead."""
     if again.get(case.key) == said:
         components.note(_("Since this run its label is {name}.").format(name=said))
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    if agreed == said:
         components.note(_("Its nearest training images are all {name}: perhaps the label is wrong.").format(name=said))
-        if clicks.button(
-            _("Relabel as {name}").format(name=components.plain(said)),
-            icon=":material/sell:",
-            key=f"bl-why-relabel-{place}",
-        ):
-            repair.relabel(run, case.key, said)
+    if clicks.button(
+        _("Relabel as {name}").format(name=components.plain(said)),
+        icon=":material/sell:",
+        key=f"bl-why-relabel-{place}",
+        help=_("The picture gets the class that the network takes it for; the file stays."),
+    ):
+        repair.relabel(run, case.key, said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -97,10 +98,10 @@ def nearest_training_images(
     if count < 1:
         raise InputError("{count} nearest images cannot be found. Ask for 1 or more.", count=count)
     dataset = reopen(run, roots=roots)
-    every = [place for place in dataset.positions("train") if (path := dataset.path(place)) is None or path.is_file()]
-    if not every:
+    every = sorted(dataset.positions("train"), key=lambda place: shuffle_key(0, dataset.items[place].key))
+    drawn = list(islice((place for place in every if _there(dataset, place)), most or None))
+    if not drawn:
         raise InputError("None of the images that {run} learned from is there any more.", run=run.name)
-    drawn = sorted(every, key=lambda place: shuffle_key(0, dataset.items[place].key))[: most or None]
     part = dataset.subset(sorted(drawn))
     eye = Eye(_device(run, device), network, f"{weights_key(network)} {network.anatomy.head}")
     features = features_of_batches(_squares(part, eye), _digests(part), eye, progress)
@@ -116,6 +117,11 @@ def nearest_training_images(
         for row, nearest in zip(cosines, order, strict=True)
     )
     return Nearest(found, len(part), len(every))
+
+
+def _there(dataset: Dataset, place: int) -> bool:
+    path = dataset.path(place)
+    return path is None or path.is_file()
 
 
 def _device(run: Run, wanted: str | None) -> str:

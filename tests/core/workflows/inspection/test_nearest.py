@@ -157,7 +157,7 @@ def test_images_that_have_gone_and_what_cannot_be_asked(made) -> None:
     assert gone is not None
     gone.unlink()
     found = nearest_training_images(run, network, picture)
-    assert found.of == len(dataset.positions("train")) - 1
+    assert found.looked_at == len(dataset.positions("train")) - 1
     with torch.no_grad():
         next(network.model.parameters()).fill_(float("nan"))
     with pytest.raises(InputError, match="no numbers"):
