@@ -62,7 +62,7 @@ def beside(target: Target, other: Target) -> str:
     """Returns what a network is called beside another one: of the same run by its moment alone."""
     if target.run is None or other.run is None or target.run.id != other.run.id:
         return target.title
-    return title(target.moment if isinstance(target, MomentTarget) else "best")
+    return title(target.moment) if isinstance(target, MomentTarget) else _(NAMES["best"])
 
 
 def target_at(run: Run, moment: str) -> Target:
