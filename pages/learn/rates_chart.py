@@ -44,7 +44,7 @@ def draw(rows: Sequence[Trained], *, key: str, alt: str) -> None:
             )
         )
     chart.update_xaxes(type="log", title_text=_("Learning rate"), exponentformat="power", dtick=1)
-    chart.update_yaxes(title_text=_("Accuracy"), tickformat=".0%", rangemode="tozero")
+    chart.update_yaxes(title_text=_("Accuracy"), tickformat="$.0%", rangemode="tozero")
     charts.show(chart, key=key, alt=alt)
     best = max(rows, key=lambda row: row.accuracy)
     worst = min(row.accuracy for row in rows if row.optimizer == best.optimizer)

@@ -105,6 +105,6 @@ def _chart(found: Redrawn) -> Chart:
         )
     )
     chart.add_vline(x=found.whole, line={"color": charts.ACCENT, "width": 3})
-    chart.update_xaxes(title_text=_("Probability"), tickformat=".0%", range=[0, 1])
+    chart.update_xaxes(title_text=_("Probability"), tickformat="$.0%", range=[0, 1])
     chart.update_yaxes(title_text=_("Draws"))
     return chart

@@ -140,7 +140,7 @@ def _courses(one: Way, other: Way) -> Chart:
     if other.head_steps:
         chart.add_vline(x=other.head_steps, line={"color": charts.HAIR, "width": 1})
     chart.update_xaxes(title_text=_("Step"))
-    chart.update_yaxes(title_text=_("Held-out accuracy"), tickformat=".0%", range=[0, 1.02])
+    chart.update_yaxes(title_text=_("Held-out accuracy"), tickformat="$.0%", range=[0, 1.02])
     return chart
 
 
@@ -150,7 +150,7 @@ def _moves(one: Way, other: Way) -> Chart:
     layers = [_("Layer {n}").format(n=number) for number in range(1, len(one.moved) + 1)]
     for way, name, colour in ((one, _("In one step"), charts.VAL), (other, _("Head first"), charts.ACCENT)):
         chart.add_trace(go.Bar(x=layers, y=way.moved, name=name, marker={"color": colour}))
-    chart.update_yaxes(title_text=_("Way over length"), tickformat=".0%")
+    chart.update_yaxes(title_text=_("Way over length"), tickformat="$.0%")
     return chart
 
 

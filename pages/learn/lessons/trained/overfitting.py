@@ -178,7 +178,7 @@ def _sized(found: list[Sized]) -> Chart:
                 )
             )
     chart.update_xaxes(title_text=_("Pictures of a class"), type="log", tickvals=[one.each for one in found])
-    chart.update_yaxes(title_text=_("Accuracy"), tickformat=".0%", range=[0.3, 1.03])
+    chart.update_yaxes(title_text=_("Accuracy"), tickformat="$.0%", range=[0.3, 1.03])
     return chart
 
 

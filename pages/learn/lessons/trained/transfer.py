@@ -174,7 +174,7 @@ def _chart(found: Transferred) -> Figure:
             )
         )
     chart.update_xaxes(title_text=_("Epoch"))
-    chart.update_yaxes(title_text=_("Held-out accuracy"), tickformat=".0%", range=[0, 1.02])
+    chart.update_yaxes(title_text=_("Held-out accuracy"), tickformat="$.0%", range=[0, 1.02])
     return chart
 
 

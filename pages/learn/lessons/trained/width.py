@@ -130,7 +130,7 @@ def _chart(found: list[Shaped]) -> Figure:
             go.Scatter(y=mean, name=f"{one.depth} × {one.width}", mode="lines", line={"color": colour, "width": 2.5})
         )
     chart.update_xaxes(title_text=_("Epoch"))
-    chart.update_yaxes(title_text=_("Held-out accuracy"), tickformat=".0%", range=[0, 1.02])
+    chart.update_yaxes(title_text=_("Held-out accuracy"), tickformat="$.0%", range=[0, 1.02])
     return chart
 
 
