@@ -1,29 +1,36 @@
 export default ({data, parentElement, setTriggerValue}) => {
   const root = parentElement.querySelector('.bl-strip');
   const row = root.querySelector('.row');
-  const pick = (index) => setTriggerValue('picked', index);
+  root.pick = (index) => setTriggerValue('picked', index);
 
   for (const [name, step] of [['.before', -1], ['.after', 1]]) {
     const arrow = root.querySelector(name), place = data.chosen + step;
     arrow.title = data.labels[name];
     arrow.setAttribute('aria-label', data.labels[name]);
     arrow.disabled = place < 0 || place >= data.count;
-    arrow.onclick = () => pick(place);
+    arrow.onclick = () => root.pick(place);
   }
   row.setAttribute('aria-label', data.labels.row);
-  row.replaceChildren(...data.tiles.map((tile, position) => {
-    const index = data.first + position, button = document.createElement('button');
-    button.type = 'button';
-    button.title = tile.title;
-    button.setAttribute('aria-pressed', String(index === data.chosen));
-    const image = document.createElement('img');
-    if (tile.src) image.src = tile.src;
-    image.alt = tile.title;
-    if (tile.sharp) image.className = 'sharp';
-    button.append(image);
-    button.onclick = () => pick(index);
-    return button;
-  }));
+  // What is shown already stays: a picture that is pressed at this moment is still there when it is let go.
+  const drawn = JSON.stringify([data.first, data.tiles]);
+  if (root.drawn !== drawn) {
+    row.replaceChildren(...data.tiles.map((tile, position) => {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.title = tile.title;
+      const image = document.createElement('img');
+      if (tile.src) image.src = tile.src;
+      image.alt = tile.title;
+      if (tile.sharp) image.className = 'sharp';
+      button.append(image);
+      button.onclick = () => root.pick(data.first + position);
+      return button;
+    }));
+    root.drawn = drawn;
+  }
+  [...row.children].forEach((button, position) => {
+    button.setAttribute('aria-pressed', String(data.first + position === data.chosen));
+  });
   row.onkeydown = (event) => {
     const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
     const next = step && (step > 0 ? event.target.nextElementSibling : event.target.previousElementSibling);

@@ -91,6 +91,7 @@ def test_from_a_cell_to_a_training_on_repaired_images_in_four_clicks(
     trained: Any,
     visit: Callable[..., Page],
     click_point: Callable[[Locator], None],
+    settled: Callable[[Page], Page],
     run_tools: Any,
     server: Any,
 ) -> None:
@@ -99,6 +100,10 @@ def test_from_a_cell_to_a_training_on_repaired_images_in_four_clicks(
     true, said, _count = recorded(trained)["test"].scores.confused()[0]
     visit(calm, "evaluate", run=trained.id)
     click_point(calm.locator(CELLS).nth(true * len(trained.classes()) + said))
+    named = f"{trained.classes()[true]} taken for {trained.classes()[said]}"
+    expect(calm.get_by_role("heading", name=named).or_(calm.get_by_role("combobox", name="Mistakes"))).to_be_visible()
+    expect(calm).to_have_url(re.compile("eval-kind="))
+    settled(calm)
     calm.locator(".bl-gallery input[type=checkbox], .bl-gallery [role=checkbox]").first.click()
     calm.get_by_role("button", name="It is right: relabel as it says").click()
     expect(calm.get_by_role("main")).to_contain_text("Since this run: 1 in another class")
