@@ -261,7 +261,7 @@ def _names(judged: Evaluation, rows: list[int]) -> None:
             "key": [predictions.keys[row] for row in rows],
             "true": [predictions.classes[predictions.labels[row]] for row in rows],
             "predicted": [predictions.classes[predicted[row]] for row in rows],
-            "share": [float(predictions.probabilities[row, predicted[row]]) for row in rows],
+            "share": [100 * float(predictions.probabilities[row, predicted[row]]) for row in rows],
         }
     )
     st.dataframe(
@@ -272,6 +272,6 @@ def _names(judged: Evaluation, rows: list[int]) -> None:
             "key": _("Picture"),
             "true": _("Is"),
             "predicted": _("Taken for"),
-            "share": st.column_config.NumberColumn(_("Probability"), format="percent"),
+            "share": st.column_config.NumberColumn(_("Probability"), format="%.1f %%"),
         },
     )

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from served import Server, kill_trainers, serve, trainers, wait_for
-from window import SIZE, Window
+from window import SIZE, WAIT_MS, Window
 
 from core.runs import launch
 from core.runs.status import ENDED
@@ -29,7 +29,6 @@ from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 
 HERE = Path(__file__).resolve().parent
-WAIT_MS = 60_000
 CLASSES = {"blue": (50, 90, 200), "red fox": (200, 60, 50), "سبز": (60, 190, 80)}
 """Classes of the generated folder, with the colour that tells each."""
 IMAGES_PER_CLASS = 16

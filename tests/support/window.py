@@ -5,6 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import Page, ViewportSize
 
 SIZE: ViewportSize = {"width": 1440, "height": 900}
+WAIT_MS = 60_000
+"""How long is waited for what must come, also where others use the machine."""
 
 
 class Window:
@@ -19,6 +21,7 @@ class Window:
         self.page = page
         self.errors: list[str] = []
         self._origins: set[str] = set()
+        page.context.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("framenavigated", lambda frame: self._origins.add("/".join(frame.url.split("/", 3)[:3])))
 

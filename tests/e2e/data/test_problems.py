@@ -84,7 +84,8 @@ def test_a_leak_is_repaired_and_labels_are_decided_by_keys(
 
     calm.get_by_role("radio", name="Problems", exact=True).click()
     calm.get_by_text("Doubtful labels (3)").click()
-    calm.get_by_role("button", name="One by one").click()
+    expect(calm.get_by_role("button", name="One by one")).to_be_visible()
+    settled(calm).get_by_role("button", name="One by one").click()  # what stands above it is drawn
     expect(calm.get_by_text("1 of 3")).to_be_visible()
     expect(calm.get_by_text("train/blue/05.png")).to_be_visible()
     settled(calm)

@@ -111,7 +111,7 @@ def test_pictures_that_have_gone_are_named(open_page, learned, words, shown) -> 
     app = open_page("evaluate", run=run.id)
     assert not app.exception
     assert "The figures above are kept with the run" in words(app)
-    assert list(app.dataframe[-1].value["share"]) == pytest.approx([0.9])
+    assert list(app.dataframe[-1].value["share"]) == pytest.approx([90])
     assert shown == []
 
 
