@@ -231,7 +231,7 @@ def test_a_wrong_upload_gets_a_sentence_and_loses_nothing(
 
 
 def test_a_good_upload_is_taken_and_can_be_deleted(
-    calm: Page, folder: Path, server: Any, visit: Callable[..., Page]
+    calm: Page, folder: Path, server: Any, visit: Callable[..., Page], settled: Callable[[Page], Page]
 ) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -243,8 +243,8 @@ def test_a_good_upload_is_taken_and_can_be_deleted(
     calm.locator(".st-key-bl-upload-drop input[type=file]").set_input_files(files)
     expect(calm.locator('dt:text-is("Images") + dd')).to_have_text("48")
     expect(calm.locator(".st-key-bl-context")).to_contain_text("my-colours")
-    calm.get_by_role("button", name="Delete this upload").click()
-    calm.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+    settled(calm).get_by_role("button", name="Delete this upload").click()
+    settled(calm).get_by_role("dialog").get_by_role("button", name="Delete for good").click()
     expect(calm.get_by_role("dialog")).to_have_count(0)
     expect(calm.locator(".st-key-bl-context")).not_to_contain_text("my-colours")
     assert not (server.data / "uploads" / "my-colours").exists()
