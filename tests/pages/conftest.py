@@ -18,6 +18,7 @@ from core.runs.store import Run, RunStore
 from core.specs import DataSpec, Experiment, ModelSpec, TrainingSpec
 from core.training.recipes import make_recipe
 from core.workflows.jobs.data_check import CheckRequest
+from pages.ui.explaining import map_grid
 
 
 def _page(name: str) -> None:
@@ -221,3 +222,17 @@ def learned(image_folder: Callable[..., Path]) -> Callable[..., Run]:
         return run
 
     return make
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float]]:
+    """Of each heatmap that a page draws, by its caption: how strongly, and how strong its class's evidence is."""
+    found: dict[str, tuple[float, float]] = {}
+    real = map_grid._tile
+
+    def tile(cell: Any, level: Any, look: Any, size: Any) -> Any:
+        found[cell.caption] = (float(level.max()), cell.probability * float(cell.heat.figures.max()))
+        return real(cell, level, look, size)
+
+    monkeypatch.setattr(map_grid, "_tile", tile)
+    return found

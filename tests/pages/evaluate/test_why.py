@@ -12,7 +12,6 @@ from core.specs import ModelSpec
 from core.workflows.inspection import nearest
 from core.workflows.inspection.nearest import Nearest, Neighbour
 from pages.evaluate import mistakes, why
-from pages.ui.explaining import map_grid
 from pages.ui.selection import background_work
 
 OPEN = {"eval-why": "True"}
@@ -71,15 +70,7 @@ def test_each_mistake_has_two_maps_and_its_nearest_training_images(open_page, le
         assert tile.tone == ("good" if tile.caption == true else "bad")
 
 
-def test_both_maps_of_a_picture_share_a_scale(open_page, learned, monkeypatch) -> None:
-    drawn: dict[str, tuple[float, float]] = {}
-    real = map_grid._tile
-
-    def tile(cell, level, look, size):
-        drawn[cell.caption] = (float(level.max()), cell.probability * float(cell.heat.figures.max()))
-        return real(cell, level, look, size)
-
-    monkeypatch.setattr(map_grid, "_tile", tile)
+def test_both_maps_of_a_picture_share_a_scale(open_page, learned, drawn) -> None:
     app = open_page("evaluate", run=learned().id, **OPEN)
     assert not app.exception
     assert len(drawn) == 2

@@ -17,7 +17,6 @@ from core.interpret.attribution import explain
 from core.runs.store import Run
 from core.specs import ModelSpec
 from pages.heatmaps import single_map
-from pages.ui.explaining import map_grid
 from pages.ui.selection import network_picker, samples, subjects
 from pages.ui.session.choices import ImageChoice
 from pages.ui.session.lru_store import LruStore
@@ -163,15 +162,7 @@ def test_what_is_compared_says_its_scale(open_page, learned, words, view: str, s
     assert "however improbable its class" in words(app)
 
 
-def test_each_class_is_drawn_as_strongly_as_it_is_probable(open_page, learned, monkeypatch) -> None:
-    drawn: dict[str, tuple[float, float]] = {}
-    real = map_grid._tile
-
-    def tile(cell, level, look, size):
-        drawn[cell.caption] = (float(level.max()), cell.probability * float(cell.heat.figures.max()))
-        return real(cell, level, look, size)
-
-    monkeypatch.setattr(map_grid, "_tile", tile)
+def test_each_class_is_drawn_as_strongly_as_it_is_probable(open_page, learned, drawn) -> None:
     app = open_page("heatmaps", run=learned().id, view="classes", method="layer-cam")
     assert not app.exception
     common = {name: pair for name, pair in drawn.items() if "rather than" not in name}
